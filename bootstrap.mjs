@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/**
+ * Runs a command of this repository on a machine where nothing is installed yet: installs the locked
+ * dependencies when they are absent or outdated, then starts the command with the Node.js that they bring.
+ * Needs nothing but Node.js ≥ 20 and npm, so it is plain JavaScript without dependencies.
+ *
+ *   node bootstrap.mjs node clusters/demo/main.ts --check
+ *   node bootstrap.mjs check            (a task of turbo.json)
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const bin = join(root, 'node_modules', '.bin');
+const stamp = join(root, 'node_modules', '.installed');
+
+function install() {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  console.error('fso: installing dependencies (npm ci), about half a minute …');
+  const result = spawnSync('npm', ['ci', '--loglevel=error', '--no-audit', '--no-fund'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) {
+    console.error('fso: npm ci failed; see its output above. Is the npm registry reachable?');
+    process.exit(1);
+  }
+  writeFileSync(stamp, wanted);
+}
+
+const [major = 0] = process.versions.node.split('.').map(Number);
+if (major < 20) {
+  console.error(`fso: Node.js 20 or newer is needed to install, this is ${process.version}`);
+  process.exit(1);
+}
+install();
+
+const [command = 'check', ...args] = process.argv.slice(2);
+const [program, programArgs] = command === 'node' ? ['node', args] : ['turbo', ['run', command, ...args]];
+const child = spawn(join(bin, program), programArgs, {
+  // People start commands from where they stand; npm tells where that was.
+  cwd: command === 'node' ? process.cwd() : root,
+  stdio: 'inherit',
+  env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
+});
+// A terminal's Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+process.on('SIGINT', () => {});
+child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

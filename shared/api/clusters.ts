@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { gitDocument, LabelSelector, Region } from './common.ts';
+
+export const ManagedClusterSpec = z.strictObject({
+  regions: z.array(Region).min(1).max(100).describe('Regions in which the cluster has nodes.'),
+  description: z.string().max(1024).optional(),
+});
+/** Registers a workload cluster; its labels are what placements select. */
+export const ManagedClusterDocument = gitDocument('ManagedCluster', ManagedClusterSpec);
+export type ManagedClusterDocument = z.infer<typeof ManagedClusterDocument>;
+
+export const RegionGroupSpec = z.strictObject({
+  regions: z.array(Region).min(1).max(1000),
+  description: z.string().max(1024).optional(),
+});
+/** A named list of regions; `group:<name>` in a policy stands for it. */
+export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
+export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;
+
+const Duration = z
+  .string()
+  .max(16)
+  .regex(/^\d+(s|m|h)$/, 'must be a number and a unit: 30s, 10m, 2h');
+
+export const RolloutStrategySpec = z.strictObject({
+  waves: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(63),
+        clusterSelector: LabelSelector,
+        soak: Duration.optional().describe('How long the wave must hold before the next one starts.'),
+        maxNewViolations: z.int().min(0).optional().describe('Gate: new violations that the wave may show; absent = any number.'),
+      }),
+    )
+    .min(1)
+    .max(50),
+});
+/** Ordered waves in which a commit reaches the clusters. At most one per repository. */
+export const RolloutStrategyDocument = gitDocument('RolloutStrategy', RolloutStrategySpec);
+export type RolloutStrategyDocument = z.infer<typeof RolloutStrategyDocument>;

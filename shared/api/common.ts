@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { API_VERSION } from './names.ts';
+
+/** RFC 1123 label (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/). */
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+/** RFC 1123 subdomain. */
+const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+/** A region as it stands in a node label: a Kubernetes label value. */
+const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+/** `group:` and the name of a RegionGroup, or a region. */
+const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/;
+/** A namespace, or a glob as Gatekeeper's `match.namespaces` has it: `*` at the start, the end, or both. */
+const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
+
+export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
+export const NamespaceName: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a lowercase RFC 1123 label');
+export const NamespaceGlob: z.ZodString = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(NAMESPACE_GLOB, 'must be a namespace, or a glob with * at its start or end (finance-*, *)');
+export const Region: z.ZodString = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(REGION, 'must be a region as in the node label topology.kubernetes.io/region');
+export const RegionReference: z.ZodString = z
+  .string()
+  .min(1)
+  .max(69)
+  .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>');
+
+const LabelMap = z.record(z.string().max(317), z.string().max(63));
+
+/** The metadata a document in Git may carry. Server-side fields are refused, so that a pasted object is noticed. */
+export const GitMetadata = z.strictObject({
+  name: ResourceName,
+  namespace: NamespaceName.optional(),
+  labels: LabelMap.optional(),
+  annotations: z.record(z.string().max(317), z.string().max(65_536)).optional(),
+});
+
+const SelectorOperator = z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']);
+
+/** metav1.LabelSelector; an empty selector selects everything. */
+export const LabelSelector = z.strictObject({
+  matchLabels: LabelMap.optional(),
+  matchExpressions: z
+    .array(
+      z.strictObject({
+        key: z.string().min(1).max(317),
+        operator: SelectorOperator,
+        values: z.array(z.string().max(63)).max(100).optional(),
+      }),
+    )
+    .max(32)
+    .optional(),
+});
+export type LabelSelector = z.infer<typeof LabelSelector>;
+
+/** A document as it stands in Git: type, metadata, spec. */
+export const gitDocument = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
+  z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), metadata: GitMetadata, spec });

@@ -1,0 +1,29 @@
+import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
+
+/** The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
+export interface ObjectMeta {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
+}
+
+/** Any Kubernetes object, as it comes over the wire. */
+export interface KubeObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+}
+
+/** A SovereignPolicy as it stands in a workload cluster. */
+export interface SovereignPolicy extends KubeObject {
+  spec: SovereignPolicySpec;
+  status?: SovereignPolicyStatus;
+}

@@ -1,0 +1,78 @@
+/**
+ * Every name that this system writes into a cluster, once.
+ *
+ * Kubernetes label values end at 63 characters and hold neither commas nor colons, so a label carries the
+ * label-safe form of a value and the annotation of the same key carries the exact one.
+ */
+
+export const API_GROUP = 'compliance.federated.io';
+export const API_VERSION = 'compliance.federated.io/v1';
+
+/** Prefix of every label and annotation key this system owns. It never writes a key outside of it. */
+export const KEY_PREFIX = 'compliance.gov/';
+
+/** Where the agent, its state and the hub-managed policies live in a workload cluster. */
+export const SYSTEM_NAMESPACE = 'fso-system';
+
+/** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
+export const REGION_LABEL = 'topology.kubernetes.io/region';
+/** Deprecated since Kubernetes 1.17, still the truth for cloud node controllers; never a proof of a region. */
+export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
+
+export const LABELS = {
+  allowedRegions: `${KEY_PREFIX}allowed-regions`,
+  policyName: `${KEY_PREFIX}policy-name`,
+  policyNamespace: `${KEY_PREFIX}policy-namespace`,
+  /** Strongest action in force: deny | warn | dryrun | custom, or `released` / `expired` once nothing governs the namespace. */
+  enforcementAction: `${KEY_PREFIX}enforcement-action`,
+  updatedAt: `${KEY_PREFIX}updated-at`,
+  /** `hub` on SovereignPolicies that came from Git; absent on local ones. */
+  managedBy: `${KEY_PREFIX}managed-by`,
+  /** On every object the agent owns outside of namespaces: floor policies, bindings, template, constraints. */
+  component: `${KEY_PREFIX}component`,
+} as const;
+
+/** Actions that the floor evaluates itself; each has its own selector label and region annotation on a namespace. */
+export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
+export type FloorAction = (typeof FLOOR_ACTIONS)[number];
+
+/** Label that selects a namespace into the floor binding of one action; its only value is `active`. */
+export const floorLabel = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}`;
+export const FLOOR_LABEL_VALUE = 'active';
+/** Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` = none. */
+export const floorRegionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-regions`;
+/** Annotation with the policies (`namespace/name`, sorted, comma separated) behind {@link floorRegionsAnnotation}. */
+export const floorPoliciesAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-policies`;
+
+export const ANNOTATIONS = {
+  /** Git commit since which a hub-managed SovereignPolicy reads as it does in this cluster. */
+  revision: `${KEY_PREFIX}revision`,
+  /** Path of the document in Git. */
+  sourcePath: `${KEY_PREFIX}source-path`,
+  /** Regions after expansion of groups by the hub's commit, comma separated; a local policy has none. */
+  effectiveRegions: `${KEY_PREFIX}effective-regions`,
+} as const;
+
+/** One server-side-apply field manager per concern. */
+export const FIELD_MANAGERS = {
+  intake: 'fso-agent-intake',
+  namespaces: 'fso-agent-namespaces',
+  floor: 'fso-agent-floor',
+  gatekeeper: 'fso-agent-gatekeeper',
+  status: 'fso-agent-status',
+} as const;
+
+export const CONDITIONS = {
+  /** Policy is in force and proven by every lock that is there. */
+  ready: 'Ready',
+  /** Lock 1: the floor of ValidatingAdmissionPolicies. */
+  floorReady: 'FloorReady',
+  /** Lock 2: Gatekeeper's constraint, at its live generation on every pod of Gatekeeper. */
+  gatekeeperReady: 'GatekeeperReady',
+  /** Several policies leave no region for a namespace. */
+  conflict: 'Conflict',
+  /** The policy will expire within 14 days. */
+  expiring: 'Expiring',
+} as const;
+
+export const FINALIZER = `${KEY_PREFIX}release`;

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { NamespaceName, Region, ResourceName } from './common.ts';
+import { Condition, Enforcement, EnforcementAction, Phase } from './sovereign-policy.ts';
+
+/** Where a policy came from. */
+export const ManagedBy = z.enum(['hub', 'local']);
+export type ManagedBy = z.infer<typeof ManagedBy>;
+
+const Time = z.iso.datetime({ offset: true });
+const Revision = z.string().min(1).max(64);
+
+export const Violation = z.object({
+  kind: z.string().max(63).describe('Pod, Deployment, …'),
+  namespace: NamespaceName,
+  name: z.string().max(253),
+  node: z.string().max(253).optional().describe('Node that the pod runs on, if any.'),
+  region: z.string().max(63).optional().describe('Region of that node, if it has one.'),
+  reason: z.string().max(2048).describe('Which term or value leaves the allowed regions.'),
+  since: Time,
+});
+export type Violation = z.infer<typeof Violation>;
+
+/** What an agent knows of one policy in its cluster. */
+export const PolicyReport = z.object({
+  namespace: NamespaceName,
+  name: ResourceName,
+  managedBy: ManagedBy,
+  revision: Revision.optional(),
+  targetNamespace: z.string().max(63),
+  enforcementAction: EnforcementAction,
+  effectiveRegions: z.array(Region).max(1000),
+  namespaces: z.array(NamespaceName).max(10_000),
+  phase: Phase,
+  message: z.string().max(32_768),
+  constraintCreated: z.boolean(),
+  enforcement: Enforcement,
+  violations: z.int().min(0),
+  violationSamples: z.array(Violation).max(20).describe('The first violations, by namespace and name.'),
+  conditions: z.array(Condition).max(32),
+  expiryDate: Time.optional(),
+  lastUpdated: Time,
+});
+export type PolicyReport = z.infer<typeof PolicyReport>;
+
+export const ClusterReport = z.object({
+  /** Commit whose policies the agent has accepted and written to its cluster. */
+  revision: Revision.nullable(),
+  /** Commit whose every policy is proven by both locks (or by each lock that the cluster can have); it trails `revision`. */
+  provenRevision: Revision.nullable(),
+  verification: z.enum(['verified', 'unverified', 'failed']),
+  agentVersion: z.string().max(64),
+  kubernetesVersion: z.string().max(64),
+  gatekeeper: z.object({
+    state: z.enum(['Ready', 'NotReady', 'Absent']),
+    version: z.string().max(64).optional(),
+    message: z.string().max(2048).optional(),
+  }),
+  /** Number of nodes by region; nodes without a region count under `''`. */
+  nodesByRegion: z.record(z.string().max(63), z.int().min(0)),
+  conditions: z.array(Condition).max(32),
+});
+export type ClusterReport = z.infer<typeof ClusterReport>;
+
+/** Something that happened in a cluster and that people may want to know later. */
+export const ClusterEvent = z.object({
+  time: Time,
+  severity: z.enum(['info', 'warning', 'alert']),
+  reason: z.string().max(128).describe('CamelCase, as in Kubernetes Events.'),
+  message: z.string().max(4096),
+  policy: z.string().max(317).optional().describe('namespace/name'),
+  namespace: z.string().max(63).optional(),
+  revision: Revision.optional(),
+});
+export type ClusterEvent = z.infer<typeof ClusterEvent>;
+
+/** `namespace/name`: how a policy is identified within a cluster. */
+export const policyKey = (policy: { namespace: string; name: string }): string => `${policy.namespace}/${policy.name}`;

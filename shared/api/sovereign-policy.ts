@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, Region, RegionReference, ResourceName } from './common.ts';
+
+export const EnforcementAction = z
+  .enum(['deny', 'warn', 'dryrun', 'custom'])
+  .describe(
+    'What happens to a violating pod: deny refuses it, warn admits it with a warning, dryrun only records it, custom is passed on to Gatekeeper as scoped enforcement points.',
+  );
+export type EnforcementAction = z.infer<typeof EnforcementAction>;
+
+export const Placement = z
+  .strictObject({
+    clusterSelector: LabelSelector.optional().describe('Selects clusters by the labels of their ManagedCluster.'),
+    clusterNames: z.array(ResourceName).max(1000).optional().describe('Selects clusters by name.'),
+    clusterRegions: z.array(RegionReference).max(100).optional().describe('Selects clusters that have a region of this list.'),
+  })
+  .describe('Which clusters the policy is meant for; every given field must select the cluster. Absent: every cluster.');
+export type Placement = z.infer<typeof Placement>;
+
+export const SovereignPolicySpec = z
+  .strictObject({
+    targetNamespace: NamespaceGlob.describe('The namespace that is governed, or a glob as in Gatekeeper (finance-*, *).'),
+    allowedRegions: z
+      .array(RegionReference)
+      .min(1)
+      .max(100)
+      .describe('Regions in which pods may run: names as in the node label topology.kubernetes.io/region, or group:<RegionGroup name>.'),
+    enforcementAction: EnforcementAction.default('deny'),
+    scopedEnforcementActions: z
+      .array(
+        z.strictObject({
+          action: z.enum(['deny', 'warn', 'dryrun']),
+          enforcementPoints: z
+            .array(z.strictObject({ name: z.string().min(1).max(63) }))
+            .min(1)
+            .max(10),
+        }),
+      )
+      .max(10)
+      .optional()
+      .describe('With enforcementAction custom: scoped enforcement points, passed on to Gatekeeper.'),
+    description: z.string().max(1024).optional().describe('Why the policy exists, for people.'),
+    expiryDate: z.iso.datetime({ offset: true }).max(64).optional().describe('RFC 3339 time after which the policy no longer governs.'),
+    excludedNamespaces: z
+      .array(NamespaceGlob)
+      .max(100)
+      .optional()
+      .describe('Namespaces (or globs) that targetNamespace would match and that are left alone.'),
+    placement: Placement.optional(),
+  })
+  .describe('Where the pods of a namespace may run.');
+export type SovereignPolicySpec = z.infer<typeof SovereignPolicySpec>;
+export type SovereignPolicySpecInput = z.input<typeof SovereignPolicySpec>;
+
+export const Phase = z.enum(['Pending', 'Active', 'Failed', 'Expired']);
+export type Phase = z.infer<typeof Phase>;
+
+/** metav1.Condition. */
+export const Condition = z.object({
+  type: z.string().max(316),
+  status: z.enum(['True', 'False', 'Unknown']),
+  observedGeneration: z.int().optional(),
+  lastTransitionTime: z.iso.datetime({ offset: true }),
+  reason: z.string().max(1024),
+  message: z.string().max(32_768),
+});
+export type Condition = z.infer<typeof Condition>;
+
+export const LOCK_STATES = ['Pending', 'Enforced', 'Degraded', 'Unavailable', 'NotApplicable'] as const;
+export const LockState = z
+  .enum(LOCK_STATES)
+  .describe(
+    'Pending: written, not proven yet. Enforced: proven. Degraded: it was refused or its proof failed. Unavailable: this cluster cannot have it. NotApplicable: nothing to enforce.',
+  );
+export type LockState = z.infer<typeof LockState>;
+
+export const LockStatus = z.object({
+  state: LockState,
+  since: z.iso.datetime({ offset: true }).describe('When the state was entered.'),
+  message: z.string().max(4096).optional(),
+});
+export type LockStatus = z.infer<typeof LockStatus>;
+
+export const Enforcement = z.object({
+  admission: LockStatus.describe('Lock 1: pods and templates at admission, in the API server.'),
+  gatekeeper: LockStatus.describe('Lock 2: the constraint in Gatekeeper.'),
+  binding: LockStatus.describe('Lock 1: the bind gate.'),
+});
+export type Enforcement = z.infer<typeof Enforcement>;
+
+export const SovereignPolicyStatus = z.object({
+  phase: Phase.optional(),
+  lastUpdated: z.iso.datetime({ offset: true }).optional(),
+  message: z.string().max(32_768).optional(),
+  constraintCreated: z.boolean().optional().describe('Whether the Gatekeeper constraint of the policy exists.'),
+  observedGeneration: z.int().optional(),
+  conditions: z.array(Condition).max(32).optional(),
+  namespaces: z.array(NamespaceName).max(10_000).optional().describe('Namespaces that the policy governs now.'),
+  effectiveRegions: z.array(Region).max(1000).optional().describe('Allowed regions after expansion of groups.'),
+  revision: z.string().max(64).optional().describe('Git commit since which the policy reads as it does; absent for a local policy.'),
+  enforcement: Enforcement.optional(),
+  violations: z.int().min(0).optional().describe('Pods that stand outside of the allowed regions or may be scheduled outside.'),
+});
+export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
+
+/** A SovereignPolicy as it stands in Git. */
+export const SovereignPolicyDocument = gitDocument('SovereignPolicy', SovereignPolicySpec);
+export type SovereignPolicyDocument = z.infer<typeof SovereignPolicyDocument>;

@@ -1,0 +1,109 @@
+import type { KubeObject } from '../api/index.ts';
+
+/** Describes one Kubernetes kind: all that URLs, list, watch and apply need. */
+export interface KindDescriptor<T extends KubeObject = KubeObject> {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+  /** Carries the object's type; never set. */
+  readonly object?: T;
+}
+
+/** Names one object of a kind; `namespace` is absent for cluster-scoped kinds. */
+export interface ObjectRef {
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** `namespace/name`, or `name` for cluster-scoped kinds. */
+export type ObjectKey = string;
+
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+/** What a write answered, with the `Warning` headers (RFC 9111 code 299) that came with it. */
+export interface WriteResult<T> {
+  readonly object: T;
+  readonly warnings: readonly string[];
+}
+
+export interface ApplyOptions {
+  readonly fieldManager: string;
+  /** Takes over fields of other managers. Default false: a conflict is a KubeApiError with reason `Conflict`. */
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly subresource?: 'status';
+}
+
+export interface RawRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path below the server, e.g. `/api/v1/namespaces/x/pods/y/binding`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * One cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s), and throws
+ * {@link KubeApiError} for an answer of 400 and above, KubeConnectionError when there was no answer.
+ */
+export interface KubeClient {
+  readonly server: string;
+  raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
+  /** @returns undefined when the object, or its kind, is not there (404). */
+  get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined>;
+  /** Pages through the whole list. */
+  list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]>;
+  create<T extends KubeObject>(
+    kind: KindDescriptor<T>,
+    body: T,
+    options: { dryRun?: boolean },
+    signal: AbortSignal,
+  ): Promise<WriteResult<T>>;
+  /** Server-side apply (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
+  apply<T extends KubeObject>(kind: KindDescriptor<T>, body: T, options: ApplyOptions, signal: AbortSignal): Promise<WriteResult<T>>;
+  /** JSON merge patch (RFC 7386). */
+  mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>>;
+  /** Absent objects are not an error. */
+  delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
+  /** `gitVersion` of the API server, e.g. `v1.36.3`. */
+  version(signal: AbortSignal): Promise<string>;
+  /** Closes the connections. */
+  close(): Promise<void>;
+}
+
+export interface InformerOptions<T extends KubeObject> extends ListOptions {
+  /** Reduces an object to what is kept in memory. */
+  readonly transform?: (object: T) => T;
+}
+
+export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
+
+/** A local, live copy of one kind: list, then watch; relist on 410; slow retry while the kind is not served. */
+export interface Informer<T extends KubeObject> {
+  get(key: ObjectKey): T | undefined;
+  list(): readonly T[];
+  /** Whether the first list is in; false again never. */
+  readonly synced: boolean;
+  /** Whether the API server serves the kind at the moment. */
+  readonly served: boolean;
+  /** Resolves at the first full list, or at once when the kind is not served. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** @returns a function that removes the handler. Handlers only enqueue; what they throw is logged, never fatal. */
+  onChange(handler: ChangeHandler<T>): () => void;
+  /** Called when `served` changes. */
+  onServed(handler: (served: boolean) => void): () => void;
+}
+
+/** Starts informers on one client; all end with the signal. */
+export interface InformerFactory {
+  informer<T extends KubeObject>(kind: KindDescriptor<T>, options?: InformerOptions<T>): Informer<T>;
+}
+
+export type ReconcileResult = { readonly requeueAfterMs?: number };

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { ClusterEvent, ClusterReport, PolicyReport, ResourceName } from '../api/index.ts';
+
+/** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
+export const PROTOCOL_VERSION = 1;
+/** Largest frame either side accepts, in bytes. */
+export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
+/** Close codes beyond RFC 6455; the reason of the close frame says more. */
+export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
+
+const ObjectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a Git object id');
+
+/** A Git object, whole. `data` is the content without the object header, base64. */
+export const GitObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 'tree', 'blob']), data: z.base64() });
+export type GitObject = z.infer<typeof GitObject>;
+
+const Reason = z.strictObject({
+  path: z.string().max(4096).optional(),
+  line: z.int().min(1).optional(),
+  column: z.int().min(1).optional(),
+  message: z.string().max(4096),
+});
+export type Reason = z.infer<typeof Reason>;
+
+// agent → hub
+
+export const Hello = z.strictObject({
+  type: z.literal('hello'),
+  protocol: z.int(),
+  cluster: ResourceName,
+  /** Commit the agent enforces, if any. */
+  revision: ObjectId.nullable(),
+  /** Commit whose objects the agent still holds, so that an offer need not repeat them. */
+  holds: ObjectId.nullable(),
+  agentVersion: z.string().max(64),
+});
+export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: z.string().max(128) });
+export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
+export const Report = z.strictObject({
+  type: z.literal('report'),
+  seq: z.int().min(1),
+  /** true: `policies` is everything and replaces what the hub knows. */
+  full: z.boolean(),
+  cluster: ClusterReport.optional(),
+  policies: z.array(PolicyReport).max(20_000),
+  removed: z.array(z.string().max(317)).max(20_000).describe('Keys (`namespace/name`) of policies that are gone.'),
+  events: z.array(ClusterEvent).max(1000),
+});
+export type Report = z.infer<typeof Report>;
+export const Digest = z.strictObject({
+  type: z.literal('digest'),
+  /** Agent: digest of all it reported, up to `seq`. Hub: digest of what the agent should have at its revision. */
+  digest: z.string().max(128),
+  seq: z.int().min(0),
+});
+
+export const AgentFrame = z.discriminatedUnion('type', [Hello, Ack, Nack, Report, Digest]);
+export type AgentFrame = z.infer<typeof AgentFrame>;
+
+// hub → agent
+
+export const Welcome = z.strictObject({
+  type: z.literal('welcome'),
+  protocol: z.int(),
+  hubVersion: z.string().max(64),
+  time: z.iso.datetime({ offset: true }),
+});
+export const Offer = z.strictObject({
+  type: z.literal('offer'),
+  revision: ObjectId,
+  /** Commit ids from the one the agent holds (exclusive) to `revision` (inclusive), oldest first; only `revision` when the agent holds none. */
+  chain: z.array(ObjectId).min(1).max(10_000),
+  objects: z.array(GitObject).max(50_000),
+});
+export type Offer = z.infer<typeof Offer>;
+export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });
+/** Asks for a full report: the digests differ. */
+export const Resync = z.strictObject({ type: z.literal('resync') });
+
+export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync]);
+export type HubFrame = z.infer<typeof HubFrame>;
