@@ -4,3 +4,4 @@ export * from './kubernetes.ts';
 export * from './names.ts';
 export * from './reports.ts';
 export * from './sovereign-policy.ts';
+export * from './views.ts';

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { ResourceName } from './common.ts';
+import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, Violation } from './reports.ts';
+import { EnforcementAction, Phase } from './sovereign-policy.ts';
+
+/** What the hub's API answers: shared by the API, the `fso` command and the dashboard. */
+
+const Time = z.iso.datetime({ offset: true });
+
+export const CommitView = z.object({
+  revision: z.string().max(64).describe('Git commit id.'),
+  author: z.string(),
+  subject: z.string(),
+  time: Time.describe('Committer time.'),
+});
+export type CommitView = z.infer<typeof CommitView>;
+
+export const ProblemView = z.object({
+  path: z.string().optional(),
+  line: z.int().optional(),
+  column: z.int().optional(),
+  reason: z.string(),
+});
+export type ProblemView = z.infer<typeof ProblemView>;
+
+export const SourceView = z.object({
+  url: z.string().describe('Without credentials.'),
+  ref: z.string(),
+  revision: CommitView.nullable().describe('The commit in force: the last good one.'),
+  rejected: z
+    .object({ commit: CommitView, problems: z.array(ProblemView) })
+    .nullable()
+    .describe('A newer commit that was refused, with reasons.'),
+  error: z.object({ message: z.string(), since: Time }).nullable().describe('Why the repository cannot be read now.'),
+  lastFetch: Time.nullable(),
+});
+export type SourceView = z.infer<typeof SourceView>;
+
+export const ConnectionState = z.enum(['Connected', 'Disconnected', 'NeverSeen']);
+export type ConnectionState = z.infer<typeof ConnectionState>;
+
+export const ClusterView = z.object({
+  name: ResourceName,
+  regions: z.array(z.string()),
+  labels: z.record(z.string(), z.string()),
+  connection: ConnectionState,
+  lastSeen: Time.nullable().describe('When the hub last heard of the cluster: how old everything below is.'),
+  offeredRevision: z.string().nullable(),
+  revision: z.string().nullable().describe('Commit that the agent has accepted.'),
+  provenRevision: z.string().nullable().describe('Commit whose every policy is proven by the locks.'),
+  inSync: z.boolean().describe('Connected, and its accepted revision is the one meant for it.'),
+  nack: z.object({ revision: z.string(), reasons: z.array(ProblemView), time: Time }).nullable(),
+  policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
+  violations: z.int(),
+  report: ClusterReport.nullable(),
+});
+export type ClusterView = z.infer<typeof ClusterView>;
+
+export const PolicyInCluster = z.object({
+  cluster: ResourceName,
+  fresh: z.boolean().describe('Whether the cluster is connected; otherwise the report is what was last known.'),
+  report: PolicyReport.nullable().describe('null: meant for the cluster, nothing reported yet.'),
+});
+export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
+
+export const PolicyView = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  managedBy: ManagedBy,
+  targetNamespace: z.string(),
+  allowedRegions: z.array(z.string()).describe('As written, groups not expanded.'),
+  effectiveRegions: z.array(z.string()),
+  enforcementAction: EnforcementAction,
+  description: z.string().optional(),
+  expiryDate: Time.optional(),
+  source: z.object({ path: z.string(), line: z.int() }).nullable().describe('Where it stands in Git; null for a local policy.'),
+  phase: Phase.describe('The worst phase of its clusters: Failed, Pending, Active, Expired.'),
+  violations: z.int(),
+  clusters: z.array(PolicyInCluster),
+});
+export type PolicyView = z.infer<typeof PolicyView>;
+
+export const ViolationView = Violation.extend({ cluster: ResourceName, policy: z.string(), enforcementAction: EnforcementAction });
+export type ViolationView = z.infer<typeof ViolationView>;
+
+export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });
+export type EventView = z.infer<typeof EventView>;
+
+export const StatusView = z.object({
+  version: z.string(),
+  source: SourceView,
+  clusters: z.object({ total: z.int(), connected: z.int(), inSync: z.int(), proven: z.int() }),
+  policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
+  violations: z.int(),
+});
+export type StatusView = z.infer<typeof StatusView>;
+
+/** RFC 9457 problem details, as every error of the API has them. */
+export const ProblemDetails = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  detail: z.string().optional(),
+  requestId: z.string(),
+});
+export type ProblemDetails = z.infer<typeof ProblemDetails>;
+
+const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
+export const PolicyPage = pageOf(PolicyView);
+export const ClusterPage = pageOf(ClusterView);
+export const ViolationPage = pageOf(ViolationView);
+export const EventPage = pageOf(EventView);
+export interface Page<T> {
+  readonly items: T[];
+  readonly total: number;
+  /** Cursor of the next page. */
+  readonly next: string | null;
+}
