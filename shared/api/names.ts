@@ -49,8 +49,6 @@ export const ANNOTATIONS = {
   revision: `${KEY_PREFIX}revision`,
   /** Path of the document in Git. */
   sourcePath: `${KEY_PREFIX}source-path`,
-  /** Regions after expansion of groups by the hub's commit, comma separated; a local policy has none. */
-  effectiveRegions: `${KEY_PREFIX}effective-regions`,
 } as const;
 
 /** One server-side-apply field manager per concern. */

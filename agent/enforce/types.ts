@@ -1,0 +1,92 @@
+import type { FloorAction, KubeObject, ManagedBy, SovereignPolicySpec } from '@fso/shared/api';
+import type { KindDescriptor, ObjectRef } from '@fso/shared/kube';
+
+/** A SovereignPolicy of this cluster, reduced to what enforcement needs. */
+export interface PolicyInput {
+  /** `namespace/name` */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly managedBy: ManagedBy;
+  readonly revision: string | undefined;
+  readonly generation: number;
+  readonly spec: SovereignPolicySpec;
+  readonly deleting: boolean;
+}
+
+/** A namespace as enforcement sees it. */
+export interface NamespaceInput {
+  readonly name: string;
+  readonly terminating: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What governs one namespace under one action: the intersection of the regions of the policies of that action. */
+export interface ActionGovernance {
+  /** Sorted. Empty = nothing may run (a conflict). */
+  readonly regions: readonly string[];
+  /** Keys, sorted. */
+  readonly policies: readonly string[];
+}
+
+export interface NamespaceGovernance {
+  readonly namespace: string;
+  /** Only actions that govern. `custom` policies add to the floor what their scoped enforcement points say for it, see governance.ts. */
+  readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
+  /** Every policy that matches the namespace, by key, sorted. */
+  readonly policies: readonly string[];
+}
+
+/** What became of one policy, before any lock is looked at. */
+export type PolicyOutcome =
+  | {
+      readonly kind: 'governing';
+      readonly regions: readonly string[];
+      readonly namespaces: readonly string[];
+      readonly conflicts: readonly string[];
+    }
+  /** No namespace matches now; lock 2 already waits for it. */
+  | { readonly kind: 'namespaceMissing'; readonly regions: readonly string[]; readonly message: string }
+  /** The spec cannot be enforced here, e.g. a region group in a local policy. */
+  | { readonly kind: 'invalid'; readonly message: string }
+  | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
+
+export interface DesiredConstraint {
+  readonly name: string;
+  /** Keys of the policies that it enforces, sorted. */
+  readonly policies: readonly string[];
+  /** The whole K8sGeoResidency body for server-side apply. */
+  readonly body: KubeObject;
+}
+
+/** The pure outcome of all policies over all namespaces at one time. */
+export interface Governance {
+  readonly namespaces: ReadonlyMap<string, NamespaceGovernance>;
+  readonly policies: ReadonlyMap<string, PolicyOutcome>;
+  readonly constraints: readonly DesiredConstraint[];
+  /** When something changes by itself next (an expiry, an expiry warning), if ever. */
+  readonly nextChangeAt: Date | undefined;
+}
+
+/** One write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`, `K8sGeoResidency/geo-deny-1a2b`. */
+export type Action =
+  | {
+      readonly type: 'apply';
+      readonly key: string;
+      readonly kind: KindDescriptor;
+      readonly body: KubeObject;
+      readonly fieldManager: string;
+      /** Why, in CamelCase, for logs and events: `Govern`, `Release`, `Drift`, `Install`, `Join`, `Leave`. */
+      readonly reason: string;
+      /** Policies whose enforcement this write carries. */
+      readonly policies: readonly string[];
+    }
+  | {
+      readonly type: 'delete';
+      readonly key: string;
+      readonly kind: KindDescriptor;
+      readonly ref: ObjectRef;
+      readonly reason: string;
+      readonly policies: readonly string[];
+    };

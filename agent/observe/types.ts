@@ -1,0 +1,32 @@
+import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+
+/** What the agent knows of one policy now. */
+export interface PolicySnapshot {
+  readonly report: PolicyReport;
+  /** `metadata.generation` of the SovereignPolicy. */
+  readonly generation: number;
+  /** Generation that `report` speaks of. */
+  readonly observedGeneration: number;
+  /**
+   * Every lock is Enforced, Unavailable or NotApplicable for `generation`: there is nothing left that this cluster
+   * could still put in force.
+   */
+  readonly proven: boolean;
+}
+
+/** The part of a ClusterReport that is seen in the cluster; the stream adds the revisions. */
+export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification'>;
+
+export interface AgentSnapshot {
+  /** By `namespace/name`. */
+  readonly policies: ReadonlyMap<string, PolicySnapshot>;
+  readonly cluster: ClusterFacts;
+}
+
+/** What the reporting side reads from the enforcing side. */
+export interface Observatory {
+  snapshot(): AgentSnapshot;
+  /** Called after each change of the snapshot; coalesced by the reader. */
+  onChange(handler: () => void): () => void;
+  onEvent(handler: (event: ClusterEvent) => void): () => void;
+}
