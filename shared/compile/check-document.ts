@@ -1,0 +1,75 @@
+import { KEY_PREFIX, type LabelSelector, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
+import { pathText, type ValueProblem } from './issue-text.ts';
+import type { PolicyDocument } from './paths.ts';
+import type { ValuePath } from './yaml-file.ts';
+
+/** What a schema cannot say about a document, but the document alone decides. */
+export const checkDocument = (document: PolicyDocument): readonly ValueProblem[] => {
+  const common = [...checkNamespace(document), ...checkLabels(document.metadata.labels ?? {})];
+  switch (document.kind) {
+    case 'SovereignPolicy':
+      return [
+        ...common,
+        ...checkAction(document),
+        ...checkSelector(document.spec.placement?.clusterSelector, ['spec', 'placement', 'clusterSelector']),
+      ];
+    case 'RolloutStrategy':
+      return [
+        ...common,
+        ...document.spec.waves.flatMap(({ clusterSelector }, index) =>
+          checkSelector(clusterSelector, ['spec', 'waves', index, 'clusterSelector']),
+        ),
+        ...repeatedWaves(document.spec.waves.map(({ name }) => name)),
+      ];
+    case 'ManagedCluster':
+    case 'RegionGroup':
+      return common;
+  }
+};
+
+const value = (path: ValuePath, reason: string): ValueProblem => ({ path, part: 'value', reason: `${pathText(path)} ${reason}` });
+
+const checkNamespace = ({ kind, metadata }: PolicyDocument): readonly ValueProblem[] => {
+  if (metadata.namespace === undefined) return [];
+  const path = ['metadata', 'namespace'];
+  if (kind !== 'SovereignPolicy') return [{ ...value(path, `must not be set: a ${kind} is in no namespace`), part: 'key' }];
+  const hint = 'policies from Git live there (the governed namespace is spec.targetNamespace)';
+  return metadata.namespace === SYSTEM_NAMESPACE ? [] : [value(path, `must be ${SYSTEM_NAMESPACE}, or left out: ${hint}`)];
+};
+
+/** Kubernetes' rules for a label, without which the API server would refuse the policy in every cluster. */
+const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
+
+const checkLabels = (labels: Readonly<Record<string, string>>): readonly ValueProblem[] =>
+  Object.entries(labels).flatMap(([key, text]) => {
+    const path = ['metadata', 'labels', key];
+    if (key.startsWith(KEY_PREFIX))
+      return [{ ...value(path, `must not be set: ${KEY_PREFIX}* belongs to the operator`), part: 'key' as const }];
+    if (!LABEL_KEY.test(key)) return [{ ...value(path, 'is not a Kubernetes label key'), part: 'key' as const }];
+    return LABEL_VALUE.test(text) ? [] : [value(path, `must be a Kubernetes label value, is ${JSON.stringify(text)}`)];
+  });
+
+const checkAction = ({ spec }: SovereignPolicyDocument): readonly ValueProblem[] => {
+  const scoped = spec.scopedEnforcementActions ?? [];
+  if (spec.enforcementAction === 'custom') {
+    return scoped.length > 0 ? [] : [value(['spec', 'enforcementAction'], 'custom needs spec.scopedEnforcementActions')];
+  }
+  if (spec.scopedEnforcementActions === undefined) return [];
+  const reason = `needs enforcementAction custom, is ${spec.enforcementAction}`;
+  return [{ ...value(['spec', 'scopedEnforcementActions'], reason), part: 'key' }];
+};
+
+/** metav1.LabelSelectorRequirement: In and NotIn need values, Exists and DoesNotExist have none. */
+const checkSelector = (selector: LabelSelector | undefined, at: ValuePath): readonly ValueProblem[] =>
+  (selector?.matchExpressions ?? []).flatMap(({ operator, values = [] }, index) => {
+    const path = [...at, 'matchExpressions', index];
+    const wantsValues = operator === 'In' || operator === 'NotIn';
+    if (wantsValues === values.length > 0) return [];
+    return [value(path, wantsValues ? `needs values, the operator is ${operator}` : `must have no values, the operator is ${operator}`)];
+  });
+
+const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
+  names.flatMap((name, index) =>
+    names.indexOf(name) === index ? [] : [value(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
+  );

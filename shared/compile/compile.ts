@@ -1,0 +1,72 @@
+import { type ManagedClusterDocument, type Placement, policyKey, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
+import { byText, canonicalJson, sha256 } from './canonical.ts';
+import { matchesSelector } from './label-selector.ts';
+import { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
+import type { CompiledCluster, CompiledPolicy, PolicySet, Sourced } from './types.ts';
+
+/** One policy, compiled, with the question whom it is for. What a policy says does not depend on the cluster that gets it. */
+interface PlacedPolicy {
+  readonly policy: CompiledPolicy;
+  readonly isFor: (cluster: ManagedClusterDocument) => boolean;
+}
+
+/**
+ * What one cluster gets of a set; nothing if it is not registered in it. Pure: hub and agent come to the same digest.
+ * For many clusters use {@link compileFleet}, which compiles each policy once.
+ */
+export const compileCluster = (set: PolicySet, cluster: string): CompiledCluster => {
+  const registered = set.clusters.find(({ document }) => document.metadata.name === cluster)?.document;
+  return registered === undefined ? compiled(cluster, []) : placeOn(registered, placedPolicies(set));
+};
+
+/** What every registered cluster gets, by the cluster's name. */
+export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
+  const policies = placedPolicies(set);
+  return new Map(set.clusters.map(({ document }) => [document.metadata.name, placeOn(document, policies)]));
+};
+
+const placedPolicies = (set: PolicySet): readonly PlacedPolicy[] => {
+  const groups = regionGroupsOf(set);
+  return set.policies
+    .map((sourced) => ({ policy: compilePolicy(sourced, groups), isFor: placementTest(sourced.document.spec.placement, groups) }))
+    .sort((left, right) => byText(policyKey(left.policy), policyKey(right.policy)));
+};
+
+const placeOn = (cluster: ManagedClusterDocument, policies: readonly PlacedPolicy[]): CompiledCluster =>
+  compiled(
+    cluster.metadata.name,
+    policies.filter(({ isFor }) => isFor(cluster)).map(({ policy }) => policy),
+  );
+
+const compiled = (cluster: string, policies: readonly CompiledPolicy[]): CompiledCluster => ({
+  cluster,
+  policies,
+  digest: sha256(policies.map((policy) => `${policyKey(policy)} ${policy.digest}\n`).join('')),
+});
+
+const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, groups: RegionGroups): CompiledPolicy => {
+  const { placement: _hubSide, ...spec } = document.spec;
+  const effectiveRegions = expandRegions(spec.allowedRegions, groups);
+  const content: Omit<CompiledPolicy, 'digest'> = {
+    namespace: SYSTEM_NAMESPACE,
+    name: document.metadata.name,
+    labels: document.metadata.labels ?? {},
+    // A cluster knows no groups: what lands in it is complete in itself.
+    spec: { ...spec, allowedRegions: [...effectiveRegions] },
+    enforcementAction: spec.enforcementAction,
+    effectiveRegions,
+    sourcePath: source.path,
+  };
+  return { ...content, digest: sha256(canonicalJson(content)) };
+};
+
+/** Every given field must select the cluster; an empty list selects none, an empty label selector all. */
+const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacedPolicy['isFor'] => {
+  const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
+  const names = clusterNames && new Set(clusterNames);
+  const regions = clusterRegions && new Set(expandRegions(clusterRegions, groups));
+  return ({ metadata, spec }) =>
+    (names === undefined || names.has(metadata.name)) &&
+    (regions === undefined || spec.regions.some((region) => regions.has(region))) &&
+    (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
+};

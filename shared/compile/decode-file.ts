@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import { checkDocument } from './check-document.ts';
+import { valueProblems } from './issue-text.ts';
+import type { DecodeLimits } from './limits.ts';
+import { FOLDERS, folderOf, type Kind, type PolicyDocument } from './paths.ts';
+import type { Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
+import { readYamlFile, type ValuePath, type YamlDocument } from './yaml-file.ts';
+
+/** A document with the means to say where a part of it stands. */
+export interface DecodedDocument extends Sourced<PolicyDocument> {
+  locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
+}
+
+export interface DecodedFile {
+  readonly documents: readonly DecodedDocument[];
+  readonly problems: readonly SourceProblem[];
+}
+
+const SCHEMAS: Readonly<Record<Kind, z.ZodType<PolicyDocument>>> = {
+  SovereignPolicy: SovereignPolicyDocument,
+  ManagedCluster: ManagedClusterDocument,
+  RegionGroup: RegionGroupDocument,
+  RolloutStrategy: RolloutStrategyDocument,
+};
+
+/** Decodes one file as far as it can be judged alone. Depends on nothing but path, text and limits. */
+export const decodeFile = (file: SourceFile, limits: DecodeLimits): DecodedFile => {
+  const { documents, problems } = readYamlFile(file, limits);
+  const locator = createLocator(file, limits);
+  const decoded = documents.map((yaml) => decodeDocument(yaml, file.path, locator));
+  return {
+    documents: decoded.flatMap(({ document }) => document ?? []),
+    problems: [...problems, ...decoded.flatMap((each) => each.problems)],
+  };
+};
+
+interface DecodedOne {
+  readonly document?: DecodedDocument;
+  readonly problems: readonly SourceProblem[];
+}
+
+const decodeDocument = (yaml: YamlDocument, filePath: string, locator: Locator): DecodedOne => {
+  const kind = kindOf(yaml.value);
+  if (kind === undefined) return { problems: [{ ...yaml.locate(['kind']), reason: unknownKind(yaml.value) }] };
+  const schema = SCHEMAS[kind];
+  const parsed = schema.safeParse(yaml.value);
+  const problems = [
+    ...folderProblems(yaml, filePath, kind),
+    ...(parsed.success ? checkDocument(parsed.data) : valueProblems(schema, yaml.value, parsed.error.issues)).map(
+      ({ path, part, reason }): SourceProblem => ({ ...yaml.locate(path, part), reason }),
+    ),
+  ];
+  if (!parsed.success || problems.length > 0) return { problems };
+  return { problems, document: { document: parsed.data, source: yaml.locate([]), locate: locator(yaml.index) } };
+};
+
+const kindOf = (value: unknown): Kind | undefined => {
+  const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined;
+  return typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind) ? (kind as Kind) : undefined;
+};
+
+const unknownKind = (value: unknown): string => {
+  const known = Object.keys(SCHEMAS).join(', ');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return `the document must be a map with a kind: ${known}`;
+  const kind: unknown = Reflect.get(value, 'kind');
+  return kind === undefined ? `kind is required, one of ${known}` : `kind must be one of ${known}, is ${JSON.stringify(kind)}`;
+};
+
+const folderProblems = (yaml: YamlDocument, path: string, kind: Kind): readonly SourceProblem[] =>
+  folderOf(path) === FOLDERS[kind] ? [] : [{ ...yaml.locate(['kind']), reason: `a ${kind} belongs in ${FOLDERS[kind]}/` }];
+
+type Locator = (index: number) => DecodedDocument['locate'];
+
+/**
+ * Positions are asked for when documents do not fit together, which is rare: the file is read once more then, so that
+ * no syntax trees stay in memory otherwise.
+ */
+const createLocator = (file: SourceFile, limits: DecodeLimits): Locator => {
+  let documents: ReadonlyMap<number, YamlDocument> | undefined;
+  return (index) => (path, part) => {
+    documents ??= new Map(readYamlFile(file, limits).documents.map((document) => [document.index, document]));
+    return documents.get(index)?.locate(path, part) ?? { path: file.path, line: 1, column: 1 };
+  };
+};

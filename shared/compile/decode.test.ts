@@ -1,0 +1,240 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createDecoder, decodeFiles } from './decode.ts';
+import { isPolicyPath } from './paths.ts';
+import { clusterFile, groupFile, policyFile, problemsOf, setOf } from './testing.ts';
+
+const HEAD = 'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: p\n';
+const policy = (spec: string): string => `${HEAD}spec:\n${spec}`;
+const GOOD = '  targetNamespace: finance\n  allowedRegions: [eu-west-1]\n';
+const at = (text: string, path = 'policies/p.yaml') => ({ path, text });
+
+describe('isPolicyPath', () => {
+  it.each(['policies/a.yaml', 'policies/team/a.yml', 'clusters/us/cluster.yaml', 'regions/eu.YAML', 'rollout/waves.yaml', 'rollout.yaml'])(
+    'counts %s',
+    (path) => {
+      expect(isPolicyPath(path)).toBe(true);
+    },
+  );
+  it.each(['README.md', 'policies/a.json', 'policies.yaml', 'docs/policies/a.yaml', 'policies/.yaml.swp', 'xpolicies/a.yaml', 'policies'])(
+    'passes %s over',
+    (path) => {
+      expect(isPolicyPath(path)).toBe(false);
+    },
+  );
+});
+
+describe('decodeFiles', () => {
+  it('decodes every kind, with defaults and positions', () => {
+    const text = `# a comment\n---\n${policy(GOOD)}---\n# nothing here\n---\n${policy(GOOD).replace('name: p', 'name: q')}`;
+    const rollout = at(
+      'apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: r}\nspec: {waves: [{name: canary, clusterSelector: {}}]}',
+      'rollout.yaml',
+    );
+    const set = setOf(at(text), clusterFile('us', ['us-east-1']), groupFile('eu', ['eu-west-1']), rollout);
+    expect(set.policies.map(({ document, source }) => [document.metadata.name, document.spec.enforcementAction, source.line])).toEqual([
+      ['p', 'deny', 3],
+      ['q', 'deny', 13],
+    ]);
+    expect(set.clusters[0]?.document.metadata.name).toBe('us');
+    expect(set.regionGroups[0]?.document.spec.regions).toEqual(['eu-west-1']);
+    expect(set.rollout?.document.spec.waves[0]?.name).toBe('canary');
+  });
+
+  it('takes an empty repository, empty files and foreign files as nothing', () => {
+    const nothing = { ok: true, set: { policies: [], clusters: [], regionGroups: [], rollout: undefined } };
+    expect(decodeFiles([])).toEqual(nothing);
+    expect(decodeFiles([at(''), at('# only\n', 'regions/x.yaml'), at('---\n---\n', 'policies/y.yaml'), at('{', 'README.md')])).toEqual(
+      nothing,
+    );
+  });
+
+  it.each<[string, string, string[]]>([
+    [
+      'broken YAML',
+      `${HEAD}spec: [`,
+      ['policies/p.yaml:5:8: flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ],
+    ['a duplicate key', policy(`${GOOD}  targetNamespace: other\n`), ['policies/p.yaml:8:3: the key targetNamespace is there twice']],
+    [
+      'an anchor and an alias',
+      'a: &x [1]\nb: *x\n',
+      ['policies/p.yaml:1:4: anchors (&name) are not allowed', 'policies/p.yaml:2:4: aliases (*name) are not allowed, write the value out'],
+    ],
+    ['a merge key', policy(`${GOOD}  <<: {description: x}\n`), ['policies/p.yaml:8:3: unknown field spec["<<"]']],
+    ['a tag', policy(`${GOOD}  description: !!str x\n`), ['policies/p.yaml:8:16: tags (!name) are not allowed']],
+    ['a directive', `%YAML 1.1\n---\n${policy(GOOD)}`, ['policies/p.yaml:1:1: directives (%NAME) are not allowed']],
+    ['a key that is no text', '? [1, 2]\n: 3\n', ['policies/p.yaml:1:3: with stringKeys, all keys must be strings']],
+    [
+      'a document that is no map',
+      '- a\n',
+      ['policies/p.yaml:1:1: the document must be a map with a kind: SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy'],
+    ],
+    [
+      'no kind',
+      'spec: {}\n',
+      ['policies/p.yaml:1:1: kind is required, one of SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy'],
+    ],
+    [
+      'a foreign kind',
+      'apiVersion: v1\nkind: Pod\n',
+      ['policies/p.yaml:2:7: kind must be one of SovereignPolicy, ManagedCluster, RegionGroup, RolloutStrategy, is "Pod"'],
+    ],
+    [
+      'another version',
+      policy(GOOD).replace('/v1', '/v2'),
+      ['policies/p.yaml:1:13: apiVersion must be compliance.federated.io/v1, is "compliance.federated.io/v2"'],
+    ],
+    [
+      'an unknown field',
+      policy(`${GOOD}  enforcmentAction: warn\n`),
+      ['policies/p.yaml:8:3: unknown field spec.enforcmentAction, did you mean enforcementAction?'],
+    ],
+    [
+      'an unknown field in a list',
+      policy(`${GOOD}  placement:\n    clusterSelector:\n      matchExpressions:\n        - {key: a, operator: In, value: [b]}\n`),
+      ['policies/p.yaml:11:34: unknown field spec.placement.clusterSelector.matchExpressions[0].value, did you mean values?'],
+    ],
+    ['fields of a live object', policy(GOOD).replace('name: p', 'name: p\n  uid: x'), ['policies/p.yaml:5:3: unknown field metadata.uid']],
+    ['a missing field', policy('  targetNamespace: finance\n'), ['policies/p.yaml:5:1: spec.allowedRegions is required']],
+    [
+      'no region',
+      policy('  targetNamespace: finance\n  allowedRegions: []\n'),
+      ['policies/p.yaml:7:19: spec.allowedRegions must have at least 1 entries'],
+    ],
+    [
+      'several mistakes at once',
+      policy('  targetNamespace: 7\n  allowedRegions: [eu-west-1, "eu west"]\n  enforcementAction: block\n'),
+      [
+        'policies/p.yaml:6:20: spec.targetNamespace must be a string, is a number, put it in quotes',
+        'policies/p.yaml:7:31: spec.allowedRegions[1] must be a region (eu-west-1) or group:<RegionGroup name>, is "eu west"',
+        'policies/p.yaml:8:22: spec.enforcementAction must be one of deny, warn, dryrun, custom, is "block"',
+      ],
+    ],
+    [
+      'a wrong time',
+      policy(`${GOOD}  expiryDate: "2027-02-30T00:00:00Z"\n`),
+      ['policies/p.yaml:8:15: spec.expiryDate must be an RFC 3339 time with a zone (2027-12-31T00:00:00Z), is "2027-02-30T00:00:00Z"'],
+    ],
+    [
+      'a time without seconds',
+      policy(`${GOOD}  expiryDate: "2027-02-20T00:00Z"\n`),
+      ['policies/p.yaml:8:15: spec.expiryDate must be an RFC 3339 time with a zone (2027-12-31T00:00:00Z), is "2027-02-20T00:00Z"'],
+    ],
+    [
+      'custom without points',
+      policy(`${GOOD}  enforcementAction: custom\n`),
+      ['policies/p.yaml:8:22: spec.enforcementAction custom needs spec.scopedEnforcementActions'],
+    ],
+    [
+      'points without custom',
+      policy(`${GOOD}  scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: x}]}]\n`),
+      ['policies/p.yaml:8:3: spec.scopedEnforcementActions needs enforcementAction custom, is deny'],
+    ],
+    [
+      'another namespace',
+      policy(GOOD).replace('name: p', 'name: p\n  namespace: finance'),
+      [
+        'policies/p.yaml:5:14: metadata.namespace must be fso-system, or left out: policies from Git live there (the governed namespace is spec.targetNamespace)',
+      ],
+    ],
+    [
+      'a label of the operator',
+      policy(GOOD).replace('name: p', 'name: p\n  labels: {compliance.gov/managed-by: me}'),
+      ['policies/p.yaml:5:12: metadata.labels["compliance.gov/managed-by"] must not be set: compliance.gov/* belongs to the operator'],
+    ],
+    [
+      'a label that Kubernetes refuses',
+      policy(GOOD).replace('name: p', 'name: p\n  labels: {team: "a b"}'),
+      ['policies/p.yaml:5:18: metadata.labels.team must be a Kubernetes label value, is "a b"'],
+    ],
+    [
+      'values that the operator does not take',
+      policy(`${GOOD}  placement: {clusterSelector: {matchExpressions: [{key: a, operator: In}]}}\n`),
+      ['policies/p.yaml:8:52: spec.placement.clusterSelector.matchExpressions[0] needs values, the operator is In'],
+    ],
+    [
+      'an unknown group',
+      policy('  targetNamespace: finance\n  allowedRegions: [eu-west-1, group:eu]\n'),
+      ['policies/p.yaml:7:31: there is no RegionGroup eu (there are: none)'],
+    ],
+    [
+      'an unknown group in the placement',
+      policy(`${GOOD}  placement:\n    clusterRegions:\n      - group:eu\n`),
+      ['policies/p.yaml:10:9: there is no RegionGroup eu (there are: none)'],
+    ],
+    ['an unknown cluster', policy(`${GOOD}  placement: {clusterNames: [us]}\n`), ['policies/p.yaml:8:30: there is no ManagedCluster us']],
+    [
+      'a name twice in a file',
+      `${policy(GOOD)}---\n${policy(GOOD)}`,
+      ['policies/p.yaml:12:9: SovereignPolicy p is there twice, first at policies/p.yaml:1:1'],
+    ],
+  ])('refuses %s and says where', (_name, text, problems) => {
+    expect(problemsOf(at(text))).toEqual(problems);
+  });
+
+  it('refuses what only several files together make wrong', () => {
+    const strategy =
+      'apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: NAME}\nspec: {waves: [{name: w, clusterSelector: {}}]}';
+    expect(
+      problemsOf(
+        policyFile('a'),
+        { ...policyFile('a'), path: 'policies/b.yaml' },
+        { ...clusterFile('us', ['us-east-1']), path: 'policies/us.yaml' },
+      ),
+    ).toEqual(['policies/us.yaml:2:7: a ManagedCluster belongs in clusters/']);
+    expect(problemsOf(policyFile('a'), { ...policyFile('a'), path: 'policies/b.yaml' })).toEqual([
+      'policies/b.yaml:4:9: SovereignPolicy a is there twice, first at policies/a.yaml:1:1',
+    ]);
+    expect(problemsOf(at(strategy.replace('NAME', 'a'), 'rollout.yaml'), at(strategy.replace('NAME', 'b'), 'rollout/b.yaml'))).toEqual([
+      'rollout/b.yaml:2:7: a repository has one RolloutStrategy, another is at rollout.yaml:1:1',
+    ]);
+    expect(
+      problemsOf(
+        policyFile('a', { allowedRegions: ['group:big'] }),
+        groupFile(
+          'big',
+          Array.from({ length: 101 }, (_, n) => `r${n}`),
+        ),
+      ),
+    ).toEqual(['policies/a.yaml:7:3: spec.allowedRegions stands for 101 regions, the limit is 100']);
+  });
+
+  it('does not care for the order of the files', () => {
+    const files = [
+      policyFile('a'),
+      policyFile('b', { allowedRegions: ['group:eu'] }),
+      groupFile('eu', ['eu-west-1']),
+      clusterFile('us', ['us-east-1']),
+      policyFile('c', { placement: { clusterNames: ['us'] } }),
+    ];
+    const expected = decodeFiles(files);
+    fc.assert(
+      fc.property(fc.shuffledSubarray(files, { minLength: files.length }), (shuffled) => {
+        expect(JSON.stringify(decodeFiles(shuffled))).toBe(JSON.stringify(expected));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('createDecoder', () => {
+  it('answers as decodeFiles does for every commit, and keeps the documents of unchanged files', () => {
+    const decode = createDecoder();
+    const [a, b] = [policyFile('a'), policyFile('b')];
+    const commits = [
+      [a, b],
+      [a, policyFile('b', { allowedRegions: ['group:none'] })],
+      [a],
+      [a, b, { ...a, path: 'policies/z.yaml' }],
+      [b, a],
+    ];
+    for (const files of commits) expect(JSON.stringify(decode(files))).toBe(JSON.stringify(decodeFiles(files)));
+    const documents = () => {
+      const result = decode([a, b]);
+      return result.ok ? result.set.policies.map(({ document }) => document) : [];
+    };
+    const before = documents();
+    expect(documents().every((document, index) => document === before[index])).toBe(true);
+  });
+});

@@ -1,0 +1,39 @@
+import { stringify } from 'yaml';
+import type { ManagedClusterDocument, RegionGroupDocument, SovereignPolicySpecInput } from '../api/index.ts';
+import { decodeFiles } from './decode.ts';
+import type { PolicySet, SourceFile, SourceProblem } from './types.ts';
+
+/** Builders of policy files for tests. */
+
+const file = (folder: string, kind: string, metadata: object, spec: object): SourceFile => ({
+  path: `${folder}/${String(Reflect.get(metadata, 'name'))}.yaml`,
+  text: stringify({ apiVersion: 'compliance.federated.io/v1', kind, metadata, spec }, { aliasDuplicateObjects: false }),
+});
+
+export const policyFile = (name: string, spec: Partial<SovereignPolicySpecInput> = {}): SourceFile =>
+  file('policies', 'SovereignPolicy', { name }, { targetNamespace: name, allowedRegions: ['eu-west-1'], ...spec });
+
+export const clusterFile = (
+  name: string,
+  regions: ManagedClusterDocument['spec']['regions'],
+  labels: Record<string, string> = {},
+): SourceFile => file('clusters', 'ManagedCluster', { name, labels }, { regions });
+
+export const groupFile = (name: string, regions: RegionGroupDocument['spec']['regions']): SourceFile =>
+  file('regions', 'RegionGroup', { name }, { regions });
+
+/** The decoded set; throws when there are problems. */
+export const setOf = (...files: readonly SourceFile[]): PolicySet => {
+  const result = decodeFiles(files);
+  if (!result.ok) throw new Error(problemLines(result.problems).join('\n'));
+  return result.set;
+};
+
+/** `path:line:column: reason` of each problem. */
+export const problemLines = (problems: readonly SourceProblem[]): readonly string[] =>
+  problems.map(({ path, line, column, reason }) => `${path}:${line}:${column}: ${reason}`);
+
+export const problemsOf = (...files: readonly SourceFile[]): readonly string[] => {
+  const result = decodeFiles(files);
+  return result.ok ? [] : problemLines(result.problems);
+};

@@ -1,0 +1,97 @@
+import { API_GROUP, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
+import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
+
+interface PrinterColumn {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date' | 'boolean';
+  readonly jsonPath: string;
+  readonly description: string;
+  /** 1: shown with `-o wide` only. */
+  readonly priority?: 1;
+}
+
+const COLUMNS: readonly PrinterColumn[] = [
+  { name: 'Namespace', type: 'string', jsonPath: '.spec.targetNamespace', description: 'Namespace, or glob, that is governed.' },
+  { name: 'Regions', type: 'string', jsonPath: '.spec.allowedRegions', description: 'Regions in which pods may run.' },
+  { name: 'Action', type: 'string', jsonPath: '.spec.enforcementAction', description: 'What happens to a violating pod.' },
+  { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Whether the policy is in force.' },
+  { name: 'Violations', type: 'integer', jsonPath: '.status.violations', description: 'Pods that violate the policy now.' },
+  { name: 'Revision', type: 'string', jsonPath: '.status.revision', description: 'Git commit; empty for a local policy.' },
+  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since when the policy is here.' },
+  { name: 'Admission', type: 'string', jsonPath: '.status.enforcement.admission.state', description: 'Lock 1 at admission.', priority: 1 },
+  { name: 'Binding', type: 'string', jsonPath: '.status.enforcement.binding.state', description: 'Lock 1 at binding.', priority: 1 },
+  { name: 'Gatekeeper', type: 'string', jsonPath: '.status.enforcement.gatekeeper.state', description: 'Lock 2.', priority: 1 },
+  { name: 'Expires', type: 'string', jsonPath: '.spec.expiryDate', description: 'When the policy ends.', priority: 1 },
+  { name: 'Message', type: 'string', jsonPath: '.status.message', description: 'What to know about the phase.', priority: 1 },
+];
+
+/** Rules on the spec that a schema cannot say (https://kubernetes.io/docs/reference/using-api/cel/). */
+const SPEC_RULES: readonly StructuralSchema[] = [
+  {
+    rule: "self.enforcementAction != 'custom' || (has(self.scopedEnforcementActions) && size(self.scopedEnforcementActions) > 0)",
+    message: 'enforcementAction custom needs scopedEnforcementActions',
+    fieldPath: '.enforcementAction',
+  },
+  {
+    rule: "self.enforcementAction == 'custom' || !has(self.scopedEnforcementActions)",
+    message: 'scopedEnforcementActions needs enforcementAction custom',
+    fieldPath: '.scopedEnforcementActions',
+  },
+  {
+    rule: "self.allowedRegions.all(region, !region.startsWith('group:'))",
+    message: 'a cluster knows no region groups, only the policy repository does: name the regions themselves',
+    fieldPath: '.allowedRegions',
+  },
+];
+
+const specSchema = (): StructuralSchema => ({ ...structuralSchema(SovereignPolicySpec), 'x-kubernetes-validations': SPEC_RULES });
+
+const statusSchema = (): StructuralSchema => {
+  const schema = structuralSchema(SovereignPolicyStatus);
+  const conditions = schema.properties?.['conditions'];
+  // One entry for each type, so that server-side apply merges them by type.
+  if (conditions !== undefined) Object.assign(conditions, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
+  return { ...schema, description: 'What the agent of this cluster made of the policy.' };
+};
+
+/** The CustomResourceDefinition that a workload cluster needs. The other kinds live in Git only. */
+export const sovereignPolicyCrd = (): object => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `sovereignpolicies.${API_GROUP}` },
+  spec: {
+    group: API_GROUP,
+    scope: 'Namespaced',
+    names: {
+      kind: 'SovereignPolicy',
+      listKind: 'SovereignPolicyList',
+      plural: 'sovereignpolicies',
+      singular: 'sovereignpolicy',
+      shortNames: ['sp'],
+      categories: ['compliance'],
+    },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: COLUMNS,
+        schema: {
+          openAPIV3Schema: {
+            description: 'Governs in which regions the pods of a namespace may run.',
+            type: 'object',
+            required: ['spec'],
+            properties: {
+              apiVersion: { type: 'string' },
+              kind: { type: 'string' },
+              metadata: { type: 'object' },
+              spec: specSchema(),
+              status: statusSchema(),
+            },
+          },
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,33 @@
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import { sovereignPolicyCrd } from './crd.ts';
+
+/** A file that is made from the code; `path` is relative to the repository's root. */
+export interface Generated {
+  readonly path: string;
+  readonly content: string;
+}
+
+export type Producer = () => readonly Generated[];
+
+const crds: Producer = () => [
+  {
+    path: 'crds/sovereignpolicies.yaml',
+    content: `# Generated from shared/api by npm run gen. Do not edit.\n${stringify(sovereignPolicyCrd(), { lineWidth: 0, aliasDuplicateObjects: false })}`,
+  },
+];
+
+/** JSON Schemas of the documents in a policy repository, for editors (`# yaml-language-server: $schema=…`). */
+const editorSchemas: Producer = () =>
+  Object.entries({
+    SovereignPolicy: SovereignPolicyDocument,
+    ManagedCluster: ManagedClusterDocument,
+    RegionGroup: RegionGroupDocument,
+    RolloutStrategy: RolloutStrategyDocument,
+  }).map(([title, schema]) => ({
+    path: `crds/schemas/${title.toLowerCase()}.json`,
+    content: `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input' }) }, null, 2)}\n`,
+  }));
+
+export const PRODUCERS: readonly Producer[] = [crds, editorSchemas];

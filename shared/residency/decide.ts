@@ -1,0 +1,89 @@
+import { REGION_LABEL } from '../api/index.ts';
+import { fixText, VIOLATIONS } from './messages.ts';
+import type { PodPlacement } from './placement.ts';
+import { type RegionReach, regionReach } from './region-reach.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, ResidencyDecision } from './types.ts';
+
+const ADMITTED: ResidencyDecision = { admitted: true };
+
+/**
+ * Whether a pod may be created where only `allowedRegions` are allowed: admitted only if no node outside of them, nor a
+ * node without a region, can satisfy the pod's required node constraints.
+ *
+ * The rule: for every term of the required node affinity, the regions that the term and `nodeSelector` leave together
+ * are none, or all allowed. Preferences, pod affinity, spread and tolerations never confine. Where the truth depends on
+ * something else than the region label, the answer is the safe one (not admitted):
+ * - `matchFields` and requirements on other labels are taken as always satisfiable, Gt and Lt as cutting nothing;
+ * - an empty list of terms, which the API server refuses, counts as no affinity at all.
+ *
+ * A pod of a DaemonSet, pinned by its controller to one node by name, is admitted: the bind gate decides on the node's region.
+ *
+ * `nodeName` is a violation, since such a pod never meets the scheduler. On a pod that is already bound the field is
+ * the scheduler's answer: leave it out to judge what the pod asked for.
+ */
+export const decideResidency = (pod: PodPlacement, allowedRegions: readonly string[]): ResidencyDecision => {
+  if (pod.nodeName) return { admitted: false, violation: VIOLATIONS.nodeName, fix: fixText(allowedRegions, { nodeName: true }) };
+  const terms = requiredTerms(pod);
+  if (isDaemonSetPod(pod, terms)) return ADMITTED;
+  const violation = findViolation(nodeSelectorRegion(pod), terms, new Set(allowedRegions));
+  return violation === undefined ? ADMITTED : { admitted: false, violation, fix: fixText(allowedRegions) };
+};
+
+const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
+  pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+
+const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => ({
+  matchExpressions: term?.matchExpressions ?? [],
+  matchFields: term?.matchFields ?? [],
+});
+
+const nodeSelectorRegion = (pod: PodPlacement): string | undefined => {
+  const selector = pod.nodeSelector ?? {};
+  return Object.hasOwn(selector, REGION_LABEL) ? selector[REGION_LABEL] : undefined;
+};
+
+const findViolation = (
+  selected: string | undefined,
+  terms: readonly (NodeSelectorTerm | null)[],
+  allowed: ReadonlySet<string>,
+): string | undefined => {
+  const fromSelector: NodeSelectorRequirement[] = selected === undefined ? [] : [{ key: REGION_LABEL, operator: 'In', values: [selected] }];
+  const judge = (requirements: readonly NodeSelectorRequirement[], name: string, byName: boolean): string | undefined => {
+    const reach = regionReach([...requirements, ...fromSelector]);
+    return reachViolation(reach, allowed, { name: selected === undefined ? name : 'spec.nodeSelector', byName });
+  };
+  if (terms.length === 0) return selected === undefined ? VIOLATIONS.unconfined : judge([], '', false);
+  for (const [index, term] of terms.entries()) {
+    const { matchExpressions, matchFields } = partsOf(term);
+    // Kubernetes: "A null or empty node selector term matches no objects."
+    if (matchExpressions.length + matchFields.length === 0) continue;
+    const violation = judge(matchExpressions, `required node affinity term ${index + 1}`, matchFields.length > 0);
+    if (violation !== undefined) return violation;
+  }
+  return undefined;
+};
+
+const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where: { name: string; byName: boolean }): string | undefined => {
+  if (reach.any) return where.byName ? VIOLATIONS.byName(where.name) : VIOLATIONS.open(where.name);
+  const outside = reach.values.find((value) => !allowed.has(value));
+  if (outside !== undefined) return VIOLATIONS.region(where.name, outside);
+  return reach.absent ? VIOLATIONS.absent(where.name) : undefined;
+};
+
+/**
+ * The DaemonSet controller replaces every required term of the template by one that names the node
+ * (ReplaceDaemonSetPodNodeNameNodeAffinity in Kubernetes' pkg/controller/daemon/util); exactly that shape, nothing like it.
+ */
+const isDaemonSetPod = (pod: PodPlacement, terms: readonly (NodeSelectorTerm | null)[]): boolean =>
+  (pod.ownerReferences ?? []).some(
+    (owner) => owner.kind === 'DaemonSet' && owner.apiVersion.startsWith('apps/') && owner.controller === true,
+  ) &&
+  terms.length > 0 &&
+  terms.every(isOneNode);
+
+const isOneNode = (term: NodeSelectorTerm | null): boolean => {
+  const { matchExpressions, matchFields } = partsOf(term);
+  const [field, ...others] = matchFields;
+  if (field === undefined || others.length > 0 || matchExpressions.length > 0) return false;
+  return field.key === 'metadata.name' && field.operator === 'In' && field.values?.length === 1;
+};

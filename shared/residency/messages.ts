@@ -1,0 +1,39 @@
+import { REGION_LABEL } from '../api/index.ts';
+
+/**
+ * What is wrong with a pod. The CEL and Rego implementations say the same, word for word, so each text is constant
+ * but for the name of the place (`spec.nodeSelector`, `required node affinity term 2`) and the region.
+ */
+export const VIOLATIONS = {
+  nodeName: 'spec.nodeName bypasses the scheduler',
+  unconfined: 'nothing in the pod confines it to a region',
+  region: (where: string, region: string): string => `${where} allows region "${region}"`,
+  absent: (where: string): string => `${where} allows nodes without a region`,
+  open: (where: string): string => `${where} does not confine the region`,
+  byName: (where: string): string => `${where} selects a node by name, not by region`,
+} as const;
+
+const listed = (values: readonly string[]): string => values.toSorted((a, b) => (a < b ? -1 : 1)).join(', ');
+
+/** How to confine a pod. A nodeSelector is ANDed with every affinity term, so it mends each kind of violation. */
+export const fixText = (allowedRegions: readonly string[], options: { nodeName?: boolean } = {}): string => {
+  if (allowedRegions.length === 0) return 'no region is allowed, ask the owners of the policies';
+  const set = `set spec.nodeSelector["${REGION_LABEL}"] to one of ${listed(allowedRegions)}`;
+  return options.nodeName === true ? `remove spec.nodeName and ${set}` : set;
+};
+
+export interface ViolationMessage {
+  /** `namespace/name` of each policy behind the decision. */
+  readonly policies: readonly string[];
+  readonly regions: readonly string[];
+  readonly namespace: string;
+  readonly violation: string;
+  readonly fix: string;
+}
+
+/**
+ * The whole sentence a person reads in a denial, a warning or a report. Every engine and every page uses this form:
+ * `policy fso-system/finance-eu allows regions eu-central-1, eu-west-1 in namespace finance: <violation>; fix: <fix>`
+ */
+export const violationMessage = ({ policies, regions, namespace, violation, fix }: ViolationMessage): string =>
+  `policy ${listed(policies)} allows regions ${regions.length === 0 ? '(none)' : listed(regions)} in namespace ${namespace}: ${violation}; fix: ${fix}`;
