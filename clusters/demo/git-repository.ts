@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+/** Runs git in a folder, untouched by the user's own configuration. */
+export const runGit = async (folder: string, args: readonly string[]): Promise<string> => {
+  const { stdout } = await execute('git', ['-C', folder, ...args], {
+    env: {
+      ...process.env,
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_AUTHOR_NAME: 'Governance',
+      GIT_AUTHOR_EMAIL: 'governance@example.com',
+      GIT_COMMITTER_NAME: 'Governance',
+      GIT_COMMITTER_EMAIL: 'governance@example.com',
+    },
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return stdout.trim();
+};
+
+/** A working copy, as a governance team would have one. */
+export interface GitRepository {
+  readonly folder: string;
+  /** Commits changes (null deletes a file) and pushes them. @returns the commit id */
+  commit(files: Readonly<Record<string, string | null>>, message: string): Promise<string>;
+  /** Any other git command in the working copy. */
+  git(...args: readonly string[]): Promise<string>;
+}
+
+/** Makes a working copy of branch `main` that pushes to `url`. */
+export const openGitRepository = async (folder: string, url: string): Promise<GitRepository> => {
+  await mkdir(folder, { recursive: true });
+  const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
+  await git('init', '--quiet', '--initial-branch=main');
+  await git('remote', 'add', 'origin', url);
+
+  const change = async (path: string, content: string | null): Promise<void> => {
+    const target = join(folder, path);
+    if (content === null) return rm(target, { force: true });
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, content);
+  };
+
+  return {
+    folder,
+    git,
+    commit: async (files, message) => {
+      for (const [path, content] of Object.entries(files)) await change(path, content);
+      await git('add', '--all');
+      await git('commit', '--quiet', '--message', message);
+      await git('push', '--quiet', 'origin', 'HEAD:main');
+      return git('rev-parse', 'HEAD');
+    },
+  };
+};

@@ -1,0 +1,57 @@
+/** Runs the demo's steps one after the other, prints a line for each, and keeps what `.fso/demo.json` says. */
+
+export interface StepResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly ms: number;
+  readonly detail: string;
+}
+
+export interface Runner {
+  /** Runs a step; `run` returns what is worth telling. Rejects with {@link StepFailed} when it fails. */
+  step(name: string, run: () => Promise<string>): Promise<void>;
+  readonly results: readonly StepResult[];
+}
+
+export class StepFailed extends Error {
+  override readonly name = 'StepFailed';
+}
+
+export function createRunner(print: (line: string) => void, color: boolean): Runner {
+  const results: StepResult[] = [];
+  const paint = (code: number, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+
+  const record = (result: StepResult): void => {
+    results.push(result);
+    const mark = result.ok ? paint(32, '✓') : paint(31, '✗');
+    const time = result.ms < 10_000 ? `${result.ms} ms` : `${(result.ms / 1000).toFixed(1)} s`;
+    const [first = '', ...more] = result.detail.split('\n');
+    print(`${mark} ${result.name.padEnd(46)} ${time.padStart(9)}  ${first}`);
+    for (const line of more) print(`    ${paint(2, line)}`);
+  };
+
+  return {
+    results,
+    step: async (name, run) => {
+      const started = performance.now();
+      const ms = (): number => Math.round(performance.now() - started);
+      try {
+        const detail = await run();
+        record({ name, ok: true, ms: ms(), detail });
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        record({ name, ok: false, ms: ms(), detail });
+        throw new StepFailed(`${name}: ${detail}`, { cause: error });
+      }
+    },
+  };
+}
+
+/** Median and maximum of samples, in whole milliseconds. */
+export function summarize(samples: readonly number[]): { median: number; max: number; samples: number[] } {
+  const sorted = samples.map(Math.round).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  const median = sorted.length % 2 === 1 ? upper : Math.round(((sorted[middle - 1] ?? upper) + upper) / 2);
+  return { median, max: sorted.at(-1) ?? 0, samples: samples.map(Math.round) };
+}

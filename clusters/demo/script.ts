@@ -1,0 +1,58 @@
+import type { Runner } from './runner.ts';
+import { summarize } from './runner.ts';
+import {
+  brokenCommit,
+  compliantPod,
+  createNamespaces,
+  driftPutBack,
+  everyClusterProven,
+  followedCommit,
+  hubBack,
+  violatingPod,
+  warnedDeployment,
+  withoutHub,
+} from './steps.ts';
+import type { World } from './world.ts';
+
+const ROUNDS = 5;
+/** What the project promises for a single changed policy on an idle machine. */
+const PROMISED_MS = 1000;
+
+/** The demo, step by step. `samples` is filled with the times from commit to proof, in ms. */
+export async function runDemo(world: World, runner: Runner, samples: number[], signal: AbortSignal): Promise<void> {
+  const { step } = runner;
+  await step('fleet: three clusters with Gatekeeper', async () => {
+    await world.startFleet(signal);
+    return world.clusters.map(({ name, regions }) => `${name} (${regions.join(', ')})`).join(', ');
+  });
+  await step('namespaces of the application teams', () => createNamespaces(world, signal));
+  await step('Git server with the policy repository', async () => {
+    await world.startGit();
+    return world.gitUrl;
+  });
+  await step('hub and agents, first commit proven', async () => {
+    await world.startHub();
+    await world.startAgents();
+    return everyClusterProven(world);
+  });
+  await step('compliant pod admitted and scheduled', () => compliantPod(world, signal));
+  await step('violating pod refused', () => violatingPod(world, signal));
+  await step('Deployment warned', () => warnedDeployment(world, signal));
+  for (let round = 1; round <= ROUNDS; round++) {
+    await step(`commit ${round} of ${ROUNDS}: one policy changed`, async () => {
+      const { ms, text } = await followedCommit(world, round);
+      samples.push(ms);
+      return text;
+    });
+  }
+  await step('commit to proof, median', async () => {
+    const { median, max } = summarize(samples);
+    const text = `median ${median} ms, max ${max} ms of ${ROUNDS} commits; promised ≤ ${PROMISED_MS} ms on an idle machine`;
+    if (median > PROMISED_MS) throw new Error(text);
+    return text;
+  });
+  await step('broken commit refused, last good one stays', () => brokenCommit(world, signal));
+  await step('drift put back', () => driftPutBack(world, signal));
+  await step('hub stopped, enforcement goes on', () => withoutHub(world, signal));
+  await step('hub started again, clusters in step', () => hubBack(world));
+}

@@ -1,0 +1,165 @@
+import { REGION_LABEL } from '@fso/shared/api';
+import { DEPLOYMENT_KIND, KubeApiError, type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { until } from './programs.ts';
+import { measureCommit } from './timeline.ts';
+import type { DemoCluster, World } from './world.ts';
+
+const SOON_MS = 60_000;
+/** Namespaces that the sample policies govern, by cluster; a namespace belongs to its application team, not to the agent. */
+const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
+  us: ['payments', 'customer-data', 'trading-options'],
+  eu: ['finance', 'payroll', 'customer-data', 'trading-bonds'],
+  apac: ['analytics', 'customer-data', 'trading-fx'],
+};
+export const CHANGED_POLICY = 'policies/customer-data.yaml';
+
+const clusterOf = (world: World, name: string): DemoCluster => {
+  const cluster = world.clusters.find((candidate) => candidate.name === name);
+  if (!cluster) throw new Error(`no cluster ${name}`);
+  return cluster;
+};
+
+const podSpec = (region?: string): Pod['spec'] => ({
+  containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
+  ...(region === undefined ? {} : { nodeSelector: { [REGION_LABEL]: region } }),
+});
+
+const createPod = (kube: KubeClient, ref: { namespace: string; name: string }, region: string | undefined, signal: AbortSignal) =>
+  kube.create(POD_KIND, { apiVersion: 'v1', kind: 'Pod', metadata: { ...ref }, spec: podSpec(region) }, {}, signal);
+
+export async function createNamespaces(world: World, signal: AbortSignal): Promise<string> {
+  for (const { name, kube } of world.clusters) {
+    for (const namespace of NAMESPACES[name] ?? []) {
+      await kube.apply(
+        NAMESPACE_KIND,
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+        { fieldManager: 'fso-demo' },
+        signal,
+      );
+    }
+  }
+  return world.clusters.map(({ name }) => `${name}: ${NAMESPACES[name]?.join(', ')}`).join('; ');
+}
+
+/** Waits until every cluster has proven the commit that the hub has in force. */
+export async function everyClusterProven(world: World): Promise<string> {
+  const proven = await until('every cluster proves the commit', SOON_MS, async () => {
+    world.assertRunning();
+    const [source, clusters] = await Promise.all([world.hub.source(), world.hub.clusters()]);
+    const revision = source.revision?.revision;
+    const done = clusters.length === world.clusters.length && clusters.every((cluster) => cluster.provenRevision === revision);
+    return revision !== undefined && done ? clusters : undefined;
+  });
+  return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
+}
+
+/** A compliant pod is admitted, scheduled in its region, and runs. */
+export async function compliantPod(world: World, signal: AbortSignal): Promise<string> {
+  const { kube } = clusterOf(world, 'eu');
+  const ref = { namespace: 'finance', name: 'ledger' };
+  await kube.delete(POD_KIND, ref, signal);
+  await until('the pod of an earlier run is gone', SOON_MS, async () => ((await kube.get(POD_KIND, ref, signal)) ? undefined : true));
+  await createPod(kube, ref, 'eu-west-1', signal);
+  const pod = await until('the pod runs', SOON_MS, async () => {
+    const current = await kube.get(POD_KIND, ref, signal);
+    return current?.status?.phase === 'Running' ? current : undefined;
+  });
+  const nodeName = pod.spec.nodeName ?? '';
+  const node = await kube.get(NODE_KIND, { name: nodeName }, signal);
+  const region = node?.metadata.labels?.[REGION_LABEL];
+  if (region !== 'eu-west-1') throw new Error(`the pod runs on ${nodeName} in ${region}`);
+  return `finance/ledger runs on ${nodeName} in ${region}`;
+}
+
+/** A pod that leaves the regions is refused, and the refusal names the policy. */
+export async function violatingPod(world: World, signal: AbortSignal): Promise<string> {
+  const { kube } = clusterOf(world, 'eu');
+  try {
+    await createPod(kube, { namespace: 'finance', name: 'runaway' }, 'us-east-1', signal);
+  } catch (error) {
+    if (!(error instanceof KubeApiError)) throw error;
+    if (!error.message.includes('finance-eu')) throw new Error(`refused, but not by the policy: ${error.message}`);
+    return `refused:\n${error.message}`;
+  }
+  throw new Error('the pod was admitted');
+}
+
+/** A Deployment that would make violating pods is admitted with a warning. */
+export async function warnedDeployment(world: World, signal: AbortSignal): Promise<string> {
+  const { kube } = clusterOf(world, 'us');
+  const ref = { namespace: 'payments', name: 'gateway' };
+  await kube.delete(DEPLOYMENT_KIND, ref, signal);
+  const labels = { app: 'gateway' };
+  const { warnings } = await kube.create(
+    DEPLOYMENT_KIND,
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: ref,
+      spec: { replicas: 0, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: podSpec() } } as object,
+    },
+    {},
+    signal,
+  );
+  const warning = warnings.find((text) => text.includes('payments-us'));
+  if (warning === undefined) throw new Error(`no warning of the policy; warnings: ${warnings.join('; ') || 'none'}`);
+  return `admitted with a warning:\n${warning}`;
+}
+
+/** Somebody strips a namespace of its labels; the agent puts them back. */
+export async function driftPutBack(world: World, signal: AbortSignal): Promise<string> {
+  const { kube } = clusterOf(world, 'eu');
+  const label = 'compliance.gov/floor-deny';
+  const started = performance.now();
+  await kube.mergePatch(NAMESPACE_KIND, { name: 'finance' }, { metadata: { labels: { [label]: null } } }, signal);
+  await until('the label is back', SOON_MS, async () => {
+    const namespace = await kube.get(NAMESPACE_KIND, { name: 'finance' }, signal);
+    return namespace?.metadata.labels?.[label] === 'active' ? true : undefined;
+  });
+  return `label ${label} of finance was removed, and back after ${Math.round(performance.now() - started)} ms`;
+}
+
+/** Without the hub the clusters enforce what they have; with it again they are in step within seconds. */
+export async function withoutHub(world: World, signal: AbortSignal): Promise<string> {
+  await world.stopHub();
+  await violatingPod(world, signal);
+  return 'hub stopped; the violating pod is still refused';
+}
+
+export async function hubBack(world: World): Promise<string> {
+  await world.startHub();
+  return everyClusterProven(world);
+}
+
+/** A broken commit is refused as a whole, with file and line; what was in force stays. */
+export async function brokenCommit(world: World, signal: AbortSignal): Promise<string> {
+  const before = (await world.hub.source(signal)).revision?.revision;
+  const broken =
+    'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: typo\nspec:\n  targetNamespace: x\n  allowedRegion: [eu-west-1]\n';
+  const revision = await world.repository.commit({ 'policies/typo.yaml': broken }, 'Add a policy with a typo');
+  const { rejected, revision: inForce } = await until('the commit is refused', SOON_MS, async () => {
+    const source = await world.hub.source(signal);
+    return source.rejected?.commit.revision === revision ? source : undefined;
+  });
+  if (inForce?.revision !== before) throw new Error('the commit in force changed');
+  await world.repository.commit({ 'policies/typo.yaml': null }, 'Remove the policy with the typo');
+  await everyClusterProven(world);
+  const problem = rejected?.problems[0];
+  return `refused: ${problem?.path}:${problem?.line}:${problem?.column} ${problem?.reason}`;
+}
+
+/** Commits a change of one policy that is placed on every cluster, and follows it. */
+export async function followedCommit(world: World, round: number): Promise<{ ms: number; text: string }> {
+  const file = await world.repository.git('show', `HEAD:${CHANGED_POLICY}`);
+  // The list alternates, so that every commit changes what the locks enforce.
+  const regions =
+    round % 2 === 0 ? ['ap-southeast-1', 'eu-central-1', 'us-east-1'] : ['ap-southeast-1', 'ap-northeast-1', 'eu-central-1', 'us-east-1'];
+  const changed = file.replace(
+    /allowedRegions:\n(\s+- .*\n?)+/,
+    `allowedRegions:\n${regions.map((region) => `    - ${region}\n`).join('')}`,
+  );
+  const timeline = await measureCommit(world, () =>
+    world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`),
+  );
+  return { ms: timeline.provenMs, text: timeline.text };
+}

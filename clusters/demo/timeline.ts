@@ -1,0 +1,70 @@
+import type { ClusterView } from '@fso/shared/api';
+import { until } from './programs.ts';
+import type { World } from './world.ts';
+
+/** What is seen of one commit; times in ms since `git push` returned. */
+export interface Timeline {
+  /** Every cluster has proven the commit, and the hub knows. */
+  readonly provenMs: number;
+  readonly text: string;
+}
+
+const STAGES = ['pushed to agent', 'accepted', 'proven'] as const;
+type Stage = (typeof STAGES)[number];
+
+const reached = (cluster: ClusterView, revision: string): readonly Stage[] => {
+  const seen: [Stage, string | null][] = [
+    ['pushed to agent', cluster.offeredRevision],
+    ['accepted', cluster.revision],
+    ['proven', cluster.provenRevision],
+  ];
+  return seen.flatMap(([stage, at]) => (at === revision ? [stage] : []));
+};
+
+/** When each stage of each cluster was first seen. */
+function createRecord(revision: string) {
+  const times = new Map<string, Map<Stage, number>>();
+  const timesOf = (cluster: string): Map<Stage, number> => {
+    const known = times.get(cluster) ?? new Map<Stage, number>();
+    times.set(cluster, known);
+    return known;
+  };
+  return {
+    see: (cluster: ClusterView, ms: number): void => {
+      const known = timesOf(cluster.name);
+      for (const stage of reached(cluster, revision)) known.set(stage, known.get(stage) ?? ms);
+    },
+    /** Since when every one of the clusters has proven the commit; undefined = not all have. */
+    provenMs: (clusters: readonly ClusterView[]): number | undefined => {
+      const proven = clusters.map(({ name }) => times.get(name)?.get('proven'));
+      return proven.length > 0 && proven.every((ms) => ms !== undefined) ? Math.max(...proven) : undefined;
+    },
+    lines: (): string[] =>
+      [...times].map(([cluster, stages]) => {
+        const text = STAGES.map((stage) => `${stage} ${Math.round(stages.get(stage) ?? 0)} ms`);
+        return `${cluster.padEnd(6)}${text.join('  →  ')}`;
+      }),
+  };
+}
+
+/**
+ * Makes a commit and asks the hub, again and again, how far each cluster is. The time of a stage is when the hub's answer first
+ * had it, so it is never too early, and late by one request (a few milliseconds).
+ *
+ * @param commit commits and pushes; resolves with the commit id when `git push` has returned
+ */
+export async function measureCommit(world: World, commit: () => Promise<string>): Promise<Timeline> {
+  const revision = await commit();
+  const pushed = performance.now();
+  const record = createRecord(revision);
+  let fetchedMs: number | undefined;
+  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, 30_000, async () => {
+    const [source, clusters] = await Promise.all([world.hub.source(), world.hub.clusters()]);
+    const ms = performance.now() - pushed;
+    if (source.revision?.revision === revision) fetchedMs ??= ms;
+    for (const cluster of clusters) record.see(cluster, ms);
+    return record.provenMs(clusters);
+  });
+  const head = `${revision.slice(0, 8)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
+  return { provenMs, text: [head, ...record.lines()].join('\n') };
+}

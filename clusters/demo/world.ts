@@ -1,0 +1,171 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createHubClient, type HubClient } from '@fso/hub/client';
+import { createKubeClient, type KubeClient } from '@fso/shared/kube';
+import { downFleet, type FleetCluster, readDefinition, upFleet } from '../fleet/index.ts';
+import { type GitRepository, openGitRepository } from './git-repository.ts';
+import { type GitServer, startGitServer } from './git-server.ts';
+import { freePort, type Program, startProgram } from './programs.ts';
+
+const projectRoot = join(import.meta.dirname, '..', '..');
+const REPOSITORY = 'policies.git';
+
+export interface WorldOptions {
+  /** Clusters live in `<stateDir>/clusters`, everything else of the demo in `<stateDir>/demo`. */
+  readonly stateDir: string;
+  readonly log: (line: string) => void;
+}
+
+export interface DemoCluster extends FleetCluster {
+  readonly kubeconfig: string;
+  readonly kube: KubeClient;
+}
+
+/** The parts of the demo, each started by its own step. */
+export interface World {
+  readonly clusters: readonly DemoCluster[];
+  readonly repository: GitRepository;
+  readonly gitUrl: string;
+  readonly hub: HubClient;
+  readonly hubUrl: string;
+  readonly apiToken: string;
+  startFleet(signal: AbortSignal): Promise<void>;
+  startGit(): Promise<void>;
+  startHub(): Promise<void>;
+  stopHub(): Promise<void>;
+  startAgents(): Promise<void>;
+  /** Throws when one of the programs is gone. */
+  assertRunning(): void;
+  stop(): Promise<void>;
+}
+
+/** What the repository holds at first: the registrations of the fleet, and the sample policies and region groups. */
+export async function initialFiles(clusters: readonly FleetCluster[]): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const { name, dir } of clusters) files[`clusters/${name}.yaml`] = await readFile(join(dir, 'cluster.yaml'), 'utf8');
+  const samples = join(import.meta.dirname, '..', 'samples');
+  for (const folder of ['policies', 'regions']) {
+    for (const file of await readdir(join(samples, folder))) {
+      files[`${folder}/${file}`] = await readFile(join(samples, folder, file), 'utf8');
+    }
+  }
+  return files;
+}
+
+const secret = (): string => randomBytes(32).toString('base64url');
+
+interface Secrets {
+  readonly apiToken: string;
+  readonly webhookSecret: string;
+  readonly agentTokens: Readonly<Record<string, string>>;
+}
+
+/** A push webhook as GitHub sends it. The hub hears of the commit a moment later at its next poll when it is lost. */
+function sendWebhook(hubUrl: string, webhookSecret: string): void {
+  const body = JSON.stringify({ ref: 'refs/heads/main' });
+  const signature = createHmac('sha256', webhookSecret).update(body).digest('hex');
+  fetch(`${hubUrl}/api/v1/webhooks/git`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-github-event': 'push', 'x-hub-signature-256': `sha256=${signature}` },
+    body,
+  }).catch(() => undefined);
+}
+
+export async function createWorld({ stateDir, log }: WorldOptions): Promise<World> {
+  const folder = join(stateDir, 'demo');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const definition = readDefinition(join(import.meta.dirname, '..'));
+  const [apiPort, agentPort] = [await freePort(), await freePort()];
+  const hubUrl = `http://127.0.0.1:${apiPort}`;
+  const secrets: Secrets = {
+    apiToken: secret(),
+    webhookSecret: secret(),
+    agentTokens: Object.fromEntries(definition.map(({ name }) => [name, secret()])),
+  };
+  const tokensFile = join(folder, 'agent-tokens.json');
+  await writeFile(tokensFile, JSON.stringify(secrets.agentTokens), { mode: 0o600 });
+
+  const clusters: DemoCluster[] = [];
+  const programs = new Map<string, Program>();
+  let fleetStarted = false;
+  let git: GitServer | undefined;
+  let repository: GitRepository | undefined;
+
+  const required = <T>(value: T | undefined, what: string): T => {
+    if (value === undefined) throw new Error(`${what} is not started`);
+    return value;
+  };
+  const start = (name: string, command: string[], env: Record<string, string>): void => {
+    programs.set(name, startProgram({ name, command, env, logFile: join(folder, 'logs', `${name}.log`) }));
+  };
+  const stop = async (name: string): Promise<void> => {
+    await programs.get(name)?.stop();
+    programs.delete(name);
+  };
+
+  return {
+    clusters,
+    hubUrl,
+    apiToken: secrets.apiToken,
+    hub: createHubClient({ server: hubUrl, token: secrets.apiToken }),
+    get repository() {
+      return required(repository, 'the repository');
+    },
+    get gitUrl() {
+      return required(git, 'the Git server').url(REPOSITORY);
+    },
+    startFleet: async (signal) => {
+      const options = { clusters: definition, provider: 'auto', stateDir, gatekeeper: true, gatekeeperAuditSeconds: 10 } as const;
+      const up = await upFleet({ ...options, env: process.env, log }, signal);
+      fleetStarted = up.some(({ started }) => started);
+      for (const cluster of definition) {
+        const { kubeconfig } = required(
+          up.find(({ name }) => name === cluster.name),
+          cluster.name,
+        );
+        clusters.push({ ...cluster, kubeconfig, kube: createKubeClient({ kubeconfig, userAgent: 'fso-demo' }) });
+      }
+    },
+    startGit: async () => {
+      git = await startGitServer({ root: join(folder, 'git'), onPush: () => sendWebhook(hubUrl, secrets.webhookSecret) });
+      await git.create(REPOSITORY);
+      repository = await openGitRepository(join(folder, 'working-copy'), git.url(REPOSITORY));
+      await repository.commit(await initialFiles(definition), 'Register the clusters and govern them');
+    },
+    startHub: async () => {
+      start('hub', [join(projectRoot, 'hub/cli/main.ts'), 'serve'], {
+        FSO_GIT_URL: required(git, 'the Git server').url(REPOSITORY),
+        FSO_LISTEN: `127.0.0.1:${apiPort}`,
+        FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
+        FSO_AGENT_TOKENS_FILE: tokensFile,
+        FSO_API_TOKEN: secrets.apiToken,
+        FSO_WEBHOOK_SECRET: secrets.webhookSecret,
+        FSO_DATA_DIR: join(folder, 'hub'),
+      });
+    },
+    stopHub: () => stop('hub'),
+    startAgents: async () => {
+      for (const { name, kubeconfig } of clusters) {
+        start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
+          FSO_CLUSTER: name,
+          KUBECONFIG: kubeconfig,
+          FSO_HUB_URL: `ws://127.0.0.1:${agentPort}/agent/v1/stream`,
+          FSO_HUB_TOKEN: secrets.agentTokens[name] ?? '',
+          FSO_LISTEN: `127.0.0.1:${await freePort()}`,
+        });
+      }
+    },
+    assertRunning: () => {
+      for (const program of programs.values()) program.assertRunning();
+    },
+    stop: async () => {
+      await Promise.all([...programs.keys()].map(stop));
+      await git?.stop();
+      await Promise.all(clusters.map(({ kube }) => kube.close()));
+      // A fleet that ran before stays: somebody else started it.
+      if (fleetStarted) await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
+    },
+  };
+}
