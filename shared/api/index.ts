@@ -4,4 +4,5 @@ export * from './kubernetes.ts';
 export * from './names.ts';
 export * from './reports.ts';
 export * from './sovereign-policy.ts';
+export * from './stream.ts';
 export * from './views.ts';

@@ -53,6 +53,7 @@ export const ANNOTATIONS = {
 
 /** One server-side-apply field manager per concern. */
 export const FIELD_MANAGERS = {
+  install: 'fso-agent-install',
   intake: 'fso-agent-intake',
   namespaces: 'fso-agent-namespaces',
   floor: 'fso-agent-floor',

@@ -1,1 +1,12 @@
+export { createKubeClient, type KubeClientOptions } from './client.ts';
+export * from './conditions.ts';
+export * from './controller.ts';
+export * from './errors.ts';
+export * from './events.ts';
+export { createInformers, type InformersOptions } from './informer.ts';
+export * from './kinds.ts';
+export { type LeaderElectionOptions, runAsLeader } from './leader-election.ts';
+export { collectionPath, keyOf, keyOfObject, objectPath, refOf, refOfKey } from './paths.ts';
+export type { KubeClientMetrics } from './transport.ts';
 export type * from './types.ts';
+export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

@@ -72,6 +72,11 @@ export interface KubeClient {
   mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>>;
   /** Absent objects are not an error. */
   delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
+  /**
+   * A streamed answer, for watches; `timeoutMs` bounds its whole life. Throws like every other call before the first byte,
+   * and KubeConnectionError when the stream breaks.
+   */
+  stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** `gitVersion` of the API server, e.g. `v1.36.3`. */
   version(signal: AbortSignal): Promise<string>;
   /** Closes the connections. */

@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeObject } from '../api/index.ts';
+import { isNotFound, KubeApiError, KubeConnectionError } from './errors.ts';
+import { parseWarnings } from './headers.ts';
+import { resolveAccess } from './kubeconfig.ts';
+import { listAll } from './list.ts';
+import { collectionPath, objectPath, refOf } from './paths.ts';
+import { type Answer, type KubeClientMetrics, Transport, toApiError } from './transport.ts';
+import type { KindDescriptor, KubeClient, ObjectRef, RawRequest, WriteResult } from './types.ts';
+
+export interface KubeClientOptions {
+  /** Path of a kubeconfig file. Absent: the service account of the pod. */
+  readonly kubeconfig?: string | undefined;
+  /** Default: the file's current context. */
+  readonly context?: string | undefined;
+  readonly userAgent?: string;
+  readonly metrics?: KubeClientMetrics;
+}
+
+const MAX_RETRIES = 3;
+const MAX_RETRY_WAIT_MS = 10_000;
+const APPLY = 'application/apply-patch+yaml';
+const MERGE_PATCH = 'application/merge-patch+json';
+
+/** A kept-alive connection may end under a request. */
+const isBrokenConnection = (error: unknown): boolean => {
+  if (!(error instanceof KubeConnectionError)) return false;
+  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+};
+
+/**
+ * How long to wait before a read is sent again: what an overloaded server asks for, or nothing after a broken connection.
+ * Writes are never sent again here: they belong to a reconcile, which looks first.
+ */
+const retryWaitMs = (request: RawRequest, error: unknown, retries: number): number | undefined => {
+  if (request.method !== 'GET' || retries >= MAX_RETRIES) return undefined;
+  if (isBrokenConnection(error)) return retries === 0 ? 0 : undefined;
+  if (!(error instanceof KubeApiError) || (error.status !== 429 && error.status !== 503)) return undefined;
+  return error.retryAfterMs === undefined ? undefined : Math.min(error.retryAfterMs, MAX_RETRY_WAIT_MS);
+};
+
+const dryRunQuery = (dryRun: boolean | undefined): string | undefined => (dryRun === true ? 'All' : undefined);
+
+const parseBody = <T>(answer: Answer, request: RawRequest): T => {
+  if (answer.body === '') return undefined as T;
+  try {
+    return JSON.parse(answer.body) as T;
+  } catch (error) {
+    throw new KubeConnectionError(`${request.method} ${request.path}: the answer is not JSON`, { cause: error });
+  }
+};
+
+class HttpKubeClient implements KubeClient {
+  readonly server: string;
+  readonly #transport: Transport;
+
+  constructor(server: string, transport: Transport) {
+    this.server = server;
+    this.#transport = transport;
+  }
+
+  async raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>> {
+    const answer = await this.#send(request, signal);
+    return { object: parseBody<T>(answer, request), warnings: parseWarnings(answer.headers['warning']) };
+  }
+
+  async get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      const { object } = await this.raw<T>({ method: 'GET', path: objectPath(kind, ref) }, signal);
+      return object;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async list<T extends KubeObject>(
+    kind: KindDescriptor<T>,
+    options: { namespace?: string; labelSelector?: string; fieldSelector?: string },
+    signal: AbortSignal,
+  ): Promise<T[]> {
+    const { items } = await listAll(this, kind, options, signal);
+    return items;
+  }
+
+  create<T extends KubeObject>(
+    kind: KindDescriptor<T>,
+    body: T,
+    options: { dryRun?: boolean },
+    signal: AbortSignal,
+  ): Promise<WriteResult<T>> {
+    const path = collectionPath(kind, body.metadata.namespace);
+    const typed = { ...body, apiVersion: kind.apiVersion, kind: kind.kind };
+    return this.raw<T>({ method: 'POST', path, query: { dryRun: dryRunQuery(options.dryRun) }, body: typed }, signal);
+  }
+
+  apply<T extends KubeObject>(
+    kind: KindDescriptor<T>,
+    body: T,
+    options: { fieldManager: string; force?: boolean; dryRun?: boolean; subresource?: 'status' },
+    signal: AbortSignal,
+  ): Promise<WriteResult<T>> {
+    const query = { fieldManager: options.fieldManager, force: String(options.force ?? false), dryRun: dryRunQuery(options.dryRun) };
+    const path = objectPath(kind, refOf(body), options.subresource);
+    const typed = { ...body, apiVersion: kind.apiVersion, kind: kind.kind };
+    return this.raw<T>({ method: 'PATCH', path, query, body: typed, contentType: APPLY }, signal);
+  }
+
+  mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>> {
+    return this.raw<T>({ method: 'PATCH', path: objectPath(kind, ref), body: patch, contentType: MERGE_PATCH }, signal);
+  }
+
+  async delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void> {
+    try {
+      await this.raw({ method: 'DELETE', path: objectPath(kind, ref) }, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return this.#transport.stream(request, signal);
+  }
+
+  async version(signal: AbortSignal): Promise<string> {
+    const { object } = await this.raw<{ gitVersion: string }>({ method: 'GET', path: '/version' }, signal);
+    return object.gitVersion;
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  async #send(request: RawRequest, signal: AbortSignal): Promise<Answer> {
+    for (let retries = 0; ; retries += 1) {
+      try {
+        return await this.#sendOnce(request, signal);
+      } catch (error) {
+        const wait = retryWaitMs(request, error, retries);
+        if (wait === undefined) throw error;
+        await delay(wait, undefined, { signal });
+      }
+    }
+  }
+
+  async #sendOnce(request: RawRequest, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#transport.exchange(request, signal);
+    if (answer.status >= 400) throw toApiError(answer, request);
+    return answer;
+  }
+}
+
+/**
+ * Nothing connects before the first call.
+ * @throws KubeConfigError when the kubeconfig is missing, broken, or names what is not in it.
+ */
+export const createKubeClient = (options: KubeClientOptions = {}): KubeClient => {
+  const access = resolveAccess(options.kubeconfig, options.context);
+  const transport = new Transport({ access, userAgent: options.userAgent ?? 'fso', metrics: options.metrics });
+  return new HttpKubeClient(access.server, transport);
+};

@@ -1,0 +1,93 @@
+import type { RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { KubeConnectionError } from './errors.ts';
+import type { ClusterAccess } from './kubeconfig.ts';
+
+export interface TlsMaterial {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly servername?: string;
+}
+
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsMaterial;
+  /** Changes when the TLS material does, which needs new connections. */
+  readonly tlsId: string;
+}
+
+export interface CredentialSource {
+  current(): Promise<Credentials>;
+  /** The server refused what {@link current} gave (401): read everything anew. */
+  refused(credentials: Credentials): void;
+}
+
+/** Bound service account tokens rotate at 80 % of their life, so half a minute late is early enough. */
+const FRESH_MS = 30_000;
+
+/** Imported only when a client connects: the library costs half a second and 80 MB. */
+const load = async (access: ClusterAccess): Promise<KubeConfig> => {
+  const library = await import('@kubernetes/client-node');
+  const config = new library.KubeConfig();
+  if (access.file === undefined) config.loadFromCluster();
+  else {
+    config.loadFromFile(access.file.path);
+    config.setCurrentContext(access.file.context);
+  }
+  // The library wants this flag on plain HTTP (a loopback server, see kubeconfig.ts), where there is no TLS to skip.
+  config.clusters = config.clusters.map((cluster) => (cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster));
+  return config;
+};
+
+const readTls = (options: RequestOptions): TlsMaterial => {
+  const picked = { ca: options.ca, cert: options.cert, key: options.key, servername: options.servername };
+  return Object.fromEntries(Object.entries(picked).filter(([, value]) => value !== undefined && value !== null));
+};
+
+const identify = (tls: TlsMaterial): string => [tls.ca, tls.cert, tls.key, tls.servername].map((part) => String(part ?? '')).join('\0');
+
+const readHeaders = (options: RequestOptions): Record<string, string> => {
+  const headers = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]));
+  if (options.auth) headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+  return headers;
+};
+
+const extract = async (config: KubeConfig): Promise<Credentials> => {
+  const options: RequestOptions = { headers: {} };
+  await config.applyToHTTPSOptions(options);
+  const tls = readTls(options);
+  return { headers: readHeaders(options), tls, tlsId: identify(tls) };
+};
+
+/** Client certificates, tokens, token files and exec plugins, as kubectl knows them, read again every half minute. */
+export const createCredentialSource = (access: ClusterAccess): CredentialSource => {
+  let config: Promise<KubeConfig> | undefined;
+  let cached: { readonly value: Promise<Credentials>; readonly at: number } | undefined;
+
+  const read = async (): Promise<Credentials> => {
+    try {
+      config ??= load(access);
+      return await extract(await config);
+    } catch (error) {
+      config = undefined;
+      cached = undefined;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new KubeConnectionError(`credentials for ${access.server}: ${reason.trim()}`, { cause: error });
+    }
+  };
+
+  return {
+    current: () => {
+      const now = performance.now();
+      if (cached === undefined || now - cached.at > FRESH_MS) cached = { value: read(), at: now };
+      return cached.value;
+    },
+    refused: () => {
+      // Credentials that were read a moment ago will not be better now; this bounds the work when they are simply wrong.
+      if (cached === undefined || performance.now() - cached.at < 1_000) return;
+      config = undefined;
+      cached = undefined;
+    },
+  };
+};

@@ -1,0 +1,84 @@
+/** One `details.causes[]` of a metav1.Status. */
+export interface StatusCause {
+  readonly reason?: string;
+  readonly message?: string;
+  readonly field?: string;
+}
+
+/** The part of metav1.Status that errors are made of (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/). */
+export interface Status {
+  readonly kind?: string;
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: {
+    readonly name?: string;
+    readonly group?: string;
+    readonly kind?: string;
+    readonly causes?: readonly StatusCause[];
+    readonly retryAfterSeconds?: number;
+  };
+}
+
+export interface RequestSummary {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** The API server answered 400 or above. The message is the server's own: a denial names its policy or webhook. */
+export class KubeApiError extends Error {
+  override readonly name = 'KubeApiError';
+  readonly status: number;
+  /** metav1.StatusReason, e.g. `Conflict`; `''` when the answer was not a Status. */
+  readonly reason: string;
+  readonly details: Status['details'];
+  readonly causes: readonly StatusCause[];
+  readonly retryAfterMs: number | undefined;
+  readonly request: RequestSummary;
+
+  constructor(status: number, body: Status, context: { request: RequestSummary; retryAfterMs?: number | undefined }) {
+    super(body.message || `the API server answered ${status}${body.reason ? ` (${body.reason})` : ''}`);
+    this.status = status;
+    this.reason = body.reason ?? '';
+    this.details = body.details;
+    this.causes = body.details?.causes ?? [];
+    const seconds = body.details?.retryAfterSeconds;
+    this.retryAfterMs = context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000);
+    this.request = context.request;
+  }
+}
+
+/** There was no answer: refused, reset, TLS, DNS, credentials, or the time was over. */
+export class KubeConnectionError extends Error {
+  override readonly name = 'KubeConnectionError';
+  readonly timedOut: boolean;
+  readonly request: RequestSummary | undefined;
+
+  constructor(message: string, options: { cause?: unknown; timedOut?: boolean; request?: RequestSummary }) {
+    super(message, { cause: options.cause });
+    this.timedOut = options.timedOut ?? false;
+    this.request = options.request;
+  }
+}
+
+/** The kubeconfig, or the service account of the pod, cannot be used. The message says what to change. */
+export class KubeConfigError extends Error {
+  override readonly name = 'KubeConfigError';
+}
+
+const hasStatus = (error: unknown, ...statuses: number[]): error is KubeApiError =>
+  error instanceof KubeApiError && statuses.includes(error.status);
+
+export const isNotFound = (error: unknown): error is KubeApiError => hasStatus(error, 404);
+/** A server-side-apply conflict, or a stale resourceVersion. */
+export const isConflict = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason !== 'AlreadyExists';
+export const isAlreadyExists = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason === 'AlreadyExists';
+export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);
+export const isUnauthorized = (error: unknown): error is KubeApiError => hasStatus(error, 401);
+export const isInvalid = (error: unknown): error is KubeApiError => hasStatus(error, 422);
+/** The resourceVersion, or the continue token, is too old: list again. */
+export const isGone = (error: unknown): error is KubeApiError =>
+  hasStatus(error, 410) || (error instanceof KubeApiError && error.reason === 'Expired');
+export const isTooManyRequests = (error: unknown): error is KubeApiError => hasStatus(error, 429);
+export const isTimeout = (error: unknown): boolean =>
+  hasStatus(error, 408, 504) || (error instanceof KubeConnectionError && error.timedOut);

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import type { KubeObject } from '../api/index.ts';
+import { type Clock, type Logger, systemClock } from '../runtime/index.ts';
+import { isNotFound } from './errors.ts';
+import { type CoreEvent, EVENT_KIND } from './kinds.ts';
+import type { KubeClient } from './types.ts';
+
+export interface EventRecorderOptions {
+  readonly client: KubeClient;
+  /** Who reports, e.g. `fso-agent`. */
+  readonly component: string;
+  /** Which replica. */
+  readonly instance: string;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+export interface EventFact {
+  readonly type: 'Normal' | 'Warning';
+  /** CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Whom an event is about: an object with its type. */
+export type InvolvedObject = KubeObject & { readonly apiVersion: string; readonly kind: string };
+
+interface EventBody extends CoreEvent {
+  metadata: { namespace: string; name: string };
+}
+
+interface Recorded {
+  readonly namespace: string;
+  readonly name: string;
+  readonly at: number;
+  count: number;
+}
+
+const WINDOW_MS = 600_000;
+const MAX_REMEMBERED = 4_096;
+/** Limits of the API server for core/v1 Events. */
+const MAX_MESSAGE = 1_024;
+const MAX_NAME_PREFIX = 200;
+
+/** Events of objects without a namespace live here, as kubectl expects. */
+const CLUSTER_SCOPED_NAMESPACE = 'default';
+
+/**
+ * Writes Kubernetes Events, best effort: a failure is logged, never thrown. The same fact about the same object within ten
+ * minutes raises the count of its event.
+ */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #clock: Clock;
+  readonly #recent = new Map<string, Recorded>();
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async record(involved: InvolvedObject, fact: EventFact, signal: AbortSignal): Promise<void> {
+    try {
+      const id = this.#identify(involved, fact);
+      const known = this.#recall(id);
+      if (known !== undefined && (await this.#raiseCount(known, signal))) return;
+      await this.#create(id, this.#describe(involved, fact), signal);
+    } catch (error) {
+      if (!signal.aborted) this.#options.logger.warn({ err: error, reason: fact.reason }, 'event not written');
+    }
+  }
+
+  #identify({ apiVersion, kind, metadata }: InvolvedObject, { type, reason, message }: EventFact): string {
+    const parts = [apiVersion, kind, metadata.namespace ?? '', metadata.name, metadata.uid ?? '', type, reason, message];
+    return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
+  }
+
+  #recall(id: string): Recorded | undefined {
+    const known = this.#recent.get(id);
+    return known !== undefined && this.#clock.monotonicMs() - known.at < WINDOW_MS ? known : undefined;
+  }
+
+  /** @returns false when the event is gone (they live for an hour by default). */
+  async #raiseCount(known: Recorded, signal: AbortSignal): Promise<boolean> {
+    known.count += 1;
+    const patch = { count: known.count, lastTimestamp: this.#clock.now().toISOString() };
+    try {
+      await this.#options.client.mergePatch(EVENT_KIND, { namespace: known.namespace, name: known.name }, patch, signal);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  #describe(involved: InvolvedObject, fact: EventFact): EventBody {
+    const { component, instance } = this.#options;
+    const { name, namespace, uid, resourceVersion } = involved.metadata;
+    const now = this.#clock.now().toISOString();
+    const reference = { apiVersion: involved.apiVersion, kind: involved.kind, namespace, name, uid, resourceVersion };
+    return {
+      metadata: { namespace: namespace ?? CLUSTER_SCOPED_NAMESPACE, name: name.slice(0, MAX_NAME_PREFIX) },
+      involvedObject: Object.fromEntries(Object.entries(reference).filter(([, value]) => value !== undefined)),
+      type: fact.type,
+      reason: fact.reason,
+      message: fact.message.slice(0, MAX_MESSAGE),
+      count: 1,
+      firstTimestamp: now,
+      lastTimestamp: now,
+      source: { component },
+      reportingComponent: component,
+      reportingInstance: instance,
+    };
+  }
+
+  async #create(id: string, event: EventBody, signal: AbortSignal): Promise<void> {
+    const { namespace } = event.metadata;
+    // The time makes the name new in every window and for every replica that starts later.
+    const name = `${event.metadata.name}.${id}${this.#clock.now().getTime().toString(16)}`;
+    await this.#options.client.create(EVENT_KIND, { ...event, metadata: { namespace, name } }, {}, signal);
+    this.#recent.delete(id);
+    this.#recent.set(id, { namespace, name, at: this.#clock.monotonicMs(), count: 1 });
+    if (this.#recent.size > MAX_REMEMBERED) this.#recent.delete(this.#recent.keys().next().value ?? '');
+  }
+}

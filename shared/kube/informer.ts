@@ -1,0 +1,136 @@
+import type { KubeObject } from '../api/index.ts';
+import { type Clock, type Logger, systemClock } from '../runtime/index.ts';
+import { keyOfObject } from './paths.ts';
+import { Reflector, type ReflectorSink } from './reflector.ts';
+import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, KubeClient, ObjectKey } from './types.ts';
+
+export interface InformersOptions {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** 0 ≤ x < 1. Default Math.random. */
+  readonly random?: () => number;
+  /** Longest wait between looks for a kind that is not served. Default 5 s. */
+  readonly absentRetryMs?: number;
+}
+
+/** The store of one informer, and those who want to know about it. */
+export class InformerStore<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
+  readonly #logger: Logger;
+  readonly #transform: (object: T) => T;
+  readonly #objects = new Map<ObjectKey, T>();
+  readonly #changeHandlers = new Set<ChangeHandler<T>>();
+  readonly #servedHandlers = new Set<(served: boolean) => void>();
+  readonly #ready = Promise.withResolvers<void>();
+  #synced: boolean = false;
+  #served: boolean = true;
+
+  constructor(logger: Logger, transform: (object: T) => T = (object) => object) {
+    this.#logger = logger;
+    this.#transform = transform;
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get served(): boolean {
+    return this.#served;
+  }
+
+  get(key: ObjectKey): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly T[] {
+    return [...this.#objects.values()];
+  }
+
+  async ready(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#ready.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** A handler that comes late is told about what is already there. */
+  onChange(handler: ChangeHandler<T>): () => void {
+    this.#changeHandlers.add(handler);
+    for (const [key, object] of this.#objects) this.#call(() => handler(key, object, undefined));
+    return () => this.#changeHandlers.delete(handler);
+  }
+
+  onServed(handler: (served: boolean) => void): () => void {
+    this.#servedHandlers.add(handler);
+    return () => this.#servedHandlers.delete(handler);
+  }
+
+  replace(objects: readonly T[]): void {
+    const keys = new Set(objects.map(keyOfObject));
+    for (const [key, previous] of [...this.#objects]) {
+      if (!keys.has(key)) this.#drop(key, previous);
+    }
+    for (const object of objects) this.upsert(object);
+    this.#synced = true;
+    this.#ready.resolve();
+  }
+
+  upsert(object: T): void {
+    const key = keyOfObject(object);
+    const version = object.metadata.resourceVersion;
+    const previous = this.#objects.get(key);
+    if (previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version) return;
+    const current = this.#transform(object);
+    this.#objects.set(key, current);
+    this.#tell(key, current, previous);
+  }
+
+  remove(object: T): void {
+    const key = keyOfObject(object);
+    const previous = this.#objects.get(key);
+    if (previous !== undefined) this.#drop(key, previous);
+  }
+
+  setServed(served: boolean): void {
+    // A kind that is not there has no objects to wait for.
+    if (!served) this.#ready.resolve();
+    if (served === this.#served) return;
+    this.#served = served;
+    for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
+  }
+
+  #drop(key: ObjectKey, previous: T): void {
+    this.#objects.delete(key);
+    this.#tell(key, undefined, previous);
+  }
+
+  #tell(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
+    for (const handler of [...this.#changeHandlers]) this.#call(() => handler(key, current, previous));
+  }
+
+  #call(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'informer handler failed');
+    }
+  }
+}
+
+/** Every informer starts when it is asked for, and ends with the signal. */
+export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
+  const { logger, clock = systemClock, random = Math.random, absentRetryMs } = options;
+  return {
+    informer: <T extends KubeObject>(kind: KindDescriptor<T>, informerOptions: InformerOptions<T> = {}): Informer<T> => {
+      const { transform, ...list } = informerOptions;
+      const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }), transform);
+      const reflector = new Reflector<T>({ client, kind, list, sink: store, clock, random, logger, absentRetryMs });
+      reflector.run(signal).catch((error: unknown) => logger.fatal({ err: error, kind: kind.kind }, 'reflector ended'));
+      return store;
+    },
+  };
+};

@@ -1,0 +1,219 @@
+import { type Clock, type Logger, systemClock } from '../runtime/index.ts';
+import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
+import { LEASE_KIND, type Lease } from './kinds.ts';
+import { objectPath } from './paths.ts';
+import type { KubeClient } from './types.ts';
+
+export interface LeaderElectionOptions {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  /** Name of the Lease. */
+  readonly name: string;
+  /** Unique among the candidates. */
+  readonly identity: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** How long a candidate waits, since it last saw the lease change, before it takes it. Default 15 s. */
+  readonly leaseDurationMs?: number;
+  /** A leader that could not renew for this long steps down. Default 10 s; below leaseDurationMs. */
+  readonly renewDeadlineMs?: number;
+  /** How often a leader renews. Default 2 s. */
+  readonly retryPeriodMs?: number;
+}
+
+type Settings = Required<Omit<LeaderElectionOptions, 'logger'>> & { readonly logger: Logger | undefined };
+
+/** What a candidate last saw of the lease, and when by its own monotonic clock: clocks of others are never compared. */
+interface Observation {
+  readonly resourceVersion: string | undefined;
+  readonly at: number;
+}
+
+/** Candidates look more often than the leader renews, so that a released lease is taken within a second. */
+const CANDIDATE_SHARE = 0.4;
+const RELEASE_TIMEOUT_MS = 3_000;
+
+/** MicroTime: RFC 3339 with six decimals, which the API server insists on. */
+const microTime = (date: Date): string => date.toISOString().replace('Z', '000Z');
+
+class LostLeaseError extends Error {
+  override readonly name = 'LostLeaseError';
+}
+
+class LeaseLock {
+  readonly #settings: Settings;
+  #observed: Observation = { resourceVersion: undefined, at: 0 };
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** Takes the lease, or renews it. @returns false when someone else has it. */
+  async acquireOrRenew(signal: AbortSignal): Promise<boolean> {
+    const { client, namespace, name } = this.#settings;
+    const current = await client.get(LEASE_KIND, { namespace, name }, signal);
+    if (current !== undefined && this.#heldByOther(current)) return false;
+    try {
+      return current === undefined ? await this.#create(signal) : await this.#put(current, this.#claim(current), signal);
+    } catch (error) {
+      // Another candidate was faster.
+      if (isConflict(error) || isAlreadyExists(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Leaves the lease to whoever looks next. */
+  async release(signal: AbortSignal): Promise<void> {
+    const { client, namespace, name, identity, clock } = this.#settings;
+    const current = await client.get(LEASE_KIND, { namespace, name }, signal);
+    if (current?.spec?.holderIdentity !== identity) return;
+    const now = microTime(clock.now());
+    await this.#put(current, { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: now, acquireTime: now }, signal);
+  }
+
+  #heldByOther(lease: Lease): boolean {
+    const { clock, identity, leaseDurationMs } = this.#settings;
+    const now = clock.monotonicMs();
+    if (lease.metadata.resourceVersion !== this.#observed.resourceVersion) {
+      this.#observed = { resourceVersion: lease.metadata.resourceVersion, at: now };
+    }
+    const holder = lease.spec?.holderIdentity ?? '';
+    if (holder === '' || holder === identity) return false;
+    const seconds = lease.spec?.leaseDurationSeconds;
+    return now < this.#observed.at + (seconds === undefined ? leaseDurationMs : seconds * 1000);
+  }
+
+  #claim(current: Lease | undefined): NonNullable<Lease['spec']> {
+    const { clock, identity, leaseDurationMs } = this.#settings;
+    const now = microTime(clock.now());
+    const mine = current?.spec?.holderIdentity === identity;
+    const transitions = current?.spec?.leaseTransitions ?? 0;
+    return {
+      holderIdentity: identity,
+      leaseDurationSeconds: Math.max(1, Math.ceil(leaseDurationMs / 1000)),
+      renewTime: now,
+      acquireTime: mine ? (current?.spec?.acquireTime ?? now) : now,
+      leaseTransitions: current === undefined || mine ? transitions : transitions + 1,
+    };
+  }
+
+  async #create(signal: AbortSignal): Promise<boolean> {
+    const { client, namespace, name } = this.#settings;
+    const { object } = await client.create(LEASE_KIND, { metadata: { namespace, name }, spec: this.#claim(undefined) }, {}, signal);
+    this.#remember(object);
+    return true;
+  }
+
+  /** An update, not a patch: its resourceVersion makes it fail when anyone else wrote since. */
+  async #put(current: Lease, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<boolean> {
+    const { client, namespace, name } = this.#settings;
+    const body = { ...current, spec };
+    const { object } = await client.raw<Lease>({ method: 'PUT', path: objectPath(LEASE_KIND, { namespace, name }), body }, signal);
+    this.#remember(object);
+    return true;
+  }
+
+  #remember(lease: Lease): void {
+    this.#observed = { resourceVersion: lease.metadata.resourceVersion, at: this.#settings.clock.monotonicMs() };
+  }
+}
+
+/** Waits until this candidate has the lease. */
+const becomeLeader = async (lock: LeaseLock, settings: Settings, signal: AbortSignal): Promise<void> => {
+  let failing = false;
+  for (;;) {
+    try {
+      if (await lock.acquireOrRenew(signal)) return;
+      failing = false;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!failing) settings.logger?.warn({ err: error, identity: settings.identity }, 'leader election failed, trying again');
+      failing = true;
+    }
+    await settings.clock.sleep(settings.retryPeriodMs * CANDIDATE_SHARE, signal);
+  }
+};
+
+/** One renewal, ended when the deadline is over. @returns 'renewed', or why not: 'failed' may be tried again, 'taken' not. */
+const renewOnce = async (lock: LeaseLock, leftMs: number, signal: AbortSignal): Promise<'renewed' | 'failed' | 'taken'> => {
+  try {
+    const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))]);
+    return (await lock.acquireOrRenew(attempt)) ? 'renewed' : 'taken';
+  } catch (error) {
+    signal.throwIfAborted();
+    return isNotFound(error) ? 'taken' : 'failed';
+  }
+};
+
+/** Renews until the lease is lost. @throws LostLeaseError, or the signal's reason. */
+const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSignal): Promise<never> => {
+  const { clock, renewDeadlineMs, retryPeriodMs } = settings;
+  let renewedAt = clock.monotonicMs();
+  for (;;) {
+    const left = (): number => renewedAt + renewDeadlineMs - clock.monotonicMs();
+    await clock.sleep(Math.max(0, Math.min(retryPeriodMs, left())), signal);
+    if (left() <= 0) throw new LostLeaseError('the lease could not be renewed in time');
+    // Counted from before the request: that is the latest time at which the others can have seen the last renewal.
+    const startedAt = clock.monotonicMs();
+    const outcome = await renewOnce(lock, left(), signal);
+    if (outcome === 'taken') throw new LostLeaseError('another candidate took the lease');
+    if (outcome === 'renewed') renewedAt = startedAt;
+  }
+};
+
+const isLost = (term: AbortSignal): boolean => term.reason instanceof LostLeaseError;
+
+/** Runs as the leader. @returns true when `run` ended by itself, false when the lease was lost. Throws what `run` throws. */
+const lead = async (
+  lock: LeaseLock,
+  settings: Settings,
+  run: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const term = new AbortController();
+  const leaderSignal = AbortSignal.any([signal, term.signal]);
+  const keeping = keepLease(lock, settings, leaderSignal).catch((error: unknown) => term.abort(error));
+  try {
+    await run(leaderSignal);
+  } catch (error) {
+    if (!leaderSignal.aborted) throw error;
+  } finally {
+    term.abort();
+    await keeping;
+    if (!isLost(term.signal)) await lock.release(AbortSignal.timeout(RELEASE_TIMEOUT_MS)).catch(() => undefined);
+  }
+  return !isLost(term.signal);
+};
+
+/**
+ * Runs `run` while this process holds the Lease, by the rules of client-go's leader election. Its signal aborts when the lease
+ * is lost; after that this process is a candidate again. Resolves when the signal aborted, or when `run` ended by itself;
+ * throws what `run` throws. The lease is released in all three cases, so that another candidate takes over within a second.
+ */
+export const runAsLeader = async (
+  options: LeaderElectionOptions,
+  run: (leaderSignal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> => {
+  const settings: Settings = {
+    clock: systemClock,
+    leaseDurationMs: 15_000,
+    renewDeadlineMs: 10_000,
+    retryPeriodMs: 2_000,
+    ...options,
+    logger: options.logger,
+  };
+  const { logger, identity } = settings;
+  const lock = new LeaseLock(settings);
+  while (!signal.aborted) {
+    try {
+      await becomeLeader(lock, settings, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    logger?.info({ identity }, 'became leader');
+    if (await lead(lock, settings, run, signal)) return;
+    logger?.warn({ identity }, 'lost leadership');
+  }
+};

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { LEASE_KIND, NODE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from './kinds.ts';
+import { collectionPath, keyOf, objectPath, refOfKey } from './paths.ts';
+
+describe('paths', () => {
+  it('knows the core group, other groups, scopes and subresources', () => {
+    expect(collectionPath(POD_KIND)).toBe('/api/v1/pods');
+    expect(collectionPath(LEASE_KIND, 'a')).toBe('/apis/coordination.k8s.io/v1/namespaces/a/leases');
+    expect(objectPath(NODE_KIND, { name: 'n' })).toBe('/api/v1/nodes/n');
+    expect(objectPath(SOVEREIGN_POLICY_KIND, { namespace: 'a', name: 'p' }, 'status')).toBe(
+      '/apis/compliance.federated.io/v1/namespaces/a/sovereignpolicies/p/status',
+    );
+    expect(() => objectPath(POD_KIND, { name: 'p' })).toThrow('a namespace is needed');
+  });
+
+  it('turns keys into references and back', () => {
+    for (const key of ['name', 'namespace/name']) expect(keyOf(refOfKey(key))).toBe(key);
+  });
+});

@@ -1,0 +1,31 @@
+import type { KubeObject } from '../api/index.ts';
+import type { KindDescriptor, ObjectKey, ObjectRef } from './types.ts';
+
+const groupPath = (apiVersion: string): string => (apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`);
+
+/** Path of all objects of a kind: of one namespace, or of the whole cluster. */
+export const collectionPath = (kind: KindDescriptor, namespace?: string): string => {
+  const scope = kind.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${groupPath(kind.apiVersion)}${scope}/${kind.plural}`;
+};
+
+/** @throws TypeError when a namespaced kind comes without a namespace: the request would mean something else. */
+export const objectPath = (kind: KindDescriptor, ref: ObjectRef, subresource?: string): string => {
+  if (kind.namespaced && !ref.namespace) throw new TypeError(`${kind.kind} ${ref.name}: a namespace is needed`);
+  const suffix = subresource === undefined ? '' : `/${subresource}`;
+  return `${collectionPath(kind, ref.namespace)}/${encodeURIComponent(ref.name)}${suffix}`;
+};
+
+export const refOf = (object: KubeObject): ObjectRef =>
+  object.metadata.namespace === undefined
+    ? { name: object.metadata.name }
+    : { namespace: object.metadata.namespace, name: object.metadata.name };
+
+export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
+
+export const keyOfObject = (object: KubeObject): ObjectKey => keyOf(refOf(object));
+
+export const refOfKey = (key: ObjectKey): ObjectRef => {
+  const slash = key.indexOf('/');
+  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+};

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { stringify } from 'yaml';
+import { createLogger, listen } from '../runtime/index.ts';
+import { createKubeClient } from './client.ts';
+import { createInformers } from './informer.ts';
+import { CONFIG_MAP_KIND } from './kinds.ts';
+import type { KubeClient } from './types.ts';
+
+/** Answers of the server in the order of the requests; the last one stays open. */
+type Answer = (url: URL, response: ServerResponse) => void;
+
+const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Answer => {
+  return (_, response) => response.writeHead(status, headers).end(JSON.stringify(body));
+};
+const object = (name: string, resourceVersion: string, value = '') => ({
+  metadata: { namespace: 'a', name, resourceVersion },
+  data: { value },
+});
+const list = (resourceVersion: string, items: unknown[], next?: string): Answer =>
+  json({ metadata: { resourceVersion, continue: next }, items });
+const failure = (code: number, reason: string, headers = {}): Answer =>
+  json({ kind: 'Status', code, reason, message: reason }, code, headers);
+/** A watch that sends its events and ends, or stays open. */
+const events = (entries: unknown[], end: boolean): Answer => {
+  return (_, response) => {
+    response.writeHead(200);
+    for (const entry of entries) response.write(`${JSON.stringify(entry)}\n`);
+    if (end) response.end();
+  };
+};
+const gone = { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' } };
+
+const logger = createLogger({ name: 'test', level: 'silent' });
+let folder: string;
+let stop: AbortController;
+let client: KubeClient;
+let script: Answer[];
+let requests: string[];
+
+beforeEach(async () => {
+  stop = new AbortController();
+  script = [];
+  requests = [];
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const url = new URL(request.url ?? '/', 'http://x');
+    const { searchParams: query } = url;
+    const verb = query.has('watch') ? `watch ${query.get('resourceVersion')}` : `list ${query.get('continue') ?? ''}`.trim();
+    requests.push(verb);
+    (script.shift() ?? events([], false))(url, response);
+  };
+  const { url } = await listen(createServer(answer), '127.0.0.1:0', stop.signal);
+  folder = mkdtempSync(join(tmpdir(), 'fso-reflector-'));
+  const kubeconfig = join(folder, 'config');
+  const clusters = [{ name: 'k', cluster: { server: url } }];
+  const users = [{ name: 'u', user: { token: 't' } }];
+  const contexts = [{ name: 'c', context: { cluster: 'k', user: 'u' } }];
+  writeFileSync(kubeconfig, stringify({ clusters, users, contexts, 'current-context': 'c' }));
+  client = createKubeClient({ kubeconfig });
+});
+
+afterEach(async () => {
+  stop.abort();
+  await client.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Waits are taken at once: what is tested is what is asked, not when. */
+const clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
+};
+const informers = () => createInformers(client, { logger, clock, random: () => 0 }, stop.signal);
+
+describe('reflector', () => {
+  it('watches on from the last version after a watch ends, bookmarks included', async () => {
+    const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } };
+    script = [list('5', [object('x', '4')]), events([{ type: 'ADDED', object: object('y', '6') }, bookmark], true)];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'watch 9']));
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['x', 'y']);
+  });
+
+  it('lists again when its version expired, and tells the difference', async () => {
+    script = [
+      list('5', [object('stays', '1'), object('changes', '2', 'old'), object('goes', '3')]),
+      events([gone], true),
+      list('9', [object('stays', '1'), object('changes', '8', 'new'), object('comes', '9')]),
+    ];
+    const changes: string[] = [];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await informer.ready(stop.signal);
+    informer.onChange((key, current, previous) => changes.push(`${key} ${previous?.data?.['value']}→${current?.data?.['value']}`));
+    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 9']));
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['stays', 'changes', 'comes']);
+    expect(changes.slice(-3)).toEqual(['a/goes →undefined', 'a/changes old→new', 'a/comes undefined→']);
+  });
+
+  it('starts a list over when it expires between two pages', async () => {
+    script = [list('5', [object('old', '1')], 'next'), failure(410, 'Expired'), list('6', [object('new', '2')])];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await informer.ready(stop.signal);
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['new']);
+    expect(requests.slice(0, 3)).toEqual(['list', 'list next', 'list']);
+  });
+
+  it('keeps what it knows when it may no longer read, and on the first "not found"', async () => {
+    script = [
+      list('5', [object('x', '1')]),
+      events([gone], true),
+      failure(403, 'Forbidden'),
+      failure(404, 'NotFound'),
+      failure(403, 'Forbidden'),
+    ];
+    // Stays unanswered: the state before it can be looked at.
+    script.push(() => undefined);
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await vi.waitFor(() => expect(requests).toHaveLength(6));
+    expect(informer).toMatchObject({ served: false, synced: true });
+    expect(informer.get('a/x')).toBeDefined();
+  });
+
+  it('goes on when a handler throws', async () => {
+    script = [list('5', [object('x', '1')])];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    informer.onChange(() => {
+      throw new Error('handler');
+    });
+    await informer.ready(stop.signal);
+    expect(informer.get('a/x')).toBeDefined();
+  });
+});
+
+describe('client', () => {
+  it('waits as the server asks and sends a read again, but not forever', async () => {
+    script = [failure(429, 'TooManyRequests', { 'retry-after': '0' }), json(object('x', '1'))];
+    expect(await client.get(CONFIG_MAP_KIND, { namespace: 'a', name: 'x' }, stop.signal)).toMatchObject({ data: { value: '' } });
+    script = Array.from({ length: 10 }, () => failure(503, 'ServiceUnavailable', { 'retry-after': '0' }));
+    await expect(client.version(stop.signal)).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
+    expect(script).toHaveLength(6);
+  });
+
+  it('never sends a write again', async () => {
+    script = [failure(429, 'TooManyRequests', { 'retry-after': '3' }), json({})];
+    const write = client.create(CONFIG_MAP_KIND, { metadata: { namespace: 'a', name: 'x' } }, {}, stop.signal);
+    await expect(write).rejects.toMatchObject({ status: 429, retryAfterMs: 3_000 });
+  });
+
+  it('keeps the words of an answer that is not a Status', async () => {
+    script = [(_, response) => response.writeHead(502).end('bad gateway\n')];
+    await expect(client.version(stop.signal)).rejects.toMatchObject({ status: 502, message: 'bad gateway' });
+  });
+
+  it('ends a request in time, and at once when aborted', async () => {
+    script = [() => undefined, () => undefined];
+    const slow = client.raw({ method: 'GET', path: '/version', timeoutMs: 20 }, stop.signal);
+    await expect(slow).rejects.toMatchObject({ name: 'KubeConnectionError', timedOut: true });
+    const reason = new Error('no longer wanted');
+    await expect(client.version(AbortSignal.abort(reason))).rejects.toBe(reason);
+  });
+});

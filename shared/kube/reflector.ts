@@ -1,0 +1,142 @@
+import type { KubeObject } from '../api/index.ts';
+import { type Backoff, type Clock, createBackoff, type Logger } from '../runtime/index.ts';
+import { isForbidden, isGone, isNotFound } from './errors.ts';
+import { listAll } from './list.ts';
+import type { KindDescriptor, KubeClient, ListOptions } from './types.ts';
+import { watch } from './watch.ts';
+
+/** Takes in what a reflector sees. */
+export interface ReflectorSink<T> {
+  /** Everything there is. */
+  replace(objects: readonly T[]): void;
+  upsert(object: T): void;
+  remove(object: T): void;
+  /** Whether the kind can be read at the moment. */
+  setServed(served: boolean): void;
+}
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly kind: KindDescriptor<T>;
+  readonly list: ListOptions;
+  readonly sink: ReflectorSink<T>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Longest wait between looks for a kind that is not served. Default 5 s. */
+  readonly absentRetryMs?: number | undefined;
+}
+
+const BASE_MS = 800;
+const MAX_MS = 30_000;
+const ABSENT_BASE_MS = 400;
+const ABSENT_MAX_MS = 5_000;
+
+/**
+ * Keeps a sink equal to one kind on the server: paged list, watch from its version, again from the last version after a watch
+ * ends or breaks, a new list when that version is gone.
+ */
+export class Reflector<T extends KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #backoff: Backoff;
+  readonly #absentBackoff: Backoff;
+  readonly #logger: Logger;
+  /** Version that the next watch starts from; undefined: list first. */
+  #version: string | undefined;
+  #failing: boolean = false;
+  #notFoundInRow = 0;
+
+  constructor(options: ReflectorOptions<T>) {
+    const { random, absentRetryMs = ABSENT_MAX_MS } = options;
+    this.#options = options;
+    this.#logger = options.logger.child({ component: 'reflector', kind: options.kind.kind });
+    this.#backoff = createBackoff({ baseMs: 2 * BASE_MS, minMs: BASE_MS, maxMs: MAX_MS, random });
+    const baseMs = Math.min(ABSENT_BASE_MS, absentRetryMs);
+    this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#listAndWatch(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#pause(this.#waitAfter(error), signal);
+      }
+    }
+  }
+
+  async #listAndWatch(signal: AbortSignal): Promise<void> {
+    const { client, kind, list, sink, random } = this.#options;
+    if (this.#version === undefined) {
+      const { items, resourceVersion } = await listAll(client, kind, list, signal);
+      this.#version = resourceVersion;
+      sink.replace(items);
+      this.#healthy();
+    }
+    const started = this.#options.clock.monotonicMs();
+    for await (const event of watch(client, { kind, options: list, resourceVersion: this.#version, random }, signal)) {
+      this.#healthy();
+      this.#take(event.type, event.object);
+    }
+    // A server that ends watches at once must not be asked in a tight loop.
+    if (this.#options.clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
+  }
+
+  #take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: T): void {
+    if (type === 'DELETED') this.#options.sink.remove(object);
+    else if (type !== 'BOOKMARK') this.#options.sink.upsert(object);
+    this.#version = object.metadata.resourceVersion ?? this.#version;
+  }
+
+  #healthy(): void {
+    this.#backoff.reset();
+    this.#absentBackoff.reset();
+    this.#notFoundInRow = 0;
+    this.#options.sink.setServed(true);
+    if (this.#failing) this.#logger.info('reading again');
+    this.#failing = false;
+  }
+
+  /** Decides what the failure means. @returns milliseconds to wait. */
+  #waitAfter(error: unknown): number {
+    if (isGone(error)) return this.#startOver();
+    if (isNotFound(error) || isForbidden(error)) return this.#absent(error);
+    const retryInMs = this.#backoff.next();
+    if (!this.#failing) this.#logger.warn({ err: error, retryInMs }, 'reading failed, trying again');
+    this.#failing = true;
+    return retryInMs;
+  }
+
+  #startOver(): number {
+    const first = this.#version !== undefined;
+    this.#version = undefined;
+    this.#logger.debug('version expired, listing again');
+    return first ? 0 : this.#backoff.next();
+  }
+
+  /**
+   * The kind is not served, or may not be read. What is known stays until the server said "not found" a second time: a server
+   * that is starting may not know its custom resources yet, and to forget policies for that would open the gates. Without
+   * rights nothing is known about the objects, so they stay as they were.
+   */
+  #absent(error: unknown): number {
+    const { sink, kind } = this.#options;
+    this.#version = undefined;
+    this.#notFoundInRow = isNotFound(error) ? this.#notFoundInRow + 1 : 0;
+    if (this.#notFoundInRow === 2) sink.replace([]);
+    if (!this.#failing) this.#logger.warn({ err: error, plural: kind.plural }, 'kind cannot be read, looking again');
+    this.#failing = true;
+    sink.setServed(false);
+    return this.#absentBackoff.next();
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms === 0) return;
+    try {
+      await this.#options.clock.sleep(ms, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
+import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
+import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from './errors.ts';
+import { parseRetryAfter } from './headers.ts';
+import type { ClusterAccess } from './kubeconfig.ts';
+import type { RawRequest } from './types.ts';
+
+/** What a client tells about its requests; see `metrics.ts`. */
+export interface KubeClientMetrics {
+  /** `status` is the HTTP status, or `error` when there was no answer. */
+  request(fact: { readonly method: string; readonly status: number | 'error'; readonly durationMs: number }): void;
+  /** A new TCP (TLS) connection. */
+  connection(): void;
+}
+
+export interface TransportOptions {
+  readonly access: ClusterAccess;
+  readonly userAgent: string;
+  readonly metrics: KubeClientMetrics | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+type Response = Dispatcher.ResponseData;
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+/** Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is about to be used. */
+const KEEP_ALIVE_MS = 60_000;
+/** A connection whose other end vanished is noticed soon after this long without a byte (TCP keep-alive). */
+const TCP_KEEP_ALIVE_MS = 15_000;
+const MAX_CONNECTIONS = 256;
+
+const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Agent | ProxyAgent => {
+  const connect = { ...tls, rejectUnauthorized: true, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
+  const options = {
+    connect,
+    // Over HTTP/1.1 each watch has a connection of its own, and one that hangs holds up nothing else.
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    connections: MAX_CONNECTIONS,
+    bodyTimeout: 0,
+  };
+  return proxyUrl === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxyUrl, requestTls: connect });
+};
+
+const parseStatus = (body: string): Status => {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return parsed as Status;
+  } catch {
+    // A proxy in between, or the aggregator, may answer in plain text or HTML.
+  }
+  return { message: body.trim().slice(0, 500) };
+};
+
+export const toApiError = (answer: Answer, request: RequestSummary): KubeApiError =>
+  new KubeApiError(answer.status, parseStatus(answer.body), {
+    request: { method: request.method, path: request.path },
+    retryAfterMs: parseRetryAfter(answer.headers, new Date()),
+  });
+
+const describeFailure = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  const inner = error instanceof AggregateError ? error.errors[0] : undefined;
+  const code = (error as NodeJS.ErrnoException).code;
+  const text = error.message || (inner instanceof Error ? inner.message : '') || error.name;
+  return code !== undefined && !text.includes(code) ? `${text} (${code})` : text;
+};
+
+/** HTTP to one API server: one pool of kept-alive connections, credentials on every request, failures as KubeConnectionError. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #credentials: CredentialSource;
+  #pool: { readonly dispatcher: Agent | ProxyAgent; readonly tlsId: string } | undefined;
+  #closed: boolean = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#credentials = createCredentialSource(options.access);
+  }
+
+  /** One request, its whole answer; also an answer of 400 and above. */
+  async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const limits = { signal, timeout };
+    const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timeout])));
+    const body = await this.#guard(request, limits, () => response.body.text());
+    return { status: response.statusCode, headers: response.headers, body };
+  }
+
+  /** One request, its body as it comes. @throws KubeApiError for an answer of 400 and above. */
+  async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const limits = { signal, timeout };
+    const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timeout])));
+    if (response.statusCode >= 400) {
+      const body = await this.#guard(request, limits, () => response.body.text());
+      throw toApiError({ status: response.statusCode, headers: response.headers, body }, request);
+    }
+    return this.#chunks(request, response, limits);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.dispatcher.destroy();
+  }
+
+  async *#chunks(
+    request: RawRequest,
+    response: Response,
+    limits: { signal: AbortSignal; timeout: AbortSignal },
+  ): AsyncIterable<Uint8Array> {
+    const chunks = response.body[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#guard(request, limits, () => chunks.next());
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      // Whoever stops reading early must not leave the connection open.
+      response.body.destroy();
+    }
+  }
+
+  /** Sends; once more with new credentials after a 401, because tokens and certificates rotate. */
+  async #authenticated(request: RawRequest, signal: AbortSignal): Promise<Response> {
+    const credentials = await this.#credentials.current();
+    const response = await this.#dispatch(request, credentials, signal);
+    if (response.statusCode !== 401) return response;
+    this.#credentials.refused(credentials);
+    const renewed = await this.#credentials.current();
+    if (renewed === credentials) return response;
+    await response.body.dump();
+    return this.#dispatch(request, renewed, signal);
+  }
+
+  async #dispatch(request: RawRequest, credentials: Credentials, signal: AbortSignal): Promise<Response> {
+    const url = new URL(this.#options.access.server + request.path);
+    for (const [name, value] of Object.entries(request.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, value);
+    }
+    const body = request.body === undefined ? {} : { body: JSON.stringify(request.body) };
+    const contentType = request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' };
+    const started = performance.now();
+    const headers = { accept: 'application/json', 'user-agent': this.#options.userAgent, ...contentType, ...credentials.headers };
+    const count = (status: number | 'error'): void =>
+      this.#options.metrics?.request({ method: request.method, status, durationMs: performance.now() - started });
+    try {
+      const dispatcher = this.#dispatcher(credentials);
+      const response = await send(url, { method: request.method, headers, ...body, dispatcher, signal, headersTimeout: 0 });
+      count(response.statusCode);
+      return response;
+    } catch (error) {
+      count('error');
+      throw error;
+    }
+  }
+
+  #dispatcher(credentials: Credentials): Agent | ProxyAgent {
+    if (this.#closed) throw new Error('the client is closed');
+    if (this.#pool?.tlsId === credentials.tlsId) return this.#pool.dispatcher;
+    const previous = this.#pool;
+    const dispatcher = createDispatcher(this.#options.access, credentials);
+    dispatcher.on('connect', () => this.#options.metrics?.connection());
+    this.#pool = { dispatcher, tlsId: credentials.tlsId };
+    // Requests in flight end on the connections they began on; a failure to close them has no one to tell.
+    previous?.dispatcher.close().catch(() => undefined);
+    return dispatcher;
+  }
+
+  async #guard<T>(request: RawRequest, limits: { signal: AbortSignal; timeout: AbortSignal }, run: () => Promise<T>): Promise<T> {
+    try {
+      limits.signal.throwIfAborted();
+      return await run();
+    } catch (error) {
+      if (limits.signal.aborted) throw limits.signal.reason;
+      if (error instanceof KubeConnectionError) throw error;
+      const where = `${request.method} ${this.#options.access.server}${request.path}`;
+      const summary = { method: request.method, path: request.path };
+      if (limits.timeout.aborted)
+        throw new KubeConnectionError(`${where}: no answer in time`, { cause: error, timedOut: true, request: summary });
+      throw new KubeConnectionError(`${where}: ${describeFailure(error)}`, { cause: error, request: summary });
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import type { KubeObject } from '../api/index.ts';
+import { KubeApiError, type Status } from './errors.ts';
+import { jsonLines } from './json-lines.ts';
+import { collectionPath } from './paths.ts';
+import type { KindDescriptor, KubeClient, ListOptions } from './types.ts';
+
+type RawEvent<T> =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
+  | { readonly type: 'ERROR'; readonly object: Status };
+
+export interface WatchEvent<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: T;
+}
+
+export interface WatchRequest<T extends KubeObject> {
+  readonly kind: KindDescriptor<T>;
+  readonly options: ListOptions;
+  readonly resourceVersion: string;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+}
+
+const MIN_LIFE_S = 300;
+/** How much later than the server the client ends a watch that the server did not end. */
+const HARD_STOP_MS = 15_000;
+
+/**
+ * Events since a version, until the server ends the watch after a random 5–10 min (so that many watches do not end together).
+ * @throws KubeApiError with reason `Expired` when the server no longer has the version.
+ */
+export async function* watch<T extends KubeObject>(
+  client: KubeClient,
+  request: WatchRequest<T>,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<T>, void, undefined> {
+  const { kind, options, resourceVersion, random } = request;
+  const seconds = Math.round(MIN_LIFE_S * (1 + random()));
+  const path = collectionPath(kind, options.namespace);
+  const query = {
+    watch: 'true',
+    allowWatchBookmarks: 'true',
+    resourceVersion,
+    timeoutSeconds: String(seconds),
+    labelSelector: options.labelSelector,
+    fieldSelector: options.fieldSelector,
+  };
+  const chunks = await client.stream({ method: 'GET', path, query, timeoutMs: seconds * 1000 + HARD_STOP_MS }, signal);
+  for await (const event of jsonLines<RawEvent<T>>(chunks)) {
+    if (event.type === 'ERROR') throw new KubeApiError(event.object.code ?? 500, event.object, { request: { method: 'GET', path } });
+    yield event;
+  }
+}

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { decodeAgentFrame, decodeHubFrame, encodeFrame } from './codec.ts';
+import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES } from './frames.ts';
+
+const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, agentVersion: '0.1.0' };
+const reported: HubFrame = { type: 'reported', seq: 1 };
+
+describe('frames over the wire', () => {
+  it('come back as they were sent, in whatever form the socket hands them over', () => {
+    const text = encodeFrame(hello);
+    const bytes = Buffer.from(text);
+    const copy = new Uint8Array(bytes).buffer;
+    for (const data of [text, bytes, copy, [bytes.subarray(0, 7), bytes.subarray(7)]]) {
+      expect(decodeAgentFrame(data)).toEqual({ ok: true, frame: hello });
+    }
+    expect(decodeHubFrame(encodeFrame(reported))).toEqual({ ok: true, frame: reported });
+  });
+
+  it.each([
+    ['no JSON', 'hello'],
+    ['no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['an unknown type', '{"type":"shutdown"}'],
+    ['an unknown field', JSON.stringify({ ...hello, admin: true })],
+    ['a frame of the other side', encodeFrame(reported)],
+    ['a wrong object id', JSON.stringify({ ...hello, revision: 'main' })],
+  ])('are refused with a reason: %s', (_what, data) => {
+    const decoded = decodeAgentFrame(data);
+    expect(decoded).toEqual({ ok: false, error: expect.stringMatching(/./) });
+  });
+
+  it('are refused by size before they are parsed', () => {
+    const decoded = decodeHubFrame(new Uint8Array(MAX_FRAME_BYTES + 1));
+    expect(decoded).toEqual({ ok: false, error: expect.stringContaining(`${MAX_FRAME_BYTES + 1} bytes`) });
+  });
+});

@@ -1,0 +1,67 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { coalesce, mapLimit, shutdownSignal, untilAborted } from './async.ts';
+
+describe('coalesce', () => {
+  it('runs once at a time, and once more for all calls meanwhile', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let runs = 0;
+    const trigger = coalesce(() => gates[runs++]?.promise ?? Promise.resolve());
+    const first = trigger();
+    const others = [trigger(), trigger()];
+    expect(runs).toBe(1);
+    gates[0]?.resolve();
+    await first;
+    gates[1]?.resolve();
+    await Promise.all(others);
+    expect(runs).toBe(2);
+    await trigger();
+    expect(runs).toBe(3);
+  });
+
+  it('goes on after a failure', async () => {
+    let runs = 0;
+    const trigger = coalesce(() => (runs++ === 0 ? Promise.reject(new Error('first')) : Promise.resolve()));
+    const [first, second] = [trigger(), trigger()];
+    await expect(first).rejects.toThrow('first');
+    await expect(second).resolves.toBeUndefined();
+  });
+});
+
+describe('mapLimit', () => {
+  it('keeps the order and the limit', async () => {
+    let active = 0;
+    let most = 0;
+    const results = await mapLimit([3, 1, 2, 5, 4], 2, async (n) => {
+      most = Math.max(most, ++active);
+      await Promise.resolve();
+      active -= 1;
+      return n * 10;
+    });
+    expect({ results, most }).toEqual({ results: [30, 10, 20, 50, 40], most: 2 });
+  });
+
+  it('starts nothing after a failure and throws it', async () => {
+    const started: number[] = [];
+    const run = (n: number) => {
+      started.push(n);
+      return n === 1 ? Promise.reject(new Error('one')) : Promise.resolve(n);
+    };
+    await expect(mapLimit([1, 2, 3], 1, run)).rejects.toThrow('one');
+    expect(started).toEqual([1]);
+    expect(await mapLimit([], 3, run)).toEqual([]);
+  });
+});
+
+describe('shutdownSignal', () => {
+  it('aborts at the first signal and exits at the second', async () => {
+    const exits: number[] = [];
+    const target = Object.assign(new EventEmitter(), { exit: (code: number) => exits.push(code) });
+    const signal = shutdownSignal(target as unknown as NodeJS.Process);
+    target.emit('SIGTERM', 'SIGTERM');
+    await untilAborted(signal);
+    expect(exits).toEqual([]);
+    target.emit('SIGINT', 'SIGINT');
+    expect(exits).toEqual([130]);
+  });
+});

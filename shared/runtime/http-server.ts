@@ -1,0 +1,90 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+export interface Listening {
+  /** e.g. `http://127.0.0.1:8080`; a wildcard address reads as loopback. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  readonly server: Server | TlsServer;
+  /** Resolves when the signal aborted and every connection is closed. */
+  readonly closed: Promise<void>;
+}
+
+/** How long requests in flight may take after the signal aborted. */
+const GRACE_MS = 5_000;
+const SWEEP_MS = 20;
+
+/**
+ * Reads `host:port`, `:port` or `[::1]:port`.
+ * @throws Error that says what is expected.
+ */
+export const parseAddress = (address: string): ListenAddress => {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new Error(`listen address "${address}": expected host:port, e.g. 127.0.0.1:8080`);
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+};
+
+const reachableHost = (host: string): string => {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+};
+
+const explain = (error: NodeJS.ErrnoException, { host, port }: ListenAddress): Error => {
+  if (error.code === 'EADDRINUSE') return new Error(`cannot listen on ${host}:${port}: the port is in use`, { cause: error });
+  if (error.code === 'EACCES') return new Error(`cannot listen on ${host}:${port}: not permitted`, { cause: error });
+  return new Error(`cannot listen on ${host}:${port}: ${error.message}`, { cause: error });
+};
+
+const bind = (server: Server | TlsServer, address: ListenAddress): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onError = (error: Error): void => reject(explain(error, address));
+    server.once('error', onError);
+    server.listen(address.port, address.host, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+
+/** Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in flight get {@link GRACE_MS}, then everything is cut. */
+const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const close = (): void => {
+      const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+      // A kept-alive connection becomes idle when its last request ends, and would then wait for another one.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+      server.close(() => {
+        clearTimeout(cut);
+        clearInterval(sweep);
+        resolve();
+      });
+    };
+    if (signal.aborted) close();
+    else signal.addEventListener('abort', close, { once: true });
+  });
+
+/**
+ * Serves a request listener (an Express application is one) or a prepared server until the signal aborts.
+ * @throws Error when the address cannot be bound.
+ */
+export const listen = async (
+  target: Server | TlsServer | RequestListener,
+  address: string | ListenAddress,
+  signal: AbortSignal,
+): Promise<Listening> => {
+  const wanted = typeof address === 'string' ? parseAddress(address) : address;
+  const server = typeof target === 'function' ? createServer(target) : target;
+  await bind(server, wanted);
+  const { port } = server.address() as AddressInfo;
+  const url = `${server instanceof TlsServer ? 'https' : 'http'}://${reachableHost(wanted.host)}:${port}`;
+  return { url, host: wanted.host, port, server, closed: closeWithSignal(server, signal) };
+};

@@ -1,0 +1,51 @@
+import pino from 'pino';
+
+export type Logger = pino.Logger;
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** The names under which facts are logged; one name per fact, everywhere. Messages are constant. */
+export interface LogFields {
+  readonly component?: string;
+  readonly cluster?: string;
+  /** `namespace/name` of a SovereignPolicy. */
+  readonly policy?: string;
+  readonly namespace?: string;
+  readonly revision?: string;
+  readonly reconcileId?: string;
+  readonly controller?: string;
+  readonly kind?: string;
+  readonly key?: string;
+  readonly identity?: string;
+  readonly requestId?: string;
+  readonly url?: string;
+  readonly durationMs?: number;
+  readonly retryInMs?: number;
+  readonly failures?: number;
+  readonly err?: unknown;
+}
+
+const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as const;
+
+/** Where a secret might stand in a logged object: on top, one level down, or in the headers of a request. */
+const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`, `headers.${name}`, `*.headers.${name}`]);
+
+export interface LoggerOptions {
+  readonly name: string;
+  readonly level?: LogLevel;
+  /** Default: standard output. */
+  readonly destination?: pino.DestinationStream;
+}
+
+/** JSON lines with RFC 3339 time and the level by name. Fields named like secrets are replaced by `[redacted]`. */
+export const createLogger = ({ name, level = 'info', destination }: LoggerOptions): Logger => {
+  const options = {
+    level,
+    base: { name },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: pino.stdSerializers.err },
+    redact: { paths: redactPaths(), censor: '[redacted]' },
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+};
