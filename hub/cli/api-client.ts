@@ -1,0 +1,121 @@
+import {
+  ClusterPage,
+  ClusterView,
+  EventPage,
+  type EventView,
+  type Page,
+  PolicyPage,
+  PolicyView,
+  ProblemDetails,
+  SourceView,
+  StatusView,
+  StreamEvent,
+  ViolationPage,
+  type ViolationView,
+} from '@fso/shared/api';
+import type { z } from 'zod';
+import { parseSse } from './sse.ts';
+
+/** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
+export class HubError extends Error {
+  readonly status: number;
+  readonly problem: ProblemDetails | undefined;
+  constructor(message: string, status: number, options: { problem?: ProblemDetails | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.status = status;
+    this.problem = options.problem;
+  }
+}
+
+export interface HubClientOptions {
+  /** http://127.0.0.1:8080 */
+  readonly server: string;
+  readonly token?: string | undefined;
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
+export interface HubClient {
+  status(signal?: AbortSignal): Promise<StatusView>;
+  source(signal?: AbortSignal): Promise<SourceView>;
+  policies(query?: { cluster?: string; phase?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<PolicyView[]>;
+  policy(namespace: string, name: string, signal?: AbortSignal): Promise<PolicyView>;
+  clusters(query?: { q?: string }, signal?: AbortSignal): Promise<ClusterView[]>;
+  cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
+  violations(query?: { cluster?: string; policy?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<ViolationView[]>;
+  /** The newest `limit` events (at most 500), newest first. */
+  events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
+  /** Live events; ends when the hub closes the stream, throws when it breaks. Going on after `lastEventId`, if the hub still can. */
+  stream(
+    options: { lastEventId?: string | undefined; onOpen?: () => void },
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamEvent & { id: string }>;
+}
+
+const problemOf = async (response: Response): Promise<HubError> => {
+  const body: unknown = await response.json().catch(() => undefined);
+  const problem = ProblemDetails.safeParse(body);
+  if (!problem.success) return new HubError(`the server answered ${response.status}; is it a hub of this version?`, response.status);
+  const { title, detail } = problem.data;
+  return new HubError(detail === undefined ? title : `${title}: ${detail}`, response.status, { problem: problem.data });
+};
+
+const withoutUndefined = (query: Query): [string, string][] =>
+  Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+
+export const createHubClient = ({ server, token }: HubClientOptions): HubClient => {
+  const base = `${server.replace(/\/+$/, '')}/api/v1`;
+
+  const request = async (path: string, accept: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> => {
+    const headers = { ...accept, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) };
+    let response: Response;
+    try {
+      response = await fetch(`${base}${path}`, { headers, signal: signal ?? null });
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new HubError(`no answer from ${server}`, 0, { cause });
+    }
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  };
+  const get = async <S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> => {
+    const search = new URLSearchParams(withoutUndefined(query)).toString();
+    const response = await request(search === '' ? path : `${path}?${search}`, { Accept: 'application/json' }, signal);
+    const parsed = schema.safeParse(await response.json().catch(() => undefined));
+    if (!parsed.success) throw new HubError(`the answer of ${path} is not what a hub of this version sends`, response.status);
+    return parsed.data;
+  };
+  const all = async <T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> => {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await read({ ...query, limit: 500, cursor });
+      items.push(...page.items);
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+    return items;
+  };
+
+  return {
+    status: (signal) => get(StatusView, '/status', {}, signal),
+    source: (signal) => get(SourceView, '/source', {}, signal),
+    policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), query),
+    policy: (namespace, name, signal) =>
+      get(PolicyView, `/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, {}, signal),
+    clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), query),
+    cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
+    violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), query),
+    events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
+    stream: async function* ({ lastEventId, onOpen }, signal) {
+      const resume = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
+      const response = await request('/stream', { Accept: 'text/event-stream', ...resume }, signal);
+      onOpen?.();
+      for await (const { id, event, data } of parseSse(response.body ?? new ReadableStream())) {
+        const parsed = StreamEvent.safeParse({ event, data: JSON.parse(data) });
+        // A newer hub may send kinds that this version does not know.
+        if (parsed.success) yield { ...parsed.data, id };
+      }
+    },
+  };
+};

@@ -1,0 +1,194 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/fixtures.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
+import { createHubClient, HubError } from './api-client.ts';
+import { runFso } from './run-fso.ts';
+
+const started = async (config: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> => {
+  const server = await startTestServer(config);
+  await fillLedger(server.ledger);
+  return server;
+};
+const fso = (server: TestServer, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
+
+describe('fso get', () => {
+  it('shows a table, without colours when it is no terminal', async () => {
+    await using server = await started();
+    expect(await fso(server, 'get', 'policies')).toEqual({
+      code: 0,
+      err: '',
+      out: `NAMESPACE   NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
+fso-system  finance  finance  group:eu   deny    Active  2/2       1
+fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
+`,
+    });
+    const { out } = await fso(server, 'get', 'clusters', '-o', 'wide');
+    const [head, eu] = out.split('\n').map((line) => line.split(/ {2,}/));
+    expect(head).toEqual(
+      'NAME CONNECTION SEEN REVISION PROVEN IN-SYNC POLICIES VIOLATIONS GATEKEEPER REGIONS NODES KUBERNETES AGENT VERIFICATION'.split(' '),
+    );
+    expect(eu?.slice(3)).toEqual(
+      'a1a1a1a1 a1a1a1a1 yes 2/2 0 Ready eu-west-1,eu-central-1 eu-west-1=2 v1.36.3 0.1.0 unverified'.split(' '),
+    );
+  });
+
+  it('shows what the hub sent, as JSON and YAML', async () => {
+    await using server = await started();
+    const client = createHubClient({ server: server.url });
+    const policies = await client.policies();
+    expect(JSON.parse((await fso(server, 'get', 'policies', '-o', 'json')).out)).toEqual(policies);
+    expect(parse((await fso(server, 'get', 'policies', '-o', 'yaml')).out)).toEqual(policies);
+  });
+
+  it('filters', async () => {
+    await using server = await started();
+    expect((await fso(server, 'get', 'violations', '--cluster', 'us', '-n', 'finance', '-o', 'json')).out).toContain('api-1');
+    expect(await fso(server, 'get', 'violations', '--cluster', 'eu')).toEqual({ code: 0, out: '', err: 'Nothing found.\n' });
+    expect(JSON.parse((await fso(server, 'get', 'events', '--limit', '1', '-o', 'json')).out)).toHaveLength(1);
+  });
+});
+
+describe('fso status and describe', () => {
+  it('sum up the fleet, and a refused commit', async () => {
+    await using server = await started();
+    const source = await server.ledger.source();
+    const commit = { revision: OLD_REVISION, author: 'Bob', subject: 'Oops', time: TIME };
+    const problems = [{ path: 'policies/x.yaml', line: 2, column: 3, reason: 'unknown field' }];
+    if (source) await server.ledger.setSource({ ...source, rejected: { commit, problems } });
+    const { code, out } = await fso(server, 'status');
+    expect(code).toBe(0);
+    expect(out).toContain('Clusters:    2, 2 connected, 2 in sync, 2 proven\n');
+    expect(out).toContain('Violations:  1\n');
+    expect(out).toContain('Refused: b2b2b2b2 Oops (Bob)\n  policies/x.yaml:2:3: unknown field\n');
+  });
+
+  it('show one thing in full', async () => {
+    await using server = await started();
+    const policy = await fso(server, 'describe', 'policy', 'finance');
+    expect(policy.out).toContain('Source:       policies/finance.yaml:1\n');
+    expect(policy.out).toContain('Pod/api-1');
+    expect(policy.out).toContain('finance is enforced');
+    const cluster = await fso(server, 'describe', 'cluster', 'eu');
+    expect(cluster.out).toContain('labels:        env=prod\n');
+  });
+
+  it('answer no for what is not there', async () => {
+    await using server = await started();
+    expect(await fso(server, 'describe', 'policy', 'nope')).toEqual({ code: 1, out: '', err: 'fso: there is no policy nope\n' });
+    expect(await fso(server, 'describe', 'cluster', 'nope')).toMatchObject({ code: 1, err: 'fso: Not found: There is no cluster nope.\n' });
+  });
+});
+
+/** Starts a command and resolves, with its outcome to come, when it has said on stderr what it waits for. */
+const startWaiting = (server: TestServer, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
+  new Promise((resolve) => {
+    const outcome = runFso(['wait', '--timeout', '15s', ...args], { FSO_SERVER: server.url }, (err) => {
+      if (err.includes('waiting for us')) resolve({ outcome });
+    });
+  });
+
+describe('fso wait', () => {
+  it('is done at once when all have it', async () => {
+    await using server = await started();
+    const { code, out } = await fso(server, 'wait', '--revision', REVISION.slice(0, 7));
+    expect([code, out]).toEqual([0, expect.stringMatching(/^a1a1a1a is proven in 2 of 2 clusters \(waited \d+\.\d s\)\n$/)]);
+  });
+
+  it('follows the stream until the last cluster has it', async () => {
+    await using server = await started();
+    await server.ledger.applyReport('us', report({ seq: 2, cluster: clusterReport(REVISION, OLD_REVISION) }));
+    const { outcome } = await startWaiting(server);
+    await server.ledger.applyReport('us', report({ seq: 3, cluster: clusterReport() }));
+    const { code, out } = await outcome;
+    expect([code, out]).toEqual([0, expect.stringMatching(/^HEAD is proven in 2 of 2 clusters/)]);
+  });
+
+  it('says which cluster lacks what when the time is over', async () => {
+    await using server = await started();
+    await server.ledger.setConnected('us', false);
+    const { code, err } = await fso(server, 'wait', '--timeout', '3s');
+    expect(code).toBe(1);
+    expect(err).toContain('fso: not proven within 3 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
+  });
+
+  it('says where the hub is when it never saw the revision', async () => {
+    await using server = await started();
+    const { code, err } = await fso(server, 'wait', '--revision', 'ffff', '--timeout', '3s');
+    expect([code, err]).toEqual([1, expect.stringContaining('the hub is at a1a1a1a1')]);
+  });
+
+  it('takes a revision that came after the wanted one for more than it', async () => {
+    await using server = await started();
+    const later = 'c3'.repeat(20);
+    await server.ledger.applyReport('us', report({ seq: 2, cluster: clusterReport(REVISION, OLD_REVISION) }));
+    const { outcome } = await startWaiting(server, '--revision', REVISION);
+    const source = await server.ledger.source();
+    const commit = { revision: later, author: 'Ada', subject: 'Next', time: TIME };
+    if (source) await server.ledger.setSource({ ...source, revision: commit });
+    await server.ledger.setDesired(desiredOf(later));
+    for (const cluster of ['eu', 'us']) {
+      await server.ledger.setAck(cluster, { revision: later, digest: 'd' });
+      await server.ledger.applyReport(cluster, report({ seq: 3, cluster: clusterReport(later) }));
+    }
+    expect((await outcome).code).toBe(0);
+  });
+});
+
+describe('errors', () => {
+  it('say how to reach a hub', async () => {
+    const probe = createServer();
+    await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+    const { port } = probe.address() as AddressInfo;
+    await new Promise((resolve) => probe.close(resolve));
+    for (const command of [['status'], ['wait']]) {
+      const { code, err } = await runFso([...command, '--server', `http://127.0.0.1:${port}`]);
+      expect([code, err]).toEqual([2, expect.stringContaining('Start one with "fso serve", or name another with --server')]);
+    }
+  });
+
+  it('say that a token is needed, and take it from a variable', async () => {
+    await using server = await started({ apiToken: 's3cret' });
+    expect(await fso(server, 'status')).toMatchObject({ code: 2, err: expect.stringContaining('wants a token') });
+    expect(await fso(server, 'status', '--token', 'wrong')).toMatchObject({ code: 2 });
+    expect((await runFso(['status'], { FSO_SERVER: server.url, FSO_TOKEN: 's3cret' })).code).toBe(0);
+    expect(await fso(server, 'status', '--token-file', '/nowhere')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot read the token file /nowhere'),
+    });
+  });
+
+  it.each([
+    [['get', 'pods']],
+    [['get', 'policies', '-o', 'xml']],
+    [['wait', '--revision', 'main']],
+    [['wait', '--timeout', '0s']],
+    [['status', '--server', 'ftp://x']],
+    [['nonsense']],
+    [['validate']],
+  ])('of usage end with 2: %j', async (args) => {
+    const { code, out, err } = await runFso(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).not.toContain('    at ');
+  });
+
+  it('say when the other side is no hub', async () => {
+    const other = createServer((_req, res) => res.end('<html>'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const client = createHubClient({ server: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+    await expect(client.status()).rejects.toThrow(HubError);
+    await expect(client.status()).rejects.toThrow('not what a hub of this version sends');
+    other.closeAllConnections();
+    await new Promise((resolve) => other.close(resolve));
+  });
+});
+
+describe('fso --help', () => {
+  it('names commands, environment and exit codes', async () => {
+    const { code, out } = await runFso(['--help']);
+    expect(code).toBe(0);
+    for (const text of ['serve', 'validate', 'wait', 'FSO_TOKEN', 'Exit codes:', 'Examples:']) expect(out).toContain(text);
+  });
+});

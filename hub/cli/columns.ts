@@ -1,0 +1,66 @@
+import type { ClusterView, EventView, PolicyView, ViolationView } from '@fso/shared/api';
+import type { Column } from './table.ts';
+import { age, list, shortRevision } from './text.ts';
+
+const activeOf = ({ clusters }: PolicyView): string => {
+  const active = clusters.filter(({ fresh, report }) => fresh && report?.phase === 'Active').length;
+  return `${active}/${clusters.length}`;
+};
+
+export const policyColumns = (): Column<PolicyView>[] => [
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'TARGET', value: ({ targetNamespace }) => targetNamespace },
+  { title: 'REGIONS', value: ({ allowedRegions }) => list(allowedRegions) },
+  { title: 'ACTION', value: ({ enforcementAction }) => enforcementAction },
+  { title: 'PHASE', value: ({ phase }) => phase },
+  { title: 'CLUSTERS', value: activeOf },
+  { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
+  { title: 'MANAGED-BY', value: ({ managedBy }) => managedBy, wide: true },
+  { title: 'EXPIRES', value: ({ expiryDate }) => expiryDate ?? '-', wide: true },
+  { title: 'SOURCE', value: ({ source }) => (source === null ? '-' : `${source.path}:${source.line}`), wide: true },
+];
+
+const nodesOf = ({ report }: ClusterView): string =>
+  list(Object.entries(report?.nodesByRegion ?? {}).map(([region, count]) => `${region === '' ? '(none)' : region}=${count}`));
+
+export const clusterColumns = (now: Date): Column<ClusterView>[] => [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'CONNECTION', value: ({ connection }) => connection },
+  { title: 'SEEN', value: ({ lastSeen }) => age(lastSeen, now) },
+  { title: 'REVISION', value: ({ revision }) => shortRevision(revision) },
+  { title: 'PROVEN', value: ({ provenRevision }) => shortRevision(provenRevision) },
+  { title: 'IN-SYNC', value: ({ inSync }) => (inSync ? 'yes' : 'no') },
+  { title: 'POLICIES', value: ({ policies }) => `${policies.active}/${policies.total}` },
+  { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
+  { title: 'GATEKEEPER', value: ({ report }) => report?.gatekeeper.state ?? '-' },
+  { title: 'REGIONS', value: ({ regions }) => list(regions), wide: true },
+  { title: 'NODES', value: nodesOf, wide: true },
+  { title: 'KUBERNETES', value: ({ report }) => report?.kubernetesVersion ?? '-', wide: true },
+  { title: 'AGENT', value: ({ report }) => report?.agentVersion ?? '-', wide: true },
+  { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-', wide: true },
+];
+
+export const violationColumns = (now: Date): Column<ViolationView>[] => [
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'KIND', value: ({ kind }) => kind },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'POLICY', value: ({ policy }) => policy },
+  { title: 'ACTION', value: ({ enforcementAction }) => enforcementAction },
+  { title: 'REGION', value: ({ region }) => region ?? '-' },
+  { title: 'AGE', value: ({ since }) => age(since, now) },
+  { title: 'NODE', value: ({ node }) => node ?? '-', wide: true },
+  { title: 'REASON', value: ({ reason }) => reason, wide: true },
+];
+
+export const eventColumns = (now: Date): Column<EventView>[] => [
+  { title: 'AGE', value: ({ time }) => age(time, now) },
+  { title: 'SEVERITY', value: ({ severity }) => severity },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster ?? '(hub)' },
+  { title: 'REASON', value: ({ reason }) => reason },
+  { title: 'REVISION', value: ({ revision }) => shortRevision(revision) },
+  { title: 'POLICY', value: ({ policy }) => policy ?? '-', wide: true },
+  { title: 'ID', value: ({ id }) => String(id), wide: true },
+  { title: 'MESSAGE', value: ({ message }) => message },
+];

@@ -1,0 +1,111 @@
+import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
+import { clusterColumns, eventColumns } from '../columns.ts';
+import type { Context } from '../context.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { type Format, writeData } from '../output.ts';
+import { type Column, renderFacts, renderTable } from '../table.ts';
+import { age, list, shortRevision } from '../text.ts';
+
+const RECENT_EVENTS = 10;
+
+const section = <T>(context: Context, title: string, rows: readonly T[], columns: readonly Column<T>[]): void => {
+  if (rows.length > 0) context.out(`\n${title}\n${renderTable(columns, rows, context.paint)}`);
+};
+
+const conditionColumns = (now: Date): Column<NonNullable<ClusterView['report']>['conditions'][number]>[] => [
+  { title: 'TYPE', value: ({ type }) => type },
+  { title: 'STATUS', value: ({ status }) => status },
+  { title: 'REASON', value: ({ reason }) => reason },
+  { title: 'AGE', value: ({ lastTransitionTime }) => age(lastTransitionTime, now) },
+  { title: 'MESSAGE', value: ({ message }) => message },
+];
+
+const phaseOf = ({ fresh, report }: PolicyInCluster): string => {
+  if (report === null) return 'Pending';
+  return fresh ? report.phase : `${report.phase} (last known)`;
+};
+
+const inClusterColumns = (): Column<PolicyInCluster>[] => [
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'PHASE', value: phaseOf },
+  { title: 'ADMISSION', value: ({ report }) => report?.enforcement.admission.state ?? '-' },
+  { title: 'GATEKEEPER', value: ({ report }) => report?.enforcement.gatekeeper.state ?? '-' },
+  { title: 'BINDING', value: ({ report }) => report?.enforcement.binding.state ?? '-' },
+  { title: 'NAMESPACES', value: ({ report }) => list(report?.namespaces ?? []) },
+  { title: 'VIOLATIONS', value: ({ report }) => String(report?.violations ?? 0) },
+  { title: 'REVISION', value: ({ report }) => shortRevision(report?.revision) },
+  { title: 'MESSAGE', value: ({ report }) => report?.message ?? 'nothing reported yet' },
+];
+
+const violationRows = ({ clusters }: PolicyView) =>
+  clusters.flatMap(({ cluster, report }) => (report?.violationSamples ?? []).map((violation) => ({ cluster, ...violation })));
+type ViolationRow = ReturnType<typeof violationRows>[number];
+
+const violationColumns: Column<ViolationRow>[] = [
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'NAME', value: ({ kind, name }) => `${kind}/${name}` },
+  { title: 'REGION', value: ({ region }) => region ?? '-' },
+  { title: 'REASON', value: ({ reason }) => reason },
+];
+
+const writePolicy = (context: Context, policy: PolicyView, events: readonly EventView[]): void => {
+  const facts: [string, string][] = [
+    ['Name', policy.name],
+    ['Namespace', policy.namespace],
+    ['Managed by', policy.managedBy],
+    ['Description', policy.description ?? '-'],
+    ['Target', policy.targetNamespace],
+    ['Allowed', list(policy.allowedRegions)],
+    ['Effective', list(policy.effectiveRegions)],
+    ['Action', policy.enforcementAction],
+    ['Expires', policy.expiryDate ?? 'never'],
+    ['Source', policy.source === null ? '-' : `${policy.source.path}:${policy.source.line}`],
+    ['Phase', policy.phase],
+    ['Violations', String(policy.violations)],
+  ];
+  context.out(renderFacts(facts, context.paint));
+  section(context, 'Clusters', policy.clusters, inClusterColumns());
+  section(context, 'Violations', violationRows(policy), violationColumns);
+  section(context, 'Events', events, eventColumns(context.now()));
+};
+
+/** Finds a policy by `name` or `namespace/name`; a name alone must be unique. */
+const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
+  const hub = await context.connect();
+  const [first = '', second] = given.split('/', 2);
+  if (second !== undefined) return hub.policy(first, second);
+  const found = (await hub.policies({ q: first })).filter(({ name }) => name === first);
+  const [policy, other] = found;
+  if (policy === undefined) throw new CliError(`there is no policy ${first}`, EXIT.no);
+  if (other !== undefined) {
+    throw new CliError(`several policies are called ${first}: ${found.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`);
+  }
+  return policy;
+};
+
+export const describePolicy = async (context: Context, given: string, { output }: { output: Format }): Promise<void> => {
+  const policy = await findPolicy(context, given);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
+  const events = await (await context.connect()).events({ policy: `${policy.namespace}/${policy.name}`, limit: RECENT_EVENTS });
+  writePolicy(context, policy, events);
+};
+
+export const describeCluster = async (context: Context, name: string, { output }: { output: Format }): Promise<void> => {
+  const hub = await context.connect();
+  const cluster = await hub.cluster(name);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, cluster);
+  const events = await hub.events({ cluster: name, limit: RECENT_EVENTS });
+  const facts = clusterColumns(context.now()).map(({ title, value }): [string, string] => [title.toLowerCase(), value(cluster)]);
+  context.out(
+    renderFacts([...facts, ['labels', list(Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`))]], context.paint),
+  );
+  if (cluster.nack !== null) {
+    context.out(`\nRefused by the agent: ${shortRevision(cluster.nack.revision)}, ${age(cluster.nack.time, context.now())} ago\n`);
+    section(context, 'Reasons', cluster.nack.reasons, [
+      { title: 'REASON', value: ({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`) },
+    ]);
+  }
+  section(context, 'Conditions', cluster.report?.conditions ?? [], conditionColumns(context.now()));
+  section(context, 'Events', events, eventColumns(context.now()));
+};

@@ -1,0 +1,64 @@
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { byText, isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/compile';
+import { CliError } from '../errors.ts';
+
+/** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+
+export interface FolderContent {
+  readonly files: readonly SourceFile[];
+  readonly problems: readonly SourceProblem[];
+}
+
+const problem = (path: string, reason: string): SourceProblem => ({ path, line: 1, column: 1, reason });
+
+/** Whether policy may stand in a folder of this path. */
+const mayHoldPolicies = (path: string): boolean => isPolicyPath(`${path}/any.yaml`);
+
+const explain = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const listFolder = (root: string, path: string): Dirent[] => {
+  try {
+    return readdirSync(join(root, path), { withFileTypes: true }).sort((a, b) => byText(a.name, b.name));
+  } catch (error) {
+    throw new CliError(`cannot read ${path === '' ? root : join(root, path)}: ${explain(error)}`);
+  }
+};
+
+const readFile = (root: string, path: string): SourceFile | SourceProblem => {
+  const file = join(root, path);
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_READ_BYTES) return problem(path, `the file has ${size} bytes, far more than a policy file may have`);
+    return { path, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file)) };
+  } catch (error) {
+    if (error instanceof TypeError) return problem(path, 'the file is not UTF-8 text');
+    throw new CliError(`cannot read ${file}: ${explain(error)}`);
+  }
+};
+
+/**
+ * The policy files under a folder, as the hub would read them from a commit of it. Links are problems, as in the hub.
+ *
+ * @throws CliError when the folder or a file of it cannot be read
+ */
+export const readPolicyFolder = (root: string): FolderContent => {
+  const files: SourceFile[] = [];
+  const problems: SourceProblem[] = [];
+  const take = (path: string): void => {
+    const read = readFile(root, path);
+    if ('reason' in read) problems.push(read);
+    else files.push(read);
+  };
+  const visit = (entry: Dirent, path: string): void => {
+    if (entry.isSymbolicLink() && (isPolicyPath(path) || mayHoldPolicies(path))) problems.push(problem(path, 'symbolic links are refused'));
+    if (entry.isDirectory() && mayHoldPolicies(path)) walk(path);
+    if (entry.isFile() && isPolicyPath(path)) take(path);
+  };
+  const walk = (folder: string): void => {
+    for (const entry of listFolder(root, folder)) visit(entry, folder === '' ? entry.name : `${folder}/${entry.name}`);
+  };
+  walk('');
+  return { files, problems };
+};

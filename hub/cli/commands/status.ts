@@ -1,0 +1,45 @@
+import type { SourceView, StatusView } from '@fso/shared/api';
+import type { Context } from '../context.ts';
+import { type Format, writeData } from '../output.ts';
+import { renderFacts } from '../table.ts';
+import { age, plain, shortRevision } from '../text.ts';
+
+const sourceFacts = ({ url, ref, revision, error, lastFetch }: SourceView, now: Date): [string, string][] => [
+  ['Repository', url === '' ? 'not read yet' : `${url} (${ref})`],
+  [
+    'Revision',
+    revision === null ? '-' : `${shortRevision(revision.revision)} ${revision.subject} (${revision.author}, ${age(revision.time, now)})`,
+  ],
+  ['Fetched', lastFetch === null ? 'never' : `${age(lastFetch, now)} ago`],
+  ...(error === null ? [] : [['Not readable', `${error.message} (for ${age(error.since, now)})`] satisfies [string, string]]),
+];
+
+const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [string, string][] => [
+  ['Clusters', `${clusters.total}, ${clusters.connected} connected, ${clusters.inSync} in sync, ${clusters.proven} proven`],
+  [
+    'Policies',
+    `${policies.total}, ${policies.active} active, ${policies.pending} pending, ${policies.failed} failed, ${policies.expired} expired`,
+  ],
+  ['Violations', String(violations)],
+  ['Hub', version],
+];
+
+const writeRejected = (context: Context, { rejected }: SourceView): void => {
+  if (rejected === null) return;
+  const { commit, problems } = rejected;
+  context.out(
+    `\n${context.paint('red', 'Refused')}: ${shortRevision(commit.revision)} ${plain(commit.subject)} (${plain(commit.author)})\n`,
+  );
+  for (const { path, line, column, reason } of problems) {
+    const place = [path, line, column].filter((part) => part !== undefined).join(':');
+    context.out(`  ${place === '' ? '' : `${plain(place)}: `}${plain(reason)}\n`);
+  }
+};
+
+/** `fso status` */
+export const status = async (context: Context, { output }: { output: Format }): Promise<void> => {
+  const view = await (await context.connect()).status();
+  if (output === 'json' || output === 'yaml') return writeData(context, output, view);
+  context.out(renderFacts([...sourceFacts(view.source, context.now()), ...fleetFacts(view)], context.paint));
+  writeRejected(context, view.source);
+};

@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type HubClient, HubError } from '../api-client.ts';
+import type { Context } from '../context.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { shortRevision } from '../text.ts';
+import { type Goal, type Progress, planWait } from './plan-wait.ts';
+
+export interface WaitOptions {
+  /** A commit id, the beginning of one, or HEAD: what the hub has in force. */
+  readonly revision: string;
+  readonly for: Goal;
+  readonly cluster?: string;
+  readonly timeoutMs: number;
+}
+
+const RECONNECT_MS = 250;
+
+/** Remembers what came into force after the wanted revision: only the order in which we saw it tells later from earlier. */
+const createObserver = (options: WaitOptions) => {
+  let revision = options.revision === 'HEAD' ? undefined : options.revision;
+  let seenInForce = false;
+  const later = new Set<string>();
+  return async (hub: HubClient, signal: AbortSignal): Promise<Progress> => {
+    const [source, clusters] = await Promise.all([hub.source(signal), hub.clusters({}, signal)]);
+    const inForce = source.revision?.revision;
+    revision ??= inForce;
+    if (revision === undefined) return { state: 'waiting', reason: 'the hub has not read its repository yet', missing: [] };
+    if (inForce?.startsWith(revision)) seenInForce = true;
+    else if (seenInForce && inForce !== undefined) later.add(inForce);
+    return planWait({ revision, goal: options.for, cluster: options.cluster, later }, source, clusters);
+  };
+};
+
+/** Changes that can bring the goal nearer. */
+const RELEVANT: ReadonlySet<string> = new Set(['source', 'cluster', 'status', 'reset']);
+
+/** Looks again after every change that the hub tells of, until the goal is reached or refused. */
+const follow = async (hub: HubClient, look: () => Promise<Progress>, signal: AbortSignal): Promise<Progress> => {
+  for await (const { event } of hub.stream({}, signal)) {
+    if (!RELEVANT.has(event)) continue;
+    const progress = await look();
+    if (progress.state !== 'waiting') return progress;
+  }
+  return look();
+};
+
+const explain = (progress: Progress | undefined): string => {
+  if (progress === undefined) return 'the hub gave no answer';
+  if (progress.state !== 'waiting') return progress.state;
+  return [progress.reason, ...progress.missing.map(({ cluster, reason }) => `  ${cluster} ${reason}`)].join('\n');
+};
+
+/** One line that is written over in a terminal; elsewhere a line for each change. */
+const createProgressLine = ({ interactive, progress }: Context) => {
+  let last = '';
+  return {
+    show: (text: string): void => {
+      if (text === last) return;
+      last = text;
+      progress(interactive ? `\r\u001b[K${text}` : `${text}\n`);
+    },
+    clear: (): void => {
+      if (interactive && last !== '') progress('\r\u001b[K');
+    },
+  };
+};
+
+const isLasting = (error: unknown): boolean => error instanceof HubError && error.status >= 400 && error.status < 500;
+
+/** `fso wait`: ends when every cluster has the revision; throws a CliError with exit code 1 when refused or out of time. */
+export const wait = async (context: Context, options: WaitOptions): Promise<void> => {
+  const hub = await context.connect();
+  const line = createProgressLine(context);
+  const observe = createObserver(options);
+  const timeout = AbortSignal.timeout(options.timeoutMs);
+  const begin = performance.now();
+  let last: Progress | undefined;
+  const look = async (): Promise<Progress> => {
+    last = await observe(hub, timeout);
+    if (last.state === 'waiting')
+      line.show(`${last.reason}${last.missing.length > 0 ? `, waiting for ${last.missing.map(({ cluster }) => cluster).join(', ')}` : ''}`);
+    return last;
+  };
+  const attempt = async (): Promise<Progress | undefined> => {
+    try {
+      return await follow(hub, look, timeout);
+    } catch (error) {
+      // A hub that restarts comes back; wrong access does not, and a hub that was never there is said at once.
+      if (!timeout.aborted && (isLasting(error) || last === undefined)) throw error;
+      return undefined;
+    }
+  };
+  for (;;) {
+    const progress = await attempt();
+    if (progress?.state === 'done') {
+      line.clear();
+      const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+      const revision = options.revision === 'HEAD' ? 'HEAD' : shortRevision(options.revision);
+      return context.out(`${revision} is ${options.for} in ${progress.clusters} of ${progress.clusters} clusters (waited ${seconds} s)\n`);
+    }
+    if (progress?.state === 'refused') {
+      line.clear();
+      throw new CliError(progress.reason, EXIT.no);
+    }
+    if (timeout.aborted) {
+      line.clear();
+      throw new CliError(`not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`, EXIT.no);
+    }
+    await delay(RECONNECT_MS, undefined, { signal: timeout }).catch(() => undefined);
+  }
+};

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import type { HubClient } from './api-client.ts';
+import type { CliEnvironment } from './environment.ts';
+import { CliError } from './errors.ts';
+import { createPaint, type Paint } from './text.ts';
+
+export interface GlobalOptions {
+  readonly server?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly color: boolean;
+}
+
+/** What a command gets: where to write, whom to ask. */
+export interface Context {
+  readonly out: (text: string) => void;
+  readonly progress: (text: string) => void;
+  readonly interactive: boolean;
+  readonly paint: Paint;
+  readonly now: () => Date;
+  readonly server: string;
+  readonly connect: () => Promise<HubClient>;
+}
+
+export const DEFAULT_SERVER = 'http://127.0.0.1:8080';
+
+const readToken = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new CliError(`cannot read the token file ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+const checkServer = (server: string): string => {
+  const url = URL.parse(server);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return server;
+  throw new CliError(`--server must be an http or https URL, such as ${DEFAULT_SERVER}; it is ${server}`);
+};
+
+export const createContext = (options: GlobalOptions, environment: CliEnvironment): Context => {
+  const server = options.server ?? environment.server ?? DEFAULT_SERVER;
+  const colors = options.color && !environment.noColor && process.stdout.isTTY === true;
+  return {
+    out: (text) => {
+      process.stdout.write(text);
+    },
+    progress: (text) => {
+      process.stderr.write(text);
+    },
+    interactive: process.stderr.isTTY === true,
+    paint: createPaint(colors),
+    now: () => new Date(),
+    server,
+    connect: async () => {
+      const token = options.token ?? (options.tokenFile === undefined ? environment.token : readToken(options.tokenFile));
+      // Loaded here: commands without a hub, and --help, start without the schemas.
+      const { createHubClient } = await import('./api-client.ts');
+      return createHubClient({ server: checkServer(server), token });
+    },
+  };
+};

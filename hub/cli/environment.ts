@@ -1,0 +1,13 @@
+/** What the command takes from its environment; the only file of the `fso` command that reads it. */
+export interface CliEnvironment {
+  readonly server: string | undefined;
+  readonly token: string | undefined;
+  /** https://no-color.org: any value but the empty one. */
+  readonly noColor: boolean;
+}
+
+export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnvironment => ({
+  server: env['FSO_SERVER'] || undefined,
+  token: env['FSO_TOKEN'] || undefined,
+  noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
+});

@@ -1,0 +1,186 @@
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { GetOptions, Resource } from './commands/get.ts';
+import type { WaitOptions } from './commands/wait.ts';
+import { type Context, createContext, DEFAULT_SERVER, type GlobalOptions } from './context.ts';
+import { readEnvironment } from './environment.ts';
+import { EXIT } from './errors.ts';
+import { runCommand } from './run.ts';
+
+/**
+ * Every command loads what it needs when it runs: --help answers without the schemas, YAML and the hub.
+ */
+
+const FORMATS = ['table', 'wide', 'json', 'yaml'];
+
+const EPILOGUE = `
+Environment:
+  FSO_SERVER  URL of the hub, as --server
+  FSO_TOKEN   API token, as --token
+  NO_COLOR    no colours, as --no-color; they are also off when the output is not a terminal
+
+Exit codes:
+  0  done
+  1  the answer is no: invalid files, nothing of that name, not reached in time
+  2  could not ask: wrong usage, no hub, no access, an unreadable folder`;
+
+const SERVE_ENVIRONMENT = `
+Environment:
+  FSO_GIT_URL              the policy repository (http or https), needed
+  FSO_GIT_REF              branch, tag or ref (main)
+  FSO_GIT_POLL_MS          time between fetches (30000)
+  FSO_GIT_TOKEN            token for the repository
+  FSO_AGENT_TOKENS_FILE    file with the token of each cluster's agent, needed
+  FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
+  FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)
+  FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE
+                           certificate of the agents' address
+  FSO_API_TOKEN            token that the API asks for
+  FSO_WEBHOOK_SECRET       secret of the repository's webhooks
+  FSO_DATA_DIR             folder of the clone (.fso/hub)
+  FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
+
+const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const parseDuration = (text: string): number => {
+  const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
+  const size = UNITS[unit ?? ''];
+  if (count === undefined || size === undefined || Number(count) === 0)
+    throw new InvalidArgumentError('Must be a number and a unit, such as 60s or 5m.');
+  return Math.min(Number(count) * size, 86_400_000);
+};
+
+const parseRevision = (text: string): string => {
+  if (text === 'HEAD' || /^[0-9a-f]{4,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('Must be HEAD or at least the first 4 characters of a commit id, in lower case.');
+};
+
+const parseLimit = (text: string): number => {
+  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 500) return Number(text);
+  throw new InvalidArgumentError('Must be 1 to 500.');
+};
+
+const outputOption = (): Option => new Option('-o, --output <format>', 'how to show it').choices(FORMATS).default('table');
+
+const contextOf = (command: Command): Context => createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
+
+const addServe = (program: Command): void => {
+  program
+    .command('serve')
+    .description('run the hub in the foreground; its settings are environment variables')
+    .addHelpText('after', SERVE_ENVIRONMENT)
+    .action(async () => {
+      const { serve } = await import('./commands/serve.ts');
+      await serve();
+    });
+};
+
+const addValidate = (program: Command): void => {
+  program
+    .command('validate')
+    .description('check a folder of policies as the hub would check a commit of it; needs no hub')
+    .argument('<dir>', 'root of the policy repository')
+    .addOption(new Option('-o, --output <format>', 'how to show it').choices(['text', 'json']).default('text'))
+    .addHelpText(
+      'after',
+      `\nProblems are written to stdout as path:line:column: reason.\n${examples('validate .', 'validate ../policies -o json')}`,
+    )
+    .action((dir: string, options: { output: 'text' | 'json' }, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/validate.ts')).validate(context, dir, options));
+    });
+};
+
+const addStatus = (program: Command): void => {
+  program
+    .command('status')
+    .description('the repository and the fleet in numbers')
+    .addOption(outputOption())
+    .action((options: Pick<GetOptions, 'output'>, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/status.ts')).status(context, options));
+    });
+};
+
+const addGet = (program: Command): void => {
+  program
+    .command('get')
+    .description('list policies, clusters, violations or events')
+    .addArgument(new Argument('<resource>', 'what to list').choices(['policies', 'clusters', 'violations', 'events']))
+    .addOption(outputOption())
+    .option('--cluster <name>', 'of this cluster (policies, violations, events)')
+    .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
+    .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations)')
+    .option('--policy <namespace/name>', 'of this policy (violations, events)')
+    .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations)')
+    .option('--limit <number>', 'at most so many (events; 100 if not given)', parseLimit)
+    .addHelpText(
+      'after',
+      examples(
+        'get clusters',
+        'get policies --cluster eu --phase Failed',
+        'get violations -n finance -o wide',
+        'get events --limit 20 -o json',
+      ),
+    )
+    .action((resource: Resource, options: GetOptions, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, resource, options));
+    });
+};
+
+const addDescribe = (program: Command): void => {
+  program
+    .command('describe')
+    .description('one policy or cluster in full, with its latest events')
+    .addArgument(new Argument('<kind>', 'what it is').choices(['policy', 'cluster']))
+    .argument('<name>', 'name; a policy also as namespace/name')
+    .addOption(outputOption())
+    .addHelpText('after', examples('describe policy finance-eu', 'describe cluster us -o yaml'))
+    .action((kind: 'policy' | 'cluster', name: string, options: Pick<GetOptions, 'output'>, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => {
+        const { describeCluster, describePolicy } = await import('./commands/describe.ts');
+        await (kind === 'policy' ? describePolicy : describeCluster)(context, name, options);
+      });
+    });
+};
+
+const addWait = (program: Command): void => {
+  program
+    .command('wait')
+    .description('wait until the clusters have a revision')
+    .option('--revision <commit>', 'commit id, the beginning of one, or HEAD: what the hub has in force', parseRevision, 'HEAD')
+    .addOption(
+      new Option('--for <goal>', 'accepted: the agent has taken it; proven: the locks enforce every policy of it')
+        .choices(['proven', 'accepted'])
+        .default('proven'),
+    )
+    .option('--cluster <name>', 'only this cluster; else every registered one')
+    .addOption(new Option('--timeout <duration>', 'how long').argParser(parseDuration).default(60_000, '60s'))
+    .addHelpText(
+      'after',
+      examples('wait --revision "$(git rev-parse HEAD)"', 'wait --revision 1f3a9c --for accepted --cluster eu --timeout 10s'),
+    )
+    .action(({ timeout, ...options }: Omit<WaitOptions, 'timeoutMs'> & { timeout: number }, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/wait.ts')).wait(context, { ...options, timeoutMs: timeout }));
+    });
+};
+
+export const createProgram = (): Command => {
+  const program = new Command('fso')
+    .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
+    .option('--server <url>', `URL of the hub (default: ${DEFAULT_SERVER})`)
+    .option('--token <token>', 'API token; visible to others of this machine, so better --token-file or FSO_TOKEN')
+    .option('--token-file <file>', 'file with the API token')
+    .option('--no-color', 'no colours')
+    .showHelpAfterError('(add --help for the options)')
+    .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
+  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait]) add(program);
+  // Wrong usage ends like every other question that could not be asked.
+  const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  for (const command of [program, ...program.commands]) command.exitOverride(exit);
+  return program;
+};

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { renderFacts, renderTable } from './table.ts';
+import { age, createPaint, shortRevision } from './text.ts';
+
+interface Row {
+  readonly name: string;
+  readonly phase: string;
+}
+const columns = [
+  { title: 'NAME', value: ({ name }: Row) => name },
+  { title: 'PHASE', value: ({ phase }: Row) => phase },
+  { title: 'END', value: () => '' },
+];
+const rows = [
+  { name: 'finance-eu', phase: 'Active' },
+  { name: 'hr', phase: 'Failed' },
+];
+
+describe('table', () => {
+  it('aligns with two spaces and nothing at the end of a line', () => {
+    expect(renderTable(columns, rows, createPaint(false))).toBe('NAME        PHASE   END\nfinance-eu  Active\nhr          Failed\n');
+  });
+
+  it('aligns the same with colours', () => {
+    const colored = renderTable(columns, rows, createPaint(true));
+    expect(colored).toContain('\u001b[32mActive\u001b[0m');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape codes are what is taken out.
+    expect(colored.replaceAll(/\u001b\[\d+m/g, '').replaceAll(/ +\n/g, '\n')).toBe(renderTable(columns, rows, createPaint(false)));
+  });
+
+  it('lets no text of others drive the terminal', () => {
+    const evil = [{ name: 'a\u001b[2Jb\nc', phase: '' }];
+    expect(renderTable(columns, evil, createPaint(false))).toContain('a [2Jb c');
+    expect(renderFacts([['Name', 'x\ry']], createPaint(false))).toBe('Name:  x y\n');
+  });
+});
+
+describe('values', () => {
+  it.each([
+    ['2026-01-03T10:29:55Z', '5s'],
+    ['2026-01-03T10:27:00Z', '3m'],
+    ['2026-01-03T07:00:00Z', '3h'],
+    ['2025-12-01T00:00:00Z', '33d'],
+    ['2026-01-03T10:30:09Z', '0s'],
+    [null, '-'],
+  ])('age of %s is %s', (time, text) => {
+    expect(age(time, new Date('2026-01-03T10:30:00Z'))).toBe(text);
+  });
+
+  it('shortens revisions', () => {
+    expect([shortRevision('0123456789abcdef'), shortRevision(null)]).toEqual(['01234567', '-']);
+  });
+});

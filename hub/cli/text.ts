@@ -1,0 +1,60 @@
+/** How values read in a terminal. */
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+];
+
+/** `3m`, as kubectl has it; `-` for never. */
+export const age = (time: string | null | undefined, now: Date): string => {
+  if (time === null || time === undefined) return '-';
+  const seconds = Math.max(0, Math.round((now.getTime() - Date.parse(time)) / 1000));
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length) ?? ['s', 1];
+  return `${Math.floor(seconds / size)}${unit}`;
+};
+
+/** The first 8 characters of a commit id; `-` for none. */
+export const shortRevision = (revision: string | null | undefined): string => revision?.slice(0, 8) ?? '-';
+
+export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
+
+export type Color = 'red' | 'green' | 'yellow' | 'dim';
+const CODES: Record<Color, number> = { red: 31, green: 32, yellow: 33, dim: 2 };
+export type Paint = (color: Color, text: string) => string;
+export const createPaint =
+  (enabled: boolean): Paint =>
+  (color, text) =>
+    enabled ? `\u001b[${CODES[color]}m${text}\u001b[0m` : text;
+
+const STATE_COLORS: Readonly<Record<string, Color>> = {
+  Active: 'green',
+  Connected: 'green',
+  Enforced: 'green',
+  Ready: 'green',
+  True: 'green',
+  Failed: 'red',
+  Disconnected: 'red',
+  Degraded: 'red',
+  NotReady: 'red',
+  alert: 'red',
+  Pending: 'yellow',
+  NeverSeen: 'yellow',
+  Unavailable: 'yellow',
+  Absent: 'yellow',
+  warning: 'yellow',
+  Expired: 'dim',
+  NotApplicable: 'dim',
+};
+
+/** Colours a state by what it means; other text stays. */
+export const paintState = (paint: Paint, state: string): string => {
+  const color = STATE_COLORS[state];
+  return color === undefined ? state : paint(color, state);
+};
+
+// Text of others (commit subjects, messages of clusters) must not drive the terminal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
+export const plain = (text: string): string => text.replaceAll(CONTROL, ' ');

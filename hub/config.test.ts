@@ -1,0 +1,72 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '@fso/shared/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadHubConfig } from './config.ts';
+
+let folder: string;
+let tokens: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-config-'));
+  tokens = join(folder, 'tokens.yaml');
+  await writeFile(tokens, 'eu: eu-token-0123456789\n');
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const base = (change: Record<string, string | undefined> = {}) => ({
+  FSO_GIT_URL: 'https://git.example.com/policies.git',
+  FSO_AGENT_TOKENS_FILE: tokens,
+  ...change,
+});
+const problemsOf = async (env: Record<string, string | undefined>): Promise<readonly string[]> => {
+  const error: unknown = await loadHubConfig(env).catch((reason: unknown) => reason);
+  return error instanceof ConfigError ? error.problems : [];
+};
+
+describe('configuration of the hub', () => {
+  it('has defaults that only this machine can reach', async () => {
+    const config = await loadHubConfig(base());
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 8080 });
+    expect(config.agentListen).toEqual({ host: '127.0.0.1', port: 8443 });
+    expect(config.git).toEqual({ url: 'https://git.example.com/policies.git', ref: 'main', pollMs: 30_000, credentials: undefined });
+    expect(config.agentTokens).toEqual(new Map([['eu', 'eu-token-0123456789']]));
+    expect(config.apiToken).toBeUndefined();
+  });
+
+  it('takes credentials out of the URL and secrets from files', async () => {
+    const secret = join(folder, 'api-token');
+    await writeFile(secret, 'api-token-0123456789\n');
+    const config = await loadHubConfig(
+      base({ FSO_GIT_URL: 'https://bot:p%40ss@git.example.com/p.git', FSO_API_TOKEN_FILE: secret, FSO_WEBHOOK_SECRET: '' }),
+    );
+    expect(config.git.url).toBe('https://git.example.com/p.git');
+    expect(config.git.credentials).toEqual({ username: 'bot', password: 'p@ss' });
+    expect(config.apiToken).toBe('api-token-0123456789');
+    expect(config.webhookSecret).toBeUndefined();
+    const withToken = await loadHubConfig(base({ FSO_GIT_TOKEN: 'ghp_x' }));
+    expect(withToken.git.credentials).toEqual({ username: 'git', password: 'ghp_x' });
+  });
+
+  it('says everything that is wrong at once', async () => {
+    const problems = await problemsOf({
+      FSO_GIT_URL: 'ssh://git@example.com/p.git',
+      FSO_LISTEN: 'nowhere',
+      FSO_API_TOKEN: 'short',
+      FSO_WEBHOOK_SECRET_FILE: join(folder, 'absent'),
+    });
+    for (const name of ['FSO_GIT_URL', 'FSO_LISTEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET_FILE', 'FSO_AGENT_TOKENS_FILE'])
+      expect(problems.filter((problem) => problem.startsWith(`${name}:`))).toHaveLength(1);
+  });
+
+  it.each([
+    ['an open API for other machines', { FSO_LISTEN: '0.0.0.0:8080' }, 'FSO_API_TOKEN'],
+    ['agent tokens in the clear', { FSO_AGENT_LISTEN: ':8443' }, 'FSO_AGENT_TLS_CERT_FILE'],
+    ['a certificate without a key', { FSO_AGENT_TLS_CERT_FILE: '/tmp/cert.pem' }, 'FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE'],
+    ['a secret given twice', { FSO_API_TOKEN: 'x'.repeat(20), FSO_API_TOKEN_FILE: '/dev/null' }, 'FSO_API_TOKEN, FSO_API_TOKEN_FILE'],
+    ['a tokens file that is not there', { FSO_AGENT_TOKENS_FILE: '/nowhere/tokens' }, 'FSO_AGENT_TOKENS_FILE'],
+  ])('refuses %s', async (_name, change, variable) => {
+    const problems = await problemsOf(base(change));
+    expect(problems.some((problem) => problem.startsWith(variable))).toBe(true);
+  });
+});

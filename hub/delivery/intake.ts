@@ -1,0 +1,101 @@
+import { type AgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
+import type pino from 'pino';
+import type { SessionState } from './session.ts';
+import type { DeliveryDeps } from './types.ts';
+
+/** What the frames of one agent are taken in with. `cluster` is the proven identity; frames carry none that counts. */
+export interface IntakeContext {
+  readonly cluster: string;
+  readonly state: SessionState;
+  readonly send: (frame: HubFrame) => void;
+  readonly deps: DeliveryDeps;
+  readonly logger: pino.Logger;
+}
+
+type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
+
+const isKnown = (revision: string, { state, logger }: IntakeContext): boolean => {
+  if (state.known.has(revision)) return true;
+  logger.warn({ revision }, 'answer to a revision that was not offered');
+  return false;
+};
+
+const sendDigest = (revision: string, seq: number, { cluster, deps, send }: IntakeContext): void => {
+  const digest = deps.digestOf(cluster, revision);
+  if (digest !== undefined) send({ type: 'digest', digest, seq });
+};
+
+/** Once, until everything has come. */
+const askForAll = ({ state, send }: IntakeContext): void => {
+  state.resyncing = true;
+  send({ type: 'resync' });
+};
+
+export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Promise<void> => {
+  const { cluster, state, deps, logger } = context;
+  const { revision, digest } = frame;
+  if (!isKnown(revision, context)) return;
+  state.revision = revision;
+  state.holds = revision;
+  await deps.ledger.setAck(cluster, { revision, digest });
+  logger.info({ revision }, 'revision acked');
+  const expected = deps.digestOf(cluster, revision);
+  if (expected === undefined || expected === digest) return;
+  const message = 'The agent made something else of the revision than the hub; their versions may differ.';
+  await deps.ledger.addEvent(cluster, {
+    time: deps.clock.now().toISOString(),
+    severity: 'alert',
+    reason: 'DigestMismatch',
+    message,
+    revision,
+  });
+  logger.error({ revision }, 'digest of ack differs');
+};
+
+export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {
+  const { cluster, state, deps, logger } = context;
+  const { revision, reasons } = frame;
+  if (!isKnown(revision, context)) return;
+  // It may have been for want of an object; the next offer then repeats everything.
+  state.holds = null;
+  deps.metrics.nacked();
+  await deps.ledger.setNack(cluster, { revision, reasons });
+  const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
+  await deps.ledger.addEvent(cluster, {
+    time: deps.clock.now().toISOString(),
+    severity: 'alert',
+    reason: 'RevisionRefused',
+    message,
+    revision,
+  });
+  logger.warn({ revision, reasons }, 'revision nacked');
+};
+
+/** A delta is only taken on top of the one before it; otherwise everything is asked for again. */
+export const takeReport = async (frame: Frame<'report'>, context: IntakeContext): Promise<void> => {
+  const { cluster, state, deps, send, logger } = context;
+  // Deltas that were on their way when everything was asked for.
+  if (!frame.full && state.resyncing) return;
+  const known = await deps.ledger.cluster(cluster);
+  if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) {
+    logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
+    askForAll(context);
+    return;
+  }
+  state.resyncing = false;
+  await deps.ledger.applyReport(cluster, frame);
+  deps.metrics.reported();
+  send({ type: 'reported', seq: frame.seq });
+};
+
+export const takeDigest = async (frame: Frame<'digest'>, context: IntakeContext): Promise<void> => {
+  const { cluster, state, deps, logger } = context;
+  const known = await deps.ledger.cluster(cluster);
+  const seq = known?.reportedSeq ?? 0;
+  const reports = [...(known?.policies.values() ?? [])];
+  if (!state.resyncing && (frame.seq !== seq || frame.digest !== digestOfReports(reports))) {
+    logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
+    askForAll(context);
+  }
+  if (state.revision !== null) sendDigest(state.revision, seq, context);
+};

@@ -1,0 +1,69 @@
+import { decodeHubFrame } from '@fso/shared/protocol';
+import { describe, expect, it } from 'vitest';
+import type { ObjectAccess } from '../source/types.ts';
+import { createOffers, type EncodedOffer } from './offers.ts';
+
+const id = (digit: number): string => String(digit).repeat(40);
+/** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
+const HISTORY = [id(1), id(2), id(3)];
+const CONTENT: Readonly<Record<string, readonly string[]>> = {
+  [id(1)]: [id(1), id(4), id(7)],
+  [id(2)]: [id(2), id(5), id(7)],
+  [id(3)]: [id(3), id(6), id(7)],
+};
+
+const access = (): ObjectAccess & { reads: number } => {
+  const counted = {
+    reads: 0,
+    objectsOf: async (revision: string) => CONTENT[revision] ?? null,
+    chain: async (from: string, to: string) => {
+      const [start, end] = [HISTORY.indexOf(from), HISTORY.indexOf(to)];
+      return start >= 0 && start <= end ? HISTORY.slice(start + 1, end + 1) : null;
+    },
+    read: async (object: string) => {
+      counted.reads += 1;
+      return { id: object, type: 'blob' as const, data: '' };
+    },
+  };
+  return counted;
+};
+
+const frameOf = ({ payload }: EncodedOffer) => {
+  const decoded = decodeHubFrame(payload);
+  if (!decoded.ok || decoded.frame.type !== 'offer') throw new Error('not an offer');
+  return { chain: decoded.frame.chain, objects: decoded.frame.objects.map((object) => object.id) };
+};
+
+describe('offers', () => {
+  it('carries every commit on the way and what the newer one has beyond what is held', async () => {
+    const offer = await createOffers(access()).get(id(1), id(3));
+    expect(frameOf(offer)).toEqual({ chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
+  });
+
+  it.each([
+    ['nothing is held', null],
+    ['what is held is not in the clone', id(9)],
+    ['what is held is no ancestor', id(3)],
+  ])('carries everything when %s', async (_name, holds) => {
+    const offer = await createOffers(access()).get(holds, id(2));
+    expect(frameOf(offer)).toEqual({ chain: [id(2)], objects: CONTENT[id(2)] });
+  });
+
+  it('is made once per pair', async () => {
+    const objects = access();
+    const offers = createOffers(objects);
+    const [one, other] = await Promise.all([offers.get(id(1), id(2)), offers.get(id(1), id(2))]);
+    expect(one.payload).toBe(other.payload);
+    await offers.get(null, id(2));
+    expect(offers.made()).toBe(2);
+    expect(objects.reads).toBe(2 + 3);
+  });
+
+  it('is tried again after a failure', async () => {
+    const objects = access();
+    const offers = createOffers({ ...objects, objectsOf: async (revision) => (revision === id(8) ? null : objects.objectsOf(revision)) });
+    await expect(offers.get(null, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
+    await expect(offers.get(null, id(8))).rejects.toThrow();
+    expect(offers.made()).toBe(0);
+  });
+});

@@ -1,0 +1,68 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { WebSocket } from 'ws';
+import type { EncodedOffer } from './offers.ts';
+
+export interface Outbox {
+  send(payload: string): void;
+  /** Sends an offer; while one is still on its way only the newest other one waits. */
+  offer(offer: EncodedOffer): void;
+}
+
+export interface OutboxOptions {
+  readonly clock: Clock;
+  readonly stallMs: number;
+  readonly maxBufferedBytes: number;
+  /** Called once. */
+  readonly onTooSlow: () => void;
+  readonly onOffered: (offer: EncodedOffer) => void;
+}
+
+/**
+ * What waits for one agent, bounded: a connection that does not drain is given up rather than buffered for, and no
+ * other connection waits for it.
+ */
+export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox => {
+  let onItsWay = false;
+  let waiting: EncodedOffer | undefined;
+  let gaveUp = false;
+
+  const giveUp = (): void => {
+    if (gaveUp) return;
+    gaveUp = true;
+    waiting = undefined;
+    options.onTooSlow();
+  };
+  const isOpen = (): boolean => !gaveUp && socket.readyState === socket.OPEN;
+
+  const watch = (done: AbortSignal): void => {
+    options.clock.sleep(options.stallMs, done).then(giveUp, () => undefined);
+  };
+
+  const start = (offer: EncodedOffer): void => {
+    onItsWay = true;
+    const flushed = new AbortController();
+    watch(flushed.signal);
+    socket.send(offer.payload, { binary: false }, () => {
+      flushed.abort();
+      onItsWay = false;
+      const next = waiting;
+      waiting = undefined;
+      if (next !== undefined && isOpen()) start(next);
+    });
+    options.onOffered(offer);
+  };
+
+  return {
+    send: (payload) => {
+      if (!isOpen()) return;
+      // An offer may be larger than the bound; what counts then is whether it makes progress, which `watch` sees.
+      if (!onItsWay && socket.bufferedAmount > options.maxBufferedBytes) giveUp();
+      else socket.send(payload);
+    },
+    offer: (offer) => {
+      if (!isOpen()) return;
+      if (onItsWay) waiting = offer;
+      else start(offer);
+    },
+  };
+};

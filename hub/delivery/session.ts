@@ -1,0 +1,204 @@
+import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import type WebSocket from 'ws';
+import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
+import { createOutbox } from './outbox.ts';
+import type { DeliveryDeps } from './types.ts';
+
+/** The open stream of one agent. */
+export interface Session {
+  readonly cluster: string;
+  offer(revision: string): void;
+  close(code: number, reason: string): void;
+  ping(): void;
+}
+
+export interface SessionHooks {
+  /** The agent has said who it is, and it is who its token says. */
+  onReady(session: Session): void;
+  onClosed(session: Session): void;
+}
+
+/** What a session knows of its agent; nothing of it outlives the connection. */
+export interface SessionState {
+  /** Commit whose objects the agent has. */
+  holds: string | null;
+  /** Commit the agent enforces. */
+  revision: string | null;
+  /** Revisions that the agent may ack or nack: what it came with and what it was offered. */
+  readonly known: Set<string>;
+  /** A full report was asked for and has not come yet. */
+  resyncing: boolean;
+  /** Newest revision meant for the agent. */
+  target: string | null;
+}
+
+type Hello = Extract<AgentFrame, { type: 'hello' }>;
+
+/** RFC 6455: the reason of a close frame has at most 123 bytes. */
+const MAX_CLOSE_REASON_BYTES = 123;
+/** A closing handshake that takes longer is cut. */
+const CLOSE_MS = 1_000;
+
+const shorten = (reason: string): string => {
+  const bytes = Buffer.from(reason);
+  return bytes.length <= MAX_CLOSE_REASON_BYTES
+    ? reason
+    : `${bytes
+        .subarray(0, MAX_CLOSE_REASON_BYTES - 6)
+        .toString('utf8')
+        .replace(/�+$/, '')}...`;
+};
+
+/** Why a hello is not accepted, if so. The cluster in it is compared with the proven identity, never used instead of it. */
+const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
+  if (hello.protocol !== PROTOCOL_VERSION)
+    return { code: CLOSE_CODES.unsupportedProtocol, reason: `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${hello.protocol}` };
+  if (hello.cluster !== cluster) return { code: CLOSE_CODES.unauthorized, reason: 'the token is not for the cluster of the hello' };
+  return undefined;
+};
+
+/** @param cluster as proven by the token of the connection */
+export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
+  const { clock, ledger, limits } = deps;
+  const logger = deps.logger.child({ cluster });
+  const state: SessionState = { holds: null, revision: null, known: new Set(), resyncing: false, target: null };
+  const closing = new AbortController();
+  let ready = false;
+  let alive = true;
+
+  const cut = (): void => {
+    clock.sleep(CLOSE_MS, closing.signal).then(
+      () => socket.terminate(),
+      () => undefined,
+    );
+  };
+  const close = (code: number, reason: string): void => {
+    socket.close(code, shorten(reason));
+    cut();
+  };
+  const outbox = createOutbox(socket, {
+    clock,
+    stallMs: limits.stallMs,
+    maxBufferedBytes: limits.maxBufferedBytes,
+    onTooSlow: () => {
+      logger.warn('agent too slow');
+      close(CLOSE_CODES.tooSlow, 'the connection does not drain');
+    },
+    onOffered: ({ revision, objects }) => {
+      state.known.add(revision);
+      deps.metrics.offered();
+      ledger.setOffered(cluster, revision).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+      logger.info({ revision, objects }, 'revision offered');
+    },
+  });
+  const send = (frame: HubFrame): void => outbox.send(encodeFrame(frame));
+
+  const makeOffer = async (revision: string): Promise<void> => {
+    const offer = await deps.offers.get(state.holds, revision);
+    // A newer revision that came meanwhile makes its own offer.
+    if (state.target === revision) outbox.offer(offer);
+  };
+
+  const session: Session = {
+    cluster,
+    close,
+    offer: (revision) => {
+      if (state.target === revision) return;
+      state.target = revision;
+      if (state.revision !== revision)
+        makeOffer(revision).catch((err: unknown) => {
+          logger.error({ err, revision }, 'offer failed');
+          // The agent comes back and is offered it again.
+          close(1011, 'the offer cannot be made');
+        });
+    },
+    ping: () => {
+      if (!ready) return;
+      if (!alive) {
+        logger.warn('agent does not answer');
+        socket.terminate();
+        return;
+      }
+      alive = false;
+      socket.ping();
+    },
+  };
+
+  const greet = async (hello: Hello): Promise<void> => {
+    const refused = refuseHello(hello, cluster);
+    if (refused !== undefined) {
+      logger.warn({ reason: refused.reason }, 'hello refused');
+      close(refused.code, refused.reason);
+      return;
+    }
+    ready = true;
+    state.holds = hello.holds;
+    state.revision = hello.revision;
+    if (hello.revision !== null) state.known.add(hello.revision);
+    send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: deps.version, time: clock.now().toISOString() });
+    hooks.onReady(session);
+    const target = deps.target(cluster);
+    if (target !== null) session.offer(target);
+    await ledger.setConnected(cluster, true);
+    logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
+  };
+
+  const take = async (frame: AgentFrame): Promise<void> => {
+    if ((frame.type === 'hello') === ready) {
+      close(CLOSE_CODES.badFrame, ready ? 'a second hello' : 'the first frame must be a hello');
+      return;
+    }
+    const context = { cluster, state, send, deps, logger };
+    switch (frame.type) {
+      case 'hello':
+        return greet(frame);
+      case 'ack':
+        return takeAck(frame, context);
+      case 'nack':
+        return takeNack(frame, context);
+      case 'report':
+        return takeReport(frame, context);
+      case 'digest':
+        return takeDigest(frame, context);
+    }
+  };
+
+  const receive = async (data: WebSocket.RawData, binary: boolean): Promise<void> => {
+    if (socket.readyState !== socket.OPEN) return;
+    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data as Buffer);
+    if (decoded.ok) return take(decoded.frame);
+    logger.warn({ reason: decoded.error }, 'bad frame');
+    close(CLOSE_CODES.badFrame, decoded.error);
+  };
+
+  // One frame at a time and in order; the socket is not read meanwhile, so that nothing piles up here.
+  let queue = Promise.resolve();
+  socket.on('message', (data, binary) => {
+    alive = true;
+    socket.pause();
+    queue = queue
+      .then(() => receive(data, binary))
+      .catch((err: unknown) => {
+        logger.error({ err }, 'frame failed');
+        close(1011, 'the hub failed on a frame');
+      })
+      .finally(() => socket.resume());
+  });
+  socket.on('pong', () => {
+    alive = true;
+    ledger.setConnected(cluster, true).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  });
+  socket.on('error', (err) => logger.warn({ err }, 'stream failed'));
+  socket.on('close', (code, reason) => {
+    closing.abort();
+    if (ready) logger.info({ code, reason: reason.toString() }, 'agent disconnected');
+    hooks.onClosed(session);
+  });
+  clock.sleep(limits.helloMs, closing.signal).then(
+    () => {
+      if (!ready) close(CLOSE_CODES.badFrame, 'no hello in time');
+    },
+    () => undefined,
+  );
+  return session;
+};

@@ -1,0 +1,37 @@
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Ledger } from '../ledger/types.ts';
+import type { Offers } from './offers.ts';
+
+export interface DeliveryLimits {
+  /** A connection that says no hello in this time is closed. */
+  readonly helloMs: number;
+  /** Time between pings; an agent that has not answered the one before is gone. */
+  readonly heartbeatMs: number;
+  /** An offer that is not on its way in this time makes the connection too slow. */
+  readonly stallMs: number;
+  /** Bytes that may wait for a connection beyond the offer on its way. */
+  readonly maxBufferedBytes: number;
+  readonly maxFrameBytes: number;
+}
+
+export interface DeliveryMetrics {
+  connected(count: number): void;
+  offered(): void;
+  nacked(): void;
+  reported(): void;
+}
+
+export interface DeliveryDeps {
+  readonly ledger: Ledger;
+  readonly offers: Offers;
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  readonly metrics: DeliveryMetrics;
+  readonly version: string;
+  readonly limits: DeliveryLimits;
+  /** Revision that is meant for a cluster now. */
+  readonly target: (cluster: string) => string | null;
+  /** Digest of what a cluster gets of a revision; undefined when that is not known (any more). */
+  readonly digestOf: (cluster: string, revision: string) => string | undefined;
+}

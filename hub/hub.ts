@@ -1,0 +1,156 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
+import {
+  type Clock,
+  createMetricsRegistry,
+  type ListenAddress,
+  type Listening,
+  listen,
+  systemClock,
+  untilAborted,
+} from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Registry } from 'prom-client';
+import type { HubConfig } from './config.ts';
+import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
+import { createMemoryLedger, type Ledger } from './ledger/index.ts';
+import { createHubMetrics } from './metrics.ts';
+import { createPipeline } from './pipeline.ts';
+import { recordSource } from './record-source.ts';
+import { createApi } from './serve/index.ts';
+import { createSource, type Source } from './source/index.ts';
+
+export interface HubDeps {
+  readonly logger: pino.Logger;
+  readonly version: string;
+  /** Metrics of the process itself; for programs. */
+  readonly processMetrics?: boolean;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random: () => number;
+  readonly ledger?: Ledger;
+  readonly deliveryLimits?: Partial<DeliveryLimits>;
+}
+
+export interface RunningHub {
+  /** Base URL of the API. */
+  readonly url: string;
+  /** Base URL of the agents' listener, `ws:` or `wss:`. */
+  readonly agentUrl: string;
+  readonly ledger: Ledger;
+  readonly source: Source;
+  readonly registry: Registry;
+  /** Frames of offers made, whoever they were sent to. */
+  offersMade(): number;
+  stop(): Promise<void>;
+  /** Resolves when the hub has stopped, by `stop` or by the signal. */
+  readonly stopped: Promise<void>;
+}
+
+export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
+  helloMs: 10_000,
+  heartbeatMs: 15_000,
+  stallMs: 30_000,
+  maxBufferedBytes: 4 * 1024 * 1024,
+  maxFrameBytes: MAX_FRAME_BYTES,
+};
+
+type AnyServer = Server | TlsServer;
+
+/** Agents upgrade; whoever does not is told so. */
+const createAgentServer = (tls: HubConfig['agentTls']): AnyServer => {
+  const answer: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
+  return tls === undefined ? createServer(answer) : createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer);
+};
+
+/** Either both listeners answer or none is left behind. */
+const listenBoth = async (
+  first: readonly [AnyServer, ListenAddress],
+  second: readonly [AnyServer, ListenAddress],
+  stopping: AbortController,
+): Promise<readonly [Listening, Listening]> => {
+  const one = await listen(first[0], first[1], stopping.signal);
+  try {
+    return [one, await listen(second[0], second[1], stopping.signal)];
+  } catch (error) {
+    stopping.abort();
+    await one.closed;
+    throw error;
+  }
+};
+
+/** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. */
+export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
+  const { logger, version } = deps;
+  const clock = deps.clock ?? systemClock;
+  const registry = createMetricsRegistry({ processMetrics: deps.processMetrics ?? false });
+  const metrics = createHubMetrics(registry);
+  const ledger = deps.ledger ?? createMemoryLedger({ clock });
+
+  const { git, dataDir } = config;
+  const source = await createSource(
+    { url: git.url, ref: git.ref, pollMs: git.pollMs, dataDir, ...(git.credentials && { credentials: git.credentials }) },
+    { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
+  );
+  const offers = createOffers(source.objects);
+  const pipeline = createPipeline({
+    ledger,
+    clock,
+    logger: logger.child({ step: 'compile' }),
+    metrics,
+    delivery: (): Delivery => delivery,
+  });
+  const delivery = createDelivery(createAuthenticate(config.agentTokens), {
+    ledger,
+    offers,
+    clock,
+    version,
+    logger: logger.child({ step: 'delivery' }),
+    metrics: metrics.delivery,
+    limits: { ...DEFAULT_DELIVERY_LIMITS, ...deps.deliveryLimits },
+    target: pipeline.target,
+    digestOf: pipeline.digestOf,
+  });
+  source.onRevision(pipeline.take);
+  await recordSource(source, { ledger, clock, logger });
+
+  const stopping = new AbortController();
+  const until = AbortSignal.any([signal, stopping.signal]);
+  const agents = createAgentServer(config.agentTls);
+  delivery.attach(agents);
+  const { apiToken, webhookSecret } = config;
+  const api = createApi({
+    ledger,
+    source,
+    config: { apiToken, webhookSecret, version },
+    registry,
+    clock,
+    logger: logger.child({ step: 'serve' }),
+  });
+  const listeners = await listenBoth([agents, config.agentListen], [createServer(api), config.listen], stopping);
+  const [agentListener, apiListener] = listeners;
+  const agentUrl = agentListener.url.replace(/^http/, 'ws');
+
+  const work = Promise.all([source.run(until), delivery.run(until), untilAborted(until).then(() => stopping.abort())]);
+  const stopped = work.then(async () => {
+    // Event streams never end by themselves.
+    for (const { server } of listeners) server.closeAllConnections();
+    await Promise.all(listeners.map(({ closed }) => closed));
+    logger.info('hub stopped');
+  });
+  logger.info({ url: apiListener.url, agentUrl, git: source.state().url, ref: git.ref }, 'hub started');
+  return {
+    url: apiListener.url,
+    agentUrl,
+    ledger,
+    source,
+    registry,
+    offersMade: offers.made,
+    stopped,
+    stop: async () => {
+      stopping.abort();
+      await stopped;
+    },
+  };
+};

@@ -1,0 +1,43 @@
+import type { ClusterEvent, SourceView } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Ledger } from './ledger/types.ts';
+import type { Source } from './source/index.ts';
+
+type NewEvent = Omit<ClusterEvent, 'time'>;
+
+const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string => {
+  const [first] = rejected.problems;
+  const place = first?.path === undefined ? '' : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `;
+  const more = rejected.problems.length > 1 ? ` (and ${rejected.problems.length - 1} more)` : '';
+  return `${place}${first?.reason ?? 'unknown'}${more}`.slice(0, 4096);
+};
+
+/** What in a change of the source is worth remembering. Pure. */
+export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
+  const events: NewEvent[] = [];
+  const { revision, rejected, error } = after;
+  if (revision !== null && revision.revision !== before.revision?.revision)
+    events.push({ severity: 'info', reason: 'RevisionAccepted', message: revision.subject.slice(0, 4096), revision: revision.revision });
+  if (rejected !== null && rejected.commit.revision !== before.rejected?.commit.revision)
+    events.push({ severity: 'alert', reason: 'CommitRejected', message: describeProblem(rejected), revision: rejected.commit.revision });
+  if (error !== null && error.message !== before.error?.message)
+    events.push({ severity: 'alert', reason: 'SourceUnreachable', message: error.message });
+  if (error === null && before.error !== null)
+    events.push({ severity: 'info', reason: 'SourceReachable', message: 'The repository can be read again.' });
+  return events;
+};
+
+/** Keeps the ledger's view of the source, and what happened to it, current. */
+export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: pino.Logger }): Promise<void> => {
+  const { ledger, clock, logger } = deps;
+  let before = source.state();
+  await ledger.setSource(before);
+  source.onChange((view) => {
+    const time = clock.now().toISOString();
+    const events = eventsOf(before, view);
+    before = view;
+    const writes = [ledger.setSource(view), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
+    Promise.all(writes).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  });
+};

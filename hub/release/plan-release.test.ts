@@ -1,0 +1,33 @@
+import type { PolicySet } from '@fso/shared/compile';
+import { describe, expect, it } from 'vitest';
+import { planRelease } from './plan-release.ts';
+
+const revision = 'a'.repeat(40);
+const empty: PolicySet = { policies: [], clusters: [], regionGroups: [], rollout: undefined };
+
+describe('planRelease', () => {
+  it('lets every cluster move at once', () => {
+    expect(planRelease({ revision, set: empty }, ['us', 'eu'])).toEqual({ clusters: ['us', 'eu'], events: [] });
+  });
+
+  it('says that a rollout strategy is not followed', () => {
+    const set: PolicySet = {
+      ...empty,
+      rollout: {
+        document: {
+          apiVersion: 'compliance.federated.io/v1',
+          kind: 'RolloutStrategy',
+          metadata: { name: 'careful' },
+          spec: { waves: [{ name: 'first', clusterSelector: {} }] },
+        },
+        source: { path: 'rollout/careful.yaml', line: 1, column: 1 },
+      },
+    };
+    const plan = planRelease({ revision, set }, ['us']);
+    expect(plan.clusters).toEqual(['us']);
+    expect(plan.events.map((event) => [event.severity, event.reason, event.revision])).toEqual([
+      ['warning', 'RolloutStrategyIgnored', revision],
+    ]);
+    expect(plan.events[0]?.message).toContain('careful (rollout/careful.yaml:1)');
+  });
+});

@@ -1,0 +1,15 @@
+import { createLogger, type Environment } from '@fso/shared/runtime';
+import { loadHubConfig } from './config.ts';
+import { type RunningHub, startHub } from './hub.ts';
+import manifest from './package.json' with { type: 'json' };
+
+/**
+ * Starts the hub as a program does, from its environment: `hub/main.ts` and `fso serve` are this and nothing else.
+ *
+ * @throws ConfigError with every problem of the environment; Error when an address cannot be had
+ */
+export const runHub = async (env: Environment, signal: AbortSignal): Promise<RunningHub> => {
+  const config = await loadHubConfig(env);
+  const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
+  return startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
+};

@@ -1,0 +1,165 @@
+import { ClusterPage, type ProblemDetails } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { OLD_REVISION, REVISION } from './fixtures.ts';
+import { ROUTES } from './openapi.ts';
+import { fillLedger, startTestServer } from './test-server.ts';
+
+const problem = async (response: Response): Promise<ProblemDetails> => {
+  expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  return (await response.json()) as ProblemDetails;
+};
+
+const started = async (config: Parameters<typeof startTestServer>[0] = {}) => {
+  const server = await startTestServer(config);
+  await fillLedger(server.ledger);
+  return server;
+};
+
+describe('routes', () => {
+  const examples: Readonly<Record<string, string>> = { '{namespace}/{name}': 'fso-system/finance', '/clusters/{name}': '/clusters/eu' };
+  const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
+
+  it('answer as their schemas say', async () => {
+    await using server = await started();
+    const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);
+    expect(described).toHaveLength(8);
+    for (const { path, response } of described) {
+      const answer = await fetch(server.url + concrete(path));
+      expect([path, answer.status]).toEqual([path, 200]);
+      const parsed = response.schema?.safeParse(await answer.json());
+      expect([path, parsed?.error]).toEqual([path, undefined]);
+    }
+  });
+
+  it.each([
+    ['/policies?cluster=us', ['finance']],
+    ['/policies?phase=Active', ['finance', 'hr']],
+    ['/policies?phase=Failed', []],
+    ['/policies?namespace=hr', ['hr']],
+    ['/policies?q=FIN', ['finance']],
+    ['/violations?cluster=us&policy=fso-system/finance&namespace=finance', ['api-1']],
+    ['/violations?cluster=eu', []],
+    ['/clusters?q=u', ['eu', 'us']],
+  ])('filter: %s', async (path, names) => {
+    await using server = await started();
+    const { items } = (await (await fetch(`${server.url}/api/v1${path}`)).json()) as { items: { name: string }[] };
+    expect(items.map(({ name }) => name)).toEqual(names);
+  });
+
+  it('page through a list with a cursor', async () => {
+    await using server = await started();
+    const first = ClusterPage.parse(await (await fetch(`${server.url}/api/v1/clusters?limit=1`)).json());
+    expect([first.items.map(({ name }) => name), first.total]).toEqual([['eu'], 2]);
+    const second = ClusterPage.parse(await (await fetch(`${server.url}/api/v1/clusters?limit=1&cursor=${first.next}`)).json());
+    expect([second.items.map(({ name }) => name), second.next]).toEqual([['us'], null]);
+  });
+
+  it('page through events, newest first', async () => {
+    await using server = await started();
+    const read = async (query: string) =>
+      (await (await fetch(`${server.url}/api/v1/events?limit=1${query}`)).json()) as { items: { id: number }[]; next: string };
+    const first = await read('');
+    const second = await read(`&cursor=${first.next}`);
+    expect([first.items[0]?.id, second.items[0]?.id, second.next]).toEqual([2, 1, null]);
+    expect((await read('&cluster=eu')).items[0]?.id).toBe(1);
+  });
+
+  it('serve probes and metrics', async () => {
+    await using server = await startTestServer();
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect((await problem(await fetch(`${server.url}/readyz`))).code).toBe('not-ready');
+    await fillLedger(server.ledger);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+    await server.ledger.setAck('us', { revision: OLD_REVISION, digest: 'd' });
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(metrics).toContain('fso_clusters{state="inSync"} 1');
+    expect(metrics).toContain('fso_cluster_violations{cluster="us"} 1');
+    expect(metrics).toContain('fso_source_ok 1');
+    expect(metrics).toContain('path="/readyz",status="503"');
+  });
+});
+
+describe('problems', () => {
+  it.each([
+    ['/api/v1/policies?limit=501', 400, 'query parameter limit: must be at most 500'],
+    ['/api/v1/policies?limit=x', 400, 'query parameter limit: must be a whole number'],
+    ['/api/v1/policies?fase=Active', 400, 'query parameter fase: unknown'],
+    ['/api/v1/policies?phase=Done', 400, 'query parameter phase: '],
+    ['/api/v1/clusters?q=a&q=b', 400, 'query parameter q: '],
+    ['/api/v1/clusters?cursor=%21', 400, 'query parameter cursor: '],
+    ['/api/v1/events?cursor=YQ', 400, 'query parameter cursor: '],
+    ['/api/v1/clusters/nowhere', 404, 'There is no cluster nowhere.'],
+    ['/api/v1/policies/a/b', 404, 'There is no policy a/b.'],
+    ['/api/v1/policies/%E0%A4%A/b', 400, 'The URL'],
+    ['/nothing', 404, 'Nothing is at /nothing.'],
+  ])('%s is %i', async (path, status, detail) => {
+    await using server = await started();
+    const response = await fetch(server.url + path);
+    const body = await problem(response);
+    expect([response.status, body.status]).toEqual([status, status]);
+    expect(body.detail).toContain(detail);
+    expect(body.requestId).toBe(response.headers.get('x-request-id'));
+  });
+
+  it('name the allowed method', async () => {
+    await using server = await started();
+    const response = await fetch(`${server.url}/api/v1/status`, { method: 'DELETE' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET']);
+  });
+
+  it('carry the request id of the caller when it is harmless', async () => {
+    await using server = await started();
+    const ask = async (id: string) => (await problem(await fetch(`${server.url}/nothing`, { headers: { 'X-Request-Id': id } }))).requestId;
+    expect(await ask('ci-42')).toBe('ci-42');
+    expect(await ask('a b<script>')).not.toContain('script');
+  });
+
+  it('hide what failed inside', async () => {
+    await using server = await started();
+    server.ledger.desired = () => Promise.reject(new Error('password=hunter2'));
+    const body = await problem(await fetch(`${server.url}/api/v1/policies`));
+    expect(body.code).toBe('internal');
+    expect(JSON.stringify(body)).not.toContain('hunter2');
+  });
+});
+
+describe('API token', () => {
+  it.each([
+    ['/api/v1/status', undefined, 401],
+    ['/api/v1/status', 'Bearer wrong', 401],
+    ['/api/v1/status', 'Basic c2VjcmV0', 401],
+    ['/api/v1/status', 'Bearer s3cret', 200],
+    ['/api/v1/stream', undefined, 401],
+    ['/metrics', undefined, 401],
+    ['/metrics', 'Bearer s3cret', 200],
+    ['/healthz', undefined, 200],
+    ['/readyz', undefined, 200],
+    ['/api/v1/openapi.json', undefined, 200],
+  ])('%s with %s is %i', async (path, authorization, status) => {
+    await using server = await started({ apiToken: 's3cret' });
+    const response = await fetch(server.url + path, { headers: authorization === undefined ? {} : { authorization } });
+    expect(response.status).toBe(status);
+    if (status === 401) expect(response.headers.get('www-authenticate')).toBe('Bearer realm="fso"');
+    await response.body?.cancel();
+  });
+
+  it('guards every route that says so', async () => {
+    await using server = await started({ apiToken: 's3cret' });
+    for (const { path, method } of ROUTES.filter(({ auth }) => auth)) {
+      const response = await fetch(server.url + path.replaceAll(/[{}]/g, ''), { method });
+      expect([path, response.status]).toEqual([path, 401]);
+    }
+  });
+});
+
+describe('revision', () => {
+  it('is one name through all answers', async () => {
+    await using server = await started();
+    const status = (await (await fetch(`${server.url}/api/v1/status`)).json()) as {
+      source: { revision: { revision: string } };
+      clusters: object;
+    };
+    expect(status.source.revision.revision).toBe(REVISION);
+    expect(status.clusters).toEqual({ total: 2, connected: 2, inSync: 2, proven: 2 });
+  });
+});

@@ -1,0 +1,39 @@
+import express from 'express';
+import helmet from 'helmet';
+import { requireToken } from './auth.ts';
+import { createRequestTimer, registerFleetMetrics } from './metrics.ts';
+import { ROUTES } from './openapi.ts';
+import { ApiError, problemHandler, requestId } from './problems.ts';
+import type { ApiDeps } from './types.ts';
+
+/** `/policies/{name}` as express writes it. */
+const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+/**
+ * Step ⑨: the API for people, programs and webhooks. Registers metrics in `deps.registry`, so once per registry.
+ *
+ * The API token, where configured, guards /api/v1 and /metrics; open are /healthz, /readyz, the description of the API, and
+ * the webhook, which has a secret of its own.
+ */
+export const createApi = (deps: ApiDeps): express.Express => {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(requestId, helmet());
+  registerFleetMetrics(deps);
+  const timed = createRequestTimer(deps);
+  const token = requireToken(deps.config.apiToken);
+  for (const route of ROUTES) {
+    app[route.method](expressPath(route.path), timed(route.path), ...(route.auth ? [token] : []), route.handler(deps));
+  }
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
+    app.all(expressPath(path), (req) => {
+      throw new ApiError('method-not-allowed', `${req.method} is not for ${path}.`, { Allow: allowed.join(', ') });
+    });
+  }
+  app.use((req) => {
+    throw new ApiError('not-found', `Nothing is at ${req.path}. The API is described at /api/v1/openapi.json.`);
+  });
+  app.use(problemHandler(deps.logger));
+  return app;
+};

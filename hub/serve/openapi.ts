@@ -1,0 +1,29 @@
+import { describeApi } from './describe-api.ts';
+import { operationRoutes } from './operation-routes.ts';
+import type { Route } from './route.ts';
+import { viewRoutes } from './routes.ts';
+
+const openApiRoute: Route = {
+  method: 'get',
+  path: '/api/v1/openapi.json',
+  operationId: 'getOpenApi',
+  summary: 'This description',
+  tag: 'operations',
+  auth: false,
+  response: { status: 200, description: 'OpenAPI 3.1.' },
+  problems: [],
+  handler: () => {
+    const description = buildOpenApi();
+    return (_req, res) => {
+      res.json(description);
+    };
+  },
+};
+
+/** The route table: what express serves and what OpenAPI describes. */
+export const ROUTES: readonly Route[] = [...viewRoutes, ...operationRoutes, openApiRoute];
+
+/** OpenAPI 3.1 of the hub, generated from the route table. */
+export function buildOpenApi(): object {
+  return describeApi(ROUTES);
+}

@@ -1,0 +1,99 @@
+import type { RequestHandler } from 'express';
+import { z } from 'zod';
+import { createBroadcast } from './broadcast.ts';
+import { ApiError } from './problems.ts';
+import { createRateLimit } from './rate-limit.ts';
+import type { Route } from './route.ts';
+import { streamHandler } from './stream.ts';
+import type { ApiDeps } from './types.ts';
+import { verifyWebhook } from './webhook.ts';
+
+const Accepted = z.object({ accepted: z.literal(true) });
+
+const webhookHandler = ({ config, source, clock }: ApiDeps): RequestHandler => {
+  const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
+  return async (req, res) => {
+    if (!allows(req.socket.remoteAddress ?? ''))
+      throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
+    await verifyWebhook(req, config.webhookSecret);
+    source.hint();
+    res.status(202).json({ accepted: true } satisfies z.infer<typeof Accepted>);
+  };
+};
+
+const readyHandler =
+  ({ ledger }: ApiDeps): RequestHandler =>
+  async (_req, res) => {
+    if ((await ledger.desired()) === null) throw new ApiError('not-ready', 'No good revision of the policy repository was read yet.');
+    res.type('text/plain').send('ok\n');
+  };
+
+const text = (description: string) => ({ status: 200, description, contentType: 'text/plain' });
+
+/** Everything that answers with something else than a view. */
+export const operationRoutes: readonly Route[] = [
+  {
+    method: 'get',
+    path: '/api/v1/stream',
+    operationId: 'stream',
+    summary: 'Live events',
+    description:
+      'Server-sent events of the kinds status, source, cluster, policy, event and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
+    tag: 'hub',
+    auth: true,
+    response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
+    problems: [],
+    handler: (deps) => streamHandler(deps, createBroadcast(deps)),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/webhooks/git',
+    operationId: 'gitWebhook',
+    summary: 'Says that the policy repository may have changed',
+    description:
+      'A hint: the hub fetches its configured repository; nothing of the content is looked at. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea) or X-Gitlab-Token (GitLab). Without a configured secret it is taken from the own machine only. The API token is not asked for.',
+    tag: 'hub',
+    auth: false,
+    response: { status: 202, description: 'Taken; the fetch follows.', schema: Accepted },
+    problems: ['webhook-refused', 'too-large', 'too-many-requests'],
+    handler: webhookHandler,
+  },
+  {
+    method: 'get',
+    path: '/healthz',
+    operationId: 'healthz',
+    summary: 'Whether the process answers',
+    tag: 'operations',
+    auth: false,
+    response: text('It does.'),
+    problems: [],
+    handler: () => (_req, res) => {
+      res.type('text/plain').send('ok\n');
+    },
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    operationId: 'readyz',
+    summary: 'Whether a good revision of the policy repository is in force',
+    tag: 'operations',
+    auth: false,
+    response: text('It is.'),
+    problems: ['not-ready'],
+    handler: readyHandler,
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    operationId: 'metrics',
+    summary: 'Metrics in the Prometheus text format',
+    description: 'Names clusters, so it asks for the API token where one is configured (Prometheus: `authorization.credentials_file`).',
+    tag: 'operations',
+    auth: true,
+    response: text('The metrics.'),
+    problems: [],
+    handler: (deps) => async (_req, res) => {
+      res.type(deps.registry.contentType).send(await deps.registry.metrics());
+    },
+  },
+];

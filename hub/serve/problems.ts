@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import type { ProblemDetails } from '@fso/shared/api';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import type { pino } from 'pino';
+
+/** Every error the API answers with. The only place that knows HTTP statuses of errors. */
+export const PROBLEMS = {
+  'bad-request': { status: 400, title: 'The request cannot be understood' },
+  unauthorized: { status: 401, title: 'A valid bearer token is needed' },
+  'webhook-refused': { status: 403, title: 'The webhook is not signed with the configured secret' },
+  'not-found': { status: 404, title: 'Not found' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'too-large': { status: 413, title: 'The body is too large' },
+  'too-many-requests': { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'The hub failed' },
+  'not-ready': { status: 503, title: 'The hub is not ready' },
+} as const;
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export class ApiError extends Error {
+  readonly code: ProblemCode;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(code: ProblemCode, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail);
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+const REQUEST_ID = /^[\w.-]{1,64}$/;
+const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
+
+/** Takes the caller's X-Request-Id when it is harmless, else makes one; the answer carries it. */
+export const requestId: RequestHandler = (req, res, next) => {
+  const given = req.get('X-Request-Id');
+  res.setHeader('X-Request-Id', given !== undefined && REQUEST_ID.test(given) ? given : randomUUID());
+  next();
+};
+
+const toApiError = (error: unknown): ApiError => {
+  if (error instanceof ApiError) return error;
+  // What express and its parts throw themselves (a malformed %-escape, say) carries a client status.
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new ApiError('bad-request', 'The URL or the headers are malformed.');
+  return new ApiError('internal', 'See the log of the hub under this request id.');
+};
+
+/** RFC 9457. Unexpected errors are logged whole and answered without their text. */
+export const problemHandler =
+  (logger: pino.Logger): ErrorRequestHandler =>
+  (error: unknown, req: Request, res: Response, next) => {
+    const { code, message, headers } = toApiError(error);
+    if (code === 'internal') logger.error({ err: error, requestId: requestIdOf(res), path: req.path }, 'request failed');
+    if (res.headersSent) return next(error);
+    const { status, title } = PROBLEMS[code];
+    const body: ProblemDetails = { type: `urn:fso:problem:${code}`, title, status, code, detail: message, requestId: requestIdOf(res) };
+    res.set(headers).status(status).type(PROBLEM_TYPE).send(JSON.stringify(body));
+  };

@@ -1,0 +1,71 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { systemClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import { createApi } from './api.ts';
+import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
+import type { ApiConfig, StreamOptions } from './types.ts';
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+  readonly ledger: Ledger;
+  hints: number;
+}
+
+/** The API over a real listener and the real in-memory ledger, for tests. */
+export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
+  const ledger = createMemoryLedger({ clock: systemClock });
+  const started = { hints: 0 };
+  const api = createApi({
+    ledger,
+    source: {
+      hint: () => {
+        started.hints += 1;
+      },
+    },
+    config: { version: '0.1.0', ...config },
+    registry: new Registry(),
+    clock: systemClock,
+    logger: pino({ level: 'silent' }),
+    stream,
+  });
+  const server: Server = createServer(api);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return Object.assign(started, {
+    url: `http://127.0.0.1:${port}`,
+    ledger,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+};
+
+const commit = { revision: REVISION, author: 'Ada', subject: 'Keep finance in the EU', time: TIME };
+
+/** Two clusters at the revision in force; `us` has a violation. */
+export const fillLedger = async (ledger: Ledger): Promise<void> => {
+  await ledger.setSource({ url: 'http://git/policies', ref: 'main', revision: commit, rejected: null, error: null, lastFetch: TIME });
+  await ledger.setDesired(desiredOf());
+  const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', node: 'n1', region: 'us-east-1', reason: 'outside', since: TIME };
+  const reports = {
+    eu: [policyReport('finance'), policyReport('hr', { enforcementAction: 'warn' })],
+    us: [policyReport('finance', { violations: 1, violationSamples: [violation] })],
+  };
+  for (const [cluster, policies] of Object.entries(reports)) {
+    await ledger.setConnected(cluster, true);
+    await ledger.setOffered(cluster, REVISION);
+    await ledger.setAck(cluster, { revision: REVISION, digest: 'd' });
+    const event = {
+      time: TIME,
+      severity: 'info' as const,
+      reason: 'PolicyActive',
+      message: 'finance is enforced',
+      policy: 'fso-system/finance',
+    };
+    await ledger.applyReport(cluster, report({ cluster: clusterReport(), policies, events: [event] }));
+  }
+};

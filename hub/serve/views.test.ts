@@ -1,0 +1,130 @@
+import type { PolicyReport } from '@fso/shared/api';
+import { policyKey } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import type { ClusterRecord } from '../ledger/types.ts';
+import { clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from './fixtures.ts';
+import { clusterViews, policyViews, statusView, violationViews } from './views.ts';
+
+const desired = desiredOf();
+const source = { url: 'http://git', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
+
+const record = (name: string, policies: readonly PolicyReport[], change: Partial<ClusterRecord> = {}): ClusterRecord => ({
+  name,
+  connected: true,
+  lastSeen: TIME,
+  offeredRevision: REVISION,
+  acked: { revision: REVISION, digest: 'd' },
+  nack: null,
+  report: clusterReport(),
+  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  reportedSeq: 1,
+  ...change,
+});
+const eu = record('eu', [policyReport('finance'), policyReport('hr')]);
+const us = record('us', [policyReport('finance')]);
+const phaseOf = (clusters: readonly ClusterRecord[], name = 'finance') =>
+  policyViews({ desired, clusters }).find((policy) => policy.name === name)?.phase;
+
+describe('phase of a policy', () => {
+  it('is the worst of its clusters', () => {
+    expect(phaseOf([eu, us])).toBe('Active');
+    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Pending' })])])).toBe('Pending');
+    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Failed' })])])).toBe('Failed');
+    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Expired' })])])).toBe('Active');
+  });
+
+  it('never counts a cluster that is not connected as compliant', () => {
+    expect(phaseOf([eu, { ...us, connected: false }])).toBe('Pending');
+    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Expired' })], { connected: false })])).toBe('Pending');
+    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Failed' })], { connected: false })])).toBe('Failed');
+    // Not placed on us, so us does not matter.
+    expect(phaseOf([eu, { ...us, connected: false }], 'hr')).toBe('Active');
+  });
+
+  it('is Pending where nothing is reported yet, and where no cluster is meant', () => {
+    expect(phaseOf([eu, record('us', [])])).toBe('Pending');
+    expect(policyViews({ desired, clusters: [] }).map(({ phase }) => phase)).toEqual(['Pending', 'Pending']);
+  });
+});
+
+describe('policy views', () => {
+  it('shows what Git says, with groups expanded beside it', () => {
+    const [finance] = policyViews({ desired, clusters: [eu, us] });
+    expect(finance).toMatchObject({
+      namespace: 'fso-system',
+      name: 'finance',
+      managedBy: 'hub',
+      allowedRegions: ['group:eu'],
+      effectiveRegions: ['eu-central-1', 'eu-west-1'],
+      source: { path: 'policies/finance.yaml', line: 1 },
+    });
+    expect(finance?.clusters.map(({ cluster }) => cluster)).toEqual(['eu', 'us']);
+  });
+
+  it('includes local policies and hub-managed ones on their way out', () => {
+    const local = policyReport('mine', { namespace: 'default', managedBy: 'local' });
+    const leaving = policyReport('old');
+    const views = policyViews({ desired, clusters: [record('eu', [local, leaving])] });
+    expect(views.map((view) => [policyKey(view), view.managedBy, view.source?.path])).toEqual([
+      ['default/mine', 'local', undefined],
+      ['fso-system/finance', 'hub', 'policies/finance.yaml'],
+      ['fso-system/hr', 'hub', 'policies/hr.yaml'],
+      ['fso-system/old', 'hub', undefined],
+    ]);
+  });
+
+  it('works before any revision is known', () => {
+    const views = policyViews({ desired: null, clusters: [record('eu', [policyReport('mine', { managedBy: 'local' })])] });
+    expect(views.map(({ name, phase }) => [name, phase])).toEqual([['mine', 'Active']]);
+  });
+});
+
+describe('cluster views', () => {
+  it.each([
+    ['at the revision in force', eu, 'Connected', true],
+    ['gone', { ...eu, connected: false }, 'Disconnected', false],
+    ['never seen', record('eu', [], { connected: false, lastSeen: null, acked: null, report: null }), 'NeverSeen', false],
+    ['behind', { ...eu, acked: { revision: OLD_REVISION, digest: 'd' } }, 'Connected', false],
+    ['not registered', { ...eu, name: 'stray' }, 'Connected', false],
+    ['known from its report only', { ...eu, acked: null }, 'Connected', true],
+  ] as const)('%s', (_what, cluster, connection, inSync) => {
+    const [view] = clusterViews({ desired, clusters: [cluster] });
+    expect(view).toMatchObject({ connection, inSync });
+  });
+
+  it('counts every policy meant for the cluster, and calls nothing active that is not known now', () => {
+    const [known] = clusterViews({ desired, clusters: [eu] });
+    expect(known?.policies).toEqual({ total: 2, active: 2, failed: 0, pending: 0, expired: 0 });
+    const [gone] = clusterViews({ desired, clusters: [{ ...eu, connected: false }] });
+    expect(gone?.policies).toEqual({ total: 2, active: 0, failed: 0, pending: 2, expired: 0 });
+  });
+
+  it('shows why an agent refused a revision', () => {
+    const nack = { revision: REVISION, time: TIME, reasons: [{ path: 'policies/x.yaml', line: 3, message: 'unknown field' }] };
+    const [view] = clusterViews({ desired, clusters: [{ ...eu, nack }] });
+    expect(view?.nack?.reasons).toEqual([{ path: 'policies/x.yaml', line: 3, reason: 'unknown field' }]);
+  });
+});
+
+describe('status and violations', () => {
+  const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', region: 'us-east-1', reason: 'outside', since: TIME };
+  const violating = record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]);
+
+  it('adds up counts, also of a cluster that is gone', () => {
+    const status = statusView({ desired, clusters: [eu, { ...violating, connected: false }] }, source, '1');
+    expect(status.clusters).toEqual({ total: 2, connected: 1, inSync: 1, proven: 1 });
+    expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0 });
+    expect(status.violations).toBe(7);
+  });
+
+  it('takes only the revision in force as proven', () => {
+    const trailing = { ...eu, report: clusterReport(REVISION, OLD_REVISION) };
+    expect(statusView({ desired, clusters: [trailing, us] }, source, '1').clusters).toMatchObject({ inSync: 2, proven: 1 });
+  });
+
+  it('lists violations with their cluster, policy and action', () => {
+    expect(violationViews({ desired, clusters: [eu, violating] })).toEqual([
+      { ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' },
+    ]);
+  });
+});

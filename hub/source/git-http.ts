@@ -1,0 +1,72 @@
+import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { Agent, type Dispatcher, request } from 'undici';
+
+/** An answer that is not one of the Git protocol; the message is for people. */
+export class GitTransportError extends Error {
+  override readonly name = 'GitTransportError';
+}
+
+export interface GitHttp {
+  /** A client for one fetch. */
+  client(signal: AbortSignal): HttpClient;
+  close(): Promise<void>;
+}
+
+const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null> => {
+  if (body === undefined) return null;
+  const parts: Uint8Array[] = [];
+  for await (const part of body) parts.push(part);
+  return Buffer.concat(parts);
+};
+
+const readCapped = async (body: Dispatcher.ResponseData['body'], limit: number): Promise<Uint8Array> => {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of body as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > limit) throw new GitTransportError(`the Git server sent more than ${limit} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+};
+
+const flatten = (headers: Dispatcher.ResponseData['headers']): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])));
+
+async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
+  yield chunk;
+}
+
+/**
+ * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
+ * and time. Redirects are not followed: credentials then never reach a host that nobody configured.
+ * An answer is read whole before it is handed on, so that a broken one fails here and never half-parses.
+ */
+export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }): GitHttp => {
+  const agent = new Agent({ connections: 2, keepAliveTimeout: 60_000, connect: { timeout: options.timeoutMs } });
+
+  const send = async ({ url, method, headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
+    const response = await request(url, {
+      method: (method ?? 'GET') as Dispatcher.HttpMethod,
+      headers: headers ?? {},
+      body: await collectBody(body),
+      dispatcher: agent,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
+    });
+    const { statusCode } = response;
+    if (statusCode >= 300 && statusCode < 400) {
+      await response.body.dump();
+      throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
+    }
+    return {
+      url,
+      method: method ?? 'GET',
+      statusCode,
+      statusMessage: response.statusText,
+      headers: flatten(response.headers),
+      body: once(await readCapped(response.body, options.maxBytes)),
+    };
+  };
+
+  return { client: (signal) => ({ request: (args) => send(args, signal) }), close: () => agent.destroy() };
+};

@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import type { ProblemView, SourceView } from '@fso/shared/api';
+import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/compile';
+import { type Clock, createBackoff } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { createAlarm } from './alarm.ts';
+import { isCloneDamaged, openClone } from './clone.ts';
+import { describeGitError } from './describe-error.ts';
+import { createGitHttp } from './git-http.ts';
+import { createRevisionReader } from './object-access.ts';
+import { readState, writeState } from './state-file.ts';
+import { DEFAULT_LIMITS, type Source, type SourceOptions, type SourceRevision } from './types.ts';
+
+export interface SourceDeps {
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random: () => number;
+  readonly metrics?: { fetched(seconds: number): void; failed(): void };
+}
+
+const PROBLEMS_SHOWN = 100;
+const BACKOFF_FIRST_MS = 500;
+const BACKOFF_MIN_MS = 100;
+const JITTER = 0.1;
+const DEFAULT_MAX_PACKS = 64;
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+type Examined = { readonly ok: true; readonly set: PolicySet } | { readonly ok: false; readonly problems: readonly ProblemView[] };
+
+/** A problem of the whole commit has no place in it. */
+const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
+
+/** URL for people: whatever may be a secret is left out. */
+const redact = (url: string): string => {
+  const parsed = new URL(url);
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
+};
+
+/** What is known of the repository now; replaced, never changed. */
+const createView = (initial: SourceView, publish: (view: SourceView) => void) => {
+  let view = initial;
+  return {
+    get: () => view,
+    set: (change: Partial<SourceView>): void => {
+      view = { ...view, ...change };
+      publish(view);
+    },
+  };
+};
+
+/**
+ * Step ①: follows a ref of a Git repository. A commit is taken whole or not at all: a bad one is shown as rejected and
+ * the last good one stays. What Git cannot give now is tried again, with backoff, for ever.
+ */
+export const createSource = async (options: SourceOptions, deps: SourceDeps): Promise<Source> => {
+  const { clock, logger, metrics } = deps;
+  const { dataDir, ref, pollMs } = options;
+  const { maxPacks = DEFAULT_MAX_PACKS } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const http = createGitHttp({ maxBytes: limits.responseBytes, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS });
+  const url = redact(options.url);
+  const identity = { url, ref };
+  const clone = await openClone({ gitdir: join(dataDir, 'git'), url: options.url, ref, http, credentials: options.credentials });
+  const objects = createRevisionReader(clone, limits.chain);
+  const decode = createDecoder();
+  const alarm = createAlarm(clock);
+  const revisionHandlers: ((revision: SourceRevision) => void)[] = [];
+  const changeHandlers: ((view: SourceView) => void)[] = [];
+  const view = createView({ url, ref, revision: null, rejected: null, error: null, lastFetch: null }, (next) => {
+    for (const handler of changeHandlers) handler(next);
+  });
+  let head: string | null = null;
+  const backoff = createBackoff({ baseMs: BACKOFF_FIRST_MS, maxMs: pollMs, random: deps.random, minMs: BACKOFF_MIN_MS });
+  let failing = false;
+
+  const examine = async (id: string): Promise<Examined> => {
+    const read = await objects.files(id);
+    if (!read.ok) {
+      const missing = read.missing.map((object) => ({ reason: `object ${object} is not in the repository` }));
+      return { ok: false, problems: [...read.problems.map(({ message, ...place }) => ({ ...place, reason: message })), ...missing] };
+    }
+    const decoded = decode(read.files);
+    return decoded.ok ? decoded : { ok: false, problems: decoded.problems.map(toView) };
+  };
+
+  const take = async (id: string, restored: boolean): Promise<void> => {
+    const commit = await clone.commit(id);
+    const examined = await examine(id);
+    head = id;
+    if (!examined.ok) {
+      const problems = examined.problems.slice(0, PROBLEMS_SHOWN);
+      view.set({ rejected: { commit, problems } });
+      logger.warn({ revision: id, problems: examined.problems.length, first: problems[0] }, 'commit rejected');
+      return;
+    }
+    for (const handler of revisionHandlers) handler({ commit, set: examined.set, restored });
+    view.set({ revision: commit, rejected: null });
+    logger.info({ revision: id, policies: examined.set.policies.length, restored }, 'revision accepted');
+    if (!restored) await writeState(dataDir, { ...identity, lastGood: id });
+  };
+
+  /** Only at start, before anything is read: lookups are quick again, and the folder is small. */
+  const tidy = async (lastGood: string, signal: AbortSignal): Promise<void> => {
+    if ((await clone.packs()) <= maxPacks) return;
+    try {
+      await clone.renew(lastGood, signal);
+    } catch (error) {
+      logger.info({ reason: describeGitError(error, ref) }, 'clone stays as it is');
+    }
+  };
+
+  const restore = async (signal: AbortSignal): Promise<void> => {
+    const state = await readState(dataDir);
+    try {
+      if (state === null || state.url !== url || state.ref !== ref) {
+        // Objects of another repository must not pass for the history of this one.
+        if (state !== null) await clone.reset();
+        return;
+      }
+      await tidy(state.lastGood, signal);
+      await take(state.lastGood, true);
+      // The head is looked at again in any case: it may be newer, and bad.
+      head = view.get().rejected === null ? head : null;
+    } catch (error) {
+      logger.warn({ err: error }, 'clone cannot be read and is made anew');
+      await clone.reset();
+    }
+  };
+
+  const fail = async (error: unknown): Promise<void> => {
+    failing = true;
+    metrics?.failed();
+    const message = describeGitError(error, ref);
+    const known = view.get().error;
+    if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
+    view.set({ error: { message, since: known?.since ?? clock.now().toISOString() } });
+    // The clone itself is damaged (a crash while a pack was written, a full disk): it is only a cache.
+    if (isCloneDamaged(error)) await clone.reset();
+  };
+
+  const sync = async (signal: AbortSignal): Promise<void> => {
+    const started = clock.monotonicMs();
+    const id = await clone.fetch(signal);
+    const seconds = (clock.monotonicMs() - started) / 1000;
+    if (id !== head) await take(id, false);
+    const recovered = view.get().error !== null;
+    failing = false;
+    backoff.reset();
+    view.set({ error: null, lastFetch: clock.now().toISOString() });
+    metrics?.fetched(seconds);
+    if (recovered) logger.info({ revision: id }, 'source reachable again');
+  };
+
+  const nextDelay = (): number => {
+    if (failing) return backoff.next();
+    return pollMs * (1 + JITTER * (2 * deps.random() - 1));
+  };
+
+  const syncOrFail = async (signal: AbortSignal): Promise<void> => {
+    try {
+      await sync(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      await fail(error);
+    }
+  };
+
+  return {
+    objects,
+    hint: () => alarm.ring(),
+    onRevision: (handler) => void revisionHandlers.push(handler),
+    onChange: (handler) => void changeHandlers.push(handler),
+    state: () => view.get(),
+    run: async (signal) => {
+      await restore(signal);
+      while (!signal.aborted) {
+        await syncOrFail(signal);
+        await alarm.wait(nextDelay(), signal);
+      }
+      await http.close();
+    },
+  };
+};

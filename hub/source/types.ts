@@ -1,0 +1,63 @@
+import type { CommitView, SourceView } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/compile';
+import type { GitObject } from '@fso/shared/protocol';
+
+export interface SourceLimits {
+  /** Bytes of one answer of the Git server, a pack included. */
+  readonly responseBytes: number;
+  /** Commits looked at for the way from one to another; also the longest chain of an offer. */
+  readonly chain: number;
+}
+
+export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 64 * 1024 * 1024, chain: 10_000 };
+
+export interface GitCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface SourceOptions {
+  /** http or https, without credentials. */
+  readonly url: string;
+  /** Branch, tag or full ref name. */
+  readonly ref: string;
+  /** The bare clone and the last good revision are kept here; nothing else may be. */
+  readonly dataDir: string;
+  readonly pollMs: number;
+  /** Ends a request to the Git server that takes longer. Default 30 s. */
+  readonly timeoutMs?: number;
+  readonly credentials?: GitCredentials;
+  /** Fetches after which the clone is made anew at the next start. Default 64. */
+  readonly maxPacks?: number;
+  readonly limits?: Partial<SourceLimits>;
+}
+
+/** What delivery reads of the repository. Ids are Git object ids. */
+export interface ObjectAccess {
+  /** Ids of the commit, its folders on the way to policy files, and these files; null when the commit is not here. */
+  objectsOf(revision: string): Promise<readonly string[] | null>;
+  /** Commits from `from` (exclusive) to `to` (inclusive), oldest first; null when `to` does not descend from `from`. */
+  chain(from: string, to: string): Promise<readonly string[] | null>;
+  read(id: string): Promise<GitObject>;
+}
+
+/** A commit that was read, decoded and found good. */
+export interface SourceRevision {
+  readonly commit: CommitView;
+  readonly set: PolicySet;
+  /** Found again at start, not fetched just now. */
+  readonly restored: boolean;
+}
+
+/** Step ①. */
+export interface Source {
+  /** Finds the last good revision again, then follows the ref until aborted. Never rejects for what Git does. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
+  hint(): void;
+  /** Called synchronously, in order; handlers must not throw. */
+  onRevision(handler: (revision: SourceRevision) => void): void;
+  onChange(handler: (view: SourceView) => void): void;
+  state(): SourceView;
+  readonly objects: ObjectAccess;
+}

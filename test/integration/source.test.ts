@@ -1,0 +1,137 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '@fso/shared/runtime';
+import pino from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createSource, type Source, type SourceOptions, type SourceRevision } from '../../hub/source/index.ts';
+import { type HubBench, openHubBench } from '../support/hub-bench.ts';
+import { basicRepository, policyFile } from '../support/policy-files.ts';
+
+let bench: HubBench;
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+  await bench.close();
+});
+
+interface Following {
+  readonly source: Source;
+  /** The next revision that no earlier call has returned. */
+  next(): Promise<SourceRevision>;
+  stop(): Promise<void>;
+}
+
+const follow = async (change: Partial<SourceOptions> = {}): Promise<Following> => {
+  const options: SourceOptions = {
+    url: bench.git.url('policies.git'),
+    ref: 'main',
+    dataDir: join(bench.folder, 'source'),
+    pollMs: 60_000,
+    ...change,
+  };
+  const source = await createSource(options, { clock: systemClock, logger: pino({ level: 'silent' }), random: Math.random });
+  const revisions: SourceRevision[] = [];
+  let wake = (): void => undefined;
+  source.onRevision((revision) => {
+    revisions.push(revision);
+    wake();
+  });
+  const end = new AbortController();
+  const done = source.run(end.signal);
+  const stop = async (): Promise<void> => {
+    end.abort();
+    await done;
+  };
+  stops.push(stop);
+  return {
+    source,
+    stop,
+    next: async () => {
+      for (;;) {
+        const revision = revisions.shift();
+        if (revision !== undefined) return revision;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+};
+
+describe('source', () => {
+  it('finds the last good revision again while Git is away, with the pieces of many fetches and of one', async () => {
+    bench = await openHubBench();
+    await bench.repository.commit(basicRepository(), 'first');
+    const first = await follow();
+    await first.next();
+    let last = '';
+    for (const region of ['eu-west-1', 'eu-west-2', 'eu-west-3']) {
+      last = await bench.repository.commit({ 'policies/hr.yaml': policyFile('hr', [region]) }, region);
+      first.source.hint();
+      await first.next();
+    }
+    await first.stop();
+    const packs = async (): Promise<number> =>
+      (await readdir(join(bench.folder, 'source/git/objects/pack'))).filter((name) => name.endsWith('.idx')).length;
+    expect(await packs()).toBe(4);
+
+    const renewed = await follow({ maxPacks: 3 });
+    expect(await renewed.next()).toMatchObject({ restored: true, commit: { revision: last } });
+    expect(await packs()).toBe(1);
+    await renewed.stop();
+
+    await bench.git.stop();
+    const alone = await follow({ maxPacks: 0 });
+    const restored = await alone.next();
+    expect(restored).toMatchObject({ restored: true, commit: { revision: last, subject: 'eu-west-3' } });
+    expect(restored.set.policies).toHaveLength(2);
+    expect((await alone.source.objects.objectsOf(last))?.[0]).toBe(last);
+  });
+
+  it('takes nothing of another repository or ref for its own', async () => {
+    bench = await openHubBench();
+    await bench.repository.commit(basicRepository(), 'first');
+    const main = await follow();
+    await main.next();
+    await main.stop();
+    await bench.repository.git('push', '--quiet', 'origin', 'HEAD:refs/heads/other');
+    const other = await follow({ ref: 'other' });
+    expect(await other.next()).toMatchObject({ restored: false });
+  });
+
+  it('follows an annotated tag, and writes no credentials to disk', async () => {
+    const credentials = { username: 'git', password: 'very-secret-password' };
+    bench = await openHubBench({ credentials });
+    const first = await bench.repository.commit(basicRepository(), 'first');
+    await bench.repository.git('tag', '--annotate', '--message', 'release', 'v1');
+    await bench.repository.git('push', '--quiet', 'origin', 'v1');
+    const tagged = await follow({ ref: 'v1', credentials });
+    expect((await tagged.next()).commit.revision).toBe(first);
+    expect(await readFile(join(bench.folder, 'source/git/config'), 'utf8')).not.toContain('very-secret');
+    expect(tagged.source.state().url).toBe(bench.git.url('policies.git'));
+  });
+
+  it('finds the chain between two commits, through a merge, and none where there is none', async () => {
+    bench = await openHubBench();
+    const { repository } = bench;
+    const base = await repository.commit(basicRepository(), 'base');
+    await repository.git('checkout', '--quiet', '-b', 'side');
+    await repository.git('commit', '--quiet', '--allow-empty', '--message', 'side');
+    const side = await repository.git('rev-parse', 'HEAD');
+    await repository.git('checkout', '--quiet', 'main');
+    const onMain = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'on main');
+    await repository.git('merge', '--quiet', '--no-ff', '--message', 'merge', 'side');
+    await repository.git('push', '--quiet', 'origin', 'HEAD:main');
+    const merge = await repository.git('rev-parse', 'HEAD');
+    const following = await follow();
+    await following.next();
+    const { objects } = following.source;
+    expect(await objects.chain(side, merge)).toEqual([merge]);
+    const [between, end] = (await objects.chain(base, merge)) ?? [];
+    expect([side, onMain]).toContain(between);
+    expect(end).toBe(merge);
+    expect(await objects.chain(merge, base)).toBeNull();
+    expect(await objects.chain('f'.repeat(40), merge)).toBeNull();
+    expect(await objects.objectsOf('f'.repeat(40))).toBeNull();
+  });
+});

@@ -1,0 +1,130 @@
+import type { KubeObject, SovereignPolicy, SovereignPolicySpecInput } from '@fso/shared/api';
+import { API_VERSION } from '@fso/shared/api';
+import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { createLogger } from '@fso/shared/runtime';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { startAgent } from '../../agent/agent.ts';
+import type { AgentConfig } from '../../agent/config.ts';
+
+/** Waits until `look` answers with something true; what it throws counts as false and is shown when the time is over. */
+export const eventually = async <T>(look: () => Promise<T | undefined | false> | T | undefined | false, ms = 15_000): Promise<T> => {
+  const deadline = performance.now() + ms;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await look();
+      if (value !== undefined && value !== false) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${look.toString()}; last: ${String(last)}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+/** One cluster as a test sees it: its administrator, and agents. */
+export class AgentWorld {
+  readonly kubeconfig: string;
+  readonly client: KubeClient;
+  readonly signal: AbortSignal;
+  readonly #agents = new Set<RunningAgent>();
+
+  constructor(kubeconfig: string, signal: AbortSignal) {
+    this.kubeconfig = kubeconfig;
+    this.client = createKubeClient({ kubeconfig });
+    this.signal = signal;
+  }
+
+  async startAgent(identity: string, changes: Partial<AgentConfig> = {}): Promise<RunningAgent> {
+    const config: AgentConfig = {
+      cluster: 'test',
+      kubeconfig: this.kubeconfig,
+      hub: undefined,
+      listen: { host: '127.0.0.1', port: 0 },
+      identity,
+      logLevel: 'silent',
+      leaderElection: true,
+      leaseDurationMs: 3_000,
+      retryMs: [200, 400],
+      gatekeeperGraceMs: 5_000,
+      ...changes,
+    };
+    const agent = await startAgent(config, { logger: createLogger({ name: identity, level: config.logLevel }) }, this.signal);
+    this.#agents.add(agent);
+    return agent;
+  }
+
+  async stopAgent(agent: RunningAgent): Promise<void> {
+    this.#agents.delete(agent);
+    await agent.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#agents].map((agent) => agent.stop()));
+    await this.client.close();
+  }
+
+  async makeNamespace(name: string): Promise<void> {
+    await this.client.apply(NAMESPACE_KIND, { metadata: { name } }, { fieldManager: 'test' }, this.signal);
+  }
+
+  namespace(name: string): Promise<KubeObject | undefined> {
+    return this.client.get(NAMESPACE_KIND, { name }, this.signal);
+  }
+
+  async applyPolicy(name: string, spec: SovereignPolicySpecInput): Promise<SovereignPolicy> {
+    const body = { apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: { namespace: 'default', name }, spec } as SovereignPolicy;
+    const { object } = await this.client.apply(SOVEREIGN_POLICY_KIND, body, { fieldManager: 'test', force: true }, this.signal);
+    return object;
+  }
+
+  policy(name: string): Promise<SovereignPolicy | undefined> {
+    return this.client.get(SOVEREIGN_POLICY_KIND, { namespace: 'default', name }, this.signal);
+  }
+
+  deletePolicy(name: string): Promise<void> {
+    return this.client.delete(SOVEREIGN_POLICY_KIND, { namespace: 'default', name }, this.signal);
+  }
+
+  /** Deletes policies and waits until they are gone. */
+  async removePolicies(...names: string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.deletePolicy(name)));
+    await eventually(async () => (await Promise.all(names.map((name) => this.policy(name)))).every((policy) => policy === undefined));
+  }
+
+  /** Waits until the status speaks of the present spec with this phase. */
+  reaches(name: string, phase: string, ms?: number): Promise<SovereignPolicy> {
+    return eventually(async () => {
+      const policy = await this.policy(name);
+      if (policy?.status?.phase === phase && policy.status.observedGeneration === policy.metadata.generation) return policy;
+      throw new Error(`${name}: ${policy?.status?.phase ?? 'no phase'}: ${policy?.status?.message ?? ''}`);
+    }, ms);
+  }
+
+  /** What the API server says to a pod, by a dry run: '' when it is admitted. */
+  async tryPod(namespace: string, region?: string): Promise<string> {
+    const pod = {
+      metadata: { name: 'attempt', namespace },
+      spec: {
+        containers: [{ name: 'main', image: 'app:1' }],
+        ...(region === undefined ? {} : { nodeSelector: { 'topology.kubernetes.io/region': region } }),
+      },
+    };
+    try {
+      await this.client.create(POD_KIND, pod, { dryRun: true }, this.signal);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  async conditionOf(name: string, type: string): Promise<{ status: string; reason: string; message: string } | undefined> {
+    return (await this.policy(name))?.status?.conditions?.find((condition) => condition.type === type);
+  }
+
+  async versions(kind: KindDescriptor, namespace?: string): Promise<Record<string, string | undefined>> {
+    const objects = await this.client.list(kind, namespace === undefined ? {} : { namespace }, this.signal);
+    return Object.fromEntries(objects.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+  }
+}

@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { filesOfRevision, type GitObject, type GitObjectType, type Offer, type RawObject } from '@fso/shared/protocol';
+
+/** A real repository, made by git, from which a scripted hub takes its objects. */
+export interface ObjectRepository {
+  /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
+  commit(files: Readonly<Record<string, string | undefined>>): string;
+  /** Objects of a commit, without those that another one has. */
+  offer(revision: string, holds: string | null): Promise<Offer>;
+  remove(): void;
+}
+
+export const makeObjectRepository = (): ObjectRepository => {
+  const folder = mkdtempSync(join(tmpdir(), 'fso-objects-'));
+  const who = {
+    GIT_AUTHOR_NAME: 'Ana',
+    GIT_AUTHOR_EMAIL: 'ana@example.org',
+    GIT_COMMITTER_NAME: 'Ana',
+    GIT_COMMITTER_EMAIL: 'ana@example.org',
+  };
+  const env = { PATH: process.env['PATH'], HOME: folder, GIT_CONFIG_NOSYSTEM: '1', ...who };
+  const git = (...args: string[]): Buffer => execFileSync('git', args, { cwd: folder, env });
+  git('init', '--quiet', '--initial-branch=main');
+
+  const read = (id: string): RawObject => {
+    const type = git('cat-file', '-t', id).toString().trim() as GitObjectType;
+    return { type, data: git('cat-file', type, id) };
+  };
+  const objectsOf = async (revision: string): Promise<ReadonlyMap<string, RawObject>> => {
+    const walked = await filesOfRevision(revision, read);
+    if (!walked.ok) throw new Error(`revision ${revision} cannot be read`);
+    return walked.objects;
+  };
+  return {
+    commit: (files) => {
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, path)), { recursive: true });
+        if (text === undefined) rmSync(join(folder, path));
+        else writeFileSync(join(folder, path), text);
+      }
+      git('add', '--all');
+      git('commit', '--quiet', '--allow-empty', '--message', 'Change');
+      return git('rev-parse', 'HEAD').toString().trim();
+    },
+    offer: async (revision, holds) => {
+      const held = holds === null ? new Map() : await objectsOf(holds);
+      const objects: GitObject[] = [...(await objectsOf(revision))]
+        .filter(([id]) => !held.has(id))
+        .map(([id, { type, data }]) => ({ id, type, data: Buffer.from(data).toString('base64') }));
+      return { type: 'offer', revision, chain: [revision], objects };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+};

@@ -1,0 +1,30 @@
+import type { PolicyReport, SovereignPolicy } from '@fso/shared/api';
+
+const TIME = '2026-01-01T00:00:00Z';
+
+/** A report with nothing special in it. */
+export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
+  namespace: 'fso-system',
+  name,
+  managedBy: 'hub',
+  targetNamespace: name,
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  namespaces: [],
+  phase: 'Active',
+  message: '',
+  constraintCreated: true,
+  enforcement: {
+    admission: { state: 'Enforced', since: TIME },
+    gatekeeper: { state: 'Enforced', since: TIME },
+    binding: { state: 'Enforced', since: TIME },
+  },
+  violations: 0,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: TIME,
+  ...change,
+});
+
+export const reportOf = ({ metadata, spec }: SovereignPolicy): PolicyReport =>
+  policyReport(metadata.name, { namespace: metadata.namespace ?? '', effectiveRegions: spec.allowedRegions });

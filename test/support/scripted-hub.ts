@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { type AgentFrame, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
+
+/** A hub that says only what a test tells it to, over a real socket. Hellos are welcomed, reports acknowledged. */
+export interface ScriptedHub {
+  readonly url: string;
+  /** All frames of one type that came so far, over all connections. */
+  got<T extends AgentFrame['type']>(type: T): readonly FrameOf<T>[];
+  /** Authorization headers of the connections. */
+  readonly authorizations: readonly string[];
+  send(frame: HubFrame): void;
+  /** Closes the present connection. */
+  drop(code?: number): void;
+  close(): Promise<void>;
+}
+
+export interface ScriptedHubOptions {
+  readonly protocol?: number;
+  /** HTTP status with which connections are refused. */
+  readonly refuseWith?: number;
+}
+
+export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith }: ScriptedHubOptions = {}): Promise<ScriptedHub> => {
+  const frames: AgentFrame[] = [];
+  const authorizations: string[] = [];
+  let socket: WebSocket | undefined;
+  const server = new WebSocketServer({
+    port: 0,
+    host: '127.0.0.1',
+    verifyClient: (info, done) => {
+      authorizations.push(info.req.headers.authorization ?? '');
+      done(refuseWith === undefined && info.req.url === '/agent/v1/stream', refuseWith ?? 404);
+    },
+  });
+  const send = (frame: HubFrame): void => socket?.send(encodeFrame(frame));
+  server.on('connection', (opened) => {
+    socket = opened;
+    opened.on('message', (data) => {
+      const decoded = decodeAgentFrame(data as Buffer);
+      if (!decoded.ok) throw new Error(`the agent sent a bad frame: ${decoded.error}`);
+      frames.push(decoded.frame);
+      if (decoded.frame.type === 'hello') send({ type: 'welcome', protocol, hubVersion: 'test', time: new Date().toISOString() });
+      if (decoded.frame.type === 'report') send({ type: 'reported', seq: decoded.frame.seq });
+    });
+  });
+  await once(server, 'listening');
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    authorizations,
+    got: <T extends AgentFrame['type']>(type: T) => frames.filter((frame): frame is FrameOf<T> => frame.type === type),
+    send,
+    drop: (code = 1001) => socket?.close(code),
+    close: async () => {
+      for (const client of server.clients) client.terminate();
+      const closed = Promise.withResolvers<void>();
+      server.close(() => closed.resolve());
+      await closed.promise;
+    },
+  };
+};

@@ -1,0 +1,76 @@
+import { type AgentFrame, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import WebSocket from 'ws';
+
+export type FrameOf<T extends HubFrame['type']> = Extract<HubFrame, { type: T }>;
+
+export interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** The network side of an agent: a real stream, frames by hand. */
+export interface StreamClient {
+  readonly frames: readonly HubFrame[];
+  readonly closed: Promise<Closed>;
+  send(frame: AgentFrame): void;
+  sendRaw(data: string | Buffer): void;
+  hello(change?: Partial<Extract<AgentFrame, { type: 'hello' }>>): void;
+  /** The next frame of a type that no earlier call has returned. */
+  next<T extends HubFrame['type']>(type: T): Promise<FrameOf<T>>;
+  /** Stops and starts reading from the network. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+/** @throws Error `HTTP <status>` when the upgrade is refused */
+export const connectStream = async (agentUrl: string, token: string, cluster: string): Promise<StreamClient> => {
+  const socket = new WebSocket(`${agentUrl}/agent/v1/stream`, {
+    headers: { Authorization: `Bearer ${token}` },
+    maxPayload: 256 * 1024 * 1024,
+  });
+  const frames: HubFrame[] = [];
+  const taken = new Set<HubFrame>();
+  const wakers = new Set<() => void>();
+  socket.on('message', (data) => {
+    const decoded = decodeHubFrame(data as Buffer);
+    if (!decoded.ok) throw new Error(`the hub sent a bad frame: ${decoded.error}`);
+    frames.push(decoded.frame);
+    for (const wake of wakers) wake();
+  });
+  const closed = new Promise<Closed>((resolve) => socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.on('error', reject);
+    socket.once('unexpected-response', (_request, response) => reject(new Error(`HTTP ${response.statusCode}`)));
+  });
+  const send = (frame: AgentFrame): void => socket.send(encodeFrame(frame));
+
+  return {
+    frames,
+    closed,
+    send,
+    sendRaw: (data) => socket.send(data),
+    hello: (change) =>
+      send({ type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision: null, holds: null, agentVersion: 'test', ...change }),
+    next: async <T extends HubFrame['type']>(type: T): Promise<FrameOf<T>> => {
+      for (;;) {
+        const found = frames.find((frame): frame is FrameOf<T> => frame.type === type && !taken.has(frame));
+        if (found !== undefined) {
+          taken.add(found);
+          return found;
+        }
+        await new Promise<void>((resolve) => {
+          const wake = (): void => {
+            wakers.delete(wake);
+            resolve();
+          };
+          wakers.add(wake);
+        });
+      }
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    close: () => socket.close(),
+  };
+};
