@@ -1,0 +1,168 @@
+import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/compile';
+import type { Informer, KubeClient } from '@fso/shared/kube';
+import type { Offer, RawObject, Reason } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { backoffMs } from './backoff.ts';
+import { type CompiledOffer, compileOffer } from './compile-offer.ts';
+import { Doorbell } from './doorbell.ts';
+import { ObjectStore } from './object-store.ts';
+import { desiredPolicies } from './plan-writes.ts';
+import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
+import { type AcceptedState, ensureNamespace, loadState, saveState } from './state-store.ts';
+
+export type IntakeOutcome =
+  | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
+  /** `missing`: the hub has to send in full what it thought this agent holds. */
+  | { readonly type: 'nack'; readonly revision: string; readonly reasons: readonly Reason[]; readonly missing: boolean };
+
+export interface IntakeOptions {
+  readonly cluster: string;
+  readonly client: KubeClient;
+  readonly policies: Informer<SovereignPolicy>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: pino.Logger;
+  readonly onOutcome: (outcome: IntakeOutcome) => void;
+  readonly onEvent: (event: ClusterEvent) => void;
+}
+
+interface Target extends WriteTarget {
+  readonly digest: string;
+  readonly verification: AcceptedState['verification'];
+  /** Empty after a restart: objects are not persisted. */
+  readonly objects: ReadonlyMap<string, RawObject>;
+}
+
+const RETRY = { baseMs: 500, capMs: 30_000 };
+
+/** Step ⑤: turns offered commits into SovereignPolicies of this cluster. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #writer: PolicyWriter<Target>;
+  readonly #held = new ObjectStore();
+  readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
+  readonly #offers: Offer[] = [];
+  readonly #bell = new Doorbell();
+  #accepted: AcceptedState | undefined;
+  #holds: string | null = null;
+  #compiling: boolean = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#writer = new PolicyWriter<Target>(options, (target, signal) => this.#accept(target, signal));
+  }
+
+  /** What was accepted last, written and persisted. */
+  get accepted(): AcceptedState | undefined {
+    return this.#accepted;
+  }
+
+  /** Commit whose objects are held in memory. */
+  get holds(): string | null {
+    return this.#holds;
+  }
+
+  /** Whether an offer is being checked or written. */
+  get busy(): boolean {
+    return this.#compiling || this.#offers.length > 0 || this.#writer.target?.revision !== this.#accepted?.revision;
+  }
+
+  /** `metadata.generation` of a policy as it stands in the cluster, own writes included. */
+  generationOf(key: string): number | undefined {
+    return this.#writer.live.get(key)?.metadata.generation;
+  }
+
+  offer(offer: Offer): void {
+    this.#offers.push(offer);
+    this.#bell.ring();
+  }
+
+  /** Drops the held objects, so that the next offer carries everything. */
+  forgetObjects(): void {
+    this.#holds = null;
+    this.#held.keepOnly(new Map());
+  }
+
+  /** Loads what was accepted before; an API server that is not there yet is waited for. */
+  async restore(signal: AbortSignal): Promise<void> {
+    const { client, clock, random, logger, policies } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await policies.ready(signal);
+        await ensureNamespace(client, signal);
+        this.#resume(await loadState(client, signal));
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.warn({ err: error, attempt }, 'accepted state could not be read');
+        await clock.sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+      }
+    }
+  }
+
+  /** Works until the signal aborts, which is what it throws then. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#writer.run(signal), this.#compileOffers(signal)]);
+  }
+
+  #resume({ state, problem }: { state: AcceptedState | undefined; problem?: string }): void {
+    const { logger } = this.#options;
+    if (problem !== undefined) logger.error({ problem }, 'accepted state is not readable, waiting for the hub');
+    this.#accepted = state;
+    if (state === undefined) return;
+    const { revision, digest, verification, policies } = state;
+    logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
+    if (policies !== undefined) this.#writer.resume({ revision, digest, verification, desired: policies, objects: new Map() });
+  }
+
+  async #compileOffers(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#bell.wait(signal);
+      for (let offer = this.#offers.shift(); offer !== undefined; offer = this.#offers.shift()) await this.#take(offer);
+    }
+  }
+
+  async #take(offer: Offer): Promise<void> {
+    const { cluster, logger, onOutcome } = this.#options;
+    const { revision } = offer;
+    this.#compiling = true;
+    try {
+      const result = await compileOffer(offer, { cluster, held: this.#held, decode: this.#decode });
+      if (result.ok) return this.#aimAt(result.offer);
+      logger.warn(
+        { revision, reasons: result.reasons.slice(0, 5), missing: result.missing },
+        'offer refused, the last good revision stays in force',
+      );
+      if (result.missing) this.forgetObjects();
+      onOutcome({ type: 'nack', revision, reasons: result.reasons, missing: result.missing });
+    } catch (error) {
+      logger.error({ revision, err: error }, 'offer could not be judged');
+      const message = `the agent failed on this offer: ${error instanceof Error ? error.message : String(error)}`.slice(0, 4096);
+      onOutcome({ type: 'nack', revision, reasons: [{ message }], missing: false });
+    } finally {
+      this.#compiling = false;
+    }
+  }
+
+  #aimAt({ revision, compiled, objects, verification }: CompiledOffer): void {
+    const before = this.#writer.target?.desired ?? new Map();
+    const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
+    // Held from here on: the hub may build its next offer on this one.
+    this.#held.add(objects);
+    this.#options.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
+    this.#writer.setTarget({ revision, digest: compiled.digest, verification, desired, objects });
+  }
+
+  async #accept({ revision, digest, verification, desired, objects }: Target, signal: AbortSignal): Promise<void> {
+    const { client, logger, onOutcome } = this.#options;
+    const state: AcceptedState = { revision, digest, verification, policies: desired };
+    await saveState(client, state, signal);
+    this.#accepted = state;
+    this.#held.keepOnly(objects);
+    this.#holds = revision;
+    logger.info({ revision, policies: desired.size }, 'revision accepted');
+    onOutcome({ type: 'ack', revision, digest });
+  }
+}

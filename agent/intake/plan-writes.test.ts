@@ -1,0 +1,91 @@
+import { LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { compileCluster, decodeFiles } from '@fso/shared/compile';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type DesiredPolicies, desiredPolicies, planWrites } from './plan-writes.ts';
+
+const header = (kind: string, name: string): string =>
+  `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;
+const compiled = (regions: Readonly<Record<string, string>>) => {
+  const decoded = decodeFiles([
+    { path: 'clusters/eu.yaml', text: `${header('ManagedCluster', 'eu')}spec:\n  regions: [eu-west-1]\n` },
+    ...Object.entries(regions).map(([name, region]) => ({
+      path: `policies/${name}.yaml`,
+      text: `${header('SovereignPolicy', name)}spec:\n  targetNamespace: ${name}\n  allowedRegions: [${region}]\n`,
+    })),
+  ]);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return compileCluster(decoded.set, 'eu').policies;
+};
+type Live = ReadonlyMap<string, SovereignPolicy>;
+const desire = (regions: Readonly<Record<string, string>>, revision: string, before: DesiredPolicies = new Map(), live: Live = new Map()) =>
+  desiredPolicies({ compiled: compiled(regions), revision, before, live });
+/** What the cluster would hold after the plan. */
+const run = (desired: DesiredPolicies, live: Live): Live => {
+  const next = new Map(live);
+  for (const action of planWrites(desired, live).actions) {
+    if (action.type === 'delete') next.delete(action.key);
+    else next.set(action.key, structuredClone(action.body));
+  }
+  return next;
+};
+const sets = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('eu-west-1', 'eu-central-1'));
+const sinceOf = (desired: DesiredPolicies) => Object.fromEntries([...desired].map(([key, { since }]) => [key, since]));
+
+describe('planWrites', () => {
+  it('done once, leaves nothing to do', () => {
+    fc.assert(
+      fc.property(sets, sets, (first, second) => {
+        const one = desire(first, '1');
+        const two = desire(second, '2', one);
+        const live = run(two, run(one, new Map()));
+        expect(new Set(live.keys())).toEqual(new Set(two.keys()));
+        expect(planWrites(two, live)).toEqual({ actions: [], waiting: [] });
+      }),
+    );
+  });
+
+  it('writes only what changed, and deletes after it has applied', () => {
+    const one = desire({ a: 'eu-west-1', b: 'eu-west-1', c: 'eu-west-1' }, '1');
+    const two = desire({ a: 'eu-west-1', b: 'eu-central-1', d: 'eu-west-1' }, '2', one);
+    const { actions } = planWrites(two, run(one, new Map()));
+    expect(actions.map(({ type, key }) => `${type} ${key}`)).toEqual(['apply fso-system/b', 'apply fso-system/d', 'delete fso-system/c']);
+  });
+
+  it('leaves local policies and foreign labels alone, and sees a foreign field in the spec as drift', () => {
+    const one = desire({ a: 'eu-west-1' }, '1');
+    const live = new Map(run(one, new Map()));
+    const a = live.get('fso-system/a');
+    if (a === undefined) throw new Error('not written');
+    const local = { ...a, metadata: { name: 'x', namespace: SYSTEM_NAMESPACE, labels: {} } };
+    live.set('fso-system/x', local);
+    live.set('fso-system/a', { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } });
+    expect(planWrites(one, live).actions).toEqual([]);
+    live.set('fso-system/a', { ...a, spec: { ...a.spec, excludedNamespaces: ['*'] } });
+    expect(planWrites(one, live).actions).toMatchObject([{ type: 'apply', key: 'fso-system/a' }]);
+    live.set('fso-system/x', { ...local, metadata: { ...local.metadata, labels: { [LABELS.managedBy]: 'hub' } } });
+    expect(planWrites(desire({}, '2', one), live).actions.map(({ type, key }) => `${type} ${key}`)).toEqual([
+      'delete fso-system/a',
+      'delete fso-system/x',
+    ]);
+  });
+
+  it('waits for a policy that is being deleted', () => {
+    const one = desire({ a: 'eu-west-1' }, '1');
+    const live = new Map(run(one, new Map()));
+    const a = live.get('fso-system/a');
+    if (a === undefined) throw new Error('not written');
+    live.set('fso-system/a', { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+    expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['fso-system/a'] });
+  });
+});
+
+describe('desiredPolicies', () => {
+  it('keeps the commit since which a policy reads as it does, by memory or by what stands in the cluster', () => {
+    const one = desire({ a: 'eu-west-1', b: 'eu-west-1' }, '1');
+    const next = { a: 'eu-west-1', b: 'eu-central-1', c: 'eu-west-1' };
+    const expected = { 'fso-system/a': '1', 'fso-system/b': '2', 'fso-system/c': '2' };
+    expect(sinceOf(desire(next, '2', one))).toEqual(expected);
+    expect(sinceOf(desire(next, '2', new Map(), run(one, new Map())))).toEqual(expected);
+  });
+});

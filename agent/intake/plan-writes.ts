@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ANNOTATIONS, API_VERSION, LABELS, policyKey, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { byText, type CompiledPolicy } from '@fso/shared/compile';
+
+/** One policy as it shall stand in the cluster. */
+export interface DesiredPolicy {
+  readonly policy: CompiledPolicy;
+  /** Commit since which it reads as it does. */
+  readonly since: string;
+}
+
+/** By `namespace/name`. */
+export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
+
+export type WriteAction =
+  | { readonly type: 'apply'; readonly key: string; readonly body: SovereignPolicy }
+  | { readonly type: 'delete'; readonly key: string; readonly live: SovereignPolicy };
+
+export interface WritePlan {
+  readonly actions: readonly WriteAction[];
+  /** Keys of policies that are being deleted although they are wanted; they can be written once they are gone. */
+  readonly waiting: readonly string[];
+}
+
+/** Value of {@link LABELS.managedBy} on what came from Git. */
+const HUB = 'hub';
+
+/** Whether a live policy came from Git. */
+export const isHubManaged = (policy: SovereignPolicy): boolean => policy.metadata.labels?.[LABELS.managedBy] === HUB;
+
+export const liveKey = ({ metadata }: SovereignPolicy): string => policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
+
+/** The object to apply, from desired state alone. */
+export const bodyOf = ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
+  apiVersion: API_VERSION,
+  kind: 'SovereignPolicy',
+  metadata: {
+    name: policy.name,
+    namespace: policy.namespace,
+    labels: { ...policy.labels, [LABELS.managedBy]: HUB },
+    annotations: { [ANNOTATIONS.revision]: since, [ANNOTATIONS.sourcePath]: policy.sourcePath },
+  },
+  spec: policy.spec,
+});
+
+const holdsAll = (actual: Readonly<Record<string, string>> | undefined, wanted: Readonly<Record<string, string>> | undefined): boolean =>
+  Object.entries(wanted ?? {}).every(([key, value]) => actual?.[key] === value);
+
+const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
+  isDeepStrictEqual(live.spec, body.spec) && holdsAll(live.metadata.labels, body.metadata.labels);
+
+/** Foreign labels and annotations are left alone; a foreign field in the spec is drift. */
+const isAsDesired = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
+  sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
+
+/** What has to be written for one key; undefined when nothing, or nothing yet. */
+const planOne = (
+  key: string,
+  desired: DesiredPolicy | undefined,
+  live: SovereignPolicy | undefined,
+): WriteAction | 'waiting' | undefined => {
+  if (live?.metadata.deletionTimestamp !== undefined) return desired === undefined ? undefined : 'waiting';
+  if (desired !== undefined) {
+    const body = bodyOf(desired);
+    return live !== undefined && isAsDesired(live, body) ? undefined : { type: 'apply', key, body };
+  }
+  const gone = live !== undefined && isHubManaged(live) && live.metadata.namespace === SYSTEM_NAMESPACE;
+  return gone ? { type: 'delete', key, live } : undefined;
+};
+
+/** Whether one live policy (or its absence) differs from what is wanted. */
+export const isDrift = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): boolean =>
+  planOne(key, desired.get(key), live) !== undefined;
+
+/**
+ * What to write so that the hub-managed policies are exactly the desired ones. Policies that are right already are not
+ * written; applies come before deletes, so that a policy that was renamed governs without a gap.
+ */
+export const planWrites = (desired: DesiredPolicies, live: ReadonlyMap<string, SovereignPolicy>): WritePlan => {
+  const actions: WriteAction[] = [];
+  const waiting: string[] = [];
+  for (const key of [...new Set([...desired.keys(), ...live.keys()])].sort(byText)) {
+    const action = planOne(key, desired.get(key), live.get(key));
+    if (action === 'waiting') waiting.push(key);
+    else if (action !== undefined) actions.push(action);
+  }
+  const ofType = (type: WriteAction['type']): readonly WriteAction[] => actions.filter((action) => action.type === type);
+  return { actions: [...ofType('apply'), ...ofType('delete')], waiting };
+};
+
+interface DesiredInput {
+  readonly compiled: readonly CompiledPolicy[];
+  readonly revision: string;
+  readonly before: DesiredPolicies;
+  readonly live: ReadonlyMap<string, SovereignPolicy>;
+}
+
+/**
+ * Which policy reads as it does since when: an unchanged one keeps its commit, by what is remembered or, failing that, by
+ * what stands in the cluster.
+ */
+export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>
+  new Map(input.compiled.map((policy) => [policyKey(policy), { policy, since: sinceOf(policy, input) }]));
+
+const sinceOf = (policy: CompiledPolicy, { revision, before, live }: DesiredInput): string => {
+  const key = policyKey(policy);
+  const known = before.get(key);
+  if (known !== undefined) return known.policy.digest === policy.digest ? known.since : revision;
+  const standing = live.get(key);
+  if (standing === undefined || !sameContent(standing, bodyOf({ policy, since: revision }))) return revision;
+  const { annotations } = standing.metadata;
+  return annotations?.[ANNOTATIONS.sourcePath] === policy.sourcePath ? (annotations[ANNOTATIONS.revision] ?? revision) : revision;
+};

@@ -1,0 +1,106 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { FIELD_MANAGERS, type KubeObject, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { z } from 'zod';
+import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
+
+export const STATE_NAME = 'fso-agent-state';
+
+interface ConfigMap extends KubeObject {
+  data?: Record<string, string>;
+  /** Values are base64. */
+  binaryData?: Record<string, string>;
+}
+
+const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+
+/** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for metadata. */
+const MAX_POLICIES_LENGTH = 900 * 1024;
+/** Bound on what a state that somebody tampered with can make of the memory. */
+const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
+
+/** What was accepted last: enough to go on without a hub after a restart. */
+export interface AcceptedState {
+  readonly revision: string;
+  readonly digest: string;
+  readonly verification: 'verified' | 'unverified' | 'failed';
+  /** undefined: too many to be kept; until the next offer, drift of policies is not put back after a restart. */
+  readonly policies: DesiredPolicies | undefined;
+}
+
+const StateData = z.object({
+  revision: z.string().regex(/^[0-9a-f]{40}$/),
+  digest: z.string().max(128),
+  verification: z.enum(['verified', 'unverified', 'failed']),
+  policies: z.enum(['stored', 'too-large']),
+});
+
+// Written by this program and guarded in the cluster: the shape is checked as far as a mistake could crash the agent.
+const StoredPolicies = z.array(
+  z.object({
+    since: z.string(),
+    policy: z.custom<CompiledPolicy>(
+      (value) =>
+        z
+          .looseObject({ namespace: z.string(), name: z.string(), digest: z.string(), sourcePath: z.string(), spec: z.looseObject({}) })
+          .safeParse(value).success,
+    ),
+  }),
+);
+
+/** @throws what the API server answered. A state that cannot be read as one is undefined, with the reason. */
+export const loadState = async (
+  client: KubeClient,
+  signal: AbortSignal,
+): Promise<{ state: AcceptedState | undefined; problem?: string }> => {
+  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: STATE_NAME }, signal);
+  if (map === undefined) return { state: undefined };
+  try {
+    return { state: await readState(map) };
+  } catch (error) {
+    return { state: undefined, problem: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const readState = async (map: ConfigMap): Promise<AcceptedState> => {
+  const { policies, ...state } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
+  return { ...state, policies: policies === 'stored' ? await unpack(map.binaryData?.['policies'] ?? '') : undefined };
+};
+
+/** @throws what the API server answered */
+export const saveState = async (client: KubeClient, state: AcceptedState, signal: AbortSignal): Promise<void> => {
+  const packed = state.policies === undefined ? undefined : await pack([...state.policies.values()]);
+  const fits = packed !== undefined && packed.length <= MAX_POLICIES_LENGTH;
+  const data: z.infer<typeof StateData> = {
+    revision: state.revision,
+    digest: state.digest,
+    verification: state.verification,
+    policies: fits ? 'stored' : 'too-large',
+  };
+  const body: ConfigMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { namespace: SYSTEM_NAMESPACE, name: STATE_NAME },
+    data: { state: JSON.stringify(data) },
+    ...(fits ? { binaryData: { policies: packed } } : {}),
+  };
+  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.intake, force: true }, signal);
+};
+
+const pack = async (policies: readonly DesiredPolicy[]): Promise<string> =>
+  (await promisify(gzip)(JSON.stringify(policies))).toString('base64');
+
+const unpack = async (packed: string): Promise<DesiredPolicies> => {
+  const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_UNPACKED_BYTES });
+  const stored = StoredPolicies.parse(JSON.parse(text.toString('utf8')));
+  return new Map(stored.map((desired) => [policyKey(desired.policy), desired]));
+};
+
+/** The namespace comes with the agent's installation; without it nothing could be written. @throws what the API server answered */
+export const ensureNamespace = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  if ((await client.get(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal)) !== undefined) return;
+  const body: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };
+  await client.apply(NAMESPACE_KIND, body, { fieldManager: FIELD_MANAGERS.intake }, signal);
+};

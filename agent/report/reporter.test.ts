@@ -1,0 +1,176 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
+import { policyKey } from '@fso/shared/api';
+import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LiveObservatory } from '../observe/observatory.ts';
+import type { AgentSnapshot } from '../observe/types.ts';
+import { diffReports } from './diff.ts';
+import { EventBuffer } from './event-buffer.ts';
+import { isProven } from './proven.ts';
+import { Reporter } from './reporter.ts';
+
+const TIME = '2026-01-01T00:00:00Z';
+const lock = { state: 'Enforced', since: TIME } as const;
+const report = (name: string, violations = 0): PolicyReport => ({
+  namespace: 'fso-system',
+  name,
+  managedBy: 'hub',
+  targetNamespace: name,
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  namespaces: [],
+  phase: 'Active',
+  message: '',
+  constraintCreated: true,
+  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
+  violations,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: TIME,
+});
+const byKey = (reports: readonly PolicyReport[]): ReadonlyMap<string, PolicyReport> =>
+  new Map(reports.map((each) => [policyKey(each), each]));
+const snapshotOf = (reports: readonly PolicyReport[], proven = true, generation = 1): AgentSnapshot => ({
+  policies: new Map(reports.map((each) => [policyKey(each), { report: each, generation, observedGeneration: generation, proven }])),
+  cluster: { agentVersion: 'test', kubernetesVersion: 'v1', gatekeeper: { state: 'Absent' }, nodesByRegion: {}, conditions: [] },
+});
+const eventOf = (reason: string): ClusterEvent => ({ time: TIME, severity: 'info', reason, message: '' });
+/** Time that passes at once: spacing between reports is not what is tested here. */
+const clock: Clock = {
+  now: () => new Date(TIME),
+  monotonicMs: () => 0,
+  sleep: async (_ms, signal) => {
+    await tick();
+    signal.throwIfAborted();
+  },
+};
+const replay = (known: ReadonlyMap<string, PolicyReport>, { full, policies, removed }: Report): ReadonlyMap<string, PolicyReport> => {
+  const next = new Map(full ? [] : known);
+  for (const each of policies) next.set(policyKey(each), each);
+  for (const key of removed) next.delete(key);
+  return next;
+};
+const states = fc.array(
+  fc
+    .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(2)), { selector: ([name]) => name })
+    .map((all) => all.map(([name, violations]) => report(name, violations))),
+  { maxLength: 12 },
+);
+
+describe('diffReports', () => {
+  it('replayed, gives the snapshot; of the same again, nothing', () => {
+    fc.assert(
+      fc.property(states, (all) => {
+        let known: ReadonlyMap<string, PolicyReport> = new Map();
+        for (const state of all) {
+          const { policies, removed } = diffReports(known, byKey(state));
+          known = replay(known, { type: 'report', seq: 1, full: false, policies: [...policies], removed: [...removed], events: [] });
+          expect(known).toEqual(byKey(state));
+          expect(diffReports(known, byKey(state.map((each) => ({ ...each }))))).toEqual({ policies: [], removed: [] });
+        }
+      }),
+    );
+  });
+});
+
+describe('Reporter', () => {
+  let stop: AbortController;
+  let observatory: LiveObservatory;
+  let reporter: Reporter;
+  let frames: AgentFrame[];
+  let running: Promise<void>;
+  const send = (frame: AgentFrame): void => void frames.push(frame);
+  const reports = (): readonly Report[] => frames.filter((frame) => frame.type === 'report');
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 8; turn += 1) await tick();
+  };
+
+  beforeEach(() => {
+    stop = new AbortController();
+    frames = [];
+    observatory = new LiveObservatory(snapshotOf([]));
+    const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
+    reporter = new Reporter({ observatory, clock, revisions });
+    running = reporter.run(stop.signal).catch(() => undefined);
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  it('sends everything first, then what changed, each once', async () => {
+    observatory.publish(snapshotOf([report('a'), report('b')]));
+    reporter.connected(send);
+    await settle();
+    observatory.publish(snapshotOf([report('a', 1)]));
+    observatory.publish(snapshotOf([report('a', 1)]));
+    await settle();
+    expect(reports().map(({ seq, full, policies, removed }) => [seq, full, policies.map(({ name }) => name), removed])).toEqual([
+      [1, true, ['a', 'b'], []],
+      [2, false, ['a'], ['fso-system/b']],
+    ]);
+    reporter.sendDigest();
+    expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
+  });
+
+  it('gathers changes while the hub does not keep up, and goes on when it does', async () => {
+    reporter.connected(send);
+    for (let change = 0; change < 60; change += 1) {
+      observatory.publish(snapshotOf([report('a', change)]));
+      await settle();
+    }
+    expect(reports()).toHaveLength(32);
+    reporter.acknowledged(32);
+    await settle();
+    expect(reports()).toHaveLength(33);
+    expect(reports().at(-1)?.policies).toEqual([report('a', 59)]);
+  });
+
+  it('keeps events until they are acknowledged, and sends everything after a reconnect or resync', async () => {
+    observatory.emit(eventOf('First'));
+    reporter.connected(send);
+    await settle();
+    reporter.acknowledged(1);
+    observatory.emit(eventOf('Second'));
+    await settle();
+    reporter.disconnected();
+    observatory.emit(eventOf('Third'));
+    await settle();
+    expect(reports()).toHaveLength(2);
+    reporter.connected(send);
+    await settle();
+    expect(reports()[2]).toMatchObject({ seq: 3, full: true, events: [{ reason: 'Second' }, { reason: 'Third' }] });
+    reporter.acknowledged(3);
+    reporter.resync();
+    await settle();
+    expect(reports()[3]).toMatchObject({ seq: 4, full: true, events: [] });
+  });
+});
+
+describe('EventBuffer', () => {
+  it('drops the oldest when it is full, and says how many', () => {
+    const buffer = new EventBuffer(clock, 4);
+    for (const reason of ['A', 'B', 'C', 'D']) buffer.add(eventOf(reason));
+    buffer.putBack([eventOf('Z')]);
+    expect(buffer.takeAll().map(({ reason, message }) => reason + message.slice(0, 2))).toEqual(['EventsDropped2 ', 'B', 'C', 'D']);
+    expect(buffer.takeAll()).toEqual([]);
+  });
+});
+
+describe('isProven', () => {
+  const accepted = { keys: new Set(['fso-system/a']), generationOf: (): number | undefined => 2 };
+
+  it.each([
+    ['the written generation is proven', snapshotOf([report('a')], true, 2), true],
+    ['an older one is', snapshotOf([report('a')], true, 1), false],
+    ['a lock is still pending', snapshotOf([report('a')], false, 2), false],
+    ['it is not there yet', snapshotOf([]), false],
+    ['a policy is left that the commit no longer has', snapshotOf([report('a'), report('b')], true, 2), false],
+    ['there are local policies too', snapshotOf([report('a'), { ...report('b'), managedBy: 'local' }], true, 2), true],
+  ])('%s', (_when, snapshot, proven) => {
+    expect(isProven(accepted, snapshot)).toBe(proven);
+  });
+});

@@ -1,0 +1,141 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import { Doorbell } from '../intake/doorbell.ts';
+import type { AgentSnapshot, Observatory } from '../observe/types.ts';
+import { diffReports } from './diff.ts';
+import { EventBuffer } from './event-buffer.ts';
+
+export type RevisionFacts = Pick<ClusterReport, 'revision' | 'provenRevision' | 'verification'>;
+
+export interface ReporterOptions {
+  readonly observatory: Observatory;
+  readonly clock: Clock;
+  /** What is known of revisions, given what is seen now. */
+  readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
+}
+
+type Send = (frame: AgentFrame) => void;
+
+interface Unacknowledged {
+  readonly seq: number;
+  readonly events: readonly ClusterEvent[];
+}
+
+/** Least time between two reports: a burst of changes is one report, a single change goes out at once. */
+const SPACING_MS = 20;
+/** Reports in flight; beyond it changes gather until the hub has caught up. */
+const WINDOW = 32;
+
+/**
+ * Step ⑧, the agent's half: tells the hub what changed since it last did. Frames of one connection arrive in order or not at
+ * all, so a delta builds on the one sent before it; after a new connection, or when the hub asks, everything is sent.
+ */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #bell = new Doorbell();
+  readonly #events: EventBuffer;
+  #send: Send | undefined;
+  #seq = 0;
+  #full: boolean = true;
+  #sent: ReadonlyMap<string, PolicyReport> = new Map();
+  #sentCluster: ClusterReport | undefined;
+  #unacknowledged: readonly Unacknowledged[] = [];
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#events = new EventBuffer(options.clock);
+  }
+
+  /** A hub listens; it gets everything first. */
+  connected(send: Send): void {
+    this.disconnected();
+    this.#send = send;
+    this.#bell.ring();
+  }
+
+  disconnected(): void {
+    this.#send = undefined;
+    this.#full = true;
+    this.#events.putBack(this.#unacknowledged.flatMap(({ events }) => events));
+    this.#unacknowledged = [];
+  }
+
+  /** The hub has taken in every report up to `seq`. */
+  acknowledged(seq: number): void {
+    this.#unacknowledged = this.#unacknowledged.filter((report) => report.seq > seq);
+    this.#bell.ring();
+  }
+
+  /** The hub asks for everything. Events of refused reports are sent again. */
+  resync(): void {
+    this.#full = true;
+    this.#events.putBack(this.#unacknowledged.flatMap(({ events }) => events));
+    this.#unacknowledged = [];
+    this.#bell.ring();
+  }
+
+  event(event: ClusterEvent): void {
+    this.#events.add(event);
+    this.#bell.ring();
+  }
+
+  /** Something may have changed that the observatory does not know of. */
+  poke(): void {
+    this.#bell.ring();
+  }
+
+  /** Tells the hub what it should know by now, so that a difference is found. */
+  sendDigest(): void {
+    if (this.#full) return;
+    this.#send?.({ type: 'digest', digest: digestOfReports(this.#sent.values()), seq: this.#seq });
+  }
+
+  /** Works until the signal aborts, which is what it throws then. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { observatory, clock } = this.#options;
+    const stops = [observatory.onChange(() => this.#bell.ring()), observatory.onEvent((event) => this.event(event))];
+    try {
+      while (!signal.aborted) {
+        await this.#bell.wait(signal);
+        if (this.#report()) await clock.sleep(SPACING_MS, signal);
+      }
+    } finally {
+      for (const stop of stops) stop();
+    }
+  }
+
+  /** @returns whether there was something to send */
+  #report(): boolean {
+    if (this.#send === undefined || this.#unacknowledged.length >= WINDOW) return false;
+    const frame = this.#nextReport();
+    if (frame === undefined) return false;
+    this.#unacknowledged = [...this.#unacknowledged, { seq: frame.seq, events: frame.events }];
+    this.#send(frame);
+    return true;
+  }
+
+  #nextReport(): Report | undefined {
+    const snapshot = this.#options.observatory.snapshot();
+    const now = new Map([...snapshot.policies].map(([key, { report }]) => [key, report]));
+    const cluster: ClusterReport = { ...snapshot.cluster, ...this.#options.revisions(snapshot) };
+    const full = this.#full;
+    const { policies, removed } = diffReports(full ? new Map() : this.#sent, now);
+    const clusterChanged = full || !isDeepStrictEqual(cluster, this.#sentCluster);
+    if (!clusterChanged && policies.length + removed.length + this.#events.size === 0) return;
+    this.#full = false;
+    this.#sent = now;
+    this.#sentCluster = cluster;
+    this.#seq += 1;
+    return {
+      type: 'report',
+      seq: this.#seq,
+      full,
+      ...(clusterChanged ? { cluster } : {}),
+      policies: [...policies],
+      removed: [...removed],
+      events: [...this.#events.takeAll()],
+    };
+  }
+}

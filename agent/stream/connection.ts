@@ -1,0 +1,166 @@
+import {
+  type AgentFrame,
+  CLOSE_CODES,
+  decodeHubFrame,
+  encodeFrame,
+  type HubFrame,
+  MAX_FRAME_BYTES,
+  PROTOCOL_VERSION,
+} from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import { WebSocket } from 'ws';
+import type { ConnectionEnd } from './state.ts';
+
+export interface ConnectionConfig {
+  readonly hubUrl: string;
+  readonly token: string;
+  /** PEM of the hub's CA; absent: the system's. */
+  readonly ca?: string | undefined;
+}
+
+type Hello = Extract<AgentFrame, { type: 'hello' }>;
+type Welcome = Extract<HubFrame, { type: 'welcome' }>;
+
+export interface ConnectionHandlers {
+  hello(): Hello;
+  /** The hub took the hello. */
+  onWelcome(welcome: Welcome, connection: Connection): void;
+  onFrame(frame: Exclude<HubFrame, { type: 'welcome' }>): void;
+}
+
+const STREAM_PATH = '/agent/v1/stream';
+const HANDSHAKE_MS = 10_000;
+/** Twice this long without a sign of life is a dead connection. */
+const PING_MS = 25_000;
+const NORMAL_CLOSURE = 1000;
+const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
+const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
+
+const streamUrl = (hubUrl: string): URL => {
+  const url = new URL(hubUrl);
+  if (url.pathname === '/') url.pathname = STREAM_PATH;
+  return url;
+};
+
+/** One WebSocket connection to the hub, from the dial to its end. */
+export class Connection {
+  readonly #socket: WebSocket;
+  readonly #handlers: ConnectionHandlers;
+  readonly #clock: Clock;
+  readonly #ended = Promise.withResolvers<ConnectionEnd>();
+  /** Aborted once the socket is closed; ends the timers. */
+  readonly #closed = new AbortController();
+  #welcomed: boolean = false;
+  #alive: boolean = true;
+  /** Nothing that still arrives counts. */
+  #over: boolean = false;
+
+  constructor(config: ConnectionConfig, handlers: ConnectionHandlers, clock: Clock) {
+    this.#handlers = handlers;
+    this.#clock = clock;
+    this.#socket = new WebSocket(streamUrl(config.hubUrl), {
+      headers: { authorization: `Bearer ${config.token}` },
+      ...(config.ca === undefined ? {} : { ca: config.ca }),
+      maxPayload: MAX_FRAME_BYTES,
+      handshakeTimeout: HANDSHAKE_MS,
+      perMessageDeflate: false,
+    });
+    this.#listen();
+  }
+
+  /** Resolves when the connection is over. Never rejects. */
+  async ended(signal: AbortSignal): Promise<ConnectionEnd> {
+    const stop = (): void => this.close({ kind: 'lost', reason: 'the agent stops' });
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const end = await this.#ended.promise;
+    signal.removeEventListener('abort', stop);
+    this.#over = true;
+    return end;
+  }
+
+  send(frame: AgentFrame): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encodeFrame(frame));
+  }
+
+  close(end: ConnectionEnd, code: number = NORMAL_CLOSURE): void {
+    this.#over = true;
+    this.#ended.resolve(end);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, end.reason.slice(0, 100));
+    else this.#socket.terminate();
+    // Who does not answer the close within a moment is cut off, so that no socket is left behind.
+    this.#after(1000, () => this.#socket.terminate());
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on('open', () => {
+      this.send(this.#handlers.hello());
+      this.#after(HANDSHAKE_MS, () => {
+        if (!this.#welcomed) this.close({ kind: 'lost', reason: 'the hub did not answer the hello' });
+      });
+      this.#keepAlive();
+    });
+    socket.on('message', (data) => this.#receive(decodeHubFrame(data)));
+    socket.on('pong', () => {
+      this.#alive = true;
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      const refused = REFUSED_STATUS.includes(response.statusCode);
+      this.#ended.resolve({ kind: refused ? 'rejected' : 'lost', reason: `the hub answered with HTTP status ${response.statusCode}` });
+      socket.terminate();
+    });
+    socket.on('error', (error) => this.#ended.resolve({ kind: 'lost', reason: error.message || error.name }));
+    socket.on('close', (code, reason) => {
+      const rejected = REJECTIONS.includes(code);
+      const why = reason.toString('utf8').slice(0, 200);
+      this.#ended.resolve({
+        kind: rejected ? 'rejected' : 'lost',
+        reason: `the hub closed the stream with code ${code}${why && `: ${why}`}`,
+      });
+      this.#closed.abort();
+    });
+  }
+
+  #receive(decoded: ReturnType<typeof decodeHubFrame>): void {
+    this.#alive = true;
+    if (this.#over) return;
+    const problem = decoded.ok ? this.#handle(decoded.frame) : `the hub sent a bad frame: ${decoded.error}`;
+    if (problem !== undefined) this.close({ kind: 'lost', reason: problem }, CLOSE_CODES.badFrame);
+  }
+
+  /** @returns what is wrong with the frame at this point of the conversation, if anything */
+  #handle(frame: HubFrame): string | undefined {
+    if (frame.type !== 'welcome') {
+      if (!this.#welcomed) return `the hub sent ${frame.type} before its welcome`;
+      this.#handlers.onFrame(frame);
+      return;
+    }
+    if (this.#welcomed) return 'the hub sent a second welcome';
+    if (frame.protocol !== PROTOCOL_VERSION) {
+      const reason = `the hub speaks protocol ${frame.protocol}, this agent ${PROTOCOL_VERSION}`;
+      this.close({ kind: 'rejected', reason }, CLOSE_CODES.unsupportedProtocol);
+      return;
+    }
+    this.#welcomed = true;
+    this.#handlers.onWelcome(frame, this);
+  }
+
+  #keepAlive(): void {
+    this.#after(PING_MS, () => {
+      if (!this.#alive) {
+        this.#ended.resolve({ kind: 'lost', reason: 'the hub does not answer pings' });
+        this.#socket.terminate();
+        return;
+      }
+      this.#alive = false;
+      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+      this.#keepAlive();
+    });
+  }
+
+  #after(ms: number, run: () => void): void {
+    // Rejects only when the connection is over: then there is nothing left to do.
+    this.#clock.sleep(ms, this.#closed.signal).then(run, () => undefined);
+  }
+}

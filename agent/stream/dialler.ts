@@ -1,0 +1,95 @@
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { backoffMs } from '../intake/backoff.ts';
+import { Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
+import type { ConnectionEnd, StreamState } from './state.ts';
+
+export interface DiallerHandlers extends ConnectionHandlers {
+  /** Called at the end of every connection, also of one that never opened. */
+  onEnd(): void;
+}
+
+export interface DiallerOptions {
+  readonly config: ConnectionConfig;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: pino.Logger;
+}
+
+const RETRY = { baseMs: 500, capMs: 30_000 };
+/** A refusal ends by somebody's doing, not by itself: between a half of this and all of it. */
+const REJECTED_RETRY_MS = 30_000;
+/** A connection that held this long counts as good, and the next one starts without history. */
+const GOOD_AFTER_MS = 10_000;
+
+/** Keeps a connection to the hub: dials, and dials again. */
+export class Dialler {
+  readonly handlers: DiallerHandlers;
+  readonly #options: DiallerOptions;
+  readonly #listeners = new Set<(state: StreamState) => void>();
+  #state: StreamState = { state: 'connecting', attempt: 0 };
+  #attempt = 0;
+
+  constructor(options: DiallerOptions, handlers: DiallerHandlers) {
+    this.#options = options;
+    this.handlers = handlers;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  onStateChange(listener: (state: StreamState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Something was achieved on this connection, so that the next one need not wait for long. */
+  progressed(): void {
+    this.#attempt = 0;
+  }
+
+  /** Works until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      this.#enter({ state: 'connecting', attempt: this.#attempt });
+      const startedAt = clock.monotonicMs();
+      const end = await this.#connect(signal);
+      this.handlers.onEnd();
+      if (signal.aborted) return;
+      if (clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#attempt = 0;
+      const retryInMs = this.#retryInMs(end);
+      this.#attempt += 1;
+      this.#enter({ state: end.kind === 'rejected' ? 'rejected' : 'disconnected', reason: end.reason, retryInMs });
+      await clock.sleep(retryInMs, signal);
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<ConnectionEnd> {
+    const handlers: ConnectionHandlers = {
+      hello: () => this.handlers.hello(),
+      onFrame: (frame) => this.handlers.onFrame(frame),
+      onWelcome: (welcome, connection) => {
+        this.#enter({ state: 'connected', hubVersion: welcome.hubVersion });
+        this.handlers.onWelcome(welcome, connection);
+      },
+    };
+    return new Connection(this.#options.config, handlers, this.#options.clock).ended(signal);
+  }
+
+  #retryInMs({ kind }: ConnectionEnd): number {
+    const { random } = this.#options;
+    if (kind === 'rejected') return Math.round((REJECTED_RETRY_MS * (1 + random())) / 2);
+    return backoffMs(this.#attempt, { ...RETRY, random });
+  }
+
+  #enter(state: StreamState): void {
+    const { logger } = this.#options;
+    this.#state = state;
+    if (state.state === 'rejected') logger.error(state, 'hub refuses this agent');
+    else if (state.state === 'disconnected') logger.warn(state, 'stream to the hub is down');
+    else logger.info(state, 'stream to the hub');
+    for (const listener of this.#listeners) listener(state);
+  }
+}

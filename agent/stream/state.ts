@@ -1,0 +1,13 @@
+/** Where the stream to the hub stands. */
+export type StreamState =
+  | { readonly state: 'connecting'; readonly attempt: number }
+  | { readonly state: 'connected'; readonly hubVersion: string }
+  /** The hub does not want this agent; nothing helps but a change of configuration or version. */
+  | { readonly state: 'rejected'; readonly reason: string; readonly retryInMs: number }
+  | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
+
+/** How a connection came to its end. */
+export interface ConnectionEnd {
+  readonly kind: 'rejected' | 'lost' | 'resend';
+  readonly reason: string;
+}

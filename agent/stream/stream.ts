@@ -1,0 +1,192 @@
+import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import type { Informer, KubeClient } from '@fso/shared/kube';
+import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { Intake, type IntakeOutcome } from '../intake/intake.ts';
+import type { AgentSnapshot, Observatory } from '../observe/types.ts';
+import { isProven } from '../report/proven.ts';
+import { Reporter, type RevisionFacts } from '../report/reporter.ts';
+import type { Connection, ConnectionConfig } from './connection.ts';
+import { Dialler } from './dialler.ts';
+import type { StreamState } from './state.ts';
+
+export interface StreamConfig extends ConnectionConfig {
+  /** As its ManagedCluster in Git has it. */
+  readonly cluster: string;
+  readonly agentVersion: string;
+}
+
+export interface StreamOptions {
+  readonly config: StreamConfig;
+  readonly client: KubeClient;
+  readonly policies: Informer<SovereignPolicy>;
+  readonly observatory: Observatory;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly logger: pino.Logger;
+  /** Gets the events of the intake too; the hub gets them anyway. */
+  readonly onEvent?: (event: ClusterEvent) => void;
+}
+
+export interface Stream {
+  state(): StreamState;
+  /** @returns a function that removes the handler */
+  onStateChange(handler: (state: StreamState) => void): () => void;
+  /** What this cluster has accepted, written and persisted. */
+  revisions(): RevisionFacts;
+  /** Resolves when everything has ended after the signal aborted. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+const DIGEST_MS = 60_000;
+
+/**
+ * Connects this cluster to its hub: takes commits in (step ⑤) and reports what became of them. Resolves once the state of an
+ * earlier life is restored, not waiting for the hub; goes on until the signal aborts, whatever fails.
+ *
+ * @throws only the signal's reason, when it aborts before the state is restored
+ */
+export const startStream = async (options: StreamOptions, signal: AbortSignal): Promise<Stream> => {
+  const stream = new HubStream(options);
+  await stream.restore(signal);
+  return stream.start(signal);
+};
+
+class HubStream {
+  readonly #options: StreamOptions;
+  readonly #intake: Intake;
+  readonly #reporter: Reporter;
+  readonly #dialler: Dialler;
+  #connection: Connection | undefined;
+  #proven: string | null = null;
+  /** The hub speaks of the last ack it got; its digest says nothing while an ack is on its way. */
+  #ackedSinceDigest: boolean = false;
+  /** Revision that was asked for in full because of its digest; asked once, or two versions would do so for ever. */
+  #askedAgainFor: string | undefined;
+  #wantsAll: boolean = false;
+
+  constructor(options: StreamOptions) {
+    const { config, clock, random, logger, observatory } = options;
+    this.#options = options;
+    const onEvent = (event: ClusterEvent): void => {
+      this.#reporter.event(event);
+      options.onEvent?.(event);
+    };
+    this.#intake = new Intake({ ...options, cluster: config.cluster, onOutcome: (outcome) => this.#answer(outcome), onEvent });
+    this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#revisions(snapshot) });
+    const handlers = {
+      hello: () => this.#hello(),
+      onWelcome: (_welcome: unknown, connection: Connection) => this.#connected(connection),
+      onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
+      onEnd: () => this.#disconnected(),
+    };
+    this.#dialler = new Dialler({ config, clock, random, logger }, handlers);
+  }
+
+  restore(signal: AbortSignal): Promise<void> {
+    return this.#intake.restore(signal);
+  }
+
+  start(signal: AbortSignal): Stream {
+    const parts = [this.#intake.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
+    const done = Promise.allSettled(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
+    return {
+      state: () => this.#dialler.state,
+      onStateChange: (handler) => this.#dialler.onStateChange(handler),
+      revisions: () => this.#revisions(this.#options.observatory.snapshot()),
+      done,
+    };
+  }
+
+  /** An aborted signal is how each part ends; anything else is a mistake in this program that must be seen. */
+  async #guard(part: Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await part;
+    } catch (error) {
+      if (!signal.aborted) this.#options.logger.fatal({ err: error }, 'stream to the hub broke down');
+    }
+  }
+
+  #hello(): AgentFrame & { type: 'hello' } {
+    const { cluster, agentVersion } = this.#options.config;
+    const revision = this.#wantsAll ? null : (this.#intake.accepted?.revision ?? null);
+    this.#wantsAll = false;
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds: this.#intake.holds, agentVersion };
+  }
+
+  #connected(connection: Connection): void {
+    this.#connection = connection;
+    this.#reporter.connected((frame) => connection.send(frame));
+  }
+
+  #disconnected(): void {
+    this.#connection = undefined;
+    this.#reporter.disconnected();
+  }
+
+  #take(frame: Parameters<Dialler['handlers']['onFrame']>[0]): void {
+    switch (frame.type) {
+      case 'offer':
+        this.#intake.offer(frame);
+        break;
+      case 'reported':
+        this.#reporter.acknowledged(frame.seq);
+        break;
+      case 'resync':
+        this.#reporter.resync();
+        break;
+      case 'digest':
+        this.#compare(frame.digest);
+        break;
+    }
+  }
+
+  #answer(outcome: IntakeOutcome): void {
+    if (outcome.type === 'ack') {
+      this.#ackedSinceDigest = true;
+      this.#connection?.send({ type: 'ack', revision: outcome.revision, digest: outcome.digest });
+      this.#dialler.progressed();
+      this.#reporter.poke();
+      return;
+    }
+    this.#connection?.send({ type: 'nack', revision: outcome.revision, reasons: [...outcome.reasons] });
+    if (outcome.missing) this.#askForAll('objects of the offer are missing');
+  }
+
+  #compare(digest: string): void {
+    const { accepted, busy } = this.#intake;
+    if (accepted === undefined || busy || this.#ackedSinceDigest || accepted.digest === digest) return;
+    this.#options.logger.warn({ revision: accepted.revision, digest: accepted.digest, hubDigest: digest }, 'hub expects other policies');
+    if (this.#askedAgainFor === accepted.revision) return;
+    this.#askedAgainFor = accepted.revision;
+    this.#wantsAll = true;
+    this.#askForAll('the digests of the desired state differ');
+  }
+
+  /** The hub sends in full what a new hello does not claim to hold. */
+  #askForAll(reason: string): void {
+    this.#intake.forgetObjects();
+    this.#connection?.close({ kind: 'resend', reason });
+  }
+
+  #revisions(snapshot: AgentSnapshot): RevisionFacts {
+    const { accepted } = this.#intake;
+    if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
+    const { revision, policies, verification } = accepted;
+    const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
+    // Once proven it stays so: what falls short later is said by the policies' own reports.
+    if (this.#proven !== revision && policies !== undefined && isProven({ keys: policies, generationOf }, snapshot))
+      this.#proven = revision;
+    return { revision, provenRevision: this.#proven, verification };
+  }
+
+  async #compareDigests(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(DIGEST_MS, signal);
+      this.#ackedSinceDigest = false;
+      this.#reporter.sendDigest();
+    }
+  }
+}

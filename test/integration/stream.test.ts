@@ -1,0 +1,307 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { ANNOTATIONS, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CRD_KIND, createInformers, createKubeClient, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import type { Offer } from '@fso/shared/protocol';
+import { createLogger, systemClock } from '@fso/shared/runtime';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { LiveObservatory } from '../../agent/observe/observatory.ts';
+import type { AgentSnapshot } from '../../agent/observe/types.ts';
+import { type Stream, startStream } from '../../agent/stream/index.ts';
+import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
+import { clusterFile, policyFile } from '../support/policy-files.ts';
+import { reportOf } from '../support/policy-reports.ts';
+import { type ScriptedHub, startScriptedHub } from '../support/scripted-hub.ts';
+
+const WAIT = { timeout: 20_000, interval: 10 };
+const logger = createLogger({ name: 'test', level: 'silent' });
+const FACTS: AgentSnapshot['cluster'] = {
+  agentVersion: 'test',
+  kubernetesVersion: 'v1.36.3',
+  gatekeeper: { state: 'Absent' },
+  nodesByRegion: { 'eu-west-1': 2 },
+  conditions: [],
+};
+
+let stateDir: string;
+let cluster: LocalCluster;
+let client: KubeClient;
+let repository: ObjectRepository;
+let hub: ScriptedHub;
+let agent: Agent | undefined;
+
+interface Agent {
+  readonly stream: Stream;
+  readonly policies: Informer<SovereignPolicy>;
+  stop(): Promise<void>;
+}
+
+/** The stream as the agent runs it; instead of the enforcing side, every policy that stands in the cluster counts as proven. */
+const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const policies = createInformers(client, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
+  const observatory = new LiveObservatory({ policies: new Map(), cluster: FACTS });
+  policies.onChange(() => {
+    const seen = policies.list().map((policy) => {
+      const generation = policy.metadata.generation ?? 0;
+      return [
+        `${SYSTEM_NAMESPACE}/${policy.metadata.name}`,
+        { report: reportOf(policy), generation, observedGeneration: generation, proven: true },
+      ] as const;
+    });
+    observatory.publish({ policies: new Map(seen), cluster: FACTS });
+  });
+  const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test' };
+  const stream = await startStream({ config, client, policies, observatory, clock: systemClock, random: () => 0, logger }, signal);
+  agent = {
+    stream,
+    policies,
+    stop: async () => {
+      ended.abort();
+      await stream.done;
+    },
+  };
+  return agent;
+};
+
+const live = (): Promise<SovereignPolicy[]> =>
+  client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, AbortSignal.timeout(10_000));
+const get = (name: string): Promise<SovereignPolicy | undefined> =>
+  client.get(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE, name }, AbortSignal.timeout(10_000));
+const connected = (times = 1): Promise<void> => vi.waitFor(() => expect(hub.got('hello').length).toBeGreaterThanOrEqual(times), WAIT);
+const acked = (revision: string): Promise<void> =>
+  vi.waitFor(() => expect(hub.got('ack').map((ack) => ack.revision)).toContain(revision), WAIT);
+const nackOf = (revision: string) =>
+  vi.waitFor(() => {
+    const nack = hub.got('nack').find((each) => each.revision === revision);
+    if (nack === undefined) throw new Error('no nack yet');
+    return nack;
+  }, WAIT);
+const offerAndAck = async (revision: string, holds: string | null): Promise<Offer> => {
+  const offer = await repository.offer(revision, holds);
+  hub.send(offer);
+  await acked(revision);
+  return offer;
+};
+
+beforeAll(async () => {
+  stateDir = mkdtempSync(join(tmpdir(), 'fso-stream-'));
+  cluster = await startLocalCluster({ name: 'stream', stateDir, regions: ['eu-west-1'], gatekeeper: false }, AbortSignal.timeout(800_000));
+  client = createKubeClient({ kubeconfig: cluster.kubeconfig });
+  const crd = parse(readFileSync(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
+  await client.apply(CRD_KIND, crd, { fieldManager: 'test' }, AbortSignal.timeout(10_000));
+  await vi.waitFor(live, WAIT);
+});
+afterAll(async () => {
+  await client.close();
+  await cluster.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+let first: string;
+beforeEach(async () => {
+  repository = makeObjectRepository();
+  hub = await startScriptedHub();
+  first = repository.commit({
+    'clusters/eu.yaml': clusterFile('eu', ['eu-west-1', 'eu-central-1']),
+    'policies/finance.yaml': policyFile('finance'),
+    'policies/hr.yaml': policyFile('hr', ['eu-central-1', 'eu-west-1']),
+  });
+});
+afterEach(async () => {
+  await agent?.stop();
+  agent = undefined;
+  await hub.close();
+  repository.remove();
+  const signal = AbortSignal.timeout(10_000);
+  await client.raw({ method: 'DELETE', path: `/apis/compliance.federated.io/v1/namespaces/${SYSTEM_NAMESPACE}/sovereignpolicies` }, signal);
+  await client.raw({ method: 'DELETE', path: `/api/v1/namespaces/${SYSTEM_NAMESPACE}/configmaps` }, signal);
+});
+
+describe('a commit that the hub offers', () => {
+  beforeEach(async () => {
+    await startAgent();
+    await connected();
+  });
+
+  it('becomes SovereignPolicies, is acked, and is reported proven', async () => {
+    expect(hub.authorizations).toEqual(['Bearer secret']);
+    expect(hub.got('hello')[0]).toMatchObject({ cluster: 'eu', revision: null, holds: null });
+    await offerAndAck(first, null);
+    const policies = await live();
+    expect(policies.map(({ metadata }) => metadata.name)).toEqual(['finance', 'hr']);
+    expect(policies[1]).toMatchObject({
+      metadata: {
+        labels: { [LABELS.managedBy]: 'hub' },
+        annotations: { [ANNOTATIONS.revision]: first, [ANNOTATIONS.sourcePath]: 'policies/hr.yaml' },
+      },
+      spec: { targetNamespace: 'hr', allowedRegions: ['eu-central-1', 'eu-west-1'], enforcementAction: 'deny' },
+    });
+    await vi.waitFor(() => expect(hub.got('report').at(-1)?.cluster).toMatchObject({ revision: first, provenRevision: first }), WAIT);
+    expect(hub.got('report')[0]).toMatchObject({ seq: 1, full: true });
+  });
+
+  it('carries and writes only what changed', async () => {
+    await offerAndAck(first, null);
+    const before = await get('hr');
+    const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
+    const offer = await offerAndAck(second, first);
+    expect(offer.objects.map(({ type }) => type).sort()).toEqual(['blob', 'commit', 'tree', 'tree']);
+    expect((await get('hr'))?.metadata.resourceVersion).toBe(before?.metadata.resourceVersion);
+    expect(await get('finance')).toMatchObject({
+      metadata: { annotations: { [ANNOTATIONS.revision]: second } },
+      spec: { allowedRegions: ['eu-central-1'] },
+    });
+  });
+
+  it('takes policies away that it no longer has, and leaves local ones alone', async () => {
+    const local: SovereignPolicy = {
+      apiVersion: 'compliance.federated.io/v1',
+      kind: 'SovereignPolicy',
+      metadata: { namespace: SYSTEM_NAMESPACE, name: 'local' },
+      spec: { targetNamespace: 'local', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
+    };
+    await client.create(SOVEREIGN_POLICY_KIND, local, {}, AbortSignal.timeout(10_000));
+    await offerAndAck(first, null);
+    await offerAndAck(repository.commit({ 'policies/hr.yaml': undefined }), first);
+    expect((await live()).map(({ metadata }) => metadata.name)).toEqual(['finance', 'local']);
+  });
+
+  it('is refused when an object was altered, and nothing changes', async () => {
+    await offerAndAck(first, null);
+    const before = await live();
+    const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
+    const offer = await repository.offer(second, first);
+    const data = Buffer.from(policyFile('finance', ['us-east-1'])).toString('base64');
+    hub.send({ ...offer, objects: offer.objects.map((object) => (object.type === 'blob' ? { ...object, data } : object)) });
+    expect((await nackOf(second)).reasons[0]?.message).toContain('its content has the id');
+    expect(await live()).toEqual(before);
+    await offerAndAck(second, first);
+  });
+
+  it('is asked for in full when objects are missing', async () => {
+    await offerAndAck(first, null);
+    const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
+    const offer = await repository.offer(second, first);
+    hub.send({ ...offer, objects: offer.objects.filter(({ type }) => type !== 'blob') });
+    expect((await nackOf(second)).reasons[0]?.message).toContain('neither in the offer nor held');
+    await connected(2);
+    expect(hub.got('hello')[1]).toMatchObject({ revision: first, holds: null });
+    await offerAndAck(second, null);
+  });
+
+  it('is refused with path, line and column when its YAML is broken', async () => {
+    await offerAndAck(first, null);
+    const broken = repository.commit({ 'policies/finance.yaml': `${policyFile('finance')}  allowedRegion: [x]\n` });
+    hub.send(await repository.offer(broken, first));
+    expect((await nackOf(broken)).reasons[0]).toMatchObject({ path: 'policies/finance.yaml', line: 8, column: expect.any(Number) });
+    expect(await get('finance')).toMatchObject({ spec: { allowedRegions: ['eu-west-1'] } });
+  });
+
+  it('gives way to a newer one', async () => {
+    const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
+    const third = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1', 'eu-west-1']) });
+    for (const revision of [first, second, third]) hub.send(await repository.offer(revision, null));
+    await acked(third);
+    expect(hub.got('ack').at(-1)?.revision).toBe(third);
+    expect(await get('finance')).toMatchObject({ spec: { allowedRegions: ['eu-central-1', 'eu-west-1'] } });
+  });
+
+  it('is acked only once it is written, however long the API server is away', async () => {
+    await offerAndAck(first, null);
+    await cluster.kill('apiserver');
+    const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
+    hub.send(await repository.offer(second, first));
+    await vi.waitFor(
+      () => expect(hub.got('report').flatMap(({ events }) => events)).toMatchObject([{ reason: 'PolicyWriteFailed' }]),
+      WAIT,
+    );
+    expect(hub.got('ack').map(({ revision }) => revision)).toEqual([first]);
+    await cluster.start('apiserver');
+    await acked(second);
+    expect(await get('finance')).toMatchObject({ spec: { allowedRegions: ['eu-central-1'] } });
+  });
+});
+
+describe('drift of a hub-managed policy', () => {
+  const change = async (): Promise<void> => {
+    const signal = AbortSignal.timeout(10_000);
+    const ref = { namespace: SYSTEM_NAMESPACE, name: 'finance' };
+    const patch = {
+      metadata: { labels: { [LABELS.managedBy]: null } },
+      spec: { allowedRegions: ['us-east-1'], excludedNamespaces: ['*'] },
+    };
+    await client.mergePatch(SOVEREIGN_POLICY_KIND, ref, patch, signal);
+    await client.delete(SOVEREIGN_POLICY_KIND, { ...ref, name: 'hr' }, signal);
+  };
+  const putBack = (): Promise<void> =>
+    vi.waitFor(async () => {
+      const policies = await live();
+      expect(policies.map(({ metadata, spec }) => [metadata.name, spec.allowedRegions, spec.excludedNamespaces])).toEqual([
+        ['finance', ['eu-west-1'], undefined],
+        ['hr', ['eu-central-1', 'eu-west-1'], undefined],
+      ]);
+      for (const { metadata } of policies) {
+        expect(metadata.labels?.[LABELS.managedBy]).toBe('hub');
+        expect(metadata.annotations?.[ANNOTATIONS.revision]).toBe(first);
+      }
+    }, WAIT);
+
+  it('is put back, and the hub hears of it', async () => {
+    await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    await change();
+    await putBack();
+    const reasons = () => hub.got('report').flatMap(({ events }) => events.map(({ reason, policy }) => `${reason} ${policy}`));
+    for (const name of ['finance', 'hr']) {
+      await vi.waitFor(() => expect(reasons()).toContain(`PolicyDriftReverted fso-system/${name}`), WAIT);
+    }
+  });
+
+  it('is put back after a restart without a hub, which keeps the revision', async () => {
+    const before = await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    await before.stop();
+    await change();
+    const after = await startAgent('ws://127.0.0.1:1');
+    expect(after.stream.revisions()).toMatchObject({ revision: first });
+    await putBack();
+    await after.stop();
+    await startAgent();
+    await connected(2);
+    expect(hub.got('hello')[1]).toMatchObject({ revision: first, holds: null });
+  });
+});
+
+describe('the stream', () => {
+  it('reports in full after a reconnect', async () => {
+    await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    await vi.waitFor(() => expect(hub.got('report').at(-1)?.cluster?.provenRevision).toBe(first), WAIT);
+    const reports = hub.got('report').length;
+    hub.drop();
+    await connected(2);
+    expect(hub.got('hello')[1]).toMatchObject({ revision: first, holds: first });
+    await vi.waitFor(() => expect(hub.got('report').length).toBeGreaterThan(reports), WAIT);
+    const report = hub.got('report')[reports];
+    expect(report).toMatchObject({ full: true, cluster: { provenRevision: first } });
+    expect(report?.policies.map(({ name }) => name).sort()).toEqual(['finance', 'hr']);
+  });
+
+  it('says that it was rejected, for a wrong token and another protocol', async () => {
+    for (const options of [{ refuseWith: 401 }, { protocol: 99 }]) {
+      const other = await startScriptedHub(options);
+      const { stream, stop } = await startAgent(other.url);
+      await vi.waitFor(() => expect(stream.state()).toMatchObject({ state: 'rejected', retryInMs: 15_000 }), WAIT);
+      await stop();
+      await other.close();
+    }
+  });
+});
