@@ -1,0 +1,27 @@
+import { isConflict, type KubeClient } from '@fso/shared/kube';
+import type { Action } from './types.ts';
+
+/**
+ * Runs one action of a plan.
+ *
+ * A server-side apply goes out without force first. Everything that a plan writes is this system's own (its keys on
+ * namespaces, its own objects), so a conflict means that someone else wrote there: then it is taken back, by force.
+ *
+ * @returns whether fields were taken back from another writer.
+ * @throws KubeApiError, KubeConnectionError
+ */
+export const runAction = async (client: KubeClient, action: Action, signal: AbortSignal): Promise<{ tookOver: boolean }> => {
+  if (action.type === 'delete') {
+    await client.delete(action.kind, action.ref, signal);
+    return { tookOver: false };
+  }
+  const force = action.reason === 'Drift';
+  try {
+    await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, force }, signal);
+    return { tookOver: false };
+  } catch (error) {
+    if (force || !isConflict(error)) throw error;
+    await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, force: true }, signal);
+    return { tookOver: true };
+  }
+};

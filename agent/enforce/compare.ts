@@ -1,0 +1,37 @@
+import { isDeepStrictEqual } from 'node:util';
+
+/** Orders by UTF-16 code units: the same on every machine, whatever its locale. */
+export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
+/** Sorted, without duplicates. */
+export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
+
+type Plain = Readonly<Record<string, unknown>>;
+
+export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Whether `actual` says everything that `wanted` says. Fields that only `actual` has are other writers' or defaults of
+ * the API server. Selectors and what stands in lists must be the same in full: one more label or resource name there
+ * selects less. An empty list or object equals an absent one: the API server omits it.
+ */
+export const covers = (actual: unknown, wanted: unknown): boolean => {
+  if (!isPlain(wanted) || isEmpty(wanted)) return isSame(actual, wanted);
+  if (!isPlain(actual)) return false;
+  return Object.entries(wanted).every(([key, value]) =>
+    key.endsWith('Selector') ? isSame(actual[key], value) : covers(actual[key], value),
+  );
+};
+
+const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStrictEqual(withoutEmpty(actual), withoutEmpty(wanted));
+
+const withoutEmpty = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(withoutEmpty);
+  if (!isPlain(value)) return value;
+  const entries = Object.entries(value)
+    .map(([key, part]) => [key, withoutEmpty(part)] as const)
+    .filter(([, part]) => part !== undefined);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+};
+
+const isEmpty = (value: Plain): boolean => Object.keys(value).length === 0;

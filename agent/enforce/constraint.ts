@@ -1,0 +1,60 @@
+import { LABELS } from '@fso/shared/api';
+import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { byText, sortedSet } from './compare.ts';
+import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
+import { shortHash } from './labels.ts';
+
+/** What the policies of one constraint have in common. */
+export interface ConstraintGroup {
+  readonly regions: readonly string[];
+  /** Gatekeeper's word: deny | warn | dryrun | scoped. */
+  readonly action: string;
+  readonly excludedNamespaces: readonly string[];
+  readonly scoped: readonly ScopedEnforcementAction[];
+}
+
+/** `geo-<action>-<hash of the group>`: equal groups meet in one object, an other region list is an other object. */
+export const constraintName = (group: ConstraintGroup): string => {
+  const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped];
+  return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
+};
+
+/** The whole body for server-side apply. */
+export const constraintBody = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): Constraint => ({
+  apiVersion: GEO_RESIDENCY_KIND.apiVersion,
+  kind: GEO_RESIDENCY_KIND.kind,
+  metadata: { name: constraintName(group), labels: { [LABELS.component]: 'constraint' } },
+  spec: specFor(group, entries),
+});
+
+const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): NonNullable<Constraint['spec']> => {
+  const spec: ConstraintSpec = {
+    enforcementAction: group.action,
+    ...(group.action === 'scoped' ? { scopedEnforcementActions: group.scoped } : {}),
+    match: {
+      kinds: [{ apiGroups: [''], kinds: ['Pod'] }],
+      namespaces: sortedSet(entries.map((entry) => entry.pattern)),
+      ...(group.excludedNamespaces.length > 0 ? { excludedNamespaces: sortedSet(group.excludedNamespaces) } : {}),
+    },
+    parameters: { regions: sortedSet(group.regions), policies: sortedEntries(entries) },
+  };
+  return spec as NonNullable<Constraint['spec']>;
+};
+
+const sortedEntries = (entries: readonly ConstraintEntry[]): ConstraintEntry[] =>
+  [...entries].sort((a, b) => byText(a.name, b.name) || byText(a.pattern, b.pattern));
+
+const specOf = (constraint: Constraint): ConstraintSpec => (constraint.spec ?? {}) as ConstraintSpec;
+
+/** The group that a constraint in the cluster stands for, as far as it says. */
+export const groupOf = (constraint: Constraint): ConstraintGroup => {
+  const { enforcementAction = 'deny', scopedEnforcementActions = [], match, parameters } = specOf(constraint);
+  return {
+    regions: parameters?.regions ?? [],
+    action: enforcementAction,
+    excludedNamespaces: match?.excludedNamespaces ?? [],
+    scoped: scopedEnforcementActions,
+  };
+};
+
+export const entriesOf = (constraint: Constraint): readonly ConstraintEntry[] => specOf(constraint).parameters?.policies ?? [];

@@ -1,0 +1,92 @@
+import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { desiredFloor, planFloor } from './floor.ts';
+
+const all = desiredFloor() as ValidatingAdmissionPolicy[];
+const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+const bindings = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
+
+/** As the API server gives it back: empty lists left out, fields of its own added. */
+const served = (object: ValidatingAdmissionPolicy): ValidatingAdmissionPolicy => {
+  const copy = JSON.parse(JSON.stringify(object, (_, value) => (Array.isArray(value) && value.length === 0 ? undefined : value)));
+  return { ...copy, metadata: { ...copy.metadata, uid: 'u', generation: 1 }, status: { observedGeneration: 1 } };
+};
+
+const without = (name: string) => policies.filter(({ metadata }) => metadata.name !== name).map(served);
+const PODS = 'fso-floor-pods-deny';
+const pods = policies.find(({ metadata }) => metadata.name === PODS) ?? expect.fail();
+
+const MORE_LABELS = { matchConstraints: { objectSelector: { matchLabels: { app: 'no' } } } };
+const LESS_RESOURCES = {
+  matchConstraints: {
+    resourceRules: [
+      {
+        apiGroups: [''],
+        apiVersions: ['*'],
+        operations: ['CREATE', 'UPDATE'],
+        resources: ['pods'],
+        scope: 'Namespaced',
+        resourceNames: ['x'],
+      },
+    ],
+  },
+};
+
+describe('planFloor', () => {
+  it('installs policies before bindings, and then has nothing to do', () => {
+    const actions = planFloor([], []);
+    expect(actions.map(({ key }) => key.split('/')[0])).toEqual([
+      ...policies.map(() => 'ValidatingAdmissionPolicy'),
+      ...bindings.map(() => 'ValidatingAdmissionPolicyBinding'),
+    ]);
+    expect(planFloor(policies.map(served), bindings.map(served))).toEqual([]);
+  });
+
+  it('selects one action by each binding, and every policy fails closed', () => {
+    expect(bindings.map(({ spec }) => [spec?.['policyName'], spec?.['validationActions']])).toEqual([
+      ['fso-floor-pods-deny', ['Deny', 'Audit']],
+      ['fso-floor-pods-warn', ['Warn', 'Audit']],
+      ['fso-floor-pods-dryrun', ['Audit']],
+      ['fso-floor-workloads-deny', ['Warn', 'Audit']],
+      ['fso-floor-workloads-warn', ['Warn', 'Audit']],
+      ['fso-floor-bindings-deny', ['Deny', 'Audit']],
+    ]);
+    expect(policies.every(({ spec }) => spec?.['failurePolicy'] === 'Fail')).toBe(true);
+  });
+
+  it('puts back what is missing or changed', () => {
+    expect(planFloor(without(PODS), bindings.map(served))).toMatchObject([
+      { type: 'apply', key: `ValidatingAdmissionPolicy/${PODS}`, reason: 'Install' },
+    ]);
+    for (const change of [
+      { failurePolicy: 'Ignore' },
+      { validations: [{ expression: 'true' }] },
+      { variables: [] },
+      MORE_LABELS,
+      LESS_RESOURCES,
+    ]) {
+      const changed = { ...served(pods), spec: { ...served(pods).spec, ...change } };
+      expect(planFloor([...without(PODS), changed], bindings.map(served))).toMatchObject([{ type: 'apply', reason: 'Drift' }]);
+    }
+  });
+
+  it('makes a policy anew that someone narrowed by conditions of their own', () => {
+    const narrowed = { ...served(pods), spec: { ...served(pods).spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
+    expect(planFloor([...without(PODS), narrowed], bindings.map(served))).toMatchObject([
+      { type: 'delete', reason: 'Drift', ref: { name: PODS } },
+      { type: 'apply', reason: 'Drift' },
+    ]);
+  });
+
+  it('leaves the bind gate out on clusters that cannot have it, and takes it away', () => {
+    expect(planFloor(policies.map(served), bindings.map(served), { bindGate: false })).toMatchObject([
+      { type: 'delete', key: 'ValidatingAdmissionPolicyBinding/fso-floor-bindings-deny', reason: 'Leave' },
+      { type: 'delete', key: 'ValidatingAdmissionPolicy/fso-floor-bindings-deny', reason: 'Leave' },
+    ]);
+  });
+
+  it('leaves policies of others alone', () => {
+    const other = { metadata: { name: 'other', labels: { 'compliance.gov/component': 'floor' } }, spec: {} };
+    expect(planFloor([...policies.map(served), other], bindings.map(served))).toEqual([]);
+  });
+});

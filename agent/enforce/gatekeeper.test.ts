@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
+import { planGovernance } from './governance.ts';
+import type { Constraint } from './kinds.ts';
+import { desiredTemplate } from './template.ts';
+import type { Action, PolicyInput } from './types.ts';
+
+const template = desiredTemplate();
+const namespaces = NAMESPACES.map((name) => namespaceOf(name));
+const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
+const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
+const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
+
+const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[] | undefined) =>
+  planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
+
+const enforcedAt = (constraint: Constraint): Constraint => ({
+  ...constraint,
+  status: {
+    byPod: [
+      {
+        id: 'webhook',
+        observedGeneration: constraint.metadata.generation ?? 0,
+        constraintUID: constraint.metadata.uid ?? '',
+        enforced: true,
+        operations: ['webhook'],
+      },
+    ],
+  },
+});
+
+/** What the cluster holds after the actions; Gatekeeper has not looked yet at what changed. */
+const apply = (constraints: readonly Constraint[], actions: readonly Action[]): Constraint[] => {
+  const held = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
+  for (const action of actions) {
+    if (action.type === 'delete') held.delete(action.ref.name);
+    else if (action.kind.kind === 'K8sGeoResidency') {
+      const before = held.get(action.body.metadata.name);
+      const metadata = { ...action.body.metadata, uid: 'u', generation: (before?.metadata.generation ?? 0) + 1 };
+      held.set(metadata.name, { ...action.body, metadata, ...(before?.status === undefined ? {} : { status: before.status }) });
+    }
+  }
+  return [...held.values()];
+};
+
+const settle = (policies: readonly PolicyInput[], start: readonly Constraint[]): Constraint[] => {
+  let constraints = [...start];
+  for (let round = 0; round < 10; round += 1) {
+    const actions = plan(policies, constraints);
+    if (actions.length === 0) return constraints;
+    constraints = apply(constraints, actions).map(enforcedAt);
+  }
+  return expect.fail('never settles');
+};
+
+const summary = (constraints: readonly Constraint[]) =>
+  constraints.map(({ spec }) => [spec?.parameters?.regions?.join(), spec?.parameters?.policies?.map(({ name }) => name).join()]);
+
+describe('planGatekeeper', () => {
+  it('waits for Gatekeeper, then for its constraint kind', () => {
+    const governance = planGovernance([eu], namespaces, NOW);
+    const base = { governance, template: undefined, constraints: undefined };
+    expect(planGatekeeper({ ...base, gatekeeperServed: false })).toEqual([]);
+    expect(planGatekeeper({ ...base, gatekeeperServed: true })).toMatchObject([
+      { key: 'ConstraintTemplate/k8sgeoresidency', reason: 'Install' },
+    ]);
+    expect(planGatekeeper({ ...base, template, gatekeeperServed: true })).toEqual([]);
+  });
+
+  it('puts a changed template back', () => {
+    const changed = { ...template, spec: { ...template.spec, targets: [] } };
+    const governance = planGovernance([], namespaces, NOW);
+    expect(planGatekeeper({ governance, template: changed, constraints: [], gatekeeperServed: true })).toMatchObject([{ reason: 'Drift' }]);
+  });
+
+  it('moves a policy make-before-break', () => {
+    const before = settle([eu, other], []);
+    expect(summary(before)).toEqual([['eu-west-1', 'team/eu,team/other']]);
+    const joined = apply(before, plan([wider, other], before));
+    expect(summary(joined)).toEqual([
+      ['eu-west-1', 'team/eu,team/other'],
+      ['eu-central-1,eu-west-1', 'team/eu'],
+    ]);
+    expect(plan([wider, other], joined)).toEqual([]);
+    const enforced = joined.map(enforcedAt);
+    expect(plan([wider, other], enforced)).toMatchObject([{ type: 'apply', reason: 'Leave', policies: ['team/other'] }]);
+    expect(summary(apply(enforced, plan([wider, other], enforced)))).toEqual([
+      ['eu-west-1', 'team/other'],
+      ['eu-central-1,eu-west-1', 'team/eu'],
+    ]);
+  });
+
+  it('drops what governs no more at once, and constraints that nobody needs', () => {
+    const before = settle([eu, other], []);
+    const expired = policyOf('eu', { ...eu.spec, expiryDate: '2026-01-01T00:00:00Z' });
+    expect(plan([expired, other], before)).toMatchObject([{ type: 'apply', reason: 'Leave', policies: ['team/other'] }]);
+    expect(plan([{ ...eu, deleting: true }], before)).toMatchObject([
+      { type: 'delete', reason: 'Leave', policies: ['team/eu', 'team/other'] },
+    ]);
+  });
+
+  it('puts back what someone changed, and makes anew what someone narrowed', () => {
+    const [constraint] = settle([eu], []);
+    if (constraint === undefined) return expect.fail('no constraint');
+    const { spec } = constraint;
+    expect(plan([eu], [{ ...constraint, spec: { ...spec, enforcementAction: 'dryrun' } }])).toMatchObject([
+      { type: 'apply', reason: 'Drift' },
+    ]);
+    const match = { ...spec?.match, labelSelector: { matchLabels: { app: 'no' } } };
+    expect(plan([eu], [{ ...constraint, spec: { ...spec, match } }])).toMatchObject([
+      { type: 'delete' },
+      { type: 'apply', reason: 'Drift' },
+    ]);
+  });
+
+  it('leaves constraints of others alone', () => {
+    expect(plan([], [{ metadata: { name: 'by-hand' }, spec: { enforcementAction: 'warn' } }])).toEqual([]);
+  });
+
+  it('settles from any policies to any others, and breaks nothing before the new is made', () => {
+    fc.assert(
+      fc.property(anyPolicies, anyPolicies, (before, after) => {
+        const start = settle(before, []);
+        const settled = settle(after, start);
+        const wanted = planGovernance(after, namespaces, NOW).constraints;
+        expect(new Map(settled.map(({ metadata, spec }) => [metadata.name, spec]))).toEqual(
+          new Map(wanted.map(({ name, body }) => [name, (body as Constraint).spec])),
+        );
+        // Whatever moves is at first still in an object that Gatekeeper enforced before.
+        const known = new Set(start.map(({ metadata }) => metadata.name));
+        const half = apply(start, plan(after, start)).filter(({ metadata }) => known.has(metadata.name));
+        const governing = new Set(wanted.flatMap(({ policies }) => policies));
+        expect(namesIn(half)).toEqual(expect.arrayContaining(namesIn(start).filter((name) => governing.has(name))));
+      }),
+    );
+  });
+});
+
+const namesIn = (constraints: readonly Constraint[]): string[] =>
+  constraints.flatMap(({ spec }) => spec?.parameters?.policies?.map(({ name }) => name) ?? []);
+
+describe('readiness', () => {
+  const [constraint] = settle([eu], []);
+  const live = constraint ?? expect.fail();
+  const [pod] = live.status?.byPod ?? [];
+
+  it('wants every pod of Gatekeeper at the live generation of the live object, a webhook among them', () => {
+    expect(isConstraintEnforced(live)).toBe(true);
+    const broken = [
+      [],
+      [{ ...pod, observedGeneration: 0 }],
+      [{ ...pod, constraintUID: 'former' }],
+      [{ ...pod, enforced: false }],
+      [{ ...pod, errors: [{ message: 'x' }] }],
+      [{ ...pod, operations: ['audit'] }],
+      [pod ?? {}, { ...pod, observedGeneration: 0 }],
+    ];
+    for (const byPod of broken) expect(isConstraintEnforced({ ...live, status: { byPod } })).toBe(false);
+  });
+
+  it('wants the template compiled everywhere', () => {
+    const metadata = { ...template.metadata, uid: 't', generation: 2 };
+    const byPod = [{ observedGeneration: 2, templateUID: 't' }];
+    expect(isTemplateReady({ ...template, metadata, status: { created: true, byPod } })).toBe(true);
+    expect(isTemplateReady({ ...template, metadata, status: { created: true, byPod: [] } })).toBe(false);
+    expect(isTemplateReady({ ...template, metadata, status: { created: false, byPod } })).toBe(false);
+    expect(
+      isTemplateReady({ ...template, metadata, status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] } }),
+    ).toBe(false);
+  });
+});

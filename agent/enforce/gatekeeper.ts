@@ -1,0 +1,150 @@
+import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
+import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { covers, sortedSet } from './compare.ts';
+import { constraintBody, constraintName, entriesOf, groupOf } from './constraint.ts';
+import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
+import { desiredTemplate } from './template.ts';
+import type { Action, DesiredConstraint, Governance } from './types.ts';
+
+export interface GatekeeperInput {
+  readonly governance: Pick<Governance, 'constraints'>;
+  readonly template: Template | undefined;
+  /** Every K8sGeoResidency of the cluster; undefined while that kind is not served. */
+  readonly constraints: readonly Constraint[] | undefined;
+  /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
+  readonly gatekeeperServed: boolean;
+}
+
+/**
+ * What lock 2 needs now: the template first, constraints once their kind is served.
+ *
+ * A policy that moves to an other constraint stays in the one it had until Gatekeeper enforces the new one; a policy
+ * that governs no more leaves at once.
+ */
+export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed }: GatekeeperInput): Action[] => {
+  if (!gatekeeperServed) return [];
+  return [...planTemplate(template), ...(constraints === undefined ? [] : planConstraints(governance.constraints, constraints))];
+};
+
+const planTemplate = (observed: Template | undefined): Action[] => {
+  const body = desiredTemplate();
+  if (observed !== undefined && covers(observed, body)) return [];
+  return [applyAction(CONSTRAINT_TEMPLATE_KIND, body, { reason: observed === undefined ? 'Install' : 'Drift', policies: [] })];
+};
+
+const applyAction = (
+  kind: typeof CONSTRAINT_TEMPLATE_KIND | typeof GEO_RESIDENCY_KIND,
+  body: Template | Constraint,
+  facts: { reason: string; policies: readonly string[] },
+): Action => ({ type: 'apply', key: `${kind.kind}/${body.metadata.name}`, kind, body, fieldManager: FIELD_MANAGERS.gatekeeper, ...facts });
+
+const deleteAction = (observed: Constraint, reason: string): Action => ({
+  type: 'delete',
+  key: `${GEO_RESIDENCY_KIND.kind}/${observed.metadata.name}`,
+  kind: GEO_RESIDENCY_KIND,
+  ref: { name: observed.metadata.name },
+  reason,
+  policies: namesOf(entriesOf(observed)),
+});
+
+const planConstraints = (desired: readonly DesiredConstraint[], observed: readonly Constraint[]): Action[] => {
+  const wanted = new Map(desired.map((constraint) => [constraint.name, constraint]));
+  const present = new Map(observed.map((constraint) => [constraint.metadata.name, constraint]));
+  const moving = findMoving(desired, present);
+  const kept = [...present.values()].filter((constraint) => wanted.has(constraint.metadata.name) || isOurs(constraint));
+  const names = sortedSet([...wanted.keys(), ...kept.map((constraint) => constraint.metadata.name)]);
+  return names.flatMap((name) => planConstraint(wanted.get(name), present.get(name), moving));
+};
+
+/** Policies whose desired constraint is not enforced yet. */
+const findMoving = (desired: readonly DesiredConstraint[], present: ReadonlyMap<string, Constraint>): ReadonlySet<string> => {
+  const moving = new Set<string>();
+  for (const { name, body } of desired) {
+    const observed = present.get(name);
+    const enforced = observed !== undefined && isConstraintEnforced(observed) && isUndisturbed(observed, body);
+    const held = new Set(enforced ? entriesOf(observed).map(entryId) : []);
+    for (const entry of entriesOf(body)) if (!held.has(entryId(entry))) moving.add(entry.name);
+  }
+  return moving;
+};
+
+const planConstraint = (wanted: DesiredConstraint | undefined, observed: Constraint | undefined, moving: ReadonlySet<string>): Action[] => {
+  const own = wanted === undefined ? [] : entriesOf(wanted.body);
+  const staying = stayingEntries(own, observed, moving);
+  const entries = [...own, ...staying];
+  const group = groupOf(wanted?.body ?? observed ?? { metadata: { name: '' } });
+  if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
+  const body = constraintBody(group, entries);
+  if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
+  if (covers(observed, body) && foreignFields(observed, body).length === 0) return [];
+  const action = applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) });
+  // Server-side apply cannot take away what an other writer added, and a selector added to `match` opens the lock.
+  return foreignFields(observed, body).length === 0 ? [action] : [deleteAction(observed, 'Drift'), action];
+};
+
+const stayingEntries = (
+  own: readonly ConstraintEntry[],
+  observed: Constraint | undefined,
+  moving: ReadonlySet<string>,
+): readonly ConstraintEntry[] => {
+  // A changed region list or action makes the name a lie: nothing of such an object is worth keeping.
+  if (observed === undefined || constraintName(groupOf(observed)) !== observed.metadata.name) return [];
+  const owned = new Set(namesOf(own));
+  return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
+};
+
+const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): string => {
+  const before = new Set(entriesOf(observed).map(entryId));
+  const after = new Set(entries.map(entryId));
+  if (![...after].every((id) => before.has(id))) return 'Join';
+  return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
+};
+
+/** The constraint reads as its group says, whatever its entries are. */
+const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
+  const expected = constraintBody(groupOf(body), entriesOf(observed));
+  return covers(observed.spec, expected.spec) && foreignFields(observed, expected).length === 0;
+};
+
+/** Fields of `spec` and `spec.match` that are not ours. The constraint's schema has no defaults, so someone wrote them. */
+const foreignFields = (observed: Constraint, body: Constraint): readonly string[] => [
+  ...extraKeys(observed.spec, body.spec),
+  ...extraKeys(observed.spec?.match, body.spec?.match),
+];
+
+const extraKeys = (actual: object | undefined, wanted: object | undefined): readonly string[] =>
+  Object.keys(actual ?? {}).filter((key) => !Object.hasOwn(wanted ?? {}, key));
+
+const OUR_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
+
+const isOurs = ({ metadata }: Constraint): boolean => OUR_NAME.test(metadata.name) || metadata.labels?.[LABELS.component] === 'constraint';
+
+const entryId = (entry: ConstraintEntry): string => `${entry.name} ${entry.pattern}`;
+
+const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(entries.map((entry) => entry.name));
+
+/**
+ * Whether every pod of Gatekeeper enforces the constraint as it reads now, its webhook among them.
+ *
+ * @see https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#constraints
+ */
+export const isConstraintEnforced = ({ metadata, status }: Constraint): boolean => {
+  const pods = status?.byPod ?? [];
+  const upToDate = pods.every(
+    (pod) =>
+      pod.enforced === true &&
+      pod.observedGeneration === metadata.generation &&
+      pod.constraintUID === metadata.uid &&
+      (pod.errors ?? []).length === 0,
+  );
+  return upToDate && pods.some((pod) => pod.operations?.includes('webhook') === true);
+};
+
+/** Whether every pod of Gatekeeper has compiled the template as it reads now. */
+export const isTemplateReady = ({ metadata, status }: Template): boolean => {
+  const pods = status?.byPod ?? [];
+  if (status?.created !== true || pods.length === 0) return false;
+  return pods.every(
+    (pod) => pod.observedGeneration === metadata.generation && pod.templateUID === metadata.uid && (pod.errors ?? []).length === 0,
+  );
+};

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { planGovernance } from './governance.ts';
+
+const namespaces = NAMESPACES.map((name) => namespaceOf(name));
+const EU = ['eu-west-1', 'eu-central-1'];
+
+describe('planGovernance', () => {
+  it('matches names and globs, and leaves excluded namespaces alone', () => {
+    const { policies } = planGovernance(
+      [
+        policyOf('exact', { targetNamespace: 'finance', allowedRegions: EU }),
+        policyOf('glob', { targetNamespace: 'finance*', allowedRegions: EU, excludedNamespaces: ['*-test'] }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(policies.get('team/exact')).toMatchObject({
+      kind: 'governing',
+      namespaces: ['finance'],
+      regions: ['eu-central-1', 'eu-west-1'],
+    });
+    expect(policies.get('team/glob')).toMatchObject({ kind: 'governing', namespaces: ['finance'] });
+  });
+
+  it('never takes a system namespace by glob, takes those of the cluster by name, and never its own', () => {
+    const plan = planGovernance(
+      [
+        policyOf('all', { targetNamespace: '*', allowedRegions: EU }),
+        policyOf('system', { targetNamespace: 'kube-system', allowedRegions: EU, enforcementAction: 'warn' }),
+        policyOf('own', { targetNamespace: 'fso-system', allowedRegions: EU }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(plan.policies.get('team/all')).toMatchObject({ namespaces: ['finance', 'finance-test', 'payments', 'web-prod'] });
+    expect(plan.policies.get('team/system')).toMatchObject({ namespaces: ['kube-system'] });
+    expect(plan.policies.get('team/own')).toMatchObject({ kind: 'invalid' });
+    const deny = plan.constraints.find(({ policies }) => policies.includes('team/all'));
+    expect(deny?.body).toMatchObject({
+      spec: {
+        match: {
+          namespaces: ['*'],
+          excludedNamespaces: ['fso-system', 'gatekeeper-system', 'kube-node-lease', 'kube-public', 'kube-system'],
+        },
+      },
+    });
+  });
+
+  it('intersects the policies of one action only', () => {
+    const { namespaces: governed } = planGovernance(
+      [
+        policyOf('a', { targetNamespace: 'finance', allowedRegions: EU }),
+        policyOf('b', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'us-east-1'] }),
+        policyOf('c', { targetNamespace: 'finance', allowedRegions: ['us-east-1'], enforcementAction: 'dryrun' }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(governed.get('finance')).toEqual({
+      namespace: 'finance',
+      actions: {
+        deny: { regions: ['eu-west-1'], policies: ['team/a', 'team/b'] },
+        dryrun: { regions: ['us-east-1'], policies: ['team/c'] },
+      },
+      policies: ['team/a', 'team/b', 'team/c'],
+    });
+  });
+
+  it('calls an empty intersection a conflict of each policy in it, and enforces it', () => {
+    const plan = planGovernance(
+      [
+        policyOf('a', { targetNamespace: 'finance', allowedRegions: EU }),
+        policyOf('b', { targetNamespace: 'fin*', allowedRegions: ['us-east-1'] }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(plan.namespaces.get('finance')?.actions.deny?.regions).toEqual([]);
+    expect(plan.policies.get('team/a')).toMatchObject({ conflicts: ['finance'] });
+    expect(plan.policies.get('team/b')).toMatchObject({ namespaces: ['finance', 'finance-test'], conflicts: ['finance'] });
+  });
+
+  it('waits for a namespace that is missing or on its way out, with lock 2 in place', () => {
+    const plan = planGovernance(
+      [policyOf('a', { targetNamespace: 'soon', allowedRegions: EU })],
+      [namespaceOf('soon', { terminating: true })],
+      NOW,
+    );
+    expect(plan.policies.get('team/a')).toMatchObject({ kind: 'namespaceMissing', message: expect.stringContaining('namespace soon') });
+    expect(plan.constraints).toMatchObject([{ policies: ['team/a'], body: { spec: { match: { namespaces: ['soon'] } } } }]);
+  });
+
+  it('refuses region groups and empty custom actions', () => {
+    const { policies, constraints } = planGovernance(
+      [
+        policyOf('group', { targetNamespace: 'finance', allowedRegions: ['group:eu'] }),
+        policyOf('custom', { targetNamespace: 'finance', allowedRegions: EU, enforcementAction: 'custom' }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(policies.get('team/group')).toMatchObject({ kind: 'invalid', message: expect.stringContaining('group:eu') });
+    expect(policies.get('team/custom')).toMatchObject({ kind: 'invalid', message: expect.stringContaining('scopedEnforcementActions') });
+    expect(constraints).toEqual([]);
+  });
+
+  it('gives Gatekeeper custom actions as written, and the floor those for the API server', () => {
+    const scopedEnforcementActions = [
+      { action: 'deny' as const, enforcementPoints: [{ name: 'vap.k8s.io' }] },
+      { action: 'warn' as const, enforcementPoints: [{ name: 'validation.gatekeeper.sh' }] },
+    ];
+    const plan = planGovernance(
+      [policyOf('a', { targetNamespace: 'finance', allowedRegions: EU, enforcementAction: 'custom', scopedEnforcementActions })],
+      namespaces,
+      NOW,
+    );
+    expect(Object.keys(plan.namespaces.get('finance')?.actions ?? {})).toEqual(['deny']);
+    expect(plan.constraints).toMatchObject([{ body: { spec: { enforcementAction: 'scoped', scopedEnforcementActions } } }]);
+  });
+
+  it('knows expired policies and when time changes something next', () => {
+    const expiring = (name: string, expiryDate: string) => policyOf(name, { targetNamespace: 'finance', allowedRegions: EU, expiryDate });
+    const plan = planGovernance([expiring('gone', '2026-01-03T10:30:00Z'), expiring('soon', '2026-01-20T00:00:00Z')], namespaces, NOW);
+    expect(plan.policies.get('team/gone')).toMatchObject({ kind: 'expired', expiredAt: '2026-01-03T10:30:00Z' });
+    expect(plan.namespaces.get('finance')?.policies).toEqual(['team/soon']);
+    expect(plan.nextChangeAt).toEqual(new Date('2026-01-06T00:00:00Z'));
+    expect(planGovernance([expiring('gone', '2026-01-03T10:30:00Z')], namespaces, NOW).nextChangeAt).toBeUndefined();
+  });
+
+  it('shares one constraint between policies that say the same', () => {
+    const plan = planGovernance(
+      [
+        policyOf('a', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] }),
+        policyOf('b', { targetNamespace: 'payments', allowedRegions: ['eu-central-1', 'eu-west-1'], excludedNamespaces: ['other'] }),
+        policyOf('c', { targetNamespace: 'web', allowedRegions: ['eu-central-1'] }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(plan.constraints.map(({ policies }) => policies).sort()).toEqual([['team/a', 'team/b'], ['team/c']]);
+  });
+
+  it('does not depend on the order of policies and namespaces', () => {
+    fc.assert(
+      fc.property(anyPolicies, fc.shuffledSubarray([...namespaces], { minLength: namespaces.length }), (policies, shuffled) => {
+        const plan = planGovernance(policies, namespaces, NOW);
+        expect(planGovernance([...policies].reverse(), shuffled, NOW)).toEqual(plan);
+      }),
+    );
+  });
+
+  it('is quick with thousands of policies and namespaces', () => {
+    const many = Array.from({ length: 3000 }, (_, index) => `ns-${index}`);
+    const policies = many.map((name) => policyOf(name, { targetNamespace: name, allowedRegions: EU }));
+    const plan = planGovernance(
+      policies,
+      many.map((name) => namespaceOf(name)),
+      NOW,
+    );
+    expect(plan.namespaces.size).toBe(3000);
+    expect(plan.constraints).toHaveLength(1);
+  });
+});

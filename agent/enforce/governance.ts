@@ -1,0 +1,183 @@
+import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
+import { matchesNamespace } from '@fso/shared/compile';
+import { byText, sortedSet } from './compare.ts';
+import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
+import type { ConstraintEntry } from './kinds.ts';
+import { isGlob, isUngovernable, protectedFrom } from './system-namespaces.ts';
+import type {
+  ActionGovernance,
+  DesiredConstraint,
+  Governance,
+  NamespaceGovernance,
+  NamespaceInput,
+  PolicyInput,
+  PolicyOutcome,
+} from './types.ts';
+
+const DAY_MS = 86_400_000;
+/** Days before its expiry on which a policy is announced to expire. */
+export const EXPIRY_WARNING_DAYS: readonly number[] = [14, 7, 1];
+
+/** Enforcement points of Gatekeeper that mean the API server's own admission, which is what the floor is. */
+const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
+
+/** A policy that governs, ready to be matched. */
+interface Ruling {
+  readonly key: string;
+  readonly spec: SovereignPolicySpec;
+  readonly regions: readonly string[];
+  readonly excluded: readonly string[];
+  readonly actions: readonly FloorAction[];
+}
+
+/**
+ * What governs each namespace, and what each policy does, at one moment.
+ *
+ * A policy that is being deleted governs nothing and has no outcome. A namespace that is being deleted accepts no new
+ * pod: it counts as gone. Policies meet in an intersection only with policies of the same action, so a dryrun policy
+ * never blocks. A `custom` policy takes part in the floor with each action that it scopes to `vap.k8s.io` or `*`.
+ */
+export const planGovernance = (policies: readonly PolicyInput[], namespaces: readonly NamespaceInput[], now: Date): Governance => {
+  const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
+  const outcomes = new Map<string, PolicyOutcome>();
+  const rulings: Ruling[] = [];
+  for (const policy of living) {
+    const verdict = judge(policy, now);
+    if ('kind' in verdict) outcomes.set(policy.key, verdict);
+    else rulings.push(verdict);
+  }
+  const governed = govern(rulings, namespaces);
+  for (const [key, outcome] of governingOutcomes(rulings, governed)) outcomes.set(key, outcome);
+  return { namespaces: governed, policies: outcomes, constraints: planConstraints(rulings), nextChangeAt: nextChange(living, now) };
+};
+
+const judge = ({ key, spec }: PolicyInput, now: Date): Ruling | PolicyOutcome => {
+  const regions = sortedSet(spec.allowedRegions);
+  if (spec.expiryDate !== undefined && Date.parse(spec.expiryDate) <= now.getTime()) {
+    return { kind: 'expired', regions, expiredAt: spec.expiryDate };
+  }
+  const problem = findProblem(spec);
+  if (problem !== undefined) return { kind: 'invalid', message: problem };
+  return { key, spec, regions, excluded: excludedOf(spec), actions: floorActions(spec) };
+};
+
+const findProblem = (spec: SovereignPolicySpec): string | undefined => {
+  const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
+  if (group !== undefined) {
+    return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
+  }
+  if (isUngovernable(spec.targetNamespace)) {
+    return `spec.targetNamespace: ${spec.targetNamespace} runs the enforcement itself and cannot be governed`;
+  }
+  if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
+    return 'spec.scopedEnforcementActions: enforcementAction custom needs at least one scoped action';
+  }
+  return undefined;
+};
+
+/** An exact target has nothing to exclude but itself; leaving the rest out lets more policies share one constraint. */
+const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): readonly string[] => {
+  if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace)]);
+  return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
+};
+
+const floorActions = (spec: SovereignPolicySpec): readonly FloorAction[] => {
+  if (spec.enforcementAction !== 'custom') return [spec.enforcementAction];
+  const scoped = spec.scopedEnforcementActions ?? [];
+  return FLOOR_ACTIONS.filter((action) =>
+    scoped.some((entry) => entry.action === action && entry.enforcementPoints.some((point) => FLOOR_POINTS.has(point.name))),
+  );
+};
+
+/** Exact targets are looked up, only globs are tried on each namespace: thousands of both stay cheap. */
+const govern = (rulings: readonly Ruling[], namespaces: readonly NamespaceInput[]): Map<string, NamespaceGovernance> => {
+  const globs = rulings.filter((ruling) => isGlob(ruling.spec.targetNamespace));
+  const exact = Map.groupBy(rulings, (ruling) => ruling.spec.targetNamespace);
+  const governed = new Map<string, NamespaceGovernance>();
+  for (const { name, terminating } of [...namespaces].sort((a, b) => byText(a.name, b.name))) {
+    if (terminating) continue;
+    const matching = [...(exact.get(name) ?? []), ...globs.filter((ruling) => matchesNamespace(ruling.spec.targetNamespace, name))].filter(
+      (ruling) => !ruling.excluded.some((pattern) => matchesNamespace(pattern, name)),
+    );
+    if (matching.length > 0) governed.set(name, combine(name, matching));
+  }
+  return governed;
+};
+
+const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovernance => {
+  const actions: Partial<Record<FloorAction, ActionGovernance>> = {};
+  for (const action of FLOOR_ACTIONS) {
+    const taking = rulings.filter((ruling) => ruling.actions.includes(action));
+    if (taking.length > 0) actions[action] = { regions: commonRegions(taking), policies: sortedSet(taking.map((ruling) => ruling.key)) };
+  }
+  return { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)) };
+};
+
+const commonRegions = (rulings: readonly Pick<Ruling, 'regions'>[]): readonly string[] => {
+  const [first, ...others] = rulings;
+  return (first?.regions ?? []).filter((region) => others.every((other) => other.regions.includes(region)));
+};
+
+const governingOutcomes = (
+  rulings: readonly Ruling[],
+  governed: ReadonlyMap<string, NamespaceGovernance>,
+): ReadonlyMap<string, PolicyOutcome> => {
+  const namespaces = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
+  const conflicts = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
+  for (const governance of governed.values()) {
+    for (const key of governance.policies) namespaces.get(key)?.push(governance.namespace);
+    for (const key of conflicting(governance)) conflicts.get(key)?.push(governance.namespace);
+  }
+  return new Map(
+    rulings.map((ruling) => [ruling.key, outcomeOf(ruling, namespaces.get(ruling.key) ?? [], conflicts.get(ruling.key) ?? [])]),
+  );
+};
+
+/** Policies of one namespace that leave no region together. */
+const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
+  sortedSet(Object.values(actions).flatMap(({ regions, policies }) => (regions.length === 0 ? policies : [])));
+
+const outcomeOf = ({ regions, spec }: Ruling, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
+  namespaces.length > 0
+    ? { kind: 'governing', regions, namespaces, conflicts }
+    : { kind: 'namespaceMissing', regions, message: missingMessage(spec) };
+
+const missingMessage = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): string => {
+  if (isGlob(targetNamespace)) return `no namespace matches ${targetNamespace}; the policy takes effect as soon as one does`;
+  return excludedNamespaces.some((pattern) => matchesNamespace(pattern, targetNamespace))
+    ? `spec.excludedNamespaces excludes the target namespace ${targetNamespace} itself`
+    : `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`;
+};
+
+const groupOfRuling = ({ regions, spec, excluded }: Ruling): ConstraintGroup => ({
+  regions,
+  action: spec.enforcementAction === 'custom' ? 'scoped' : spec.enforcementAction,
+  excludedNamespaces: excluded,
+  scoped: spec.enforcementAction === 'custom' ? (spec.scopedEnforcementActions ?? []) : [],
+});
+
+/**
+ * One constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so a
+ * namespace that does not exist yet is covered at its creation; Gatekeeper ANDs what several constraints say of one namespace.
+ */
+const planConstraints = (rulings: readonly Ruling[]): readonly DesiredConstraint[] => {
+  const groups = Map.groupBy(rulings, (ruling) => constraintName(groupOfRuling(ruling)));
+  return [...groups]
+    .sort(([a], [b]) => byText(a, b))
+    .flatMap(([name, members]) => {
+      const [first] = members;
+      if (first === undefined) return [];
+      const entries: ConstraintEntry[] = members.map((ruling) => ({ name: ruling.key, pattern: ruling.spec.targetNamespace }));
+      return [{ name, policies: sortedSet(entries.map((entry) => entry.name)), body: constraintBody(groupOfRuling(first), entries) }];
+    });
+};
+
+const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {
+  const times = policies.flatMap(({ spec }) => {
+    if (spec.expiryDate === undefined) return [];
+    const expiry = Date.parse(spec.expiryDate);
+    return [0, ...EXPIRY_WARNING_DAYS].map((days) => expiry - days * DAY_MS);
+  });
+  const next = times.reduce((least, time) => (time > now.getTime() && time < least ? time : least), Number.POSITIVE_INFINITY);
+  return Number.isFinite(next) ? new Date(next) : undefined;
+};

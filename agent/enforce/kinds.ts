@@ -1,0 +1,28 @@
+import type { FloorAction } from '@fso/shared/api';
+import type { ConstraintTemplate, K8sGeoResidency } from '@fso/shared/kube';
+
+/** One policy that a constraint enforces: its key and its targetNamespace. */
+export interface ConstraintEntry {
+  readonly name: string;
+  readonly pattern: string;
+}
+
+export interface ScopedEnforcementAction {
+  readonly action: FloorAction;
+  readonly enforcementPoints: readonly { readonly name: string }[];
+}
+
+/** The spec of a K8sGeoResidency as this system writes it. What is read back may lack any of it. */
+export interface ConstraintSpec {
+  readonly enforcementAction?: string;
+  readonly scopedEnforcementActions?: readonly ScopedEnforcementAction[];
+  readonly match?: {
+    readonly kinds?: readonly { readonly apiGroups: readonly string[]; readonly kinds: readonly string[] }[];
+    readonly namespaces?: readonly string[];
+    readonly excludedNamespaces?: readonly string[];
+  };
+  readonly parameters?: { readonly regions?: readonly string[]; readonly policies?: readonly ConstraintEntry[] };
+}
+
+export type Constraint = K8sGeoResidency;
+export type Template = ConstraintTemplate;

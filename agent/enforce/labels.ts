@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+import { byText } from './compare.ts';
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const MAX_LABEL_VALUE = 63;
+const HASH_LENGTH = 8;
+
+export const shortHash = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length);
+
+/** A text as a label value: cut, with a hash of the whole as its end, when it is too long. */
+export const labelSafe = (text: string): string => {
+  if (text.length <= MAX_LABEL_VALUE) return text;
+  const head = text.slice(0, MAX_LABEL_VALUE - HASH_LENGTH - 1).replace(/[^A-Za-z0-9]+$/, '');
+  return `${head}-${shortHash(text, HASH_LENGTH)}`;
+};
+
+/** `eu-central-1,eu-west-1` as a label value: `eu-central-1_eu-west-1`. */
+export const regionsLabel = (exact: string): string => labelSafe(exact.replaceAll(',', '_'));
+
+/** RFC 3339 in UTC, whole seconds: `2026-01-03T10:30:00Z`. */
+export const timeText = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
+
+/** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
+export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
+
+/** A list as an annotation holds it. */
+export const joined = (values: readonly string[]): string => [...values].sort(byText).join(',');

@@ -1,0 +1,188 @@
+import {
+  FIELD_MANAGERS,
+  FLOOR_ACTIONS,
+  FLOOR_LABEL_VALUE,
+  type FloorAction,
+  floorLabel,
+  floorPoliciesAnnotation,
+  floorRegionsAnnotation,
+  LABELS,
+} from '@fso/shared/api';
+import { NAMESPACE_KIND } from '@fso/shared/kube';
+import { byText } from './compare.ts';
+import { joined, labelSafe, regionsLabel, timeLabel, timeText } from './labels.ts';
+import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOutcome } from './types.ts';
+
+type Values = Readonly<Record<string, string>>;
+type Outcomes = ReadonlyMap<string, PolicyOutcome>;
+
+/** Value of a floor label that must not select: it takes the label from a writer whose field apply cannot remove. */
+const RELEASED = 'released';
+const EXPIRED = 'expired';
+
+/** What a namespace shall say of its governance, but for the time of the change. */
+interface Desired {
+  readonly annotations: Values;
+  readonly policies: readonly string[];
+  readonly reason: 'Govern' | 'Release';
+}
+
+/**
+ * The namespaces whose labels and annotations say something else than they should: one server-side apply each.
+ *
+ * Annotations hold exact values, and the labels follow from them. A namespace that nothing governs any more keeps them as
+ * an audit trail, with `enforcement-action` `released` or `expired` and without what selects it into the floor.
+ * `updated-at` moves only together with something else.
+ */
+export const planNamespaces = (
+  governance: Pick<Governance, 'namespaces' | 'policies'>,
+  namespaces: readonly NamespaceInput[],
+  now: Date,
+): Action[] =>
+  namespaces.flatMap((namespace) => {
+    if (namespace.terminating) return [];
+    const governed = governance.namespaces.get(namespace.name);
+    const desired = governed === undefined ? releasedValues(namespace, governance.policies) : governedValues(governed, governance.policies);
+    return desired === undefined ? [] : planNamespace(namespace, desired, now);
+  });
+
+const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): Action[] => {
+  const drifted = hasDrifted(namespace);
+  const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
+  // An annotation of an action that does not govern steers nothing, and one that someone else owns would never go away.
+  const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
+  if (settled && sameValues(namespace.labels, labels, LABEL_KEYS)) return [];
+  const updatedAt = timeText(now);
+  const body = {
+    apiVersion: NAMESPACE_KIND.apiVersion,
+    kind: NAMESPACE_KIND.kind,
+    metadata: {
+      name: namespace.name,
+      labels: { ...labels, [LABELS.updatedAt]: timeLabel(updatedAt) },
+      annotations: { ...desired.annotations, [LABELS.updatedAt]: updatedAt },
+    },
+  };
+  return [
+    {
+      type: 'apply',
+      key: `${NAMESPACE_KIND.kind}/${namespace.name}`,
+      kind: NAMESPACE_KIND,
+      body,
+      fieldManager: FIELD_MANAGERS.namespaces,
+      reason: drifted ? 'Drift' : desired.reason,
+      policies: desired.policies,
+    },
+  ];
+};
+
+const governedValues = ({ actions, policies }: NamespaceGovernance, outcomes: Outcomes): Desired => {
+  const strongest = FLOOR_ACTIONS.find((action) => actions[action] !== undefined);
+  const leading = strongest === undefined ? { regions: customRegions(policies, outcomes), policies } : actions[strongest];
+  const [namespace = '', name = ''] = (leading?.policies[0] ?? '').split('/');
+  const annotations: Record<string, string> = {
+    [LABELS.allowedRegions]: joined(leading?.regions ?? []),
+    [LABELS.policyName]: name,
+    [LABELS.policyNamespace]: namespace,
+    [LABELS.enforcementAction]: strongest ?? 'custom',
+  };
+  for (const action of FLOOR_ACTIONS) {
+    const taking = actions[action];
+    if (taking === undefined) continue;
+    annotations[floorRegionsAnnotation(action)] = joined(taking.regions);
+    annotations[floorPoliciesAnnotation(action)] = joined(taking.policies);
+  }
+  return { annotations, policies, reason: 'Govern' };
+};
+
+/** Only `custom` policies without a part in the floor: what all of them allow. */
+const customRegions = (policies: readonly string[], outcomes: Outcomes): readonly string[] => {
+  const lists = policies.map((key) => {
+    const outcome = outcomes.get(key);
+    return outcome?.kind === 'governing' ? outcome.regions : [];
+  });
+  return (lists[0] ?? []).filter((region) => lists.every((list) => list.includes(region)));
+};
+
+/** Keys of the audit trail that stay when a namespace is released. */
+const TRAIL = [LABELS.allowedRegions, LABELS.policyName, LABELS.policyNamespace] as const;
+
+const releasedValues = (namespace: NamespaceInput, outcomes: Outcomes): Desired | undefined => {
+  const { labels, annotations } = namespace;
+  if (labels[LABELS.enforcementAction] === undefined && !FLOOR_ACTIONS.some((action) => isActive(labels, action))) return undefined;
+  const policies = formerPolicies(annotations);
+  const trail = Object.fromEntries(TRAIL.map((key) => [key, annotations[key] ?? '']));
+  return {
+    annotations: { ...trail, [LABELS.enforcementAction]: endState(annotations, policies, outcomes) },
+    policies,
+    reason: 'Release',
+  };
+};
+
+const endState = (annotations: Values, policies: readonly string[], outcomes: Outcomes): string => {
+  const current = annotations[LABELS.enforcementAction];
+  if (current === RELEASED || current === EXPIRED) return current;
+  return policies.some((key) => outcomes.get(key)?.kind === 'expired') ? EXPIRED : RELEASED;
+};
+
+const formerPolicies = (annotations: Values): readonly string[] => {
+  const named = `${annotations[LABELS.policyNamespace] ?? ''}/${annotations[LABELS.policyName] ?? ''}`;
+  const listed = FLOOR_ACTIONS.flatMap((action) => (annotations[floorPoliciesAnnotation(action)] ?? '').split(','));
+  return [...new Set([named, ...listed])].filter((key) => key !== '' && key !== '/').sort(byText);
+};
+
+/** The labels that belong to a set of annotations. */
+const labelsFor = (annotations: Values): Record<string, string> => {
+  const labels: Record<string, string> = {
+    [LABELS.allowedRegions]: regionsLabel(annotations[LABELS.allowedRegions] ?? ''),
+    [LABELS.policyName]: labelSafe(annotations[LABELS.policyName] ?? ''),
+    [LABELS.policyNamespace]: labelSafe(annotations[LABELS.policyNamespace] ?? ''),
+    [LABELS.enforcementAction]: annotations[LABELS.enforcementAction] ?? '',
+  };
+  for (const action of FLOOR_ACTIONS) {
+    if (annotations[floorRegionsAnnotation(action)] !== undefined) labels[floorLabel(action)] = FLOOR_LABEL_VALUE;
+  }
+  return labels;
+};
+
+const isActive = (labels: Values, action: FloorAction): boolean => labels[floorLabel(action)] === FLOOR_LABEL_VALUE;
+
+/**
+ * Floor labels that select without a policy behind them. Leaving out a label that only this field manager owns removes
+ * it; one that someone else has set stays, so it gets a value that selects nothing.
+ */
+const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
+  Object.fromEntries(
+    FLOOR_ACTIONS.filter(
+      (action) => drifted && isActive(namespace.labels, action) && annotations[floorRegionsAnnotation(action)] === undefined,
+    ).map((action) => [floorLabel(action), RELEASED]),
+  );
+
+/** Whether labels and annotations, written together, no longer belong together: someone else has changed them. */
+const hasDrifted = ({ labels, annotations }: NamespaceInput): boolean => {
+  if (!LABEL_KEYS.some((key) => labels[key] !== undefined) && !ANNOTATION_KEYS.some((key) => annotations[key] !== undefined)) return false;
+  return !sameValues(labels, labelsFor(annotations), LABEL_KEYS) || !isWhole(annotations);
+};
+
+const isWhole = (annotations: Values): boolean => {
+  if ([...TRAIL, LABELS.enforcementAction].some((key) => annotations[key] === undefined)) return false;
+  const pairs = FLOOR_ACTIONS.filter((action) => annotations[floorRegionsAnnotation(action)] !== undefined);
+  if (pairs.some((action) => annotations[floorPoliciesAnnotation(action)] === undefined)) return false;
+  const [strongest] = pairs;
+  return strongest === undefined || annotations[floorRegionsAnnotation(strongest)] === annotations[LABELS.allowedRegions];
+};
+
+const LABEL_KEYS: readonly string[] = [...TRAIL, LABELS.enforcementAction, ...FLOOR_ACTIONS.map(floorLabel)];
+const ANNOTATION_KEYS: readonly string[] = [
+  ...TRAIL,
+  LABELS.enforcementAction,
+  ...FLOOR_ACTIONS.flatMap((action) => [floorRegionsAnnotation(action), floorPoliciesAnnotation(action)]),
+];
+
+const sameValues = (actual: Values, wanted: Values, keys: readonly string[]): boolean =>
+  keys.every((key) => inert(key, actual[key]) === inert(key, wanted[key]));
+
+const FLOOR_LABELS: ReadonlySet<string> = new Set(FLOOR_ACTIONS.map(floorLabel));
+
+/** A disarmed floor label is as good as none. */
+const inert = (key: string, value: string | undefined): string | undefined =>
+  FLOOR_LABELS.has(key) && value !== FLOOR_LABEL_VALUE ? undefined : value;

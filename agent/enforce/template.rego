@@ -1,0 +1,236 @@
+# The residency decision of lock 2, in Rego.
+#
+# A pod is admitted only if no node outside of the allowed regions, nor a node without a region, can satisfy its required
+# node constraints. The decision is found by trial: a finite set of model nodes stands for every node there may be (each
+# region that the pod names, one region that nobody names, and no region at all), and every term is tried on them.
+# Texts are those of shared/residency, word for word.
+package k8sgeoresidency
+
+region_key := "topology.kubernetes.io/region"
+
+# A node in some region that nobody thought of. Not a string, so no pod can name it.
+unnamed := {"region": null}
+
+absent := {}
+
+subject := input.review.object
+
+operation := object.get(input.review, "operation", "")
+
+pod := subject.spec
+
+regions := {region | some region in list_of(input.parameters, "regions")}
+
+# Absent and null read as empty.
+list_of(from, key) := value if {
+	value := object.get(from, key, [])
+	is_array(value)
+} else := []
+
+object_of(from, key) := value if {
+	value := object.get(from, key, {})
+	is_object(value)
+} else := {}
+
+violation contains {"msg": msg, "details": {"policies": policies, "regions": sort(regions)}} if {
+	judged
+	problem := pod_problem
+	msg := sprintf("policy %s allows regions %s in namespace %s: %s; fix: %s", [
+		concat(", ", policies),
+		region_text,
+		object.get(subject.metadata, "namespace", object.get(input.review, "namespace", "")),
+		problem.violation,
+		problem.fix,
+	])
+}
+
+# When to judge. A change of placement is possible on gated pods only; every other update is let through, or the
+# finalizer of a pod from before the policy could never be removed. Audit knows no operation.
+judged if operation == "CREATE"
+
+judged if not operation in {"CREATE", "UPDATE", "DELETE", "CONNECT"}
+
+judged if {
+	operation == "UPDATE"
+	placement(subject) != placement(input.review.oldObject)
+}
+
+placement(of) := {
+	"gates": list_of(of.spec, "schedulingGates"),
+	"selector": object_of(of.spec, "nodeSelector"),
+	"affinity": node_affinity(of),
+}
+
+node_affinity(of) := object_of(object_of(of.spec, "affinity"), "nodeAffinity")
+
+# What is wrong with the pod. Undefined: nothing.
+pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": sprintf("remove spec.nodeName and %s", [selector_fix])} if {
+	pinned
+	not mirror_pod
+	count(regions) > 0
+} else := {"violation": "spec.nodeName bypasses the scheduler", "fix": selector_fix} if {
+	pinned
+	not mirror_pod
+} else := {"violation": open_placement, "fix": selector_fix} if {
+	not pinned
+	not daemon_set_pod
+}
+
+# In an audit the field is the scheduler's answer, not the author's wish.
+pinned if {
+	operation == "CREATE"
+	object.get(pod, "nodeName", "") != ""
+}
+
+selector_fix := sprintf("set spec.nodeSelector[\"%s\"] to one of %s", [region_key, concat(", ", sort(regions))]) if {
+	count(regions) > 0
+} else := "no region is allowed, ask the owners of the policies"
+
+region_text := concat(", ", sort(regions)) if {
+	count(regions) > 0
+} else := "(none)"
+
+open_placement := "nothing in the pod confines it to a region" if {
+	count(terms) == 0
+	not region_key in object.keys(selector)
+} else := sprintf("spec.nodeSelector allows region \"%s\"", [selector[region_key]]) if {
+	count(terms) == 0
+	not selector[region_key] in regions
+} else := sprintf("%s%s", [place(index), term_problem(terms[index])]) if {
+	index := min({i | some i, term in terms; term_problem(term)})
+}
+
+place(_) := "spec.nodeSelector" if region_key in object.keys(selector)
+
+place(index) := sprintf("required node affinity term %d", [index + 1]) if not region_key in object.keys(selector)
+
+terms := list_of(object_of(node_affinity(subject), "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms")
+
+selector := object_of(pod, "nodeSelector")
+
+# Which model node a term lets out. An empty term matches no node.
+term_problem(term) := " selects a node by name, not by region" if {
+	term_allows(term, unnamed)
+	count(list_of(term, "matchFields")) > 0
+} else := " does not confine the region" if {
+	term_allows(term, unnamed)
+} else := sprintf(" allows region \"%s\"", [outside(term)[0]]) if {
+	count(outside(term)) > 0
+} else := " allows nodes without a region" if {
+	term_allows(term, absent)
+}
+
+outside(term) := [value |
+	some value in named(term)
+	not value in regions
+	term_allows(term, {"region": value})
+]
+
+# In the order of the pod, so that the first one reported is the first one written.
+named(term) := array.concat(
+	[value |
+		some expression in list_of(term, "matchExpressions")
+		expression.key == region_key
+		some value in list_of(expression, "values")
+	],
+	[value | value := selector[region_key]],
+)
+
+term_allows(term, node) if {
+	count(list_of(term, "matchExpressions")) + count(list_of(term, "matchFields")) > 0
+	selector_allows(node)
+	every expression in list_of(term, "matchExpressions") {
+		expression_allows(expression, node)
+	}
+}
+
+selector_allows(_) if not region_key in object.keys(selector)
+
+selector_allows(node) if selector[region_key] == node.region
+
+# Other keys tie a node to no region: some node outside may satisfy them.
+expression_allows(expression, _) if expression.key != region_key
+
+expression_allows(expression, node) if {
+	expression.operator == "In"
+	node.region in list_of(expression, "values")
+}
+
+expression_allows(expression, node) if {
+	expression.operator == "NotIn"
+	not object.get(node, "region", "") in list_of(expression, "values")
+}
+
+expression_allows(expression, node) if {
+	expression.operator == "NotIn"
+	node == absent
+}
+
+expression_allows(expression, node) if {
+	expression.operator == "DoesNotExist"
+	node == absent
+}
+
+# A region is no number; that Gt and Lt let every region pass is the safe reading.
+expression_allows(expression, node) if {
+	not expression.operator in {"In", "NotIn", "DoesNotExist"}
+	node != absent
+}
+
+# The pod of a DaemonSet: its controller replaces every required term by one that names the node. Bind decides.
+daemon_set_pod if {
+	made_by_controller
+	some owner in list_of(subject.metadata, "ownerReferences")
+	owner.kind == "DaemonSet"
+	startswith(owner.apiVersion, "apps/")
+	owner.controller == true
+	count(terms) > 0
+	every term in terms {
+		one_node(term)
+	}
+}
+
+made_by_controller if operation != "CREATE"
+
+made_by_controller if input.review.userInfo.username == "system:serviceaccount:kube-system:daemon-set-controller"
+
+one_node(term) if {
+	count(list_of(term, "matchExpressions")) == 0
+	fields := list_of(term, "matchFields")
+	count(fields) == 1
+	fields[0].key == "metadata.name"
+	fields[0].operator == "In"
+	count(list_of(fields[0], "values")) == 1
+}
+
+# A kubelet's record of a static pod on its own node, which runs anyway: refusing the record would only hide it.
+mirror_pod if {
+	subject.metadata.annotations["kubernetes.io/config.mirror"]
+	input.review.userInfo.username == sprintf("system:node:%s", [pod.nodeName])
+}
+
+# The policies that govern this namespace, of those that share the constraint.
+policies := sort({policy.name |
+	some policy in list_of(input.parameters, "policies")
+	pattern_matches(policy.pattern, object.get(subject.metadata, "namespace", object.get(input.review, "namespace", "")))
+})
+
+pattern_matches(pattern, namespace) if pattern == namespace
+
+pattern_matches(pattern, namespace) if {
+	endswith(pattern, "*")
+	not startswith(pattern, "*")
+	startswith(namespace, trim_suffix(pattern, "*"))
+}
+
+pattern_matches(pattern, namespace) if {
+	startswith(pattern, "*")
+	not endswith(pattern, "*")
+	endswith(namespace, trim_prefix(pattern, "*"))
+}
+
+pattern_matches(pattern, namespace) if {
+	startswith(pattern, "*")
+	endswith(pattern, "*")
+	contains(namespace, trim_suffix(trim_prefix(pattern, "*"), "*"))
+}

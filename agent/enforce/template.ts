@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { LABELS } from '@fso/shared/api';
+import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import type { Template } from './kinds.ts';
+
+const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
+
+/**
+ * The ConstraintTemplate of lock 2. Rego only: with both engines in one template CEL would win and the Rego never run,
+ * and lock 1 is CEL already.
+ *
+ * @see https://open-policy-agent.github.io/gatekeeper/website/docs/constrainttemplates/
+ */
+export const desiredTemplate = (): Template => ({
+  apiVersion: CONSTRAINT_TEMPLATE_KIND.apiVersion,
+  kind: CONSTRAINT_TEMPLATE_KIND.kind,
+  metadata: { name: GEO_RESIDENCY_KIND.plural, labels: { [LABELS.component]: 'template' } },
+  spec: {
+    crd: { spec: { names: { kind: GEO_RESIDENCY_KIND.kind }, validation: { openAPIV3Schema: PARAMETERS } } },
+    targets: [{ target: 'admission.k8s.gatekeeper.sh', code: [{ engine: 'Rego', source: { version: 'v1', rego: REGO } }] }],
+  },
+});
+
+const PARAMETERS = {
+  type: 'object',
+  properties: {
+    regions: { type: 'array', items: { type: 'string' }, description: 'Regions in which the pods may run.' },
+    policies: {
+      type: 'array',
+      description: 'The policies that this constraint enforces.',
+      items: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', description: 'namespace/name of a SovereignPolicy.' },
+          pattern: { type: 'string', description: 'Its targetNamespace.' },
+        },
+      },
+    },
+  },
+};

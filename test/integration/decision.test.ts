@@ -1,0 +1,478 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { KubeObject, SovereignPolicySpecInput } from '@fso/shared/api';
+import { SovereignPolicySpec } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  CRD_KIND,
+  createKubeClient,
+  DEPLOYMENT_KIND,
+  type Deployment,
+  GEO_RESIDENCY_KIND,
+  KubeApiError,
+  type KubeClient,
+  NAMESPACE_KIND,
+  type Namespace,
+  NODE_KIND,
+  POD_KIND,
+  type Pod,
+} from '@fso/shared/kube';
+import { decideResidency, violationMessage } from '@fso/shared/residency';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runAction } from '../../agent/enforce/apply.ts';
+import {
+  type Action,
+  isConstraintEnforced,
+  isTemplateReady,
+  type PolicyInput,
+  planFloor,
+  planGatekeeper,
+  planGovernance,
+  planNamespaces,
+} from '../../agent/enforce/index.ts';
+import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
+import { anyPlacement } from './placements.ts';
+
+/** Governed by lock 1 alone, by lock 2 alone, by nothing. */
+const LOCK_ONE = 'lock-one';
+const LOCK_TWO = 'lock-two';
+const WARNED = 'warned';
+const FREE = 'free';
+
+const { signal } = new AbortController();
+const stateDir = mkdtempSync(join(tmpdir(), 'fso-decision-'));
+let cluster: LocalCluster | undefined;
+let client: KubeClient;
+const clients: KubeClient[] = [];
+
+const connect = (kubeconfig: string): KubeClient => {
+  const made = createKubeClient({ kubeconfig });
+  clients.push(made);
+  return made;
+};
+
+const userConfig = async (user: string, groups: string[]): Promise<string> =>
+  (await cluster?.createUserKubeconfig(user, groups)) ?? expect.fail('no cluster');
+
+const policy = (name: string, spec: SovereignPolicySpecInput): PolicyInput => ({
+  key: `team/${name}`,
+  namespace: 'team',
+  name,
+  managedBy: 'local',
+  revision: undefined,
+  generation: 1,
+  spec: SovereignPolicySpec.parse(spec),
+  deleting: false,
+});
+
+const regions = [...ALLOWED];
+const POLICY_ONE = policy('one', { targetNamespace: LOCK_ONE, allowedRegions: regions });
+const POLICY_TWO = policy('two', { targetNamespace: LOCK_TWO, allowedRegions: regions });
+const POLICY_WARN = policy('warn', { targetNamespace: WARNED, allowedRegions: regions, enforcementAction: 'warn' });
+
+const until = async (what: string, check: () => Promise<boolean>): Promise<void> => {
+  const timeout = AbortSignal.timeout(60_000);
+  while (!(await check())) {
+    if (timeout.aborted) throw new Error(`timed out: ${what}`);
+    await delay(50);
+  }
+};
+
+const runAll = async (actions: readonly Action[]): Promise<void> => {
+  for (const action of actions) await runAction(client, action, signal);
+};
+
+const namespaceInput = ({ metadata }: Namespace) => ({
+  name: metadata.name,
+  terminating: false,
+  labels: metadata.labels ?? {},
+  annotations: metadata.annotations ?? {},
+});
+
+/** Writes the labels and annotations of lock 1. */
+const govern = async (policies: readonly PolicyInput[]): Promise<void> => {
+  const namespaces = (await client.list(NAMESPACE_KIND, {}, signal)).map(namespaceInput);
+  const now = new Date();
+  await runAll(planNamespaces(planGovernance(policies, namespaces, now), namespaces, now));
+};
+
+const constraintsServed = async () =>
+  (await client.get(CRD_KIND, { name: 'k8sgeoresidency.constraints.gatekeeper.sh' }, signal))?.status?.conditions?.some(
+    (condition) => condition.type === 'Established' && condition.status === 'True',
+  ) === true;
+
+const gatekeeperRound = async (policies: readonly PolicyInput[]): Promise<Action[]> => {
+  const template = await client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
+  const constraints = (await constraintsServed()) ? await client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
+  const governance = planGovernance(policies, [], new Date());
+  return planGatekeeper({ governance, template, constraints, gatekeeperServed: true });
+};
+
+const installGatekeeperLock = async (policies: readonly PolicyInput[]): Promise<void> => {
+  await until('lock 2 is planned and enforced', async () => {
+    const actions = await gatekeeperRound(policies);
+    await runAll(actions);
+    const template = await client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
+    if (actions.length > 0 || template === undefined || !isTemplateReady(template) || !(await constraintsServed())) return false;
+    const constraints = await client.list(GEO_RESIDENCY_KIND, {}, signal);
+    return constraints.length > 0 && constraints.every(isConstraintEnforced);
+  });
+};
+
+const podOf = (namespace: string, pod: DecisionCase['pod'], metadata: Partial<Pod['metadata']> = {}): Pod => {
+  const { ownerReferences, ...spec } = pod;
+  return {
+    metadata: { name: 'probe', namespace, ...metadata, ...(ownerReferences === undefined ? {} : { ownerReferences }) },
+    spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...spec },
+  };
+};
+
+interface Answer {
+  readonly admitted: boolean;
+  readonly text: string;
+}
+
+const answerOf = async (write: Promise<{ warnings: readonly string[] }>): Promise<Answer> => {
+  try {
+    return { admitted: true, text: (await write).warnings.join('\n') };
+  } catch (error) {
+    if (!(error instanceof KubeApiError) || error.status !== 403) throw error;
+    return { admitted: false, text: error.message };
+  }
+};
+
+const create = (pod: Pod, as: KubeClient = client): Promise<Answer> => answerOf(as.create(POD_KIND, pod, { dryRun: true }, signal));
+
+const expectedText = (from: PolicyInput, decision: { violation: string; fix: string }): string =>
+  violationMessage({ policies: [from.key], regions, namespace: from.spec.targetNamespace, ...decision });
+
+beforeAll(async () => {
+  cluster = await startLocalCluster(
+    { name: 'decision', stateDir, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
+    signal,
+  );
+  client = connect(cluster.kubeconfig);
+  for (const name of [LOCK_ONE, LOCK_TWO, WARNED, FREE]) await client.create(NAMESPACE_KIND, { metadata: { name } }, {}, signal);
+  await runAll(planFloor([], []));
+  await govern([POLICY_ONE, POLICY_WARN]);
+  await installGatekeeperLock([POLICY_TWO]);
+  await until('lock 1 refuses', async () => !(await create(podOf(LOCK_ONE, {}))).admitted);
+  await until('lock 1 warns', async () => (await create(podOf(WARNED, {}))).text !== '');
+  await until('pods can be created', async () => (await create(podOf(FREE, {}))).admitted);
+});
+
+afterAll(async () => {
+  await Promise.all(clients.map((each) => each.close()));
+  await cluster?.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
+
+const expectSame = async (pod: DecisionCase['pod']): Promise<boolean> => {
+  const decision = decideResidency(pod, regions);
+  const one = await create(podOf(LOCK_ONE, pod));
+  const two = await create(podOf(LOCK_TWO, pod));
+  expect({ one: one.admitted, two: two.admitted }, JSON.stringify(pod)).toEqual({ one: decision.admitted, two: decision.admitted });
+  if (!decision.admitted) {
+    expect(one.text).toContain(`ValidatingAdmissionPolicy 'fso-floor-pods-deny'`);
+    expect(one.text).toContain(expectedText(POLICY_ONE, decision));
+    expect(two.text).toContain('admission webhook "validation.gatekeeper.sh"');
+    expect(two.text).toContain(expectedText(POLICY_TWO, decision));
+  }
+  return decision.admitted;
+};
+
+describe('one decision, three implementations', () => {
+  it.each(CASES)('$name', async ({ pod, admitted }) => {
+    expect(await expectSame(pod)).toBe(admitted);
+  });
+
+  it('agrees word for word on pods that nobody thought of', async () => {
+    for (const pod of fc.sample(anyPlacement, { seed: 3, numRuns: 400 })) await expectSame(pod);
+  });
+});
+
+describe('cost', () => {
+  const terms = (count: number, last: string) =>
+    Array.from({ length: count }, (_, index) => ({
+      matchExpressions: [
+        { key: 'disk', operator: 'NotIn', values: Array.from({ length: 20 }, (__, value) => `disk-${index}-${value}`) },
+        { key: 'topology.kubernetes.io/region', operator: 'In', values: ['eu-west-1', index === count - 1 ? last : 'eu-central-1'] },
+      ],
+    }));
+
+  it('decides on an affinity of hundreds of terms', async () => {
+    expect(await expectSame(affinity(...terms(400, 'eu-central-1')))).toBe(true);
+    expect(await expectSame(affinity(...terms(400, 'us-east-1')))).toBe(false);
+  });
+});
+
+describe('who may skip the region', () => {
+  const daemonPod = { ...affinity(byNodeName), ownerReferences: daemonSetOwner };
+
+  it('admits a pod of the DaemonSet controller, and no copy of it', async () => {
+    const user = 'system:serviceaccount:kube-system:daemon-set-controller';
+    const controller = connect(await userConfig(user, ['system:masters']));
+    for (const namespace of [LOCK_ONE, LOCK_TWO]) {
+      expect(await create(podOf(namespace, daemonPod), controller)).toMatchObject({ admitted: true });
+      expect(await create(podOf(namespace, daemonPod))).toMatchObject({ admitted: false });
+      expect(await create(podOf(namespace, affinity(byNodeName)), controller)).toMatchObject({ admitted: false });
+    }
+  });
+
+  it("admits a kubelet's mirror pod of its own node, and no copy of it", async () => {
+    const node = await client.get(NODE_KIND, { name: 'us-east-1-a' }, signal);
+    const kubelet = connect(await userConfig('system:node:us-east-1-a', ['system:nodes']));
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: 'us-east-1-a', uid: node?.metadata.uid ?? '', controller: true }];
+    const annotations = { 'kubernetes.io/config.mirror': 'x', 'kubernetes.io/config.source': 'file' };
+    for (const namespace of [LOCK_ONE, LOCK_TWO]) {
+      const mirror = podOf(namespace, { nodeName: 'us-east-1-a', ownerReferences }, { annotations });
+      expect(await create(mirror)).toMatchObject({ admitted: false });
+      expect(await create(mirror, kubelet)).toMatchObject({ admitted: true });
+    }
+  });
+});
+
+describe('other actions and namespaces', () => {
+  it('warns and admits', async () => {
+    const decision = decideResidency({}, regions);
+    const answer = await create(podOf(WARNED, {}));
+    expect(answer).toMatchObject({ admitted: true });
+    if (!decision.admitted) expect(answer.text).toContain(expectedText(POLICY_WARN, decision));
+  });
+
+  it('leaves other namespaces alone', async () => {
+    expect(await create(podOf(FREE, { nodeName: 'us-east-1-a' }))).toEqual({ admitted: true, text: '' });
+  });
+});
+
+const TEMPLATE = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'main', image: 'example.com/none' }] } };
+const SELECTOR = { matchLabels: { app: 'x' } };
+const JOB_TEMPLATE = { ...TEMPLATE, spec: { ...TEMPLATE.spec, restartPolicy: 'Never' } };
+const WORKLOADS = [
+  ['apps/v1', 'Deployment', 'deployments', { selector: SELECTOR, template: TEMPLATE }],
+  ['apps/v1', 'ReplicaSet', 'replicasets', { selector: SELECTOR, template: TEMPLATE }],
+  ['apps/v1', 'StatefulSet', 'statefulsets', { selector: SELECTOR, template: TEMPLATE, serviceName: 'x' }],
+  ['apps/v1', 'DaemonSet', 'daemonsets', { selector: SELECTOR, template: TEMPLATE }],
+  ['v1', 'ReplicationController', 'replicationcontrollers', { selector: { app: 'x' }, template: TEMPLATE }],
+  ['batch/v1', 'Job', 'jobs', { template: JOB_TEMPLATE }],
+  ['batch/v1', 'CronJob', 'cronjobs', { schedule: '* * * * *', jobTemplate: { spec: { template: JOB_TEMPLATE } } }],
+] as const;
+
+describe('workload templates', () => {
+  it.each(WORKLOADS)('%s %s is admitted with a warning', async (apiVersion, kind, plural, spec) => {
+    const descriptor = { apiVersion, kind, plural, namespaced: true };
+    for (const namespace of [LOCK_ONE, WARNED]) {
+      const body = { metadata: { name: 'load', namespace }, spec } as KubeObject;
+      const { warnings } = await client.create(descriptor, body, { dryRun: true }, signal);
+      expect(warnings.join()).toContain('nothing in the pod confines it to a region');
+    }
+    const body = { metadata: { name: 'load', namespace: FREE }, spec } as KubeObject;
+    expect((await client.create(descriptor, body, { dryRun: true }, signal)).warnings).toEqual([]);
+  });
+});
+
+describe('updates of workloads', () => {
+  it('warns again only where the pod template changed', async () => {
+    const spec = { replicas: 0, selector: SELECTOR, template: TEMPLATE };
+    const body = { metadata: { name: 'updated', namespace: WARNED }, spec } as Deployment;
+    expect((await client.create(DEPLOYMENT_KIND, body, {}, signal)).warnings).toHaveLength(1);
+    const patch = async (change: unknown) => {
+      const { warnings } = await client.mergePatch(DEPLOYMENT_KIND, { namespace: WARNED, name: 'updated' }, { spec: change }, signal);
+      return warnings;
+    };
+    expect(await patch({ minReadySeconds: 1 })).toEqual([]);
+    expect(await patch({ template: { spec: { priorityClassName: 'system-node-critical' } } })).toHaveLength(1);
+    expect(await patch({ template: { spec: { nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } } } })).toEqual([]);
+  });
+});
+
+describe('pods from before the policy', () => {
+  const LATER = 'later';
+  const laterPolicy = policy('later', { targetNamespace: LATER, allowedRegions: regions });
+  const binding = (target: { kind: string; name: string }) => ({
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name: 'waiting', namespace: LATER },
+    target: { apiVersion: 'v1', ...target },
+  });
+  const bind = (target: { kind: string; name: string }, path = `/api/v1/namespaces/${LATER}/pods/waiting/binding`) =>
+    answerOf(client.raw({ method: 'POST', path, body: binding(target), query: { dryRun: 'All' } }, signal));
+
+  beforeAll(async () => {
+    await client.create(NAMESPACE_KIND, { metadata: { name: LATER } }, {}, signal);
+    await until('pods can be created', async () => (await create(podOf(LATER, {}))).admitted);
+    const waiting = podOf(LATER, { nodeSelector: { stage: 'open' } }, { name: 'waiting', finalizers: ['example.com/hold'] });
+    const gated = podOf(LATER, {}, { name: 'gated' });
+    await client.create(POD_KIND, waiting, {}, signal);
+    await client.create(POD_KIND, { ...gated, spec: { ...gated.spec, schedulingGates: [{ name: 'example.com/gate' }] } }, {}, signal);
+    await govern([POLICY_ONE, POLICY_WARN, laterPolicy]);
+    await until('the namespace is governed', async () => !(await create(podOf(LATER, {}))).admitted);
+  });
+
+  it('may still be labelled', async () => {
+    await client.mergePatch(POD_KIND, { namespace: LATER, name: 'waiting' }, { metadata: { labels: { seen: 'yes' } } }, signal);
+  });
+
+  it('may not leave its gate unconfined', async () => {
+    const patch = { spec: { schedulingGates: null } };
+    const answer = await answerOf(client.mergePatch(POD_KIND, { namespace: LATER, name: 'gated' }, patch, signal));
+    expect(answer).toMatchObject({ admitted: false });
+    const confined = { spec: { schedulingGates: null, nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } } };
+    expect(await answerOf(client.mergePatch(POD_KIND, { namespace: LATER, name: 'gated' }, confined, signal))).toMatchObject({
+      admitted: true,
+    });
+  });
+
+  it('is not bound outside, whoever asks', async () => {
+    const outside = await bind({ kind: 'Node', name: 'us-east-1-a' });
+    expect(outside).toMatchObject({ admitted: false });
+    expect(outside.text).toContain(
+      'policy team/later allows regions eu-central-1, eu-west-1 in namespace later: node "us-east-1-a" is in region "us-east-1"',
+    );
+    expect(await bind({ kind: 'Node', name: 'nowhere' })).toMatchObject({ admitted: false });
+    expect(await bind({ kind: '', name: 'eu-west-1-a' })).toMatchObject({ admitted: false });
+    expect(await bind({ kind: 'Node', name: 'eu-west-1-a' }, `/api/v1/namespaces/${LATER}/bindings`)).toMatchObject({ admitted: false });
+    expect(await bind({ kind: 'Node', name: 'eu-west-1-a' })).toMatchObject({ admitted: true });
+  });
+
+  it('is held back by the bind gate until the scheduler finds an allowed node', async () => {
+    const pod = { namespace: LATER, name: 'waiting' };
+    const stage = (name: string, value: string | null) =>
+      client.mergePatch(NODE_KIND, { name }, { metadata: { labels: { stage: value } } }, signal);
+    const nodeOf = async () => (await client.get(POD_KIND, pod, signal))?.spec.nodeName;
+    await stage('us-east-1-a', 'open');
+    await until('the scheduler was refused', async () => {
+      const path = `/api/v1/namespaces/${LATER}/events`;
+      const { object } = await client.raw<{ items: { message: string }[] }>({ method: 'GET', path }, signal);
+      return object.items.some(({ message }) => message.includes("'fso-floor-bindings-deny'"));
+    });
+    expect(await nodeOf()).toBeUndefined();
+    await stage('us-east-1-a', null);
+    await stage('eu-west-1-a', 'open');
+    await until('the pod is bound', async () => (await nodeOf()) === 'eu-west-1-a');
+  });
+
+  it('may be finished: finalizers come off', async () => {
+    await client.mergePatch(POD_KIND, { namespace: LATER, name: 'waiting' }, { metadata: { finalizers: null } }, signal);
+  });
+});
+
+describe("Gatekeeper's audit", () => {
+  it('counts what is not confined, and no pod for the node that the scheduler gave it', async () => {
+    const confined = { nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } };
+    const AUDITED = 'audited';
+    await client.create(NAMESPACE_KIND, { metadata: { name: AUDITED } }, {}, signal);
+    await until('pods can be created', async () => (await create(podOf(AUDITED, {}))).admitted);
+    await client.create(POD_KIND, podOf(AUDITED, {}, { name: 'anywhere' }), {}, signal);
+    await client.create(POD_KIND, podOf(AUDITED, confined, { name: 'confined' }), {}, signal);
+    await until('both are bound', async () => {
+      const pods = await client.list(POD_KIND, { namespace: AUDITED }, signal);
+      return pods.every((pod) => pod.spec.nodeName !== undefined);
+    });
+    const audited = policy('audited', { targetNamespace: AUDITED, allowedRegions: regions, enforcementAction: 'dryrun' });
+    await installGatekeeperLock([POLICY_TWO, audited]);
+    const written = new Date().toISOString();
+    let found: readonly { name: string; message: string }[] = [];
+    await until('an audit that began later', async () => {
+      const constraints = await client.list(GEO_RESIDENCY_KIND, {}, signal);
+      const status = constraints.find(({ spec }) => spec?.enforcementAction === 'dryrun')?.status;
+      found = status?.violations ?? [];
+      return (status?.auditTimestamp ?? '') > written;
+    });
+    expect(found.map(({ name }) => name)).toEqual(['anywhere']);
+    expect(found[0]?.message).toContain('policy team/audited allows regions');
+    await until('the constraint goes', async () => {
+      await runAll(await gatekeeperRound([POLICY_TWO]));
+      return (await client.list(GEO_RESIDENCY_KIND, {}, signal)).length === 1;
+    });
+  });
+});
+
+describe('what the cluster says of the plans', () => {
+  it('finds nothing to complain about in the CEL', async () => {
+    for (const { metadata, status } of await client.list(ADMISSION_POLICY_KIND, {}, signal)) {
+      if (!metadata.name.startsWith('fso-floor-')) continue;
+      expect(status?.typeChecking?.expressionWarnings ?? [], metadata.name).toEqual([]);
+    }
+  });
+
+  const floorRound = async () =>
+    planFloor(await client.list(ADMISSION_POLICY_KIND, {}, signal), await client.list(ADMISSION_POLICY_BINDING_KIND, {}, signal));
+
+  it('reads back what was planned: nothing is left to do', async () => {
+    expect(await floorRound()).toEqual([]);
+    expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
+  });
+
+  const FLOOR_TAMPERING = [
+    [ADMISSION_POLICY_KIND, { matchConditions: [{ name: 'never', expression: 'false' }] }],
+    [ADMISSION_POLICY_KIND, { failurePolicy: 'Ignore' }],
+    [ADMISSION_POLICY_KIND, { validations: [{ expression: 'true' }] }],
+    [ADMISSION_POLICY_KIND, { matchConstraints: { objectSelector: { matchLabels: { app: 'no' } } } }],
+    [
+      ADMISSION_POLICY_KIND,
+      { matchConstraints: { excludeResourceRules: [{ apiGroups: [''], apiVersions: ['*'], operations: ['*'], resources: ['pods'] }] } },
+    ],
+    [
+      ADMISSION_POLICY_KIND,
+      {
+        matchConstraints: {
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['pods'], resourceNames: ['x'] },
+          ],
+        },
+      },
+    ],
+    [ADMISSION_POLICY_BINDING_KIND, { validationActions: ['Audit'] }],
+    [ADMISSION_POLICY_BINDING_KIND, { matchResources: { namespaceSelector: { matchLabels: { app: 'no' } } } }],
+    [
+      ADMISSION_POLICY_BINDING_KIND,
+      { matchResources: { resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['DELETE'], resources: ['pods'] }] } },
+    ],
+  ] as const;
+
+  it.each(FLOOR_TAMPERING)('puts a floor object back, in one round: %#', async (kind, spec) => {
+    await client.mergePatch(kind, { name: 'fso-floor-pods-deny' }, { spec }, signal);
+    const actions = await floorRound();
+    expect(actions).not.toEqual([]);
+    await runAll(actions);
+    expect(await floorRound()).toEqual([]);
+  });
+
+  const CONSTRAINT_TAMPERING = [
+    { enforcementAction: 'dryrun' },
+    { match: { namespaces: [] } },
+    { match: { labelSelector: { matchLabels: { app: 'no' } } } },
+    { match: { excludedNamespaces: [LOCK_TWO] } },
+    { parameters: { regions: ['us-east-1'] } },
+  ];
+
+  it.each(CONSTRAINT_TAMPERING)('puts a constraint back, in one round: %j', async (spec) => {
+    const [constraint] = await client.list(GEO_RESIDENCY_KIND, {}, signal);
+    await client.mergePatch(GEO_RESIDENCY_KIND, { name: constraint?.metadata.name ?? '' }, { spec }, signal);
+    const actions = await gatekeeperRound([POLICY_TWO]);
+    expect(actions).not.toEqual([]);
+    await runAll(actions);
+    expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
+    await until('lock 2 refuses again', async () => !(await create(podOf(LOCK_TWO, {}))).admitted);
+  });
+
+  it('passes scoped actions on, and Gatekeeper enforces them', async () => {
+    const scoped = (action: 'deny' | 'warn', ...points: string[]) => ({ action, enforcementPoints: points.map((name) => ({ name })) });
+    const custom = policy('custom', {
+      targetNamespace: FREE,
+      allowedRegions: regions,
+      enforcementAction: 'custom',
+      scopedEnforcementActions: [scoped('deny', 'validation.gatekeeper.sh'), scoped('warn', 'vap.k8s.io')],
+    });
+    await installGatekeeperLock([POLICY_TWO, custom]);
+    expect((await create(podOf(FREE, {}))).text).toContain('policy team/custom allows regions');
+    await installGatekeeperLock([POLICY_TWO]);
+  });
+});
