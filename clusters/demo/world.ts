@@ -35,6 +35,8 @@ export interface World {
   startHub(): Promise<void>;
   stopHub(): Promise<void>;
   startAgents(): Promise<void>;
+  /** As a crash would end them. */
+  killAgents(): Promise<void>;
   /** Throws when one of the programs is gone. */
   assertRunning(): void;
   stop(): Promise<void>;
@@ -100,8 +102,8 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
   const start = (name: string, command: string[], env: Record<string, string>): void => {
     programs.set(name, startProgram({ name, command, env, logFile: join(folder, 'logs', `${name}.log`) }));
   };
-  const stop = async (name: string): Promise<void> => {
-    await programs.get(name)?.stop();
+  const stop = async (name: string, signal?: NodeJS.Signals): Promise<void> => {
+    await programs.get(name)?.stop(signal);
     programs.delete(name);
   };
 
@@ -157,11 +159,14 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
         });
       }
     },
+    killAgents: async () => {
+      await Promise.all(clusters.map(({ name }) => stop(`agent-${name}`, 'SIGKILL')));
+    },
     assertRunning: () => {
       for (const program of programs.values()) program.assertRunning();
     },
     stop: async () => {
-      await Promise.all([...programs.keys()].map(stop));
+      await Promise.all([...programs.keys()].map((name) => stop(name)));
       await git?.stop();
       await Promise.all(clusters.map(({ kube }) => kube.close()));
       // A fleet that ran before stays: somebody else started it.

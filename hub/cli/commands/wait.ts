@@ -104,7 +104,10 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     }
     if (timeout.aborted) {
       line.clear();
-      throw new CliError(`not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`, EXIT.no);
+      throw new CliError(
+        `${shortRevision(options.revision)} is not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`,
+        EXIT.no,
+      );
     }
     await delay(RECONNECT_MS, undefined, { signal: timeout }).catch(() => undefined);
   }

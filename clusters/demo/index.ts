@@ -1,0 +1,2 @@
+export { createNamespaces, everyClusterProven } from './steps.ts';
+export { createWorld, type World } from './world.ts';
