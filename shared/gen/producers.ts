@@ -2,14 +2,9 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
 import { sovereignPolicyCrd } from './crd.ts';
+import type { Generated } from './generate.ts';
 
-/** A file that is made from the code; `path` is relative to the repository's root. */
-export interface Generated {
-  readonly path: string;
-  readonly content: string;
-}
-
-export type Producer = () => readonly Generated[];
+type Producer = () => readonly Generated[];
 
 const crds: Producer = () => [
   {
