@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
 import { createKubeClient, type KubeClient } from '@fso/shared/kube';
 import { downFleet, type FleetCluster, readDefinition, upFleet } from '../fleet/index.ts';
+import { writeAgentKubeconfig } from './agent-identity.ts';
 import { type GitRepository, openGitRepository } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
 import { freePort, type Program, startProgram } from './programs.ts';
@@ -150,9 +151,11 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     stopHub: () => stop('hub'),
     startAgents: async () => {
       for (const { name, kubeconfig } of clusters) {
+        const agentKubeconfig = join(folder, `agent-${name}.kubeconfig`);
+        await writeAgentKubeconfig(kubeconfig, agentKubeconfig);
         start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
           FSO_CLUSTER: name,
-          KUBECONFIG: kubeconfig,
+          KUBECONFIG: agentKubeconfig,
           FSO_HUB_URL: `ws://127.0.0.1:${agentPort}/agent/v1/stream`,
           FSO_HUB_TOKEN: secrets.agentTokens[name] ?? '',
           FSO_LISTEN: `127.0.0.1:${await freePort()}`,

@@ -111,7 +111,7 @@ describe('fso wait', () => {
     await server.ledger.setConnected('us', false);
     const { code, err } = await fso(server, 'wait', '--timeout', '3s');
     expect(code).toBe(1);
-    expect(err).toContain('fso: not proven within 3 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
+    expect(err).toContain('fso: HEAD is not proven within 3 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
   });
 
   it('says where the hub is when it never saw the revision', async () => {

@@ -44,6 +44,8 @@ const follow = async (hub: HubClient, look: () => Promise<Progress>, signal: Abo
   return look();
 };
 
+const nameOf = (revision: string): string => (revision === 'HEAD' ? revision : shortRevision(revision));
+
 const explain = (progress: Progress | undefined): string => {
   if (progress === undefined) return 'the hub gave no answer';
   if (progress.state !== 'waiting') return progress.state;
@@ -95,8 +97,9 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     if (progress?.state === 'done') {
       line.clear();
       const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-      const revision = options.revision === 'HEAD' ? 'HEAD' : shortRevision(options.revision);
-      return context.out(`${revision} is ${options.for} in ${progress.clusters} of ${progress.clusters} clusters (waited ${seconds} s)\n`);
+      return context.out(
+        `${nameOf(options.revision)} is ${options.for} in ${progress.clusters} of ${progress.clusters} clusters (waited ${seconds} s)\n`,
+      );
     }
     if (progress?.state === 'refused') {
       line.clear();
@@ -105,7 +108,7 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     if (timeout.aborted) {
       line.clear();
       throw new CliError(
-        `${shortRevision(options.revision)} is not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`,
+        `${nameOf(options.revision)} is not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`,
         EXIT.no,
       );
     }
