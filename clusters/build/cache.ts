@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { readGoMod, type ToolModule, toolVersion } from './modules.ts';
+
+const MANIFEST = 'complete.json';
+
+/** Where tools are kept between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME does not count). */
+export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>): string {
+  const xdg = env['XDG_CACHE_HOME'];
+  return join(xdg && isAbsolute(xdg) ? xdg : join(env['HOME'] || homedir(), '.cache'), 'fso', 'tools');
+}
+
+/** Arguments of `go build`, without the output and the packages. */
+export function buildFlags(module: ToolModule): string[] {
+  return ['-trimpath', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
+}
+
+/** Everything that decides what a build gives: declared versions, checksums, flags, platform. */
+export function toolFolder(module: ToolModule): string {
+  const hash = createHash('sha256')
+    .update(readGoMod(module))
+    .update(readFileSync(join(module.dir, 'go.sum')))
+    .update(JSON.stringify([buildFlags(module), module.programs, module.files, process.platform, process.arch]))
+    .digest('hex');
+  return `${module.name}-${toolVersion(module)}-${hash.slice(0, 8)}`;
+}
+
+const expected = (module: ToolModule): string[] => [...Object.keys(module.programs), ...Object.keys(module.files)];
+
+/** Written last, with the size of each file: a folder without it, or that differs from it, is half-built. */
+export function sealFolder(dir: string): void {
+  const sizes = Object.fromEntries(readdirSync(dir).map((file) => [file, statSync(join(dir, file)).size]));
+  writeFileSync(join(dir, MANIFEST), JSON.stringify(sizes));
+}
+
+function readSizes(dir: string): Record<string, number> {
+  try {
+    return JSON.parse(readFileSync(join(dir, MANIFEST), 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+export function isComplete(dir: string, module: ToolModule): boolean {
+  const sizes = readSizes(dir);
+  return expected(module).every((file) => {
+    const path = join(dir, file);
+    return sizes[file] !== undefined && existsSync(path) && statSync(path).size === sizes[file];
+  });
+}

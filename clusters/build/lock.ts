@@ -1,0 +1,86 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startTimeOf } from '../local/processes.ts';
+
+const POLL_MS = 200;
+
+/** @returns undefined when the lock is not there any more. */
+function holderOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function isHeld(holder: string): boolean {
+  const [pid = '', startTime = ''] = holder.split('\n');
+  return startTimeOf(Number(pid)) === startTime;
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** Hard links are made whole or not at all, and never replace a file: whoever links first holds the lock. */
+function tryLink(candidate: string, file: string): boolean {
+  try {
+    linkSync(candidate, file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Moves a dead process's lock away; puts it back when, in between, a living process had taken it over. */
+function takeAway(file: string, stale: string): void {
+  const aside = `${file}.stale.${process.pid}`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (holderOf(aside) !== stale) tryLink(aside, file);
+  rmSync(aside, { force: true });
+}
+
+interface Waiting {
+  readonly candidate: string;
+  readonly file: string;
+  readonly onWait: (pid: string) => void;
+}
+
+async function acquire({ candidate, file, onWait }: Waiting, signal: AbortSignal): Promise<void> {
+  let told = false;
+  while (!tryLink(candidate, file)) {
+    signal.throwIfAborted();
+    const holder = holderOf(file);
+    if (holder === undefined) continue;
+    if (!isHeld(holder)) {
+      takeAway(file, holder);
+      continue;
+    }
+    if (!told) onWait(holder.split('\n')[0] ?? '');
+    told = true;
+    await delay(POLL_MS, undefined, { signal });
+  }
+}
+
+/**
+ * Runs `work` while no other process on this machine holds the same lock file. The lock of a process that is gone is
+ * taken over. `onWait` is told once, with the pid of the holder.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>, onWait: (pid: string) => void, signal: AbortSignal): Promise<T> {
+  const candidate = `${file}.${process.pid}.${performance.now()}`;
+  writeFileSync(candidate, `${process.pid}\n${startTimeOf(process.pid) ?? ''}`);
+  try {
+    await acquire({ candidate, file, onWait }, signal);
+  } finally {
+    rmSync(candidate, { force: true });
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const clusters = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** A Go module of this repository that declares programs of one upstream as tools. */
+export interface ToolModule {
+  readonly name: string;
+  /** Folder of its go.mod. */
+  readonly dir: string;
+  /** The upstream's module path; its version is the tool's version. */
+  readonly upstream: string;
+  /** Program name → package path. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** Files of the upstream's module that are kept beside the programs: name here → path there. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Linker flags for a version, beyond those that all share. */
+  readonly linkerFlags: (version: string) => readonly string[];
+}
+
+// Kubernetes' own build sets these; without them the API server calls itself v0.0.0-master.
+function kubernetesVersionFlags(version: string): string[] {
+  const [major = '', minor = ''] = version.replace(/^v/, '').split('.');
+  const variable = 'k8s.io/component-base/version';
+  return [`-X ${variable}.gitVersion=${version}`, `-X ${variable}.gitMajor=${major}`, `-X ${variable}.gitMinor=${minor}`];
+}
+
+const none = (): readonly string[] => [];
+
+export const LOCAL_TOOLS: readonly ToolModule[] = [
+  {
+    name: 'etcd',
+    dir: join(clusters, 'local', 'tools', 'etcd'),
+    upstream: 'go.etcd.io/etcd/server/v3',
+    programs: { etcd: 'go.etcd.io/etcd/server/v3' },
+    files: {},
+    linkerFlags: none,
+  },
+  {
+    name: 'kwok',
+    dir: join(clusters, 'local', 'tools', 'kwok'),
+    upstream: 'sigs.k8s.io/kwok',
+    programs: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' },
+    files: {
+      'node-initialize.yaml': 'kustomize/stage/node/fast/node-initialize.yaml',
+      'node-heartbeat-with-lease.yaml': 'kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml',
+      'pod-ready.yaml': 'kustomize/stage/pod/fast/pod-ready.yaml',
+      'pod-complete.yaml': 'kustomize/stage/pod/fast/pod-complete.yaml',
+      'pod-delete.yaml': 'kustomize/stage/pod/fast/pod-delete.yaml',
+    },
+    linkerFlags: none,
+  },
+  {
+    name: 'kubernetes',
+    dir: join(clusters, 'local', 'tools', 'kubernetes'),
+    upstream: 'k8s.io/kubernetes',
+    programs: {
+      'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+      'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+      'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+      kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+    },
+    files: {},
+    linkerFlags: kubernetesVersionFlags,
+  },
+  {
+    name: 'gatekeeper',
+    dir: join(clusters, 'local', 'tools', 'gatekeeper'),
+    upstream: 'github.com/open-policy-agent/gatekeeper/v3',
+    programs: { gatekeeper: 'github.com/open-policy-agent/gatekeeper/v3' },
+    files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
+    linkerFlags: none,
+  },
+];
+
+/** Gatekeeper's manifest alone, for clusters that run its image: nothing is built. */
+export const GATEKEEPER_MANIFEST: ToolModule = {
+  name: 'gatekeeper-manifest',
+  dir: join(clusters, 'local', 'tools', 'gatekeeper'),
+  upstream: 'github.com/open-policy-agent/gatekeeper/v3',
+  programs: {},
+  files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
+  linkerFlags: none,
+};
+
+export const KIND_TOOL: ToolModule = {
+  name: 'kind',
+  dir: join(clusters, 'kind', 'tools'),
+  upstream: 'sigs.k8s.io/kind',
+  programs: { kind: 'sigs.k8s.io/kind' },
+  files: {},
+  linkerFlags: none,
+};
+
+/** The version of `path` that a go.mod requires. */
+export function requiredVersion(goMod: string, path: string): string {
+  for (const line of goMod.split('\n')) {
+    const [first, second, third] = line.trim().split(/\s+/);
+    if (first === path && second) return second;
+    if (first === 'require' && second === path && third) return third;
+  }
+  throw new Error(`go.mod does not require ${path}`);
+}
+
+/** The Go version that a go.mod asks for, e.g. `1.26.0`. */
+export function goDirective(goMod: string): string {
+  return /^go\s+(\S+)/m.exec(goMod)?.[1] ?? '1.21';
+}
+
+export const readGoMod = (module: ToolModule): string => readFileSync(join(module.dir, 'go.mod'), 'utf8');
+export const toolVersion = (module: ToolModule): string => requiredVersion(readGoMod(module), module.upstream);

@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, it } from 'vitest';
+import { toolCacheRoot, toolFolder } from './cache.ts';
+import type { ToolModule } from './modules.ts';
+import { ensureTools } from './tools.ts';
+
+let dir: string;
+let module: ToolModule;
+let log: string[];
+
+/** Stands for Go's command: answers its version, counts its builds, and writes what it is asked to build. */
+const FAKE_GO = `#!/bin/sh
+case "$1" in
+  env) printf 'go1.26.8\\nauto\\n' ;;
+  mod) printf '{"Dir": "%s"}' "$FAKE_SOURCE" ;;
+  build)
+    echo build >> "$FAKE_COUNT"
+    while [ "$1" != -o ]; do shift; done
+    [ -z "$FAKE_FAILURE" ] || { echo "$FAKE_FAILURE" >&2; exit 1; }
+    echo program > "$2" ;;
+esac
+`;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'fso-tools-'));
+  for (const folder of ['bin', 'module', 'source']) mkdirSync(join(dir, folder));
+  writeFileSync(join(dir, 'bin', 'go'), FAKE_GO, { mode: 0o755 });
+  writeFileSync(join(dir, 'module', 'go.mod'), 'module x\n\ngo 1.26.0\n\nrequire example.org/tool v1.2.3 // indirect\n');
+  writeFileSync(join(dir, 'module', 'go.sum'), '');
+  writeFileSync(join(dir, 'source', 'manifest.yaml'), 'kind: Thing\n', { mode: 0o444 });
+  module = {
+    name: 'tool',
+    dir: join(dir, 'module'),
+    upstream: 'example.org/tool',
+    programs: { tool: 'example.org/tool/cmd' },
+    files: { 'manifest.yaml': 'manifest.yaml' },
+    linkerFlags: () => [],
+  };
+  log = [];
+});
+
+const ensure = (extra: Record<string, string> = {}): Promise<Readonly<Record<string, string>>> =>
+  ensureTools(
+    {
+      env: {
+        PATH: `${join(dir, 'bin')}:/usr/bin:/bin`,
+        XDG_CACHE_HOME: join(dir, 'cache'),
+        FAKE_SOURCE: join(dir, 'source'),
+        FAKE_COUNT: join(dir, 'count'),
+        ...extra,
+      },
+      log: (line) => log.push(line),
+      modules: [module],
+    },
+    new AbortController().signal,
+  );
+
+const builds = (): number => (existsSync(join(dir, 'count')) ? readFileSync(join(dir, 'count'), 'utf8').split('\n').length - 1 : 0);
+
+it('builds once into a folder by version, and needs no Go after that', async () => {
+  const { tool = '' } = await ensure();
+  expect(tool).toBe(join(dir, 'cache', 'fso', 'tools', toolFolder(module)));
+  expect(tool).toMatch(/tool-v1\.2\.3-[0-9a-f]{8}$/);
+  expect(readFileSync(join(tool, 'manifest.yaml'), 'utf8')).toBe('kind: Thing\n');
+  await ensure({ PATH: join(dir, 'nowhere') });
+  expect(builds()).toBe(1);
+});
+
+it.each([
+  ['a program is missing', (tool: string) => rmSync(join(tool, 'tool'))],
+  ['a program was cut off', (tool: string) => writeFileSync(join(tool, 'tool'), 'pro')],
+  ['the seal is missing', (tool: string) => rmSync(join(tool, 'complete.json'))],
+])('builds anew where %s', async (_, damage) => {
+  const { tool = '' } = await ensure();
+  damage(tool);
+  await ensure();
+  expect(builds()).toBe(2);
+  expect(readFileSync(join(tool, 'tool'), 'utf8')).toBe('program\n');
+});
+
+it('removes what a build that was cut off left', async () => {
+  const root = toolCacheRoot({ XDG_CACHE_HOME: join(dir, 'cache') });
+  mkdirSync(join(root, `${toolFolder(module)}.building-x`), { recursive: true });
+  await ensure();
+  expect(readdirSync(root)).toEqual([toolFolder(module)]);
+});
+
+it('two builds at once give one', async () => {
+  await Promise.all([ensure(), ensure()]);
+  expect(builds()).toBe(1);
+  expect(log.some((line) => line.startsWith('waiting for process'))).toBe(true);
+});
+
+it('tells what Go said when a build fails, and leaves nothing half-built', async () => {
+  await expect(ensure({ FAKE_FAILURE: 'no space left on device' })).rejects.toThrow('no space left on device');
+  expect(readdirSync(toolCacheRoot({ XDG_CACHE_HOME: join(dir, 'cache') }))).toEqual([]);
+});
+
+it('ignores a relative XDG_CACHE_HOME', () => {
+  expect(toolCacheRoot({ XDG_CACHE_HOME: 'here', HOME: '/home/x' })).toBe('/home/x/.cache/fso/tools');
+});

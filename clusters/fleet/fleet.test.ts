@@ -1,0 +1,89 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { readDefinition, selectClusters } from './definition.ts';
+import { chooseProvider, knownClusters, upFleet } from './fleet.ts';
+import { renderStatus } from './status.ts';
+
+const signal = new AbortController().signal;
+const definition = readDefinition(dirname(import.meta.dirname));
+
+it('reads clusters and regions from the registrations', () => {
+  expect(definition.map(({ name, regions }) => [name, regions])).toEqual([
+    ['apac', ['ap-southeast-1', 'ap-northeast-1']],
+    ['eu', ['eu-west-1', 'eu-central-1']],
+    ['us', ['us-east-1', 'us-west-2']],
+  ]);
+});
+
+it('says which clusters there are when a name is unknown', () => {
+  expect(() => selectClusters(definition, ['eu', 'mars'])).toThrow('no cluster named mars; there are apac, eu, us');
+});
+
+it('names the file and the field of a registration that is wrong', () => {
+  const root = mkdtempSync(join(tmpdir(), 'fso-definition-'));
+  mkdirSync(join(root, 'x'));
+  writeFileSync(
+    join(root, 'x', 'cluster.yaml'),
+    'apiVersion: compliance.federated.io/v1\nkind: ManagedCluster\nmetadata: {name: x}\nspec: {regions: []}\n',
+  );
+  expect(() => readDefinition(root)).toThrow(/x\/cluster\.yaml is no ManagedCluster: spec\.regions/);
+});
+
+it('takes local where no Docker answers, and refuses kind there', async () => {
+  const options = { env: { PATH: mkdtempSync(join(tmpdir(), 'fso-path-')) }, log: () => {} };
+  expect(await chooseProvider({ ...options, provider: 'auto' }, signal)).toBe('local');
+  await expect(chooseProvider({ ...options, provider: 'kind' }, signal)).rejects.toThrow('Start Docker, or use --provider local');
+});
+
+it('says what to do when the state folder cannot be made', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'fso-state-')), 'file');
+  writeFileSync(file, '');
+  const up = upFleet(
+    {
+      stateDir: join(file, 'x'),
+      clusters: definition,
+      provider: 'local',
+      gatekeeper: true,
+      gatekeeperAuditSeconds: 10,
+      env: {},
+      log: () => {},
+    },
+    signal,
+  );
+  await expect(up).rejects.toThrow(/cannot create .*--state-dir/);
+  expect(knownClusters(join(file, 'x'))).toEqual([]);
+});
+
+it('renders one line a cluster, and why one does not answer', () => {
+  const text = renderStatus([
+    {
+      name: 'eu',
+      provider: 'local',
+      state: 'up',
+      server: 'https://127.0.0.1:1',
+      kubernetes: 'v1.36.3',
+      gatekeeper: 'ready',
+      nodes: { 'eu-west-1': 2 },
+      kubeconfig: '/k',
+    },
+    {
+      name: 'us',
+      provider: 'local',
+      state: 'not answering',
+      server: 'https://127.0.0.1:2',
+      kubernetes: '',
+      gatekeeper: 'unknown',
+      nodes: {},
+      kubeconfig: '/u',
+      error: 'refused',
+    },
+  ]);
+  expect(text.split('\n')).toEqual([
+    'CLUSTER  PROVIDER  STATE          API SERVER           KUBERNETES  GATEKEEPER  NODES        KUBECONFIG',
+    'eu       local     up             https://127.0.0.1:1  v1.36.3     ready       eu-west-1:2  /k',
+    'us       local     not answering  https://127.0.0.1:2  -           -           -            /u',
+    'us does not answer: refused',
+  ]);
+});

@@ -1,0 +1,124 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Environment } from '../build/go.ts';
+import type { Log } from '../build/tools.ts';
+import { type FleetCluster, selectClusters } from './definition.ts';
+import { downFleet, knownClusters, upFleet } from './fleet.ts';
+import { PROVIDERS } from './provider.ts';
+import { fleetStatus, renderStatus } from './status.ts';
+
+export interface ProgramContext {
+  readonly definition: readonly FleetCluster[];
+  readonly defaultStateDir: string;
+  readonly env: Environment;
+  /** Results: standard output. */
+  readonly out: Log;
+  /** Progress: standard error. */
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+interface UpFlags {
+  readonly clusters?: string[];
+  readonly provider: (typeof PROVIDERS)[number];
+  readonly gatekeeper: boolean;
+  readonly auditSeconds: number;
+  readonly basePort?: number;
+  readonly stateDir: string;
+}
+
+const list = (value: string): string[] => value.split(',').filter((name) => name !== '');
+
+/** @returns a parser of whole numbers within bounds, for commander */
+const wholeNumber =
+  (min: number, max: number) =>
+  (value: string): number => {
+    const number = Number(value);
+    if (!Number.isInteger(number) || number < min || number > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return number;
+  };
+
+async function up(flags: UpFlags, context: ProgramContext): Promise<void> {
+  const started = performance.now();
+  const { basePort, auditSeconds, clusters: names, ...rest } = flags;
+  const clusters = await upFleet(
+    {
+      ...rest,
+      clusters: selectClusters(context.definition, names),
+      gatekeeperAuditSeconds: auditSeconds,
+      env: context.env,
+      log: context.log,
+      ...(basePort === undefined ? {} : { basePort }),
+    },
+    context.signal,
+  );
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  context.out(clusters.some((cluster) => cluster.started) ? `fleet is up after ${seconds} s` : 'fleet was up already');
+  for (const { name, kubeconfig } of clusters) context.out(`  ${name}  KUBECONFIG=${kubeconfig}`);
+}
+
+async function down(flags: { clusters?: string[]; stateDir: string }, context: ProgramContext): Promise<void> {
+  const { env, log } = context;
+  const names = await downFleet(
+    { stateDir: flags.stateDir, env, log, ...(flags.clusters && { clusters: flags.clusters }) },
+    context.signal,
+  );
+  context.out(names.length > 0 ? `fleet is down: ${names.join(', ')}` : 'nothing to end');
+}
+
+async function status(flags: { stateDir: string; output: string }, context: ProgramContext): Promise<void> {
+  const names = new Set([...context.definition.map(({ name }) => name), ...knownClusters(flags.stateDir)]);
+  const clusters = await fleetStatus(flags.stateDir, [...names]);
+  context.out(flags.output === 'json' ? JSON.stringify(clusters, undefined, 2) : renderStatus(clusters));
+}
+
+/** The `fleet` command. */
+export function createProgram(context: ProgramContext): Command {
+  const names = context.definition.map(({ name }) => name).join(',');
+  const stateDir = (): Option => new Option('--state-dir <dir>', 'where clusters live').default(context.defaultStateDir);
+  const clusters = (): Option => new Option('--clusters <names>', `which clusters, comma-separated (${names})`).argParser(list);
+  const program = new Command('fleet').description(
+    'Starts Kubernetes clusters with Gatekeeper on this machine, one per entry of clusters/*/cluster.yaml.',
+  );
+  program
+    .command('up')
+    .description('start clusters, or what of them is missing; they keep running until `down`')
+    .addOption(clusters())
+    .addOption(
+      new Option('--provider <name>', 'kind: Docker containers; local: real control planes as processes; auto: kind where Docker runs')
+        .choices(PROVIDERS)
+        .default('auto'),
+    )
+    .option('--no-gatekeeper', 'leave Gatekeeper out')
+    .addOption(new Option('--audit-seconds <n>', "time between Gatekeeper's audits").argParser(wholeNumber(1, 86_400)).default(10))
+    .addOption(
+      new Option('--base-port <n>', 'local: first port, 8 for each cluster; free ones otherwise').argParser(wholeNumber(1024, 65_000)),
+    )
+    .addOption(stateDir())
+    .action((flags: UpFlags) => up(flags, context));
+  program
+    .command('down')
+    .description('end clusters and remove what they left, also after a crash')
+    .addOption(clusters())
+    .addOption(stateDir())
+    .action((flags: { clusters?: string[]; stateDir: string }) => down(flags, context));
+  program
+    .command('status')
+    .description('show the clusters')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
+    .addOption(stateDir())
+    .action((flags: { stateDir: string; output: string }) => status(flags, context));
+  program.addHelpText(
+    'after',
+    `
+Examples:
+  npm run fleet -- up                          all clusters
+  npm run fleet -- up --clusters eu            one cluster
+  npm run fleet -- status
+  KUBECONFIG=.fso/clusters/eu/kubeconfig kubectl get nodes -L topology.kubernetes.io/region
+  npm run fleet -- down
+
+Provider local builds its programs once with Go, about 7 minutes, into $XDG_CACHE_HOME/fso/tools (default ~/.cache).`,
+  );
+  return program;
+}

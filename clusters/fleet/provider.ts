@@ -1,0 +1,26 @@
+import type { Environment } from '../build/go.ts';
+import type { Log } from '../build/tools.ts';
+import type { FleetCluster } from './definition.ts';
+
+export const PROVIDERS = ['auto', 'kind', 'local'] as const;
+export type ProviderName = Exclude<(typeof PROVIDERS)[number], 'auto'>;
+
+export interface UpOptions {
+  readonly stateDir: string;
+  readonly gatekeeper: boolean;
+  readonly gatekeeperAuditSeconds: number;
+  readonly basePort?: number;
+  readonly env: Environment;
+  readonly log: Log;
+}
+
+/** Starts clusters of one sort. */
+export interface Provider {
+  readonly name: ProviderName;
+  /** Gets what all clusters need, once. */
+  prepare(options: UpOptions, signal: AbortSignal): Promise<void>;
+  /** @returns false when the cluster was up already. */
+  up(cluster: FleetCluster, options: UpOptions, signal: AbortSignal): Promise<boolean>;
+  /** Ends a cluster and removes what it left; @returns what was ended, for people. */
+  down(cluster: string, stateDir: string, signal: AbortSignal): Promise<string>;
+}

@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandError } from '../build/command-error.ts';
+import { type ApiObject, objectPath, type SetupApi } from '../local/api.ts';
+
+const READY_MS = 300_000;
+const POLL_MS = 1000;
+const FIRST = new Set(['Namespace', 'CustomResourceDefinition']);
+
+interface Container {
+  readonly args?: readonly string[];
+}
+interface Deployment extends ApiObject {
+  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly Container[] } } };
+}
+
+/** The manifest with another audit interval in the Deployment that audits. */
+export function withAuditInterval(manifest: readonly ApiObject[], seconds: number): ApiObject[] {
+  return manifest.map((object) => {
+    if (object.kind !== 'Deployment' || object.metadata.name !== 'gatekeeper-audit') return object;
+    const { spec } = object as Deployment;
+    const containers = spec.template.spec.containers.map((container) => ({
+      ...container,
+      args: [...(container.args ?? []), `--audit-interval=${seconds}`],
+    }));
+    return { ...object, spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, containers } } } };
+  });
+}
+
+interface DeploymentStatus {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+async function isAvailable(api: SetupApi, deployment: ApiObject): Promise<boolean> {
+  const { status } = await api.send<DeploymentStatus>('GET', objectPath(deployment));
+  return status?.conditions?.some(({ type, status: value }) => type === 'Available' && value === 'True') ?? false;
+}
+
+/** Installs Gatekeeper as its project ships it and waits until its Deployments are available. */
+export async function installInCluster(api: SetupApi, manifest: readonly ApiObject[], signal: AbortSignal): Promise<void> {
+  for (const object of manifest.filter(({ kind }) => FIRST.has(kind))) await api.apply(objectPath(object), object);
+  for (const object of manifest.filter(({ kind }) => !FIRST.has(kind))) await api.apply(objectPath(object), object);
+  const deployments = manifest.filter(({ kind }) => kind === 'Deployment');
+  const deadline = performance.now() + READY_MS;
+  for (const deployment of deployments) {
+    while (!(await isAvailable(api, deployment))) {
+      if (performance.now() > deadline) {
+        throw new CommandError(
+          `${deployment.metadata.name} is not available within ${READY_MS / 1000} s; see: kubectl -n gatekeeper-system describe pods`,
+        );
+      }
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import { join, resolve } from 'node:path';
+import { ensureTools, type Log } from '../build/tools.ts';
+import { openApi, type SetupApi } from './api.ts';
+import type { ToolFolders } from './commands.ts';
+import { startGuard } from './guardian.ts';
+import { ensurePki, serverUrl, writeUserKubeconfig } from './pki.ts';
+import { claimPorts, type PortClaim } from './ports.ts';
+import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
+import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
+import { endCluster } from './stop.ts';
+import { createSupervisor } from './supervisor.ts';
+
+/** How to start a local cluster. */
+export interface LocalClusterOptions {
+  readonly name: string;
+  /** The cluster lives in `<stateDir>/clusters/<name>`. */
+  readonly stateDir: string;
+  /** Each gets two nodes. */
+  readonly regions: readonly string[];
+  readonly gatekeeper: boolean;
+  /** Seconds between Gatekeeper's audits. Default 10. */
+  readonly gatekeeperAuditSeconds?: number;
+  /**
+   * `parent` (default): the cluster ends with this process, however that ends. `detached`: it keeps running until
+   * `fleet down`.
+   */
+  readonly lifetime?: 'parent' | 'detached';
+  /** First of eight ports in a row; absent = free ones are picked. */
+  readonly basePort?: number;
+  readonly log?: Log;
+  /** Folders of the tools; absent = the user's cache, built now where they are missing. */
+  readonly tools?: ToolFolders;
+}
+
+/** A running cluster: real control plane, nodes played by kwok. */
+export interface LocalCluster {
+  readonly name: string;
+  /** Path of the administrator's kubeconfig. */
+  readonly kubeconfig: string;
+  readonly server: string;
+  /** Folder of the cluster's log files. */
+  readonly logs: string;
+  /** Whether this call started any process; false when all of them ran already. */
+  readonly started: boolean;
+  /** Installs Gatekeeper where it is not, and returns once it enforces. */
+  startGatekeeper(): Promise<void>;
+  /** Its webhook configurations stay, as after a crash. */
+  stopGatekeeper(signal?: NodeJS.Signals): Promise<void>;
+  restartGatekeeper(): Promise<void>;
+  kill(component: Component, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts a component that was killed and returns when it is ready. */
+  start(component: Component): Promise<void>;
+  /** Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing. */
+  createUserKubeconfig(user: string, groups?: readonly string[]): Promise<string>;
+  /** Closes the connections to a detached cluster, which keeps running. */
+  detach(): void;
+  /** Ends all processes and waits for them. */
+  stop(): Promise<void>;
+}
+
+/** The state of a cluster that was started before, or of a new one with ports claimed for it. */
+async function openState(options: LocalClusterOptions, paths: ClusterPaths): Promise<{ state: ClusterState; claim?: PortClaim }> {
+  makeFolders(paths);
+  const known = readState(paths);
+  if (known) return { state: { ...known, gatekeeper: known.gatekeeper || options.gatekeeper } };
+  const claim = await claimPorts(options.basePort);
+  const state: ClusterState = {
+    version: 1,
+    name: options.name,
+    provider: 'local',
+    regions: [...options.regions],
+    gatekeeper: options.gatekeeper,
+    gatekeeperAuditSeconds: options.gatekeeperAuditSeconds ?? 10,
+    ports: claim.ports,
+    processes: {},
+  };
+  writeState(paths, state);
+  return { state, claim };
+}
+
+function clusterOf(context: Context, api: SetupApi, started: boolean, release: () => void): LocalCluster {
+  const { paths, state, supervisor } = context;
+  const kill = (component: Component, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => supervisor.stop(component, signal);
+  return {
+    name: state.name,
+    kubeconfig: paths.kubeconfig,
+    server: serverUrl(state),
+    logs: paths.logs,
+    started,
+    startGatekeeper: () => startGatekeeper(context, api),
+    stopGatekeeper: (signal = 'SIGTERM') => kill('gatekeeper', signal),
+    restartGatekeeper: async () => {
+      await kill('gatekeeper', 'SIGTERM');
+      await startGatekeeper(context, api);
+    },
+    kill,
+    start: async (component) => {
+      if (component === 'gatekeeper') return startGatekeeper(context, api);
+      await supervisor.start(component);
+      await apiReady(context, api);
+    },
+    createUserKubeconfig: async (user, groups = []) => {
+      const file = join(paths.users, `${encodeURIComponent(user)}.kubeconfig`);
+      await writeUserKubeconfig(file, paths, state, { commonName: user, organizations: groups });
+      return file;
+    },
+    detach: () => api.close(),
+    stop: async () => {
+      api.close();
+      await endCluster(paths);
+      release();
+    },
+  };
+}
+
+/** Starts a cluster, or what is missing of one that was started before, and returns when all of it is ready. */
+export async function startLocalCluster(options: LocalClusterOptions, signal: AbortSignal): Promise<LocalCluster> {
+  const log = options.log ?? (() => {});
+  const stateDir = resolve(options.stateDir);
+  const paths = clusterPaths(stateDir, options.name);
+  const tools = options.tools ?? (await ensureTools({ env: process.env, log }, signal));
+  const { state, claim } = await openState(options, paths);
+  const ended = options.lifetime === 'detached' ? () => {} : startGuard(stateDir, options.name);
+  try {
+    await ensurePki(paths, state);
+    const before = JSON.stringify(state.processes);
+    const context = { paths, state, tools, log, supervisor: createSupervisor(paths, state, tools, signal) };
+    const api = openApi(paths.kubeconfig);
+    await startAll(context, api);
+    writeState(paths, state);
+    return clusterOf(context, api, JSON.stringify(state.processes) !== before, ended);
+  } catch (error) {
+    // A detached cluster that ran before this call keeps what it has.
+    if (claim || options.lifetime !== 'detached') await endCluster(paths);
+    ended();
+    throw error;
+  } finally {
+    await claim?.release();
+  }
+}

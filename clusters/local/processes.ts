@@ -1,0 +1,136 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Names a process so that a later process with the same pid is never taken for it. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** When it started, as the system tells it; compared, never parsed. */
+  readonly startTime: string;
+}
+
+/**
+ * Every process of a cluster carries its folder in the environment. A process that was started just before its
+ * parent died, and so is in no record, is found by it.
+ */
+export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
+
+const POLL_MS = 20;
+
+/** Field 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and brackets. */
+export function parseStat(stat: string): { startTime: string; zombie: boolean } {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { startTime: fields[19] ?? '', zombie: fields[0] === 'Z' || fields[0] === 'X' };
+}
+
+function linuxStartTime(pid: number): string | undefined {
+  try {
+    const { startTime, zombie } = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return zombie ? undefined : startTime;
+  } catch {
+    return undefined;
+  }
+}
+
+function otherStartTime(pid: number): string | undefined {
+  try {
+    const [state = '', ...started] = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+      .trim()
+      .split(/\s+/);
+    return state.startsWith('Z') ? undefined : started.join(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined when there is no such process, or only its exit status is left. */
+export const startTimeOf = (pid: number): string | undefined => (process.platform === 'linux' ? linuxStartTime(pid) : otherStartTime(pid));
+
+export const isAlive = (record: ProcessRecord): boolean => startTimeOf(record.pid) === record.startTime;
+
+export interface SpawnOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly logFile: string;
+}
+
+/**
+ * Starts a process in a session of its own: a Ctrl-C in the terminal does not reach it, nor does the end of the parent.
+ * Its output is appended to the log file.
+ */
+export async function spawnDetached(options: SpawnOptions): Promise<ProcessRecord> {
+  const log = openSync(options.logFile, 'a');
+  try {
+    const child = spawn(options.command, options.args, { detached: true, stdio: ['ignore', log, log], env: options.env });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const pid = child.pid ?? 0;
+    // Already ended: an empty start time equals no process's.
+    return { pid, startTime: startTimeOf(pid) ?? '' };
+  } finally {
+    closeSync(log);
+  }
+}
+
+function signalProcess(record: ProcessRecord, signal: NodeJS.Signals): void {
+  try {
+    if (isAlive(record)) process.kill(record.pid, signal);
+  } catch (error) {
+    // It ended between the look and the signal.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function endedWithin(records: readonly ProcessRecord[], timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (records.some(isAlive)) {
+    if (performance.now() > deadline) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+/** Ends processes and returns when they are gone; those that ignore the signal are killed after `graceMs`. */
+export async function endProcesses(records: readonly ProcessRecord[], signal: NodeJS.Signals, graceMs = 5000): Promise<void> {
+  for (const record of records) signalProcess(record, signal);
+  if (await endedWithin(records, graceMs)) return;
+  for (const record of records) signalProcess(record, 'SIGKILL');
+  if (await endedWithin(records, graceMs)) return;
+  const left = records.filter(isAlive).map(({ pid }) => pid);
+  throw new Error(`processes ${left.join(', ')} do not end, not even by SIGKILL; look at them with: ps -fp ${left.join(',')}`);
+}
+
+function isMarked(pid: number, marker: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(marker);
+  } catch {
+    // Another user's process, or one that just ended.
+    return false;
+  }
+}
+
+/** Processes that carry the cluster's folder in their environment. Linux only; elsewhere the records must do. */
+export function findMarked(clusterDir: string): ProcessRecord[] {
+  if (process.platform !== 'linux') return [];
+  const marker = `${CLUSTER_DIR_VARIABLE}=${clusterDir}`;
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid && isMarked(pid, marker))
+    .flatMap((pid) => {
+      const startTime = startTimeOf(pid);
+      return startTime === undefined ? [] : [{ pid, startTime }];
+    });
+}
+
+/** The last lines of a log file, for an error message. */
+export function tail(file: string, lines = 12): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } catch {
+    return '(no log)';
+  }
+}

@@ -1,0 +1,86 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../build/tools.ts';
+import { type ApiObject, objectPath, retrying, type SetupApi } from './api.ts';
+import { schedulerConfiguration, type ToolFolders } from './commands.ts';
+import { installGatekeeper, waitForGatekeeper } from './gatekeeper.ts';
+import { KWOK_RIGHTS, nodesOf } from './nodes.ts';
+import { serverUrl } from './pki.ts';
+import { isListening } from './ports.ts';
+import type { ClusterPaths, ClusterState } from './state.ts';
+import type { Supervisor } from './supervisor.ts';
+
+const READY_MS = 90_000;
+
+/** What a step of a cluster's start works on. */
+export interface Context {
+  readonly paths: ClusterPaths;
+  readonly state: ClusterState;
+  readonly tools: ToolFolders;
+  readonly supervisor: Supervisor;
+  readonly log: Log;
+}
+
+/** Waits until the API server takes requests. */
+export async function apiReady({ supervisor }: Context, api: SetupApi): Promise<void> {
+  await supervisor.until('the API server is ready', READY_MS, async () => (await api.send('GET', '/readyz')) === 'ok');
+}
+
+const applyAll = async (api: SetupApi, objects: readonly ApiObject[]): Promise<void> => {
+  await Promise.all(objects.map((object) => api.apply(objectPath(object), object)));
+};
+
+interface NodeList {
+  readonly items: readonly { status?: { conditions?: readonly { type: string; status: string }[] } }[];
+}
+
+async function nodesReady(context: Context, api: SetupApi, count: number): Promise<void> {
+  await context.supervisor.until('all nodes are Ready', READY_MS, async () => {
+    const { items } = await api.send<NodeList>('GET', '/api/v1/nodes');
+    const ready = items.filter((node) => node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'));
+    return ready.length >= count;
+  });
+}
+
+async function startNodes(context: Context, api: SetupApi): Promise<void> {
+  const nodes = nodesOf(context.state.regions);
+  await applyAll(api, KWOK_RIGHTS);
+  await Promise.all([context.supervisor.start('kwok'), applyAll(api, nodes)]);
+  await nodesReady(context, api, nodes.length);
+  context.log(`${nodes.length} nodes are Ready`);
+}
+
+async function startControllers({ paths, supervisor }: Context, api: SetupApi): Promise<void> {
+  writeFileSync(join(paths.pki, 'scheduler.yaml'), JSON.stringify(schedulerConfiguration(paths)));
+  await Promise.all([supervisor.start('controller-manager'), supervisor.start('scheduler')]);
+  // Without it no pod can be created: the sign that the controllers work.
+  await supervisor.until('the default ServiceAccount is there', READY_MS, async () => {
+    await api.send('GET', '/api/v1/namespaces/default/serviceaccounts/default');
+    return true;
+  });
+}
+
+/** Installs Gatekeeper where it is not, and returns once it enforces. */
+export async function startGatekeeper(context: Context, api: SetupApi): Promise<void> {
+  context.state.gatekeeper = true;
+  await installGatekeeper(context, api);
+  await context.supervisor.start('gatekeeper');
+  await waitForGatekeeper(context, api);
+  context.log('Gatekeeper is ready');
+}
+
+/** Starts what does not run, in the order in which one needs the other, and waits until all of it is ready. */
+export async function startAll(context: Context, api: SetupApi): Promise<void> {
+  const { supervisor, state, log } = context;
+  await supervisor.start('etcd');
+  // An API server that finds no store tries again after a second, then later and later.
+  await supervisor.until('etcd listens', READY_MS, () => isListening(state.ports.etcd));
+  await supervisor.start('apiserver');
+  await apiReady(context, api);
+  const { gitVersion } = await retrying(() => api.send<{ gitVersion: string }>('GET', '/version'));
+  state.kubernetesVersion = gitVersion;
+  log(`API server ${gitVersion} is ready at ${serverUrl(state)}`);
+  const work = [startControllers(context, api), startNodes(context, api)];
+  if (state.gatekeeper) work.push(startGatekeeper(context, api));
+  await Promise.all(work);
+}

@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CommandError } from '../build/command-error.ts';
+
+/** In the order in which they start. */
+export const COMPONENTS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'kwok', 'gatekeeper'] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+const port = z.int().min(1).max(65_535);
+
+const common = { version: z.literal(1), name: z.string(), regions: z.array(z.string()) };
+const LocalState = z.object({
+  ...common,
+  provider: z.literal('local'),
+  kubernetesVersion: z.string().optional(),
+  gatekeeper: z.boolean(),
+  gatekeeperAuditSeconds: z.int(),
+  ports: z.object({ etcd: port, etcdPeer: port, apiServer: port, webhook: port, gatekeeperHealth: port, gatekeeperMetrics: port }),
+  processes: z.partialRecord(z.enum(COMPONENTS), z.object({ pid: z.int(), startTime: z.string() })),
+});
+const KindState = z.object({ ...common, provider: z.literal('kind'), gatekeeper: z.boolean() });
+const AnyState = z.discriminatedUnion('provider', [LocalState, KindState]);
+/** What is known of a local cluster, on disk: who runs where. Enough to end it, or to start what is missing. */
+export type ClusterState = z.infer<typeof LocalState>;
+export type AnyClusterState = z.infer<typeof AnyState>;
+
+export interface ClusterPaths {
+  readonly dir: string;
+  readonly kubeconfig: string;
+  readonly logs: string;
+  readonly pki: string;
+  readonly data: string;
+  readonly state: string;
+  readonly users: string;
+}
+
+export function clusterPaths(stateDir: string, name: string): ClusterPaths {
+  const dir = join(stateDir, 'clusters', name);
+  return {
+    dir,
+    kubeconfig: join(dir, 'kubeconfig'),
+    logs: join(dir, 'logs'),
+    pki: join(dir, 'pki'),
+    data: join(dir, 'data'),
+    state: join(dir, 'state.json'),
+    users: join(dir, 'users'),
+  };
+}
+
+/** Creates the cluster's folders; only their owner may look into those with keys. */
+export function makeFolders(paths: ClusterPaths): void {
+  try {
+    mkdirSync(paths.dir, { recursive: true });
+    // Gatekeeper's audit fails, in its log only, while its cache folder is not there.
+    const audit = join(paths.data, 'gatekeeper-audit');
+    for (const dir of [paths.pki, paths.data, paths.users, audit]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    mkdirSync(paths.logs, { recursive: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      `cannot create the cluster's folder ${paths.dir} (${code ?? message}); make it writable, or name another with --state-dir`,
+    );
+  }
+}
+
+/** @returns undefined when there is none. */
+export function readAnyState(paths: ClusterPaths): AnyClusterState | undefined {
+  let text: string;
+  try {
+    text = readFileSync(paths.state, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return AnyState.parse(JSON.parse(text));
+  } catch {
+    throw new CommandError(`${paths.state} is not a state that this version wrote; run: npm run fleet -- down`);
+  }
+}
+
+/** State of a local cluster. */
+export function readState(paths: ClusterPaths): ClusterState | undefined {
+  const state = readAnyState(paths);
+  if (state?.provider === 'kind') {
+    throw new CommandError(`cluster ${state.name} was started by kind; use --provider kind, or end it first: npm run fleet -- down`);
+  }
+  return state;
+}
+
+/** Written whole or not at all. */
+export function writeState(paths: ClusterPaths, state: AnyClusterState): void {
+  const temporary = `${paths.state}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(state, undefined, 2)}\n`);
+  renameSync(temporary, paths.state);
+}

@@ -1,0 +1,30 @@
+import { rmSync } from 'node:fs';
+import { endProcesses, findMarked, isAlive, type ProcessRecord } from './processes.ts';
+import { type ClusterPaths, readState } from './state.ts';
+
+function recorded(paths: ClusterPaths): ProcessRecord[] {
+  try {
+    return Object.values(readState(paths)?.processes ?? {});
+  } catch {
+    // Not readable: the environment of the processes tells.
+    return [];
+  }
+}
+
+/**
+ * Ends every process of a cluster, recorded or not, and returns how many there were. SIGKILL is enough: what they
+ * would write on their way out is of no use any more.
+ */
+export async function endCluster(paths: ClusterPaths): Promise<number> {
+  const found = new Map<number, ProcessRecord>();
+  for (const record of [...recorded(paths).filter(isAlive), ...findMarked(paths.dir)]) found.set(record.pid, record);
+  await endProcesses([...found.values()], 'SIGKILL');
+  return found.size;
+}
+
+/** Ends a cluster and removes all it left on disk. */
+export async function removeCluster(paths: ClusterPaths): Promise<number> {
+  const ended = await endCluster(paths);
+  rmSync(paths.dir, { recursive: true, force: true });
+  return ended;
+}

@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CommandError } from '../build/command-error.ts';
+import { commandLine, type ToolFolders } from './commands.ts';
+import { portProblem } from './ports.ts';
+import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, spawnDetached, tail } from './processes.ts';
+import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
+
+const POLL_MS = 30;
+
+/** Starts, watches and ends the processes of one cluster, and keeps the record of them on disk. */
+export interface Supervisor {
+  /** @returns false when it runs already. */
+  start(component: Component): Promise<boolean>;
+  stop(component: Component, signal: NodeJS.Signals): Promise<void>;
+  running(component: Component): boolean;
+  /** Polls until `probe` gives true; a process that ends meanwhile is an error with the end of its log. */
+  until(what: string, timeoutMs: number, probe: () => Promise<boolean>): Promise<void>;
+}
+
+function portOf(component: Component, state: ClusterState): number | undefined {
+  switch (component) {
+    case 'etcd':
+      return state.ports.etcd;
+    case 'apiserver':
+      return state.ports.apiServer;
+    case 'gatekeeper':
+      return state.ports.webhook;
+    case 'controller-manager':
+    case 'scheduler':
+    case 'kwok':
+      return undefined;
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools: ToolFolders, signal: AbortSignal): Supervisor {
+  const logFile = (component: Component): string => join(paths.logs, `${component}.log`);
+  const running = (component: Component): boolean => {
+    const record = state.processes[component];
+    return record !== undefined && isAlive(record);
+  };
+  /** Those that were started here: only their end is a surprise. */
+  const started = new Set<Component>();
+
+  function assertRunning(): void {
+    const ended = COMPONENTS.find((component) => started.has(component) && !running(component));
+    if (!ended) return;
+    const file = logFile(ended);
+    throw new CommandError(`${ended} of cluster ${state.name} ended while starting. The end of ${file}:\n${tail(file)}`);
+  }
+
+  async function assertPortFree(component: Component): Promise<void> {
+    const port = portOf(component, state);
+    const problem = port === undefined ? undefined : await portProblem(port);
+    if (!problem) return;
+    throw new CommandError(
+      `${component} of cluster ${state.name} needs port ${port} of 127.0.0.1, which cannot be used (${problem}). ` +
+        'End the program that uses it, or start the cluster anew on other ports: npm run fleet -- down, then up.',
+    );
+  }
+
+  return {
+    running,
+    start: async (component) => {
+      if (running(component)) return false;
+      await assertPortFree(component);
+      const { command, args, env } = commandLine(component, { tools, paths, state });
+      // Nothing of the user's environment: their KUBECONFIG or proxy is not for these.
+      const environment = { PATH: '/usr/bin:/bin', HOME: paths.data, TMPDIR: paths.data, [CLUSTER_DIR_VARIABLE]: paths.dir, ...env };
+      writeState(paths, state);
+      state.processes[component] = await spawnDetached({ command, args, env: environment, logFile: logFile(component) });
+      started.add(component);
+      writeState(paths, state);
+      return true;
+    },
+    stop: async (component, how) => {
+      const record = state.processes[component];
+      started.delete(component);
+      if (record) await endProcesses([record], how);
+      delete state.processes[component];
+      writeState(paths, state);
+    },
+    until: async (what, timeoutMs, probe) => {
+      const deadline = performance.now() + timeoutMs;
+      let last = '';
+      while (performance.now() < deadline) {
+        signal.throwIfAborted();
+        assertRunning();
+        try {
+          if (await probe()) return;
+        } catch (error) {
+          last = messageOf(error);
+        }
+        await delay(POLL_MS, undefined, { signal });
+      }
+      throw new CommandError(
+        `cluster ${state.name}: ${what} not within ${timeoutMs / 1000} s; last: ${last || 'no'}. Logs are in ${paths.logs}`,
+      );
+    },
+  };
+}
