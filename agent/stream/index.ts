@@ -1,2 +1,1 @@
-export type { StreamState } from './state.ts';
-export { type Stream, type StreamConfig, type StreamOptions, startStream } from './stream.ts';
+export { type Stream, startStream } from './stream.ts';

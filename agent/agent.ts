@@ -1,0 +1,206 @@
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { createInformers, createKubeClient, EventRecorder, type KubeClient, runAsLeader } from '@fso/shared/kube';
+import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
+import { bootstrapCluster } from './bootstrap.ts';
+import type { AgentConfig } from './config.ts';
+import { Controller } from './controller/controller.ts';
+import { type Capabilities, capabilitiesOf } from './controller/plan.ts';
+import { healthListener } from './health.ts';
+import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
+import { EventSink } from './observe/event-sink.ts';
+import { LiveObservatory } from './observe/observatory.ts';
+import type { Observatory } from './observe/types.ts';
+import { ClusterView } from './observe/view.ts';
+import packageJson from './package.json' with { type: 'json' };
+import { startStream } from './stream/index.ts';
+
+export interface AgentDeps {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+}
+
+export interface RunningAgent {
+  /** Of the listener with /healthz, /readyz and /metrics. */
+  readonly url: string;
+  readonly observatory: Observatory;
+  readonly isLeader: () => boolean;
+  /** Resolves when everything has ended; rejects with what ended the agent by itself. */
+  readonly done: Promise<void>;
+  /** Ends the agent and waits for it. The lease is released. */
+  stop(): Promise<void>;
+}
+
+export const AGENT_VERSION: string = packageJson.version;
+
+interface Phase {
+  /** Why the agent cannot do its work; undefined: it can. */
+  problem: string | undefined;
+  leader: boolean;
+}
+
+interface Running {
+  readonly config: AgentConfig;
+  readonly deps: Required<AgentDeps>;
+  readonly client: KubeClient;
+  readonly observatory: LiveObservatory;
+  readonly metrics: AgentMetrics;
+  readonly phase: Phase;
+}
+
+const emptySnapshot = () => ({
+  policies: new Map(),
+  cluster: {
+    agentVersion: AGENT_VERSION,
+    kubernetesVersion: 'unknown',
+    gatekeeper: { state: 'Absent' as const },
+    nodesByRegion: {},
+    conditions: [],
+  },
+});
+
+/** Starts the agent; resolves once its listener is up. What it cannot reach yet it tries again, and /readyz says so. */
+export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<RunningAgent> => {
+  const stopper = new AbortController();
+  const ending = AbortSignal.any([signal, stopper.signal]);
+  const client = createKubeClient({ kubeconfig: config.kubeconfig, userAgent: `fso-agent/${AGENT_VERSION}` });
+  const phase: Phase = { problem: 'starting', leader: false };
+  const registry = createMetricsRegistry({ defaultLabels: { cluster: config.cluster } });
+  const running: Running = {
+    config,
+    deps: { clock: systemClock, random: Math.random, ...deps },
+    client,
+    observatory: new LiveObservatory(emptySnapshot()),
+    metrics: createAgentMetrics(registry),
+    phase,
+  };
+  const listening = await listen(
+    healthListener(() => phase.problem, registry),
+    config.listen,
+    ending,
+  );
+  const end = async (): Promise<void> => {
+    stopper.abort();
+    await listening.closed;
+    await client.close();
+  };
+  const done = untilEnded(running, ending, end);
+  // Whoever started the agent looks at `done` later than it may fail.
+  done.catch(() => undefined);
+  return {
+    url: listening.url,
+    observatory: running.observatory,
+    isLeader: () => phase.leader,
+    done,
+    stop: async () => {
+      stopper.abort();
+      await done;
+    },
+  };
+};
+
+const untilEnded = async (running: Running, signal: AbortSignal, end: () => Promise<void>): Promise<void> => {
+  try {
+    await runAgent(running, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await end();
+  }
+};
+
+const runAgent = async (running: Running, signal: AbortSignal): Promise<void> => {
+  const { client, deps, phase, config } = running;
+  const capabilities = await prepare(running, signal);
+  const view = new ClusterView(createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal));
+  phase.problem = 'caches are not filled yet';
+  await view.ready(signal);
+  deps.logger.info({ kubernetesVersion: capabilities.kubernetesVersion }, 'caches filled');
+  phase.problem = undefined;
+  const lead = (leaderSignal: AbortSignal): Promise<void> => enforce(running, { view, capabilities }, leaderSignal);
+  if (!config.leaderElection) return lead(signal);
+  const { leaseDurationMs, identity } = config;
+  const lease = {
+    client,
+    namespace: SYSTEM_NAMESPACE,
+    name: 'fso-agent',
+    identity,
+    logger: deps.logger,
+    clock: deps.clock,
+    leaseDurationMs,
+    renewDeadlineMs: leaseDurationMs * (2 / 3),
+    retryPeriodMs: leaseDurationMs * (2 / 15),
+  };
+  await runAsLeader(lease, lead, signal);
+};
+
+/** Tries until the cluster has what the agent stands on. */
+const prepare = async ({ client, deps, phase }: Running, signal: AbortSignal): Promise<Capabilities> => {
+  const backoff = createBackoff({ baseMs: 500, maxMs: 30_000, minMs: 100, random: deps.random });
+  for (;;) {
+    try {
+      const version = await client.version(signal);
+      await bootstrapCluster(client, deps.clock, signal);
+      return capabilitiesOf(version);
+    } catch (error) {
+      signal.throwIfAborted();
+      const retryInMs = backoff.next();
+      phase.problem = `the cluster cannot be prepared: ${error instanceof Error ? error.message : String(error)}`;
+      deps.logger.error({ err: error, retryInMs }, 'the cluster cannot be prepared');
+      await deps.clock.sleep(retryInMs, signal);
+    }
+  }
+};
+
+/** The term of a leader: enforces, and streams where there is a hub. */
+const enforce = async (running: Running, known: { view: ClusterView; capabilities: Capabilities }, signal: AbortSignal): Promise<void> => {
+  const { config, deps, client, observatory, metrics, phase } = running;
+  const { clock, logger, random } = deps;
+  const recorder = new EventRecorder({ client, component: 'fso-agent', instance: config.identity, logger, clock });
+  const events = new EventSink(recorder, observatory, { clock, logger, signal });
+  phase.leader = true;
+  phase.problem = 'the first round is not done yet';
+  metrics.leader.set(1);
+  const { retryMs, gatekeeperGraceMs } = config;
+  const firstRound = Promise.withResolvers<void>();
+  const onFirstRound = (): void => {
+    phase.problem = undefined;
+    firstRound.resolve();
+  };
+  const controller = new Controller(
+    {
+      ...known,
+      client,
+      clock,
+      logger,
+      random,
+      observatory,
+      events,
+      metrics,
+      agentVersion: AGENT_VERSION,
+      retryMs,
+      gatekeeperGraceMs,
+      onFirstRound,
+    },
+    signal,
+  );
+  signal.addEventListener('abort', () => firstRound.resolve(), { once: true });
+  try {
+    const enforcing = controller.run();
+    await Promise.all([enforcing, firstRound.promise.then(() => stream(running, known.view, signal))]);
+  } finally {
+    phase.leader = false;
+    phase.problem = undefined;
+    metrics.leader.set(0);
+  }
+};
+
+const stream = async ({ config, deps, client, observatory }: Running, view: ClusterView, signal: AbortSignal): Promise<void> => {
+  if (config.hub === undefined || signal.aborted) return;
+  const { url: hubUrl, token, ca } = config.hub;
+  const { clock, random, logger } = deps;
+  const streamConfig = { cluster: config.cluster, hubUrl, token, ca, agentVersion: AGENT_VERSION };
+  const running = await startStream({ config: streamConfig, client, policies: view.policies, observatory, clock, random, logger }, signal);
+  await running.done;
+};

@@ -1,0 +1,333 @@
+import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import { Phase } from '@fso/shared/api';
+import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Action, PolicyInput } from '../enforce/index.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { clusterFacts } from '../observe/cluster-facts.ts';
+import type { EventSink } from '../observe/event-sink.ts';
+import type { LockInput } from '../observe/locks.ts';
+import { isLockTwoProven } from '../observe/locks.ts';
+import type { LiveObservatory } from '../observe/observatory.ts';
+import { planPolicyEvents } from '../observe/plan-events.ts';
+import { isProven, toReport } from '../observe/plan-status.ts';
+import { Prober, type ProbeTarget } from '../observe/prober.ts';
+import type { PolicySnapshot } from '../observe/types.ts';
+import type { ClusterView } from '../observe/view.ts';
+import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
+import { type Capabilities, type ClusterPlan, planCluster } from './plan.ts';
+import { ALERT_AFTER } from './retry.ts';
+import { PENDING_HOLD_MS, StatusBook, type StatusResult } from './statuses.ts';
+import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
+import { actionWorks, finalizerWorks, statusWork, type WorkContext } from './works.ts';
+
+export interface ControllerDeps {
+  readonly client: KubeClient;
+  readonly view: ClusterView;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly capabilities: Capabilities;
+  readonly observatory: LiveObservatory;
+  readonly events: EventSink;
+  readonly metrics: AgentMetrics;
+  readonly agentVersion: string;
+  readonly retryMs: readonly [number, number];
+  readonly gatekeeperGraceMs: number;
+  /** Called after the first round. */
+  readonly onFirstRound: () => void;
+}
+
+const KEY = 'cluster';
+/** Pods and nodes change all the time, and only what is reported hangs on them. */
+const WORKLOAD_DELAY_MS = 250;
+/** Longest wait of setTimeout. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const DONE_DELAY_MS = 100;
+/** A round costs about a millisecond per hundred policies; the time between rounds is this many times the last one's. */
+const REST_SHARE = 1;
+const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
+
+/**
+ * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans; writes and proofs run on
+ * their own and ask for the next round when something came of them.
+ */
+export class Controller {
+  readonly #deps: ControllerDeps;
+  readonly #signal: AbortSignal;
+  readonly #queue: WorkQueue;
+  readonly #pool: WorkPool;
+  readonly #prober: Prober;
+  readonly #context: WorkContext;
+  readonly #statuses = new StatusBook();
+  readonly #violations = new ViolationFinder();
+  /** When lock 2 of a policy was first seen unproven, monotonic. */
+  readonly #unprovenSince = new Map<string, number>();
+  /** Policies that were being deleted in the last round. */
+  #leaving: ReadonlySet<string> = new Set();
+  #constraints: ReadonlySet<string> = new Set();
+  #rounds = 0;
+  #restUntil = 0;
+
+  constructor(deps: ControllerDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+    this.#queue = new WorkQueue({ clock: deps.clock });
+    const wake = (): void => this.#wake();
+    this.#context = { client: deps.client, view: deps.view, onTookOver: (action) => this.#repaired(action) };
+    this.#pool = new WorkPool(
+      {
+        concurrency: 16,
+        clock: deps.clock,
+        retry: { firstMs: deps.retryMs[0], secondMs: deps.retryMs[1], capMs: 300_000, random: deps.random },
+        echoMs: 1_000,
+        onDone: (work) => this.#done(work),
+        onFailure: (work, failure, error) => this.#failed(work, failure, error),
+        onWake: wake,
+      },
+      signal,
+    );
+    this.#prober = new Prober(
+      {
+        client: deps.client,
+        clock: deps.clock,
+        floor: { isFloorPolicy: (name) => name.startsWith('fso-floor-') },
+        bindGate: deps.capabilities.bindGate,
+        ownConstraints: () => this.#constraints,
+        concurrency: 8,
+        patienceMs: 10_000,
+        rotateMs: 500,
+        onChange: wake,
+        onVerdict: (result) => deps.metrics.probes.inc({ result }),
+      },
+      signal,
+    );
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<void> {
+    const stopWatching = this.#deps.view.subscribe({
+      onChange: () => this.#wake(),
+      onWorkload: () => this.#wake(WORKLOAD_DELAY_MS),
+    });
+    this.#queue.add(KEY);
+    try {
+      const { logger } = this.#deps;
+      await runController(
+        { name: 'enforce', queue: this.#queue, logger, reconcile: () => Promise.resolve().then(() => this.#reconcile()) },
+        this.#signal,
+      );
+    } finally {
+      stopWatching();
+    }
+  }
+
+  /**
+   * Asks for the next round: at once where rounds are short. Where they are long, the loop must also read, write and
+   * renew the lease, so that a round waits at least as long as the one before took.
+   */
+  #wake(delayMs = 0): void {
+    const rest = this.#restUntil - this.#deps.clock.monotonicMs();
+    this.#queue.addAfter(KEY, Math.max(delayMs, rest > 1 ? rest : 0));
+  }
+
+  #reconcile(): ReconcileResult {
+    const { clock, metrics, view, capabilities } = this.#deps;
+    const started = clock.monotonicMs();
+    const now = clock.now();
+    const plan = planCluster(view, capabilities, now);
+    this.#constraints = new Set(plan.governance.constraints.map(({ name }) => name));
+    const enforcing = actionWorks([...plan.namespaces, ...plan.floor, ...plan.gatekeeper], this.#context);
+    this.#prober.expect(this.#probeTargets(plan));
+    const reporting = this.#report(plan, now);
+    const stuck = new Set(
+      this.#pool
+        .failures()
+        .filter(isAlert)
+        .map(({ key }) => key),
+    );
+    this.#pool.submit([...enforcing, ...finalizerWorks(plan, stuck, this.#context), ...reporting]);
+    const ended = clock.monotonicMs();
+    metrics.reconcileSeconds.observe((ended - started) / 1000);
+    this.#restUntil = ended + (ended - started) * REST_SHARE;
+    this.#rounds += 1;
+    if (this.#rounds === 1) this.#deps.onFirstRound();
+    return this.#nextRound(plan, now);
+  }
+
+  #nextRound({ governance }: ClusterPlan, now: Date): ReconcileResult {
+    const waits: number[] = [];
+    if (governance.nextChangeAt !== undefined) waits.push(governance.nextChangeAt.getTime() - now.getTime() + 1);
+    const grace = this.#deps.gatekeeperGraceMs;
+    const elapsed = [...this.#unprovenSince.values()].map((since) => this.#deps.clock.monotonicMs() - since);
+    waits.push(...elapsed.filter((ms) => ms < grace).map((ms) => grace - ms + 1));
+    if (waits.length === 0) return {};
+    return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
+  }
+
+  /** Namespaces that already say what they should, while the floor is whole: what is asked of others would prove nothing. */
+  #probeTargets(plan: ClusterPlan): ReadonlyMap<string, ProbeTarget> {
+    const targets = new Map<string, ProbeTarget>();
+    if (!this.#deps.capabilities.floor || plan.floor.length > 0) return targets;
+    const { view } = this.#deps;
+    const floor = [...view.admissionPolicies.list(), ...view.admissionBindings.list()]
+      .map(({ metadata }) => `${metadata.uid}:${metadata.generation}`)
+      .sort((a, b) => (a < b ? -1 : 1))
+      .join();
+    const unapplied = unappliedNamespaces(plan);
+    for (const [namespace, governance] of plan.governance.namespaces) {
+      if (unapplied.has(namespace)) continue;
+      const uid = view.namespaces.get(namespace)?.metadata.uid;
+      targets.set(namespace, { governance, fingerprint: JSON.stringify([uid, floor, governance.actions]) });
+    }
+    return targets;
+  }
+
+  #lockInput(plan: ClusterPlan): LockInput {
+    const { capabilities, view, gatekeeperGraceMs, clock } = this.#deps;
+    const now = clock.monotonicMs();
+    return {
+      governance: plan.governance,
+      constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
+      probe: (namespace) => this.#prober.state(namespace),
+      unapplied: unappliedNamespaces(plan),
+      floor: { supported: capabilities.floor, bindGate: capabilities.bindGate, installed: plan.floor.length === 0 },
+      gatekeeper: {
+        served: view.templates.served,
+        templateReady: plan.templateReady,
+        exists: (name) => plan.constraintExists(name),
+        enforced: (name) => plan.constraintEnforced(name),
+        graceMs: gatekeeperGraceMs,
+      },
+      failures: this.#pool.failures(),
+      unprovenMs: (policy) => now - (this.#unprovenSince.get(policy) ?? now),
+    };
+  }
+
+  /** Status of every policy, its events, and the snapshot. @returns the status writes that are due. */
+  #report(plan: ClusterPlan, now: Date): Work[] {
+    const locks = this.#lockInput(plan);
+    const found = this.#violations.find({
+      governance: plan.governance,
+      podsIn: (namespace) => this.#deps.view.podsIn(namespace),
+      node: (name) => this.#deps.view.nodes.get(name),
+      now,
+    });
+    const snapshots = new Map<string, PolicySnapshot>();
+    const works: Work[] = [];
+    for (const policy of plan.policies) {
+      const outcome = plan.governance.policies.get(policy.key);
+      const live = this.#deps.view.policies.get(policy.key);
+      // A policy that is being deleted has no outcome.
+      if (outcome === undefined || live === undefined) continue;
+      this.#trackLockTwo(policy.key, outcome.kind === 'governing', locks);
+      const violations = found.get(policy.key) ?? NO_VIOLATIONS;
+      const result = this.#statuses.plan({ policy, outcome, live, violations: violations.count }, locks, now);
+      snapshots.set(policy.key, toSnapshot(policy, result.status, violations));
+      works.push(...this.#tell(live, result));
+    }
+    this.#publish(snapshots, plan);
+    this.#noticeReleased(plan);
+    return works;
+  }
+
+  /** Events of a status that changed. @returns its write, if one is due. */
+  #tell(live: SovereignPolicy, { status, previous, write, held }: StatusResult): Work[] {
+    if (status !== previous) for (const event of planPolicyEvents(previous, status)) this.#deps.events.ofPolicy(live, event);
+    if (held) this.#wake(PENDING_HOLD_MS + 1);
+    return write ? [statusWork(live, status, this.#context)] : [];
+  }
+
+  #trackLockTwo(policy: string, governing: boolean, locks: LockInput): void {
+    if (!governing || isLockTwoProven(policy, locks)) this.#unprovenSince.delete(policy);
+    else if (!this.#unprovenSince.has(policy)) this.#unprovenSince.set(policy, this.#deps.clock.monotonicMs());
+  }
+
+  #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
+    const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
+    this.#statuses.retain(new Set(snapshots.keys()));
+    for (const key of this.#unprovenSince.keys()) if (!snapshots.has(key)) this.#unprovenSince.delete(key);
+    const facts = clusterFacts({
+      view,
+      templateReady: plan.templateReady,
+      agentVersion,
+      kubernetesVersion: capabilities.kubernetesVersion,
+      previous: observatory.snapshot().cluster,
+      capabilities,
+      now: this.#deps.clock.now(),
+    });
+    observatory.publish({ policies: snapshots, cluster: facts });
+    const all = [...snapshots.values()];
+    for (const phase of Phase.options) metrics.policies.set({ phase }, all.filter(({ report }) => report.phase === phase).length);
+    metrics.violations.set(all.reduce((sum, { report }) => sum + report.violations, 0));
+    metrics.proven.set(all.every(({ proven }) => proven) ? 1 : 0);
+  }
+
+  /** A policy that was being deleted and is gone now. */
+  #noticeReleased(plan: ClusterPlan): void {
+    const present = new Set(plan.policies.map(({ key }) => key));
+    for (const key of this.#leaving) {
+      if (!present.has(key))
+        this.#deps.events.ofCluster({ severity: 'info', reason: 'Released', message: 'the policy is gone', policy: key });
+    }
+    this.#leaving = new Set(plan.policies.filter(({ deleting }) => deleting).map(({ key }) => key));
+  }
+
+  #done(work: Work): void {
+    this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
+    if (work.reason === 'Drift') this.#notifyRepair(work.key, work.policies);
+    if (work.reason === 'Released') this.#recordReleased(work.policies);
+    // The echo of the write brings the next round; works without one would wait for it in vain.
+    this.#wake(DONE_DELAY_MS);
+  }
+
+  #recordReleased(policies: readonly string[]): void {
+    for (const policy of this.#livePolicies(policies)) {
+      this.#deps.events.recordOnly(policy, { severity: 'info', reason: 'Released', message: 'no lock enforces the policy any more' });
+    }
+  }
+
+  #repaired(action: Action): void {
+    this.#notifyRepair(action.key, action.policies);
+  }
+
+  #notifyRepair(key: string, policies: readonly string[]): void {
+    const kind = kindOf(key);
+    this.#deps.metrics.driftRepaired.inc({ kind });
+    this.#deps.logger.warn({ kind, key }, 'drift put back');
+    const event = { severity: 'warning', reason: 'DriftRepaired', message: `${key} was changed by someone else and put back` } as const;
+    const [first, ...others] = this.#livePolicies(policies);
+    if (first === undefined) this.#deps.events.ofCluster(event);
+    else this.#deps.events.ofPolicy(first, event);
+    for (const policy of others.slice(0, 9)) this.#deps.events.recordOnly(policy, event);
+  }
+
+  #failed(work: Work, failure: WorkFailure, error: unknown): void {
+    const kind = kindOf(work.key);
+    this.#deps.metrics.writes.inc({ kind, result: 'error' });
+    this.#deps.logger.warn({ err: error, kind, key: work.key, failures: failure.failures }, 'write failed');
+    if (failure.failures === ALERT_AFTER) {
+      const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${work.key}: ${failure.error}`.slice(0, 4096) } as const;
+      const affected = this.#livePolicies(work.policies);
+      if (affected.length === 0) this.#deps.events.ofCluster(event);
+      for (const policy of affected.slice(0, 10)) this.#deps.events.ofPolicy(policy, event);
+    }
+    this.#wake();
+  }
+
+  #livePolicies(keys: readonly string[]): readonly SovereignPolicy[] {
+    return keys.map((key) => this.#deps.view.policies.get(key)).filter((policy) => policy !== undefined);
+  }
+}
+
+const toSnapshot = (policy: PolicyInput, status: SovereignPolicyStatus, violations: PolicyViolations): PolicySnapshot => ({
+  report: toReport(policy, status, violations),
+  generation: policy.generation,
+  observedGeneration: status.observedGeneration ?? 0,
+  proven: isProven(status) && status.observedGeneration === policy.generation,
+});
+
+const kindOf = (key: string): string => key.split('/')[0] ?? key;
+
+const unappliedNamespaces = (plan: ClusterPlan): ReadonlySet<string> =>
+  new Set(plan.namespaces.map(({ key }) => key.slice('Namespace/'.length)));

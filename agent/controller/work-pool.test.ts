@@ -1,0 +1,134 @@
+import { FakeClock } from '@fso/shared/runtime';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Work, type WorkFailure, WorkPool } from './work-pool.ts';
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A write whose end the test decides. */
+class Task implements Work {
+  readonly key: string;
+  readonly policies: readonly string[] = [];
+  readonly reason = 'Govern';
+  readonly priority: number;
+  version: string | undefined = '1';
+  runs = 0;
+  #end = Promise.withResolvers<void>();
+
+  constructor(key: string, priority = 0) {
+    this.key = key;
+    this.priority = priority;
+  }
+
+  liveVersion(): string | undefined {
+    return this.version;
+  }
+
+  run(): Promise<void> {
+    this.runs += 1;
+    return this.#end.promise;
+  }
+
+  async end(error?: Error): Promise<void> {
+    const { resolve, reject } = this.#end;
+    this.#end = Promise.withResolvers<void>();
+    if (error === undefined) resolve();
+    else reject(error);
+    await settle();
+  }
+}
+
+describe('WorkPool', () => {
+  let stop = new AbortController();
+  afterEach(() => {
+    stop.abort();
+    stop = new AbortController();
+  });
+
+  const start = (concurrency = 16) => {
+    const clock = new FakeClock();
+    const failures: WorkFailure[] = [];
+    const done: string[] = [];
+    const pool = new WorkPool(
+      {
+        concurrency,
+        clock,
+        retry: { firstMs: 5_000, secondMs: 30_000, capMs: 300_000, random: () => 0 },
+        echoMs: 1_000,
+        onDone: ({ key }) => done.push(key),
+        onFailure: (_work, failure) => failures.push(failure),
+        onWake: () => undefined,
+      },
+      stop.signal,
+    );
+    return { pool, clock, failures, done };
+  };
+
+  it('never runs a key twice at a time', async () => {
+    const { pool, done } = start();
+    const task = new Task('a');
+    pool.submit([task]);
+    pool.submit([task]);
+    expect(task.runs).toBe(1);
+    await task.end();
+    expect(done).toEqual(['a']);
+  });
+
+  it('leaves a written target alone until the cache shows the write, or the wait is over', async () => {
+    const { pool, clock } = start();
+    const task = new Task('a');
+    pool.submit([task]);
+    await task.end();
+    pool.submit([task]);
+    expect(task.runs).toBe(1);
+    task.version = '2';
+    pool.submit([task]);
+    expect(task.runs).toBe(2);
+    await task.end();
+    await clock.advance(1_001);
+    pool.submit([task]);
+    expect(task.runs).toBe(3);
+  });
+
+  it('lets a failing key wait on its own: 5 s, then 30 s', async () => {
+    const { pool, clock, failures } = start();
+    const bad = new Task('bad');
+    const good = new Task('good');
+    pool.submit([bad, good]);
+    await bad.end(new Error('no'));
+    await good.end();
+    expect(failures).toMatchObject([{ key: 'bad', error: 'no', failures: 1 }]);
+    pool.submit([bad]);
+    expect(bad.runs).toBe(1);
+    await clock.advance(5_000);
+    pool.submit([bad]);
+    expect(bad.runs).toBe(2);
+    await bad.end(new Error('still no'));
+    await clock.advance(29_999);
+    pool.submit([bad]);
+    expect(bad.runs).toBe(2);
+    await clock.advance(1);
+    pool.submit([bad]);
+    expect(bad.runs).toBe(3);
+    expect(pool.failures()).toMatchObject([{ key: 'bad', failures: 2 }]);
+  });
+
+  it('starts lower priorities first, and drops what the newest plan no longer wants', async () => {
+    const { pool } = start(1);
+    const [running, late, early, dropped] = [new Task('running'), new Task('late', 2), new Task('early', 1), new Task('dropped', 0)];
+    pool.submit([running, dropped]);
+    pool.submit([running, late, early]);
+    await running.end();
+    expect([dropped.runs, early.runs, late.runs]).toEqual([0, 1, 0]);
+  });
+
+  it('forgets the failures of a key that is no longer wanted', async () => {
+    const { pool } = start();
+    const task = new Task('a');
+    pool.submit([task]);
+    await task.end(new Error('no'));
+    pool.submit([]);
+    expect(pool.failures()).toEqual([]);
+    pool.submit([task]);
+    expect(task.runs).toBe(2);
+  });
+});

@@ -1,0 +1,139 @@
+import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
+import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
+import { runAction } from '../enforce/apply.ts';
+import { type Action, CONSTRAINT_KIND, type ConstraintEntry, type ConstraintSpec } from '../enforce/index.ts';
+import type { ClusterView } from '../observe/view.ts';
+import type { ClusterPlan } from './plan.ts';
+import type { Work } from './work-pool.ts';
+
+/** Turns plans into works: one per target, so that two writes to one object never overtake each other. */
+
+export interface WorkContext {
+  readonly client: KubeClient;
+  readonly view: ClusterView;
+  readonly onTookOver: (action: Action) => void;
+}
+
+/** Namespaces first: they are what makes a changed policy bite. */
+const PRIORITY: Readonly<Record<string, number>> = { Namespace: 0, ValidatingAdmissionPolicy: 0, ValidatingAdmissionPolicyBinding: 0 };
+const SECOND = 1;
+const STATUS = 2;
+
+const nameOf = (action: Action): string => (action.type === 'delete' ? action.ref.name : action.body.metadata.name);
+
+export const actionWorks = (actions: readonly Action[], context: WorkContext): Work[] =>
+  [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
+    const [first] = steps;
+    if (first === undefined) return [];
+    return {
+      key,
+      policies: [...new Set(steps.flatMap((step) => step.policies))],
+      reason: steps.some((step) => step.reason === 'Drift') ? 'Drift' : first.reason,
+      priority: PRIORITY[first.kind.kind] ?? SECOND,
+      liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
+      run: async (signal: AbortSignal) => {
+        for (const step of steps) {
+          const { tookOver } = await runAction(context.client, pinned(step, context.view), signal);
+          if (tookOver) context.onTookOver(step);
+        }
+      },
+    };
+  });
+
+/** A namespace that goes away meanwhile must not be made anew by server-side apply: its uid makes that a conflict. */
+const pinned = (action: Action, view: ClusterView): Action => {
+  if (action.type === 'delete' || action.kind.kind !== 'Namespace') return action;
+  const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
+  return uid === undefined ? action : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
+};
+
+/** The policy went away, or changed: the next plan knows. */
+const unlessOutdated = async (write: Promise<unknown>): Promise<void> => {
+  try {
+    await write;
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+};
+
+/** Status subresource, by server-side apply: this manager owns all of it. */
+export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WorkContext): Work => {
+  const { name, namespace = '' } = policy.metadata;
+  const key = `${namespace}/${name}`;
+  const body = {
+    apiVersion: API_VERSION,
+    kind: POLICY_KIND.kind,
+    metadata: { name, namespace, uid: policy.metadata.uid },
+    status,
+  } as SovereignPolicy;
+  return {
+    key: `SovereignPolicyStatus/${key}`,
+    policies: [key],
+    reason: 'Status',
+    priority: STATUS,
+    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    run: async (signal) => {
+      const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
+      await unlessOutdated(context.client.apply(POLICY_KIND, body, options, signal));
+    },
+  };
+};
+
+/** Adds or removes the finalizer; `resourceVersion` keeps a concurrent change of the list from being lost. */
+const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], context: WorkContext): Work => {
+  const { name, namespace = '', resourceVersion } = policy.metadata;
+  const key = `${namespace}/${name}`;
+  return {
+    key: `SovereignPolicyFinalizer/${key}`,
+    policies: [key],
+    reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
+    priority: SECOND,
+    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    run: async (signal) => {
+      const patch = { metadata: { finalizers, resourceVersion } };
+      await unlessOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
+    },
+  };
+};
+
+const entriesOf = (parameters: unknown): readonly ConstraintEntry[] => (parameters as ConstraintSpec['parameters'])?.policies ?? [];
+
+/**
+ * Whether nothing in the cluster enforces a policy any more. Lock 2 is only waited for while it can be written to:
+ * `stuck` names constraints whose writes keep failing, which later rounds clean up.
+ */
+export const isReleased = (policy: string, plan: ClusterPlan, view: ClusterView, stuck: ReadonlySet<string>): boolean => {
+  if (plan.namespaces.some((action) => action.policies.includes(policy))) return false;
+  const named = (list: string | undefined): boolean => list?.split(',').includes(policy) === true;
+  const labelled = view.namespaces
+    .list()
+    .some(
+      ({ metadata }) =>
+        metadata.deletionTimestamp === undefined &&
+        FLOOR_ACTIONS.some((action) => named(metadata.annotations?.[floorPoliciesAnnotation(action)])),
+    );
+  if (labelled) return false;
+  return !view.constraints
+    .list()
+    .some(
+      ({ metadata, spec }) =>
+        metadata.labels?.[LABELS.component] !== undefined &&
+        !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`) &&
+        entriesOf(spec?.parameters).some((entry) => entry.name === policy),
+    );
+};
+
+/** Finalizers that are to be set on living policies and taken off released ones. */
+export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WorkContext): Work[] =>
+  context.view.policies.list().flatMap((policy) => {
+    const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
+    const held = finalizers.includes(FINALIZER);
+    if (deletionTimestamp === undefined) return held ? [] : finalizerWork(policy, [...finalizers, FINALIZER], context);
+    if (!held || !isReleased(`${namespace}/${name}`, plan, context.view, stuck)) return [];
+    return finalizerWork(
+      policy,
+      finalizers.filter((finalizer) => finalizer !== FINALIZER),
+      context,
+    );
+  });

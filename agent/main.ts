@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { ConfigError, createLogger, parseConfig, shutdownSignal } from '@fso/shared/runtime';
+import { AGENT_VERSION, startAgent } from './agent.ts';
+import { AgentEnvironment, describeEnvironment, toAgentConfig } from './config.ts';
+
+const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
+
+Usage: fso-agent [--help | --version]
+
+Environment:
+${describeEnvironment()}
+`;
+
+const run = async (): Promise<number> => {
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (values.version === true) {
+    process.stdout.write(`${AGENT_VERSION}\n`);
+    return 0;
+  }
+  const config = toAgentConfig(parseConfig(AgentEnvironment, process.env));
+  const logger = createLogger({ name: 'fso-agent', level: config.logLevel }).child({ cluster: config.cluster });
+  const agent = await startAgent(config, { logger }, shutdownSignal());
+  logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
+  await agent.done;
+  logger.info('agent stopped');
+  return 0;
+};
+
+run().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    // What people can mend is one sentence; the rest needs its stack.
+    const known = error instanceof ConfigError || (error instanceof Error && error.name === 'KubeConfigError');
+    const text = known ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`fso-agent: ${text}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,52 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What the agent measures of itself. */
+export interface AgentMetrics {
+  readonly registry: Registry;
+  readonly reconcileSeconds: Histogram;
+  readonly policies: Gauge<'phase'>;
+  readonly violations: Gauge;
+  readonly driftRepaired: Counter<'kind'>;
+  readonly writes: Counter<'kind' | 'result'>;
+  readonly probes: Counter<'result'>;
+  readonly leader: Gauge;
+  readonly proven: Gauge;
+}
+
+export const createAgentMetrics = (registry: Registry): AgentMetrics => {
+  const registers = [registry];
+  return {
+    registry,
+    reconcileSeconds: new Histogram({
+      name: 'fso_agent_reconcile_seconds',
+      help: 'Time to plan one round over the whole cluster; the writes run on their own.',
+      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      registers,
+    }),
+    policies: new Gauge({ name: 'fso_agent_policies', help: 'SovereignPolicies by phase.', labelNames: ['phase'], registers }),
+    violations: new Gauge({
+      name: 'fso_agent_violations',
+      help: 'Pods outside of the regions of a policy, summed over policies.',
+      registers,
+    }),
+    driftRepaired: new Counter({
+      name: 'fso_agent_drift_repaired_total',
+      help: 'Objects that someone else changed and that were put back.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    writes: new Counter({
+      name: 'fso_agent_writes_total',
+      help: 'Writes by target kind and result.',
+      labelNames: ['kind', 'result'],
+      registers,
+    }),
+    probes: new Counter({ name: 'fso_agent_probe_total', help: 'Proofs by result.', labelNames: ['result'], registers }),
+    leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
+    proven: new Gauge({
+      name: 'fso_agent_is_proven',
+      help: '1: every policy is proven by each lock that the cluster can have.',
+      registers,
+    }),
+  };
+};

@@ -1,0 +1,98 @@
+import type { SovereignPolicyStatus } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import { type LockInput, planLocks } from './locks.ts';
+import type { ProbeState } from './prober.ts';
+
+const KEY = 'default/p';
+const policy: PolicyInput = {
+  key: KEY,
+  namespace: 'default',
+  name: 'p',
+  managedBy: 'local',
+  revision: undefined,
+  generation: 1,
+  deleting: false,
+  spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
+};
+const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
+const PROVEN: ProbeState = { fingerprint: 'f', state: 'proven', message: undefined, first: false };
+const gatekeeper = { served: true, templateReady: true, exists: () => true, enforced: () => true, graceMs: 1_000 };
+
+const input = (changes: Partial<LockInput> = {}): LockInput => ({
+  governance: {
+    namespaces: new Map([
+      ['finance', { namespace: 'finance', actions: { deny: { regions: ['eu-west-1'], policies: [KEY] } }, policies: [KEY] }],
+    ]),
+  },
+  constraintsOf: () => ['geo-deny-1'],
+  probe: () => PROVEN,
+  unapplied: new Set(),
+  floor: { supported: true, bindGate: true, installed: true },
+  gatekeeper,
+  failures: [],
+  unprovenMs: () => 0,
+  ...changes,
+});
+
+const states = (changes: Partial<LockInput>, previous?: SovereignPolicyStatus): string[] => {
+  const { admission, gatekeeper: second, binding } = planLocks(policy, outcome, previous, input(changes));
+  return [admission.state, second.state, binding.state];
+};
+
+const failure = (key: string, failures: number) => ({ key, policies: [KEY], error: 'refused', failures });
+
+describe('planLocks', () => {
+  it.each<[string, Partial<LockInput>, string[]]>([
+    ['everything proven', {}, ['Enforced', 'Enforced', 'Enforced']],
+    ['labels not written yet', { unapplied: new Set(['finance']) }, ['Pending', 'Enforced', 'Pending']],
+    ['not asked yet', { probe: () => undefined }, ['Pending', 'Enforced', 'Pending']],
+    ['proof failed', { probe: () => ({ ...PROVEN, state: 'failed' }) }, ['Degraded', 'Enforced', 'Degraded']],
+    ['floor not whole', { floor: { supported: true, bindGate: true, installed: false } }, ['Pending', 'Enforced', 'Pending']],
+    ['Kubernetes < 1.35', { floor: { supported: true, bindGate: false, installed: true } }, ['Enforced', 'Enforced', 'Unavailable']],
+    ['Kubernetes < 1.30', { floor: { supported: false, bindGate: false, installed: false } }, ['Unavailable', 'Enforced', 'Unavailable']],
+    ['no Gatekeeper', { gatekeeper: { ...gatekeeper, served: false } }, ['Enforced', 'Unavailable', 'Enforced']],
+    ['constraint not enforced yet', { gatekeeper: { ...gatekeeper, enforced: () => false } }, ['Enforced', 'Pending', 'Enforced']],
+    [
+      'constraint not enforced for long',
+      { gatekeeper: { ...gatekeeper, enforced: () => false }, unprovenMs: () => 1_000 },
+      ['Enforced', 'Degraded', 'Enforced'],
+    ],
+    ['constraint cannot be written', { failures: [failure('K8sGeoResidency/geo-deny-1', 1)] }, ['Enforced', 'Degraded', 'Enforced']],
+    ['labels cannot be written', { failures: [failure('Namespace/finance', 1)] }, ['Pending', 'Enforced', 'Pending']],
+    ['labels cannot be written for long', { failures: [failure('Namespace/finance', 3)] }, ['Degraded', 'Enforced', 'Degraded']],
+    [
+      'someone else’s write fails',
+      { failures: [{ ...failure('Namespace/other', 3), policies: ['default/q'] }] },
+      ['Enforced', 'Enforced', 'Enforced'],
+    ],
+  ])('%s', (_name, changes, expected) => {
+    expect(states(changes)).toEqual(expected);
+  });
+
+  const since = '2026-01-01T00:00:00.000Z';
+  const lock = { state: 'Enforced', since } as const;
+  const previous: SovereignPolicyStatus = {
+    observedGeneration: 1,
+    effectiveRegions: ['eu-west-1'],
+    namespaces: ['finance'],
+    enforcement: { admission: lock, gatekeeper: lock, binding: lock },
+  };
+
+  it('keeps what was proven before a restart until it is asked again', () => {
+    expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: true }) }, previous)[0]).toBe('Enforced');
+    expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: false }) }, previous)[0]).toBe('Pending');
+    expect(states({ probe: () => undefined }, { ...previous, effectiveRegions: ['us-east-1'] })[0]).toBe('Pending');
+  });
+
+  it('does not lose lock 2 while its constraint changes for the sake of others', () => {
+    const changing = { gatekeeper: { ...gatekeeper, enforced: () => false } };
+    expect(states(changing, previous)[1]).toBe('Enforced');
+    expect(states(changing, { ...previous, observedGeneration: 0 })[1]).toBe('Pending');
+  });
+
+  it('has nothing to lock where the policy does not govern', () => {
+    const { admission, gatekeeper: second, binding } = planLocks(policy, { kind: 'invalid', message: '' }, undefined, input());
+    expect([admission.state, second.state, binding.state]).toEqual(['NotApplicable', 'NotApplicable', 'NotApplicable']);
+  });
+});

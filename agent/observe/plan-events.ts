@@ -1,0 +1,44 @@
+import type { ClusterEvent, SovereignPolicyStatus } from '@fso/shared/api';
+import { CONDITIONS } from '@fso/shared/api';
+
+export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
+
+const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
+  status?.conditions?.find((condition) => condition.type === type);
+
+/** A condition whose entry, or whose new reason, is an event. */
+const entered = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus, type: string): string | undefined => {
+  const after = conditionOf(next, type);
+  if (after?.status !== 'True') return undefined;
+  const before = conditionOf(previous, type);
+  return before?.status === 'True' && before.reason === after.reason ? undefined : after.message;
+};
+
+const readyReason = (status: SovereignPolicyStatus | undefined): string | undefined => conditionOf(status, CONDITIONS.ready)?.reason;
+
+/** Reasons of the Ready condition that are events when a policy enters them. */
+const SEVERITIES: Readonly<Record<string, PolicyEvent['severity']>> = {
+  Enforced: 'info',
+  NamespaceMissing: 'warning',
+  Invalid: 'warning',
+  Expired: 'warning',
+  EnforcementFailed: 'alert',
+};
+
+const readyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
+  const reason = readyReason(next) ?? '';
+  const severity = SEVERITIES[reason];
+  const changed = reason !== readyReason(previous) || previous?.observedGeneration !== next.observedGeneration;
+  return changed && severity !== undefined ? [{ severity, reason, message: next.message ?? '' }] : [];
+};
+
+/** What is worth telling about a policy whose status changed. */
+export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
+  const conflict = entered(previous, next, CONDITIONS.conflict);
+  const expiring = entered(previous, next, CONDITIONS.expiring);
+  return [
+    ...readyEvents(previous, next),
+    ...(conflict === undefined ? [] : [{ severity: 'alert', reason: 'Conflict', message: conflict } as const]),
+    ...(expiring === undefined ? [] : [{ severity: 'warning', reason: 'ExpiringSoon', message: expiring } as const]),
+  ];
+};

@@ -1,0 +1,199 @@
+import type { Condition, LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
+import { CONDITIONS } from '@fso/shared/api';
+import { setCondition } from '@fso/shared/kube';
+import { EXPIRY_WARNING_DAYS } from '../enforce/index.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { LockFacts, PolicyLocks } from './locks.ts';
+import type { PolicyViolations } from './violations.ts';
+
+export interface StatusInput {
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly previous: SovereignPolicyStatus | undefined;
+  readonly locks: PolicyLocks;
+  readonly violations: number;
+  readonly now: Date;
+}
+
+interface Verdict {
+  readonly phase: NonNullable<SovereignPolicyStatus['phase']>;
+  readonly reason: string;
+  readonly message: string;
+}
+
+const DAY_MS = 86_400_000;
+
+const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
+const isHeld = (lock: LockFacts): boolean => lock.state === 'Enforced';
+
+/** Phase of a policy that governs, from its locks: `Active` means proven, not applied. */
+const governingVerdict = (input: StatusInput, regions: readonly string[], namespaces: readonly string[]): Verdict => {
+  const { admission, binding, gatekeeper } = input.locks;
+  const degraded = [admission, binding].find((lock) => lock.state === 'Degraded');
+  if (degraded !== undefined) return { phase: 'Failed', reason: 'EnforcementFailed', message: degraded.message ?? 'lock 1 is not proven' };
+  const open = [admission, binding, gatekeeper].find((lock) => !isSettled(lock));
+  if (open !== undefined) return { phase: 'Pending', reason: 'Proving', message: open.message ?? 'not proven yet' };
+  if (![admission, gatekeeper].some(isHeld)) {
+    return { phase: 'Failed', reason: 'NoLock', message: [admission.message, gatekeeper.message].filter(Boolean).join('; ') };
+  }
+  const text = `${input.policy.spec.enforcementAction}: pods of ${listText(namespaces)} may run in ${listText(regions)}`;
+  const weak = gatekeeper.state === 'Enforced' || gatekeeper.state === 'NotApplicable' ? '' : `; lock 1 only: ${gatekeeper.message ?? ''}`;
+  return { phase: 'Active', reason: 'Enforced', message: text + weak };
+};
+
+const listText = (items: readonly string[]): string =>
+  items.length <= 10 ? items.join(', ') : `${items.slice(0, 10).join(', ')} and ${items.length - 10} more`;
+
+const verdictOf = (input: StatusInput): Verdict => {
+  const { outcome } = input;
+  switch (outcome.kind) {
+    case 'invalid':
+      return { phase: 'Failed', reason: 'Invalid', message: outcome.message };
+    case 'namespaceMissing':
+      return { phase: 'Failed', reason: 'NamespaceMissing', message: outcome.message };
+    case 'expired':
+      return { phase: 'Expired', reason: 'Expired', message: `expired at ${outcome.expiredAt}` };
+    case 'governing':
+      return governingVerdict(input, outcome.regions, outcome.namespaces);
+  }
+};
+
+const lockStatus = (facts: LockFacts, previous: LockStatus | undefined, now: Date): LockStatus => ({
+  state: facts.state,
+  since: previous?.state === facts.state ? previous.since : now.toISOString(),
+  ...(facts.message === undefined ? {} : { message: facts.message.slice(0, 4096) }),
+});
+
+const LOCK_CONDITION_STATUS = {
+  Enforced: 'True',
+  Pending: 'False',
+  Degraded: 'False',
+  Unavailable: 'False',
+  NotApplicable: 'Unknown',
+} as const;
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+
+const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
+  type,
+  status: LOCK_CONDITION_STATUS[lock.state],
+  reason: lock.state,
+  message: (lock.message ?? (lock.state === 'Enforced' ? 'proven' : '')).slice(0, 32_768),
+});
+
+const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
+  const conflicts = outcome.kind === 'governing' ? outcome.conflicts : [];
+  return conflicts.length === 0
+    ? { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' }
+    : {
+        type: CONDITIONS.conflict,
+        status: 'True',
+        reason: 'NoRegionLeft',
+        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`.slice(0, 32_768),
+      };
+};
+
+/** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
+const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | undefined => {
+  if (spec.expiryDate === undefined) return undefined;
+  const leftMs = Date.parse(spec.expiryDate) - now.getTime();
+  const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => leftMs <= candidate * DAY_MS);
+  const message = `expires at ${spec.expiryDate}`;
+  if (leftMs <= 0) return { type: CONDITIONS.expiring, status: 'False', reason: 'Expired', message: `expired at ${spec.expiryDate}` };
+  if (days === undefined) return { type: CONDITIONS.expiring, status: 'False', reason: 'NotSoon', message };
+  return { type: CONDITIONS.expiring, status: 'True', reason: `Within${days}Days`, message };
+};
+
+const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
+  const { policy, outcome, locks, previous, now } = input;
+  const wanted = [
+    {
+      type: CONDITIONS.ready,
+      status: verdict.phase === 'Active' ? 'True' : 'False',
+      reason: verdict.reason,
+      message: verdict.message,
+    } as const,
+    lockCondition(CONDITIONS.floorReady, locks.admission),
+    lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
+    conflictCondition(outcome),
+    expiringCondition(policy, now),
+  ].filter((condition) => condition !== undefined);
+  const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
+  return wanted.reduce<Condition[]>(
+    (conditions, condition) => setCondition(conditions, { ...condition, observedGeneration: policy.generation }, now),
+    kept,
+  );
+};
+
+/**
+ * The status that a policy should show.
+ *
+ * @returns `previous` itself when nothing but the time would change: then there is nothing to write.
+ */
+export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
+  const { policy, outcome, locks, previous, now } = input;
+  const verdict = verdictOf(input);
+  const next: SovereignPolicyStatus = {
+    phase: verdict.phase,
+    lastUpdated: previous?.lastUpdated ?? now.toISOString(),
+    message: verdict.message,
+    constraintCreated: locks.constraintCreated,
+    observedGeneration: policy.generation,
+    conditions: conditionsOf(input, verdict),
+    namespaces: outcome.kind === 'governing' ? [...outcome.namespaces].slice(0, 10_000) : [],
+    effectiveRegions: outcome.kind === 'invalid' ? [] : [...outcome.regions],
+    ...(policy.revision === undefined ? {} : { revision: policy.revision }),
+    enforcement: {
+      admission: lockStatus(locks.admission, previous?.enforcement?.admission, now),
+      gatekeeper: lockStatus(locks.gatekeeper, previous?.enforcement?.gatekeeper, now),
+      binding: lockStatus(locks.binding, previous?.enforcement?.binding, now),
+    },
+    violations: input.violations,
+  };
+  return previous !== undefined && sameStatus(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
+};
+
+/** Deep equality, whatever the order of keys. */
+export const sameStatus = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : part,
+  );
+
+const PROVEN_STATES = new Set(['Enforced', 'Unavailable', 'NotApplicable']);
+
+/** Nothing is left that this cluster could still put in force. */
+export const isProven = (status: SovereignPolicyStatus): boolean =>
+  status.enforcement !== undefined &&
+  Object.values(status.enforcement).every((lock) => PROVEN_STATES.has(lock.state)) &&
+  (status.phase === 'Active' || status.phase === 'Expired' || isMissingNamespace(status));
+
+/** A policy whose namespace is not there has nothing to enforce: it holds back no revision. */
+const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
+  status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === 'NamespaceMissing') === true;
+
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, violations: PolicyViolations): PolicyReport => ({
+  namespace: policy.namespace,
+  name: policy.name,
+  managedBy: policy.managedBy,
+  ...(policy.revision === undefined ? {} : { revision: policy.revision }),
+  targetNamespace: policy.spec.targetNamespace,
+  enforcementAction: policy.spec.enforcementAction,
+  effectiveRegions: status.effectiveRegions ?? [],
+  namespaces: status.namespaces ?? [],
+  phase: status.phase ?? 'Pending',
+  message: status.message ?? '',
+  constraintCreated: status.constraintCreated ?? false,
+  enforcement: status.enforcement ?? NO_ENFORCEMENT,
+  violations: violations.count,
+  violationSamples: [...violations.samples],
+  conditions: status.conditions ?? [],
+  ...(policy.spec.expiryDate === undefined ? {} : { expiryDate: policy.spec.expiryDate }),
+  lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
+});
+
+const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: '1970-01-01T00:00:00.000Z' };
+const NO_ENFORCEMENT = { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK };

@@ -1,0 +1,159 @@
+import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
+import { ANNOTATIONS, LABELS } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  GEO_RESIDENCY_KIND,
+  type Informer,
+  type InformerFactory,
+  type KindDescriptor,
+  NAMESPACE_KIND,
+  NODE_KIND,
+  type Node,
+  type ObjectKey,
+  SOVEREIGN_POLICY_KIND,
+  type ValidatingAdmissionPolicy,
+  type ValidatingAdmissionPolicyBinding,
+} from '@fso/shared/kube';
+import type { Constraint, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
+import { POD_KIND, type Pod } from './kinds.ts';
+
+/** Keeps of a pod what the decision and the reports read: a cluster may have tens of thousands. */
+const reducePod = ({ metadata, spec, status }: Pod): Pod => {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, ownerReferences } = metadata;
+  const { nodeName, nodeSelector, affinity } = spec;
+  const nodeAffinity = affinity?.nodeAffinity;
+  return definedOnly({
+    metadata: definedOnly({ name, namespace, uid, resourceVersion, creationTimestamp, ownerReferences }),
+    spec: definedOnly({ nodeName, nodeSelector, affinity: nodeAffinity && { nodeAffinity } }),
+    status: definedOnly({ phase: status?.phase }),
+  }) as Pod;
+};
+
+const definedOnly = <T extends object>(object: T): T =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+
+const reduceMeta = ({ metadata: { name, uid, resourceVersion, deletionTimestamp, labels, annotations } }: KubeObject): KubeObject => ({
+  metadata: definedOnly({ name, uid, resourceVersion, deletionTimestamp, labels, annotations }) as KubeObject['metadata'],
+});
+const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }: Node): Node => ({
+  metadata: definedOnly({ name, uid, resourceVersion, labels }) as Node['metadata'],
+});
+
+export interface ViewHandlers {
+  /** Something that enforcement depends on changed. */
+  readonly onChange: () => void;
+  /** Pods or nodes changed: what violates may be different. */
+  readonly onWorkload: () => void;
+}
+
+/** The live picture of the cluster that everything is planned from. */
+export class ClusterView {
+  readonly policies: Informer<SovereignPolicy>;
+  readonly namespaces: Informer<KubeObject>;
+  readonly nodes: Informer<Node>;
+  readonly pods: Informer<Pod>;
+  readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
+  readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
+  readonly templates: Informer<Template>;
+  readonly constraints: Informer<Constraint>;
+  readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
+  readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
+  readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
+  readonly #namespaceInputs = new WeakMap<KubeObject, NamespaceInput>();
+
+  constructor(factory: InformerFactory) {
+    const owned = { labelSelector: LABELS.component };
+    this.policies = factory.informer(SOVEREIGN_POLICY_KIND);
+    this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceMeta });
+    this.nodes = factory.informer(NODE_KIND, { transform: reduceNode });
+    this.pods = factory.informer(POD_KIND, { transform: reducePod });
+    this.admissionPolicies = factory.informer(ADMISSION_POLICY_KIND, owned);
+    this.admissionBindings = factory.informer(ADMISSION_POLICY_BINDING_KIND, owned);
+    this.templates = factory.informer(CONSTRAINT_TEMPLATE_KIND);
+    this.constraints = factory.informer(GEO_RESIDENCY_KIND);
+    this.#byKind = new Map<string, Informer<KubeObject>>([
+      [SOVEREIGN_POLICY_KIND.kind, this.policies],
+      [NAMESPACE_KIND.kind, this.namespaces],
+      [ADMISSION_POLICY_KIND.kind, this.admissionPolicies],
+      [ADMISSION_POLICY_BINDING_KIND.kind, this.admissionBindings],
+      [CONSTRAINT_TEMPLATE_KIND.kind, this.templates],
+      [GEO_RESIDENCY_KIND.kind, this.constraints],
+    ]);
+    this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
+  }
+
+  /** Handlers only ask for a new plan. @returns a function that ends it. */
+  subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
+    const enforced = [...this.#byKind.values()];
+    const ends = [
+      ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
+      this.nodes.onChange(onWorkload),
+      this.pods.onChange(onWorkload),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
+  async ready(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#byKind.values(), this.nodes, this.pods].map((informer) => informer.ready(signal)));
+  }
+
+  get synced(): boolean {
+    return [...this.#byKind.values(), this.nodes, this.pods].every((informer) => informer.synced || !informer.served);
+  }
+
+  /** `resourceVersion` of an object in the cache, by kind. */
+  versionOf(kind: KindDescriptor, key: ObjectKey): string | undefined {
+    return this.#byKind.get(kind.kind)?.get(key)?.metadata.resourceVersion;
+  }
+
+  podsIn(namespace: string): Iterable<Pod> {
+    return this.#podsByNamespace.get(namespace)?.values() ?? [];
+  }
+
+  policyInputs(): PolicyInput[] {
+    return this.policies.list().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
+  }
+
+  namespaceInputs(): NamespaceInput[] {
+    return this.namespaces.list().map((namespace) => memoized(this.#namespaceInputs, namespace, toNamespaceInput));
+  }
+
+  #indexPod(key: ObjectKey, current: Pod | undefined, previous: Pod | undefined): void {
+    const namespace = (current ?? previous)?.metadata.namespace ?? key.split('/')[0] ?? '';
+    const pods = this.#podsByNamespace.get(namespace) ?? new Map<ObjectKey, Pod>();
+    if (current === undefined) pods.delete(key);
+    else pods.set(key, current);
+    if (pods.size === 0) this.#podsByNamespace.delete(namespace);
+    else this.#podsByNamespace.set(namespace, pods);
+  }
+}
+
+const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key: K) => V): V => {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const value = make(key);
+  cache.set(key, value);
+  return value;
+};
+
+const toPolicyInput = ({ metadata, spec }: SovereignPolicy): PolicyInput => ({
+  key: `${metadata.namespace ?? ''}/${metadata.name}`,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name,
+  managedBy: metadata.labels?.[LABELS.managedBy] === 'hub' ? 'hub' : 'local',
+  revision: metadata.annotations?.[ANNOTATIONS.revision],
+  generation: metadata.generation ?? 0,
+  spec,
+  deleting: metadata.deletionTimestamp !== undefined,
+});
+
+const toNamespaceInput = ({ metadata }: KubeObject): NamespaceInput => ({
+  name: metadata.name,
+  terminating: metadata.deletionTimestamp !== undefined,
+  labels: metadata.labels ?? {},
+  annotations: metadata.annotations ?? {},
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import type { PolicyOutcome } from '../enforce/types.ts';
+import type { Pod } from './kinds.ts';
+import { MAX_SAMPLES, ViolationFinder, type ViolationInput } from './violations.ts';
+
+const REGION = 'topology.kubernetes.io/region';
+const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
+const nodes: Record<string, string | undefined> = { in: 'eu-west-1', out: 'us-east-1', bare: undefined };
+
+const pod = (name: string, changes: Partial<Pod> = {}): Pod => ({
+  metadata: { name, namespace: 'finance', uid: name },
+  spec: {},
+  status: { phase: 'Running' },
+  ...changes,
+});
+
+const input = (pods: readonly Pod[], now = '2026-01-01T00:00:00.000Z'): ViolationInput => ({
+  governance: { policies: new Map([['default/p', outcome]]) },
+  podsIn: () => pods,
+  node: (name) => {
+    if (!Object.hasOwn(nodes, name)) return;
+    const region = nodes[name];
+    return { metadata: { name, ...(region === undefined ? {} : { labels: { [REGION]: region } }) } };
+  },
+  now: new Date(now),
+});
+
+const find = (pods: readonly Pod[]) => new ViolationFinder().find(input(pods)).get('default/p');
+
+describe('ViolationFinder', () => {
+  it('judges a bound pod by its node', () => {
+    const found = find([
+      pod('in', { spec: { nodeName: 'in' } }),
+      pod('out', { spec: { nodeName: 'out', nodeSelector: { [REGION]: 'eu-west-1' } } }),
+      pod('bare', { spec: { nodeName: 'bare' } }),
+      pod('gone', { spec: { nodeName: 'gone' } }),
+    ]);
+    expect(found?.samples.map(({ name, region }) => [name, region])).toEqual([
+      ['bare', undefined],
+      ['gone', undefined],
+      ['out', 'us-east-1'],
+    ]);
+  });
+
+  it('judges a waiting pod by what it asks for', () => {
+    const found = find([pod('free'), pod('confined', { spec: { nodeSelector: { [REGION]: 'eu-west-1' } } })]);
+    expect(found?.samples).toMatchObject([{ name: 'free', reason: expect.stringContaining('may be scheduled outside') }]);
+  });
+
+  it('leaves finished pods out', () => {
+    expect(find([pod('a', { status: { phase: 'Succeeded' } }), pod('b', { status: { phase: 'Failed' } })])?.count).toBe(0);
+  });
+
+  it('counts all and shows the first', () => {
+    const found = find(Array.from({ length: 50 }, (_, i) => pod(`p${String(i).padStart(2, '0')}`)));
+    expect(found?.count).toBe(50);
+    expect(found?.samples).toHaveLength(MAX_SAMPLES);
+    expect(found?.samples[0]?.name).toBe('p00');
+  });
+
+  it('keeps since when a violation was first seen', () => {
+    const finder = new ViolationFinder();
+    const stray = pod('stray');
+    finder.find(input([stray], '2026-01-01T00:00:00.000Z'));
+    const later = finder.find(input([stray], '2026-01-02T00:00:00.000Z')).get('default/p');
+    expect(later?.samples[0]?.since).toBe('2026-01-01T00:00:00.000Z');
+  });
+});

@@ -1,0 +1,103 @@
+import type { Violation } from '@fso/shared/api';
+import { REGION_LABEL } from '@fso/shared/api';
+import type { Node } from '@fso/shared/kube';
+import { decideResidency, type PodPlacement } from '@fso/shared/residency';
+import type { Governance } from '../enforce/types.ts';
+import type { Pod } from './kinds.ts';
+
+export const MAX_SAMPLES = 20;
+
+export interface PolicyViolations {
+  /** Complete. */
+  readonly count: number;
+  /** The first {@link MAX_SAMPLES}, by namespace and name. */
+  readonly samples: readonly Violation[];
+}
+
+const NONE: PolicyViolations = { count: 0, samples: [] };
+
+interface Finding {
+  readonly reason: string;
+  readonly node?: string;
+  readonly region?: string;
+}
+
+export interface ViolationInput {
+  readonly governance: Pick<Governance, 'policies'>;
+  podsIn(namespace: string): Iterable<Pod>;
+  node(name: string): Node | undefined;
+  readonly now: Date;
+}
+
+const FINISHED = new Set(['Succeeded', 'Failed']);
+
+const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonly string[]): Finding | undefined => {
+  if (node === undefined) return { reason: `runs on node ${nodeName}, which is not known`, node: nodeName };
+  const region = node.metadata.labels?.[REGION_LABEL];
+  if (region === undefined) return { reason: `runs on node ${nodeName}, which has no region`, node: nodeName };
+  if (allowed.includes(region)) return undefined;
+  return { reason: `runs on node ${nodeName} in ${region}, which is not an allowed region`, node: nodeName, region };
+};
+
+/**
+ * Finds the pods that stand outside of the regions of the policies that govern them, or may be scheduled outside.
+ *
+ * A pod that is bound is judged by its node: it cannot move any more. A pod that is not is judged by what it asks for;
+ * that part is remembered by pod object and region list, so that a round over many unchanged pods is cheap.
+ */
+export class ViolationFinder {
+  readonly #decisions = new WeakMap<Pod, { regions: string; finding: Finding | undefined }[]>();
+  /** When a violation was first seen, by policy and pod. */
+  #since = new Map<string, string>();
+
+  find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
+    const since = new Map<string, string>();
+    const result = new Map<string, PolicyViolations>();
+    for (const [policy, outcome] of input.governance.policies) {
+      if (outcome.kind !== 'governing') continue;
+      result.set(policy, this.#findOf({ policy, regions: outcome.regions, namespaces: outcome.namespaces }, input, since));
+    }
+    this.#since = since;
+    return result;
+  }
+
+  #findOf(
+    target: { policy: string; regions: readonly string[]; namespaces: readonly string[] },
+    input: ViolationInput,
+    since: Map<string, string>,
+  ): PolicyViolations {
+    const found: Violation[] = [];
+    const cacheKey = target.regions.join(',');
+    for (const namespace of target.namespaces) {
+      for (const pod of input.podsIn(namespace)) {
+        const finding = this.#judge(pod, target.regions, cacheKey, input);
+        if (finding === undefined) continue;
+        const id = `${target.policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
+        const first = this.#since.get(id) ?? input.now.toISOString();
+        since.set(id, first);
+        found.push({ kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since: first });
+      }
+    }
+    if (found.length === 0) return NONE;
+    found.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
+    return { count: found.length, samples: found.slice(0, MAX_SAMPLES) };
+  }
+
+  #judge(pod: Pod, regions: readonly string[], cacheKey: string, input: ViolationInput): Finding | undefined {
+    if (FINISHED.has(pod.status?.phase ?? '')) return undefined;
+    const nodeName = pod.spec.nodeName;
+    if (nodeName) return judgeRunning(nodeName, input.node(nodeName), regions);
+    const known = this.#decisions.get(pod) ?? [];
+    const hit = known.find((entry) => entry.regions === cacheKey);
+    if (hit !== undefined) return hit.finding;
+    const decision = decideResidency(placementOf(pod), regions);
+    const finding = decision.admitted ? undefined : { reason: `may be scheduled outside: ${decision.violation}` };
+    this.#decisions.set(pod, [...known, { regions: cacheKey, finding }]);
+    return finding;
+  }
+}
+
+const placementOf = (pod: Pod): PodPlacement =>
+  pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };
+
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -1,0 +1,350 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { ClusterEvent } from '@fso/shared/api';
+import { CONDITIONS, FINALIZER, FLOOR_ACTIONS, floorLabel, floorRegionsAnnotation, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  EVENT_KIND,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+  LEASE_KIND,
+  NAMESPACE_KIND,
+  POD_KIND,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const CRD_KIND: KindDescriptor = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
+const EU = ['eu-west-1', 'eu-central-1'];
+
+/** The lifecycle of policies on a real control plane, first without Gatekeeper, then with it. */
+describe('lifecycle of a policy', () => {
+  const stop = new AbortController();
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let agent: RunningAgent;
+  const events: ClusterEvent[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-lifecycle-'));
+    cluster = await startLocalCluster(
+      { name: 'lifecycle', stateDir: folder, regions: [...EU, 'us-east-1'], gatekeeper: false },
+      stop.signal,
+    );
+    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    agent = await world.startAgent('first');
+    agent.observatory.onEvent((event) => events.push(event));
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+    return async () => {
+      await world.close();
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
+  });
+
+  const eventReasons = (policy: string): string[] =>
+    events.filter((event) => event.policy === `default/${policy}`).map(({ reason }) => reason);
+
+  it('enforces with lock 1 alone where Gatekeeper is absent, and says so', async () => {
+    await world.makeNamespace('finance');
+    await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU });
+    const policy = await world.reaches('finance-eu', 'Active');
+    expect(policy.status).toMatchObject({
+      constraintCreated: false,
+      namespaces: ['finance'],
+      effectiveRegions: ['eu-central-1', 'eu-west-1'],
+      enforcement: { admission: { state: 'Enforced' }, binding: { state: 'Enforced' }, gatekeeper: { state: 'Unavailable' } },
+    });
+    expect(await world.conditionOf('finance-eu', CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False', reason: 'Unavailable' });
+    expect(policy.metadata.finalizers).toContain(FINALIZER);
+    expect(await world.tryPod('finance')).toContain(
+      'policy default/finance-eu allows regions eu-central-1, eu-west-1 in namespace finance',
+    );
+    expect(await world.tryPod('finance', 'us-east-1')).toContain('us-east-1');
+    expect(await world.tryPod('finance', 'eu-west-1')).toBe('');
+    expect(eventReasons('finance-eu')).toEqual(['Enforced']);
+  });
+
+  it('picks Gatekeeper up without a restart once it is installed', async () => {
+    await cluster.startGatekeeper();
+    await eventually(async () => (await world.policy('finance-eu'))?.status?.enforcement?.gatekeeper.state === 'Enforced', 40_000);
+    expect((await world.policy('finance-eu'))?.status).toMatchObject({ phase: 'Active', constraintCreated: true });
+    expect(agent.observatory.snapshot().cluster.gatekeeper.state).toBe('Ready');
+  });
+
+  it('writes nothing when a change is not significant', async () => {
+    const before = {
+      namespaces: await world.versions(NAMESPACE_KIND),
+      constraints: await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal),
+      floor: await world.versions(ADMISSION_POLICY_KIND),
+    };
+    await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU, description: 'a better reason' });
+    await world.reaches('finance-eu', 'Active');
+    expect(await world.versions(NAMESPACE_KIND)).toEqual(before.namespaces);
+    expect(await world.versions(ADMISSION_POLICY_KIND)).toEqual(before.floor);
+    const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
+    expect(constraints.map(({ metadata }) => metadata.generation)).toEqual(before.constraints.map(({ metadata }) => metadata.generation));
+  });
+
+  it('enforces a changed region list, proven by both locks, within a second', async () => {
+    const took: number[] = [];
+    for (const regions of [['eu-west-1'], EU, ['eu-central-1'], EU, ['eu-west-1']]) {
+      const started = performance.now();
+      const { metadata } = await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: regions });
+      await eventually(() => {
+        const known = agent.observatory.snapshot().policies.get('default/finance-eu');
+        return known?.generation === metadata.generation && known?.proven;
+      });
+      took.push(performance.now() - started);
+    }
+    console.log(`write → proven by both locks: ${took.map((ms) => Math.round(ms)).join(', ')} ms`);
+    expect(took.toSorted((a, b) => a - b)[2]).toBeLessThan(1_000);
+    expect(await world.tryPod('finance', 'eu-central-1')).toContain('finance-eu');
+    await world.reaches('finance-eu', 'Active');
+  });
+
+  it('tells a missing namespace, and becomes Active by itself once it appears', async () => {
+    await world.applyPolicy('later', { targetNamespace: 'later', allowedRegions: ['eu-west-1'] });
+    const policy = await world.reaches('later', 'Failed');
+    expect(policy.status?.message).toContain('namespace later does not exist');
+    await world.makeNamespace('later');
+    await world.reaches('later', 'Active');
+    expect(await world.tryPod('later')).toContain('default/later');
+    expect(eventReasons('later')).toEqual(['NamespaceMissing', 'Enforced']);
+    await world.removePolicies('later');
+  });
+
+  it('governs by glob, and leaves excluded namespaces alone', async () => {
+    for (const name of ['team-a', 'team-b', 'team-lab']) await world.makeNamespace(name);
+    await world.applyPolicy('teams', { targetNamespace: 'team-*', allowedRegions: EU, excludedNamespaces: ['team-lab'] });
+    const policy = await world.reaches('teams', 'Active');
+    expect(policy.status?.namespaces).toEqual(['team-a', 'team-b']);
+    expect(await world.tryPod('team-lab')).toBe('');
+    expect(await world.tryPod('team-b')).toContain('default/teams');
+    await world.makeNamespace('team-c');
+    await eventually(async () => (await world.policy('teams'))?.status?.namespaces?.includes('team-c'));
+    await eventually(async () => (await world.tryPod('team-c')).includes('default/teams'));
+    await world.removePolicies('teams');
+    await eventually(async () => (await world.tryPod('team-a')) === '');
+  });
+
+  it('intersects policies of a namespace, never blocks by dryrun, and tells a conflict', async () => {
+    await world.makeNamespace('shared');
+    await world.applyPolicy('wide', { targetNamespace: 'shared', allowedRegions: EU });
+    await world.applyPolicy('narrow', { targetNamespace: 'shared', allowedRegions: ['eu-west-1', 'us-east-1'] });
+    await world.applyPolicy('trial', { targetNamespace: 'shared', allowedRegions: ['us-east-1'], enforcementAction: 'dryrun' });
+    for (const name of ['wide', 'narrow', 'trial']) await world.reaches(name, 'Active');
+    expect(await world.tryPod('shared', 'eu-west-1')).toBe('');
+    expect(await world.tryPod('shared', 'us-east-1')).not.toBe('');
+    await world.applyPolicy('narrow', { targetNamespace: 'shared', allowedRegions: ['us-east-1'] });
+    await eventually(async () => (await world.conditionOf('wide', CONDITIONS.conflict))?.status === 'True');
+    await eventually(async () => (await world.conditionOf('narrow', CONDITIONS.conflict))?.status === 'True');
+    expect((await world.conditionOf('trial', CONDITIONS.conflict))?.status).toBe('False');
+    await eventually(async () => (await world.tryPod('shared', 'eu-west-1')) !== '');
+    expect(eventReasons('wide')).toContain('Conflict');
+    await world.removePolicies('wide', 'narrow', 'trial');
+  });
+
+  it('puts drift of labels, floor and constraints back', async () => {
+    await world.reaches('finance-eu', 'Active');
+    const patch = { metadata: { labels: { [floorLabel('deny')]: null }, annotations: { [floorRegionsAnnotation('deny')]: 'us-east-1' } } };
+    await world.client.mergePatch(NAMESPACE_KIND, { name: 'finance' }, patch, stop.signal);
+    await eventually(async () => {
+      const { labels, annotations } = (await world.namespace('finance'))?.metadata ?? {};
+      return labels?.[floorLabel('deny')] === 'active' && annotations?.[floorRegionsAnnotation('deny')] === 'eu-west-1';
+    });
+    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-floor-pods-deny' }, stop.signal);
+    await eventually(() => world.client.get(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-floor-pods-deny' }, stop.signal));
+    const [constraint] = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
+    const name = constraint?.metadata.name ?? '';
+    await world.client.mergePatch(GEO_RESIDENCY_KIND, { name }, { spec: { enforcementAction: 'dryrun' } }, stop.signal);
+    await eventually(async () => (await world.client.get(GEO_RESIDENCY_KIND, { name }, stop.signal))?.spec?.enforcementAction === 'deny');
+    await world.client.delete(GEO_RESIDENCY_KIND, { name }, stop.signal);
+    await eventually(() => world.client.get(GEO_RESIDENCY_KIND, { name }, stop.signal));
+    await world.reaches('finance-eu', 'Active');
+    expect(events.some(({ reason }) => reason === 'DriftRepaired')).toBe(true);
+    await eventually(async () =>
+      (await (await fetch(`${agent.url}/metrics`)).text()).includes('fso_agent_drift_repaired_total{kind="Namespace"'),
+    );
+  });
+
+  it('stays Active with the error when lock 2 cannot be written', async () => {
+    const blocker = { metadata: { name: 'test-no-constraints' } };
+    const match = {
+      resourceRules: [{ apiGroups: ['constraints.gatekeeper.sh'], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['*'] }],
+    };
+    const spec = {
+      failurePolicy: 'Fail',
+      matchConstraints: match,
+      validations: [{ expression: 'false', message: 'no constraints today' }],
+    };
+    await world.client.create(ADMISSION_POLICY_KIND, { ...blocker, spec }, {}, stop.signal);
+    const binding = { ...blocker, spec: { policyName: blocker.metadata.name, validationActions: ['Deny'] } };
+    await world.client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, stop.signal);
+    const attempt = { metadata: { name: 'probe-blocker' }, spec: { enforcementAction: 'dryrun' } };
+    await eventually(() =>
+      world.client.create(GEO_RESIDENCY_KIND, attempt, { dryRun: true }, stop.signal).then(
+        () => false,
+        (error: Error) => error.message.includes('no constraints today'),
+      ),
+    );
+    await world.makeNamespace('unlucky');
+    await world.applyPolicy('unlucky', { targetNamespace: 'unlucky', allowedRegions: ['us-east-1'] });
+    const policy = await world.reaches('unlucky', 'Active');
+    expect(policy.status?.constraintCreated).toBe(false);
+    const condition = await world.conditionOf('unlucky', CONDITIONS.gatekeeperReady);
+    expect(condition).toMatchObject({ status: 'False', message: expect.stringContaining('no constraints today') });
+    await eventually(() => eventReasons('unlucky').includes('EnforcementFailed'));
+    expect(await world.tryPod('unlucky')).toContain('default/unlucky');
+    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: blocker.metadata.name }, stop.signal);
+    await world.client.delete(ADMISSION_POLICY_KIND, { name: blocker.metadata.name }, stop.signal);
+    await eventually(async () => (await world.policy('unlucky'))?.status?.constraintCreated, 30_000);
+    await world.removePolicies('unlucky');
+  });
+
+  it('lets a policy expire by its time', async () => {
+    await world.makeNamespace('brief');
+    const expiryDate = new Date(Date.now() + 2_500).toISOString();
+    await world.applyPolicy('brief', { targetNamespace: 'brief', allowedRegions: ['eu-west-1'], expiryDate });
+    await world.reaches('brief', 'Active');
+    expect(await world.conditionOf('brief', CONDITIONS.expiring)).toMatchObject({ status: 'True', reason: 'Within1Days' });
+    await world.reaches('brief', 'Expired');
+    await eventually(async () => (await world.tryPod('brief')) === '');
+    expect((await world.namespace('brief'))?.metadata.labels?.[LABELS.enforcementAction]).toBe('expired');
+    expect(eventReasons('brief')).toEqual(['ExpiringSoon', 'Enforced', 'Expired']);
+    await world.removePolicies('brief');
+  });
+
+  it('counts the pods that violate', async () => {
+    await world.makeNamespace('crowd');
+    const pod = {
+      metadata: { name: 'stray', namespace: 'crowd' },
+      spec: { containers: [{ name: 'main', image: 'app:1' }], nodeSelector: { 'topology.kubernetes.io/region': 'us-east-1' } },
+    };
+    await eventually(() => world.client.create(POD_KIND, pod, {}, stop.signal).then(() => true));
+    await eventually(async () => (await world.client.get(POD_KIND, { namespace: 'crowd', name: 'stray' }, stop.signal))?.spec.nodeName);
+    await world.applyPolicy('crowd', { targetNamespace: 'crowd', allowedRegions: EU });
+    await world.reaches('crowd', 'Active');
+    await eventually(async () => (await world.policy('crowd'))?.status?.violations === 1);
+    const report = agent.observatory.snapshot().policies.get('default/crowd')?.report;
+    expect(report?.violationSamples).toMatchObject([{ kind: 'Pod', namespace: 'crowd', name: 'stray', region: 'us-east-1' }]);
+    await world.client.delete(POD_KIND, { namespace: 'crowd', name: 'stray' }, stop.signal);
+    await eventually(async () => (await world.policy('crowd'))?.status?.violations === 0);
+    await world.removePolicies('crowd');
+  });
+
+  it('releases the namespace before a deleted policy goes, and keeps the trail', async () => {
+    await world.makeNamespace('past');
+    await world.applyPolicy('past', { targetNamespace: 'past', allowedRegions: ['eu-central-1'] });
+    await world.reaches('past', 'Active');
+    await world.removePolicies('past');
+    const { labels } = (await world.namespace('past'))?.metadata ?? {};
+    expect(labels?.[LABELS.enforcementAction]).toBe('released');
+    expect(labels?.[LABELS.policyName]).toBe('past');
+    expect(FLOOR_ACTIONS.every((action) => labels?.[floorLabel(action)] !== 'active')).toBe(true);
+    const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
+    expect(JSON.stringify(constraints)).not.toContain('default/past');
+    await eventually(() => events.find(({ reason, policy }) => reason === 'Released' && policy === 'default/past'));
+    const recorded = await world.client.list(EVENT_KIND, { namespace: 'default' }, stop.signal);
+    expect(recorded.filter(({ involvedObject }) => involvedObject.name === 'past').map(({ reason }) => reason)).toContain('Enforced');
+  });
+
+  it('serves health, readiness and metrics', async () => {
+    expect((await fetch(`${agent.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${agent.url}/readyz`)).status).toBe(200);
+    const metrics = await (await fetch(`${agent.url}/metrics`)).text();
+    for (const name of [
+      'fso_agent_reconcile_seconds',
+      'fso_agent_policies',
+      'fso_agent_violations',
+      'fso_agent_probe_total',
+      'fso_agent_leader',
+    ]) {
+      expect(metrics).toContain(name);
+    }
+  });
+
+  it('fails over to a second replica, which enforces what changed meanwhile', async () => {
+    const second = await world.startAgent('second');
+    await eventually(async () => (await fetch(`${second.url}/readyz`)).ok);
+    expect(second.isLeader()).toBe(false);
+    await world.stopAgent(agent);
+    await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
+    await eventually(() => second.isLeader());
+    await world.reaches('finance-eu', 'Active');
+    expect(await world.tryPod('finance', 'eu-west-1')).toContain('finance-eu');
+    agent = second;
+  });
+
+  it('takes over from a replica that was killed, once its lease is over', async () => {
+    await world.stopAgent(agent);
+    const program = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+    const env = {
+      ...process.env,
+      FSO_CLUSTER: 'test',
+      KUBECONFIG: cluster.kubeconfig,
+      FSO_LISTEN: '127.0.0.1:0',
+      FSO_LEASE_DURATION_MS: '3000',
+    };
+    const doomed = spawn(process.execPath, [program], { env: { ...env, FSO_IDENTITY: 'doomed' }, stdio: 'ignore' });
+    const lease = () => world.client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: 'fso-agent' }, stop.signal);
+    await eventually(async () => (await lease())?.spec?.holderIdentity === 'doomed');
+    agent = await world.startAgent('heir');
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+    expect(agent.isLeader()).toBe(false);
+    doomed.kill('SIGKILL');
+    await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU });
+    await eventually(() => agent.isLeader());
+    await world.reaches('finance-eu', 'Active');
+  });
+
+  it('releases a policy that was deleted while no agent ran, and writes nothing when it comes back to the same', async () => {
+    await world.makeNamespace('orphan');
+    await world.applyPolicy('orphan', { targetNamespace: 'orphan', allowedRegions: ['us-east-1'] });
+    await world.reaches('orphan', 'Active');
+    const kept = (await world.policy('finance-eu'))?.metadata.resourceVersion;
+    await world.stopAgent(agent);
+    await world.deletePolicy('orphan');
+    expect((await world.policy('orphan'))?.metadata.deletionTimestamp).toBeDefined();
+    agent = await world.startAgent('third');
+    await eventually(async () => (await world.policy('orphan')) === undefined);
+    expect(await world.tryPod('orphan')).toBe('');
+    await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven);
+    expect((await world.policy('finance-eu'))?.metadata.resourceVersion).toBe(kept);
+  });
+
+  it('without rights it is not ready, says why, and does not end', async () => {
+    const kubeconfig = await cluster.createUserKubeconfig('nobody');
+    const powerless = new AgentWorld(kubeconfig, stop.signal);
+    const weak = await powerless.startAgent('weak');
+    const text = await eventually(async () => {
+      const body = await (await fetch(`${weak.url}/readyz`)).text();
+      return body.includes('forbidden') ? body : undefined;
+    });
+    expect(text).toContain('the cluster cannot be prepared');
+    expect((await fetch(`${weak.url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${weak.url}/healthz`)).status).toBe(200);
+    await powerless.close();
+  });
+
+  it('has installed the CRD, the template and the floor', async () => {
+    expect(await world.client.get(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal)).toBeDefined();
+    expect(await world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: 'k8sgeoresidency' }, stop.signal)).toBeDefined();
+    expect(await world.client.get(SOVEREIGN_POLICY_KIND, { namespace: 'default', name: 'finance-eu' }, stop.signal)).toBeDefined();
+  });
+});
