@@ -2,7 +2,7 @@ import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { Phase } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Action, PolicyInput } from '../enforce/index.ts';
+import type { PolicyInput } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { clusterFacts } from '../observe/cluster-facts.ts';
 import type { EventSink } from '../observe/event-sink.ts';
@@ -15,8 +15,8 @@ import { Prober, type ProbeTarget } from '../observe/prober.ts';
 import type { PolicySnapshot } from '../observe/types.ts';
 import type { ClusterView } from '../observe/view.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
+import { Notices } from './notices.ts';
 import { type Capabilities, type ClusterPlan, planCluster } from './plan.ts';
-import { ALERT_AFTER } from './retry.ts';
 import { PENDING_HOLD_MS, StatusBook, type StatusResult } from './statuses.ts';
 import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, statusWork, type WorkContext } from './works.ts';
@@ -59,13 +59,11 @@ export class Controller {
   readonly #pool: WorkPool;
   readonly #prober: Prober;
   readonly #context: WorkContext;
+  readonly #notices: Notices;
   readonly #statuses = new StatusBook();
   readonly #violations = new ViolationFinder();
   /** When lock 2 of a policy was first seen unproven, monotonic. */
   readonly #unprovenSince = new Map<string, number>();
-  /** Policies that were being deleted in the last round. */
-  #leaving: ReadonlySet<string> = new Set();
-  #constraints: ReadonlySet<string> = new Set();
   #rounds = 0;
   #restUntil = 0;
 
@@ -74,7 +72,8 @@ export class Controller {
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock: deps.clock });
     const wake = (): void => this.#wake();
-    this.#context = { client: deps.client, view: deps.view, onTookOver: (action) => this.#repaired(action) };
+    this.#context = { client: deps.client, view: deps.view, onTookOver: (action) => this.#notices.repaired(action) };
+    this.#notices = new Notices(deps);
     this.#pool = new WorkPool(
       {
         concurrency: 16,
@@ -93,7 +92,6 @@ export class Controller {
         clock: deps.clock,
         floor: { isFloorPolicy: (name) => name.startsWith('fso-floor-') },
         bindGate: deps.capabilities.bindGate,
-        ownConstraints: () => this.#constraints,
         concurrency: 8,
         patienceMs: 10_000,
         rotateMs: 500,
@@ -136,7 +134,6 @@ export class Controller {
     const started = clock.monotonicMs();
     const now = clock.now();
     const plan = planCluster(view, capabilities, now);
-    this.#constraints = new Set(plan.governance.constraints.map(({ name }) => name));
     const enforcing = actionWorks([...plan.namespaces, ...plan.floor, ...plan.gatekeeper], this.#context);
     this.#prober.expect(this.#probeTargets(plan));
     const reporting = this.#report(plan, now);
@@ -227,7 +224,7 @@ export class Controller {
       works.push(...this.#tell(live, result));
     }
     this.#publish(snapshots, plan);
-    this.#noticeReleased(plan);
+    this.#notices.round(plan);
     return works;
   }
 
@@ -263,60 +260,15 @@ export class Controller {
     metrics.proven.set(all.every(({ proven }) => proven) ? 1 : 0);
   }
 
-  /** A policy that was being deleted and is gone now. */
-  #noticeReleased(plan: ClusterPlan): void {
-    const present = new Set(plan.policies.map(({ key }) => key));
-    for (const key of this.#leaving) {
-      if (!present.has(key))
-        this.#deps.events.ofCluster({ severity: 'info', reason: 'Released', message: 'the policy is gone', policy: key });
-    }
-    this.#leaving = new Set(plan.policies.filter(({ deleting }) => deleting).map(({ key }) => key));
-  }
-
   #done(work: Work): void {
-    this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
-    if (work.reason === 'Drift') this.#notifyRepair(work.key, work.policies);
-    if (work.reason === 'Released') this.#recordReleased(work.policies);
+    this.#notices.done(work);
     // The echo of the write brings the next round; works without one would wait for it in vain.
     this.#wake(DONE_DELAY_MS);
   }
 
-  #recordReleased(policies: readonly string[]): void {
-    for (const policy of this.#livePolicies(policies)) {
-      this.#deps.events.recordOnly(policy, { severity: 'info', reason: 'Released', message: 'no lock enforces the policy any more' });
-    }
-  }
-
-  #repaired(action: Action): void {
-    this.#notifyRepair(action.key, action.policies);
-  }
-
-  #notifyRepair(key: string, policies: readonly string[]): void {
-    const kind = kindOf(key);
-    this.#deps.metrics.driftRepaired.inc({ kind });
-    this.#deps.logger.warn({ kind, key }, 'drift put back');
-    const event = { severity: 'warning', reason: 'DriftRepaired', message: `${key} was changed by someone else and put back` } as const;
-    const [first, ...others] = this.#livePolicies(policies);
-    if (first === undefined) this.#deps.events.ofCluster(event);
-    else this.#deps.events.ofPolicy(first, event);
-    for (const policy of others.slice(0, 9)) this.#deps.events.recordOnly(policy, event);
-  }
-
   #failed(work: Work, failure: WorkFailure, error: unknown): void {
-    const kind = kindOf(work.key);
-    this.#deps.metrics.writes.inc({ kind, result: 'error' });
-    this.#deps.logger.warn({ err: error, kind, key: work.key, failures: failure.failures }, 'write failed');
-    if (failure.failures === ALERT_AFTER) {
-      const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${work.key}: ${failure.error}`.slice(0, 4096) } as const;
-      const affected = this.#livePolicies(work.policies);
-      if (affected.length === 0) this.#deps.events.ofCluster(event);
-      for (const policy of affected.slice(0, 10)) this.#deps.events.ofPolicy(policy, event);
-    }
+    this.#notices.failed(work, failure, error);
     this.#wake();
-  }
-
-  #livePolicies(keys: readonly string[]): readonly SovereignPolicy[] {
-    return keys.map((key) => this.#deps.view.policies.get(key)).filter((policy) => policy !== undefined);
   }
 }
 
@@ -326,8 +278,6 @@ const toSnapshot = (policy: PolicyInput, status: SovereignPolicyStatus, violatio
   observedGeneration: status.observedGeneration ?? 0,
   proven: isProven(status) && status.observedGeneration === policy.generation,
 });
-
-const kindOf = (key: string): string => key.split('/')[0] ?? key;
 
 const unappliedNamespaces = (plan: ClusterPlan): ReadonlySet<string> =>
   new Set(plan.namespaces.map(({ key }) => key.slice('Namespace/'.length)));

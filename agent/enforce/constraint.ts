@@ -19,6 +19,11 @@ export const constraintName = (group: ConstraintGroup): string => {
   return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
 };
 
+const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
+
+/** Whether a refusal of Gatekeeper's names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
+export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
+
 /** The whole body for server-side apply. */
 export const constraintBody = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): Constraint => ({
   apiVersion: GEO_RESIDENCY_KIND.apiVersion,

@@ -2,6 +2,7 @@ import type { KubeObject } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
+import { isRefusedByOwnConstraint } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 
 /** What an API server said to a dry-run write. */
@@ -58,14 +59,14 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
 };
 
 /** The pod that asks for an allowed region: both locks must let it pass. */
-export const judgeMustAdmit = (answer: ProbeAnswer, ownConstraints: ReadonlySet<string>, floor: FloorNames): ProbeVerdict => {
+export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return PROVEN;
   if (answer.kind === 'unreachable') return notOurs(answer);
   if (isOurs(answer.message, floor)) {
     return { kind: 'unproven', message: `a pod in an allowed region is refused: ${answer.message.slice(0, 500)}` };
   }
   const webhook = WEBHOOK_REFUSAL.exec(answer.message)?.[1];
-  if (webhook === GATEKEEPER_WEBHOOK && [...ownConstraints].some((name) => answer.message.includes(`[${name}]`))) {
+  if (webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
     return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${answer.message.slice(0, 500)}` };
   }
   // Another webhook, a quota: both run after ValidatingAdmissionPolicy, so lock 1 has let the pod pass.

@@ -33,8 +33,6 @@ export interface ProberOptions {
   readonly floor: FloorNames;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  /** Names of the constraints of lock 2 that are wanted now. */
-  readonly ownConstraints: () => ReadonlySet<string>;
   readonly concurrency: number;
   /** Unproven for longer than this counts as failed. */
   readonly patienceMs: number;
@@ -58,6 +56,8 @@ export class Prober {
   readonly #states = new Map<string, ProbeState>();
   readonly #chasing = new Set<string>();
   readonly #seen = new Set<string>();
+  /** Regions of the last proven governance, by namespace. */
+  readonly #provenRegions = new Map<string, readonly string[]>();
   /** Namespaces in the order of their last proof: the first is the next of the rotation. */
   readonly #round = new Set<string>();
   #active = 0;
@@ -75,6 +75,7 @@ export class Prober {
     for (const namespace of this.#states.keys()) {
       if (targets.has(namespace)) continue;
       this.#states.delete(namespace);
+      this.#provenRegions.delete(namespace);
       this.#round.delete(namespace);
     }
     for (const [namespace, target] of targets) {
@@ -98,9 +99,21 @@ export class Prober {
   #start(namespace: string): void {
     if (this.#chasing.has(namespace)) return;
     this.#chasing.add(namespace);
-    void this.#chase(namespace)
-      .catch(() => undefined)
-      .finally(() => this.#chasing.delete(namespace));
+    void this.#follow(namespace);
+  }
+
+  /** Never rejects: what goes wrong here is shown where people look for it. */
+  async #follow(namespace: string): Promise<void> {
+    try {
+      await this.#chase(namespace);
+    } catch (error) {
+      const known = this.#states.get(namespace);
+      if (!this.#signal.aborted && known !== undefined) this.#set(namespace, { ...known, state: 'failed', message: String(error) });
+    } finally {
+      this.#chasing.delete(namespace);
+      // Its target may have changed after the last look.
+      if (!this.#signal.aborted && this.#targets.has(namespace) && this.#states.get(namespace)?.state === 'pending') this.#start(namespace);
+    }
   }
 
   async #chase(namespace: string): Promise<void> {
@@ -132,6 +145,7 @@ export class Prober {
     if (verdict.kind === 'proven') {
       this.#round.delete(namespace);
       this.#round.add(namespace);
+      this.#provenRegions.set(namespace, target.governance.actions.deny?.regions ?? []);
       this.#set(namespace, { fingerprint: target.fingerprint, state: 'proven', message: undefined, first: false });
       return true;
     }
@@ -167,11 +181,14 @@ export class Prober {
     return judgeMustDeny(answer, governance, this.#options.floor);
   }
 
+  /** A region that was not allowed before says most: neither lock may still hold on to the old list. */
   async #mustAdmit({ namespace, actions }: NamespaceGovernance): Promise<ProbeVerdict> {
-    const region = actions.deny?.regions[0];
+    const regions = actions.deny?.regions ?? [];
+    const before = this.#provenRegions.get(namespace) ?? [];
+    const region = regions.find((candidate) => !before.includes(candidate)) ?? regions[0];
     if (region === undefined) return { kind: 'proven' };
     const answer = await askForPod(this.#options.client, { namespace, region }, this.#signal);
-    return judgeMustAdmit(answer, this.#options.ownConstraints(), this.#options.floor);
+    return judgeMustAdmit(answer, this.#options.floor);
   }
 
   async #mustNotBind(namespace: string): Promise<ProbeVerdict> {
@@ -196,7 +213,7 @@ export class Prober {
   }
 
   async #limited<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#active >= this.#options.concurrency) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    while (this.#active >= this.#options.concurrency) await new Promise<void>((resolve) => this.#queue.push(resolve));
     this.#active += 1;
     try {
       return await task();
