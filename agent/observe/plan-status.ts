@@ -21,6 +21,15 @@ interface Verdict {
   readonly message: string;
 }
 
+/** Region names are short; three of them still leave room for the other columns. */
+const COLUMN_REGIONS = 3;
+
+/** `eu-central-1,eu-north-1,eu-west-1 +21` */
+const regionsColumn = (regions: readonly string[]): string => {
+  const shown = regions.slice(0, COLUMN_REGIONS).join(',');
+  return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
+};
+
 const DAY_MS = 86_400_000;
 
 const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
@@ -141,6 +150,7 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
     observedGeneration: policy.generation,
     conditions: conditionsOf(input, verdict),
     namespaces: outcome.kind === 'governing' ? [...outcome.namespaces].slice(0, 10_000) : [],
+    regions: regionsColumn(outcome.kind === 'invalid' ? [] : outcome.regions),
     effectiveRegions: outcome.kind === 'invalid' ? [] : [...outcome.regions],
     ...(policy.revision === undefined ? {} : { revision: policy.revision }),
     enforcement: {

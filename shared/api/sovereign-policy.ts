@@ -96,6 +96,7 @@ export const SovereignPolicyStatus = z.object({
   observedGeneration: z.int().optional(),
   conditions: z.array(Condition).max(32).optional(),
   namespaces: z.array(NamespaceName).max(10_000).optional().describe('Namespaces that the policy governs now.'),
+  regions: z.string().max(1024).optional().describe('The first of effectiveRegions, for tables: a column shows a list as JSON.'),
   effectiveRegions: z.array(Region).max(1000).optional().describe('Allowed regions after expansion of groups.'),
   revision: z.string().max(64).optional().describe('Git commit since which the policy reads as it does; absent for a local policy.'),
   enforcement: Enforcement.optional(),

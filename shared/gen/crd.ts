@@ -12,7 +12,7 @@ interface PrinterColumn {
 
 const COLUMNS: readonly PrinterColumn[] = [
   { name: 'Namespace', type: 'string', jsonPath: '.spec.targetNamespace', description: 'Namespace, or glob, that is governed.' },
-  { name: 'Regions', type: 'string', jsonPath: '.spec.allowedRegions', description: 'Regions in which pods may run.' },
+  { name: 'Regions', type: 'string', jsonPath: '.status.regions', description: 'Regions in which pods may run.' },
   { name: 'Action', type: 'string', jsonPath: '.spec.enforcementAction', description: 'What happens to a violating pod.' },
   { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Whether the policy is in force.' },
   { name: 'Violations', type: 'integer', jsonPath: '.status.violations', description: 'Pods that violate the policy now.' },
