@@ -1,0 +1,119 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { byText } from '@fso/shared/compile';
+import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+
+/** The documentation names files, settings, metrics and rights; a name that the code does not have is worse than none. */
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const sources = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.includes('node_modules'))
+    .map((path) => `${folder}/${path.replaceAll('\\', '/')}`);
+
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : []))];
+const text = pages.map(read).join('\n');
+const operations = read('docs/operations.md');
+const programs = ['agent', 'hub', 'shared'].flatMap(sources);
+const code = programs.map(read).join('\n');
+
+const unique = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
+const matches = (where: string, pattern: RegExp): string[] => unique([...where.matchAll(pattern)].map(([whole, group]) => group ?? whole));
+/** The part of a page under a heading of the second level. */
+const section = (page: string, title: string): string => page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
+
+describe('files', () => {
+  it('are where the documentation says', () => {
+    const named = matches(text, /(?<![\w/.-])[\w.-]+(?:\/[\w.-]+)+\.(?:ts|rego|yaml|json)\b/g).filter((path) => !path.startsWith('.fso/'));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((path) => !existsSync(join(root, path.replace(/^\.\.\//, ''))))).toEqual([]);
+  });
+
+  it('have the names that stand after #', () => {
+    const named = [...text.matchAll(/`([\w.-]+\/[\w./-]+\.ts)#(\w+)`/g)].map(([, path = '', name = '']) => ({ path, name }));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter(({ path, name }) => !new RegExp(`\\b${name}\\b`).test(read(path)))).toEqual([]);
+  });
+
+  it('that pages link to exist', () => {
+    const broken = pages.flatMap((page) =>
+      matches(read(page), /\]\((?!https?:)([^)#]+)/g)
+        .filter((target) => !existsSync(join(root, page, '..', target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+it('commands of npm exist', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  expect(matches(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);
+});
+
+it('log messages are those of the code', () => {
+  const messages = matches(read('docs/flow.md') + operations, /(?<=[\s,(])_([^_\n]+)_(?=[\s,.;)])/g).filter(
+    (message) => message !== 'italics',
+  );
+  expect(messages.length).toBeGreaterThan(20);
+  expect(messages.filter((message) => !code.includes(`'${message}'`))).toEqual([]);
+});
+
+describe('settings', () => {
+  const hub = read('hub/config.ts');
+  const secrets = matches(/const SECRETS = \[(.*)\]/.exec(hub)?.[1] ?? '', /FSO_[A-Z_]+/g).map((name) => `${name}_FILE`);
+  const settings = unique([...matches(hub + read('agent/config.ts') + read('hub/cli/environment.ts'), /FSO_[A-Z_]+/g), ...secrets]);
+
+  it('of the programs are all documented, and no others', () => {
+    expect(secrets.length).toBeGreaterThan(0);
+    expect(matches(operations, /FSO_[A-Z_]+/g)).toEqual(settings);
+  });
+
+  it('elsewhere in the documentation exist', () => {
+    const known = [...settings, ...matches(sources('test').map(read).join('\n'), /FSO_TEST_[A-Z_]+/g)];
+    expect(matches(text, /FSO_[A-Z_]+/g).filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+describe('metrics', () => {
+  const inCode = matches(code, /['"](fso_[a-z_]+)['"]/g);
+
+  it('of the programs are all documented, and no others', () => {
+    expect(matches(section(operations, 'Metrics'), /`(fso_[a-z_]+)`/g)).toEqual(inCode);
+  });
+
+  it('elsewhere in the documentation exist', () => {
+    expect(matches(text, /`(fso_[a-z_]+)`/g).filter((name) => !inCode.includes(name))).toEqual([]);
+  });
+});
+
+it('events and conditions have the reasons of the code', () => {
+  const rows = `${section(operations, 'Events')}\n${section(operations, 'Phase and conditions of a policy')}`;
+  const reasons = matches(rows, /(?:`|\| )([A-Z][A-Za-z]{4,})(?=`| \|)/g);
+  expect(reasons.length).toBeGreaterThan(20);
+  expect(reasons.filter((reason) => !new RegExp(`\\b${reason}\\b`).test(code))).toEqual([]);
+});
+
+it('rights are those of deploy/agent/rbac.yaml', () => {
+  interface Rule {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly verbs: readonly string[];
+  }
+  const granted = new Map<string, Set<string>>();
+  for (const document of parseAllDocuments(read('deploy/agent/rbac.yaml'))) {
+    const { rules = [] } = document.toJS() as { rules?: readonly Rule[] };
+    for (const { apiGroups, resources, verbs } of rules) {
+      for (const resource of resources) {
+        const key = `${apiGroups[0] || 'core'} ${resource}`;
+        granted.set(key, new Set([...(granted.get(key) ?? []), ...verbs]));
+      }
+    }
+  }
+  const rows = [...section(operations, 'Rights of the agent').matchAll(/^\| ([a-z0-9.]+) \| ([a-z0-9/]+) \| ([a-z ]+) \|/gm)]
+    .map(([, group = '', resource = '', verbs = '']) => `${group} ${resource}: ${unique(verbs.split(' ')).join(' ')}`)
+    .filter((row) => !row.startsWith('group '));
+  expect(unique(rows)).toEqual(unique([...granted].map(([key, verbs]) => `${key}: ${unique(verbs).join(' ')}`)));
+});
