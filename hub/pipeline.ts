@@ -2,6 +2,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { compileDesired } from './compile/compile.ts';
 import type { Delivery } from './delivery/index.ts';
+import { dropOldest } from './drop-oldest.ts';
 import type { Ledger } from './ledger/types.ts';
 import type { HubMetrics } from './metrics.ts';
 import { planRelease } from './release/plan-release.ts';
@@ -36,8 +37,7 @@ export const createPipeline = ({ ledger, clock, logger, metrics, delivery }: Pip
 
   const remember = (revision: string, byCluster: ReadonlyMap<string, string>): void => {
     digests.set(revision, byCluster);
-    const oldest = digests.keys().next();
-    if (digests.size > REVISIONS_KEPT && !oldest.done) digests.delete(oldest.value);
+    dropOldest(digests, REVISIONS_KEPT);
   };
 
   const compile = ({ commit: { revision }, set }: SourceRevision, plan: Plan): void => {

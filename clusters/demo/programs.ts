@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { tail } from '../local/processes.ts';
 
 /** A program of this repository that the demo runs as a process of its own. */
 export interface Program {
@@ -22,18 +24,26 @@ export interface ProgramOptions {
 }
 
 const KILL_AFTER_MS = 5000;
+const POLL_MS = 20;
+
+/** Ends the program when this process is gone, even if it was killed. */
+const LEASH = new URL('leash.ts', import.meta.url).href;
+
+/** Waiting for what the program would have done is of no use. */
+class ProgramEnded extends Error {
+  override readonly name = 'ProgramEnded';
+}
 
 const exited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
-
-const tail = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-8).join('\n');
 
 export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
-  const child = spawn(process.execPath, [...options.command], {
+  const child = spawn(process.execPath, ['--import', LEASH, ...options.command], {
     // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...options.env },
-    stdio: ['ignore', log, log],
+    // Nothing is ever written to its input: that it closes says that this process is gone.
+    stdio: ['pipe', log, log],
   });
   closeSync(log);
   const done = new Promise<void>((resolve) => {
@@ -51,7 +61,8 @@ export function startProgram(options: ProgramOptions): Program {
       clearTimeout(timer);
     },
     assertRunning: () => {
-      if (exited(child)) throw new Error(`${options.name} ended (${child.signalCode ?? child.exitCode}):\n${tail(options.logFile)}`);
+      if (exited(child))
+        throw new ProgramEnded(`${options.name} ended (${child.signalCode ?? child.exitCode}):\n${tail(options.logFile, 8)}`);
     },
   };
 }
@@ -68,18 +79,21 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Polls until `probe` gives a value; the last error or `what` explains a timeout. */
-export async function until<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>): Promise<T> {
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Polls until `probe` gives a value; the last error or `what` explains a timeout. The end of a program is not waited out. */
+export async function until<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let last = '';
-  for (;;) {
+  while (performance.now() <= deadline) {
     try {
       const value = await probe();
       if (value !== undefined) return value;
     } catch (error) {
-      last = `: ${error instanceof Error ? error.message : String(error)}`;
+      if (error instanceof ProgramEnded) throw error;
+      last = `: ${messageOf(error)}`;
     }
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}${last}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(POLL_MS, undefined, { signal });
   }
+  throw new Error(`not within ${timeoutMs / 1000} s: ${what}${last}`);
 }

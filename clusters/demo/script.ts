@@ -33,14 +33,14 @@ export async function runDemo(world: World, runner: Runner, samples: number[], s
   await step('hub and agents, first commit proven', async () => {
     await world.startHub();
     await world.startAgents();
-    return everyClusterProven(world);
+    return everyClusterProven(world, signal);
   });
   await step('compliant pod admitted and scheduled', () => compliantPod(world, signal));
   await step('violating pod refused', () => violatingPod(world, signal));
   await step('Deployment warned', () => warnedDeployment(world, signal));
   for (let round = 1; round <= ROUNDS; round++) {
     await step(`commit ${round} of ${ROUNDS}: one policy changed`, async () => {
-      const { ms, text } = await followedCommit(world, round);
+      const { ms, text } = await followedCommit(world, round, signal);
       samples.push(ms);
       return text;
     });
@@ -54,5 +54,5 @@ export async function runDemo(world: World, runner: Runner, samples: number[], s
   await step('broken commit refused, last good one stays', () => brokenCommit(world, signal));
   await step('drift put back', () => driftPutBack(world, signal));
   await step('hub stopped, enforcement goes on', () => withoutHub(world, signal));
-  await step('hub started again, clusters in step', () => hubBack(world));
+  await step('hub started again, clusters in step', () => hubBack(world, signal));
 }

@@ -1,4 +1,4 @@
-import { REGION_LABEL } from '@fso/shared/api';
+import { type ClusterView, REGION_LABEL, type SourceView } from '@fso/shared/api';
 import { DEPLOYMENT_KIND, KubeApiError, type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { until } from './programs.ts';
 import { measureCommit } from './timeline.ts';
@@ -42,14 +42,15 @@ export async function createNamespaces(world: World, signal: AbortSignal): Promi
 }
 
 /** Waits until every cluster has proven the commit that the hub has in force. */
-export async function everyClusterProven(world: World): Promise<string> {
-  const proven = await until('every cluster proves the commit', SOON_MS, async () => {
+export async function everyClusterProven(world: World, signal: AbortSignal): Promise<string> {
+  const look = async (): Promise<readonly ClusterView[] | undefined> => {
     world.assertRunning();
-    const [source, clusters] = await Promise.all([world.hub.source(), world.hub.clusters()]);
+    const [source, clusters] = await Promise.all([world.hub.source(signal), world.hub.clusters({}, signal)]);
     const revision = source.revision?.revision;
     const done = clusters.length === world.clusters.length && clusters.every((cluster) => cluster.provenRevision === revision);
     return revision !== undefined && done ? clusters : undefined;
-  });
+  };
+  const proven = await until('every cluster proves the commit', SOON_MS, look, signal);
   return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
 }
 
@@ -58,12 +59,14 @@ export async function compliantPod(world: World, signal: AbortSignal): Promise<s
   const { kube } = clusterOf(world, 'eu');
   const ref = { namespace: 'finance', name: 'ledger' };
   await kube.delete(POD_KIND, ref, signal);
-  await until('the pod of an earlier run is gone', SOON_MS, async () => ((await kube.get(POD_KIND, ref, signal)) ? undefined : true));
+  const isGone = async (): Promise<true | undefined> => ((await kube.get(POD_KIND, ref, signal)) ? undefined : true);
+  await until('the pod of an earlier run is gone', SOON_MS, isGone, signal);
   await createPod(kube, ref, 'eu-west-1', signal);
-  const pod = await until('the pod runs', SOON_MS, async () => {
+  const running = async (): Promise<Pod | undefined> => {
     const current = await kube.get(POD_KIND, ref, signal);
     return current?.status?.phase === 'Running' ? current : undefined;
-  });
+  };
+  const pod = await until('the pod runs', SOON_MS, running, signal);
   const nodeName = pod.spec.nodeName ?? '';
   const node = await kube.get(NODE_KIND, { name: nodeName }, signal);
   const region = node?.metadata.labels?.[REGION_LABEL];
@@ -112,10 +115,11 @@ export async function driftPutBack(world: World, signal: AbortSignal): Promise<s
   const label = 'compliance.gov/floor-deny';
   const started = performance.now();
   await kube.mergePatch(NAMESPACE_KIND, { name: 'finance' }, { metadata: { labels: { [label]: null } } }, signal);
-  await until('the label is back', SOON_MS, async () => {
+  const isBack = async (): Promise<true | undefined> => {
     const namespace = await kube.get(NAMESPACE_KIND, { name: 'finance' }, signal);
     return namespace?.metadata.labels?.[label] === 'active' ? true : undefined;
-  });
+  };
+  await until('the label is back', SOON_MS, isBack, signal);
   return `label ${label} of finance was removed, and back after ${Math.round(performance.now() - started)} ms`;
 }
 
@@ -126,9 +130,9 @@ export async function withoutHub(world: World, signal: AbortSignal): Promise<str
   return 'hub stopped; the violating pod is still refused';
 }
 
-export async function hubBack(world: World): Promise<string> {
+export async function hubBack(world: World, signal: AbortSignal): Promise<string> {
   await world.startHub();
-  return everyClusterProven(world);
+  return everyClusterProven(world, signal);
 }
 
 /** A broken commit is refused as a whole, with file and line; what was in force stays. */
@@ -137,19 +141,20 @@ export async function brokenCommit(world: World, signal: AbortSignal): Promise<s
   const broken =
     'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: typo\nspec:\n  targetNamespace: x\n  allowedRegion: [eu-west-1]\n';
   const revision = await world.repository.commit({ 'policies/typo.yaml': broken }, 'Add a policy with a typo');
-  const { rejected, revision: inForce } = await until('the commit is refused', SOON_MS, async () => {
+  const look = async (): Promise<SourceView | undefined> => {
     const source = await world.hub.source(signal);
     return source.rejected?.commit.revision === revision ? source : undefined;
-  });
+  };
+  const { rejected, revision: inForce } = await until('the commit is refused', SOON_MS, look, signal);
   if (inForce?.revision !== before) throw new Error('the commit in force changed');
   await world.repository.commit({ 'policies/typo.yaml': null }, 'Remove the policy with the typo');
-  await everyClusterProven(world);
+  await everyClusterProven(world, signal);
   const problem = rejected?.problems[0];
   return `refused: ${problem?.path}:${problem?.line}:${problem?.column} ${problem?.reason}`;
 }
 
 /** Commits a change of one policy that is placed on every cluster, and follows it. */
-export async function followedCommit(world: World, round: number): Promise<{ ms: number; text: string }> {
+export async function followedCommit(world: World, round: number, signal: AbortSignal): Promise<{ ms: number; text: string }> {
   const file = await world.repository.git('show', `HEAD:${CHANGED_POLICY}`);
   // The list alternates, so that every commit changes what the locks enforce.
   const regions =
@@ -158,8 +163,7 @@ export async function followedCommit(world: World, round: number): Promise<{ ms:
     /allowedRegions:\n(\s+- .*\n?)+/,
     `allowedRegions:\n${regions.map((region) => `    - ${region}\n`).join('')}`,
   );
-  const timeline = await measureCommit(world, () =>
-    world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`),
-  );
+  const commit = () => world.repository.commit({ [CHANGED_POLICY]: `${changed.trimEnd()}\n` }, `Govern customer-data (${round})`);
+  const timeline = await measureCommit(world, commit, signal);
   return { ms: timeline.provenMs, text: timeline.text };
 }

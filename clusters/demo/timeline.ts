@@ -53,18 +53,20 @@ function createRecord(revision: string) {
  *
  * @param commit commits and pushes; resolves with the commit id when `git push` has returned
  */
-export async function measureCommit(world: World, commit: () => Promise<string>): Promise<Timeline> {
+export async function measureCommit(world: World, commit: () => Promise<string>, signal: AbortSignal): Promise<Timeline> {
   const revision = await commit();
   const pushed = performance.now();
   const record = createRecord(revision);
   let fetchedMs: number | undefined;
-  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, 30_000, async () => {
-    const [source, clusters] = await Promise.all([world.hub.source(), world.hub.clusters()]);
+  const look = async (): Promise<number | undefined> => {
+    world.assertRunning();
+    const [source, clusters] = await Promise.all([world.hub.source(signal), world.hub.clusters({}, signal)]);
     const ms = performance.now() - pushed;
     if (source.revision?.revision === revision) fetchedMs ??= ms;
     for (const cluster of clusters) record.see(cluster, ms);
     return record.provenMs(clusters);
-  });
+  };
+  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, 30_000, look, signal);
   const head = `${revision.slice(0, 8)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
   return { provenMs, text: [head, ...record.lines()].join('\n') };
 }

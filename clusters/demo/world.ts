@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
 import { createKubeClient, type KubeClient } from '@fso/shared/kube';
-import { downFleet, type FleetCluster, readDefinition, upFleet } from '../fleet/index.ts';
+import { downFleet, type FleetCluster, knownClusters, readDefinition, upFleet } from '../fleet/index.ts';
 import { writeAgentKubeconfig } from './agent-identity.ts';
 import { type GitRepository, openGitRepository } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
@@ -11,6 +12,8 @@ import { freePort, type Program, startProgram } from './programs.ts';
 
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
+/** Says that a demo started the fleet. */
+const FLEET_MARK = 'fleet-of-the-demo';
 
 export interface WorldOptions {
   /** Clusters live in `<stateDir>/clusters`, everything else of the demo in `<stateDir>/demo`. */
@@ -77,6 +80,9 @@ function sendWebhook(hubUrl: string, webhookSecret: string): void {
 
 export async function createWorld({ stateDir, log }: WorldOptions): Promise<World> {
   const folder = join(stateDir, 'demo');
+  const fleetMark = join(folder, FLEET_MARK);
+  // A demo that was killed left its fleet: no fleet at all, or that one, is this demo's to end.
+  let ownsFleet = existsSync(fleetMark) || knownClusters(stateDir).length === 0;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const definition = readDefinition(join(import.meta.dirname, '..'));
@@ -92,7 +98,6 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
 
   const clusters: DemoCluster[] = [];
   const programs = new Map<string, Program>();
-  let fleetStarted = false;
   let git: GitServer | undefined;
   let repository: GitRepository | undefined;
 
@@ -121,8 +126,9 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     },
     startFleet: async (signal) => {
       const options = { clusters: definition, provider: 'auto', stateDir, gatekeeper: true, gatekeeperAuditSeconds: 10 } as const;
+      if (ownsFleet) await writeFile(fleetMark, '');
       const up = await upFleet({ ...options, env: process.env, log }, signal);
-      fleetStarted = up.some(({ started }) => started);
+      ownsFleet ||= up.some(({ started }) => started);
       for (const cluster of definition) {
         const { kubeconfig } = required(
           up.find(({ name }) => name === cluster.name),
@@ -173,7 +179,9 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
       await git?.stop();
       await Promise.all(clusters.map(({ kube }) => kube.close()));
       // A fleet that ran before stays: somebody else started it.
-      if (fleetStarted) await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
+      if (!ownsFleet) return;
+      await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
+      await rm(fleetMark, { force: true });
     },
   };
 }

@@ -54,7 +54,7 @@ async function askCluster(name: string, state: AnyClusterState, kubeconfig: stri
   const base = { name, provider: state.provider, kubeconfig };
   let api: SetupApi | undefined;
   try {
-    api = openApi(kubeconfig, TIMEOUT_MS);
+    api = openApi(kubeconfig, { timeoutMs: TIMEOUT_MS });
     const { gitVersion } = await api.send<{ gitVersion: string }>('GET', '/version');
     const { items } = await api.send<{ items: Node[] }>('GET', '/api/v1/nodes');
     const gatekeeper = await gatekeeperState(api, state);

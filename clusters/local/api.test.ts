@@ -17,3 +17,15 @@ it('repeats after a broken connection and a busy answer, not after a refusal', a
   await expect(refused).rejects.toThrow('forbidden');
   expect(calls).toBe(1);
 });
+
+it('does not repeat once aborted', async () => {
+  const stop = new AbortController();
+  let calls = 0;
+  const work = retrying(async () => {
+    calls++;
+    stop.abort();
+    throw new Error('socket hang up');
+  }, stop.signal);
+  await expect(work).rejects.toThrow(/abort/i);
+  expect(calls).toBe(1);
+});

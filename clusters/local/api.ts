@@ -112,20 +112,21 @@ const FIRST_DELAY_MS = 200;
 // An answer below 500 says what is wrong with the request; everything else may be a busy machine.
 const isFinal = (error: unknown): boolean => error instanceof ApiError && error.status < 500 && error.status !== 429;
 
-/** Repeats what may be repeated when a busy API server does not answer, or says that it cannot now. */
-export async function retrying<T>(work: () => Promise<T>): Promise<T> {
+/** Repeats what may be repeated when a busy API server does not answer, or says that it cannot now; not after an abort. */
+export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
       if (isFinal(error) || attempt === RETRIES) throw error;
-      await delay(FIRST_DELAY_MS * 2 ** attempt);
+      await delay(FIRST_DELAY_MS * 2 ** attempt, undefined, { signal });
     }
   }
 }
 
 /** Speaks to the API server of a kubeconfig that this package wrote; the server's certificate is verified. */
-export function openApi(kubeconfig: string, timeoutMs: number = TIMEOUT_MS): SetupApi {
+export function openApi(kubeconfig: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): SetupApi {
+  const { timeoutMs = TIMEOUT_MS, signal } = options;
   const credentials = readKubeconfig(kubeconfig);
   const agent = new Agent({ keepAlive: true, ca: credentials.authority, cert: credentials.certificate, key: credentials.key });
   const send = <T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> =>
@@ -134,7 +135,7 @@ export function openApi(kubeconfig: string, timeoutMs: number = TIMEOUT_MS): Set
     server: credentials.server,
     send,
     apply: async (path, body) => {
-      await retrying(() => send('PATCH', `${path}?fieldManager=fso-fleet&force=true`, body, 'application/apply-patch+yaml'));
+      await retrying(() => send('PATCH', `${path}?fieldManager=fso-fleet&force=true`, body, 'application/apply-patch+yaml'), signal);
     },
     close: () => agent.destroy(),
   };

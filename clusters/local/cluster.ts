@@ -124,8 +124,11 @@ export async function startLocalCluster(options: LocalClusterOptions, signal: Ab
   try {
     await ensurePki(paths, state);
     const before = JSON.stringify(state.processes);
-    const context = { paths, state, tools, log, supervisor: createSupervisor(paths, state, tools, signal) };
-    const api = openApi(paths.kubeconfig);
+    const failed = new AbortController();
+    const until = AbortSignal.any([signal, failed.signal]);
+    const giveUp = (reason: unknown): void => failed.abort(reason);
+    const context = { paths, state, tools, log, giveUp, supervisor: createSupervisor(paths, state, tools, until) };
+    const api = openApi(paths.kubeconfig, { signal: until });
     await startAll(context, api);
     writeState(paths, state);
     return clusterOf(context, api, JSON.stringify(state.processes) !== before, ended);

@@ -19,6 +19,8 @@ export interface Context {
   readonly tools: ToolFolders;
   readonly supervisor: Supervisor;
   readonly log: Log;
+  /** Aborts what still works on the start. */
+  readonly giveUp: (reason: unknown) => void;
 }
 
 /** Waits until the API server takes requests. */
@@ -69,9 +71,23 @@ export async function startGatekeeper(context: Context, api: SetupApi): Promise<
   context.log('Gatekeeper is ready');
 }
 
+/**
+ * Waits for all parts, also when one fails, which makes the others give up: whoever then ends the cluster ends all of it,
+ * and nothing starts after that. Throws the first failure.
+ */
+async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unknown) => void): Promise<void> {
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => {
+    failures.push(error);
+    giveUp(error);
+  };
+  await Promise.all(parts.map((part) => part.catch(note)));
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Starts what does not run, in the order in which one needs the other, and waits until all of it is ready. */
 export async function startAll(context: Context, api: SetupApi): Promise<void> {
-  const { supervisor, state, log } = context;
+  const { supervisor, state, log, giveUp } = context;
   await supervisor.start('etcd');
   // An API server that finds no store tries again after a second, then later and later.
   await supervisor.until('etcd listens', READY_MS, () => isListening(state.ports.etcd));
@@ -82,5 +98,5 @@ export async function startAll(context: Context, api: SetupApi): Promise<void> {
   log(`API server ${gitVersion} is ready at ${serverUrl(state)}`);
   const work = [startControllers(context, api), startNodes(context, api)];
   if (state.gatekeeper) work.push(startGatekeeper(context, api));
-  await Promise.all(work);
+  await allOrNone(work, giveUp);
 }

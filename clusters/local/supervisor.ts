@@ -66,6 +66,8 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
     start: async (component) => {
       if (running(component)) return false;
       await assertPortFree(component);
+      // What starts after the end would outlive it.
+      signal.throwIfAborted();
       const { command, args, env } = commandLine(component, { tools, paths, state });
       // Nothing of the user's environment: their KUBECONFIG or proxy is not for these.
       const environment = { PATH: '/usr/bin:/bin', HOME: paths.data, TMPDIR: paths.data, [CLUSTER_DIR_VARIABLE]: paths.dir, ...env };

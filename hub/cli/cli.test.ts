@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/fixtures.ts';
@@ -114,6 +116,12 @@ describe('fso wait', () => {
     expect(err).toContain('fso: HEAD is not proven within 3 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
   });
 
+  it('says that there is no such cluster', async () => {
+    await using server = await started();
+    const { code, err } = await fso(server, 'wait', '--cluster', 'nowhere', '--timeout', '1s');
+    expect([code, err]).toEqual([1, expect.stringContaining('the hub knows no cluster nowhere')]);
+  });
+
   it('says where the hub is when it never saw the revision', async () => {
     await using server = await started();
     const { code, err } = await fso(server, 'wait', '--revision', 'ffff', '--timeout', '3s');
@@ -152,7 +160,11 @@ describe('errors', () => {
   it('say that a token is needed, and take it from a variable', async () => {
     await using server = await started({ apiToken: 's3cret' });
     expect(await fso(server, 'status')).toMatchObject({ code: 2, err: expect.stringContaining('wants a token') });
-    expect(await fso(server, 'status', '--token', 'wrong')).toMatchObject({ code: 2 });
+    expect(await fso(server, 'status', '--token', 'wrong')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('not the one that was given'),
+    });
+    expect(await fso(server, 'status', '--token', 'two\nlines')).toMatchObject({ code: 2, err: expect.stringContaining('the API token') });
     expect((await runFso(['status'], { FSO_SERVER: server.url, FSO_TOKEN: 's3cret' })).code).toBe(0);
     expect(await fso(server, 'status', '--token-file', '/nowhere')).toMatchObject({
       code: 2,
@@ -167,6 +179,11 @@ describe('errors', () => {
     [['wait', '--timeout', '0s']],
     [['status', '--server', 'ftp://x']],
     [['nonsense']],
+    [['get', 'clusters', '--phase', 'Active']],
+    [['get', 'policies', '--limit', '3']],
+    [['describe', 'policy', '../status']],
+    [['describe', 'policy', 'a/b/c']],
+    [['describe', 'cluster', '..']],
     [['validate']],
   ])('of usage end with 2: %j', async (args) => {
     const { code, out, err } = await runFso(args);
@@ -182,6 +199,26 @@ describe('errors', () => {
     await expect(client.status()).rejects.toThrow('not what a hub of this version sends');
     other.closeAllConnections();
     await new Promise((resolve) => other.close(resolve));
+  });
+});
+
+describe('a reader that has read enough', () => {
+  it('ends the command without a stack', async () => {
+    await using server = await started();
+    for (let n = 0; n < 300; n += 1)
+      await server.ledger.addEvent(null, { time: TIME, severity: 'info', reason: 'Filler', message: 'x'.repeat(1000) });
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main, 'get', 'events', '--limit', '400', '-o', 'json'], {
+      env: { FSO_SERVER: server.url },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    child.stdout.once('readable', () => child.stdout.destroy());
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([code, err]).toEqual([0, '']);
   });
 });
 

@@ -32,6 +32,12 @@ const readToken = (file: string): string => {
   }
 };
 
+/** RFC 6750: what may stand in the header. */
+const checkToken = (token: string | undefined): string | undefined => {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new CliError('the API token is empty, or has characters that no token has (spaces, line breaks, letters beyond ASCII)');
+};
+
 const checkServer = (server: string): string => {
   const url = URL.parse(server);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return server;
@@ -56,7 +62,7 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
       const token = options.token ?? (options.tokenFile === undefined ? environment.token : readToken(options.tokenFile));
       // Loaded here: commands without a hub, and --help, start without the schemas.
       const { createHubClient } = await import('./api-client.ts');
-      return createHubClient({ server: checkServer(server), token });
+      return createHubClient({ server: checkServer(server), token: checkToken(token) });
     },
   };
 };

@@ -1,4 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
 import type { GetOptions, Resource } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { type Context, createContext, DEFAULT_SERVER, type GlobalOptions } from './context.ts';
@@ -172,6 +173,7 @@ const addWait = (program: Command): void => {
 export const createProgram = (): Command => {
   const program = new Command('fso')
     .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
+    .version(manifest.version)
     .option('--server <url>', `URL of the hub (default: ${DEFAULT_SERVER})`)
     .option('--token <token>', 'API token; visible to others of this machine, so better --token-file or FSO_TOKEN')
     .option('--token-file <file>', 'file with the API token')

@@ -58,6 +58,7 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   if (!isKnown(revision, context)) return;
   // It may have been for want of an object; the next offer then repeats everything.
   state.holds = null;
+  if (state.heading === revision) state.heading = null;
   deps.metrics.nacked();
   await deps.ledger.setNack(cluster, { revision, reasons });
   const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);

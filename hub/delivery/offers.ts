@@ -1,5 +1,6 @@
 import { encodeFrame } from '@fso/shared/protocol';
 import { mapLimit } from '@fso/shared/runtime';
+import { dropOldest } from '../drop-oldest.ts';
 import type { ObjectAccess } from '../source/types.ts';
 
 export interface EncodedOffer {
@@ -67,8 +68,7 @@ export const createOffers = (access: ObjectAccess): Offers => {
       pairs.set(key, making);
       // A failed one is tried again by the next who asks.
       making.catch(() => pairs.delete(key));
-      const oldest = pairs.keys().next();
-      if (pairs.size > PAIRS_KEPT && !oldest.done) pairs.delete(oldest.value);
+      dropOldest(pairs, PAIRS_KEPT);
       return making;
     },
   };

@@ -6,6 +6,8 @@ export interface Outbox {
   send(payload: string): void;
   /** Sends an offer; while one is still on its way only the newest other one waits. */
   offer(offer: EncodedOffer): void;
+  /** Another revision is meant now: the offer that waits, if any, is not sent. */
+  dropWaiting(): void;
 }
 
 export interface OutboxOptions {
@@ -63,6 +65,9 @@ export const createOutbox = (socket: WebSocket, options: OutboxOptions): Outbox 
       if (!isOpen()) return;
       if (onItsWay) waiting = offer;
       else start(offer);
+    },
+    dropWaiting: () => {
+      waiting = undefined;
     },
   };
 };

@@ -24,6 +24,8 @@ export interface SessionState {
   holds: string | null;
   /** Commit the agent enforces. */
   revision: string | null;
+  /** Commit the agent was given last, and enforces or will; null = not known. */
+  heading: string | null;
   /** Revisions that the agent may ack or nack: what it came with and what it was offered. */
   readonly known: Set<string>;
   /** A full report was asked for and has not come yet. */
@@ -61,7 +63,7 @@ const refuseHello = (hello: Hello, cluster: string): { code: number; reason: str
 export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
   const { clock, ledger, limits } = deps;
   const logger = deps.logger.child({ cluster });
-  const state: SessionState = { holds: null, revision: null, known: new Set(), resyncing: false, target: null };
+  const state: SessionState = { holds: null, revision: null, heading: null, known: new Set(), resyncing: false, target: null };
   const closing = new AbortController();
   let ready = false;
   let alive = true;
@@ -86,6 +88,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     },
     onOffered: ({ revision, objects }) => {
       state.known.add(revision);
+      state.heading = revision;
       deps.metrics.offered();
       ledger.setOffered(cluster, revision).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
       logger.info({ revision, objects }, 'revision offered');
@@ -105,7 +108,9 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     offer: (revision) => {
       if (state.target === revision) return;
       state.target = revision;
-      if (state.revision !== revision)
+      outbox.dropWaiting();
+      // Not what it enforces: an agent that still works on another one must be called back from it.
+      if (state.heading !== revision)
         makeOffer(revision).catch((err: unknown) => {
           logger.error({ err, revision }, 'offer failed');
           // The agent comes back and is offered it again.
@@ -124,6 +129,13 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     },
   };
 
+  /** An ack is lost where the stream broke before it; what the agent enforces by its hello is the same word. */
+  const noteRevision = async (revision: string | null): Promise<void> => {
+    if (revision === null) return;
+    const known = await ledger.cluster(cluster);
+    if (known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null });
+  };
+
   const greet = async (hello: Hello): Promise<void> => {
     const refused = refuseHello(hello, cluster);
     if (refused !== undefined) {
@@ -134,12 +146,14 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     ready = true;
     state.holds = hello.holds;
     state.revision = hello.revision;
+    state.heading = hello.revision;
     if (hello.revision !== null) state.known.add(hello.revision);
     send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: deps.version, time: clock.now().toISOString() });
     hooks.onReady(session);
     const target = deps.target(cluster);
     if (target !== null) session.offer(target);
     await ledger.setConnected(cluster, true);
+    await noteRevision(hello.revision);
     logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   };
 
@@ -186,7 +200,8 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   });
   socket.on('pong', () => {
     alive = true;
-    ledger.setConnected(cluster, true).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    // Only who has said hello is connected: nothing would take the word back when this stream ends.
+    if (ready) ledger.setConnected(cluster, true).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   });
   socket.on('error', (err) => logger.warn({ err }, 'stream failed'));
   socket.on('close', (code, reason) => {

@@ -10,6 +10,11 @@ export interface Desired {
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
+export interface Acked {
+  readonly revision: string;
+  readonly digest: string | null;
+}
+
 /** All that the hub knows of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
@@ -17,7 +22,8 @@ export interface ClusterRecord {
   /** RFC 3339; null = never. */
   readonly lastSeen: string | null;
   readonly offeredRevision: string | null;
-  readonly acked: { readonly revision: string; readonly digest: string } | null;
+  /** Commit that the agent enforces; without a digest where it said so in a hello. */
+  readonly acked: Acked | null;
   readonly nack: { readonly revision: string; readonly reasons: readonly Reason[]; readonly time: string } | null;
   readonly report: ClusterReport | null;
   /** By `namespace/name`. */
@@ -44,7 +50,7 @@ export interface Ledger {
   desired(): Promise<Desired | null>;
   setConnected(cluster: string, connected: boolean): Promise<void>;
   setOffered(cluster: string, revision: string): Promise<void>;
-  setAck(cluster: string, ack: { revision: string; digest: string }): Promise<void>;
+  setAck(cluster: string, ack: Acked): Promise<void>;
   setNack(cluster: string, nack: { revision: string; reasons: readonly Reason[] }): Promise<void>;
   /** Takes a report in; a full one replaces the cluster's policies. */
   applyReport(cluster: string, report: Report): Promise<void>;

@@ -1,4 +1,5 @@
 import type { Clock } from '@fso/shared/runtime';
+import { dropOldest } from '../drop-oldest.ts';
 
 export interface RateLimitOptions {
   /** Requests that may come at once. */
@@ -19,8 +20,7 @@ export const createRateLimit = (clock: Clock, { burst, perSecond, addresses }: R
     // Deleted first, so that the map's order is the order of last use.
     buckets.delete(address);
     buckets.set(address, { tokens: allowed ? tokens - 1 : tokens, at: now });
-    const oldest = buckets.keys().next().value;
-    if (buckets.size > addresses && oldest !== undefined) buckets.delete(oldest);
+    dropOldest(buckets, addresses);
     return allowed;
   };
 };

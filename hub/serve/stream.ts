@@ -31,6 +31,8 @@ export const streamHandler = (deps: ApiDeps, broadcast: Broadcast): RequestHandl
   return async (req, res) => {
     // Read before the position is taken: nothing may come between the position and the subscription.
     const status = await statusOf(deps);
+    // Gone meanwhile: `close` was emitted already and would end nothing that begins now.
+    if (res.destroyed) return;
     const { replay, reset, id } = broadcast.start(req.get('Last-Event-ID'));
     const gone = new AbortController();
     const write = (text: string): void => {

@@ -1,4 +1,5 @@
 import { filesOfRevision, parseCommit, type RawObject, type RevisionFiles } from '@fso/shared/protocol';
+import { dropOldest } from '../drop-oldest.ts';
 import { type Clone, isObjectMissing } from './clone.ts';
 import type { ObjectAccess } from './types.ts';
 
@@ -11,11 +12,6 @@ export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;
 }
-
-const dropOldest = <K>(map: { size: number; keys(): IterableIterator<K>; delete(key: K): boolean }, kept: number): void => {
-  const oldest = map.keys().next();
-  if (map.size > kept && !oldest.done) map.delete(oldest.value);
-};
 
 /** The way from the commit where a search ended to the one where it began, without the former. */
 const trace = (cameFrom: ReadonlyMap<string, string | null>, found: string): readonly string[] => {

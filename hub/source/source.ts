@@ -136,7 +136,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
     view.set({ error: { message, since: known?.since ?? clock.now().toISOString() } });
     // The clone itself is damaged (a crash while a pack was written, a full disk): it is only a cache.
-    if (isCloneDamaged(error)) await clone.reset();
+    if (isCloneDamaged(error)) await clone.reset().catch((err: unknown) => logger.error({ err }, 'damaged clone cannot be removed'));
   };
 
   const sync = async (signal: AbortSignal): Promise<void> => {

@@ -68,7 +68,7 @@ beforeAll(async () => {
   await world.startGit();
   await world.startHub();
   await world.startAgents();
-  await everyClusterProven(world);
+  await everyClusterProven(world, signal);
 });
 
 afterAll(async () => {

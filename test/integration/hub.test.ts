@@ -104,6 +104,45 @@ describe('from a push to an offer', () => {
     eu.close();
   });
 
+  it('calls an agent back from a commit that it was offered and has not acked', async () => {
+    const { repository, startHub, agent } = await open();
+    const first = await repository.commit(basicRepository(), 'first');
+    const hub = await startHub();
+    const eu = await agent(hub, 'eu');
+    await takeOffer(eu, hub, 'eu');
+    const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
+    hub.source.hint();
+    expect((await eu.next('offer')).revision).toBe(second);
+    await repository.git('push', '--quiet', '--force', 'origin', `${first}:main`);
+    hub.source.hint();
+    const back = await eu.next('offer');
+    expect([back.revision, back.chain]).toEqual([first, [first]]);
+    eu.send({ type: 'ack', revision: second, digest: 'of the second' });
+    const { set } = await until(hub, () => hub.ledger.desired());
+    const { digest } = compileCluster(set, 'eu');
+    eu.send({ type: 'ack', revision: first, digest });
+    await until(hub, async () => (await hub.ledger.cluster('eu'))?.acked?.digest === digest);
+    expect((await hub.ledger.cluster('eu'))?.acked?.revision).toBe(first);
+  });
+
+  it('takes a hello for the ack that was lost with the stream before', async () => {
+    const { repository, startHub, agent } = await open();
+    await repository.commit(basicRepository(), 'first');
+    const hub = await startHub();
+    const before = await agent(hub, 'eu');
+    await takeOffer(before, hub, 'eu');
+    const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
+    hub.source.hint();
+    await before.next('offer');
+    before.close();
+    const after = await connectStream(hub.agentUrl, 'token-of-eu-0123456789', 'eu');
+    after.hello({ revision: second, holds: second });
+    await after.next('welcome');
+    await until(hub, async () => (await hub.ledger.cluster('eu'))?.acked?.revision === second);
+    expect(after.frames.map(({ type }) => type)).not.toContain('offer');
+    after.close();
+  });
+
   it('serialises a revision once for all agents that hold the same', async () => {
     const { repository, startHub, agent } = await open();
     await repository.commit(basicRepository(), 'first');
@@ -360,6 +399,15 @@ describe('agents that are not let in, or not kept', () => {
     const closed = await eu.closed;
     expect(closed.code).toBe(4422);
     expect(closed.reason).not.toBe('');
+  });
+
+  it('a ping answered without a hello does not make a cluster connected', async () => {
+    const hub = await prepare();
+    const eu = await connectStream(hub.agentUrl, 'token-of-eu-0123456789', 'eu');
+    eu.pong();
+    eu.sendRaw('{}');
+    await eu.closed;
+    expect((await hub.ledger.cluster('eu'))?.lastSeen ?? null).toBeNull();
   });
 
   it('the same cluster connects again: the older stream ends, the cluster stays connected', async () => {

@@ -14,6 +14,8 @@ export interface StreamClient {
   readonly closed: Promise<Closed>;
   send(frame: AgentFrame): void;
   sendRaw(data: string | Buffer): void;
+  /** An answer to a ping that nobody sent. */
+  pong(): void;
   hello(change?: Partial<Extract<AgentFrame, { type: 'hello' }>>): void;
   /** The next frame of a type that no earlier call has returned. */
   next<T extends HubFrame['type']>(type: T): Promise<FrameOf<T>>;
@@ -51,6 +53,7 @@ export const connectStream = async (agentUrl: string, token: string, cluster: st
     closed,
     send,
     sendRaw: (data) => socket.send(data),
+    pong: () => socket.pong(),
     hello: (change) =>
       send({ type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision: null, holds: null, agentVersion: 'test', ...change }),
     next: async <T extends HubFrame['type']>(type: T): Promise<FrameOf<T>> => {

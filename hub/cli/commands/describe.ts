@@ -1,4 +1,4 @@
-import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
+import { type ClusterView, type EventView, type PolicyInCluster, type PolicyView, ResourceName } from '@fso/shared/api';
 import { clusterColumns, eventColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -70,10 +70,17 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
   section(context, 'Events', events, eventColumns(context.now()));
 };
 
+/** What no object of Kubernetes can be called is not asked for: in a URL it could mean another path. */
+const checkName = (name: string): void => {
+  if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
+};
+
 /** Finds a policy by `name` or `namespace/name`; a name alone must be unique. */
 const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
+  const [first = '', second, ...more] = given.split('/');
+  for (const part of [first, ...(second === undefined ? [] : [second])]) checkName(part);
+  if (more.length > 0) throw new CliError(`a policy is given as name or namespace/name, not as ${given}`);
   const hub = await context.connect();
-  const [first = '', second] = given.split('/', 2);
   if (second !== undefined) return hub.policy(first, second);
   const found = (await hub.policies({ q: first })).filter(({ name }) => name === first);
   const [policy, other] = found;
@@ -92,6 +99,7 @@ export const describePolicy = async (context: Context, given: string, { output }
 };
 
 export const describeCluster = async (context: Context, name: string, { output }: { output: Format }): Promise<void> => {
+  checkName(name);
   const hub = await context.connect();
   const cluster = await hub.cluster(name);
   if (output === 'json' || output === 'yaml') return writeData(context, output, cluster);

@@ -1,5 +1,6 @@
 import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
+import { CliError } from '../errors.ts';
 import { type Format, writeRows } from '../output.ts';
 
 export interface GetOptions {
@@ -15,8 +16,12 @@ export interface GetOptions {
 export const RESOURCES = ['policies', 'clusters', 'violations', 'events'] as const;
 export type Resource = (typeof RESOURCES)[number];
 
-/** The hub's parameters; `q` is what it calls `--query`. */
-const parameters = <K extends 'cluster' | 'phase' | 'namespace' | 'policy' | 'query' | 'limit'>(options: GetOptions, ...names: K[]) => {
+/** The hub's parameters; `q` is what it calls `--query`. An option that narrows nothing here is not passed over in silence. */
+const parameters = <K extends Exclude<keyof GetOptions, 'output'>>(options: GetOptions, ...names: K[]) => {
+  const known: readonly string[] = ['output', ...names];
+  const foreign = Object.keys(options).filter((name) => !known.includes(name));
+  if (foreign.length > 0)
+    throw new CliError(`${foreign.map((name) => `--${name}`).join(', ')}: not an option of this list; see fso get --help`);
   const given = names.flatMap((name) => (options[name] === undefined ? [] : [[name === 'query' ? 'q' : name, options[name]]]));
   return Object.fromEntries(given) as { [N in K as N extends 'query' ? 'q' : N]?: NonNullable<GetOptions[N]> };
 };

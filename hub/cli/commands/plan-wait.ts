@@ -61,6 +61,8 @@ export const planWait = (wanted: Wanted, source: SourceView, clusters: readonly 
     return reason === undefined ? [] : [{ cluster: cluster.name, reason }];
   });
   if (rows.length > 0 && missing.length === 0) return { state: 'done', clusters: rows.length };
+  if (wanted.cluster !== undefined && rows.length === 0)
+    return { state: 'waiting', reason: `the hub knows no cluster ${wanted.cluster}`, missing: [] };
   const known = has(wanted, source.revision?.revision ?? null);
   const summary = `${wanted.goal} in ${rows.length - missing.length} of ${rows.length} clusters`;
   return { state: 'waiting', reason: known ? summary : `the hub is at ${shortRevision(source.revision?.revision)}`, missing };

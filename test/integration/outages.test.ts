@@ -1,0 +1,140 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { ANNOTATIONS, API_VERSION, floorLabel, LABELS } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, CRD_KIND, GEO_RESIDENCY_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const EU = ['eu-west-1'];
+
+/** What an agent does while parts of the cluster, or the agent itself, are gone. */
+describe('outages', () => {
+  const stop = new AbortController();
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let agent: RunningAgent;
+  let events: ClusterEvent[] = [];
+
+  const start = async (identity: string): Promise<void> => {
+    agent = await world.startAgent(identity);
+    events = [];
+    agent.observatory.onEvent((event) => events.push(event));
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+  };
+
+  const govern = async (name: string): Promise<SovereignPolicy> => {
+    await world.makeNamespace(name);
+    await world.applyPolicy(name, { targetNamespace: name, allowedRegions: EU });
+    return world.reaches(name, 'Active', 30_000);
+  };
+
+  const gatekeeperOf = async (name: string): Promise<string | undefined> =>
+    (await world.policy(name))?.status?.enforcement?.gatekeeper.state;
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fso-outages-'));
+    cluster = await startLocalCluster(
+      { name: 'outages', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
+      stop.signal,
+    );
+    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    await start('first');
+    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 30_000);
+    return async () => {
+      await world.close();
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
+  });
+
+  it('does not take a policy for one of the hub because somebody labelled it so', async () => {
+    await govern('steady');
+    const claim = { labels: { [LABELS.managedBy]: 'hub' }, annotations: { [ANNOTATIONS.revision]: 'f'.repeat(40) } };
+    await world.client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'default', name: 'steady' }, { metadata: claim }, stop.signal);
+    await eventually(async () => (await world.policy('steady'))?.metadata.labels?.[LABELS.managedBy]);
+    await world.applyPolicy('steady', { targetNamespace: 'steady', allowedRegions: EU, description: 'a change that a round must see' });
+    const { status } = await world.reaches('steady', 'Active');
+    expect(status?.revision).toBeUndefined();
+    expect(agent.observatory.snapshot().policies.get('default/steady')?.report.managedBy).toBe('local');
+  });
+
+  it('makes it heard when somebody removes what enforces', async () => {
+    const heard = (key: string): Promise<unknown> =>
+      eventually(() => events.some(({ reason, message }) => reason === 'DriftRepaired' && message.startsWith(key)));
+    const { labels = {}, annotations = {} } = (await world.namespace('steady'))?.metadata ?? {};
+    const none = (values: object): Record<string, null> =>
+      Object.fromEntries(Object.keys(values).flatMap((key) => (key.startsWith('compliance.gov/') ? [[key, null]] : [])));
+    const patch = { metadata: { labels: none(labels), annotations: none(annotations) } };
+    await world.client.mergePatch(NAMESPACE_KIND, { name: 'steady' }, patch, stop.signal);
+    await heard('Namespace/steady');
+    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-floor-bindings-deny' }, stop.signal);
+    await heard('ValidatingAdmissionPolicyBinding/fso-floor-bindings-deny');
+    const [constraint] = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
+    const name = constraint?.metadata.name ?? '';
+    await world.client.delete(GEO_RESIDENCY_KIND, { name }, stop.signal);
+    await heard(`K8sGeoResidency/${name}`);
+    await world.reaches('steady', 'Active');
+    expect((await world.namespace('steady'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
+  });
+
+  it('sees what changed and what expired while no agent ran', async () => {
+    await govern('brief');
+    await world.stopAgent(agent);
+    const expiryDate = new Date(Date.now() + 500).toISOString();
+    await world.applyPolicy('brief', { targetNamespace: 'brief', allowedRegions: EU, expiryDate });
+    await world.applyPolicy('steady', { targetNamespace: 'steady', allowedRegions: ['us-east-1'] });
+    await eventually(() => Date.now() > Date.parse(expiryDate));
+    await start('second');
+    await world.reaches('brief', 'Expired');
+    await eventually(async () => (await world.tryPod('brief')) === '');
+    await world.reaches('steady', 'Active');
+    expect(await world.tryPod('steady', 'eu-west-1')).toContain('default/steady');
+    await world.removePolicies('brief');
+  });
+
+  // Gatekeeper's own webhook on namespaces fails closed: while it is down nobody can change a namespace, so neither can the agent.
+  it('goes on enforcing while Gatekeeper is down, says what cannot be changed, and catches up', async () => {
+    await govern('dark');
+    await cluster.stopGatekeeper('SIGKILL');
+    expect(await world.tryPod('dark')).toContain('default/dark');
+    await world.applyPolicy('steady', { targetNamespace: 'steady', allowedRegions: EU });
+    await world.deletePolicy('dark');
+    await eventually(() => events.some(({ reason, policy }) => reason === 'EnforcementFailed' && policy === 'default/steady'));
+    const { status } = await world.reaches('steady', 'Failed');
+    expect(status?.message).toContain('check-ignore-label.gatekeeper.sh');
+    expect(await world.tryPod('steady')).toContain('default/steady');
+    expect((await world.policy('dark'))?.metadata.deletionTimestamp).toBeDefined();
+    await cluster.startGatekeeper();
+    await world.reaches('steady', 'Active', 30_000);
+    await eventually(async () => (await world.policy('dark')) === undefined, 30_000);
+    expect(await world.tryPod('dark')).toBe('');
+    await eventually(async () => (await gatekeeperOf('steady')) === 'Enforced', 30_000);
+    expect(JSON.stringify(await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal))).not.toContain('default/dark');
+  });
+
+  it('puts the CRD back when somebody deletes it, and governs again', async () => {
+    await world.client.delete(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal);
+    await eventually(() => events.some(({ reason, severity }) => reason === 'PoliciesUnreadable' && severity === 'alert'), 30_000);
+    const body = { metadata: { namespace: 'default', name: 'again' }, spec: { targetNamespace: 'steady', allowedRegions: EU } };
+    const again = { apiVersion: API_VERSION, kind: 'SovereignPolicy', ...body } as unknown as SovereignPolicy;
+    await eventually(() => world.client.create(SOVEREIGN_POLICY_KIND, again, {}, stop.signal), 30_000);
+    await world.reaches('again', 'Active', 30_000);
+  });
+
+  it('says so when Gatekeeper is removed, and still releases a deleted policy', async () => {
+    await cluster.stopGatekeeper();
+    const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
+    await world.client.raw({ method: 'DELETE', path: webhooks }, stop.signal);
+    await world.client.delete(CRD_KIND, { name: 'constrainttemplates.templates.gatekeeper.sh' }, stop.signal);
+    await eventually(async () => (await gatekeeperOf('again')) === 'Unavailable', 40_000);
+    expect((await world.policy('again'))?.status).toMatchObject({ phase: 'Active', constraintCreated: false });
+    expect(agent.observatory.snapshot().cluster.gatekeeper.state).toBe('Absent');
+    expect(await world.tryPod('steady')).toContain('default/again');
+    await world.removePolicies('again');
+    expect(await world.tryPod('steady')).toBe('');
+  });
+});
