@@ -90,7 +90,7 @@ export async function violatingPod(world: World, signal: AbortSignal): Promise<s
 /** A Deployment that would make violating pods is admitted with a warning. */
 export async function warnedDeployment(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'us');
-  const ref = { namespace: 'payments', name: 'gateway' };
+  const ref = { namespace: 'customer-data', name: 'gateway' };
   await kube.delete(DEPLOYMENT_KIND, ref, signal);
   const labels = { app: 'gateway' };
   const { warnings } = await kube.create(
@@ -104,7 +104,7 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
     {},
     signal,
   );
-  const warning = warnings.find((text) => text.includes('payments-us'));
+  const warning = warnings.find((text) => text.includes('policy fso-system/customer-data'));
   if (warning === undefined) throw new Error(`no warning of the policy; warnings: ${warnings.join('; ') || 'none'}`);
   return `admitted with a warning:\n${warning}`;
 }
@@ -149,8 +149,8 @@ export async function brokenCommit(world: World, signal: AbortSignal): Promise<s
   if (inForce?.revision !== before) throw new Error('the commit in force changed');
   await world.repository.commit({ 'policies/typo.yaml': null }, 'Remove the policy with the typo');
   await everyClusterProven(world, signal);
-  const problem = rejected?.problems[0];
-  return `refused: ${problem?.path}:${problem?.line}:${problem?.column} ${problem?.reason}`;
+  const problems = rejected?.problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`) ?? [];
+  return ['refused:', ...problems].join('\n');
 }
 
 /** Commits a change of one policy that is placed on every cluster, and follows it. */
