@@ -1,7 +1,7 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, EventRecorder, type KubeClient, runAsLeader } from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
-import { bootstrapCluster } from './bootstrap.ts';
+import { bootstrapCluster, keepInstalled } from './bootstrap.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller/controller.ts';
 import { type Capabilities, capabilitiesOf } from './controller/plan.ts';
@@ -188,7 +188,14 @@ const enforce = async (running: Running, known: { view: ClusterView; capabilitie
   signal.addEventListener('abort', () => firstRound.resolve(), { once: true });
   try {
     const enforcing = controller.run();
-    await Promise.all([enforcing, firstRound.promise.then(() => stream(running, known.view, signal))]);
+    const onGone = (): void =>
+      events.ofCluster({
+        severity: 'alert',
+        reason: 'PoliciesUnreadable',
+        message: 'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
+      });
+    const installed = keepInstalled({ client, policies: known.view.policies, clock, random, logger, onGone }, signal);
+    await Promise.all([enforcing, installed, firstRound.promise.then(() => stream(running, known.view, signal))]);
   } finally {
     phase.leader = false;
     phase.problem = undefined;

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { API_VERSION, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { CRD_KIND, type CustomResourceDefinition, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import type { Clock } from '@fso/shared/runtime';
+import { API_VERSION, FIELD_MANAGERS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  CRD_KIND,
+  type CustomResourceDefinition,
+  type Informer,
+  type KubeClient,
+  NAMESPACE_KIND,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
+import { type Clock, createBackoff, type Logger, untilAborted } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 
 const CRD_FILE = new URL('../crds/sovereignpolicies.yaml', import.meta.url);
@@ -35,5 +42,46 @@ const isServed = async (client: KubeClient, signal: AbortSignal): Promise<boolea
   } catch (error) {
     if ((error as { status?: number }).status === 404) return false;
     throw error;
+  }
+};
+
+export interface KeepInstalledOptions {
+  readonly client: KubeClient;
+  readonly policies: Pick<Informer<SovereignPolicy>, 'served' | 'onServed'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** The kind cannot be read: people should know. */
+  readonly onGone: () => void;
+}
+
+/** Puts the CRD back whenever the API server no longer serves it, until the signal aborts. */
+export const keepInstalled = async (options: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
+  const { policies } = options;
+  let restoring: Promise<void> | undefined;
+  const onServed = (served: boolean): void => {
+    if (served || restoring !== undefined || signal.aborted) return;
+    options.onGone();
+    restoring = restore(options, signal).finally(() => {
+      restoring = undefined;
+    });
+  };
+  const stop = policies.onServed(onServed);
+  onServed(policies.served);
+  await untilAborted(signal);
+  stop();
+  await restoring;
+};
+
+/** Never rejects. A CRD that is being deleted takes the write and goes all the same: then it is written again. */
+const restore = async ({ client, policies, clock, random, logger }: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
+  const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000, minMs: 200, random });
+  while (!policies.served && !signal.aborted) {
+    try {
+      await bootstrapCluster(client, clock, signal);
+    } catch (error) {
+      if (!signal.aborted) logger.error({ err: error }, 'the SovereignPolicy kind cannot be put back');
+    }
+    await clock.sleep(backoff.next(), signal).catch(() => undefined);
   }
 };

@@ -1,4 +1,6 @@
+import { Phase } from '@fso/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { PolicySnapshot } from './observe/types.ts';
 
 /** What the agent measures of itself. */
 export interface AgentMetrics {
@@ -49,4 +51,19 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
       registers,
     }),
   };
+};
+
+/** What the policies of one round come to. */
+export const measure = (policies: Iterable<PolicySnapshot>, metrics: Pick<AgentMetrics, 'policies' | 'violations' | 'proven'>): void => {
+  const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
+  let violations = 0;
+  let allProven = true;
+  for (const { report, proven } of policies) {
+    phases.set(report.phase, (phases.get(report.phase) ?? 0) + 1);
+    violations += report.violations;
+    allProven &&= proven;
+  }
+  for (const [phase, count] of phases) metrics.policies.set({ phase }, count);
+  metrics.violations.set(violations);
+  metrics.proven.set(allProven ? 1 : 0);
 };

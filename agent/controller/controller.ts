@@ -1,9 +1,9 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import { Phase } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
 import type { PolicyInput } from '../enforce/index.ts';
-import type { AgentMetrics } from '../metrics.ts';
+import { type AgentMetrics, measure } from '../metrics.ts';
 import { clusterFacts } from '../observe/cluster-facts.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import type { LockInput } from '../observe/locks.ts';
@@ -15,9 +15,11 @@ import { Prober, type ProbeTarget } from '../observe/prober.ts';
 import type { PolicySnapshot } from '../observe/types.ts';
 import type { ClusterView } from '../observe/view.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
+import { ConstraintPace } from './constraint-pace.ts';
 import { Notices } from './notices.ts';
 import { type Capabilities, type ClusterPlan, planCluster } from './plan.ts';
-import { PENDING_HOLD_MS, StatusBook, type StatusResult } from './statuses.ts';
+import { ProbeTargets } from './probe-targets.ts';
+import { StatusBook, type StatusResult } from './statuses.ts';
 import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, statusWork, type WorkContext } from './works.ts';
 
@@ -44,8 +46,9 @@ const WORKLOAD_DELAY_MS = 250;
 /** Longest wait of setTimeout. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const DONE_DELAY_MS = 100;
-/** A round costs about a millisecond per hundred policies; the time between rounds is this many times the last one's. */
-const REST_SHARE = 1;
+/** In a storm of changes the time between rounds is this many times the last one's: a fourth of the processor, the rest is for writes. */
+const REST_SHARE = 3;
+const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
 
 /**
@@ -61,9 +64,12 @@ export class Controller {
   readonly #context: WorkContext;
   readonly #notices: Notices;
   readonly #statuses = new StatusBook();
+  readonly #targets = new ProbeTargets();
+  readonly #pace = new ConstraintPace();
   readonly #violations = new ViolationFinder();
   /** When lock 2 of a policy was first seen unproven, monotonic. */
   readonly #unprovenSince = new Map<string, number>();
+  #plan: ClusterPlan | undefined;
   #rounds = 0;
   #restUntil = 0;
 
@@ -92,7 +98,7 @@ export class Controller {
         clock: deps.clock,
         floor: { isFloorPolicy: (name) => name.startsWith('fso-floor-') },
         bindGate: deps.capabilities.bindGate,
-        concurrency: 8,
+        concurrency: 16,
         patienceMs: 10_000,
         rotateMs: 500,
         onChange: wake,
@@ -122,7 +128,7 @@ export class Controller {
 
   /**
    * Asks for the next round: at once where rounds are short. Where they are long, the loop must also read, write and
-   * renew the lease, so that a round waits at least as long as the one before took.
+   * renew the lease, so that a round waits the longer the longer the one before took.
    */
   #wake(delayMs = 0): void {
     const rest = this.#restUntil - this.#deps.clock.monotonicMs();
@@ -133,9 +139,12 @@ export class Controller {
     const { clock, metrics, view, capabilities } = this.#deps;
     const started = clock.monotonicMs();
     const now = clock.now();
-    const plan = planCluster(view, capabilities, now);
-    const enforcing = actionWorks([...plan.namespaces, ...plan.floor, ...plan.gatekeeper], this.#context);
-    this.#prober.expect(this.#probeTargets(plan));
+    const plan = planCluster(view, capabilities, now, this.#plan);
+    this.#plan = plan;
+    const lockTwo = this.#pace.due(plan, this.#unprovenSince.size, started);
+    if (lockTwo.waitMs !== undefined) this.#wake(lockTwo.waitMs);
+    const enforcing = actionWorks([...plan.namespaces, ...plan.floor, ...lockTwo.actions], this.#context);
+    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view) : NO_TARGETS);
     const reporting = this.#report(plan, now);
     const stuck = new Set(
       this.#pool
@@ -162,24 +171,6 @@ export class Controller {
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
   }
 
-  /** Namespaces that already say what they should, while the floor is whole: what is asked of others would prove nothing. */
-  #probeTargets(plan: ClusterPlan): ReadonlyMap<string, ProbeTarget> {
-    const targets = new Map<string, ProbeTarget>();
-    if (!this.#deps.capabilities.floor || plan.floor.length > 0) return targets;
-    const { view } = this.#deps;
-    const floor = [...view.admissionPolicies.list(), ...view.admissionBindings.list()]
-      .map(({ metadata }) => `${metadata.uid}:${metadata.generation}`)
-      .sort((a, b) => (a < b ? -1 : 1))
-      .join();
-    const unapplied = unappliedNamespaces(plan);
-    for (const [namespace, governance] of plan.governance.namespaces) {
-      if (unapplied.has(namespace)) continue;
-      const uid = view.namespaces.get(namespace)?.metadata.uid;
-      targets.set(namespace, { governance, fingerprint: JSON.stringify([uid, floor, governance.actions]) });
-    }
-    return targets;
-  }
-
   #lockInput(plan: ClusterPlan): LockInput {
     const { capabilities, view, gatekeeperGraceMs, clock } = this.#deps;
     const now = clock.monotonicMs();
@@ -187,7 +178,7 @@ export class Controller {
       governance: plan.governance,
       constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
       probe: (namespace) => this.#prober.state(namespace),
-      unapplied: unappliedNamespaces(plan),
+      unapplied: plan.unapplied,
       floor: { supported: capabilities.floor, bindGate: capabilities.bindGate, installed: plan.floor.length === 0 },
       gatekeeper: {
         served: view.templates.served,
@@ -214,13 +205,13 @@ export class Controller {
     const works: Work[] = [];
     for (const policy of plan.policies) {
       const outcome = plan.governance.policies.get(policy.key);
-      const live = this.#deps.view.policies.get(policy.key);
+      const live = this.#deps.view.livePolicy(policy.key);
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
       this.#trackLockTwo(policy.key, outcome.kind === 'governing', locks);
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
       const result = this.#statuses.plan({ policy, outcome, live, violations: violations.count }, locks, now);
-      snapshots.set(policy.key, toSnapshot(policy, result.status, violations));
+      snapshots.set(policy.key, snapshotOf(policy, result.status)(violations));
       works.push(...this.#tell(live, result));
     }
     this.#publish(snapshots, plan);
@@ -229,9 +220,9 @@ export class Controller {
   }
 
   /** Events of a status that changed. @returns its write, if one is due. */
-  #tell(live: SovereignPolicy, { status, previous, write, held }: StatusResult): Work[] {
+  #tell(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult): Work[] {
     if (status !== previous) for (const event of planPolicyEvents(previous, status)) this.#deps.events.ofPolicy(live, event);
-    if (held) this.#wake(PENDING_HOLD_MS + 1);
+    if (heldMs > 0) this.#wake(heldMs);
     return write ? [statusWork(live, status, this.#context)] : [];
   }
 
@@ -242,7 +233,7 @@ export class Controller {
 
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
-    this.#statuses.retain(new Set(snapshots.keys()));
+    this.#statuses.retain(snapshots);
     for (const key of this.#unprovenSince.keys()) if (!snapshots.has(key)) this.#unprovenSince.delete(key);
     const facts = clusterFacts({
       view,
@@ -254,10 +245,7 @@ export class Controller {
       now: this.#deps.clock.now(),
     });
     observatory.publish({ policies: snapshots, cluster: facts });
-    const all = [...snapshots.values()];
-    for (const phase of Phase.options) metrics.policies.set({ phase }, all.filter(({ report }) => report.phase === phase).length);
-    metrics.violations.set(all.reduce((sum, { report }) => sum + report.violations, 0));
-    metrics.proven.set(all.every(({ proven }) => proven) ? 1 : 0);
+    measure(snapshots.values(), metrics);
   }
 
   #done(work: Work): void {
@@ -272,12 +260,14 @@ export class Controller {
   }
 }
 
-const toSnapshot = (policy: PolicyInput, status: SovereignPolicyStatus, violations: PolicyViolations): PolicySnapshot => ({
-  report: toReport(policy, status, violations),
-  generation: policy.generation,
-  observedGeneration: status.observedGeneration ?? 0,
-  proven: isProven(status) && status.observedGeneration === policy.generation,
-});
-
-const unappliedNamespaces = (plan: ClusterPlan): ReadonlySet<string> =>
-  new Set(plan.namespaces.map(({ key }) => key.slice('Namespace/'.length)));
+/** The same as long as all that it is made of is: whoever reports sees by identity what changed. */
+const snapshotOf = weakMemo2((policy: PolicyInput, status: SovereignPolicyStatus) =>
+  weakMemo(
+    (violations: PolicyViolations): PolicySnapshot => ({
+      report: toReport(policy, status, violations),
+      generation: policy.generation,
+      observedGeneration: status.observedGeneration ?? 0,
+      proven: isProven(status) && status.observedGeneration === policy.generation,
+    }),
+  ),
+);

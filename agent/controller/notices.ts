@@ -75,6 +75,6 @@ export class Notices {
   }
 
   #livePolicies(keys: readonly string[]): readonly SovereignPolicy[] {
-    return keys.map((key) => this.#deps.view.policies.get(key)).filter((policy) => policy !== undefined);
+    return keys.map((key) => this.#deps.view.livePolicy(key)).filter((policy) => policy !== undefined);
   }
 }

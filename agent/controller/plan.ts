@@ -1,3 +1,12 @@
+import type { KubeObject } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+} from '@fso/shared/kube';
+import { weakMemo } from '../enforce/compare.ts';
 import {
   type Action,
   type Governance,
@@ -33,6 +42,10 @@ export interface ClusterPlan {
   readonly floor: readonly Action[];
   readonly namespaces: readonly Action[];
   readonly gatekeeper: readonly Action[];
+  /** Namespaces whose labels are not yet what they should be. */
+  readonly unapplied: ReadonlySet<string>;
+  /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
+  readonly present: ReadonlySet<string>;
   /** Constraints by the policy that they enforce. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
   readonly templateReady: boolean;
@@ -40,13 +53,18 @@ export interface ClusterPlan {
   constraintEnforced(name: string): boolean;
 }
 
-/** Pure but for the reading of the view. */
-export const planCluster = (view: ClusterView, capabilities: Capabilities, now: Date): ClusterPlan => {
+/**
+ * Pure but for the reading of the view.
+ *
+ * @param previous the plan of the round before: what it had in place and is gone now was taken away by someone else
+ */
+export const planCluster = (view: ClusterView, capabilities: Capabilities, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
-  const governance = planGovernance(policies, namespaces, now);
-  const template = view.templates.list().find(({ metadata }) => metadata.name === TEMPLATE_NAME);
+  const governance = planGovernance(policies, namespaces, now, previous?.governance);
+  const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();
+  const floorObjects = { policies: view.admissionPolicies.list(), bindings: view.admissionBindings.list() };
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
   const enforced = new Set(constraints.filter(isConstraintEnforced).map(({ metadata }) => metadata.name));
   const gatekeeper = planGatekeeper({
@@ -58,14 +76,26 @@ export const planCluster = (view: ClusterView, capabilities: Capabilities, now: 
   // A constraint about to be written is enforced in its old form only.
   for (const action of gatekeeper)
     if (action.key.startsWith('K8sGeoResidency/')) enforced.delete(action.key.slice('K8sGeoResidency/'.length));
+  const floor = capabilities.floor ? planFloor(floorObjects.policies, floorObjects.bindings, { bindGate: capabilities.bindGate }) : [];
+  const present = new Set([
+    ...keysOf(ADMISSION_POLICY_KIND, floorObjects.policies),
+    ...keysOf(ADMISSION_POLICY_BINDING_KIND, floorObjects.bindings),
+    ...keysOf(CONSTRAINT_TEMPLATE_KIND, template === undefined ? [] : [template]),
+    ...keysOf(GEO_RESIDENCY_KIND, constraints),
+  ]);
+  const labelling = planNamespaces(governance, namespaces, now);
+  const wasTaken = (action: Action): boolean =>
+    action.type === 'apply' && previous !== undefined && isTaken(action, { previous, governance, present });
+  const marked = (actions: readonly Action[]): readonly Action[] =>
+    actions.map((action) => (wasTaken(action) ? { ...action, reason: 'Drift' } : action));
   return {
     policies,
     governance,
-    floor: capabilities.floor
-      ? planFloor(view.admissionPolicies.list(), view.admissionBindings.list(), { bindGate: capabilities.bindGate })
-      : [],
-    namespaces: planNamespaces(governance, namespaces, now),
-    gatekeeper,
+    floor: marked(floor),
+    namespaces: marked(labelling),
+    gatekeeper: marked(gatekeeper),
+    unapplied: new Set(labelling.map(({ key }) => key.slice('Namespace/'.length))),
+    present,
     constraintsByPolicy: constraintsByPolicy(governance),
     templateReady: template !== undefined && isTemplateReady(template),
     constraintExists: (name) => byName.has(name),
@@ -75,7 +105,28 @@ export const planCluster = (view: ClusterView, capabilities: Capabilities, now: 
 
 const TEMPLATE_NAME = 'k8sgeoresidency';
 
-const constraintsByPolicy = ({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
+const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
+  objects.map(({ metadata }) => `${kind}/${metadata.name}`);
+
+interface Rounds {
+  readonly previous: ClusterPlan;
+  readonly governance: Governance;
+  readonly present: ReadonlySet<string>;
+}
+
+/** Whether somebody removed what the round before saw in place, and what is still wanted. This program removes only what is not. */
+const isTaken = ({ key }: Action, { previous, governance, present }: Rounds): boolean => {
+  const [kind = '', name = ''] = key.split('/');
+  if (kind !== 'Namespace') return previous.present.has(key) && !present.has(key) && (kind !== CONSTRAINT || wants(previous, name));
+  const before = previous.governance.namespaces.get(name);
+  return before !== undefined && before === governance.namespaces.get(name) && !previous.unapplied.has(name);
+};
+
+const CONSTRAINT = GEO_RESIDENCY_KIND.kind;
+
+const wants = ({ governance }: ClusterPlan, constraint: string): boolean => governance.constraints.some(({ name }) => name === constraint);
+
+const constraintsByPolicy = weakMemo(({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
   const result = new Map<string, string[]>();
   for (const { name, policies } of constraints) {
     for (const policy of policies) {
@@ -85,4 +136,4 @@ const constraintsByPolicy = ({ constraints }: Governance): ReadonlyMap<string, r
     }
   }
   return result;
-};
+});

@@ -1,4 +1,4 @@
-import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
 import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
@@ -33,19 +33,26 @@ export const actionWorks = (actions: readonly Action[], context: WorkContext): W
       priority: PRIORITY[first.kind.kind] ?? SECOND,
       liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
       run: async (signal: AbortSignal) => {
-        for (const step of steps) {
-          const { tookOver } = await runAction(context.client, pinned(step, context.view), signal);
-          if (tookOver) context.onTookOver(step);
-        }
+        for (const step of steps) await runStep(step, context, signal);
       },
     };
   });
 
-/** A namespace that goes away meanwhile must not be made anew by server-side apply: its uid makes that a conflict. */
-const pinned = (action: Action, view: ClusterView): Action => {
+const runStep = async (step: Action, { client, view, onTookOver }: WorkContext, signal: AbortSignal): Promise<void> => {
+  const action = pinned(step, view);
+  if (action === undefined) return;
+  const { tookOver } = await runAction(client, action, signal);
+  if (tookOver) onTookOver(step);
+};
+
+/**
+ * A namespace that goes away meanwhile must not be made anew by server-side apply: its uid makes that a conflict.
+ * @returns undefined: it is gone already
+ */
+const pinned = (action: Action, view: ClusterView): Action | undefined => {
   if (action.type === 'delete' || action.kind.kind !== 'Namespace') return action;
   const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
-  return uid === undefined ? action : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
+  return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
 };
 
 /** The policy went away, or changed: the next plan knows. */
@@ -100,40 +107,41 @@ const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], c
 const entriesOf = (parameters: unknown): readonly ConstraintEntry[] => (parameters as ConstraintSpec['parameters'])?.policies ?? [];
 
 /**
- * Whether nothing in the cluster enforces a policy any more. Lock 2 is only waited for while it can be written to:
- * `stuck` names constraints whose writes keep failing, which later rounds clean up.
+ * Keys of the policies that something in the cluster still enforces. Lock 2 is only looked at while it can be written
+ * to: not where Gatekeeper is gone, nor at constraints whose writes keep failing (`stuck`); later rounds clean those up.
  */
-export const isReleased = (policy: string, plan: ClusterPlan, view: ClusterView, stuck: ReadonlySet<string>): boolean => {
-  if (plan.namespaces.some((action) => action.policies.includes(policy))) return false;
-  const named = (list: string | undefined): boolean => list?.split(',').includes(policy) === true;
-  const labelled = view.namespaces
-    .list()
-    .some(
-      ({ metadata }) =>
-        metadata.deletionTimestamp === undefined &&
-        FLOOR_ACTIONS.some((action) => named(metadata.annotations?.[floorPoliciesAnnotation(action)])),
-    );
-  if (labelled) return false;
-  return !view.constraints
-    .list()
-    .some(
-      ({ metadata, spec }) =>
-        metadata.labels?.[LABELS.component] !== undefined &&
-        !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`) &&
-        entriesOf(spec?.parameters).some((entry) => entry.name === policy),
-    );
+const enforcedPolicies = (plan: Pick<ClusterPlan, 'namespaces'>, view: ClusterView, stuck: ReadonlySet<string>): ReadonlySet<string> => {
+  const labelled = view.namespaces.list().flatMap(policiesOfNamespace);
+  const writable = view.templates.served ? view.constraints.list().filter((constraint) => isWritable(constraint, stuck)) : [];
+  const constrained = writable.flatMap(({ spec }) => entriesOf(spec?.parameters).map(({ name }) => name));
+  return new Set([...plan.namespaces.flatMap((action) => action.policies), ...labelled, ...constrained]);
 };
 
+const policiesOfNamespace = ({ metadata: { deletionTimestamp, annotations } }: KubeObject): readonly string[] =>
+  deletionTimestamp === undefined
+    ? FLOOR_ACTIONS.flatMap((action) => annotations?.[floorPoliciesAnnotation(action)]?.split(',') ?? [])
+    : [];
+
+const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boolean =>
+  metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`);
+
 /** Finalizers that are to be set on living policies and taken off released ones. */
-export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WorkContext): Work[] =>
-  context.view.policies.list().flatMap((policy) => {
+export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WorkContext): Work[] => {
+  // Made when the first policy asks for it: most rounds have none that is being deleted.
+  let enforced: ReadonlySet<string> | undefined;
+  const isReleased = (key: string): boolean => {
+    enforced ??= enforcedPolicies(plan, context.view, stuck);
+    return !enforced.has(key);
+  };
+  return context.view.livePolicies().flatMap((policy) => {
     const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
     const held = finalizers.includes(FINALIZER);
     if (deletionTimestamp === undefined) return held ? [] : finalizerWork(policy, [...finalizers, FINALIZER], context);
-    if (!held || !isReleased(`${namespace}/${name}`, plan, context.view, stuck)) return [];
+    if (!held || !isReleased(`${namespace}/${name}`)) return [];
     return finalizerWork(
       policy,
       finalizers.filter((finalizer) => finalizer !== FINALIZER),
       context,
     );
   });
+};

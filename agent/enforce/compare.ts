@@ -6,6 +6,36 @@ export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a >
 /** Sorted, without duplicates. */
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
 
+/** The very same items in the same order. A loop, because rounds over thousands of policies live on it. */
+export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) if (a[index] !== b[index]) return false;
+  return true;
+};
+
+/**
+ * Remembers what a pure function made of an object. Objects of the cache and of a governance are never changed, only
+ * replaced, so that a round costs what changed since the last one.
+ */
+export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
+  const known = new WeakMap<K, { readonly value: V }>();
+  return (key) => {
+    let entry = known.get(key);
+    if (entry === undefined) {
+      entry = { value: make(key) };
+      known.set(key, entry);
+    }
+    return entry.value;
+  };
+};
+
+/** {@link weakMemo} of two objects. */
+export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
+  const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
+  return (a, b) => ofFirst(a)(b);
+};
+
 type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);

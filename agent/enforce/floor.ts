@@ -6,7 +6,7 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { covers, isPlain } from './compare.ts';
+import { covers, isPlain, weakMemo, weakMemo2 } from './compare.ts';
 import {
   AUDIT_VALUE,
   BINDING_FIX,
@@ -86,58 +86,63 @@ const BIND_GATE: Concern = {
   fallback: 'the node is outside of the regions that the policies of the namespace allow',
 };
 
-const concerns = ({ bindGate = true }: FloorOptions): readonly Concern[] => [
+const ADMISSION: readonly Concern[] = [
   podConcern('deny'),
   podConcern('warn'),
   podConcern('dryrun'),
   workloadConcern('deny'),
   workloadConcern('warn'),
-  ...(bindGate ? [BIND_GATE] : []),
 ];
 
-/** Every field that could open the policy is written, with its default where nothing else is meant, so that a change to it shows. */
-const policyOf = (concern: Concern): ValidatingAdmissionPolicy => ({
-  apiVersion: ADMISSION_POLICY_KIND.apiVersion,
-  kind: ADMISSION_POLICY_KIND.kind,
-  metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
-  spec: {
-    failurePolicy: 'Fail',
-    matchConstraints: {
-      matchPolicy: 'Equivalent',
-      namespaceSelector: {},
-      objectSelector: {},
-      resourceRules: concern.rules.map((rule) => ({ ...rule, apiVersions: ['*'], scope: 'Namespaced' })),
-      excludeResourceRules: [],
-    },
-    variables: [...namespaceVariables(concern.action), ...concern.variables],
-    validations: [
-      {
-        expression: "variables.violation == ''",
-        message: concern.fallback,
-        messageExpression: message(concern.fix),
-        reason: 'Forbidden',
-      },
-    ],
-    auditAnnotations: [{ key: 'policies', valueExpression: AUDIT_VALUE }],
-  },
-});
+const concerns = ({ bindGate = true }: FloorOptions): readonly Concern[] => [...ADMISSION, ...(bindGate ? [BIND_GATE] : [])];
 
-const bindingOf = (concern: Concern): ValidatingAdmissionPolicyBinding => ({
-  apiVersion: ADMISSION_POLICY_BINDING_KIND.apiVersion,
-  kind: ADMISSION_POLICY_BINDING_KIND.kind,
-  metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
-  spec: {
-    policyName: concern.name,
-    validationActions: concern.validationActions,
-    matchResources: {
-      matchPolicy: 'Equivalent',
-      namespaceSelector: { matchLabels: { [floorLabel(concern.action)]: FLOOR_LABEL_VALUE } },
-      objectSelector: {},
-      resourceRules: [],
-      excludeResourceRules: [],
+/** Every field that could open the policy is written, with its default where nothing else is meant, so that a change to it shows. */
+const policyOf = weakMemo(
+  (concern: Concern): ValidatingAdmissionPolicy => ({
+    apiVersion: ADMISSION_POLICY_KIND.apiVersion,
+    kind: ADMISSION_POLICY_KIND.kind,
+    metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
+    spec: {
+      failurePolicy: 'Fail',
+      matchConstraints: {
+        matchPolicy: 'Equivalent',
+        namespaceSelector: {},
+        objectSelector: {},
+        resourceRules: concern.rules.map((rule) => ({ ...rule, apiVersions: ['*'], scope: 'Namespaced' })),
+        excludeResourceRules: [],
+      },
+      variables: [...namespaceVariables(concern.action), ...concern.variables],
+      validations: [
+        {
+          expression: "variables.violation == ''",
+          message: concern.fallback,
+          messageExpression: message(concern.fix),
+          reason: 'Forbidden',
+        },
+      ],
+      auditAnnotations: [{ key: 'policies', valueExpression: AUDIT_VALUE }],
     },
-  },
-});
+  }),
+);
+
+const bindingOf = weakMemo(
+  (concern: Concern): ValidatingAdmissionPolicyBinding => ({
+    apiVersion: ADMISSION_POLICY_BINDING_KIND.apiVersion,
+    kind: ADMISSION_POLICY_BINDING_KIND.kind,
+    metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
+    spec: {
+      policyName: concern.name,
+      validationActions: concern.validationActions,
+      matchResources: {
+        matchPolicy: 'Equivalent',
+        namespaceSelector: { matchLabels: { [floorLabel(concern.action)]: FLOOR_LABEL_VALUE } },
+        objectSelector: {},
+        resourceRules: [],
+        excludeResourceRules: [],
+      },
+    },
+  }),
+);
 
 /**
  * Lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of its name. What governs a namespace
@@ -190,8 +195,8 @@ const deleteAction = (kind: KindDescriptor, name: string, reason: string): Actio
 const planObject = (kind: KindDescriptor, body: ValidatingAdmissionPolicy, observed: readonly ValidatingAdmissionPolicy[]): Action[] => {
   const { name } = body.metadata;
   const present = observed.find((object) => object.metadata.name === name);
-  const narrowed = present !== undefined && OPENINGS.some((path) => isSet(present.spec, path));
-  if (present !== undefined && !narrowed && covers(present, body)) return [];
+  if (present !== undefined && isAsWanted(present, body)) return [];
+  const narrowed = present !== undefined && isNarrowed(present);
   const apply: Action = {
     type: 'apply',
     key: `${kind.kind}/${name}`,
@@ -203,6 +208,12 @@ const planObject = (kind: KindDescriptor, body: ValidatingAdmissionPolicy, obser
   };
   return narrowed ? [deleteAction(kind, name, 'Drift'), apply] : [apply];
 };
+
+const isNarrowed = ({ spec }: ValidatingAdmissionPolicy): boolean => OPENINGS.some((path) => isSet(spec, path));
+
+const isAsWanted = weakMemo2(
+  (present: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean => !isNarrowed(present) && covers(present, body),
+);
 
 const isSet = (spec: unknown, path: readonly string[]): boolean => {
   let value: unknown = spec;

@@ -1,6 +1,6 @@
 import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { covers, sortedSet } from './compare.ts';
+import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { constraintBody, constraintName, entriesOf, groupOf } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
@@ -27,10 +27,12 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 };
 
 const planTemplate = (observed: Template | undefined): Action[] => {
+  if (observed !== undefined && isDesiredTemplate(observed)) return [];
   const body = desiredTemplate();
-  if (observed !== undefined && covers(observed, body)) return [];
   return [applyAction(CONSTRAINT_TEMPLATE_KIND, body, { reason: observed === undefined ? 'Install' : 'Drift', policies: [] })];
 };
+
+const isDesiredTemplate = weakMemo((observed: Template) => covers(observed, desiredTemplate()));
 
 const applyAction = (
   kind: typeof CONSTRAINT_TEMPLATE_KIND | typeof GEO_RESIDENCY_KIND,
@@ -57,18 +59,26 @@ const planConstraints = (desired: readonly DesiredConstraint[], observed: readon
 };
 
 /** Policies whose desired constraint is not enforced yet. */
-const findMoving = (desired: readonly DesiredConstraint[], present: ReadonlyMap<string, Constraint>): ReadonlySet<string> => {
-  const moving = new Set<string>();
-  for (const { name, body } of desired) {
-    const observed = present.get(name);
-    const enforced = observed !== undefined && isConstraintEnforced(observed) && isUndisturbed(observed, body);
-    const held = new Set(enforced ? entriesOf(observed).map(entryId) : []);
-    for (const entry of entriesOf(body)) if (!held.has(entryId(entry))) moving.add(entry.name);
-  }
-  return moving;
+const findMoving = (desired: readonly DesiredConstraint[], present: ReadonlyMap<string, Constraint>): ReadonlySet<string> =>
+  new Set(desired.flatMap(({ name, body }) => movingInto(body, present.get(name))));
+
+const movingInto = (body: Constraint, observed: Constraint | undefined): readonly string[] => {
+  const enforced = observed !== undefined && isConstraintEnforced(observed);
+  if (enforced && isAsWanted(observed, body)) return [];
+  const held = new Set(enforced && isUndisturbed(observed, body) ? entriesOf(observed).map(entryId) : []);
+  return entriesOf(body)
+    .filter((entry) => !held.has(entryId(entry)))
+    .map(({ name }) => name);
 };
 
-const planConstraint = (wanted: DesiredConstraint | undefined, observed: Constraint | undefined, moving: ReadonlySet<string>): Action[] => {
+const planConstraint = (wanted: DesiredConstraint | undefined, observed: Constraint | undefined, moving: ReadonlySet<string>): Action[] =>
+  wanted !== undefined && observed !== undefined && isAsWanted(observed, wanted.body) ? [] : changeConstraint(wanted, observed, moving);
+
+const changeConstraint = (
+  wanted: DesiredConstraint | undefined,
+  observed: Constraint | undefined,
+  moving: ReadonlySet<string>,
+): Action[] => {
   const own = wanted === undefined ? [] : entriesOf(wanted.body);
   const staying = stayingEntries(own, observed, moving);
   const entries = [...own, ...staying];
@@ -81,6 +91,11 @@ const planConstraint = (wanted: DesiredConstraint | undefined, observed: Constra
   // Server-side apply cannot take away what an other writer added, and a selector added to `match` opens the lock.
   return foreignFields(observed, body).length === 0 ? [action] : [deleteAction(observed, 'Drift'), action];
 };
+
+/** Nothing in it is missing, foreign or left over. */
+const isAsWanted = weakMemo2(
+  (observed: Constraint, body: Constraint): boolean => covers(observed, body) && foreignFields(observed, body).length === 0,
+);
 
 const stayingEntries = (
   own: readonly ConstraintEntry[],
@@ -128,7 +143,7 @@ const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(ent
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#constraints
  */
-export const isConstraintEnforced = ({ metadata, status }: Constraint): boolean => {
+export const isConstraintEnforced: (constraint: Constraint) => boolean = weakMemo(({ metadata, status }) => {
   const pods = status?.byPod ?? [];
   const upToDate = pods.every(
     (pod) =>
@@ -138,7 +153,7 @@ export const isConstraintEnforced = ({ metadata, status }: Constraint): boolean 
       (pod.errors ?? []).length === 0,
   );
   return upToDate && pods.some((pod) => pod.operations?.includes('webhook') === true);
-};
+});
 
 /** Whether every pod of Gatekeeper has compiled the template as it reads now. */
 export const isTemplateReady = ({ metadata, status }: Template): boolean => {

@@ -1,6 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
-import { byText, sortedSet } from './compare.ts';
+import { byText, sameItems, sortedSet, weakMemo } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
 import type { ConstraintEntry } from './kinds.ts';
 import { isGlob, isUngovernable, protectedFrom } from './system-namespaces.ts';
@@ -28,7 +28,13 @@ interface Ruling {
   readonly regions: readonly string[];
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
+  readonly group: ConstraintGroup;
+  /** Name of the constraint that the group is. */
+  readonly constraint: string;
 }
+
+/** What a part of a governance was made of: made of the same again, it is the same object. */
+const madeOf = new WeakMap<object, readonly unknown[]>();
 
 /**
  * What governs each namespace, and what each policy does, at one moment.
@@ -36,30 +42,60 @@ interface Ruling {
  * A policy that is being deleted governs nothing and has no outcome. A namespace that is being deleted accepts no new
  * pod: it counts as gone. Policies meet in an intersection only with policies of the same action, so a dryrun policy
  * never blocks. A `custom` policy takes part in the floor with each action that it scopes to `vap.k8s.io` or `*`.
+ *
+ * @param previous parts of it that are still true are taken over as they are, so that readers can compare by identity
  */
-export const planGovernance = (policies: readonly PolicyInput[], namespaces: readonly NamespaceInput[], now: Date): Governance => {
+export const planGovernance = (
+  policies: readonly PolicyInput[],
+  namespaces: readonly NamespaceInput[],
+  now: Date,
+  previous?: Governance,
+): Governance => {
+  const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
+  if (previous !== undefined && isStillTrue(previous, inputs, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
   const rulings: Ruling[] = [];
   for (const policy of living) {
-    const verdict = judge(policy, now);
+    const verdict = isExpired(policy, now) ? expired(policy) : judge(policy);
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
     else rulings.push(verdict);
   }
-  const governed = govern(rulings, namespaces);
-  for (const [key, outcome] of governingOutcomes(rulings, governed)) outcomes.set(key, outcome);
-  return { namespaces: governed, policies: outcomes, constraints: planConstraints(rulings), nextChangeAt: nextChange(living, now) };
+  const governed = govern(rulings, namespaces, previous);
+  for (const [key, outcome] of governingOutcomes(rulings, governed, previous)) outcomes.set(key, outcome);
+  const governance: Governance = {
+    namespaces: governed,
+    policies: outcomes,
+    constraints: planConstraints(rulings, previous),
+    nextChangeAt: nextChange(living, now),
+  };
+  madeOf.set(governance, inputs);
+  return governance;
 };
 
-const judge = ({ key, spec }: PolicyInput, now: Date): Ruling | PolicyOutcome => {
-  const regions = sortedSet(spec.allowedRegions);
-  if (spec.expiryDate !== undefined && Date.parse(spec.expiryDate) <= now.getTime()) {
-    return { kind: 'expired', regions, expiredAt: spec.expiryDate };
-  }
+const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
+  (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(madeOf.get(previous) ?? [], inputs);
+
+const isExpired = ({ spec }: PolicyInput, now: Date): boolean =>
+  spec.expiryDate !== undefined && Date.parse(spec.expiryDate) <= now.getTime();
+
+const expired = weakMemo(
+  ({ spec }: PolicyInput): PolicyOutcome => ({
+    kind: 'expired',
+    regions: sortedSet(spec.allowedRegions),
+    expiredAt: spec.expiryDate ?? '',
+  }),
+);
+
+/** What a policy means while it is not expired. */
+const judge = weakMemo(({ key, spec }: PolicyInput): Ruling | PolicyOutcome => {
   const problem = findProblem(spec);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
-  return { key, spec, regions, excluded: excludedOf(spec), actions: floorActions(spec) };
-};
+  const regions = sortedSet(spec.allowedRegions);
+  const excluded = excludedOf(spec);
+  const group = groupFor(spec, regions, excluded);
+  return { key, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
+});
 
 const findProblem = (spec: SovereignPolicySpec): string | undefined => {
   const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
@@ -90,7 +126,11 @@ const floorActions = (spec: SovereignPolicySpec): readonly FloorAction[] => {
 };
 
 /** Exact targets are looked up, only globs are tried on each namespace: thousands of both stay cheap. */
-const govern = (rulings: readonly Ruling[], namespaces: readonly NamespaceInput[]): Map<string, NamespaceGovernance> => {
+const govern = (
+  rulings: readonly Ruling[],
+  namespaces: readonly NamespaceInput[],
+  previous: Governance | undefined,
+): Map<string, NamespaceGovernance> => {
   const globs = rulings.filter((ruling) => isGlob(ruling.spec.targetNamespace));
   const exact = Map.groupBy(rulings, (ruling) => ruling.spec.targetNamespace);
   const governed = new Map<string, NamespaceGovernance>();
@@ -99,7 +139,9 @@ const govern = (rulings: readonly Ruling[], namespaces: readonly NamespaceInput[
     const matching = [...(exact.get(name) ?? []), ...globs.filter((ruling) => matchesNamespace(ruling.spec.targetNamespace, name))].filter(
       (ruling) => !ruling.excluded.some((pattern) => matchesNamespace(pattern, name)),
     );
-    if (matching.length > 0) governed.set(name, combine(name, matching));
+    if (matching.length === 0) continue;
+    const before = previous?.namespaces.get(name);
+    governed.set(name, before !== undefined && sameItems(madeOf.get(before) ?? [], matching) ? before : combine(name, matching));
   }
   return governed;
 };
@@ -110,7 +152,9 @@ const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovern
     const taking = rulings.filter((ruling) => ruling.actions.includes(action));
     if (taking.length > 0) actions[action] = { regions: commonRegions(taking), policies: sortedSet(taking.map((ruling) => ruling.key)) };
   }
-  return { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)) };
+  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)) };
+  madeOf.set(governance, rulings);
+  return governance;
 };
 
 const commonRegions = (rulings: readonly Pick<Ruling, 'regions'>[]): readonly string[] => {
@@ -121,6 +165,7 @@ const commonRegions = (rulings: readonly Pick<Ruling, 'regions'>[]): readonly st
 const governingOutcomes = (
   rulings: readonly Ruling[],
   governed: ReadonlyMap<string, NamespaceGovernance>,
+  previous: Governance | undefined,
 ): ReadonlyMap<string, PolicyOutcome> => {
   const namespaces = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
   const conflicts = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
@@ -129,8 +174,19 @@ const governingOutcomes = (
     for (const key of conflicting(governance)) conflicts.get(key)?.push(governance.namespace);
   }
   return new Map(
-    rulings.map((ruling) => [ruling.key, outcomeOf(ruling, namespaces.get(ruling.key) ?? [], conflicts.get(ruling.key) ?? [])]),
+    rulings.map((ruling) => {
+      const outcome = outcomeOf(ruling, namespaces.get(ruling.key) ?? [], conflicts.get(ruling.key) ?? []);
+      const before = previous?.policies.get(ruling.key);
+      return [ruling.key, before !== undefined && sameOutcome(before, outcome) ? before : outcome];
+    }),
   );
+};
+
+const sameOutcome = (a: PolicyOutcome, b: PolicyOutcome): boolean => {
+  if (a.kind === 'governing' && b.kind === 'governing') {
+    return sameItems(a.regions, b.regions) && sameItems(a.namespaces, b.namespaces) && sameItems(a.conflicts, b.conflicts);
+  }
+  return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && sameItems(a.regions, b.regions) && a.message === b.message;
 };
 
 /** Policies of one namespace that leave no region together. */
@@ -149,7 +205,7 @@ const missingMessage = ({ targetNamespace, excludedNamespaces = [] }: SovereignP
     : `namespace ${targetNamespace} does not exist; the policy takes effect as soon as it does`;
 };
 
-const groupOfRuling = ({ regions, spec, excluded }: Ruling): ConstraintGroup => ({
+const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], excluded: readonly string[]): ConstraintGroup => ({
   regions,
   action: spec.enforcementAction === 'custom' ? 'scoped' : spec.enforcementAction,
   excludedNamespaces: excluded,
@@ -160,16 +216,26 @@ const groupOfRuling = ({ regions, spec, excluded }: Ruling): ConstraintGroup => 
  * One constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so a
  * namespace that does not exist yet is covered at its creation; Gatekeeper ANDs what several constraints say of one namespace.
  */
-const planConstraints = (rulings: readonly Ruling[]): readonly DesiredConstraint[] => {
-  const groups = Map.groupBy(rulings, (ruling) => constraintName(groupOfRuling(ruling)));
+const planConstraints = (rulings: readonly Ruling[], previous: Governance | undefined): readonly DesiredConstraint[] => {
+  const groups = Map.groupBy(rulings, (ruling) => ruling.constraint);
+  const before = new Map(previous?.constraints.map((constraint) => [constraint.name, constraint]));
   return [...groups]
     .sort(([a], [b]) => byText(a, b))
-    .flatMap(([name, members]) => {
-      const [first] = members;
-      if (first === undefined) return [];
-      const entries: ConstraintEntry[] = members.map((ruling) => ({ name: ruling.key, pattern: ruling.spec.targetNamespace }));
-      return [{ name, policies: sortedSet(entries.map((entry) => entry.name)), body: constraintBody(groupOfRuling(first), entries) }];
+    .map(([name, members]) => {
+      const known = before.get(name);
+      return known !== undefined && sameItems(madeOf.get(known) ?? [], members) ? known : constraintOf(name, members);
     });
+};
+
+/** Never used: a group has members. */
+const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
+
+const constraintOf = (name: string, members: readonly Ruling[]): DesiredConstraint => {
+  const entries: ConstraintEntry[] = members.map((ruling) => ({ name: ruling.key, pattern: ruling.spec.targetNamespace }));
+  const body = constraintBody(members[0]?.group ?? NO_GROUP, entries);
+  const constraint: DesiredConstraint = { name, policies: sortedSet(entries.map((entry) => entry.name)), body };
+  madeOf.set(constraint, members);
+  return constraint;
 };
 
 const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {

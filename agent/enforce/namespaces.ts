@@ -40,11 +40,28 @@ export const planNamespaces = (
   now: Date,
 ): Action[] =>
   namespaces.flatMap((namespace) => {
-    if (namespace.terminating) return [];
     const governed = governance.namespaces.get(namespace.name);
-    const desired = governed === undefined ? releasedValues(namespace, governance.policies) : governedValues(governed, governance.policies);
-    return desired === undefined ? [] : planNamespace(namespace, desired, now);
+    if (namespace.terminating || settled.get(namespace) === (governed ?? UNGOVERNED)) return [];
+    const actions = planOne(namespace, governed, { outcomes: governance.policies, now });
+    if (actions.length === 0) settled.set(namespace, governed ?? UNGOVERNED);
+    return actions;
   });
+
+const planOne = (
+  namespace: NamespaceInput,
+  governed: NamespaceGovernance | undefined,
+  { outcomes, now }: { outcomes: Outcomes; now: Date },
+): Action[] => {
+  const desired = governed === undefined ? releasedValues(namespace, outcomes) : governedValues(governed, outcomes);
+  return desired === undefined ? [] : planNamespace(namespace, desired, now);
+};
+
+/**
+ * What a namespace, as it reads, was found to say already. That stays so: what a governance wants follows from its
+ * policies as they were read, and a namespace that is released keeps the word that it has.
+ */
+const settled = new WeakMap<NamespaceInput, NamespaceGovernance | typeof UNGOVERNED>();
+const UNGOVERNED = 'ungoverned';
 
 const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);

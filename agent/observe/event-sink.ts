@@ -5,10 +5,18 @@ import type { Clock, Logger } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 import type { PolicyEvent } from './plan-events.ts';
 
+/** Events are a convenience: they must not crowd out the writes that enforce. */
+const CONCURRENCY = 2;
+const MAX_WAITING = 2_000;
+
 /** Says what happened in three places: a Kubernetes Event on the policy, the log, and the report to the hub. */
 export class EventSink {
   readonly #recorder: EventRecorder;
   readonly #observatory: LiveObservatory;
+  /** Kubernetes Events to be written; of too many the oldest are dropped, which the log says. */
+  readonly #waiting: (() => Promise<void>)[] = [];
+  #writing = 0;
+  #dropped = 0;
   readonly #context: { readonly clock: Clock; readonly logger: Logger; readonly signal: AbortSignal };
 
   constructor(
@@ -32,7 +40,26 @@ export class EventSink {
   recordOnly(policy: SovereignPolicy, { severity, reason, message }: PolicyEvent): void {
     const involved = { apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: policy.metadata };
     const type = severity === 'info' ? 'Normal' : 'Warning';
-    void this.#recorder.record(involved, { type, reason, message }, this.#context.signal);
+    this.#waiting.push(() => this.#recorder.record(involved, { type, reason, message }, this.#context.signal));
+    if (this.#waiting.length > MAX_WAITING) this.#drop();
+    if (this.#writing < CONCURRENCY) void this.#write();
+  }
+
+  #drop(): void {
+    this.#waiting.shift();
+    if (this.#dropped === 0) this.#context.logger.warn({ limit: MAX_WAITING }, 'more events than can be written, the oldest are dropped');
+    this.#dropped += 1;
+  }
+
+  /** The recorder never rejects. */
+  async #write(): Promise<void> {
+    this.#writing += 1;
+    for (let next = this.#waiting.shift(); next !== undefined && !this.#context.signal.aborted; next = this.#waiting.shift()) await next();
+    this.#writing -= 1;
+    if (this.#dropped > 0 && this.#waiting.length === 0) {
+      this.#context.logger.warn({ dropped: this.#dropped }, 'events were dropped');
+      this.#dropped = 0;
+    }
   }
 
   ofCluster(event: Omit<ClusterEvent, 'time'>): void {

@@ -16,6 +16,9 @@ export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
   /** Changes whenever what was proven before no longer counts. */
   readonly fingerprint: string;
+  /** Of the namespace. */
+  readonly uid: string;
+  readonly floorVersion: number;
 }
 
 export interface ProbeState {

@@ -1,5 +1,5 @@
 import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
-import { ANNOTATIONS, LABELS } from '@fso/shared/api';
+import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -60,6 +60,8 @@ export class ClusterView {
   readonly constraints: Informer<Constraint>;
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
+  /** Policies from before their kind could no longer be read; undefined: it can. */
+  #held: ReadonlyMap<ObjectKey, SovereignPolicy> | undefined;
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<KubeObject, NamespaceInput>();
 
@@ -82,6 +84,9 @@ export class ClusterView {
       [GEO_RESIDENCY_KIND.kind, this.constraints],
     ]);
     this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
+    this.policies.onServed((served) => {
+      this.#held = served ? undefined : new Map(this.policies.list().map((policy) => [keyOf(policy), policy]));
+    });
   }
 
   /** Handlers only ask for a new plan. @returns a function that ends it. */
@@ -114,8 +119,20 @@ export class ClusterView {
     return this.#podsByNamespace.get(namespace)?.values() ?? [];
   }
 
+  /**
+   * The policies to enforce. While their kind cannot be read they are those that stood before: an API server that does
+   * not know the kind, or a CRD that somebody deleted, is no decision to open the gates.
+   */
+  livePolicies(): readonly SovereignPolicy[] {
+    return this.#held === undefined ? this.policies.list() : [...this.#held.values()];
+  }
+
+  livePolicy(key: ObjectKey): SovereignPolicy | undefined {
+    return this.#held === undefined ? this.policies.get(key) : this.#held.get(key);
+  }
+
   policyInputs(): PolicyInput[] {
-    return this.policies.list().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
+    return this.livePolicies().map((policy) => memoized(this.#policyInputs, policy, toPolicyInput));
   }
 
   namespaceInputs(): NamespaceInput[] {
@@ -140,16 +157,22 @@ const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key:
   return value;
 };
 
-const toPolicyInput = ({ metadata, spec }: SovereignPolicy): PolicyInput => ({
-  key: `${metadata.namespace ?? ''}/${metadata.name}`,
-  namespace: metadata.namespace ?? '',
-  name: metadata.name,
-  managedBy: metadata.labels?.[LABELS.managedBy] === 'hub' ? 'hub' : 'local',
-  revision: metadata.annotations?.[ANNOTATIONS.revision],
-  generation: metadata.generation ?? 0,
-  spec,
-  deleting: metadata.deletionTimestamp !== undefined,
-});
+const keyOf = ({ metadata }: SovereignPolicy): ObjectKey => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+/** Only what stands in the agent's own namespace came from the hub; anybody may write the label elsewhere. */
+export const toPolicyInput = ({ metadata, spec }: SovereignPolicy): PolicyInput => {
+  const isHub = metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
+  return {
+    key: `${metadata.namespace ?? ''}/${metadata.name}`,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    managedBy: isHub ? 'hub' : 'local',
+    revision: isHub ? metadata.annotations?.[ANNOTATIONS.revision] : undefined,
+    generation: metadata.generation ?? 0,
+    spec,
+    deleting: metadata.deletionTimestamp !== undefined,
+  };
+};
 
 const toNamespaceInput = ({ metadata }: KubeObject): NamespaceInput => ({
   name: metadata.name,

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyPolicies, applyToNamespaces, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { planGovernance } from './governance.ts';
+import { planNamespaces } from './namespaces.ts';
+import type { Governance, NamespaceInput } from './types.ts';
+
+const someNamespaces = fc.subarray([...NAMESPACES]).map((names) => names.map((name) => namespaceOf(name)));
+
+describe('planGovernance after a round before it', () => {
+  it('is what it would be without one', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(anyPolicies, someNamespaces), { minLength: 2, maxLength: 5 }), (rounds) => {
+        let previous: Governance | undefined;
+        for (const [policies, namespaces] of rounds) {
+          const next = planGovernance(policies, namespaces, NOW, previous);
+          expect(next).toEqual(planGovernance(policies, namespaces, NOW));
+          previous = next;
+        }
+      }),
+    );
+  });
+
+  it('is the same object while nothing changed, and keeps what did not change', () => {
+    const namespaces = ['finance', 'payments'].map((name) => namespaceOf(name));
+    const finance = policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
+    const payments = (regions: string[]) => policyOf('payments', { targetNamespace: 'payments', allowedRegions: regions });
+    const policies = [finance, payments(['eu-west-1'])];
+    const before = planGovernance(policies, namespaces, NOW);
+    expect(planGovernance([...policies], [...namespaces], NOW, before)).toBe(before);
+    const after = planGovernance([finance, payments(['us-east-1'])], namespaces, NOW, before);
+    expect(after.namespaces.get('finance')).toBe(before.namespaces.get('finance'));
+    expect(after.policies.get('team/finance')).toBe(before.policies.get('team/finance'));
+    expect(after.namespaces.get('payments')).not.toBe(before.namespaces.get('payments'));
+  });
+
+  it('sees an expiry that only time brings', () => {
+    const brief = policyOf('brief', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], expiryDate: '2026-01-03T10:30:05Z' });
+    const namespaces = [namespaceOf('finance')];
+    const before = planGovernance([brief], namespaces, NOW);
+    const after = planGovernance([brief], namespaces, new Date('2026-01-03T10:30:05Z'), before);
+    expect(after.policies.get('team/brief')?.kind).toBe('expired');
+    expect(after.namespaces.size).toBe(0);
+  });
+
+  it('writes no namespace twice, and takes the next change for what it is', () => {
+    const plan = (policies: Parameters<typeof planGovernance>[0], namespaces: readonly NamespaceInput[], previous?: Governance) => {
+      const governance = planGovernance(policies, namespaces, NOW, previous);
+      return { governance, actions: planNamespaces(governance, namespaces, NOW) };
+    };
+    const policies = [policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] })];
+    const first = plan(policies, [namespaceOf('finance')]);
+    const labelled = applyToNamespaces([namespaceOf('finance')], first.actions);
+    const second = plan(policies, labelled, first.governance);
+    expect(second.actions).toEqual([]);
+    expect(plan(policies, labelled, second.governance).actions).toEqual([]);
+    expect(plan([], labelled, second.governance).actions).toMatchObject([{ reason: 'Release' }]);
+  });
+});

@@ -1,0 +1,19 @@
+import type { SovereignPolicy } from '@fso/shared/api';
+import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { toPolicyInput } from './view.ts';
+
+const claimed = (namespace: string): SovereignPolicy =>
+  ({
+    apiVersion: 'compliance.federated.io/v1',
+    kind: 'SovereignPolicy',
+    metadata: { namespace, name: 'finance', labels: { [LABELS.managedBy]: 'hub' }, annotations: { [ANNOTATIONS.revision]: 'abc' } },
+    spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
+  }) as SovereignPolicy;
+
+describe('toPolicyInput', () => {
+  it('believes the label of the hub in the namespace of the agent only', () => {
+    expect(toPolicyInput(claimed(SYSTEM_NAMESPACE))).toMatchObject({ managedBy: 'hub', revision: 'abc' });
+    expect(toPolicyInput(claimed('team'))).toMatchObject({ managedBy: 'local', revision: undefined });
+  });
+});

@@ -1,0 +1,167 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startLocalCluster } from '@fso/clusters/local';
+import { type KindDescriptor, NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { mapLimit } from '@fso/shared/runtime';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
+/** Distinct region lists: one constraint each. */
+const LISTS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
+/** As many writes in flight as the intake has. */
+const IN_FLIGHT = 16;
+const CHANGES = 10;
+const IDLE_ROUNDS = 20;
+const PATIENCE_MS = 300_000;
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** Series of one metric, short: `Namespace,ok=500 …`. */
+const series = async (agent: RunningAgent, name: string): Promise<string> => {
+  const text = await (await fetch(`${agent.url}/metrics`)).text();
+  const found = [...text.matchAll(new RegExp(`^${name}\\{([^}]*)\\} (\\S+)`, 'gm'))];
+  return found
+    .map(
+      ([, labels = '', value]) =>
+        `${[...labels.replace(/cluster="[^"]*",?/, '').matchAll(/"([^"]*)"/g)].map(([, text]) => text).join()}=${value}`,
+    )
+    .join(' ');
+};
+
+/** Rounds so far, and the time that they took. */
+const rounds = async (agent: RunningAgent): Promise<{ count: number; seconds: number }> => {
+  const text = await (await fetch(`${agent.url}/metrics`)).text();
+  const read = (name: string): number =>
+    Number(new RegExp(`^fso_agent_reconcile_seconds_${name}\\{[^}]*\\} (\\S+)`, 'm').exec(text)?.[1] ?? 0);
+  return { count: read('count'), seconds: read('sum') };
+};
+
+const averageMs = (before: { count: number; seconds: number }, after: { count: number; seconds: number }): string => {
+  const count = after.count - before.count;
+  return `${(((after.seconds - before.seconds) * 1000) / Math.max(1, count)).toFixed(1)} ms (${count} rounds)`;
+};
+
+interface Scene {
+  readonly world: AgentWorld;
+  readonly agent: RunningAgent;
+  readonly policies: number;
+}
+
+const spec = (index: number, list = index) => ({
+  targetNamespace: `bench-${index}`,
+  allowedRegions: LISTS[list % LISTS.length] ?? REGIONS,
+});
+
+const provenCount = ({ agent }: Scene): number => [...agent.observatory.snapshot().policies.values()].filter(({ proven }) => proven).length;
+
+/** @returns ms from the first write of a policy until the last one is proven by both locks. */
+const writeAll = async (scene: Scene): Promise<{ writtenMs: number; provenMs: number }> => {
+  const started = performance.now();
+  await mapLimit(Array.from({ length: scene.policies }), IN_FLIGHT, (_item, index) =>
+    scene.world.applyPolicy(`bench-${index}`, spec(index)),
+  );
+  const writtenMs = performance.now() - started;
+  await eventually(() => provenCount(scene) === scene.policies, PATIENCE_MS);
+  return { writtenMs, provenMs: performance.now() - started };
+};
+
+/** @returns ms from the write of one changed policy until it is proven by both locks, for each of several. */
+const changeOne = async ({ world, agent, policies }: Scene): Promise<number[]> => {
+  const took: number[] = [];
+  for (let change = 0; change < CHANGES; change += 1) {
+    const index = (change * 37) % policies;
+    const started = performance.now();
+    const { metadata } = await world.applyPolicy(`bench-${index}`, spec(index, index + 3));
+    await eventually(() => {
+      const known = agent.observatory.snapshot().policies.get(`default/bench-${index}`);
+      return known?.generation === metadata.generation && known?.proven;
+    });
+    took.push(performance.now() - started);
+  }
+  return took;
+};
+
+/** Rounds in which nothing is to be done: a node's label that means nothing asks for them. */
+const idleRounds = async ({ world, agent }: Scene, signal: AbortSignal): Promise<string> => {
+  const [node] = await world.client.list(NODE_KIND, {}, signal);
+  const before = await rounds(agent);
+  for (let round = 0; round < IDLE_ROUNDS; round += 1) {
+    const { count } = await rounds(agent);
+    await world.client.mergePatch(NODE_KIND, { name: node?.metadata.name ?? '' }, { metadata: { labels: { bench: `${round}` } } }, signal);
+    await eventually(async () => (await rounds(agent)).count > count);
+  }
+  return averageMs(before, await rounds(agent));
+};
+
+const SERVICE_ACCOUNT_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true };
+
+/**
+ * The controller manager gives about 20 new namespaces a second their service account, and without it a namespace takes
+ * no pod, nor a probe: policies for 500 new namespaces would measure that and nothing else.
+ */
+const haveServiceAccounts = async (world: AgentWorld, count: number, signal: AbortSignal): Promise<void> => {
+  await eventually(async () => {
+    const accounts = await world.client.list(SERVICE_ACCOUNT_KIND, { fieldSelector: 'metadata.name=default' }, signal);
+    return accounts.filter(({ metadata }) => metadata.namespace?.startsWith('bench-')).length === count;
+  }, PATIENCE_MS);
+};
+
+const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
+  const { agent, world, policies } = scene;
+  const names = Array.from({ length: policies }, (_item, index) => `bench-${index}`);
+  await mapLimit(names, IN_FLIGHT, (name) => world.makeNamespace(name));
+  await haveServiceAccounts(world, policies, signal);
+  const start = await rounds(agent);
+  const cpuBefore = process.cpuUsage();
+  const { writtenMs, provenMs } = await writeAll(scene);
+  const proven = await rounds(agent);
+  const [writes, probes, cpu] = [
+    await series(agent, 'fso_agent_writes_total'),
+    await series(agent, 'fso_agent_probe_total'),
+    process.cpuUsage(cpuBefore),
+  ];
+  await eventually(
+    async () => (await world.client.list(SOVEREIGN_POLICY_KIND, {}, signal)).every(({ status }) => status?.phase === 'Active'),
+    PATIENCE_MS,
+  );
+  const settled = await rounds(agent);
+  const changes = await changeOne(scene);
+  const changed = await rounds(agent);
+  const rows: Record<string, string> = {
+    'policies written after': `${(writtenMs / 1000).toFixed(1)} s`,
+    'all proven by both locks after': `${(provenMs / 1000).toFixed(1)} s`,
+    'processor time of agent and bench': `${((cpu.user + cpu.system) / 1e6).toFixed(1)} s`,
+    'writes of the agent': writes,
+    'proofs by result': probes,
+    'round while they arrive': averageMs(start, proven),
+    'one changed policy proven after': `median ${Math.round(median(changes))} ms (${changes.map(Math.round).join(', ')})`,
+    'round around one change': averageMs(settled, changed),
+    'round in which nothing changed': await idleRounds(scene, signal),
+    'resident memory, with the bench': `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB`,
+  };
+  console.log(`\nagent-scale: ${policies} policies, one namespace each, ${LISTS.length} region lists`);
+  for (const [what, value] of Object.entries(rows)) console.log(`  ${what.padEnd(34)}${value}`);
+};
+
+/** How an agent copes with many policies, alone on a real control plane with Gatekeeper. */
+export const agentScale = async (args: string[], signal: AbortSignal): Promise<void> => {
+  const { values } = parseArgs({ args, options: { policies: { type: 'string', default: '500' } } });
+  const policies = Number(values.policies);
+  const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
+  const log = (text: string): void => console.error(text);
+  const cluster = await startLocalCluster({ name: 'bench', stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
+  const world = new AgentWorld(cluster.kubeconfig, signal);
+  try {
+    const agent = await world.startAgent('bench', { leaderElection: false, leaseDurationMs: 15_000, retryMs: [5_000, 30_000] });
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 60_000);
+    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 60_000);
+    await measure({ world, agent, policies }, signal);
+  } finally {
+    await world.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+};

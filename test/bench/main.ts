@@ -1,0 +1,18 @@
+/**
+ * Measurements on real control planes; no test asserts them, since a busy machine is not a defect.
+ *
+ *   npm run bench -- agent-scale --policies 500
+ */
+import { agentScale } from './agent-scale.ts';
+
+const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = { 'agent-scale': agentScale };
+
+const [name = '', ...args] = process.argv.slice(2);
+const bench = benches[name];
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- <name> [options]; there are: ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort(new Error('interrupted')));
+await bench(args, stop.signal);
