@@ -23,6 +23,7 @@ const SEVERITIES: Readonly<Record<string, PolicyEvent['severity']>> = {
   Invalid: 'warning',
   Expired: 'warning',
   EnforcementFailed: 'alert',
+  NoLock: 'alert',
 };
 
 const readyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
