@@ -1,7 +1,7 @@
-import { type ClusterView, REGION_LABEL, type SourceView } from '@fso/shared/api';
+import { type ClusterView, FLOOR_LABEL_VALUE, floorLabel, REGION_LABEL, type SourceView } from '@fso/shared/api';
 import { DEPLOYMENT_KIND, KubeApiError, type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { until } from './programs.ts';
-import { measureCommit } from './timeline.ts';
+import { assertBothLocks, measureCommit } from './timeline.ts';
 import type { DemoCluster, World } from './world.ts';
 
 const SOON_MS = 60_000;
@@ -51,6 +51,7 @@ export async function everyClusterProven(world: World, signal: AbortSignal): Pro
     return revision !== undefined && done ? clusters : undefined;
   };
   const proven = await until('every cluster proves the commit', SOON_MS, look, signal);
+  await assertBothLocks(world, signal);
   return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
 }
 
@@ -112,12 +113,12 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
 /** Somebody strips a namespace of its labels; the agent puts them back. */
 export async function driftPutBack(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
-  const label = 'compliance.gov/floor-deny';
+  const label = floorLabel('deny');
   const started = performance.now();
   await kube.mergePatch(NAMESPACE_KIND, { name: 'finance' }, { metadata: { labels: { [label]: null } } }, signal);
   const isBack = async (): Promise<true | undefined> => {
     const namespace = await kube.get(NAMESPACE_KIND, { name: 'finance' }, signal);
-    return namespace?.metadata.labels?.[label] === 'active' ? true : undefined;
+    return namespace?.metadata.labels?.[label] === FLOOR_LABEL_VALUE ? true : undefined;
   };
   await until('the label is back', SOON_MS, isBack, signal);
   return `label ${label} of finance was removed, and back after ${Math.round(performance.now() - started)} ms`;

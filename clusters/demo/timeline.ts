@@ -48,6 +48,22 @@ function createRecord(revision: string) {
 }
 
 /**
+ * A cluster without Gatekeeper proves a commit by lock 1 alone; here both locks are promised.
+ *
+ * @throws Error that names the policies of which a lock is not `Enforced`
+ */
+export async function assertBothLocks(world: World, signal: AbortSignal): Promise<void> {
+  const policies = await world.hub.policies({}, signal);
+  const open = policies.flatMap(({ name, clusters }) =>
+    clusters.flatMap(({ cluster, report }) => {
+      const states = [report?.enforcement.admission.state, report?.enforcement.gatekeeper.state];
+      return states.every((state) => state === 'Enforced') ? [] : [`${name} in ${cluster} (${states.join(', ')})`];
+    }),
+  );
+  if (policies.length === 0 || open.length > 0) throw new Error(`not enforced by both locks: ${open.join('; ') || 'no policies'}`);
+}
+
+/**
  * Makes a commit and asks the hub, again and again, how far each cluster is. The time of a stage is when the hub's answer first
  * had it, so it is never too early, and late by one request (a few milliseconds).
  *
@@ -67,6 +83,7 @@ export async function measureCommit(world: World, commit: () => Promise<string>,
     return record.provenMs(clusters);
   };
   const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, 30_000, look, signal);
+  await assertBothLocks(world, signal);
   const head = `${revision.slice(0, 8)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
   return { provenMs, text: [head, ...record.lines()].join('\n') };
 }

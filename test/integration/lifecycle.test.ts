@@ -9,25 +9,15 @@ import { CONDITIONS, FINALIZER, FLOOR_ACTIONS, floorLabel, floorRegionsAnnotatio
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
-  CONSTRAINT_TEMPLATE_KIND,
   EVENT_KIND,
   GEO_RESIDENCY_KIND,
-  type KindDescriptor,
   LEASE_KIND,
   NAMESPACE_KIND,
   POD_KIND,
-  SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
-
-const CRD_KIND: KindDescriptor = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
 
 const EU = ['eu-west-1', 'eu-central-1'];
 
@@ -340,11 +330,5 @@ describe('lifecycle of a policy', () => {
     expect((await fetch(`${weak.url}/readyz`)).status).toBe(503);
     expect((await fetch(`${weak.url}/healthz`)).status).toBe(200);
     await powerless.close();
-  });
-
-  it('has installed the CRD, the template and the floor', async () => {
-    expect(await world.client.get(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal)).toBeDefined();
-    expect(await world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: 'k8sgeoresidency' }, stop.signal)).toBeDefined();
-    expect(await world.client.get(SOVEREIGN_POLICY_KIND, { namespace: 'default', name: 'finance-eu' }, stop.signal)).toBeDefined();
   });
 });
