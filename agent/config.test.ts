@@ -1,20 +1,77 @@
-import { parseConfig } from '@fso/shared/runtime';
-import { describe, expect, it } from 'vitest';
-import { AgentEnvironment, toAgentConfig } from './config.ts';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '@fso/shared/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadAgentConfig } from './config.ts';
 
-describe('AgentEnvironment', () => {
-  it('needs only the name of the cluster', () => {
-    const config = toAgentConfig(parseConfig(AgentEnvironment, { FSO_CLUSTER: 'eu' }));
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-agent-config-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const fileWith = async (name: string, text: string): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+};
+const problemsOf = async (env: Record<string, string>): Promise<readonly string[]> => {
+  const error: unknown = await loadAgentConfig(env).catch((reason: unknown) => reason);
+  if (!(error instanceof ConfigError)) throw new Error('no ConfigError', { cause: error });
+  return error.problems;
+};
+const withHub = (change: Record<string, string> = {}) => ({ FSO_CLUSTER: 'eu', FSO_HUB_URL: 'wss://hub', ...change });
+
+describe('configuration of the agent', () => {
+  it('needs only the name of the cluster', async () => {
+    const config = await loadAgentConfig({ FSO_CLUSTER: 'eu' });
     expect(config).toMatchObject({ cluster: 'eu', hub: undefined, leaderElection: true, retryMs: [5_000, 30_000] });
     expect(config.listen).toEqual({ host: '127.0.0.1', port: 8081 });
   });
 
-  it('names every problem together', () => {
-    const env = { FSO_HUB_URL: 'http://hub', FSO_LISTEN: 'here', FSO_LEADER_ELECTION: 'perhaps' };
-    expect(() => parseConfig(AgentEnvironment, env)).toThrow(/FSO_CLUSTER[\s\S]*FSO_HUB_URL[\s\S]*FSO_LISTEN[\s\S]*FSO_LEADER_ELECTION/);
+  it('reads the token and the CA from files', async () => {
+    const [token, ca] = [await fileWith('token', 'token-of-eu\n'), await fileWith('ca.pem', 'PEM\n')];
+    const { hub } = await loadAgentConfig(withHub({ FSO_HUB_TOKEN_FILE: token, FSO_HUB_CA_FILE: ca, FSO_HUB_TOKEN: '' }));
+    expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', ca: 'PEM\n' });
   });
 
-  it('wants a token for a hub', () => {
-    expect(() => parseConfig(AgentEnvironment, { FSO_CLUSTER: 'eu', FSO_HUB_URL: 'wss://hub' })).toThrow('FSO_HUB_TOKEN');
+  it('names every problem together, of variables and of files', async () => {
+    const problems = await problemsOf({
+      FSO_HUB_URL: 'http://hub',
+      FSO_HUB_TOKEN_FILE: join(folder, 'absent'),
+      FSO_HUB_CA_FILE: await fileWith('empty.pem', ''),
+      FSO_LISTEN: 'here',
+      FSO_LEADER_ELECTION: 'perhaps',
+    });
+    const names = ['FSO_CLUSTER', 'FSO_HUB_URL', 'FSO_HUB_TOKEN_FILE', 'FSO_HUB_CA_FILE', 'FSO_LISTEN', 'FSO_LEADER_ELECTION'];
+    expect(new Set(problems.map((problem) => problem.split(':', 1)[0]))).toEqual(new Set(names));
+    expect(problems).toHaveLength(names.length);
+  });
+
+  it('wants one token for a hub, and one that a header can carry', async () => {
+    expect(await problemsOf(withHub())).toEqual([expect.stringContaining('FSO_HUB_URL needs FSO_HUB_TOKEN or FSO_HUB_TOKEN_FILE')]);
+    const empty = await fileWith('empty', ' \n');
+    expect(await problemsOf(withHub({ FSO_HUB_TOKEN_FILE: empty }))).toEqual([`FSO_HUB_TOKEN_FILE: ${empty} is empty`]);
+    const token = await fileWith('other', 'hunter2');
+    expect(await problemsOf(withHub({ FSO_HUB_TOKEN: 'hunter2', FSO_HUB_TOKEN_FILE: token }))).toEqual([
+      'FSO_HUB_TOKEN, FSO_HUB_TOKEN_FILE: only one of them may be set',
+    ]);
+    const [problem] = await problemsOf(withHub({ FSO_HUB_TOKEN: 'hunter2\nhunter3' }));
+    expect(problem).toMatch(/^FSO_HUB_TOKEN: must be/);
+    expect(problem).not.toContain('hunter');
+  });
+
+  it.each(['ws://hub', 'ws://10.0.0.1:8443/agent/v1/stream', 'ws://127.0.0.1.example.com', 'ws://localhost@hub', 'ws://[::2]'])(
+    'sends no token in the clear to %s',
+    async (url) => {
+      expect(await problemsOf(withHub({ FSO_HUB_URL: url, FSO_HUB_TOKEN: 'token' }))).toEqual([
+        expect.stringMatching(/^FSO_HUB_URL: .*use wss:\/\//),
+      ]);
+    },
+  );
+
+  it.each(['ws://localhost:8443', 'ws://127.0.0.1:8443', 'ws://[::1]:8443', 'wss://hub'])('takes %s', async (url) => {
+    expect((await loadAgentConfig(withHub({ FSO_HUB_URL: url, FSO_HUB_TOKEN: 'token' }))).hub?.url).toBe(url);
   });
 });

@@ -1,31 +1,41 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ResourceName } from '@fso/shared/api';
+import {
+  Address,
+  ConfigError,
+  type Environment,
+  isLoopback,
+  type ListenAddress,
+  type Problems,
+  parseConfig,
+  readSecrets,
+  readText,
+} from '@fso/shared/runtime';
 import { z } from 'zod';
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const Millis = z.coerce.number().int().min(1).max(3_600_000);
-const Listen = z
-  .string()
-  .regex(/^(\[[0-9a-f:]+\]|[^:\s]*):\d{1,5}$/i, 'must be host:port, e.g. 127.0.0.1:8081 or :8081')
-  .transform((value) => {
-    const colon = value.lastIndexOf(':');
-    return { host: value.slice(0, colon).replace(/^\[|\]$/g, '') || '0.0.0.0', port: Number(value.slice(colon + 1)) };
-  });
+
+/** An authorization header can carry nothing else, and the hub takes nothing else. */
+const Token = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters of ASCII without spaces');
+
+const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' }).refine((text) => {
+  const url = URL.parse(text);
+  return url?.protocol !== 'ws:' || isLoopback(url.hostname);
+}, 'would send the token in the clear to another machine: use wss://');
 
 /** The environment of `fso-agent`, as the program reads it. */
-export const AgentEnvironment = z
+const AgentEnvironment = z
   .object({
     FSO_CLUSTER: ResourceName.describe('Name of this cluster, as its ManagedCluster in Git has it.'),
     KUBECONFIG: z.string().min(1).optional().describe('Path of a kubeconfig; absent: the service account of the pod.'),
-    FSO_HUB_URL: z
-      .url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' })
-      .optional()
-      .describe('WebSocket URL of the hub; absent: the agent works alone.'),
-    FSO_HUB_TOKEN: z.string().min(1).optional().describe('Token of this cluster at the hub.'),
+    FSO_HUB_URL: HubUrl.optional().describe(
+      'WebSocket URL of the hub, wss:// (ws:// only on this machine); absent: the agent works alone.',
+    ),
+    FSO_HUB_TOKEN: Token.optional().describe('Token of this cluster at the hub.'),
     FSO_HUB_TOKEN_FILE: z.string().min(1).optional().describe('File with the token, instead of FSO_HUB_TOKEN.'),
     FSO_HUB_CA_FILE: z.string().min(1).optional().describe('PEM file with the CA of the hub.'),
-    FSO_LISTEN: Listen.default({ host: '127.0.0.1', port: 8081 }).describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
+    FSO_LISTEN: Address.prefault('127.0.0.1:8081').describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
     FSO_IDENTITY: z.string().min(1).max(253).optional().describe('Name in the leader election (host name and process id).'),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('trace … silent (info).'),
     FSO_LEADER_ELECTION: Flag.default(true).describe('Whether replicas elect a leader by Lease (true).'),
@@ -51,7 +61,7 @@ export interface AgentConfig {
   readonly cluster: string;
   readonly kubeconfig: string | undefined;
   readonly hub: HubConfig | undefined;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
   readonly identity: string;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly leaderElection: boolean;
@@ -61,25 +71,32 @@ export interface AgentConfig {
   readonly gatekeeperGraceMs: number;
 }
 
-const readHub = (env: z.output<typeof AgentEnvironment>): HubConfig | undefined => {
-  if (env.FSO_HUB_URL === undefined) return undefined;
-  const token = env.FSO_HUB_TOKEN ?? readFileSync(env.FSO_HUB_TOKEN_FILE ?? '', 'utf8').trim();
-  return { url: env.FSO_HUB_URL, token, ca: env.FSO_HUB_CA_FILE === undefined ? undefined : readFileSync(env.FSO_HUB_CA_FILE, 'utf8') };
+/**
+ * Reads the agent's configuration from the environment and the files that it names.
+ *
+ * @throws ConfigError with every problem; no secret is quoted
+ */
+export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> => {
+  const problems: Problems = [];
+  const secrets = await readSecrets(env, ['FSO_HUB_TOKEN'], problems);
+  const { FSO_HUB_CA_FILE: caFile } = env;
+  const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;
+  const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token } = variables;
+  return {
+    cluster: variables.FSO_CLUSTER,
+    kubeconfig: variables.KUBECONFIG,
+    hub: url === undefined || token === undefined ? undefined : { url, token, ca },
+    listen: variables.FSO_LISTEN,
+    identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,
+    logLevel: variables.FSO_LOG_LEVEL,
+    leaderElection: variables.FSO_LEADER_ELECTION,
+    leaseDurationMs: variables.FSO_LEASE_DURATION_MS,
+    retryMs: [variables.FSO_RETRY_FIRST_MS, variables.FSO_RETRY_SECOND_MS],
+    gatekeeperGraceMs: variables.FSO_GATEKEEPER_GRACE_MS,
+  };
 };
-
-/** @throws Error when a file that the environment names cannot be read. */
-export const toAgentConfig = (env: z.output<typeof AgentEnvironment>): AgentConfig => ({
-  cluster: env.FSO_CLUSTER,
-  kubeconfig: env.KUBECONFIG,
-  hub: readHub(env),
-  listen: env.FSO_LISTEN,
-  identity: env.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,
-  logLevel: env.FSO_LOG_LEVEL,
-  leaderElection: env.FSO_LEADER_ELECTION,
-  leaseDurationMs: env.FSO_LEASE_DURATION_MS,
-  retryMs: [env.FSO_RETRY_FIRST_MS, env.FSO_RETRY_SECOND_MS],
-  gatekeeperGraceMs: env.FSO_GATEKEEPER_GRACE_MS,
-});
 
 /** The `--help` text: every variable with what it means. */
 export const describeEnvironment = (): string =>

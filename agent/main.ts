@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { ConfigError, createLogger, parseConfig, shutdownSignal } from '@fso/shared/runtime';
+import { ConfigError, createLogger, shutdownSignal } from '@fso/shared/runtime';
 import { AGENT_VERSION, startAgent } from './agent.ts';
-import { AgentEnvironment, describeEnvironment, toAgentConfig } from './config.ts';
+import { describeEnvironment, loadAgentConfig } from './config.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
 
@@ -22,7 +22,7 @@ const run = async (): Promise<number> => {
     process.stdout.write(`${AGENT_VERSION}\n`);
     return 0;
   }
-  const config = toAgentConfig(parseConfig(AgentEnvironment, process.env));
+  const config = await loadAgentConfig(process.env);
   const logger = createLogger({ name: 'fso-agent', level: config.logLevel }).child({ cluster: config.cluster });
   const agent = await startAgent(config, { logger }, shutdownSignal());
   logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');

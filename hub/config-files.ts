@@ -1,31 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import type { Environment } from '@fso/shared/runtime';
+import { type Problems, readText } from '@fso/shared/runtime';
 import { parseTokens } from './delivery/index.ts';
-
-/** Collects what is wrong, so that it is all said at once. */
-export type Problems = string[];
-
-const readText = async (variable: string, path: string, problems: Problems): Promise<string | undefined> => {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    problems.push(`${variable}: ${path} cannot be read (${String(Reflect.get(Object(error), 'code'))})`);
-    return undefined;
-  }
-};
-
-/** Secrets may stand in a file named by `<variable>_FILE`, so that they are not in the environment of the process. */
-export const readSecrets = async (env: Environment, names: readonly string[], problems: Problems): Promise<Record<string, string>> => {
-  const secrets: Record<string, string> = {};
-  for (const name of names) {
-    const path = env[`${name}_FILE`];
-    if (!path) continue;
-    if (env[name]) problems.push(`${name}, ${name}_FILE: only one of them may be set`);
-    const text = await readText(`${name}_FILE`, path, problems);
-    if (text !== undefined) secrets[name] = text.trim();
-  }
-  return secrets;
-};
 
 /** @returns tokens by cluster; none where there is a problem */
 export const readTokens = async (variable: string, path: string, problems: Problems): Promise<ReadonlyMap<string, string>> => {

@@ -1,8 +1,17 @@
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { ConfigError, type Environment, type ListenAddress, type LogLevel, parseAddress, parseConfig } from '@fso/shared/runtime';
+import {
+  Address,
+  ConfigError,
+  type Environment,
+  isLoopback,
+  type ListenAddress,
+  type LogLevel,
+  type Problems,
+  parseConfig,
+  readSecrets,
+} from '@fso/shared/runtime';
 import { z } from 'zod';
-import { type Problems, readSecrets, readTls, readTokens, type TlsFiles } from './config-files.ts';
+import { readTls, readTokens, type TlsFiles } from './config-files.ts';
 import type { GitCredentials } from './source/index.ts';
 
 export interface HubConfig {
@@ -26,15 +35,6 @@ export interface HubConfig {
 const MIN_SECRET_LENGTH = 16;
 const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRET_LENGTH} characters`).max(512).optional();
 const File = z.string().min(1).optional();
-
-const Address = z.string().transform((text, context): ListenAddress => {
-  try {
-    return parseAddress(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: 'must be host:port, for instance 127.0.0.1:8080 or [::1]:8080' });
-    return z.NEVER;
-  }
-});
 
 const GitUrl = z.string().refine((text) => {
   const url = URL.parse(text);
@@ -60,8 +60,6 @@ type Variables = z.infer<typeof Variables>;
 
 const SECRETS = ['FSO_GIT_TOKEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET'];
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
-
 /** Credentials in the URL, or the token; hosting services take any user name with a token. */
 const gitAccess = ({ FSO_GIT_URL, FSO_GIT_TOKEN }: Variables): { url: string; credentials: GitCredentials | undefined } => {
   const url = new URL(FSO_GIT_URL);
@@ -83,14 +81,6 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
     );
 };
 
-const parseVariables = (env: Environment, problems: Problems): Variables => {
-  try {
-    return parseConfig(Variables, env);
-  } catch (error) {
-    throw error instanceof ConfigError ? new ConfigError([...problems, ...error.problems]) : error;
-  }
-};
-
 /**
  * Reads the hub's configuration from the environment and the files that it names.
  *
@@ -99,7 +89,7 @@ const parseVariables = (env: Environment, problems: Problems): Variables => {
 export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const problems: Problems = [];
   const secrets = await readSecrets(env, SECRETS, problems);
-  const variables = parseVariables({ ...env, ...secrets }, problems);
+  const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
   checkExposure(variables, problems);
   const { FSO_AGENT_TLS_CERT_FILE: cert, FSO_AGENT_TLS_KEY_FILE: key } = variables;
   const agentTokens = await readTokens('FSO_AGENT_TOKENS_FILE', variables.FSO_AGENT_TOKENS_FILE, problems);

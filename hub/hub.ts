@@ -50,6 +50,7 @@ export interface RunningHub {
 
 export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   helloMs: 10_000,
+  maxSilent: 4,
   heartbeatMs: 15_000,
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,

@@ -33,8 +33,11 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.maxFrameBytes, perMessageDeflate: false });
   const open = new Set<Session>();
   const byCluster = new Map<string, Session>();
+  /** Those that have said no hello yet, oldest first. */
+  const silent = new Set<Session>();
 
   const onReady = (session: Session): void => {
+    silent.delete(session);
     const before = byCluster.get(session.cluster);
     byCluster.set(session.cluster, session);
     before?.close(CLOSE_CODES.replaced, 'the same cluster connected again');
@@ -42,11 +45,23 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
   };
   const onClosed = (session: Session): void => {
     open.delete(session);
+    silent.delete(session);
     // One that was replaced says nothing about its cluster any more.
     if (byCluster.get(session.cluster) !== session) return;
     byCluster.delete(session.cluster);
     metrics.connected(byCluster.size);
     ledger.setConnected(session.cluster, false).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  };
+
+  const onOpen = (session: Session): void => {
+    open.add(session);
+    silent.add(session);
+    const [oldest, ...others] = [...silent].filter(({ cluster }) => cluster === session.cluster);
+    if (oldest === undefined || others.length < limits.maxSilent) return;
+    logger.warn({ cluster: session.cluster }, 'too many streams without a hello');
+    // Not counted while it closes, so that the next one closes another.
+    silent.delete(oldest);
+    oldest.close(CLOSE_CODES.badFrame, 'too many streams without a hello');
   };
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -62,7 +77,7 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
       return;
     }
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      open.add(startSession(webSocket, cluster, deps, { onReady, onClosed }));
+      onOpen(startSession(webSocket, cluster, deps, { onReady, onClosed }));
     });
   };
 

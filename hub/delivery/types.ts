@@ -6,6 +6,8 @@ import type { Offers } from './offers.ts';
 export interface DeliveryLimits {
   /** A connection that says no hello in this time is closed. */
   readonly helloMs: number;
+  /** Connections of one cluster that may be without a hello at a time; one more closes the oldest. */
+  readonly maxSilent: number;
   /** Time between pings; an agent that has not answered the one before is gone. */
   readonly heartbeatMs: number;
   /** An offer that is not on its way in this time makes the connection too slow. */

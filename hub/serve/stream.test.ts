@@ -38,6 +38,44 @@ describe('stream', () => {
     stream.close();
   });
 
+  it('tells after the status what happened while it was read', async () => {
+    await using server = await startTestServer();
+    const witness = await open(server);
+    await witness.until(({ event }) => event === 'status');
+    const [reading, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { source } = server.ledger;
+    server.ledger.source = async () => {
+      server.ledger.source = source;
+      const before = await source();
+      reading.resolve();
+      await release.promise;
+      return before;
+    };
+    const opening = open(server);
+    await reading.promise;
+    await server.ledger.addEvent(null, hubEvent('Meanwhile'));
+    await witness.until(isEvent('Meanwhile'));
+    release.resolve();
+    const stream = await opening;
+    await server.ledger.addEvent(null, hubEvent('After'));
+    const read = await stream.until(isEvent('After'));
+    expect(read.map(({ event, data }) => JSON.parse(data).reason ?? event)).toEqual(['status', 'Meanwhile', 'After']);
+    witness.close();
+    stream.close();
+  });
+
+  it('is refused while the status cannot be read', async () => {
+    await using server = await startTestServer();
+    const { source } = server.ledger;
+    server.ledger.source = () => {
+      server.ledger.source = source;
+      return Promise.reject(new Error('no database'));
+    };
+    const failed = await fetch(`${server.url}/api/v1/stream`);
+    expect(failed.status).toBe(500);
+    expect(failed.headers.get('content-type')).toContain('json');
+  });
+
   it('names the policies that a report changed', async () => {
     await using server = await startTestServer();
     await fillLedger(server.ledger);

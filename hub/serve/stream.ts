@@ -1,5 +1,5 @@
 import type { RequestHandler, Response } from 'express';
-import { type Broadcast, encodeMessage } from './broadcast.ts';
+import { type Broadcast, encodeMessage, type Start } from './broadcast.ts';
 import { statusOf } from './queries.ts';
 import type { ApiDeps } from './types.ts';
 
@@ -22,6 +22,13 @@ const beat = async (res: Response, { clock }: ApiDeps, intervalMs: number, signa
   }
 };
 
+/** What a reader gets before anything that happens from its position on. */
+const beginning = async (deps: ApiDeps, { replay, reset, id }: Start): Promise<string[]> => {
+  if (replay.length > 0) return replay.map(({ text }) => text);
+  const status = encodeMessage(id, { event: 'status', data: await statusOf(deps) });
+  return reset ? [encodeMessage(id, { event: 'reset', data: {} }), status] : [status];
+};
+
 /**
  * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new reader gets the status
  * first; one that comes back gets what it missed, or `reset` and the status.
@@ -29,26 +36,30 @@ const beat = async (res: Response, { clock }: ApiDeps, intervalMs: number, signa
 export const streamHandler = (deps: ApiDeps, broadcast: Broadcast): RequestHandler => {
   const { heartbeatMs = 15_000, maxUnreadBytes = 4 * 1024 * 1024 } = deps.stream ?? {};
   return async (req, res) => {
-    // Read before the position is taken: nothing may come between the position and the subscription.
-    const status = await statusOf(deps);
-    // Gone meanwhile: `close` was emitted already and would end nothing that begins now.
+    // Gone already: `close` was emitted and would end nothing that begins now.
     if (res.destroyed) return;
-    const { replay, reset, id } = broadcast.start(req.get('Last-Event-ID'));
     const gone = new AbortController();
     const write = (text: string): void => {
       res.write(text);
       if (res.writableLength > maxUnreadBytes) res.destroy();
     };
-    const unsubscribe = broadcast.subscribe(({ text }) => write(text));
+    const start = broadcast.start(req.get('Last-Event-ID'));
+    // Nothing may come between the position and the subscription; what comes while the status is read waits for it.
+    const meanwhile: string[] = [];
+    let take = (text: string): void => {
+      meanwhile.push(text);
+    };
+    const unsubscribe = broadcast.subscribe(({ text }) => take(text));
     res.once('close', () => {
       unsubscribe();
       gone.abort();
     });
+    const first = await beginning(deps, start);
+    if (gone.signal.aborted) return;
     res.writeHead(200, HEADERS);
     res.write('retry: 1000\n\n');
-    if (reset) write(encodeMessage(id, { event: 'reset', data: {} }));
-    for (const message of replay) write(message.text);
-    if (replay.length === 0) write(encodeMessage(id, { event: 'status', data: status }));
+    for (const text of [...first, ...meanwhile]) write(text);
+    take = write;
     await beat(res, deps, heartbeatMs, gone.signal);
   };
 };

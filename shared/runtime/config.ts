@@ -32,12 +32,14 @@ const describe = (schema: z.ZodObject, env: Record<string, string>, issue: z.cor
 
 /**
  * Reads a program's environment once. Keys of the schema are variable names; their descriptions say what is expected.
+ *
+ * @param found problems that are known already: told with these when there are any; alone they are the caller's to throw
  * @throws ConfigError with every problem together.
  */
-export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment): z.output<S> => {
+export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, found: readonly string[] = []): z.output<S> => {
   const given = withoutEmpty(env);
   const known = Object.fromEntries(Object.entries(given).filter(([variable]) => variable in schema.shape));
   const result = schema.safeParse(known);
   if (result.success) return result.data;
-  throw new ConfigError(result.error.issues.map((issue) => describe(schema, given, issue)));
+  throw new ConfigError([...found, ...result.error.issues.map((issue) => describe(schema, given, issue))]);
 };

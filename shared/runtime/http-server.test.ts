@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listen, parseAddress } from './http-server.ts';
-
-describe('parseAddress', () => {
-  it('reads host and port', () => {
-    expect(parseAddress('127.0.0.1:80')).toEqual({ host: '127.0.0.1', port: 80 });
-    expect(parseAddress(':8080')).toEqual({ host: '0.0.0.0', port: 8080 });
-    expect(parseAddress('[::1]:1')).toEqual({ host: '::1', port: 1 });
-    for (const wrong of ['8080', 'host:', 'host:99999', '::1:80']) expect(() => parseAddress(wrong)).toThrow('expected host:port');
-  });
-});
+import { listen } from './http-server.ts';
 
 describe('listen', () => {
   it('serves until the signal aborts and lets a request in flight end', async () => {

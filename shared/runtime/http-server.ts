@@ -1,12 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-}
+import { type ListenAddress, parseAddress } from './address.ts';
 
 export interface Listening {
   /** e.g. `http://127.0.0.1:8080`; a wildcard address reads as loopback. */
@@ -21,17 +16,6 @@ export interface Listening {
 /** How long requests in flight may take after the signal aborted. */
 const GRACE_MS = 5_000;
 const SWEEP_MS = 20;
-
-/**
- * Reads `host:port`, `:port` or `[::1]:port`.
- * @throws Error that says what is expected.
- */
-export const parseAddress = (address: string): ListenAddress => {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s[\]]*)):(\d{1,5})$/.exec(address);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new Error(`listen address "${address}": expected host:port, e.g. 127.0.0.1:8080`);
-  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
-};
 
 const reachableHost = (host: string): string => {
   if (host === '0.0.0.0') return '127.0.0.1';
