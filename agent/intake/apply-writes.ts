@@ -1,5 +1,5 @@
 import { FIELD_MANAGERS, type SovereignPolicy } from '@fso/shared/api';
-import { type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { forEachConcurrent } from './concurrency.ts';
 import type { LivePolicies } from './live-policies.ts';
 import type { WriteAction } from './plan-writes.ts';
@@ -14,7 +14,7 @@ export interface WriteContext {
 }
 
 /**
- * Runs a plan: first the applies, then, if all of them went well, the deletes. Own writes are noted in `live`.
+ * Runs a plan: first the releases, then the applies, then, if all of them went well, the deletes. Own writes are noted in `live`.
  *
  * @returns what the failed ones threw
  */
@@ -31,11 +31,16 @@ export const applyWrites = async (
       (action) => write(action, { client, live }, signal),
       stop,
     );
-  const failed = await run('apply');
+  const failed = [...(await run('release')), ...(await run('apply'))];
   return failed.length > 0 || stop.aborted ? failed : run('delete');
 };
 
 const write = async (action: WriteAction, { client, live }: Omit<WriteContext, 'superseded'>, signal: AbortSignal): Promise<void> => {
+  if (action.type === 'release') {
+    await release(action.live, client, signal);
+    live.deleted(action.key, action.live);
+    return;
+  }
   if (action.type === 'delete') {
     const { namespace, name } = action.live.metadata;
     await client.delete(SOVEREIGN_POLICY_KIND, { ...(namespace === undefined ? {} : { namespace }), name }, signal);
@@ -43,6 +48,19 @@ const write = async (action: WriteAction, { client, live }: Omit<WriteContext, '
     return;
   }
   live.applied(action.key, await applyPolicy(action.body, client, signal));
+};
+
+/**
+ * Lets go what is being deleted. The uid makes it this very object, whatever version it is at by now: a deletion is never
+ * taken back, and no finalizer is added after it.
+ */
+const release = async ({ metadata }: SovereignPolicy, client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const { namespace = '', name, uid } = metadata;
+  try {
+    await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, { metadata: { uid, finalizers: null } }, signal);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 };
 
 /** Force: in the agent's own namespace the hub's word counts, whoever changed a field. */

@@ -2,9 +2,8 @@ import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/compile';
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import type { Offer, RawObject, Reason } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { backoffMs } from './backoff.ts';
 import { type CompiledOffer, compileOffer } from './compile-offer.ts';
 import { Doorbell } from './doorbell.ts';
 import { ObjectStore } from './object-store.ts';
@@ -35,7 +34,7 @@ interface Target extends WriteTarget {
   readonly objects: ReadonlyMap<string, RawObject>;
 }
 
-const RETRY = { baseMs: 500, capMs: 30_000 };
+const RETRY = { baseMs: 500, maxMs: 30_000 };
 
 /** Step ⑤: turns offered commits into SovereignPolicies of this cluster. */
 export class Intake {
@@ -66,7 +65,12 @@ export class Intake {
 
   /** Whether an offer is being checked or written. */
   get busy(): boolean {
-    return this.#compiling || this.#offers.length > 0 || this.#writer.target?.revision !== this.#accepted?.revision;
+    return this.#compiling || this.#offers.length > 0 || this.writing;
+  }
+
+  /** Whether another revision than the accepted one is being written. */
+  get writing(): boolean {
+    return this.#writer.target?.revision !== this.#accepted?.revision;
   }
 
   /** `metadata.generation` of a policy as it stands in the cluster, own writes included. */
@@ -88,7 +92,8 @@ export class Intake {
   /** Loads what was accepted before; an API server that is not there yet is waited for. */
   async restore(signal: AbortSignal): Promise<void> {
     const { client, clock, random, logger, policies } = this.#options;
-    for (let attempt = 0; ; attempt += 1) {
+    const backoff = createBackoff({ ...RETRY, random });
+    for (;;) {
       try {
         await policies.ready(signal);
         await ensureNamespace(client, signal);
@@ -96,8 +101,8 @@ export class Intake {
         return;
       } catch (error) {
         signal.throwIfAborted();
-        logger.warn({ err: error, attempt }, 'accepted state could not be read');
-        await clock.sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+        logger.warn({ err: error, attempt: backoff.failures }, 'accepted state could not be read');
+        await clock.sleep(backoff.next(), signal);
       }
     }
   }
@@ -109,7 +114,7 @@ export class Intake {
 
   #resume({ state, problem }: { state: AcceptedState | undefined; problem?: string }): void {
     const { logger } = this.#options;
-    if (problem !== undefined) logger.error({ problem }, 'accepted state is not readable, waiting for the hub');
+    if (problem !== undefined) logger.warn({ problem }, 'accepted state cannot be used, waiting for the hub');
     this.#accepted = state;
     if (state === undefined) return;
     const { revision, digest, verification, policies } = state;

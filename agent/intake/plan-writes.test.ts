@@ -24,8 +24,8 @@ const desire = (regions: Readonly<Record<string, string>>, revision: string, bef
 const run = (desired: DesiredPolicies, live: Live): Live => {
   const next = new Map(live);
   for (const action of planWrites(desired, live).actions) {
-    if (action.type === 'delete') next.delete(action.key);
-    else next.set(action.key, structuredClone(action.body));
+    if (action.type === 'apply') next.set(action.key, structuredClone(action.body));
+    else next.delete(action.key);
   }
   return next;
 };
@@ -70,12 +70,17 @@ describe('planWrites', () => {
     ]);
   });
 
-  it('waits for a policy that is being deleted', () => {
+  it('takes away what keeps a wanted policy from going, and waits for one that goes', () => {
     const one = desire({ a: 'eu-west-1' }, '1');
     const live = new Map(run(one, new Map()));
     const a = live.get('fso-system/a');
     if (a === undefined) throw new Error('not written');
-    live.set('fso-system/a', { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+    const going = { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const kept = { ...going, metadata: { ...going.metadata, finalizers: ['example.com/keep'] } };
+    live.set('fso-system/a', kept);
+    expect(planWrites(one, live)).toEqual({ actions: [{ type: 'release', key: 'fso-system/a', live: kept }], waiting: [] });
+    expect(planWrites(desire({}, '2', one), live)).toEqual({ actions: [], waiting: [] });
+    live.set('fso-system/a', going);
     expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['fso-system/a'] });
   });
 });

@@ -14,11 +14,13 @@ export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 
 export type WriteAction =
   | { readonly type: 'apply'; readonly key: string; readonly body: SovereignPolicy }
-  | { readonly type: 'delete'; readonly key: string; readonly live: SovereignPolicy };
+  | { readonly type: 'delete'; readonly key: string; readonly live: SovereignPolicy }
+  /** Somebody deleted a wanted policy, and finalizers keep it: they are removed, so that it can be written anew. */
+  | { readonly type: 'release'; readonly key: string; readonly live: SovereignPolicy };
 
 export interface WritePlan {
   readonly actions: readonly WriteAction[];
-  /** Keys of policies that are being deleted although they are wanted; they can be written once they are gone. */
+  /** Keys of wanted policies that are being deleted, with nothing left to keep them; they can be written once they are gone. */
   readonly waiting: readonly string[];
 }
 
@@ -53,13 +55,19 @@ const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
 const isAsDesired = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
   sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
 
+/** A policy that is being deleted governs nothing any more: whoever keeps it from going keeps what Git wants from coming back. */
+const planDeleted = (key: string, desired: DesiredPolicy | undefined, live: SovereignPolicy): WriteAction | 'waiting' | undefined => {
+  if (desired === undefined) return undefined;
+  return (live.metadata.finalizers ?? []).length > 0 ? { type: 'release', key, live } : 'waiting';
+};
+
 /** What has to be written for one key; undefined when nothing, or nothing yet. */
 const planOne = (
   key: string,
   desired: DesiredPolicy | undefined,
   live: SovereignPolicy | undefined,
 ): WriteAction | 'waiting' | undefined => {
-  if (live?.metadata.deletionTimestamp !== undefined) return desired === undefined ? undefined : 'waiting';
+  if (live?.metadata.deletionTimestamp !== undefined) return planDeleted(key, desired, live);
   if (desired !== undefined) {
     const body = bodyOf(desired);
     return live !== undefined && isAsDesired(live, body) ? undefined : { type: 'apply', key, body };
@@ -74,7 +82,8 @@ export const isDrift = (key: string, desired: DesiredPolicies, live: SovereignPo
 
 /**
  * What to write so that the hub-managed policies are exactly the desired ones. Policies that are right already are not
- * written; applies come before deletes, so that a policy that was renamed governs without a gap.
+ * written; applies come before deletes, so that a policy that was renamed governs without a gap. What must go first to be
+ * written anew comes before everything.
  */
 export const planWrites = (desired: DesiredPolicies, live: ReadonlyMap<string, SovereignPolicy>): WritePlan => {
   const actions: WriteAction[] = [];
@@ -85,7 +94,7 @@ export const planWrites = (desired: DesiredPolicies, live: ReadonlyMap<string, S
     else if (action !== undefined) actions.push(action);
   }
   const ofType = (type: WriteAction['type']): readonly WriteAction[] => actions.filter((action) => action.type === type);
-  return { actions: [...ofType('apply'), ...ofType('delete')], waiting };
+  return { actions: [...ofType('release'), ...ofType('apply'), ...ofType('delete')], waiting };
 };
 
 interface DesiredInput {

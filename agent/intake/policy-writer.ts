@@ -1,9 +1,8 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
-import type { Clock } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { applyWrites } from './apply-writes.ts';
-import { backoffMs } from './backoff.ts';
 import { Doorbell } from './doorbell.ts';
 import { LivePolicies } from './live-policies.ts';
 import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from './plan-writes.ts';
@@ -23,9 +22,15 @@ export interface PolicyWriterOptions {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-const RETRY = { baseMs: 500, capMs: 30_000 };
+const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** Passes in a row that did not get through, after which people are told. */
 const ALERT_AFTER = 3;
+/** What people are told of drift. */
+const DRIFT: Readonly<Record<WriteAction['type'], string>> = {
+  apply: 'was changed or deleted in the cluster; it was put back as Git has it',
+  delete: 'claimed to come from Git, which does not have it; it was deleted',
+  release: 'was deleted in the cluster although Git has it; its finalizers were removed, and it is written anew',
+};
 /** Everything is compared anew this often, whatever the watch said. */
 const RESYNC_MS = 30_000;
 
@@ -38,6 +43,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   readonly #options: PolicyWriterOptions;
   readonly #onWritten: (target: T, signal: AbortSignal) => Promise<void>;
   readonly #bell = new Doorbell();
+  readonly #backoff: Backoff;
   #target: T | undefined;
   #written: T | undefined;
   #superseded = new AbortController();
@@ -46,6 +52,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   /** @param onWritten called once for each target that stands in the cluster completely; if it throws, again after a while */
   constructor(options: PolicyWriterOptions, onWritten: (target: T, signal: AbortSignal) => Promise<void>) {
     this.#options = options;
+    this.#backoff = createBackoff({ ...RETRY, random: options.random });
     this.#onWritten = onWritten;
     this.live = new LivePolicies(options.policies, options.clock);
   }
@@ -57,7 +64,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   /** The newest wins: writes of the target before that have not started are dropped. */
   setTarget(target: T): void {
     this.#target = target;
-    this.#attempts = 0;
+    this.#settled();
     this.#superseded.abort();
     this.#superseded = new AbortController();
     this.#bell.ring();
@@ -100,20 +107,21 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     const failures = await applyWrites(actions, { client, live: this.live, superseded: this.#superseded.signal }, signal);
     if (signal.aborted || target !== this.#target) return 0;
     if (failures.length > 0) return this.#failed(target, failures);
-    if (target === this.#written) this.#reportDrift(target, actions);
+    // Somebody's deletion is told of in any case; other writes of a new target are none of anybody's doing.
+    this.#reportDrift(target, target === this.#written ? actions : actions.filter(({ type }) => type === 'release'));
     // A second pass checks the first; if a write does not last, something fights it and must not be fought at full speed.
-    return this.#attempts <= 1 ? 0 : this.#backoff();
+    return this.#attempts <= 1 ? 0 : this.#backoff.next();
   }
 
   async #finish(target: T, signal: AbortSignal): Promise<number> {
     if (target === this.#written) {
-      this.#attempts = 0;
+      this.#settled();
       return RESYNC_MS;
     }
     try {
       await this.#onWritten(target, signal);
       this.#written = target;
-      this.#attempts = 0;
+      this.#settled();
       return RESYNC_MS;
     } catch (error) {
       this.#attempts += 1;
@@ -121,14 +129,15 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     }
   }
 
-  #backoff(): number {
-    return backoffMs(this.#attempts - 1, { ...RETRY, random: this.#options.random });
+  #settled(): void {
+    this.#attempts = 0;
+    this.#backoff.reset();
   }
 
   #failed({ revision }: T, failures: readonly unknown[]): number {
     const { logger, onEvent, clock } = this.#options;
     const [error] = failures;
-    const retryInMs = this.#backoff();
+    const retryInMs = Math.round(this.#backoff.next());
     logger.warn({ revision, failed: failures.length, attempt: this.#attempts, retryInMs, err: error }, 'policies could not be written');
     if (this.#attempts === ALERT_AFTER) {
       const message = `${failures.length} writes failed, ${error instanceof Error ? error.message : String(error)}; trying again`;
@@ -148,11 +157,8 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     const time = clock.now().toISOString();
     for (const { key, type } of actions) {
       logger.warn({ policy: key, revision, action: type }, 'hub-managed policy was changed in the cluster and put back');
-      const message =
-        type === 'apply'
-          ? `${key} was changed or deleted in the cluster; it was put back as Git has it`
-          : `${key} claimed to come from Git, which does not have it; it was deleted`;
-      onEvent({ time, severity: 'warning', reason: 'PolicyDriftReverted', message, policy: key, revision });
+      const severity = type === 'release' ? 'alert' : 'warning';
+      onEvent({ time, severity, reason: 'PolicyDriftReverted', message: `${key} ${DRIFT[type]}`, policy: key, revision });
     }
   }
 }

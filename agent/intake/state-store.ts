@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { FIELD_MANAGERS, type KubeObject, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { CompiledPolicy } from '@fso/shared/compile';
+import { byText, type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { z } from 'zod';
 import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
@@ -37,7 +37,9 @@ const StateData = z.object({
   policies: z.enum(['stored', 'too-large']),
 });
 
-// Written by this program and guarded in the cluster: the shape is checked as far as a mistake could crash the agent.
+// Anybody who may write ConfigMaps there could have changed it: the shape is checked as far as it could crash the agent,
+// what it says by its digests, which are computed anew. Policies that agree with each other but not with Git are found out
+// by the hub, which compares the digest of all of them with its own.
 const StoredPolicies = z.array(
   z.object({
     since: z.string(),
@@ -50,7 +52,7 @@ const StoredPolicies = z.array(
   }),
 );
 
-/** @throws what the API server answered. A state that cannot be read as one is undefined, with the reason. */
+/** @throws what the API server answered. A state that cannot be read as one, or was changed, is undefined, with the reason. */
 export const loadState = async (
   client: KubeClient,
   signal: AbortSignal,
@@ -65,8 +67,20 @@ export const loadState = async (
 };
 
 const readState = async (map: ConfigMap): Promise<AcceptedState> => {
-  const { policies, ...state } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
-  return { ...state, policies: policies === 'stored' ? await unpack(map.binaryData?.['policies'] ?? '') : undefined };
+  const { policies: kept, ...state } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
+  if (kept !== 'stored') return { ...state, policies: undefined };
+  const policies = await unpack(map.binaryData?.['policies'] ?? '');
+  return { ...state, digest: checkedDigest(policies, state.digest), policies };
+};
+
+/** Digest of the policies as they are stored. @throws when one of the digests that were stored with them is another */
+const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
+  const all = [...policies.values()].map(({ policy }) => policy);
+  const changed = all.filter((policy) => digestOfPolicy(policy) !== policy.digest);
+  if (changed.length > 0) throw new Error(`stored policies are not what was accepted: ${changed.slice(0, 5).map(policyKey).join(', ')}`);
+  const digest = digestOfPolicies(all.sort((left, right) => byText(policyKey(left), policyKey(right))));
+  if (digest !== stored) throw new Error(`stored policies have the digest ${digest}, accepted were those with ${stored}`);
+  return digest;
 };
 
 /** @throws what the API server answered */

@@ -17,5 +17,14 @@ export const isProven = (accepted: AcceptedPolicies, { policies }: AgentSnapshot
   return true;
 };
 
+/**
+ * `provenRevision` of the next report: trails at the revision proven last while the accepted one is not proven yet, and is
+ * none as soon as the accepted one was proven and no longer is.
+ */
+export const nextProven = (before: string | null, { revision, proven }: { revision: string; proven: boolean }): string | null => {
+  if (proven) return revision;
+  return before === revision ? null : before;
+};
+
 const provesGeneration = (snapshot: PolicySnapshot | undefined, generation: number | undefined): boolean =>
   snapshot?.proven === true && generation !== undefined && snapshot.generation >= generation;

@@ -9,7 +9,7 @@ import { LiveObservatory } from '../observe/observatory.ts';
 import type { AgentSnapshot } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
 import { EventBuffer } from './event-buffer.ts';
-import { isProven } from './proven.ts';
+import { isProven, nextProven } from './proven.ts';
 import { Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
@@ -172,5 +172,16 @@ describe('isProven', () => {
     ['there are local policies too', snapshotOf([report('a'), { ...report('b'), managedBy: 'local' }], true, 2), true],
   ])('%s', (_when, snapshot, proven) => {
     expect(isProven(accepted, snapshot)).toBe(proven);
+  });
+});
+
+describe('nextProven', () => {
+  it.each([
+    ['takes the accepted one when it is proven', 'old', true, 'new'],
+    ['trails at an older one until then', 'old', false, 'old'],
+    ['is none when the accepted one was proven and no longer is', 'new', false, null],
+    ['stays none until something is proven', null, false, null],
+  ])('%s', (_what, before, proven, expected) => {
+    expect(nextProven(before, { revision: 'new', proven })).toBe(expected);
   });
 });

@@ -1,6 +1,5 @@
-import type { Clock } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { backoffMs } from '../intake/backoff.ts';
 import { Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
 import type { ConnectionEnd, StreamState } from './state.ts';
 
@@ -16,7 +15,7 @@ export interface DiallerOptions {
   readonly logger: pino.Logger;
 }
 
-const RETRY = { baseMs: 500, capMs: 30_000 };
+const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** A refusal ends by somebody's doing, not by itself: between a half of this and all of it. */
 const REJECTED_RETRY_MS = 30_000;
 /** A connection that held this long counts as good, and the next one starts without history. */
@@ -26,12 +25,13 @@ const GOOD_AFTER_MS = 10_000;
 export class Dialler {
   readonly handlers: DiallerHandlers;
   readonly #options: DiallerOptions;
+  readonly #backoff: Backoff;
   readonly #listeners = new Set<(state: StreamState) => void>();
   #state: StreamState = { state: 'connecting', attempt: 0 };
-  #attempt = 0;
 
   constructor(options: DiallerOptions, handlers: DiallerHandlers) {
     this.#options = options;
+    this.#backoff = createBackoff({ ...RETRY, random: options.random });
     this.handlers = handlers;
   }
 
@@ -46,21 +46,20 @@ export class Dialler {
 
   /** Something was achieved on this connection, so that the next one need not wait for long. */
   progressed(): void {
-    this.#attempt = 0;
+    this.#backoff.reset();
   }
 
   /** Works until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
-      this.#enter({ state: 'connecting', attempt: this.#attempt });
+      this.#enter({ state: 'connecting', attempt: this.#backoff.failures });
       const startedAt = clock.monotonicMs();
       const end = await this.#connect(signal);
       this.handlers.onEnd();
       if (signal.aborted) return;
-      if (clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#attempt = 0;
+      if (clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#backoff.reset();
       const retryInMs = this.#retryInMs(end);
-      this.#attempt += 1;
       this.#enter({ state: end.kind === 'rejected' ? 'rejected' : 'disconnected', reason: end.reason, retryInMs });
       await clock.sleep(retryInMs, signal);
     }
@@ -79,9 +78,8 @@ export class Dialler {
   }
 
   #retryInMs({ kind }: ConnectionEnd): number {
-    const { random } = this.#options;
-    if (kind === 'rejected') return Math.round((REJECTED_RETRY_MS * (1 + random())) / 2);
-    return backoffMs(this.#attempt, { ...RETRY, random });
+    const retryInMs = this.#backoff.next();
+    return Math.round(kind === 'rejected' ? (REJECTED_RETRY_MS * (1 + this.#options.random())) / 2 : retryInMs);
   }
 
   #enter(state: StreamState): void {

@@ -5,7 +5,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/types.ts';
-import { isProven } from '../report/proven.ts';
+import { isProven, nextProven } from '../report/proven.ts';
 import { Reporter, type RevisionFacts } from '../report/reporter.ts';
 import type { Connection, ConnectionConfig } from './connection.ts';
 import { Dialler } from './dialler.ts';
@@ -36,7 +36,7 @@ export interface Stream {
   onStateChange(handler: (state: StreamState) => void): () => void;
   /** What this cluster has accepted, written and persisted. */
   revisions(): RevisionFacts;
-  /** Resolves when everything has ended after the signal aborted. Never rejects. */
+  /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: the program has to start anew. */
   readonly done: Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const DIGEST_MS = 60_000;
 
 /**
  * Connects this cluster to its hub: takes commits in (step ⑤) and reports what became of them. Resolves once the state of an
- * earlier life is restored, not waiting for the hub; goes on until the signal aborts, whatever fails.
+ * earlier life is restored, not waiting for the hub; goes on until the signal aborts, whatever fails outside this program.
  *
  * @throws only the signal's reason, when it aborts before the state is restored
  */
@@ -60,6 +60,7 @@ class HubStream {
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
   #connection: Connection | undefined;
+  /** See {@link nextProven}. */
   #proven: string | null = null;
   /** The hub speaks of the last ack it got; its digest says nothing while an ack is on its way. */
   #ackedSinceDigest: boolean = false;
@@ -91,7 +92,9 @@ class HubStream {
 
   start(signal: AbortSignal): Stream {
     const parts = [this.#intake.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
-    const done = Promise.allSettled(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
+    const done = Promise.all(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
+    // Whoever started the stream looks at `done` later than it may fail.
+    done.catch(() => undefined);
     return {
       state: () => this.#dialler.state,
       onStateChange: (handler) => this.#dialler.onStateChange(handler),
@@ -105,7 +108,9 @@ class HubStream {
     try {
       await part;
     } catch (error) {
-      if (!signal.aborted) this.#options.logger.fatal({ err: error }, 'stream to the hub broke down');
+      if (signal.aborted) return;
+      this.#options.logger.fatal({ err: error }, 'stream to the hub broke down');
+      throw error;
     }
   }
 
@@ -176,9 +181,9 @@ class HubStream {
     if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
     const { revision, policies, verification } = accepted;
     const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
-    // Once proven it stays so: what falls short later is said by the policies' own reports.
-    if (this.#proven !== revision && policies !== undefined && isProven({ keys: policies, generationOf }, snapshot))
-      this.#proven = revision;
+    // While a newer one is written over it, the accepted one can no longer be judged: the last judgement stands.
+    if (policies !== undefined && !this.#intake.writing)
+      this.#proven = nextProven(this.#proven, { revision, proven: isProven({ keys: policies, generationOf }, snapshot) });
     return { revision, provenRevision: this.#proven, verification };
   }
 

@@ -41,8 +41,18 @@ const placeOn = (cluster: ManagedClusterDocument, policies: readonly PlacedPolic
 const compiled = (cluster: string, policies: readonly CompiledPolicy[]): CompiledCluster => ({
   cluster,
   policies,
-  digest: sha256(policies.map((policy) => `${policyKey(policy)} ${policy.digest}\n`).join('')),
+  digest: digestOfPolicies(policies),
 });
+
+/** {@link CompiledCluster.digest} of policies that are sorted by key. */
+export const digestOfPolicies = (policies: readonly CompiledPolicy[]): string =>
+  sha256(policies.map((policy) => `${policyKey(policy)} ${policy.digest}\n`).join(''));
+
+/** {@link CompiledPolicy.digest}; one that is there already is not looked at. */
+export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {
+  const { digest: _stated, ...content } = policy;
+  return sha256(canonicalJson(content));
+};
 
 const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, groups: RegionGroups): CompiledPolicy => {
   const { placement: _hubSide, ...spec } = document.spec;
@@ -57,7 +67,7 @@ const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, g
     effectiveRegions,
     sourcePath: source.path,
   };
-  return { ...content, digest: sha256(canonicalJson(content)) };
+  return { ...content, digest: digestOfPolicy(content) };
 };
 
 /** Every given field must select the cluster; an empty list selects none, an empty label selector all. */

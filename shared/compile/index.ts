@@ -1,5 +1,5 @@
 export { byText, canonicalJson, sha256 } from './canonical.ts';
-export { compileCluster, compileFleet } from './compile.ts';
+export { compileCluster, compileFleet, digestOfPolicies, digestOfPolicy } from './compile.ts';
 export { createDecoder, decodeFiles } from './decode.ts';
 export { matchesSelector } from './label-selector.ts';
 export type { DecodeLimits } from './limits.ts';

@@ -263,6 +263,35 @@ describe('drift of a hub-managed policy', () => {
     }
   });
 
+  it('is put back within two seconds when a foreign finalizer keeps the deleted policy, and the hub is alerted', async () => {
+    await startAgent();
+    await connected();
+    await offerAndAck(first, null);
+    const before = await get('hr');
+    const ref = { namespace: SYSTEM_NAMESPACE, name: 'hr' };
+    const kept = { metadata: { finalizers: ['example.com/keep'] } };
+    await client.mergePatch(SOVEREIGN_POLICY_KIND, ref, kept, AbortSignal.timeout(10_000));
+    await client.delete(SOVEREIGN_POLICY_KIND, ref, AbortSignal.timeout(10_000));
+    const renewed = async (): Promise<void> => {
+      const metadata = (await get('hr'))?.metadata;
+      expect(metadata).toMatchObject({ uid: expect.any(String), annotations: { [ANNOTATIONS.revision]: first } });
+      expect([metadata?.uid === before?.metadata.uid, metadata?.deletionTimestamp, metadata?.finalizers]).toEqual([
+        false,
+        undefined,
+        undefined,
+      ]);
+    };
+    await vi.waitFor(renewed, { timeout: 2_000, interval: 10 });
+    const alert = {
+      severity: 'alert',
+      reason: 'PolicyDriftReverted',
+      policy: 'fso-system/hr',
+      message: expect.stringContaining('was deleted'),
+    };
+    const events = () => hub.got('report').flatMap((report) => report.events);
+    await vi.waitFor(() => expect(events()).toContainEqual(expect.objectContaining(alert)), WAIT);
+  });
+
   it('is put back after a restart without a hub, which keeps the revision', async () => {
     const before = await startAgent();
     await connected();

@@ -1,0 +1,67 @@
+import { policyKey } from '@fso/shared/api';
+import { compileCluster, decodeFiles } from '@fso/shared/compile';
+import type { KubeClient } from '@fso/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { type AcceptedState, loadState, saveState } from './state-store.ts';
+
+const REVISION = 'a'.repeat(40);
+const { signal } = new AbortController();
+
+const document = (kind: string, name: string, spec: string): string =>
+  `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\nspec: ${spec}\n`;
+const compiled = () => {
+  const decoded = decodeFiles([
+    { path: 'clusters/eu.yaml', text: document('ManagedCluster', 'eu', '{ regions: [eu-west-1] }') },
+    ...['hr', 'finance'].map((name) => ({
+      path: `policies/${name}.yaml`,
+      text: document('SovereignPolicy', name, `{ targetNamespace: ${name}, allowedRegions: [eu-west-1, eu-central-1] }`),
+    })),
+  ]);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return compileCluster(decoded.set, 'eu');
+};
+const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
+  const { policies, digest } = compiled();
+  const desired = new Map(policies.map((policy) => [policyKey(policy), { policy, since: REVISION }]));
+  return { revision: REVISION, digest, verification: 'verified', policies: desired };
+};
+/** What is loaded after this was saved. */
+const reloaded = async (state: AcceptedState): ReturnType<typeof loadState> => {
+  let stored: unknown;
+  const client = {
+    apply: async (_kind: unknown, body: unknown) => {
+      stored = structuredClone(body);
+      return { object: body, warnings: [] };
+    },
+    get: async () => stored,
+  } as unknown as KubeClient;
+  await saveState(client, state, signal);
+  return loadState(client, signal);
+};
+const changed = (change: object): AcceptedState => {
+  const state = accepted();
+  const policies = new Map(
+    [...(state.policies as NonNullable<AcceptedState['policies']>)].map(([key, desired]) => [
+      key,
+      { ...desired, policy: { ...desired.policy, ...change } },
+    ]),
+  );
+  return { ...state, policies };
+};
+
+describe('the accepted state', () => {
+  it('comes back as it was saved', async () => {
+    expect(await reloaded(accepted())).toEqual({ state: accepted() });
+    const tooMany = { ...accepted(), policies: undefined };
+    expect(await reloaded(tooMany)).toEqual({ state: tooMany });
+  });
+
+  it.each([
+    ['a policy says something else', changed({ effectiveRegions: ['us-east-1'] }), 'not what was accepted: fso-system/finance'],
+    ['a policy has another digest', changed({ digest: '0'.repeat(64) }), 'not what was accepted'],
+    ['the whole has another digest', { ...accepted(), digest: '0'.repeat(64) }, 'have the digest'],
+    ['a policy is missing', { ...accepted(), policies: new Map() }, 'have the digest'],
+  ])('is dropped when %s', async (_what, state, problem) => {
+    expect(await reloaded(state)).toEqual({ state: undefined, problem: expect.stringContaining(problem) });
+  });
+});
