@@ -20,7 +20,7 @@ const PRIORITY: Readonly<Record<string, number>> = { Namespace: 0, ValidatingAdm
 const SECOND = 1;
 const STATUS = 2;
 
-const nameOf = (action: Action): string => (action.type === 'delete' ? action.ref.name : action.body.metadata.name);
+const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
 
 export const actionWorks = (actions: readonly Action[], context: WorkContext): Work[] =>
   [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
@@ -50,7 +50,7 @@ const runStep = async (step: Action, { client, view, onTookOver }: WorkContext, 
  * @returns undefined: it is gone already
  */
 const pinned = (action: Action, view: ClusterView): Action | undefined => {
-  if (action.type === 'delete' || action.kind.kind !== 'Namespace') return action;
+  if (action.type !== 'apply' || action.kind.kind !== 'Namespace') return action;
   const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
   return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
 };

@@ -1,4 +1,4 @@
-import { isConflict, type KubeClient } from '@fso/shared/kube';
+import { isConflict, isNotFound, type KubeClient } from '@fso/shared/kube';
 import type { Action } from './types.ts';
 
 /**
@@ -15,6 +15,10 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
     await client.delete(action.kind, action.ref, signal);
     return { tookOver: false };
   }
+  if (action.type === 'patch') {
+    await runPatch(client, action, signal);
+    return { tookOver: false };
+  }
   const force = action.reason === 'Drift';
   try {
     await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, force }, signal);
@@ -23,5 +27,18 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
     if (force || !isConflict(error)) throw error;
     await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, force: true }, signal);
     return { tookOver: true };
+  }
+};
+
+/** An object that went away meanwhile has nothing left to take away; the apply that follows makes it. */
+const runPatch = async (
+  client: KubeClient,
+  { kind, ref, patch }: Extract<Action, { type: 'patch' }>,
+  signal: AbortSignal,
+): Promise<void> => {
+  try {
+    await client.mergePatch(kind, ref, patch, signal);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
   }
 };

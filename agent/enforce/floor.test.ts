@@ -70,10 +70,28 @@ describe('planFloor', () => {
     }
   });
 
-  it('makes a policy anew that someone narrowed by conditions of their own', () => {
-    const narrowed = { ...served(pods), spec: { ...served(pods).spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
-    expect(planFloor([...without(PODS), narrowed], bindings.map(served))).toMatchObject([
-      { type: 'delete', reason: 'Drift', ref: { name: PODS } },
+  const NEVER = { matchConditions: [{ name: 'never', expression: 'false' }] };
+  const PARAMETERS = { paramKind: { apiVersion: 'v1', kind: 'ConfigMap' }, validations: [{ expression: 'params.data.open' }] };
+  const MORE_VARIABLES = { variables: [...((pods.spec?.['variables'] ?? []) as object[]), { name: 'more', expression: 'true' }] };
+
+  it.each([
+    [NEVER, { matchConditions: null }],
+    [PARAMETERS, { paramKind: null, validations: pods.spec?.['validations'] }],
+    [MORE_VARIABLES, { variables: pods.spec?.['variables'] }],
+  ])('patches away what someone added to a policy, before it puts the rest back: %#', (change, spec) => {
+    const changed = { ...served(pods), spec: { ...served(pods).spec, ...change } };
+    const [patch, apply, ...more] = planFloor([...without(PODS), changed], bindings.map(served));
+    expect(patch).toMatchObject({ type: 'patch', key: apply?.key, reason: 'Drift', ref: { name: PODS } });
+    expect(patch).toHaveProperty('patch', { spec });
+    expect(apply).toMatchObject({ type: 'apply', reason: 'Drift' });
+    expect(more).toEqual([]);
+  });
+
+  it('replaces the actions of a binding, which would only be added to', () => {
+    const [binding, ...others] = bindings.map(served);
+    const changed = { ...binding, spec: { ...binding?.spec, validationActions: ['Warn', 'Audit'] } } as ValidatingAdmissionPolicy;
+    expect(planFloor(policies.map(served), [changed, ...others])).toMatchObject([
+      { type: 'patch', patch: { spec: { validationActions: ['Deny', 'Audit'] } } },
       { type: 'apply', reason: 'Drift' },
     ]);
   });

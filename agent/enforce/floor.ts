@@ -154,11 +154,14 @@ export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
 };
 
 /** Fields with which an other writer could narrow what is judged; they have no defaults, and apply cannot remove them. */
-const OPENINGS: readonly (readonly string[])[] = [['matchConditions'], ['paramKind'], ['paramRef'], ['matchResources', 'resourceRules']];
+const OPENINGS: readonly string[] = ['matchConditions', 'paramKind', 'paramRef'];
+
+/** Lists that the API server merges item by item: apply cannot remove what an other writer put there. */
+const MERGED_LISTS: readonly string[] = ['variables', 'validationActions'];
 
 /**
- * What the floor needs to be as it should: missing objects are made, changed ones put back. An object that someone
- * narrowed by fields of their own is made anew, since server-side apply cannot take those away.
+ * What the floor needs to be as it should: missing objects are made, changed ones put back. What someone added to
+ * an object, and server-side apply cannot take away, is patched away first; the object itself stays, and goes on judging.
  *
  * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as the floor's
  * @param bindings likewise
@@ -196,7 +199,6 @@ const planObject = (kind: KindDescriptor, body: ValidatingAdmissionPolicy, obser
   const { name } = body.metadata;
   const present = observed.find((object) => object.metadata.name === name);
   if (present !== undefined && isAsWanted(present, body)) return [];
-  const narrowed = present !== undefined && isNarrowed(present);
   const apply: Action = {
     type: 'apply',
     key: `${kind.kind}/${name}`,
@@ -206,17 +208,32 @@ const planObject = (kind: KindDescriptor, body: ValidatingAdmissionPolicy, obser
     reason: present === undefined ? 'Install' : 'Drift',
     policies: [],
   };
-  return narrowed ? [deleteAction(kind, name, 'Drift'), apply] : [apply];
+  if (present === undefined || !hasAdditions(present, body)) return [apply];
+  const patch = { spec: withoutAdditions(present, body) };
+  return [{ type: 'patch', key: apply.key, kind, ref: { name }, patch, reason: 'Drift', policies: [] }, apply];
 };
 
-const isNarrowed = ({ spec }: ValidatingAdmissionPolicy): boolean => OPENINGS.some((path) => isSet(spec, path));
+const hasAdditions = ({ spec }: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean =>
+  OPENINGS.some((field) => isSet(spec?.[field])) || MERGED_LISTS.some((field) => hasForeignItem(spec?.[field], body.spec?.[field]));
+
+/** Lists that differ go along in full: the object must be valid without what is removed, e.g. expressions that read a `paramKind`. */
+const withoutAdditions = ({ spec }: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): Readonly<Record<string, unknown>> =>
+  Object.fromEntries([
+    ...OPENINGS.filter((field) => isSet(spec?.[field])).map((field) => [field, null]),
+    ...Object.entries(body.spec ?? {}).filter(([field, value]) => Array.isArray(value) && !covers(spec?.[field], value)),
+  ]);
 
 const isAsWanted = weakMemo2(
-  (present: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean => !isNarrowed(present) && covers(present, body),
+  (present: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean => !hasAdditions(present, body) && covers(present, body),
 );
 
-const isSet = (spec: unknown, path: readonly string[]): boolean => {
-  let value: unknown = spec;
-  for (const key of path) value = isPlain(value) ? value[key] : undefined;
-  return !covers(value, []);
+const isSet = (value: unknown): boolean => !covers(value, []);
+
+const hasForeignItem = (actual: unknown, wanted: unknown): boolean => {
+  const known = new Set(itemsOf(wanted).map(identityOf));
+  return itemsOf(actual).some((item) => !known.has(identityOf(item)));
 };
+
+const itemsOf = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : []);
+
+const identityOf = (item: unknown): unknown => (isPlain(item) ? item['name'] : item);

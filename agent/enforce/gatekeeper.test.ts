@@ -36,7 +36,7 @@ const apply = (constraints: readonly Constraint[], actions: readonly Action[]): 
   const held = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
   for (const action of actions) {
     if (action.type === 'delete') held.delete(action.ref.name);
-    else if (action.kind.kind === 'K8sGeoResidency') {
+    else if (action.type === 'apply' && action.kind.kind === 'K8sGeoResidency') {
       const before = held.get(action.body.metadata.name);
       const metadata = { ...action.body.metadata, uid: 'u', generation: (before?.metadata.generation ?? 0) + 1 };
       held.set(metadata.name, { ...action.body, metadata, ...(before?.status === undefined ? {} : { status: before.status }) });
@@ -101,7 +101,7 @@ describe('planGatekeeper', () => {
     ]);
   });
 
-  it('puts back what someone changed, and makes anew what someone narrowed', () => {
+  it('puts back what someone changed, and first patches away what someone added', () => {
     const [constraint] = settle([eu], []);
     if (constraint === undefined) return expect.fail('no constraint');
     const { spec } = constraint;
@@ -109,10 +109,14 @@ describe('planGatekeeper', () => {
       { type: 'apply', reason: 'Drift' },
     ]);
     const match = { ...spec?.match, labelSelector: { matchLabels: { app: 'no' } } };
-    expect(plan([eu], [{ ...constraint, spec: { ...spec, match } }])).toMatchObject([
-      { type: 'delete' },
-      { type: 'apply', reason: 'Drift' },
-    ]);
+    const changed = { ...spec, match, enforcementAction: 'scoped', scopedEnforcementActions: [] };
+    const [patch, apply, ...more] = plan([eu], [{ ...constraint, spec: changed }]);
+    expect(patch).toMatchObject({ type: 'patch', key: apply?.key, reason: 'Drift', ref: { name: constraint.metadata.name } });
+    expect(patch).toHaveProperty('patch', {
+      spec: { enforcementAction: 'deny', scopedEnforcementActions: null, match: { labelSelector: null } },
+    });
+    expect(apply).toMatchObject({ type: 'apply', reason: 'Drift' });
+    expect(more).toEqual([]);
   });
 
   it('leaves constraints of others alone', () => {

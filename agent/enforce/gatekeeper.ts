@@ -88,9 +88,33 @@ const changeConstraint = (
   if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
   if (covers(observed, body) && foreignFields(observed, body).length === 0) return [];
   const action = applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) });
-  // Server-side apply cannot take away what an other writer added, and a selector added to `match` opens the lock.
-  return foreignFields(observed, body).length === 0 ? [action] : [deleteAction(observed, 'Drift'), action];
+  return foreignFields(observed, body).length === 0 ? [action] : [clearAction(observed, body), action];
 };
+
+/**
+ * Server-side apply cannot take away what an other writer added, and a selector added to `match` opens the lock.
+ * The enforcement action goes along, since `scoped` is not valid without the fields that may be among those.
+ */
+const clearAction = (observed: Constraint, body: Constraint): Action => {
+  const inMatch = extraKeys(observed.spec?.match, body.spec?.match);
+  const spec = {
+    enforcementAction: body.spec?.enforcementAction,
+    ...nulls(extraKeys(observed.spec, body.spec)),
+    ...(inMatch.length === 0 ? {} : { match: nulls(inMatch) }),
+  };
+  const { name } = body.metadata;
+  return {
+    type: 'patch',
+    key: `${GEO_RESIDENCY_KIND.kind}/${name}`,
+    kind: GEO_RESIDENCY_KIND,
+    ref: { name },
+    patch: { spec },
+    reason: 'Drift',
+    policies: namesOf(entriesOf(body)),
+  };
+};
+
+const nulls = (fields: readonly string[]): Readonly<Record<string, null>> => Object.fromEntries(fields.map((field) => [field, null]));
 
 /** Nothing in it is missing, foreign or left over. */
 const isAsWanted = weakMemo2(

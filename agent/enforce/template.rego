@@ -178,6 +178,7 @@ expression_allows(expression, node) if {
 }
 
 # The pod of a DaemonSet: its controller replaces every required term by one that names the node. Bind decides.
+# Only from the controller itself, or untouched since it made the pod.
 daemon_set_pod if {
 	made_by_controller
 	some owner in list_of(subject.metadata, "ownerReferences")
@@ -190,7 +191,13 @@ daemon_set_pod if {
 	}
 }
 
-made_by_controller if operation != "CREATE"
+# Audit knows no operation.
+made_by_controller if not operation in {"CREATE", "UPDATE"}
+
+made_by_controller if {
+	operation == "UPDATE"
+	node_affinity(subject) == node_affinity(input.review.oldObject)
+}
 
 made_by_controller if input.review.userInfo.username == "system:serviceaccount:kube-system:daemon-set-controller"
 

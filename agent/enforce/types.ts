@@ -83,6 +83,17 @@ export type Action =
       readonly policies: readonly string[];
     }
   | {
+      /** Takes away what other writers added to an object that stays: the apply that follows, of the same key, cannot. */
+      readonly type: 'patch';
+      readonly key: string;
+      readonly kind: KindDescriptor;
+      readonly ref: ObjectRef;
+      /** JSON merge patch. */
+      readonly patch: Readonly<Record<string, unknown>>;
+      readonly reason: string;
+      readonly policies: readonly string[];
+    }
+  | {
       readonly type: 'delete';
       readonly key: string;
       readonly kind: KindDescriptor;

@@ -37,6 +37,7 @@ import {
   planNamespaces,
 } from '../../agent/enforce/index.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
+import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
 import { anyPlacement } from './placements.ts';
 
 /** Governed by lock 1 alone, by lock 2 alone, by nothing. */
@@ -152,6 +153,20 @@ const create = (pod: Pod, as: KubeClient = client): Promise<Answer> => answerOf(
 const expectedText = (from: PolicyInput, decision: { violation: string; fix: string }): string =>
   violationMessage({ policies: [from.key], regions, namespace: from.spec.targetNamespace, ...decision });
 
+/** From before the policies: a gated pod may still be given a placement, and one that names a node. */
+const createGatedPods = async (): Promise<void> => {
+  for (const namespace of [LOCK_ONE, LOCK_TWO]) {
+    await until('pods can be created', async () => (await create(podOf(namespace, {}))).admitted);
+    for (const [name, pod] of [
+      ['gated', {}],
+      ['gated-by-name', affinity(byNodeName)],
+    ] as const) {
+      const { metadata, spec } = podOf(namespace, pod, { name });
+      await client.create(POD_KIND, { metadata, spec: { ...spec, schedulingGates: [{ name: 'example.com/gate' }] } }, {}, signal);
+    }
+  }
+};
+
 beforeAll(async () => {
   cluster = await startLocalCluster(
     { name: 'decision', stateDir, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
@@ -159,6 +174,7 @@ beforeAll(async () => {
   );
   client = connect(cluster.kubeconfig);
   for (const name of [LOCK_ONE, LOCK_TWO, WARNED, FREE]) await client.create(NAMESPACE_KIND, { metadata: { name } }, {}, signal);
+  await createGatedPods();
   await runAll(planFloor([], []));
   await govern([POLICY_ONE, POLICY_WARN]);
   await installGatekeeperLock([POLICY_TWO]);
@@ -222,6 +238,26 @@ describe('who may skip the region', () => {
       expect(await create(podOf(namespace, daemonPod), controller)).toMatchObject({ admitted: true });
       expect(await create(podOf(namespace, daemonPod))).toMatchObject({ admitted: false });
       expect(await create(podOf(namespace, affinity(byNodeName)), controller)).toMatchObject({ admitted: false });
+    }
+  });
+
+  it('refuses an update to what a DaemonSet pod looks like, and lets one go that was placed before', async () => {
+    const update = (namespace: string, name: string, spec: DecisionCase['pod']) => {
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+      const body = { metadata: { ownerReferences: daemonSetOwner }, spec: { ...spec, schedulingGates: null } };
+      return answerOf(
+        client.raw({ method: 'PATCH', path, body, contentType: 'application/merge-patch+json', query: { dryRun: 'All' } }, signal),
+      );
+    };
+    for (const [namespace, lock] of [
+      [LOCK_ONE, "ValidatingAdmissionPolicy 'fso-floor-pods-deny'"],
+      [LOCK_TWO, 'admission webhook "validation.gatekeeper.sh"'],
+    ] as const) {
+      const moved = await update(namespace, 'gated', affinity(byNodeName));
+      expect(moved).toMatchObject({ admitted: false });
+      expect(moved.text).toContain(lock);
+      expect(moved.text).toContain('selects a node by name, not by region');
+      expect(await update(namespace, 'gated-by-name', {})).toMatchObject({ admitted: true });
     }
   });
 
@@ -410,56 +446,25 @@ describe('what the cluster says of the plans', () => {
     expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
   });
 
-  const FLOOR_TAMPERING = [
-    [ADMISSION_POLICY_KIND, { matchConditions: [{ name: 'never', expression: 'false' }] }],
-    [ADMISSION_POLICY_KIND, { failurePolicy: 'Ignore' }],
-    [ADMISSION_POLICY_KIND, { validations: [{ expression: 'true' }] }],
-    [ADMISSION_POLICY_KIND, { matchConstraints: { objectSelector: { matchLabels: { app: 'no' } } } }],
-    [
-      ADMISSION_POLICY_KIND,
-      { matchConstraints: { excludeResourceRules: [{ apiGroups: [''], apiVersions: ['*'], operations: ['*'], resources: ['pods'] }] } },
-    ],
-    [
-      ADMISSION_POLICY_KIND,
-      {
-        matchConstraints: {
-          resourceRules: [
-            { apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['pods'], resourceNames: ['x'] },
-          ],
-        },
-      },
-    ],
-    [ADMISSION_POLICY_BINDING_KIND, { validationActions: ['Audit'] }],
-    [ADMISSION_POLICY_BINDING_KIND, { matchResources: { namespaceSelector: { matchLabels: { app: 'no' } } } }],
-    [
-      ADMISSION_POLICY_BINDING_KIND,
-      { matchResources: { resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['DELETE'], resources: ['pods'] }] } },
-    ],
-  ] as const;
-
   it.each(FLOOR_TAMPERING)('puts a floor object back, in one round: %#', async (kind, spec) => {
-    await client.mergePatch(kind, { name: 'fso-floor-pods-deny' }, { spec }, signal);
+    const { object } = await client.mergePatch(kind, { name: 'fso-floor-pods-deny' }, { spec }, signal);
     const actions = await floorRound();
     expect(actions).not.toEqual([]);
     await runAll(actions);
     expect(await floorRound()).toEqual([]);
+    // Not made anew: a new binding does not judge at once.
+    expect((await client.get(kind, { name: 'fso-floor-pods-deny' }, signal))?.metadata.uid).toBe(object.metadata.uid);
   });
-
-  const CONSTRAINT_TAMPERING = [
-    { enforcementAction: 'dryrun' },
-    { match: { namespaces: [] } },
-    { match: { labelSelector: { matchLabels: { app: 'no' } } } },
-    { match: { excludedNamespaces: [LOCK_TWO] } },
-    { parameters: { regions: ['us-east-1'] } },
-  ];
 
   it.each(CONSTRAINT_TAMPERING)('puts a constraint back, in one round: %j', async (spec) => {
     const [constraint] = await client.list(GEO_RESIDENCY_KIND, {}, signal);
-    await client.mergePatch(GEO_RESIDENCY_KIND, { name: constraint?.metadata.name ?? '' }, { spec }, signal);
+    const ref = { name: constraint?.metadata.name ?? '' };
+    await client.mergePatch(GEO_RESIDENCY_KIND, ref, { spec }, signal);
     const actions = await gatekeeperRound([POLICY_TWO]);
     expect(actions).not.toEqual([]);
     await runAll(actions);
     expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
+    expect((await client.get(GEO_RESIDENCY_KIND, ref, signal))?.metadata.uid).toBe(constraint?.metadata.uid);
     await until('lock 2 refuses again', async () => !(await create(podOf(LOCK_TWO, {}))).admitted);
   });
 
