@@ -30,7 +30,7 @@ export class ConstraintPace {
     now: number,
   ): { actions: Actions; waitMs: number | undefined } {
     const wanted = new Map(plan.governance.constraints.map((constraint) => [`K8sGeoResidency/${constraint.name}`, constraint]));
-    // All steps of a key go together: one that is made anew must not stay away.
+    // All steps of a key go together: a repair must not be cut in two.
     const urgent = new Set(plan.gatekeeper.filter(({ type, reason }) => type === 'delete' || reason === 'Drift').map(({ key }) => key));
     const waiting = new Map<string, number>();
     for (const { key } of plan.gatekeeper) {
