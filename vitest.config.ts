@@ -14,6 +14,8 @@ export default defineConfig({
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'test/{integration,e2e}/**'],
           testTimeout: 20_000,
+          // No test file changes what others see: sharing the modules saves a third of the time.
+          isolate: false,
         },
       },
       {
