@@ -2,7 +2,7 @@ import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
-import type { PolicyInput } from '../enforce/index.ts';
+import { isFloorName, type PolicyInput } from '../enforce/index.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import { clusterFacts } from '../observe/cluster-facts.ts';
 import type { EventSink } from '../observe/event-sink.ts';
@@ -96,7 +96,7 @@ export class Controller {
       {
         client: deps.client,
         clock: deps.clock,
-        floor: { isFloorPolicy: (name) => name.startsWith('fso-floor-') },
+        floor: { isFloorPolicy: isFloorName },
         bindGate: deps.capabilities.bindGate,
         concurrency: 16,
         patienceMs: 10_000,

@@ -17,6 +17,7 @@ import {
   planGatekeeper,
   planGovernance,
   planNamespaces,
+  TEMPLATE_NAME,
 } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
 
@@ -102,8 +103,6 @@ export const planCluster = (view: ClusterView, capabilities: Capabilities, now: 
     constraintEnforced: (name) => enforced.has(name),
   };
 };
-
-const TEMPLATE_NAME = 'k8sgeoresidency';
 
 const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
   objects.map(({ metadata }) => `${kind}/${metadata.name}`);

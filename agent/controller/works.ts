@@ -2,7 +2,7 @@ import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/sh
 import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
 import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
-import { type Action, CONSTRAINT_KIND, type ConstraintEntry, type ConstraintSpec } from '../enforce/index.ts';
+import { type Action, CONSTRAINT_KIND, entriesOf } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
 import type { Work } from './work-pool.ts';
@@ -104,8 +104,6 @@ const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], c
   };
 };
 
-const entriesOf = (parameters: unknown): readonly ConstraintEntry[] => (parameters as ConstraintSpec['parameters'])?.policies ?? [];
-
 /**
  * Keys of the policies that something in the cluster still enforces. Lock 2 is only looked at while it can be written
  * to: not where Gatekeeper is gone, nor at constraints whose writes keep failing (`stuck`); later rounds clean those up.
@@ -113,7 +111,7 @@ const entriesOf = (parameters: unknown): readonly ConstraintEntry[] => (paramete
 const enforcedPolicies = (plan: Pick<ClusterPlan, 'namespaces'>, view: ClusterView, stuck: ReadonlySet<string>): ReadonlySet<string> => {
   const labelled = view.namespaces.list().flatMap(policiesOfNamespace);
   const writable = view.templates.served ? view.constraints.list().filter((constraint) => isWritable(constraint, stuck)) : [];
-  const constrained = writable.flatMap(({ spec }) => entriesOf(spec?.parameters).map(({ name }) => name));
+  const constrained = writable.flatMap((constraint) => entriesOf(constraint).map(({ name }) => name));
   return new Set([...plan.namespaces.flatMap((action) => action.policies), ...labelled, ...constrained]);
 };
 

@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-
-/** Orders by UTF-16 code units: the same on every machine, whatever its locale. */
-export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+import { byText } from '@fso/shared/compile';
 
 /** Sorted, without duplicates. */
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);

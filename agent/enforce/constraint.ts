@@ -1,6 +1,7 @@
 import { LABELS } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { byText, sortedSet } from './compare.ts';
+import { sortedSet } from './compare.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 import { shortHash } from './labels.ts';
 

@@ -51,8 +51,13 @@ const VALIDATION_ACTIONS: Readonly<Record<FloorAction, readonly string[]>> = {
   dryrun: ['Audit'],
 };
 
+const FLOOR_PREFIX = 'fso-floor-';
+
+/** Whether a policy or binding is named as one of the floor's. */
+export const isFloorName = (name: string): boolean => name.startsWith(FLOOR_PREFIX);
+
 const podConcern = (action: FloorAction): Concern => ({
-  name: `fso-floor-pods-${action}`,
+  name: `${FLOOR_PREFIX}pods-${action}`,
   action,
   rules: [{ apiGroups: [''], resources: ['pods'], operations: ['CREATE', 'UPDATE'] }],
   variables: podVariables,
@@ -63,7 +68,7 @@ const podConcern = (action: FloorAction): Concern => ({
 
 /** Always a warning: a mutating webhook may still mend the pods, and the pod is what counts. */
 const workloadConcern = (action: FloorAction): Concern => ({
-  name: `fso-floor-workloads-${action}`,
+  name: `${FLOOR_PREFIX}workloads-${action}`,
   action,
   rules: [
     { apiGroups: ['apps'], resources: ['deployments', 'replicasets', 'statefulsets', 'daemonsets'], operations: ['CREATE', 'UPDATE'] },
@@ -77,7 +82,7 @@ const workloadConcern = (action: FloorAction): Concern => ({
 });
 
 const BIND_GATE: Concern = {
-  name: 'fso-floor-bindings-deny',
+  name: `${FLOOR_PREFIX}bindings-deny`,
   action: 'deny',
   rules: [{ apiGroups: [''], resources: ['pods/binding', 'bindings'], operations: ['CREATE'] }],
   variables: bindingVariables,
@@ -175,7 +180,7 @@ export const planFloor = (
   const names = new Set(all.map((concern) => concern.name));
   const stale = (kind: KindDescriptor, observed: readonly KubeObject[]): Action[] =>
     observed
-      .filter(({ metadata }) => metadata.labels?.[LABELS.component] === 'floor' && metadata.name.startsWith('fso-floor-'))
+      .filter(({ metadata }) => metadata.labels?.[LABELS.component] === 'floor' && isFloorName(metadata.name))
       .filter(({ metadata }) => !names.has(metadata.name))
       .map(({ metadata }) => deleteAction(kind, metadata.name, 'Leave'));
   return [

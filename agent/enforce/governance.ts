@@ -1,6 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
-import { matchesNamespace } from '@fso/shared/compile';
-import { byText, sameItems, sortedSet, weakMemo } from './compare.ts';
+import { byText, matchesNamespace } from '@fso/shared/compile';
+import { sameItems, sortedSet, weakMemo } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
 import type { ConstraintEntry } from './kinds.ts';
 import { isGlob, isUngovernable, protectedFrom } from './system-namespaces.ts';

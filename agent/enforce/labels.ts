@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { byText } from './compare.ts';
+import { byText } from '@fso/shared/compile';
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const MAX_LABEL_VALUE = 63;

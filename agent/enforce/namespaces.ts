@@ -8,8 +8,8 @@ import {
   floorRegionsAnnotation,
   LABELS,
 } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
-import { byText } from './compare.ts';
 import { joined, labelSafe, regionsLabel, timeLabel, timeText } from './labels.ts';
 import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOutcome } from './types.ts';
 

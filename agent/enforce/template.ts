@@ -5,6 +5,9 @@ import type { Template } from './kinds.ts';
 
 const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
 
+/** Gatekeeper wants the template named as the plural of the kind that it makes. */
+export const TEMPLATE_NAME: string = GEO_RESIDENCY_KIND.plural;
+
 /**
  * The ConstraintTemplate of lock 2. Rego only: with both engines in one template CEL would win and the Rego never run,
  * and lock 1 is CEL already.
@@ -14,7 +17,7 @@ const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
 export const desiredTemplate = (): Template => ({
   apiVersion: CONSTRAINT_TEMPLATE_KIND.apiVersion,
   kind: CONSTRAINT_TEMPLATE_KIND.kind,
-  metadata: { name: GEO_RESIDENCY_KIND.plural, labels: { [LABELS.component]: 'template' } },
+  metadata: { name: TEMPLATE_NAME, labels: { [LABELS.component]: 'template' } },
   spec: {
     crd: { spec: { names: { kind: GEO_RESIDENCY_KIND.kind }, validation: { openAPIV3Schema: PARAMETERS } } },
     targets: [{ target: 'admission.k8s.gatekeeper.sh', code: [{ engine: 'Rego', source: { version: 'v1', rego: REGO } }] }],

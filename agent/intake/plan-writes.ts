@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ANNOTATIONS, API_VERSION, LABELS, policyKey, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, policyKey, type SovereignPolicy } from '@fso/shared/api';
 import { byText, type CompiledPolicy } from '@fso/shared/compile';
 
 /** One policy as it shall stand in the cluster. */
@@ -26,9 +26,6 @@ export interface WritePlan {
 
 /** Value of {@link LABELS.managedBy} on what came from Git. */
 const HUB = 'hub';
-
-/** Whether a live policy came from Git. */
-export const isHubManaged = (policy: SovereignPolicy): boolean => policy.metadata.labels?.[LABELS.managedBy] === HUB;
 
 export const liveKey = ({ metadata }: SovereignPolicy): string => policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
 
@@ -72,7 +69,7 @@ const planOne = (
     const body = bodyOf(desired);
     return live !== undefined && isAsDesired(live, body) ? undefined : { type: 'apply', key, body };
   }
-  const gone = live !== undefined && isHubManaged(live) && live.metadata.namespace === SYSTEM_NAMESPACE;
+  const gone = live !== undefined && isHubManaged(live);
   return gone ? { type: 'delete', key, live } : undefined;
 };
 

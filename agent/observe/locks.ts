@@ -1,7 +1,7 @@
 import type { FloorAction, LockState, SovereignPolicyStatus } from '@fso/shared/api';
 import type { WorkFailure } from '../controller/work-pool.ts';
 import { isAlert } from '../controller/work-pool.ts';
-import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import { type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
 import type { ProbeState } from './prober.ts';
 
 export interface LockFacts {
@@ -59,10 +59,8 @@ const takesPart = ({ policy, outcome }: Subject, input: LockInput, actions: read
 /** Whether the last written status speaks of the very same governance. */
 const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   previous?.observedGeneration === policy.generation &&
-  sameList(previous.effectiveRegions ?? [], outcome.regions) &&
-  sameList(previous.namespaces ?? [], outcome.namespaces);
-
-const sameList = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((item, i) => item === b[i]);
+  sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
+  sameItems(previous.namespaces ?? [], outcome.namespaces);
 
 const isLockOne = (failure: WorkFailure): boolean =>
   /^(Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\//.test(failure.key);

@@ -1,5 +1,5 @@
 import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
-import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, isHubManaged, LABELS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -159,9 +159,9 @@ const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key:
 
 const keyOf = ({ metadata }: SovereignPolicy): ObjectKey => `${metadata.namespace ?? ''}/${metadata.name}`;
 
-/** Only what stands in the agent's own namespace came from the hub; anybody may write the label elsewhere. */
-export const toPolicyInput = ({ metadata, spec }: SovereignPolicy): PolicyInput => {
-  const isHub = metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
+export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
+  const { metadata, spec } = policy;
+  const isHub = isHubManaged(policy);
   return {
     key: `${metadata.namespace ?? ''}/${metadata.name}`,
     namespace: metadata.namespace ?? '',

@@ -1,3 +1,4 @@
+import { LABELS, SYSTEM_NAMESPACE } from './names.ts';
 import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
 /** The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
@@ -27,3 +28,7 @@ export interface SovereignPolicy extends KubeObject {
   spec: SovereignPolicySpec;
   status?: SovereignPolicyStatus;
 }
+
+/** Whether a policy came from Git: only in the agent's own namespace does the label say so, elsewhere anybody may write it. */
+export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
+  metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
