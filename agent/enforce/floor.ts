@@ -1,12 +1,12 @@
-import { FIELD_MANAGERS, FLOOR_LABEL_VALUE, type FloorAction, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
+import { FLOOR_LABEL_VALUE, type FloorAction, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
-  type KindDescriptor,
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { covers, isPlain, weakMemo, weakMemo2 } from './compare.ts';
+import { planAdmissionObjects } from './admission-policies.ts';
+import { weakMemo } from './compare.ts';
 import {
   AUDIT_VALUE,
   BINDING_FIX,
@@ -158,17 +158,10 @@ export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
   return [...all.map(policyOf), ...all.map(bindingOf)];
 };
 
-/** Fields with which an other writer could narrow what is judged; they have no defaults, and apply cannot remove them. */
-const OPENINGS: readonly string[] = ['matchConditions', 'paramKind', 'paramRef'];
-
-/** Lists that the API server merges item by item: apply cannot remove what an other writer put there. */
-const MERGED_LISTS: readonly string[] = ['variables', 'validationActions'];
-
 /**
- * What the floor needs to be as it should: missing objects are made, changed ones put back. What someone added to
- * an object, and server-side apply cannot take away, is patched away first; the object itself stays, and goes on judging.
+ * What the floor needs to be as it should.
  *
- * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as the floor's
+ * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
  * @param bindings likewise
  */
 export const planFloor = (
@@ -177,68 +170,9 @@ export const planFloor = (
   options: FloorOptions = {},
 ): Action[] => {
   const all = concerns(options);
-  const names = new Set(all.map((concern) => concern.name));
-  const stale = (kind: KindDescriptor, observed: readonly KubeObject[]): Action[] =>
-    observed
-      .filter(({ metadata }) => metadata.labels?.[LABELS.component] === 'floor' && isFloorName(metadata.name))
-      .filter(({ metadata }) => !names.has(metadata.name))
-      .map(({ metadata }) => deleteAction(kind, metadata.name, 'Leave'));
-  return [
-    ...all.flatMap((concern) => planObject(ADMISSION_POLICY_KIND, policyOf(concern), policies)),
-    ...all.flatMap((concern) => planObject(ADMISSION_POLICY_BINDING_KIND, bindingOf(concern), bindings)),
-    ...stale(ADMISSION_POLICY_BINDING_KIND, bindings),
-    ...stale(ADMISSION_POLICY_KIND, policies),
-  ];
+  return planAdmissionObjects({
+    policies: { kind: ADMISSION_POLICY_KIND, desired: all.map(policyOf), observed: policies },
+    bindings: { kind: ADMISSION_POLICY_BINDING_KIND, desired: all.map(bindingOf), observed: bindings },
+    isOurs: isFloorName,
+  });
 };
-
-const deleteAction = (kind: KindDescriptor, name: string, reason: string): Action => ({
-  type: 'delete',
-  key: `${kind.kind}/${name}`,
-  kind,
-  ref: { name },
-  reason,
-  policies: [],
-});
-
-const planObject = (kind: KindDescriptor, body: ValidatingAdmissionPolicy, observed: readonly ValidatingAdmissionPolicy[]): Action[] => {
-  const { name } = body.metadata;
-  const present = observed.find((object) => object.metadata.name === name);
-  if (present !== undefined && isAsWanted(present, body)) return [];
-  const apply: Action = {
-    type: 'apply',
-    key: `${kind.kind}/${name}`,
-    kind,
-    body,
-    fieldManager: FIELD_MANAGERS.floor,
-    reason: present === undefined ? 'Install' : 'Drift',
-    policies: [],
-  };
-  if (present === undefined || !hasAdditions(present, body)) return [apply];
-  const patch = { spec: withoutAdditions(present, body) };
-  return [{ type: 'patch', key: apply.key, kind, ref: { name }, patch, reason: 'Drift', policies: [] }, apply];
-};
-
-const hasAdditions = ({ spec }: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean =>
-  OPENINGS.some((field) => isSet(spec?.[field])) || MERGED_LISTS.some((field) => hasForeignItem(spec?.[field], body.spec?.[field]));
-
-/** Lists that differ go along in full: the object must be valid without what is removed, e.g. expressions that read a `paramKind`. */
-const withoutAdditions = ({ spec }: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): Readonly<Record<string, unknown>> =>
-  Object.fromEntries([
-    ...OPENINGS.filter((field) => isSet(spec?.[field])).map((field) => [field, null]),
-    ...Object.entries(body.spec ?? {}).filter(([field, value]) => Array.isArray(value) && !covers(spec?.[field], value)),
-  ]);
-
-const isAsWanted = weakMemo2(
-  (present: ValidatingAdmissionPolicy, body: ValidatingAdmissionPolicy): boolean => !hasAdditions(present, body) && covers(present, body),
-);
-
-const isSet = (value: unknown): boolean => !covers(value, []);
-
-const hasForeignItem = (actual: unknown, wanted: unknown): boolean => {
-  const known = new Set(itemsOf(wanted).map(identityOf));
-  return itemsOf(actual).some((item) => !known.has(identityOf(item)));
-};
-
-const itemsOf = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : []);
-
-const identityOf = (item: unknown): unknown => (isPlain(item) ? item['name'] : item);
