@@ -1,10 +1,10 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, EventRecorder, type KubeClient, runAsLeader } from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
-import { bootstrapCluster, keepInstalled } from './bootstrap.ts';
+import { bootstrapCluster, keepInstalled, whoAmI } from './bootstrap.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller/controller.ts';
-import { type Capabilities, capabilitiesOf } from './controller/plan.ts';
+import { type ClusterSettings, capabilitiesOf } from './controller/plan.ts';
 import { healthListener } from './health.ts';
 import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { EventSink } from './observe/event-sink.ts';
@@ -112,13 +112,13 @@ const untilEnded = async (running: Running, signal: AbortSignal, end: () => Prom
 
 const runAgent = async (running: Running, signal: AbortSignal): Promise<void> => {
   const { client, deps, phase, config } = running;
-  const capabilities = await prepare(running, signal);
+  const settings = await prepare(running, signal);
   const view = new ClusterView(createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal));
   phase.problem = 'caches are not filled yet';
   await view.ready(signal);
-  deps.logger.info({ kubernetesVersion: capabilities.kubernetesVersion }, 'caches filled');
+  deps.logger.info({ kubernetesVersion: settings.capabilities.kubernetesVersion, user: settings.trust.agent }, 'caches filled');
   phase.problem = undefined;
-  const lead = (leaderSignal: AbortSignal): Promise<void> => enforce(running, { view, capabilities }, leaderSignal);
+  const lead = (leaderSignal: AbortSignal): Promise<void> => enforce(running, { view, ...settings }, leaderSignal);
   if (!config.leaderElection) return lead(signal);
   const { leaseDurationMs, identity } = config;
   const lease = {
@@ -136,13 +136,14 @@ const runAgent = async (running: Running, signal: AbortSignal): Promise<void> =>
 };
 
 /** Tries until the cluster has what the agent stands on. */
-const prepare = async ({ client, deps, phase }: Running, signal: AbortSignal): Promise<Capabilities> => {
+const prepare = async ({ client, config, deps, phase }: Running, signal: AbortSignal): Promise<ClusterSettings> => {
   const backoff = createBackoff({ baseMs: 500, maxMs: 30_000, minMs: 100, random: deps.random });
   for (;;) {
     try {
       const version = await client.version(signal);
       await bootstrapCluster(client, deps.clock, signal);
-      return capabilitiesOf(version);
+      const trust = { agent: await whoAmI(client, signal), binders: config.trustedBinders, nodeLabelers: config.trustedNodeLabelers };
+      return { capabilities: capabilitiesOf(version), trust };
     } catch (error) {
       signal.throwIfAborted();
       const retryInMs = backoff.next();
@@ -154,7 +155,7 @@ const prepare = async ({ client, deps, phase }: Running, signal: AbortSignal): P
 };
 
 /** The term of a leader: enforces, and streams where there is a hub. */
-const enforce = async (running: Running, known: { view: ClusterView; capabilities: Capabilities }, signal: AbortSignal): Promise<void> => {
+const enforce = async (running: Running, known: ClusterSettings & { view: ClusterView }, signal: AbortSignal): Promise<void> => {
   const { config, deps, client, observatory, metrics, phase } = running;
   const { clock, logger, random } = deps;
   const recorder = new EventRecorder({ client, component: 'fso-agent', instance: config.identity, logger, clock });

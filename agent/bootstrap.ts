@@ -34,6 +34,24 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
   }
 };
 
+/**
+ * The user name under which the API server knows this agent.
+ *
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
+ */
+export const whoAmI = async (client: KubeClient, signal: AbortSignal): Promise<string> => {
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const { object } = await client.raw<SelfSubjectReview>({ method: 'POST', path, body }, signal);
+  const username = object.status?.userInfo?.username;
+  if (username === undefined) throw new Error('the API server does not say who this agent is');
+  return username;
+};
+
+interface SelfSubjectReview {
+  readonly status?: { readonly userInfo?: { readonly username?: string } };
+}
+
 const isServed = async (client: KubeClient, signal: AbortSignal): Promise<boolean> => {
   try {
     const path = `/apis/${API_VERSION}/${SOVEREIGN_POLICY_KIND.plural}`;

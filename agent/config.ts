@@ -16,6 +16,25 @@ import { z } from 'zod';
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const Millis = z.coerce.number().int().min(1).max(3_600_000);
 
+/** Comma separated names. */
+const Names = z
+  .string()
+  .max(4096)
+  .transform((text) =>
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  )
+  .pipe(
+    z.array(
+      z
+        .string()
+        .regex(/^[\w.:@/\\-]+$/, 'must be user names, separated by commas')
+        .max(253),
+    ),
+  );
+
 /** An authorization header can carry nothing else, and the hub takes nothing else. */
 const Token = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters of ASCII without spaces');
 
@@ -23,6 +42,16 @@ const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL
   const url = URL.parse(text);
   return url?.protocol !== 'ws:' || isLoopback(url.hostname);
 }, 'would send the token in the clear to another machine: use wss://');
+
+/** The default scheduler's user name (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles). */
+const DEFAULT_BINDERS: readonly string[] = ['system:kube-scheduler'];
+
+/** Who tells a cluster where its nodes are: the cloud's own controllers. */
+const DEFAULT_NODE_LABELERS: readonly string[] = [
+  'system:cloud-controller-manager',
+  'system:serviceaccount:kube-system:cloud-controller-manager',
+  'system:serviceaccount:kube-system:cloud-node-controller',
+];
 
 /** The environment of `fso-agent`, as the program reads it. */
 const AgentEnvironment = z
@@ -37,6 +66,12 @@ const AgentEnvironment = z
     FSO_HUB_CA_FILE: z.string().min(1).optional().describe('PEM file with the CA of the hub.'),
     FSO_LISTEN: Address.prefault('127.0.0.1:8081').describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
     FSO_IDENTITY: z.string().min(1).max(253).optional().describe('Name in the leader election (host name and process id).'),
+    FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).describe(
+      `User names that may bind pods to nodes in governed namespaces (${DEFAULT_BINDERS.join(',')}).`,
+    ),
+    FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).describe(
+      'User names, or group:<name>, that may set the region of a node (the cloud controllers; a kubelet for its own node when it registers).',
+    ),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('trace … silent (info).'),
     FSO_LEADER_ELECTION: Flag.default(true).describe('Whether replicas elect a leader by Lease (true).'),
     FSO_LEASE_DURATION_MS: Millis.default(15_000).describe('How long a leader that vanished keeps its lease (15000).'),
@@ -69,6 +104,8 @@ export interface AgentConfig {
   /** Waits after the first and the second failure of a write. */
   readonly retryMs: readonly [number, number];
   readonly gatekeeperGraceMs: number;
+  readonly trustedBinders: readonly string[];
+  readonly trustedNodeLabelers: readonly string[];
 }
 
 /**
@@ -95,6 +132,8 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
     leaseDurationMs: variables.FSO_LEASE_DURATION_MS,
     retryMs: [variables.FSO_RETRY_FIRST_MS, variables.FSO_RETRY_SECOND_MS],
     gatekeeperGraceMs: variables.FSO_GATEKEEPER_GRACE_MS,
+    trustedBinders: variables.FSO_TRUSTED_BINDERS,
+    trustedNodeLabelers: variables.FSO_TRUSTED_NODE_LABELERS,
   };
 };
 

@@ -17,19 +17,18 @@ import type { ClusterView } from '../observe/view.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
 import { ConstraintPace } from './constraint-pace.ts';
 import { Notices } from './notices.ts';
-import { type Capabilities, type ClusterPlan, planCluster } from './plan.ts';
+import { type ClusterPlan, type ClusterSettings, planCluster } from './plan.ts';
 import { ProbeTargets } from './probe-targets.ts';
 import { StatusBook, type StatusResult } from './statuses.ts';
 import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, statusWork, type WorkContext } from './works.ts';
 
-export interface ControllerDeps {
+export interface ControllerDeps extends ClusterSettings {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
-  readonly capabilities: Capabilities;
   readonly observatory: LiveObservatory;
   readonly events: EventSink;
   readonly metrics: AgentMetrics;
@@ -139,7 +138,7 @@ export class Controller {
     const { clock, metrics, view, capabilities } = this.#deps;
     const started = clock.monotonicMs();
     const now = clock.now();
-    const plan = planCluster(view, capabilities, now, this.#plan);
+    const plan = planCluster(view, this.#deps, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#unprovenSince.size, started);
     if (lockTwo.waitMs !== undefined) this.#wake(lockTwo.waitMs);

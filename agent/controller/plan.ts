@@ -18,6 +18,7 @@ import {
   planGovernance,
   planNamespaces,
   TEMPLATE_NAME,
+  type Trust,
 } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
 
@@ -35,6 +36,12 @@ export const capabilitiesOf = (kubernetesVersion: string): Capabilities => {
   const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
   return { kubernetesVersion, floor: atLeast(30), bindGate: atLeast(35) };
 };
+
+/** What the enforcing side knows of its cluster from the start. */
+export interface ClusterSettings {
+  readonly capabilities: Capabilities;
+  readonly trust: Trust;
+}
 
 /** Everything that one look at the cluster says has to be done, before anything is done. */
 export interface ClusterPlan {
@@ -59,7 +66,12 @@ export interface ClusterPlan {
  *
  * @param previous the plan of the round before: what it had in place and is gone now was taken away by someone else
  */
-export const planCluster = (view: ClusterView, capabilities: Capabilities, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
+export const planCluster = (
+  view: ClusterView,
+  { capabilities }: ClusterSettings,
+  now: Date,
+  previous: ClusterPlan | undefined,
+): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
   const governance = planGovernance(policies, namespaces, now, previous?.governance);

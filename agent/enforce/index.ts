@@ -7,4 +7,5 @@ export { EXPIRY_WARNING_DAYS, planGovernance } from './governance.ts';
 export type * from './kinds.ts';
 export { planNamespaces } from './namespaces.ts';
 export { TEMPLATE_NAME } from './template.ts';
+export type { Trust } from './trust.ts';
 export type * from './types.ts';

@@ -1,5 +1,17 @@
 import { REGION_LABEL } from '../api/index.ts';
 
+/** What is wrong with a Binding; the same texts in CEL and Rego. Asked in this order. */
+export const BINDING_VIOLATIONS = {
+  legacy: 'the legacy bindings route bypasses the bind gate',
+  noNode: 'the binding does not name a node',
+  binder: (user: string): string => `user "${user}" is not trusted to bind pods`,
+  unknown: (node: string): string => `node "${node}" has no known region`,
+  region: (node: string, region: string): string => `node "${node}" is in region "${region}"`,
+} as const;
+
+/** How to mend a refused Binding. */
+export const BINDING_FIX = 'bind the pod through the scheduler to a node of an allowed region';
+
 /**
  * What is wrong with a pod. The CEL and Rego implementations say the same, word for word, so each text is constant
  * but for the name of the place (`spec.nodeSelector`, `required node affinity term 2`) and the region.

@@ -48,6 +48,8 @@ export class AgentWorld {
       leaseDurationMs: 3_000,
       retryMs: [200, 400],
       gatekeeperGraceMs: 5_000,
+      trustedBinders: ['system:kube-scheduler'],
+      trustedNodeLabelers: [],
       ...changes,
     };
     const agent = await startAgent(config, { logger: createLogger({ name: identity, level: config.logLevel }) }, this.signal);

@@ -1,0 +1,20 @@
+import { mapLimit } from '@fso/shared/runtime';
+import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
+import { type AgentWorld, eventually } from '../support/agent-world.ts';
+
+const IN_FLIGHT = 16;
+const PATIENCE_MS = 300_000;
+
+/**
+ * Makes namespaces `<prefix>0`, `<prefix>1` … and waits for their service accounts: without one a namespace takes no pod, nor a
+ * probe, and the controller manager takes its time for hundreds of them, which would be measured and nothing else.
+ */
+export const makeNamespaces = async (world: AgentWorld, prefix: string, count: number): Promise<string[]> => {
+  const names = Array.from({ length: count }, (_item, index) => `${prefix}${index}`);
+  await mapLimit(names, IN_FLIGHT, (name) => world.makeNamespace(name));
+  await eventually(async () => {
+    const accounts = await world.client.list(SERVICE_ACCOUNT_KIND, { fieldSelector: 'metadata.name=default' }, world.signal);
+    return accounts.filter(({ metadata }) => metadata.namespace?.startsWith(prefix)).length >= count;
+  }, PATIENCE_MS);
+  return names;
+};

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { LocalCluster } from '@fso/clusters/local';
+import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
+import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { eventually } from './agent-world.ts';
+
+const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
+const READY_MS = 60_000;
+
+/** An agent as on a real cluster: a process of its own, under its service account, with the rights of deploy/agent/rbac.yaml. */
+export interface AgentProcess {
+  /** Of its listener with /healthz, /readyz and /metrics. */
+  readonly url: string;
+  readonly pid: number;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export interface AgentProcessOptions {
+  /** Folder for its kubeconfig and its log. */
+  readonly folder: string;
+  /** More settings, e.g. those of a hub. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts an agent and returns once its first round is done. */
+export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {} }: AgentProcessOptions): Promise<AgentProcess> => {
+  const kubeconfig = join(folder, `agent-${cluster.name}.kubeconfig`);
+  await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
+  const port = await freePort();
+  const program: Program = startProgram({
+    name: `agent-${cluster.name}`,
+    command: [PROGRAM],
+    // The lease of an agent that was killed must not hold the next one up for long.
+    env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '3000', ...env },
+    logFile: join(folder, `agent-${cluster.name}.log`),
+  });
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await eventually(async () => {
+      program.assertRunning();
+      return (await fetch(`${url}/readyz`)).ok;
+    }, READY_MS);
+  } catch (error) {
+    await program.stop('SIGKILL');
+    throw error;
+  }
+  return { url, pid: program.pid, stop: (signal) => program.stop(signal) };
+};
