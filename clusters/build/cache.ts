@@ -17,14 +17,14 @@ export function buildFlags(module: ToolModule): string[] {
   return ['-trimpath', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
 }
 
-/** Everything that decides what a build gives: declared versions, checksums, flags, platform. */
+/** Everything that decides what a build gives: declared versions, checksums, flags, platform, and own source. */
 export function toolFolder(module: ToolModule): string {
   const hash = createHash('sha256')
     .update(readGoMod(module))
     .update(readFileSync(join(module.dir, 'go.sum')))
-    .update(JSON.stringify([buildFlags(module), module.programs, module.files, process.platform, process.arch]))
-    .digest('hex');
-  return `${module.name}-${toolVersion(module)}-${hash.slice(0, 8)}`;
+    .update(JSON.stringify([buildFlags(module), module.programs, module.files, process.platform, process.arch]));
+  for (const file of module.sources ?? []) hash.update(`${file}\0`).update(readFileSync(join(module.dir, file)));
+  return `${module.name}-${toolVersion(module)}-${hash.digest('hex').slice(0, 8)}`;
 }
 
 const expected = (module: ToolModule): string[] => [...Object.keys(module.programs), ...Object.keys(module.files)];

@@ -13,6 +13,8 @@ export interface ToolModule {
   readonly upstream: string;
   /** Program name → package path. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Go files in `dir`, where the program is this repository's own; absent for programs of the upstream. */
+  readonly sources?: readonly string[];
   /** Files of the upstream's module that are kept beside the programs: name here → path there. */
   readonly files: Readonly<Record<string, string>>;
   /** Linker flags for a version, beyond those that all share. */
@@ -68,7 +70,10 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     name: 'gatekeeper',
     dir: join(clusters, 'local', 'tools', 'gatekeeper'),
     upstream: 'github.com/open-policy-agent/gatekeeper/v3',
-    programs: { gatekeeper: 'github.com/open-policy-agent/gatekeeper/v3' },
+    programs: {
+      gatekeeper: 'github.com/open-policy-agent/gatekeeper/v3',
+      gator: 'github.com/open-policy-agent/gatekeeper/v3/cmd/gator',
+    },
     files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
     linkerFlags: none,
   },

@@ -74,6 +74,11 @@ export const CASES: readonly DecisionCase[] = [
   { name: 'two In that meet elsewhere', pod: required(on('In', 'us-east-1', 'eu-west-1'), on('In', 'us-east-1')), admitted: false },
   { name: 'Gt is unbounded', pod: required(on('Gt', '1')), admitted: false },
   { name: 'Lt cut by In', pod: required(on('Lt', '9'), on('In', 'eu-west-1')), admitted: true },
+  {
+    name: 'Gt before In: the region named is the first of In',
+    pod: required(on('Gt', 'us-west-2'), on('In', 'us-east-1', 'us-west-2')),
+    admitted: false,
+  },
   { name: 'only an empty term', pod: affinity({}), admitted: true },
   { name: 'an empty term beside an allowed one', pod: affinity({}, term(on('In', 'eu-west-1'))), admitted: true },
   { name: 'an empty term beside a free one', pod: affinity({}, term(other)), admitted: false },

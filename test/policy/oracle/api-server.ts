@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startLocalCluster } from '@fso/clusters/local';
+import { SovereignPolicySpec } from '@fso/shared/api';
+import { createKubeClient, KubeApiError, type KubeClient, NAMESPACE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { runAction } from '../../../agent/enforce/apply.ts';
+import { type Action, type PolicyInput, planFloor, planGovernance, planNamespaces } from '../../../agent/enforce/index.ts';
+import { POLICY_NAMESPACE, policyName, WORLDS } from './cases.ts';
+import type { Implementation, OracleCase } from './types.ts';
+
+/** The floor's pod policy, on a real API server. */
+export interface ApiServer extends Implementation {
+  close(): Promise<void>;
+}
+
+const CONCURRENCY = 24;
+const READY_MS = 60_000;
+/** The policy, with its binding, that decides on pods; others of the floor judge other things, or the same by other means. */
+const POD_POLICY = 'fso-floor-pods-deny';
+const DENIED_BY = `ValidatingAdmissionPolicy '${POD_POLICY}' with binding '${POD_POLICY}' denied request: `;
+
+const POLICIES: readonly PolicyInput[] = WORLDS.flatMap((world) =>
+  Object.entries(world.lists).map(([list, regions]) => ({
+    key: `${POLICY_NAMESPACE}/${policyName(world, list)}`,
+    namespace: POLICY_NAMESPACE,
+    name: policyName(world, list),
+    managedBy: 'local' as const,
+    revision: undefined,
+    generation: 1,
+    spec: SovereignPolicySpec.parse({ targetNamespace: world.namespace, allowedRegions: [...regions] }),
+    deleting: false,
+  })),
+);
+
+const podOf = ({ governed, pod }: OracleCase): Pod => ({
+  metadata: { name: 'probe', namespace: governed.namespace },
+  spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...pod },
+});
+
+/** What the floor says to the pod; undefined = admitted. Any other refusal, e.g. of a malformed pod, is an error. */
+const ask = async (client: KubeClient, asked: OracleCase, signal: AbortSignal): Promise<string | undefined> => {
+  try {
+    await client.create(POD_KIND, podOf(asked), { dryRun: true }, signal);
+    return undefined;
+  } catch (error) {
+    const at = error instanceof KubeApiError ? error.message.indexOf(DENIED_BY) : -1;
+    if (at < 0) throw new Error(`the API server on ${JSON.stringify(asked)}`, { cause: error });
+    return (error as Error).message.slice(at + DENIED_BY.length);
+  }
+};
+
+const askAll = async (client: KubeClient, cases: readonly OracleCase[], signal: AbortSignal): Promise<(string | undefined)[]> => {
+  const answers = new Array<string | undefined>(cases.length);
+  const queue = cases.entries();
+  const work = async (): Promise<void> => {
+    for (const [index, asked] of queue) answers[index] = await ask(client, asked, signal);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  return answers;
+};
+
+const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const runAll = async (actions: readonly Action[]): Promise<void> => {
+    for (const action of actions) await runAction(client, action, signal);
+  };
+  await Promise.all(WORLDS.map(({ namespace }) => client.create(NAMESPACE_KIND, { metadata: { name: namespace } }, {}, signal)));
+  await runAll(planFloor([], []).filter((action) => action.type === 'apply' && action.body.metadata.name === POD_POLICY));
+  const now = new Date();
+  const namespaces = WORLDS.map(({ namespace }) => ({ name: namespace, terminating: false, labels: {}, annotations: {} }));
+  await runAll(planNamespaces(planGovernance(POLICIES, namespaces, now), namespaces, now));
+};
+
+/** Until every namespace refuses a pod that says nothing: service accounts are there, and the new policy judges. */
+const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
+  const refuses = async (namespace: string): Promise<boolean> => {
+    const asked = { governed: { namespace, policies: [], regions: [] }, pod: {} };
+    try {
+      return (await ask(client, asked, timeout)) !== undefined;
+    } catch (error) {
+      timeout.throwIfAborted();
+      if ((error as Error).cause instanceof KubeApiError) return false;
+      throw error;
+    }
+  };
+  for (const { namespace } of WORLDS) while (!(await refuses(namespace))) await delay(50, undefined, { signal: timeout });
+};
+
+/** Starts a control plane, applies the floor as the agent does, and governs a namespace for each world. */
+export const startApiServer = async (log: (line: string) => void, signal: AbortSignal): Promise<ApiServer> => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'fso-oracle-'));
+  const cluster = await startLocalCluster({ name: 'oracle', stateDir, regions: ['eu-west-1'], gatekeeper: false, log }, signal);
+  const client = createKubeClient({ kubeconfig: cluster.kubeconfig });
+  const close = async (): Promise<void> => {
+    await client.close();
+    await cluster.stop();
+    rmSync(stateDir, { recursive: true, force: true });
+  };
+  try {
+    await govern(client, signal);
+    await untilGoverned(client, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { name: 'CEL', answers: (cases) => askAll(client, cases, signal), close };
+};

@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { acceptedPlacement, allowedRegions, anyPlacement } from './placements.ts';
+import type { Governed, OracleCase } from './types.ts';
+
+/** A namespace with the lists of the policies that target it. */
+export interface World {
+  readonly namespace: string;
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The namespaces that are governed on the real API server. */
+export const WORLDS: readonly World[] = [
+  { namespace: 'one', lists: { one: ['eu-west-1'] } },
+  { namespace: 'two', lists: { two: ['eu-west-1', 'eu-central-1'] } },
+  { namespace: 'elsewhere', lists: { elsewhere: ['us-west-2', 'us-east-1'] } },
+  { namespace: 'numbers', lists: { numbers: ['3', '5', '007', '12', 'eu-west-1'] } },
+  { namespace: 'odd', lists: { odd: ['EU-WEST-1', 'eu-west-10', 'eu_west.1', 'null', 'constructor', 'r'.repeat(63)] } },
+  { namespace: 'many', lists: { many: ['eu-west-1', ...Array.from({ length: 30 }, (_, at) => `region-${at}`)] } },
+  { namespace: 'overlap', lists: { left: ['eu-west-1', 'us-east-1'], right: ['us-east-1', 'us-west-2'] } },
+  { namespace: 'conflict', lists: { left: ['eu-west-1'], right: ['us-east-1'] } },
+];
+
+/** The namespace in which the policies of a world live. */
+export const POLICY_NAMESPACE = 'team';
+
+/** The name of the policy that brings one of a world's lists. */
+export const policyName = (world: World, list: string): string => `${world.namespace}-${list}`;
+
+export const governedOf = (world: World): Governed => {
+  const [first = [], ...others] = Object.values(world.lists);
+  return {
+    namespace: world.namespace,
+    policies: Object.keys(world.lists).map((list) => `${POLICY_NAMESPACE}/${policyName(world, list)}`),
+    regions: first.filter((region) => others.every((other) => other.includes(region))).toSorted(),
+  };
+};
+
+const ofWorlds = fc.constantFrom(...WORLDS.map(governedOf));
+const ofAnyList = allowedRegions.map((regions) => governedOf({ namespace: 'governed', lists: { policy: regions } }));
+
+/** What the real API server can be asked. */
+export const acceptedCase: fc.Arbitrary<OracleCase> = fc.record({ governed: ofWorlds, pod: acceptedPlacement });
+
+export const anyCase: fc.Arbitrary<OracleCase> = fc.record({ governed: fc.oneof(ofWorlds, ofAnyList), pod: anyPlacement });

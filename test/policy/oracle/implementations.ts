@@ -1,0 +1,50 @@
+import { decideResidency, violationMessage } from '@fso/shared/residency';
+import type { GoOracle } from './pipe.ts';
+import type { Implementation, OracleCase } from './types.ts';
+
+type Decide = typeof decideResidency;
+
+const textOf = ({ governed, pod }: OracleCase, decide: Decide): string | undefined => {
+  const decision = decide(pod, governed.regions);
+  return decision.admitted ? undefined : violationMessage({ ...governed, ...decision });
+};
+
+/** What every implementation must say: the text of shared/residency. */
+export const expectedText = (asked: OracleCase): string | undefined => textOf(asked, decideResidency);
+
+/** @param decide another decision than shared/residency's, to see the oracle object */
+export const typescript = (decide: Decide = decideResidency): Implementation => ({
+  name: 'TypeScript',
+  answers: async (cases) => cases.map((asked) => textOf(asked, decide)),
+});
+
+/** A user's creation of the pod, as Gatekeeper's webhook hands it to the template. */
+const regoInput = ({ governed, pod }: OracleCase) => {
+  const { namespace, policies, regions } = governed;
+  return {
+    review: {
+      operation: 'CREATE',
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      name: 'probe',
+      namespace,
+      userInfo: { username: 'developer', groups: ['system:authenticated'] },
+      object: {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'probe', namespace },
+        spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...pod },
+      },
+      oldObject: null,
+    },
+    parameters: { regions, policies: policies.map((name) => ({ name, pattern: namespace })) },
+  };
+};
+
+export const rego = (oracle: GoOracle): Implementation => ({
+  name: 'Rego',
+  answers: async (cases) => {
+    const messages = await oracle.rego(cases.map(regoInput));
+    // More than one violation is a fault of its own, and shows as an other text.
+    return messages.map((list) => (list.length === 0 ? undefined : list.join(' | ')));
+  },
+});
