@@ -1,4 +1,4 @@
-import type { ClusterView, EventView, PolicyView, ViolationView } from '@fso/shared/api';
+import { type ClusterView, CONDITIONS, type EventView, type PolicyView, type ViolationView } from '@fso/shared/api';
 import type { Column } from './table.ts';
 import { age, list, shortRevision } from './text.ts';
 
@@ -24,6 +24,12 @@ export const policyColumns = (): Column<PolicyView>[] => [
 const nodesOf = ({ report }: ClusterView): string =>
   list(Object.entries(report?.nodesByRegion ?? {}).map(([region, count]) => `${region === '' ? '(none)' : region}=${count}`));
 
+/** Whether somebody changed or deleted within the last hour what enforces there. */
+const tamperedOf = ({ report }: ClusterView): string => {
+  const told = report?.conditions.find(({ type }) => type === CONDITIONS.tampered);
+  return told === undefined ? '-' : told.status === 'True' ? 'yes' : 'no';
+};
+
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CONNECTION', value: ({ connection }) => connection },
@@ -34,6 +40,7 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'POLICIES', value: ({ policies }) => `${policies.active}/${policies.total}` },
   { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
   { title: 'GATEKEEPER', value: ({ report }) => report?.gatekeeper.state ?? '-' },
+  { title: 'TAMPERED', value: tamperedOf },
   { title: 'REGIONS', value: ({ regions }) => list(regions), wide: true },
   { title: 'NODES', value: nodesOf, wide: true },
   { title: 'KUBERNETES', value: ({ report }) => report?.kubernetesVersion ?? '-', wide: true },

@@ -5,7 +5,7 @@ import { knowledgeOf, statusOf } from './queries.ts';
 import type { ApiDeps } from './types.ts';
 import { clusterViews } from './views.ts';
 
-const CLUSTER_STATES = ['connected', 'inSync', 'proven'] as const;
+const CLUSTER_STATES = ['connected', 'inSync', 'proven', 'tampered'] as const;
 const POLICY_STATES = ['active', 'failed', 'pending', 'expired'] as const;
 
 const isGood = ({ error, rejected, revision }: SourceView): boolean => error === null && rejected === null && revision !== null;
@@ -18,7 +18,7 @@ const createGauges = (registry: Registry, refresh: () => Promise<void>) => {
     info: gauge('fso_hub_info', 'Version of the hub.', ['version']),
     clusters: gauge(
       'fso_clusters',
-      'Clusters: total, connected, inSync (accepted the revision in force), proven (every policy of it enforced by the locks).',
+      'Clusters: total, connected, inSync (accepted the revision in force), proven (every policy of it enforced by the locks), tampered (somebody changed what enforces, within an hour).',
       ['state'],
     ),
     policies: gauge('fso_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', ['phase']),

@@ -112,7 +112,7 @@ describe('status and violations', () => {
 
   it('adds up counts, also of a cluster that is gone', () => {
     const status = statusView({ desired, clusters: [eu, { ...violating, connected: false }] }, source, '1');
-    expect(status.clusters).toEqual({ total: 2, connected: 1, inSync: 1, proven: 1 });
+    expect(status.clusters).toEqual({ total: 2, connected: 1, inSync: 1, proven: 1, tampered: 0 });
     expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0 });
     expect(status.violations).toBe(7);
   });

@@ -1,5 +1,6 @@
 import {
   type ClusterView,
+  CONDITIONS,
   type Phase,
   type PolicyInCluster,
   type PolicyReport,
@@ -179,6 +180,10 @@ export const violationKey = (violation: ViolationView): string =>
 /** Connected, in sync, and every policy of the revision in force proven by the locks. */
 const isProven = (view: ClusterView, desired: Desired | null): boolean => view.inSync && view.provenRevision === desired?.revision;
 
+/** As last reported: a cluster that went away after it was tampered with still counts. */
+const isTampered = ({ report }: ClusterView): boolean =>
+  report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
+
 export const statusView = (knowledge: Knowledge, source: SourceView, version: string): StatusView => {
   const clusters = clusterViews(knowledge);
   return {
@@ -189,6 +194,7 @@ export const statusView = (knowledge: Knowledge, source: SourceView, version: st
       connected: clusters.filter(({ connection }) => connection === 'Connected').length,
       inSync: clusters.filter(({ inSync }) => inSync).length,
       proven: clusters.filter((view) => isProven(view, knowledge.desired)).length,
+      tampered: clusters.filter(isTampered).length,
     },
     policies: countPhases(policyViews(knowledge).map(({ phase }) => phase)),
     violations: clusters.reduce((sum, { violations }) => sum + violations, 0),

@@ -13,6 +13,8 @@ export interface ObjectMeta {
   finalizers?: string[];
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
+  /** https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management */
+  managedFields?: { manager?: string; operation?: string; time?: string; subresource?: string; fieldsV1?: Record<string, unknown> }[];
   ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
 }
 

@@ -13,6 +13,10 @@ export const KEY_PREFIX = 'compliance.gov/';
 
 /** Where the agent, its state and the hub-managed policies live in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'fso-system';
+/** Lease of the agents' leader, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_LEASE = 'fso-agent';
+/** ConfigMap with what the agent accepted last, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_STATE = 'fso-agent-state';
 
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
@@ -43,6 +47,12 @@ export const FLOOR_LABEL_VALUE = 'active';
 export const floorRegionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-regions`;
 /** Annotation with the policies (`namespace/name`, sorted, comma separated) behind {@link floorRegionsAnnotation}. */
 export const floorPoliciesAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-policies`;
+/** Annotation with the Git commit of each of {@link floorPoliciesAnnotation}, in their order; `-` for a local policy. */
+export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-revisions`;
+
+/** Label that selects a namespace into placement injection; its only value is `active`. */
+export const INJECTION_LABEL: string = `${KEY_PREFIX}placement-injection`;
+export const INJECTION_LABEL_VALUE = 'active';
 
 export const ANNOTATIONS = {
   /** Git commit since which a hub-managed SovereignPolicy reads as it does in this cluster. */
@@ -59,6 +69,7 @@ export const FIELD_MANAGERS = {
   floor: 'fso-agent-floor',
   gatekeeper: 'fso-agent-gatekeeper',
   status: 'fso-agent-status',
+  record: 'fso-agent-record',
 } as const;
 
 export const CONDITIONS = {
@@ -72,6 +83,12 @@ export const CONDITIONS = {
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */
   expiring: 'Expiring',
+  /** Gatekeeper's audit counts as many violating pods as the agent; only once there were audits to compare. */
+  auditAgrees: 'AuditAgrees',
+  /** Within the last hour somebody changed or deleted what enforces the policy, and it was put back. */
+  tampered: 'Tampered',
+  /** Only on policies that ask for it: whether pods without a region are given the allowed ones. */
+  placementInjection: 'PlacementInjection',
 } as const;
 
 export const FINALIZER = `${KEY_PREFIX}release`;

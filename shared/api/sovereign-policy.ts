@@ -8,6 +8,13 @@ export const EnforcementAction = z
   );
 export type EnforcementAction = z.infer<typeof EnforcementAction>;
 
+/**
+ * Where Gatekeeper can apply an action: its webhook, its audit, the API server itself (here the floor), or all of them.
+ *
+ * @see https://open-policy-agent.github.io/gatekeeper/website/docs/enforcement-points/
+ */
+export const ENFORCEMENT_POINTS = ['validation.gatekeeper.sh', 'audit.gatekeeper.sh', 'vap.k8s.io', '*'] as const;
+
 export const Placement = z
   .strictObject({
     clusterSelector: LabelSelector.optional().describe('Selects clusters by the labels of their ManagedCluster.'),
@@ -31,7 +38,7 @@ export const SovereignPolicySpec = z
         z.strictObject({
           action: z.enum(['deny', 'warn', 'dryrun']),
           enforcementPoints: z
-            .array(z.strictObject({ name: z.string().min(1).max(63) }))
+            .array(z.strictObject({ name: z.enum(ENFORCEMENT_POINTS) }))
             .min(1)
             .max(10),
         }),
@@ -39,6 +46,12 @@ export const SovereignPolicySpec = z
       .max(10)
       .optional()
       .describe('With enforcementAction custom: scoped enforcement points, passed on to Gatekeeper.'),
+    placementInjection: z
+      .boolean()
+      .optional()
+      .describe(
+        'Gives pods that say nothing of their region the required node affinity for the allowed regions, when they are created. Never loosens what a pod says.',
+      ),
     description: z.string().max(1024).optional().describe('Why the policy exists, for people.'),
     expiryDate: z.iso.datetime({ offset: true }).max(64).optional().describe('RFC 3339 time after which the policy no longer governs.'),
     excludedNamespaces: z

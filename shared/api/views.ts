@@ -89,7 +89,13 @@ export type EventView = z.infer<typeof EventView>;
 export const StatusView = z.object({
   version: z.string(),
   source: SourceView,
-  clusters: z.object({ total: z.int(), connected: z.int(), inSync: z.int(), proven: z.int() }),
+  clusters: z.object({
+    total: z.int(),
+    connected: z.int(),
+    inSync: z.int(),
+    proven: z.int(),
+    tampered: z.int().describe('Clusters that last reported to have put back, within an hour, what somebody changed or deleted there.'),
+  }),
   policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
   violations: z.int(),
 });

@@ -128,8 +128,17 @@ describe('decodeFiles', () => {
     ],
     [
       'points without custom',
-      policy(`${GOOD}  scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: x}]}]\n`),
+      policy(`${GOOD}  scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: "*"}]}]\n`),
       ['policies/p.yaml:8:3: spec.scopedEnforcementActions needs enforcementAction custom, is deny'],
+    ],
+    [
+      'a point that nobody enforces at',
+      policy(
+        `${GOOD}  enforcementAction: custom\n  scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: validation.gatekeper.sh}]}]\n`,
+      ),
+      [
+        'policies/p.yaml:9:72: spec.scopedEnforcementActions[0].enforcementPoints[0].name must be one of validation.gatekeeper.sh, audit.gatekeeper.sh, vap.k8s.io, *, is "validation.gatekeper.sh"',
+      ],
     ],
     [
       'another namespace',

@@ -1,4 +1,4 @@
-import { API_GROUP, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
+import { API_GROUP, FloorParametersSpec, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
 import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
 
 interface PrinterColumn {
@@ -54,44 +54,60 @@ const statusSchema = (): StructuralSchema => {
   return { ...schema, description: 'What the agent of this cluster made of the policy.' };
 };
 
-/** The CustomResourceDefinition that a workload cluster needs. The other kinds live in Git only. */
-export const sovereignPolicyCrd = (): object => ({
+interface CustomKind {
+  readonly plural: string;
+  readonly scope: 'Namespaced' | 'Cluster';
+  readonly names: { readonly kind: string; readonly shortNames?: readonly string[]; readonly categories?: readonly string[] };
+  readonly version: StructuralSchema;
+  readonly description: string;
+  readonly properties: Readonly<Record<string, StructuralSchema>>;
+}
+
+const definition = ({ plural, scope, names: { kind, ...names }, version, description, properties }: CustomKind): object => ({
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
-  metadata: { name: `sovereignpolicies.${API_GROUP}` },
+  metadata: { name: `${plural}.${API_GROUP}` },
   spec: {
     group: API_GROUP,
-    scope: 'Namespaced',
-    names: {
-      kind: 'SovereignPolicy',
-      listKind: 'SovereignPolicyList',
-      plural: 'sovereignpolicies',
-      singular: 'sovereignpolicy',
-      shortNames: ['sp'],
-      categories: ['compliance'],
-    },
+    scope,
+    names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), ...names },
     versions: [
       {
         name: 'v1',
         served: true,
         storage: true,
-        subresources: { status: {} },
-        additionalPrinterColumns: COLUMNS,
+        ...version,
         schema: {
           openAPIV3Schema: {
-            description: 'Governs in which regions the pods of a namespace may run.',
+            description,
             type: 'object',
             required: ['spec'],
-            properties: {
-              apiVersion: { type: 'string' },
-              kind: { type: 'string' },
-              metadata: { type: 'object' },
-              spec: specSchema(),
-              status: statusSchema(),
-            },
+            properties: { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object' }, ...properties },
           },
         },
       },
     ],
   },
 });
+
+/** The policies of a workload cluster. The other kinds of a repository live in Git only. */
+export const sovereignPolicyCrd = (): object =>
+  definition({
+    plural: 'sovereignpolicies',
+    scope: 'Namespaced',
+    names: { kind: 'SovereignPolicy', shortNames: ['sp'], categories: ['compliance'] },
+    version: { subresources: { status: {} }, additionalPrinterColumns: COLUMNS },
+    description: 'Governs in which regions the pods of a namespace may run.',
+    properties: { spec: specSchema(), status: statusSchema() },
+  });
+
+/** What lock 1 reads beside the namespaces themselves. */
+export const floorParametersCrd = (): object =>
+  definition({
+    plural: 'floorparameters',
+    scope: 'Cluster',
+    names: { kind: 'FloorParameters' },
+    version: {},
+    description: 'What the admission policies of lock 1 know of nodes and namespaces. Written by the agent alone.',
+    properties: { spec: structuralSchema(FloorParametersSpec) },
+  });

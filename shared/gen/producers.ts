@@ -1,17 +1,16 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
-import { sovereignPolicyCrd } from './crd.ts';
+import { floorParametersCrd, sovereignPolicyCrd } from './crd.ts';
 import type { Generated } from './generate.ts';
 
 type Producer = () => readonly Generated[];
 
-const crds: Producer = () => [
-  {
-    path: 'crds/sovereignpolicies.yaml',
-    content: `# Generated from shared/api by npm run gen. Do not edit.\n${stringify(sovereignPolicyCrd(), { lineWidth: 0, aliasDuplicateObjects: false })}`,
-  },
-];
+const crds: Producer = () =>
+  Object.entries({ sovereignpolicies: sovereignPolicyCrd(), floorparameters: floorParametersCrd() }).map(([plural, crd]) => ({
+    path: `crds/${plural}.yaml`,
+    content: `# Generated from shared/api by npm run gen. Do not edit.\n${stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false })}`,
+  }));
 
 /** JSON Schemas of the documents in a policy repository, for editors (`# yaml-language-server: $schema=…`). */
 const editorSchemas: Producer = () =>

@@ -124,8 +124,8 @@ class HttpKubeClient implements KubeClient {
   }
 
   async version(signal: AbortSignal): Promise<string> {
-    const { object } = await this.raw<{ gitVersion: string }>({ method: 'GET', path: '/version' }, signal);
-    return object.gitVersion;
+    const { object } = await this.raw<VersionInfo>({ method: 'GET', path: '/version' }, signal);
+    return versionText(object);
   }
 
   close(): Promise<void> {
@@ -159,4 +159,17 @@ export const createKubeClient = (options: KubeClientOptions = {}): KubeClient =>
   const access = resolveAccess(options.kubeconfig, options.context);
   const transport = new Transport({ access, userAgent: options.userAgent ?? 'fso', metrics: options.metrics });
   return new HttpKubeClient(access.server, transport);
+};
+
+interface VersionInfo {
+  readonly gitVersion: string;
+  readonly emulationMajor?: string;
+  readonly emulationMinor?: string;
+}
+
+/** An API server may play an older one (https://kep.k8s.io/4330): what it can do is what counts. */
+const versionText = ({ gitVersion, emulationMajor, emulationMinor }: VersionInfo): string => {
+  if (emulationMajor === undefined || emulationMinor === undefined) return gitVersion;
+  const emulated = `v${emulationMajor}.${emulationMinor}`;
+  return gitVersion === emulated || gitVersion.startsWith(`${emulated}.`) ? gitVersion : `${emulated} (by ${gitVersion})`;
 };

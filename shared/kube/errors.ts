@@ -35,8 +35,14 @@ export class KubeApiError extends Error {
   readonly causes: readonly StatusCause[];
   readonly retryAfterMs: number | undefined;
   readonly request: RequestSummary;
+  /** What the server said besides: who refuses a write may have warned before. */
+  readonly warnings: readonly string[];
 
-  constructor(status: number, body: Status, context: { request: RequestSummary; retryAfterMs?: number | undefined }) {
+  constructor(
+    status: number,
+    body: Status,
+    context: { request: RequestSummary; retryAfterMs?: number | undefined; warnings?: readonly string[] },
+  ) {
     super(body.message || `the API server answered ${status}${body.reason ? ` (${body.reason})` : ''}`);
     this.status = status;
     this.reason = body.reason ?? '';
@@ -45,6 +51,7 @@ export class KubeApiError extends Error {
     const seconds = body.details?.retryAfterSeconds;
     this.retryAfterMs = context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000);
     this.request = context.request;
+    this.warnings = context.warnings ?? [];
   }
 }
 

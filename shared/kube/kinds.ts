@@ -1,4 +1,4 @@
-import { API_VERSION, type KubeObject, type SovereignPolicy } from '../api/index.ts';
+import { API_VERSION, type FloorParameters, type KubeObject, type SovereignPolicy } from '../api/index.ts';
 import type { PlacementSpec } from '../residency/index.ts';
 import type { KindDescriptor } from './types.ts';
 
@@ -127,6 +127,7 @@ export const SECRET_KIND: KindDescriptor<Secret> = kind('v1', 'Secret', 'secrets
 export const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = kind('v1', 'ConfigMap', 'configmaps', true);
 export const SERVICE_ACCOUNT_KIND: KindDescriptor = kind('v1', 'ServiceAccount', 'serviceaccounts', true);
 export const SOVEREIGN_POLICY_KIND: KindDescriptor<SovereignPolicy> = kind(API_VERSION, 'SovereignPolicy', 'sovereignpolicies', true);
+export const FLOOR_PARAMETERS_KIND: KindDescriptor<FloorParameters> = kind(API_VERSION, 'FloorParameters', 'floorparameters', false);
 export const ADMISSION_POLICY_KIND: KindDescriptor<ValidatingAdmissionPolicy> = kind(
   'admissionregistration.k8s.io/v1',
   'ValidatingAdmissionPolicy',

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
 import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from './errors.ts';
-import { parseRetryAfter } from './headers.ts';
+import { parseRetryAfter, parseWarnings } from './headers.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import type { RawRequest } from './types.ts';
 
@@ -63,6 +63,7 @@ export const toApiError = (answer: Answer, request: RequestSummary): KubeApiErro
   new KubeApiError(answer.status, parseStatus(answer.body), {
     request: { method: request.method, path: request.path },
     retryAfterMs: parseRetryAfter(answer.headers, new Date()),
+    warnings: parseWarnings(answer.headers['warning']),
   });
 
 const describeFailure = (error: unknown): string => {

@@ -77,7 +77,7 @@ export interface KubeClient {
    * and KubeConnectionError when the stream breaks.
    */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** `gitVersion` of the API server, e.g. `v1.36.3`. */
+  /** `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` of one that plays an older one. */
   version(signal: AbortSignal): Promise<string>;
   /** Closes the connections. */
   close(): Promise<void>;
