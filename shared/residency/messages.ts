@@ -1,5 +1,13 @@
 import { REGION_LABEL } from '../api/index.ts';
 
+/**
+ * Largest required node affinity that is judged: its terms, and what all of them say of the region (one for each requirement
+ * and one for each of its values). What it costs to judge grows with the square, and Kubernetes' cost limit does not count
+ * that: without a bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
+ */
+export const MAX_TERMS = 100;
+export const MAX_REGION_VALUES = 500;
+
 /** What is wrong with a Binding; the same texts in CEL and Rego. Asked in this order. */
 export const BINDING_VIOLATIONS = {
   legacy: 'the legacy bindings route bypasses the bind gate',
@@ -18,6 +26,7 @@ export const BINDING_FIX = 'bind the pod through the scheduler to a node of an a
  */
 export const VIOLATIONS = {
   nodeName: 'spec.nodeName bypasses the scheduler',
+  tooLarge: `the required node affinity is too large to be judged (over ${MAX_TERMS} terms or ${MAX_REGION_VALUES} regions)`,
   unconfined: 'nothing in the pod confines it to a region',
   region: (where: string, region: string): string => `${where} allows region "${region}"`,
   absent: (where: string): string => `${where} allows nodes without a region`,
@@ -27,11 +36,17 @@ export const VIOLATIONS = {
 
 const listed = (values: readonly string[]): string => values.toSorted((a, b) => (a < b ? -1 : 1)).join(', ');
 
+/** What a nodeSelector alone does not mend. */
+const FIRST_STEP: Readonly<Record<string, string>> = {
+  [VIOLATIONS.nodeName]: 'remove spec.nodeName and ',
+  [VIOLATIONS.tooLarge]: 'shorten the required node affinity and ',
+};
+
 /** How to confine a pod. A nodeSelector is ANDed with every affinity term, so it mends each kind of violation. */
-export const fixText = (allowedRegions: readonly string[], options: { nodeName?: boolean } = {}): string => {
+export const fixText = (allowedRegions: readonly string[], violation = ''): string => {
   if (allowedRegions.length === 0) return 'no region is allowed, ask the owners of the policies';
   const set = `set spec.nodeSelector["${REGION_LABEL}"] to one of ${listed(allowedRegions)}`;
-  return options.nodeName === true ? `remove spec.nodeName and ${set}` : set;
+  return `${FIRST_STEP[violation] ?? ''}${set}`;
 };
 
 export interface ViolationMessage {

@@ -85,6 +85,13 @@ export const CASES: readonly DecisionCase[] = [
   { name: 'a node by name', pod: affinity(byNodeName), admitted: false },
   { name: 'a node by name in an allowed region', pod: affinity({ ...byNodeName, ...term(on('In', 'eu-west-1')) }), admitted: true },
   { name: 'preferred only', pod: preferred, admitted: false },
+  {
+    name: 'the largest affinity that is judged',
+    pod: affinity(...Array.from({ length: 100 }, () => term(on('In', ...ALLOWED)))),
+    admitted: true,
+  },
+  { name: 'a term too many', pod: affinity(...Array.from({ length: 101 }, () => term(on('In', 'eu-west-1')))), admitted: false },
+  { name: 'regions too many to judge', pod: required(on('In', ...Array.from({ length: 500 }, (_, i) => `r-${i}`))), admitted: false },
   { name: 'nodeName', pod: { nodeName: 'us-east-1-a' }, admitted: false },
   { name: 'nodeName beside an allowed nodeSelector', pod: { nodeName: 'eu-west-1-a', ...selector('eu-west-1') }, admitted: false },
 ];

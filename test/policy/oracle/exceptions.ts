@@ -1,5 +1,11 @@
 import { REGION_LABEL } from '@fso/shared/api';
-import type { NodeSelectorRequirement, NodeSelectorTerm, PlacementSpec } from '@fso/shared/residency';
+import {
+  MAX_REGION_VALUES,
+  MAX_TERMS,
+  type NodeSelectorRequirement,
+  type NodeSelectorTerm,
+  type PlacementSpec,
+} from '@fso/shared/residency';
 
 /**
  * Where the decision is deliberately stricter than Kubernetes: a pod is refused although no node outside of the allowed
@@ -70,6 +76,12 @@ const wellFormed = (requirement: NodeSelectorRequirement): NodeSelectorRequireme
   return isNumeric(requirement) ? requirement : ALWAYS;
 };
 
+const isTooLarge = (pod: PlacementSpec): boolean => {
+  const terms = termsOf(pod) ?? [];
+  const requirements = terms.flatMap((term) => term?.matchExpressions ?? []).filter(onRegion);
+  return terms.length > MAX_TERMS || requirements.flatMap(({ values = [] }) => ['operator', ...values]).length > MAX_REGION_VALUES;
+};
+
 const forgetEmptyList = (pod: PlacementSpec): PlacementSpec => (termsOf(pod)?.length === 0 ? withoutAffinity(pod) : pod);
 const withoutAffinity = ({ affinity: _, ...pod }: PlacementSpec): PlacementSpec => pod;
 
@@ -86,6 +98,7 @@ const all = Object.values(relaxations);
 /** In the order in which they are tried; a pod counts for the first that explains its refusal. */
 export const EXCEPTIONS: readonly ConservativeException[] = [
   { name: 'spec.nodeName is always refused', relax: (pod) => (pod.nodeName ? {} : undefined) },
+  { name: 'an affinity that is too large is refused', relax: (pod) => (isTooLarge(pod) ? {} : undefined) },
   ...Object.entries(relaxations).map(([name, relax]) => ({ name, relax })),
   { name: 'several of these at once', relax: (pod) => all.reduce((relaxed, relax) => relax(relaxed), pod) },
 ];

@@ -1,5 +1,11 @@
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
-import type { NodeSelectorRequirement, NodeSelectorTerm, PlacementSpec } from '@fso/shared/residency';
+import {
+  MAX_REGION_VALUES,
+  MAX_TERMS,
+  type NodeSelectorRequirement,
+  type NodeSelectorTerm,
+  type PlacementSpec,
+} from '@fso/shared/residency';
 import fc from 'fast-check';
 
 /** Few, so that terms meet and contradict each other. */
@@ -93,11 +99,21 @@ const oneIn = <T>(count: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | u
 const pick = <K extends string, V>(name: K, value: V | undefined): { [name in K]?: V } =>
   value === undefined ? {} : ({ [name]: value } as { [name in K]?: V });
 
+/** About as large as the decision judges at most: in terms, and in what they say of the region. */
+const oversized: fc.Arbitrary<NodeSelectorTerm[]> = fc
+  .tuple(region, fc.constantFrom(MAX_TERMS - 1, MAX_TERMS, MAX_TERMS + 1), fc.constantFrom(1, 1, 5, 6))
+  .map(([value, count, repeated]) => {
+    // Each requirement counts twice, for itself and its value.
+    const matchExpressions = Array.from({ length: repeated }, () => requirement(REGION_LABEL, 'In', [value]));
+    return Array.from({ length: repeated === 1 ? count : Math.ceil(MAX_REGION_VALUES / (2 * repeated)) }, () => ({ matchExpressions }));
+  });
+
 const placement = (expression: fc.Arbitrary<NodeSelectorRequirement>, minTerms: 0 | 1): fc.Arbitrary<PlacementSpec> => {
   const term = termOf(expression);
   const terms = fc.oneof(
-    { weight: 20, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 3 }) },
-    { weight: 1, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 12 }) },
+    { weight: 100, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 3 }) },
+    { weight: 5, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 12 }) },
+    { weight: 1, arbitrary: oversized },
   );
   const required = fc.option(terms, { nil: undefined, freq: 8 });
   return fc
