@@ -1,7 +1,7 @@
 import { LABELS } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { sortedSet } from './compare.ts';
+import { sortedSet, weakMemo2 } from './compare.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 import { shortHash } from './labels.ts';
 
@@ -12,6 +12,8 @@ export interface ConstraintGroup {
   readonly action: string;
   readonly excludedNamespaces: readonly string[];
   readonly scoped: readonly ScopedEnforcementAction[];
+  /** User names that may bind pods; absent: bindings are not asked about. A setting of the agent, so no part of the identity. */
+  readonly binders?: readonly string[] | undefined;
 }
 
 /** `geo-<action>-<hash of the group>`: equal groups meet in one object, an other region list is an other object. */
@@ -38,11 +40,15 @@ const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): N
     enforcementAction: group.action,
     ...(group.action === 'scoped' ? { scopedEnforcementActions: group.scoped } : {}),
     match: {
-      kinds: [{ apiGroups: [''], kinds: ['Pod'] }],
+      kinds: [{ apiGroups: [''], kinds: group.binders === undefined ? ['Pod'] : ['Pod', 'Binding'] }],
       namespaces: sortedSet(entries.map((entry) => entry.pattern)),
       ...(group.excludedNamespaces.length > 0 ? { excludedNamespaces: sortedSet(group.excludedNamespaces) } : {}),
     },
-    parameters: { regions: sortedSet(group.regions), policies: sortedEntries(entries) },
+    parameters: {
+      regions: sortedSet(group.regions),
+      policies: sortedEntries(entries),
+      ...(group.binders === undefined ? {} : { trustedBinders: sortedSet(group.binders) }),
+    },
   };
   return spec as NonNullable<Constraint['spec']>;
 };
@@ -60,7 +66,23 @@ export const groupOf = (constraint: Constraint): ConstraintGroup => {
     action: enforcementAction,
     excludedNamespaces: match?.excludedNamespaces ?? [],
     scoped: scopedEnforcementActions,
+    ...(parameters?.trustedBinders === undefined ? {} : { binders: parameters.trustedBinders }),
   };
 };
 
 export const entriesOf = (constraint: Constraint): readonly ConstraintEntry[] => specOf(constraint).parameters?.policies ?? [];
+
+/** Actions that can refuse a Binding; nobody reads a warning to the scheduler. */
+const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
+
+/**
+ * The constraint with the bind gate. A pod that was there before the policy, or that only a bind can judge (a
+ * DaemonSet's), meets lock 2 there.
+ */
+export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
+  const group = groupOf(body);
+  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body)) : body;
+});
+
+/** Whether the constraint carries the bind gate already: its CRD has the field. */
+export const hasBindGate = (constraint: Constraint): boolean => specOf(constraint).parameters?.trustedBinders !== undefined;

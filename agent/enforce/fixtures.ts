@@ -35,6 +35,7 @@ const spec: fc.Arbitrary<SovereignPolicySpecInput> = fc.record({
   allowedRegions: fc.uniqueArray(region, { minLength: 1, maxLength: 3 }),
   enforcementAction: fc.constantFrom('deny', 'warn', 'dryrun'),
   excludedNamespaces: fc.uniqueArray(fc.constantFrom('finance', 'finance-test', 'web-*'), { maxLength: 2 }),
+  placementInjection: fc.boolean(),
 });
 
 const deleting = fc.boolean();

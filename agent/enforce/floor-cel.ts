@@ -1,4 +1,16 @@
-import { type FloorAction, floorPoliciesAnnotation, floorRegionsAnnotation, REGION_LABEL } from '@fso/shared/api';
+import {
+  FLOOR_ACTIONS,
+  FLOOR_LABEL_VALUE,
+  type FloorAction,
+  floorLabel,
+  floorPoliciesAnnotation,
+  floorRegionsAnnotation,
+  floorRevisionsAnnotation,
+  INJECTION_LABEL,
+  INJECTION_LABEL_VALUE,
+  REGION_LABEL,
+} from '@fso/shared/api';
+import { MAX_REGION_VALUES, MAX_TERMS, VIOLATIONS } from '@fso/shared/residency';
 
 /**
  * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Texts are those of shared/residency, word
@@ -14,6 +26,14 @@ export interface CelVariable {
 const KEY = `'${REGION_LABEL}'`;
 
 const annotation = (key: string): string => `namespaceObject.metadata.?annotations[?'${key}']`;
+const label = (key: string): string => `namespaceObject.metadata.?labels[?'${key}'].orValue('')`;
+
+/** The regions that injected placements name: those of the strongest action that governs, dryrun excepted. An annotation without its label is a left-over. */
+export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun').reduceRight(
+  (weaker, action) =>
+    `${label(floorLabel(action))} == '${FLOOR_LABEL_VALUE}' ? ${annotation(floorRegionsAnnotation(action))}.orValue('') : ${weaker}`,
+  "''",
+);
 
 /**
  * What the namespace says of one action. Without the annotation no region is allowed: a namespace that is selected and
@@ -23,6 +43,7 @@ export const namespaceVariables = (action: FloorAction): readonly CelVariable[] 
   { name: 'listed', expression: `${annotation(floorRegionsAnnotation(action))}.orValue('')` },
   { name: 'regions', expression: "variables.listed == '' ? [] : variables.listed.split(',')" },
   { name: 'policies', expression: `${annotation(floorPoliciesAnnotation(action))}.orValue('(unknown)').replace(',', ', ')` },
+  { name: 'revisions', expression: `${annotation(floorRevisionsAnnotation(action))}.orValue('').replace(',', ', ')` },
 ];
 
 /** Each term with what it says of the region. */
@@ -62,6 +83,11 @@ const FIRST_PROBLEM = `(
   'required node affinity term ' + string(variables.problems.indexOf(variables.bad[0]) + 1)
 ) + variables.bad[0][0]`;
 
+/** Asked before anything whose cost grows with the square of what the pod says. */
+const TOO_LARGE = `variables.terms.size() > ${MAX_TERMS} || variables.terms.map(t,
+  t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}).map(e, 1 + e.?values.orValue([]).size()).sum()
+).sum() > ${MAX_REGION_VALUES}`;
+
 /** Reads the variable `pod`, a pod spec; ends in `unconfined`: what is wrong with its constraints, `''` = nothing. */
 export const placementVariables: readonly CelVariable[] = [
   {
@@ -72,12 +98,14 @@ export const placementVariables: readonly CelVariable[] = [
     name: 'terms',
     expression: 'variables.pod.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms.orValue([])',
   },
+  { name: 'tooLarge', expression: TOO_LARGE },
   { name: 'reach', expression: REACH },
   { name: 'problems', expression: PROBLEMS },
   { name: 'bad', expression: 'variables.problems.filter(p, p.size() > 0)' },
   {
     name: 'unconfined',
-    expression: `variables.terms.size() == 0 ? (${UNREACHED}) : variables.bad.size() == 0 ? '' : ${FIRST_PROBLEM}`,
+    expression: `variables.terms.size() == 0 ? (${UNREACHED}) : variables.tooLarge ? '${VIOLATIONS.tooLarge}' :
+      variables.bad.size() == 0 ? '' : ${FIRST_PROBLEM}`,
   },
 ];
 
@@ -132,8 +160,23 @@ export const podVariables: readonly CelVariable[] = [
 const template = (name: string): string => `has(dyn(${name}).spec.jobTemplate) ?
   dyn(${name}).spec.jobTemplate.spec.template.spec : dyn(${name}).spec.?template.?spec.orValue({})`;
 
-/** A workload at CREATE, and at UPDATE where its pod template changed; not one that an other workload's controller keeps. */
-export const workloadVariables: readonly CelVariable[] = [
+/** Regions that a nodeSelector could name without making the required node affinity unsatisfiable. */
+const FITTING = `variables.regions.filter(r, variables.reach.exists(t, !t.empty && t.region.all(e,
+  e.operator == 'In' ? r in e.?values.orValue([]) :
+  e.operator == 'NotIn' ? !(r in e.?values.orValue([])) :
+  e.operator != 'DoesNotExist'
+)))`;
+
+/** Whether placement injection will confine the pods to the very regions that are judged here. */
+const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && variables.listed != '' && variables.listed == (${INJECTED_LIST}) &&
+  variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
+
+/**
+ * A workload at CREATE, and at UPDATE where its pod template changed; not one that an other workload's controller keeps.
+ *
+ * @param injection whether the API server can inject placements: then a pod that will be confined needs no warning
+ */
+export const workloadVariables = (injection: boolean): readonly CelVariable[] => [
   { name: 'pod', expression: template('object') },
   { name: 'before', expression: `request.operation == 'UPDATE' ? (${template('oldObject')}) : dyn({})` },
   {
@@ -143,36 +186,40 @@ export const workloadVariables: readonly CelVariable[] = [
   },
   { name: 'nodeName', expression: "variables.pod.?nodeName.orValue('')" },
   ...placementVariables,
+  { name: 'injected', expression: injection ? INJECTED : 'false' },
   {
     name: 'violation',
-    expression: `!variables.judged ? '' : variables.nodeName != '' ? 'spec.nodeName bypasses the scheduler' : variables.unconfined`,
+    expression: `!variables.judged ? '' : variables.nodeName != '' ? 'spec.nodeName bypasses the scheduler' :
+      variables.injected ? '' : variables.unconfined`,
   },
-];
-
-/**
- * The bind gate. API servers from 1.35 on copy the node's region to the Binding before they ask
- * (https://kep.k8s.io/4742). The legacy `bindings` route makes no such copy and has no use any more.
- */
-export const bindingVariables: readonly CelVariable[] = [
-  { name: 'region', expression: `object.metadata.?labels[?${KEY}].orValue('')` },
-  {
-    name: 'violation',
-    expression: `request.resource.resource == 'bindings' ? 'the legacy bindings route bypasses the bind gate' :
-      object.target.?kind.orValue('') != 'Node' ? 'the binding does not name a node' :
-      variables.region == '' ? 'node "' + object.target.name + '" has no known region' :
-      variables.region in variables.regions ? '' : 'node "' + object.target.name + '" is in region "' + variables.region + '"'`,
-  },
+  { name: 'path', expression: "has(dyn(object).spec.jobTemplate) ? 'spec.jobTemplate.spec.template.spec' : 'spec.template.spec'" },
+  { name: 'fitting', expression: `variables.tooLarge ? [] : ${FITTING}` },
+  { name: 'proposed', expression: 'variables.fitting.size() > 0 ? variables.fitting : variables.regions' },
 ];
 
 export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
-  (variables.nodeName == '' ? '' : 'remove spec.nodeName and ') +
+  (variables.nodeName != '' ? 'remove spec.nodeName and ' : variables.tooLarge ? 'shorten the required node affinity and ' : '') +
   'set spec.nodeSelector["${REGION_LABEL}"] to one of ' + variables.regions.join(', ')`;
 
-export const BINDING_FIX = "'bind the pod through the scheduler to a node of an allowed region'";
+const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
+
+/** Ready to paste: the path in this very kind, and one line of YAML. A nodeSelector on an allowed region confines whatever else is said. */
+export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
+  (variables.nodeName == '' ? '' : 'remove ' + variables.path + '.nodeName' + (variables.unconfined == '' ? '' : ' and ')) +
+  (variables.unconfined == '' ? '' :
+    (variables.terms.size() > 0 && variables.fitting.size() == 0 ?
+      'remove ' + variables.path + '.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution and ' : '') +
+    (variables.selected.size() > 0 ? 'replace under ' + variables.path + '.nodeSelector: ' + ${REGION_LINE} :
+      variables.pod.?nodeSelector.orValue({}).size() > 0 ? 'put under ' + variables.path + '.nodeSelector: ' + ${REGION_LINE} :
+      'put under ' + variables.path + ': nodeSelector: {' + ${REGION_LINE} + '}') +
+    (variables.proposed.size() < 2 ? '' : ' (or ' + variables.proposed.filter(r, r != variables.proposed[0]).join(', ') + ')'))`;
 
 export const message = (fix: string): string => `'policy ' + variables.policies + ' allows regions ' +
   (variables.listed == '' ? '(none)' : variables.regions.join(', ')) + ' in namespace ' + request.namespace + ': ' +
   variables.violation + '; fix: ' + (${fix})`;
 
 /** The policies, in the API server's audit log, for a request that violates them; an empty value leaves the entry out. */
-export const AUDIT_VALUE = "variables.violation == '' ? '' : variables.policies";
+export const AUDIT_POLICIES = "variables.violation == '' ? '' : variables.policies";
+
+/** Their Git commits, in the same order. */
+export const AUDIT_REVISIONS = "variables.violation == '' ? '' : variables.revisions";

@@ -1,6 +1,6 @@
 import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { desiredFloor, planFloor } from './floor.ts';
+import { desiredFloor, inOrder, planFloor } from './floor.ts';
 
 const all = desiredFloor() as ValidatingAdmissionPolicy[];
 const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
@@ -15,6 +15,8 @@ const served = (object: ValidatingAdmissionPolicy): ValidatingAdmissionPolicy =>
 const without = (name: string) => policies.filter(({ metadata }) => metadata.name !== name).map(served);
 const PODS = 'fso-floor-pods-deny';
 const pods = policies.find(({ metadata }) => metadata.name === PODS) ?? expect.fail();
+
+const SELECTED = JSON.stringify({ matchLabels: { 'compliance.gov/floor-deny': 'active' } });
 
 const MORE_LABELS = { matchConstraints: { objectSelector: { matchLabels: { app: 'no' } } } };
 const LESS_RESOURCES = {
@@ -42,7 +44,16 @@ describe('planFloor', () => {
     expect(planFloor(policies.map(served), bindings.map(served))).toEqual([]);
   });
 
-  it('selects one action by each binding, and every policy fails closed', () => {
+  it('writes a binding with parameters only after its policy', () => {
+    const withParameters = ['fso-floor-bindings-deny', 'fso-floor-index-pods-deny', 'fso-floor-index-bindings-deny'];
+    const early = inOrder(planFloor([], []), []).map(({ key }) => key);
+    expect(early).toHaveLength(policies.length + bindings.length - withParameters.length);
+    const next = inOrder(planFloor(policies.map(served), []), policies.map(served)).map(({ key }) => key);
+    expect(next).toEqual(bindings.map(({ metadata }) => `ValidatingAdmissionPolicyBinding/${metadata.name}`));
+    for (const name of withParameters) expect(early).not.toContain(`ValidatingAdmissionPolicyBinding/${name}`);
+  });
+
+  it('selects one action by each binding, and every policy that judges by labels fails closed', () => {
     expect(bindings.map(({ spec }) => [spec?.['policyName'], spec?.['validationActions']])).toEqual([
       ['fso-floor-pods-deny', ['Deny', 'Audit']],
       ['fso-floor-pods-warn', ['Warn', 'Audit']],
@@ -50,8 +61,11 @@ describe('planFloor', () => {
       ['fso-floor-workloads-deny', ['Warn', 'Audit']],
       ['fso-floor-workloads-warn', ['Warn', 'Audit']],
       ['fso-floor-bindings-deny', ['Deny', 'Audit']],
+      ['fso-floor-index-pods-deny', ['Deny', 'Audit']],
+      ['fso-floor-index-bindings-deny', ['Deny', 'Audit']],
     ]);
-    expect(policies.every(({ spec }) => spec?.['failurePolicy'] === 'Fail')).toBe(true);
+    const failing = policies.filter(({ metadata }) => !metadata.name.startsWith('fso-floor-index-'));
+    expect(failing.every(({ spec }) => spec?.['failurePolicy'] === 'Fail')).toBe(true);
   });
 
   it('puts back what is missing or changed', () => {
@@ -96,10 +110,45 @@ describe('planFloor', () => {
     ]);
   });
 
-  it('leaves the bind gate out on clusters that cannot have it, and takes it away', () => {
-    expect(planFloor(policies.map(served), bindings.map(served), { bindGate: false })).toMatchObject([
-      { type: 'delete', key: 'ValidatingAdmissionPolicyBinding/fso-floor-bindings-deny', reason: 'Leave' },
-      { type: 'delete', key: 'ValidatingAdmissionPolicy/fso-floor-bindings-deny', reason: 'Leave' },
+  it('has a bind gate for API servers that say nothing of the region on a Binding', () => {
+    const actions = planFloor(policies.map(served), bindings.map(served), { bindGate: 'list' });
+    expect(actions).toMatchObject([
+      { type: 'apply', key: 'ValidatingAdmissionPolicy/fso-floor-bindings-deny', reason: 'Drift' },
+      { type: 'apply', key: 'ValidatingAdmissionPolicy/fso-floor-index-bindings-deny', reason: 'Drift' },
+    ]);
+    expect(JSON.stringify(actions)).not.toContain('object.metadata.?labels');
+  });
+
+  it('trusts the binders that it is told, whatever is in their names, and else nobody', () => {
+    const gateFor = (binders: readonly string[]): string =>
+      JSON.stringify(desiredFloor({ binders }).find(({ metadata }) => metadata.name === 'fso-floor-bindings-deny'));
+    expect(gateFor([])).toContain('request.userInfo.username in []');
+    const names = ['system:kube-scheduler', 'domain\\"user'];
+    expect(JSON.parse(gateFor(names)).spec.variables.at(-1).expression).toContain(
+      `in [${names.map((name) => JSON.stringify(name)).join(', ')}]`,
+    );
+  });
+
+  it('never stops the pods of every namespace when the parameters are gone, and always those of governed ones', () => {
+    const reading = policies.filter(({ spec }) => spec?.['paramKind'] !== undefined);
+    const selecting = (spec: unknown, path: 'matchConstraints' | 'matchResources'): string =>
+      JSON.stringify((spec as Record<string, { namespaceSelector?: object }>)[path]?.namespaceSelector);
+    expect(
+      reading.map(({ metadata, spec }) => {
+        const binding = bindings.find((candidate) => candidate.metadata.name === metadata.name)?.spec;
+        const paramRef = binding?.['paramRef'];
+        return [
+          metadata.name,
+          selecting(spec, 'matchConstraints'),
+          selecting(binding, 'matchResources'),
+          spec?.['failurePolicy'],
+          paramRef,
+        ];
+      }),
+    ).toEqual([
+      ['fso-floor-bindings-deny', SELECTED, SELECTED, 'Fail', { name: 'fso-nodes', parameterNotFoundAction: 'Deny' }],
+      ['fso-floor-index-pods-deny', '{}', '{}', 'Ignore', { name: 'fso-namespaces', parameterNotFoundAction: 'Allow' }],
+      ['fso-floor-index-bindings-deny', '{}', '{}', 'Ignore', { name: 'fso-namespaces', parameterNotFoundAction: 'Allow' }],
     ]);
   });
 

@@ -1,31 +1,43 @@
-import { FLOOR_LABEL_VALUE, type FloorAction, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
+import {
+  FLOOR_LABEL_VALUE,
+  type FloorAction,
+  floorLabel,
+  type KubeObject,
+  LABELS,
+  NAMESPACES_PARAMETERS,
+  NODES_PARAMETERS,
+} from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  FLOOR_PARAMETERS_KIND,
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
 import { planAdmissionObjects } from './admission-policies.ts';
+import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';
 import { weakMemo } from './compare.ts';
 import {
-  AUDIT_VALUE,
-  BINDING_FIX,
-  bindingVariables,
+  AUDIT_POLICIES,
+  AUDIT_REVISIONS,
   type CelVariable,
   message,
   namespaceVariables,
   podVariables,
   SELECTOR_FIX,
+  WORKLOAD_FIX,
   workloadVariables,
 } from './floor-cel.ts';
+import { indexConditions, indexed, indexMessage, indexVariables } from './index-cel.ts';
 import type { Action } from './types.ts';
 
 export interface FloorOptions {
-  /**
-   * Whether to gate `pods/binding`. It needs an API server that copies the node's region to the Binding, on by default
-   * since Kubernetes 1.35; on an older one the gate would let no governed pod be scheduled. Default true.
-   */
-  readonly bindGate?: boolean;
+  /** How the bind gate learns the region of a node. Default `label`. */
+  readonly bindGate?: BindGateMode;
+  /** User names that may bind pods in governed namespaces. Default none. The same list as long as it is the same array. */
+  readonly binders?: readonly string[];
+  /** Whether the API server can inject placements: then a workload whose pods will get theirs is not warned of. Default false. */
+  readonly injection?: boolean;
 }
 
 interface Concern {
@@ -37,6 +49,10 @@ interface Concern {
   readonly validationActions: readonly string[];
   /** Said where the message with all facts cannot be made, e.g. is longer than 5 KiB. */
   readonly fallback: string;
+  /** The FloorParameters that it reads, and what happens while they are not there. */
+  readonly parameters?: { readonly name: string; readonly missing: 'Allow' | 'Deny' };
+  /** Judges every namespace by the index, instead of those that are labelled by what they say. */
+  readonly byIndex?: true;
 }
 
 interface Rule {
@@ -67,7 +83,7 @@ const podConcern = (action: FloorAction): Concern => ({
 });
 
 /** Always a warning: a mutating webhook may still mend the pods, and the pod is what counts. */
-const workloadConcern = (action: FloorAction): Concern => ({
+const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   action,
   rules: [
@@ -75,31 +91,63 @@ const workloadConcern = (action: FloorAction): Concern => ({
     { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], operations: ['CREATE', 'UPDATE'] },
     { apiGroups: [''], resources: ['replicationcontrollers'], operations: ['CREATE', 'UPDATE'] },
   ],
-  variables: workloadVariables,
-  fix: SELECTOR_FIX,
+  variables: workloadVariables(injection),
+  fix: WORKLOAD_FIX,
   validationActions: ['Warn', 'Audit'],
   fallback: 'the pods of this workload may run outside of the regions that the policies of its namespace allow',
 });
 
-const BIND_GATE: Concern = {
+const bindGateConcern = (mode: BindGateMode, binders: readonly string[]): Concern => ({
   name: `${FLOOR_PREFIX}bindings-deny`,
   action: 'deny',
   rules: [{ apiGroups: [''], resources: ['pods/binding', 'bindings'], operations: ['CREATE'] }],
-  variables: bindingVariables,
+  variables: bindingVariables(mode, binders),
   fix: BINDING_FIX,
   validationActions: VALIDATION_ACTIONS.deny,
   fallback: 'the node is outside of the regions that the policies of the namespace allow',
-};
+  parameters: { name: NODES_PARAMETERS, missing: 'Deny' },
+});
 
-const ADMISSION: readonly Concern[] = [
-  podConcern('deny'),
-  podConcern('warn'),
-  podConcern('dryrun'),
-  workloadConcern('deny'),
-  workloadConcern('warn'),
+/** Without the object nothing is judged by it: to deny would stop every pod of the cluster. */
+const INDEX = { byIndex: true, parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' } } as const;
+
+/** What holds for namespaces that do not say it themselves: see index-cel.ts. */
+const indexConcerns = (bindGate: Concern): readonly Concern[] => [
+  {
+    ...podConcern('deny'),
+    ...INDEX,
+    name: `${FLOOR_PREFIX}index-pods-deny`,
+    variables: indexed(podVariables, "variables.judged && !(variables.nodeName != '' && variables.mirrorPod)"),
+  },
+  { ...bindGate, ...INDEX, name: `${FLOOR_PREFIX}index-bindings-deny`, variables: indexed(bindGate.variables, 'true') },
 ];
 
-const concerns = ({ bindGate = true }: FloorOptions): readonly Concern[] => [...ADMISSION, ...(bindGate ? [BIND_GATE] : [])];
+const bindGates = (mode: BindGateMode): ((binders: readonly string[]) => readonly Concern[]) =>
+  weakMemo((binders: readonly string[]) => {
+    const gate = bindGateConcern(mode, binders);
+    return [gate, ...indexConcerns(gate)];
+  });
+
+const BIND_GATES = { label: bindGates('label'), list: bindGates('list') } as const;
+const NOBODY: readonly string[] = [];
+
+const ADMISSION: readonly Concern[] = [podConcern('deny'), podConcern('warn'), podConcern('dryrun')];
+
+const workloadConcerns = (injection: boolean): readonly Concern[] => [
+  workloadConcern('deny', injection),
+  workloadConcern('warn', injection),
+];
+const WORKLOADS = workloadConcerns(false);
+const INJECTED_WORKLOADS = workloadConcerns(true);
+
+const concerns = ({ bindGate = 'label', binders = NOBODY, injection = false }: FloorOptions): readonly Concern[] => [
+  ...ADMISSION,
+  ...(injection ? INJECTED_WORKLOADS : WORKLOADS),
+  ...BIND_GATES[bindGate](binders),
+];
+
+const selectorOf = ({ action, byIndex }: Concern): object =>
+  byIndex === true ? {} : { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } };
 
 /** Every field that could open the policy is written, with its default where nothing else is meant, so that a change to it shows. */
 const policyOf = weakMemo(
@@ -108,24 +156,30 @@ const policyOf = weakMemo(
     kind: ADMISSION_POLICY_KIND.kind,
     metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
     spec: {
-      failurePolicy: 'Fail',
+      // Where the kind of the parameters is not served, everything that the policy matches would be refused: here, in every namespace.
+      failurePolicy: concern.byIndex === true ? 'Ignore' : 'Fail',
+      ...(concern.parameters && { paramKind: { apiVersion: FLOOR_PARAMETERS_KIND.apiVersion, kind: FLOOR_PARAMETERS_KIND.kind } }),
       matchConstraints: {
         matchPolicy: 'Equivalent',
-        namespaceSelector: {},
+        namespaceSelector: selectorOf(concern),
         objectSelector: {},
         resourceRules: concern.rules.map((rule) => ({ ...rule, apiVersions: ['*'], scope: 'Namespaced' })),
         excludeResourceRules: [],
       },
-      variables: [...namespaceVariables(concern.action), ...concern.variables],
+      ...(concern.byIndex === true && { matchConditions: indexConditions }),
+      variables: [...(concern.byIndex === true ? indexVariables : namespaceVariables(concern.action)), ...concern.variables],
       validations: [
         {
           expression: "variables.violation == ''",
           message: concern.fallback,
-          messageExpression: message(concern.fix),
+          messageExpression: concern.byIndex === true ? indexMessage(message(concern.fix)) : message(concern.fix),
           reason: 'Forbidden',
         },
       ],
-      auditAnnotations: [{ key: 'policies', valueExpression: AUDIT_VALUE }],
+      auditAnnotations: [
+        { key: 'policies', valueExpression: AUDIT_POLICIES },
+        { key: 'revisions', valueExpression: AUDIT_REVISIONS },
+      ],
     },
   }),
 );
@@ -138,9 +192,12 @@ const bindingOf = weakMemo(
     spec: {
       policyName: concern.name,
       validationActions: concern.validationActions,
+      ...(concern.parameters && {
+        paramRef: { name: concern.parameters.name, parameterNotFoundAction: concern.parameters.missing },
+      }),
       matchResources: {
         matchPolicy: 'Equivalent',
-        namespaceSelector: { matchLabels: { [floorLabel(concern.action)]: FLOOR_LABEL_VALUE } },
+        namespaceSelector: selectorOf(concern),
         objectSelector: {},
         resourceRules: [],
         excludeResourceRules: [],
@@ -174,5 +231,19 @@ export const planFloor = (
     policies: { kind: ADMISSION_POLICY_KIND, desired: all.map(policyOf), observed: policies },
     bindings: { kind: ADMISSION_POLICY_BINDING_KIND, desired: all.map(bindingOf), observed: bindings },
     isOurs: isFloorName,
+  });
+};
+
+/**
+ * Without the bindings that cannot be written yet. To write one that names parameters takes the right to read the kind that
+ * its policy names: while the policy is not there, that is a right to everything
+ * (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#authorization-checks).
+ */
+export const inOrder = (actions: readonly Action[], policies: readonly ValidatingAdmissionPolicy[]): readonly Action[] => {
+  const present = new Set(policies.map(({ metadata }) => metadata.name));
+  return actions.filter((action) => {
+    if (action.type !== 'apply' || action.kind.kind !== ADMISSION_POLICY_BINDING_KIND.kind) return true;
+    const { spec } = action.body as ValidatingAdmissionPolicyBinding;
+    return spec?.['paramRef'] === undefined || present.has(String(spec['policyName']));
   });
 };

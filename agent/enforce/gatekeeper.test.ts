@@ -1,20 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CANARY_NAME, canaryBody } from './canary.ts';
+import { constraintBody, groupOf, withBindGate } from './constraint.ts';
 import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
 import { planGovernance } from './governance.ts';
-import type { Constraint } from './kinds.ts';
+import type { Constraint, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 import type { Action, PolicyInput } from './types.ts';
 
-const template = desiredTemplate();
+const desired = desiredTemplate();
+/** Taken up by Gatekeeper. */
+const template: Template = {
+  ...desired,
+  metadata: { ...desired.metadata, uid: 't', generation: 1 },
+  status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] },
+};
+const BINDERS = ['system:kube-scheduler'];
 const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
 const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
 const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
 
-const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[] | undefined) =>
-  planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
+/** What is planned beside the canary, which stands. */
+const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], binders?: readonly string[]) => {
+  const governance = planGovernance(policies, namespaces, NOW);
+  return planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true, binders });
+};
 
 const enforcedAt = (constraint: Constraint): Constraint => ({
   ...constraint,
@@ -45,10 +57,10 @@ const apply = (constraints: readonly Constraint[], actions: readonly Action[]): 
   return [...held.values()];
 };
 
-const settle = (policies: readonly PolicyInput[], start: readonly Constraint[]): Constraint[] => {
+const settle = (policies: readonly PolicyInput[], start: readonly Constraint[], binders?: readonly string[]): Constraint[] => {
   let constraints = [...start];
   for (let round = 0; round < 10; round += 1) {
-    const actions = plan(policies, constraints);
+    const actions = plan(policies, constraints, binders);
     if (actions.length === 0) return constraints;
     constraints = apply(constraints, actions).map(enforcedAt);
   }
@@ -72,7 +84,8 @@ describe('planGatekeeper', () => {
   it('puts a changed template back', () => {
     const changed = { ...template, spec: { ...template.spec, targets: [] } };
     const governance = planGovernance([], namespaces, NOW);
-    expect(planGatekeeper({ governance, template: changed, constraints: [], gatekeeperServed: true })).toMatchObject([{ reason: 'Drift' }]);
+    const constraints = [canaryBody()];
+    expect(planGatekeeper({ governance, template: changed, constraints, gatekeeperServed: true })).toMatchObject([{ reason: 'Drift' }]);
   });
 
   it('moves a policy make-before-break', () => {
@@ -125,20 +138,79 @@ describe('planGatekeeper', () => {
 
   it('settles from any policies to any others, and breaks nothing before the new is made', () => {
     fc.assert(
-      fc.property(anyPolicies, anyPolicies, (before, after) => {
+      fc.property(anyPolicies, anyPolicies, fc.constantFrom(undefined, BINDERS), (before, after, binders) => {
+        // The agent of before may have known nothing of bindings.
         const start = settle(before, []);
-        const settled = settle(after, start);
+        const settled = settle(after, start, binders);
         const wanted = planGovernance(after, namespaces, NOW).constraints;
         expect(new Map(settled.map(({ metadata, spec }) => [metadata.name, spec]))).toEqual(
-          new Map(wanted.map(({ name, body }) => [name, (body as Constraint).spec])),
+          new Map(
+            wanted.map(({ name, body }) => [name, ((binders === undefined ? body : withBindGate(body, binders)) as Constraint).spec]),
+          ),
         );
         // Whatever moves is at first still in an object that Gatekeeper enforced before.
         const known = new Set(start.map(({ metadata }) => metadata.name));
-        const half = apply(start, plan(after, start)).filter(({ metadata }) => known.has(metadata.name));
+        const half = apply(start, plan(after, start, binders)).filter(({ metadata }) => known.has(metadata.name));
         const governing = new Set(wanted.flatMap(({ policies }) => policies));
         expect(namesIn(half)).toEqual(expect.arrayContaining(namesIn(start).filter((name) => governing.has(name))));
       }),
     );
+  });
+});
+
+describe('the bind gate of lock 2', () => {
+  const bindings = (constraint: Constraint | undefined) =>
+    constraint?.spec as { match: { kinds: unknown[] }; parameters: object } | undefined;
+
+  it('is part of what can refuse, under the same name', () => {
+    const [pods] = settle([eu], []);
+    const [both] = settle([eu], pods === undefined ? [] : [pods], BINDERS);
+    expect(both?.metadata.name).toBe(pods?.metadata.name);
+    expect(bindings(both)).toMatchObject({ match: { kinds: [{ kinds: ['Pod', 'Binding'] }] }, parameters: { trustedBinders: BINDERS } });
+    expect(settle([eu], both === undefined ? [] : [both], ['other']).map(bindings)).toMatchObject([
+      { parameters: { trustedBinders: ['other'] } },
+    ]);
+    const warned = policyOf('eu', { ...eu.spec, enforcementAction: 'warn' });
+    expect(JSON.stringify(settle([warned], [], BINDERS))).not.toContain('Binding"');
+  });
+
+  it('waits until Gatekeeper has taken up the template, and never goes away again', () => {
+    const governance = planGovernance([eu], namespaces, NOW);
+    const busy = { ...template, metadata: { ...template.metadata, generation: 2 } };
+    const planned = (constraints: readonly Constraint[]) =>
+      planGatekeeper({ governance, template: busy, constraints: [canaryBody(), ...constraints], gatekeeperServed: true, binders: BINDERS });
+    expect(JSON.stringify(planned([]))).not.toContain('trustedBinders');
+    expect(planned(settle([eu], []))).toEqual([]);
+    expect(planned(settle([eu], [], BINDERS))).toEqual([]);
+  });
+
+  it('is put back when somebody takes it off', () => {
+    const [constraint] = settle([eu], [], BINDERS);
+    if (constraint === undefined) return expect.fail('no constraint');
+    const { binders: _, ...group } = groupOf(constraint);
+    const { spec } = constraintBody(group, [{ name: eu.key, pattern: 'finance' }]);
+    const [action] = plan([eu], [{ ...constraint, ...(spec && { spec }) }], BINDERS);
+    expect(action).toMatchObject({ type: 'apply', reason: 'Drift' });
+    expect(JSON.stringify(action)).toContain('trustedBinders');
+  });
+});
+
+describe('the canary', () => {
+  const planned = (constraints: readonly Constraint[], policies: readonly PolicyInput[] = []) =>
+    planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
+
+  it('is there as soon as its kind is, whatever the policies', () => {
+    expect(planned([])).toMatchObject([{ type: 'apply', key: `K8sGeoResidency/${CANARY_NAME}`, reason: 'Install', policies: [] }]);
+    expect(planned([canaryBody()])).toEqual([]);
+  });
+
+  it('is put back as it was', () => {
+    const { spec } = canaryBody();
+    expect(planned([{ ...canaryBody(), spec: { ...spec, enforcementAction: 'dryrun' } }])).toMatchObject([
+      { type: 'apply', reason: 'Drift' },
+    ]);
+    const excluded = { ...spec, match: { ...spec?.match, excludedNamespaces: ['finance'] } };
+    expect(planned([{ ...canaryBody(), spec: excluded }])).toMatchObject([{ type: 'patch' }, { type: 'apply', reason: 'Drift' }]);
   });
 });
 

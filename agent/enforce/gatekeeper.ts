@@ -1,7 +1,8 @@
 import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { CANARY_NAME, canaryBody } from './canary.ts';
 import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
-import { constraintBody, constraintName, entriesOf, groupOf } from './constraint.ts';
+import { constraintBody, constraintName, entriesOf, groupOf, hasBindGate, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 import type { Action, DesiredConstraint, Governance } from './types.ts';
@@ -13,6 +14,8 @@ export interface GatekeeperInput {
   readonly constraints: readonly Constraint[] | undefined;
   /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
   readonly gatekeeperServed: boolean;
+  /** User names that may bind pods; absent: lock 2 does not judge bindings. */
+  readonly binders?: readonly string[] | undefined;
 }
 
 /**
@@ -21,9 +24,38 @@ export interface GatekeeperInput {
  * A policy that moves to an other constraint stays in the one it had until Gatekeeper enforces the new one; a policy
  * that governs no more leaves at once.
  */
-export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed }: GatekeeperInput): Action[] => {
+export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
-  return [...planTemplate(template), ...(constraints === undefined ? [] : planConstraints(governance.constraints, constraints))];
+  const templateActions = planTemplate(template);
+  if (constraints === undefined) return templateActions;
+  const canary = constraints.find(({ metadata }) => metadata.name === CANARY_NAME);
+  const others = constraints.filter((constraint) => constraint !== canary);
+  const taken = template !== undefined && templateActions.length === 0 && isTemplateReady(template);
+  const desired = binders === undefined ? governance.constraints : gated(governance.constraints, others, { binders, taken });
+  return [...templateActions, ...planCanary(canary), ...planConstraints(desired, others)];
+};
+
+/**
+ * The constraints with the bind gate, once Gatekeeper has taken the template up: a CRD from before it would drop the
+ * trusted binders without a word, and nobody could bind.
+ */
+const gated = (
+  desired: readonly DesiredConstraint[],
+  observed: readonly Constraint[],
+  { binders, taken }: { readonly binders: readonly string[]; readonly taken: boolean },
+): readonly DesiredConstraint[] => {
+  const known = new Set(observed.filter(hasBindGate).map(({ metadata }) => metadata.name));
+  return desired.map((constraint) =>
+    taken || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, binders) } : constraint,
+  );
+};
+
+const planCanary = (observed: Constraint | undefined): Action[] => {
+  const body = canaryBody();
+  if (observed !== undefined && isAsWanted(observed, body)) return [];
+  const reason = observed === undefined ? 'Install' : 'Drift';
+  const action = applyAction(GEO_RESIDENCY_KIND, body, { reason, policies: [] });
+  return observed === undefined || foreignFields(observed, body).length === 0 ? [action] : [clearAction(observed, body), action];
 };
 
 const planTemplate = (observed: Template | undefined): Action[] => {
@@ -110,7 +142,7 @@ const clearAction = (observed: Constraint, body: Constraint): Action => {
     ref: { name },
     patch: { spec },
     reason: 'Drift',
-    policies: namesOf(entriesOf(body)),
+    policies: namesOf(entriesOf(body)).filter((policy) => policy !== CANARY_NAME),
   };
 };
 

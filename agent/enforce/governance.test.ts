@@ -1,3 +1,4 @@
+import type { SovereignPolicySpec, SovereignPolicySpecInput } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
@@ -61,11 +62,43 @@ describe('planGovernance', () => {
     expect(governed.get('finance')).toEqual({
       namespace: 'finance',
       actions: {
-        deny: { regions: ['eu-west-1'], policies: ['team/a', 'team/b'] },
-        dryrun: { regions: ['us-east-1'], policies: ['team/c'] },
+        deny: { regions: ['eu-west-1'], policies: ['team/a', 'team/b'], revisions: ['-', '-'] },
+        dryrun: { regions: ['us-east-1'], policies: ['team/c'], revisions: ['-'] },
       },
       policies: ['team/a', 'team/b', 'team/c'],
+      injection: false,
     });
+  });
+
+  it('names the commit of each policy, in the order of the policies', () => {
+    const plan = planGovernance(
+      [
+        policyOf('b', { targetNamespace: 'finance', allowedRegions: EU }),
+        policyOf('a', { targetNamespace: 'fin*', allowedRegions: EU }, { revision: 'abc' }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(plan.namespaces.get('finance')?.actions.deny).toMatchObject({ policies: ['team/a', 'team/b'], revisions: ['abc', '-'] });
+  });
+
+  it.each([
+    ['the policy asks for it', [{ placementInjection: true }], true],
+    ['nobody asks for it', [{}, { enforcementAction: 'warn' }], false],
+    ['an other policy asks for it', [{}, { enforcementAction: 'dryrun', placementInjection: true }], true],
+    ['a warning is the strongest', [{ enforcementAction: 'warn', placementInjection: true }], true],
+    ['only a dryrun policy governs', [{ enforcementAction: 'dryrun', placementInjection: true }], false],
+    ['no region is left', [{ placementInjection: true }, { allowedRegions: ['us-east-1'] }], false],
+    [
+      'only the weaker action has a region',
+      [{}, { allowedRegions: ['us-east-1'] }, { enforcementAction: 'warn', placementInjection: true }],
+      false,
+    ],
+  ] as const)('injects the placement or not: %s', (_, specs, expected) => {
+    const policies = specs.map((spec, index) =>
+      policyOf(`p${index}`, { targetNamespace: 'finance', allowedRegions: EU, ...spec } as SovereignPolicySpecInput),
+    );
+    expect(planGovernance(policies, namespaces, NOW).namespaces.get('finance')?.injection).toBe(expected);
   });
 
   it('calls an empty intersection a conflict of each policy in it, and enforces it', () => {
@@ -108,8 +141,8 @@ describe('planGovernance', () => {
 
   it('gives Gatekeeper custom actions as written, and the floor those for the API server', () => {
     const scopedEnforcementActions = [
-      { action: 'deny' as const, enforcementPoints: [{ name: 'vap.k8s.io' }] },
-      { action: 'warn' as const, enforcementPoints: [{ name: 'validation.gatekeeper.sh' }] },
+      { action: 'deny' as const, enforcementPoints: [{ name: 'vap.k8s.io' as const }] },
+      { action: 'warn' as const, enforcementPoints: [{ name: 'validation.gatekeeper.sh' as const }] },
     ];
     const plan = planGovernance(
       [policyOf('a', { targetNamespace: 'finance', allowedRegions: EU, enforcementAction: 'custom', scopedEnforcementActions })],
@@ -118,6 +151,21 @@ describe('planGovernance', () => {
     );
     expect(Object.keys(plan.namespaces.get('finance')?.actions ?? {})).toEqual(['deny']);
     expect(plan.constraints).toMatchObject([{ body: { spec: { enforcementAction: 'scoped', scopedEnforcementActions } } }]);
+  });
+
+  it('refuses a point at which nobody enforces, and makes no constraint where Gatekeeper has no part', () => {
+    const custom = (name: string, ...points: string[]) => {
+      const scopedEnforcementActions = [{ action: 'deny', enforcementPoints: points.map((point) => ({ name: point })) }];
+      const plain = policyOf(name, { targetNamespace: 'finance', allowedRegions: EU });
+      return { ...plain, spec: { ...plain.spec, enforcementAction: 'custom', scopedEnforcementActions } as SovereignPolicySpec };
+    };
+    const plan = planGovernance([custom('typo', 'vap.k8s.io', 'validation'), custom('vap', 'vap.k8s.io')], namespaces, NOW);
+    expect(plan.policies.get('team/typo')).toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('validation is no enforcement point'),
+    });
+    expect(plan.policies.get('team/vap')).toMatchObject({ kind: 'governing' });
+    expect(plan.constraints).toEqual([]);
   });
 
   it('knows expired policies and when time changes something next', () => {

@@ -1,4 +1,4 @@
-import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
+import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { byText, matchesNamespace } from '@fso/shared/compile';
 import { sameItems, sortedSet, weakMemo } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
@@ -7,6 +7,7 @@ import { isGlob, isUngovernable, protectedFrom } from './system-namespaces.ts';
 import type {
   ActionGovernance,
   DesiredConstraint,
+  GlobReach,
   Governance,
   NamespaceGovernance,
   NamespaceInput,
@@ -20,10 +21,13 @@ export const EXPIRY_WARNING_DAYS: readonly number[] = [14, 7, 1];
 
 /** Enforcement points of Gatekeeper that mean the API server's own admission, which is what the floor is. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
+const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 
 /** A policy that governs, ready to be matched. */
 interface Ruling {
   readonly key: string;
+  /** `-` for a local policy. */
+  readonly revision: string;
   readonly spec: SovereignPolicySpec;
   readonly regions: readonly string[];
   readonly excluded: readonly string[];
@@ -61,12 +65,17 @@ export const planGovernance = (
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
     else rulings.push(verdict);
   }
-  const governed = govern(rulings, namespaces, previous);
+  const match = matcherOf(rulings);
+  const present = new Set(namespaces.filter(({ terminating }) => !terminating).map(({ name }) => name));
+  const governed = govern([...present], match, previous?.namespaces);
+  const missing = rulings.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
   for (const [key, outcome] of governingOutcomes(rulings, governed, previous)) outcomes.set(key, outcome);
   const governance: Governance = {
     namespaces: governed,
     policies: outcomes,
     constraints: planConstraints(rulings, previous),
+    awaited: govern(missing, match, previous?.awaited),
+    globs: globsOf(rulings),
     nextChangeAt: nextChange(living, now),
   };
   madeOf.set(governance, inputs);
@@ -88,13 +97,13 @@ const expired = weakMemo(
 );
 
 /** What a policy means while it is not expired. */
-const judge = weakMemo(({ key, spec }: PolicyInput): Ruling | PolicyOutcome => {
+const judge = weakMemo(({ key, revision = '-', spec }: PolicyInput): Ruling | PolicyOutcome => {
   const problem = findProblem(spec);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec);
   const group = groupFor(spec, regions, excluded);
-  return { key, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
+  return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
 });
 
 const findProblem = (spec: SovereignPolicySpec): string | undefined => {
@@ -108,8 +117,20 @@ const findProblem = (spec: SovereignPolicySpec): string | undefined => {
   if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
     return 'spec.scopedEnforcementActions: enforcementAction custom needs at least one scoped action';
   }
+  // The CRD refuses it; a policy from before the CRD did may still say so.
+  const unknown = pointsOf(spec).find((point) => !POINTS.has(point));
+  if (unknown !== undefined) {
+    return `spec.scopedEnforcementActions: ${unknown} is no enforcement point; there are ${ENFORCEMENT_POINTS.join(', ')}`;
+  }
   return undefined;
 };
+
+const pointsOf = ({ scopedEnforcementActions = [] }: SovereignPolicySpec): readonly string[] =>
+  scopedEnforcementActions.flatMap(({ enforcementPoints }) => enforcementPoints.map(({ name }) => name));
+
+/** Whether Gatekeeper has a part in it: not where every action is scoped to the API server's own admission. */
+const isForGatekeeper = ({ spec }: Ruling): boolean =>
+  spec.enforcementAction !== 'custom' || pointsOf(spec).some((point) => point !== 'vap.k8s.io');
 
 /** An exact target has nothing to exclude but itself; leaving the rest out lets more policies share one constraint. */
 const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): readonly string[] => {
@@ -125,34 +146,56 @@ const floorActions = (spec: SovereignPolicySpec): readonly FloorAction[] => {
   );
 };
 
+type Match = (namespace: string) => readonly Ruling[];
+
 /** Exact targets are looked up, only globs are tried on each namespace: thousands of both stay cheap. */
-const govern = (
-  rulings: readonly Ruling[],
-  namespaces: readonly NamespaceInput[],
-  previous: Governance | undefined,
-): Map<string, NamespaceGovernance> => {
+const matcherOf = (rulings: readonly Ruling[]): Match => {
   const globs = rulings.filter((ruling) => isGlob(ruling.spec.targetNamespace));
   const exact = Map.groupBy(rulings, (ruling) => ruling.spec.targetNamespace);
-  const governed = new Map<string, NamespaceGovernance>();
-  for (const { name, terminating } of [...namespaces].sort((a, b) => byText(a.name, b.name))) {
-    if (terminating) continue;
-    const matching = [...(exact.get(name) ?? []), ...globs.filter((ruling) => matchesNamespace(ruling.spec.targetNamespace, name))].filter(
+  return (name) =>
+    [...(exact.get(name) ?? []), ...globs.filter((ruling) => matchesNamespace(ruling.spec.targetNamespace, name))].filter(
       (ruling) => !ruling.excluded.some((pattern) => matchesNamespace(pattern, name)),
     );
+};
+
+const govern = (
+  names: readonly string[],
+  match: Match,
+  previous: ReadonlyMap<string, NamespaceGovernance> | undefined,
+): Map<string, NamespaceGovernance> => {
+  const governed = new Map<string, NamespaceGovernance>();
+  for (const name of sortedSet(names)) {
+    const matching = match(name);
     if (matching.length === 0) continue;
-    const before = previous?.namespaces.get(name);
+    const before = previous?.get(name);
     governed.set(name, before !== undefined && sameItems(madeOf.get(before) ?? [], matching) ? before : combine(name, matching));
   }
   return governed;
 };
 
+const globsOf = (rulings: readonly Ruling[]): readonly GlobReach[] => {
+  const reaching = rulings.filter(({ spec, actions }) => isGlob(spec.targetNamespace) && actions.includes('deny'));
+  return [...Map.groupBy(reaching, ({ spec, excluded }) => [spec.targetNamespace, ...excluded].join(' ')).values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    return { pattern: first.spec.targetNamespace, excluded: first.excluded, policies: sortedSet(group.map(({ key }) => key)) };
+  });
+};
+
 const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovernance => {
   const actions: Partial<Record<FloorAction, ActionGovernance>> = {};
   for (const action of FLOOR_ACTIONS) {
-    const taking = rulings.filter((ruling) => ruling.actions.includes(action));
-    if (taking.length > 0) actions[action] = { regions: commonRegions(taking), policies: sortedSet(taking.map((ruling) => ruling.key)) };
+    const taking = rulings.filter((ruling) => ruling.actions.includes(action)).sort((a, b) => byText(a.key, b.key));
+    if (taking.length === 0) continue;
+    actions[action] = {
+      regions: commonRegions(taking),
+      policies: taking.map(({ key }) => key),
+      revisions: taking.map(({ revision }) => revision),
+    };
   }
-  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)) };
+  const injected = actions.deny ?? actions.warn;
+  const injection = rulings.some(({ spec }) => spec.placementInjection === true) && (injected?.regions.length ?? 0) > 0;
+  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)), injection };
   madeOf.set(governance, rulings);
   return governance;
 };
@@ -217,7 +260,7 @@ const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], exclude
  * namespace that does not exist yet is covered at its creation; Gatekeeper ANDs what several constraints say of one namespace.
  */
 const planConstraints = (rulings: readonly Ruling[], previous: Governance | undefined): readonly DesiredConstraint[] => {
-  const groups = Map.groupBy(rulings, (ruling) => ruling.constraint);
+  const groups = Map.groupBy(rulings.filter(isForGatekeeper), (ruling) => ruling.constraint);
   const before = new Map(previous?.constraints.map((constraint) => [constraint.name, constraint]));
   return [...groups]
     .sort(([a], [b]) => byText(a, b))

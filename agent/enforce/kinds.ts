@@ -20,8 +20,13 @@ export interface ConstraintSpec {
     readonly kinds?: readonly { readonly apiGroups: readonly string[]; readonly kinds: readonly string[] }[];
     readonly namespaces?: readonly string[];
     readonly excludedNamespaces?: readonly string[];
+    readonly labelSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
   };
-  readonly parameters?: { readonly regions?: readonly string[]; readonly policies?: readonly ConstraintEntry[] };
+  readonly parameters?: {
+    readonly regions?: readonly string[];
+    readonly policies?: readonly ConstraintEntry[];
+    readonly trustedBinders?: readonly string[];
+  };
 }
 
 export type Constraint = K8sGeoResidency;

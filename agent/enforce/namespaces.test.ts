@@ -50,6 +50,7 @@ describe('planNamespaces', () => {
         'compliance.gov/updated-at': '2026-01-03T10:30:00Z',
         'compliance.gov/floor-deny-regions': 'eu-central-1,eu-west-1',
         'compliance.gov/floor-deny-policies': 'team/eu',
+        'compliance.gov/floor-deny-revisions': '-',
       },
     });
   });
@@ -75,7 +76,7 @@ describe('planNamespaces', () => {
   });
 
   it('says custom where only Gatekeeper enforces', () => {
-    const scopedEnforcementActions = [{ action: 'deny' as const, enforcementPoints: [{ name: 'audit.gatekeeper.sh' }] }];
+    const scopedEnforcementActions = [{ action: 'deny' as const, enforcementPoints: [{ name: 'audit.gatekeeper.sh' as const }] }];
     const custom = policyOf('c', { ...eu.spec, enforcementAction: 'custom', scopedEnforcementActions });
     const labels = bodyOf([custom], [finance])?.labels;
     expect(labels).toMatchObject({
@@ -130,6 +131,18 @@ describe('planNamespaces', () => {
     const [governed = finance] = settle([eu], [finance]);
     const extra = { ...governed, labels: { ...governed.labels, 'compliance.gov/floor-warn': 'active' } };
     expect(bodyOf([eu], [extra])?.labels).toMatchObject({ 'compliance.gov/floor-deny': 'active', 'compliance.gov/floor-warn': 'released' });
+  });
+
+  it('selects into placement injection while a policy asks for it, and puts that back too', () => {
+    const asking = policyOf('eu', { ...eu.spec, placementInjection: true });
+    const [injected = finance] = settle([asking], [finance]);
+    expect(injected.labels).toMatchObject({ 'compliance.gov/placement-injection': 'active' });
+    const { 'compliance.gov/placement-injection': _, ...without } = injected.labels;
+    expect(plan([asking], [{ ...injected, labels: without }], LATER)).toMatchObject([{ reason: 'Drift' }]);
+    expect(settle([eu], [injected], LATER)[0]?.labels).not.toHaveProperty('compliance.gov/placement-injection');
+    expect(settle([], [injected], LATER)[0]?.labels).not.toHaveProperty('compliance.gov/placement-injection');
+    const planted = namespaceOf('web', { labels: { 'compliance.gov/placement-injection': 'active' } });
+    expect(bodyOf([], [planted])?.labels).toMatchObject({ 'compliance.gov/placement-injection': 'released' });
   });
 
   it('does not write for an annotation that steers nothing', () => {

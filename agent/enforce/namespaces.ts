@@ -2,10 +2,12 @@ import {
   FIELD_MANAGERS,
   FLOOR_ACTIONS,
   FLOOR_LABEL_VALUE,
-  type FloorAction,
   floorLabel,
   floorPoliciesAnnotation,
   floorRegionsAnnotation,
+  floorRevisionsAnnotation,
+  INJECTION_LABEL,
+  INJECTION_LABEL_VALUE,
   LABELS,
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
@@ -16,7 +18,7 @@ import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOut
 type Values = Readonly<Record<string, string>>;
 type Outcomes = ReadonlyMap<string, PolicyOutcome>;
 
-/** Value of a floor label that must not select: it takes the label from a writer whose field apply cannot remove. */
+/** Value of a label that must not select: it takes the label from a writer whose field apply cannot remove. */
 const RELEASED = 'released';
 const EXPIRED = 'expired';
 
@@ -92,7 +94,7 @@ const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): 
   ];
 };
 
-const governedValues = ({ actions, policies }: NamespaceGovernance, outcomes: Outcomes): Desired => {
+const governedValues = ({ actions, policies, injection }: NamespaceGovernance, outcomes: Outcomes): Desired => {
   const strongest = FLOOR_ACTIONS.find((action) => actions[action] !== undefined);
   const leading = strongest === undefined ? { regions: customRegions(policies, outcomes), policies } : actions[strongest];
   const [namespace = '', name = ''] = (leading?.policies[0] ?? '').split('/');
@@ -107,7 +109,9 @@ const governedValues = ({ actions, policies }: NamespaceGovernance, outcomes: Ou
     if (taking === undefined) continue;
     annotations[floorRegionsAnnotation(action)] = joined(taking.regions);
     annotations[floorPoliciesAnnotation(action)] = joined(taking.policies);
+    annotations[floorRevisionsAnnotation(action)] = joined(taking.revisions);
   }
+  if (injection === true) annotations[INJECTION_LABEL] = INJECTION_LABEL_VALUE;
   return { annotations, policies, reason: 'Govern' };
 };
 
@@ -120,12 +124,19 @@ const customRegions = (policies: readonly string[], outcomes: Outcomes): readonl
   return (lists[0] ?? []).filter((region) => lists.every((list) => list.includes(region)));
 };
 
+/** Labels that select a namespace into something, each with the annotation that is there while it shall. */
+const STEERING: readonly { readonly label: string; readonly annotation: string; readonly value: string }[] = [
+  ...FLOOR_ACTIONS.map((action) => ({ label: floorLabel(action), annotation: floorRegionsAnnotation(action), value: FLOOR_LABEL_VALUE })),
+  { label: INJECTION_LABEL, annotation: INJECTION_LABEL, value: INJECTION_LABEL_VALUE },
+];
+const STEERING_VALUES: ReadonlyMap<string, string> = new Map(STEERING.map(({ label, value }) => [label, value]));
+
 /** Keys of the audit trail that stay when a namespace is released. */
 const TRAIL = [LABELS.allowedRegions, LABELS.policyName, LABELS.policyNamespace] as const;
 
 const releasedValues = (namespace: NamespaceInput, outcomes: Outcomes): Desired | undefined => {
   const { labels, annotations } = namespace;
-  if (labels[LABELS.enforcementAction] === undefined && !FLOOR_ACTIONS.some((action) => isActive(labels, action))) return undefined;
+  if (labels[LABELS.enforcementAction] === undefined && !STEERING.some(({ label }) => isActive(labels, label))) return undefined;
   const policies = formerPolicies(annotations);
   const trail = Object.fromEntries(TRAIL.map((key) => [key, annotations[key] ?? '']));
   return {
@@ -155,23 +166,21 @@ const labelsFor = (annotations: Values): Record<string, string> => {
     [LABELS.policyNamespace]: labelSafe(annotations[LABELS.policyNamespace] ?? ''),
     [LABELS.enforcementAction]: annotations[LABELS.enforcementAction] ?? '',
   };
-  for (const action of FLOOR_ACTIONS) {
-    if (annotations[floorRegionsAnnotation(action)] !== undefined) labels[floorLabel(action)] = FLOOR_LABEL_VALUE;
-  }
+  for (const { label, annotation, value } of STEERING) if (annotations[annotation] !== undefined) labels[label] = value;
   return labels;
 };
 
-const isActive = (labels: Values, action: FloorAction): boolean => labels[floorLabel(action)] === FLOOR_LABEL_VALUE;
+const isActive = (labels: Values, label: string): boolean => labels[label] === STEERING_VALUES.get(label);
 
 /**
- * Floor labels that select without a policy behind them. Leaving out a label that only this field manager owns removes
+ * Labels that select without a policy behind them. Leaving out a label that only this field manager owns removes
  * it; one that someone else has set stays, so it gets a value that selects nothing.
  */
 const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
   Object.fromEntries(
-    FLOOR_ACTIONS.filter(
-      (action) => drifted && isActive(namespace.labels, action) && annotations[floorRegionsAnnotation(action)] === undefined,
-    ).map((action) => [floorLabel(action), RELEASED]),
+    STEERING.filter(({ label, annotation }) => drifted && isActive(namespace.labels, label) && annotations[annotation] === undefined).map(
+      ({ label }) => [label, RELEASED],
+    ),
   );
 
 /** Whether labels and annotations, written together, no longer belong together: someone else has changed them. */
@@ -188,18 +197,17 @@ const isWhole = (annotations: Values): boolean => {
   return strongest === undefined || annotations[floorRegionsAnnotation(strongest)] === annotations[LABELS.allowedRegions];
 };
 
-const LABEL_KEYS: readonly string[] = [...TRAIL, LABELS.enforcementAction, ...FLOOR_ACTIONS.map(floorLabel)];
+const LABEL_KEYS: readonly string[] = [...TRAIL, LABELS.enforcementAction, ...STEERING.map(({ label }) => label)];
 const ANNOTATION_KEYS: readonly string[] = [
   ...TRAIL,
   LABELS.enforcementAction,
-  ...FLOOR_ACTIONS.flatMap((action) => [floorRegionsAnnotation(action), floorPoliciesAnnotation(action)]),
+  INJECTION_LABEL,
+  ...FLOOR_ACTIONS.flatMap((action) => [floorRegionsAnnotation(action), floorPoliciesAnnotation(action), floorRevisionsAnnotation(action)]),
 ];
 
 const sameValues = (actual: Values, wanted: Values, keys: readonly string[]): boolean =>
   keys.every((key) => inert(key, actual[key]) === inert(key, wanted[key]));
 
-const FLOOR_LABELS: ReadonlySet<string> = new Set(FLOOR_ACTIONS.map(floorLabel));
-
-/** A disarmed floor label is as good as none. */
+/** A disarmed label is as good as none. */
 const inert = (key: string, value: string | undefined): string | undefined =>
-  FLOOR_LABELS.has(key) && value !== FLOOR_LABEL_VALUE ? undefined : value;
+  STEERING_VALUES.has(key) && value !== STEERING_VALUES.get(key) ? undefined : value;

@@ -34,7 +34,6 @@ object_of(from, key) := value if {
 
 violation contains {"msg": msg, "details": {"policies": policies, "regions": sort(regions)}} if {
 	judged
-	problem := pod_problem
 	msg := sprintf("policy %s allows regions %s in namespace %s: %s; fix: %s", [
 		concat(", ", policies),
 		region_text,
@@ -43,6 +42,12 @@ violation contains {"msg": msg, "details": {"policies": policies, "regions": sor
 		problem.fix,
 	])
 }
+
+binding if input.review.kind.kind == "Binding"
+
+problem := binding_problem if binding
+
+problem := pod_problem if not binding
 
 # When to judge. A change of placement is possible on gated pods only; every other update is let through, or the
 # finalizer of a pod from before the policy could never be removed. Audit knows no operation.
@@ -64,17 +69,54 @@ placement(of) := {
 node_affinity(of) := object_of(object_of(of.spec, "affinity"), "nodeAffinity")
 
 # What is wrong with the pod. Undefined: nothing.
-pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": sprintf("remove spec.nodeName and %s", [selector_fix])} if {
+pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": fix_after("remove spec.nodeName and ")} if {
 	pinned
 	not mirror_pod
-	count(regions) > 0
-} else := {"violation": "spec.nodeName bypasses the scheduler", "fix": selector_fix} if {
-	pinned
-	not mirror_pod
-} else := {"violation": open_placement, "fix": selector_fix} if {
+} else := {"violation": too_large_text, "fix": fix_after("shorten the required node affinity and ")} if {
 	not pinned
 	not daemon_set_pod
+	too_large
+} else := {"violation": open_placement, "fix": fix_after("")} if {
+	not pinned
+	not daemon_set_pod
+	not too_large
 }
+
+# MAX_TERMS and MAX_REGION_VALUES of shared/residency: what it costs to judge grows with the square.
+too_large if count(terms) > 100
+
+too_large if count([value |
+	some term in terms
+	some expression in list_of(term, "matchExpressions")
+	expression.key == region_key
+	some value in array.concat([expression.operator], list_of(expression, "values"))
+]) > 500
+
+too_large_text := "the required node affinity is too large to be judged (over 100 terms or 500 regions)"
+
+# The bind gate. API servers from 1.35 on copy the node's region to the Binding before they ask (https://kep.k8s.io/4742).
+# Asked in this order. Undefined: nothing is wrong.
+binding_problem := {"violation": binding_violation, "fix": "bind the pod through the scheduler to a node of an allowed region"}
+
+binding_violation := "the legacy bindings route bypasses the bind gate" if {
+	input.review.resource.resource == "bindings"
+} else := "the binding does not name a node" if {
+	object.get(target, "kind", "") != "Node"
+} else := sprintf("user \"%s\" is not trusted to bind pods", [user]) if {
+	not user in list_of(input.parameters, "trustedBinders")
+} else := sprintf("node \"%s\" has no known region", [node_name]) if {
+	node_region == ""
+} else := sprintf("node \"%s\" is in region \"%s\"", [node_name, node_region]) if {
+	not node_region in regions
+}
+
+target := object_of(subject, "target")
+
+node_name := object.get(target, "name", "")
+
+node_region := object.get(object_of(subject.metadata, "labels"), region_key, "")
+
+user := object.get(object_of(input.review, "userInfo"), "username", "")
 
 # In an audit the field is the scheduler's answer, not the author's wish.
 pinned if {
@@ -82,7 +124,7 @@ pinned if {
 	object.get(pod, "nodeName", "") != ""
 }
 
-selector_fix := sprintf("set spec.nodeSelector[\"%s\"] to one of %s", [region_key, concat(", ", sort(regions))]) if {
+fix_after(first_step) := sprintf("%sset spec.nodeSelector[\"%s\"] to one of %s", [first_step, region_key, concat(", ", sort(regions))]) if {
 	count(regions) > 0
 } else := "no region is allowed, ask the owners of the policies"
 
@@ -131,6 +173,7 @@ named(term) := array.concat(
 	[value |
 		some expression in list_of(term, "matchExpressions")
 		expression.key == region_key
+		expression.operator == "In"
 		some value in list_of(expression, "values")
 	],
 	[value | value := selector[region_key]],
@@ -173,9 +216,12 @@ expression_allows(expression, node) if {
 
 # A region is no number; that Gt and Lt let every region pass is the safe reading.
 expression_allows(expression, node) if {
-	not expression.operator in {"In", "NotIn", "DoesNotExist"}
+	expression.operator in {"Exists", "Gt", "Lt"}
 	node != absent
 }
+
+# An operator that nobody knows cuts nothing.
+expression_allows(expression, _) if not expression.operator in {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
 
 # The pod of a DaemonSet: its controller replaces every required term by one that names the node. Bind decides.
 # Only from the controller itself, or untouched since it made the pod.

@@ -28,6 +28,7 @@ const PARAMETERS = {
   type: 'object',
   properties: {
     regions: { type: 'array', items: { type: 'string' }, description: 'Regions in which the pods may run.' },
+    trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
     policies: {
       type: 'array',
       description: 'The policies that this constraint enforces.',

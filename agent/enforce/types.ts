@@ -28,6 +28,8 @@ export interface ActionGovernance {
   readonly regions: readonly string[];
   /** Keys, sorted. */
   readonly policies: readonly string[];
+  /** Git commit of each of the policies, `-` for a local one. */
+  readonly revisions: readonly string[];
 }
 
 export interface NamespaceGovernance {
@@ -36,6 +38,8 @@ export interface NamespaceGovernance {
   readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
   /** Every policy that matches the namespace, by key, sorted. */
   readonly policies: readonly string[];
+  /** Whether pods that say nothing of their region get the allowed ones: a policy asks for it, and the strongest action, deny or warn, has any. */
+  readonly injection: boolean;
 }
 
 /** What became of one policy, before any lock is looked at. */
@@ -60,11 +64,23 @@ export interface DesiredConstraint {
   readonly body: KubeObject;
 }
 
+export interface GlobReach {
+  readonly pattern: string;
+  /** Names and globs that it leaves alone. */
+  readonly excluded: readonly string[];
+  /** Keys, sorted. */
+  readonly policies: readonly string[];
+}
+
 /** The pure outcome of all policies over all namespaces at one time. */
 export interface Governance {
   readonly namespaces: ReadonlyMap<string, NamespaceGovernance>;
   readonly policies: ReadonlyMap<string, PolicyOutcome>;
   readonly constraints: readonly DesiredConstraint[];
+  /** What will govern the namespaces that policies name and that do not exist, by name. */
+  readonly awaited: ReadonlyMap<string, NamespaceGovernance>;
+  /** Where policies of action deny reach by a glob. */
+  readonly globs: readonly GlobReach[];
   /** When something changes by itself next (an expiry, an expiry warning), if ever. */
   readonly nextChangeAt: Date | undefined;
 }

@@ -1,0 +1,31 @@
+import { LABELS } from '@fso/shared/api';
+import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import type { Constraint, ConstraintSpec } from './kinds.ts';
+
+export const CANARY_NAME = 'geo-canary';
+
+/** Marks the pods that the canary refuses. Nobody but the agent sets it, in dry runs. */
+export const CANARY_LABEL: Readonly<Record<string, string>> = { 'compliance.gov/canary': 'lock-two' };
+
+/**
+ * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace: no region is allowed to it. The
+ * agent asks with such a pod, which lock 1 lets pass, whether Gatekeeper is called for a namespace and evaluates Rego there.
+ */
+export const canaryBody = (): Constraint => BODY;
+
+const SPEC: ConstraintSpec = {
+  enforcementAction: 'deny',
+  match: { kinds: [{ apiGroups: [''], kinds: ['Pod'] }], labelSelector: { matchLabels: CANARY_LABEL } },
+  // No name of a SovereignPolicy: those have a slash.
+  parameters: { regions: [], policies: [{ name: CANARY_NAME, pattern: '*' }] },
+};
+
+const BODY: Constraint = {
+  apiVersion: GEO_RESIDENCY_KIND.apiVersion,
+  kind: GEO_RESIDENCY_KIND.kind,
+  metadata: { name: CANARY_NAME, labels: { [LABELS.component]: 'canary' } },
+  spec: SPEC as NonNullable<Constraint['spec']>,
+};
+
+/** Whether a refusal names the canary; Gatekeeper writes `[<constraint>] <message>`. */
+export const isRefusedByCanary = (message: string): boolean => message.includes(`[${CANARY_NAME}]`);

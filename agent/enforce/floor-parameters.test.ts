@@ -1,0 +1,148 @@
+import { type FloorParameters, type FloorParametersSpec, REGION_LABEL } from '@fso/shared/api';
+import { matchesNamespace } from '@fso/shared/compile';
+import type { Node } from '@fso/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
+import { planGovernance } from './governance.ts';
+import type { NamespaceInput, PolicyInput } from './types.ts';
+
+const EU = ['eu-central-1', 'eu-west-1'];
+const POLICIES = [
+  policyOf('finance', { targetNamespace: 'finance', allowedRegions: EU }),
+  policyOf('narrow', { targetNamespace: 'fin*', allowedRegions: ['eu-west-1'], excludedNamespaces: ['fin-test'] }),
+  policyOf('planned', { targetNamespace: 'planned', allowedRegions: EU }),
+  policyOf('warned', { targetNamespace: 'warned-*', allowedRegions: EU, enforcementAction: 'warn' }),
+  policyOf('everything', { targetNamespace: '*', allowedRegions: EU, enforcementAction: 'dryrun' }),
+];
+const NAMESPACES = ['finance', 'finance-two', 'fin-test', 'warned-one', 'kube-system'].map((name) => namespaceOf(name));
+const nodeOf = (name: string, region?: string): Node => ({
+  metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
+});
+const NODES = [nodeOf('b', 'us-east-1'), nodeOf('a', 'eu-west-1'), nodeOf('c')];
+
+interface Round {
+  readonly policies?: readonly PolicyInput[];
+  readonly namespaces?: readonly NamespaceInput[];
+  readonly nodes?: readonly Node[];
+  readonly observed?: readonly FloorParameters[];
+  readonly bindGate?: 'label' | 'list';
+}
+
+const plan = ({ policies = POLICIES, namespaces = NAMESPACES, nodes = NODES, observed = [], bindGate = 'label' }: Round = {}) =>
+  planFloorParameters({ governance: planGovernance(policies, namespaces, NOW), nodes, observed, bindGate });
+
+/** As the API server gives it back. */
+const applied = (round: Round = {}): FloorParameters[] =>
+  plan(round).actions.flatMap((action) => (action.type === 'apply' ? [JSON.parse(JSON.stringify(action.body)) as FloorParameters] : []));
+
+const specs = (round: Round = {}): (FloorParametersSpec | undefined)[] => applied(round).map(({ spec }) => spec);
+
+describe('planFloorParameters', () => {
+  it('lists every node with its region', () => {
+    expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, namespaces: {}, patterns: [], reach: '' });
+  });
+
+  it('says of every namespace under action deny what its annotations say, and of those that policies name and that do not exist', () => {
+    const [, index] = specs();
+    expect(index?.namespaces).toEqual({
+      finance: { regions: 'eu-west-1', policies: 'team/finance,team/narrow', revisions: '-,-' },
+      'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
+      planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
+    });
+  });
+
+  it('awaits a namespace that is going away, under all that will govern it', () => {
+    const leaving = NAMESPACES.map((namespace) => ({ ...namespace, terminating: namespace.name === 'finance' }));
+    expect(specs({ namespaces: leaving })[1]?.namespaces?.['finance']).toEqual(specs()[1]?.namespaces?.['finance']);
+  });
+
+  it('has the globs of deny policies, which leave the cluster itself alone', () => {
+    expect(specs()[1]?.patterns).toEqual([{ pattern: 'fin*', excluded: ['fin-test'], policies: 'team/narrow' }]);
+    const everything = policyOf('all', { targetNamespace: '*', allowedRegions: EU });
+    const again = policyOf('again', { targetNamespace: '*', allowedRegions: ['eu-west-1'] });
+    const [pattern, ...more] = specs({ policies: [everything, again] })[1]?.patterns ?? [];
+    expect(pattern).toMatchObject({ pattern: '*', policies: 'team/again,team/all' });
+    expect(pattern?.excluded).toEqual(expect.arrayContaining(['fso-system', 'gatekeeper-system', 'kube-system']));
+    expect(more).toEqual([]);
+  });
+
+  it('has one expression that means what its globs mean', () => {
+    const globs = ['fin*', '*-prod', '*pay*', 'a-*'];
+    const policies = globs.map((targetNamespace, index) => policyOf(`p${index}`, { targetNamespace, allowedRegions: EU }));
+    const reach = new RegExp(specs({ policies })[1]?.reach ?? '');
+    for (const name of ['fin', 'finance', 'xfin', 'x-prod', '-prod', 'x-prod-y', 'pay', 'xpayx', 'a-', 'a', 'ab', 'zz']) {
+      expect([name, reach.test(name)]).toEqual([name, globs.some((glob) => matchesNamespace(glob, name))]);
+    }
+    expect(
+      new RegExp(specs({ policies: [policyOf('all', { targetNamespace: '*', allowedRegions: EU })] })[1]?.reach ?? 'x').test('any'),
+    ).toBe(true);
+  });
+
+  it('carries the nodes in the index where a Binding says no region', () => {
+    expect(specs()[1]?.nodes).toEqual({});
+    expect(specs({ bindGate: 'list' })[1]?.nodes).toEqual({ a: 'eu-west-1', b: 'us-east-1', c: '' });
+  });
+
+  it.each(['label', 'list'] as const)('has nothing to do once both are written: %s', (bindGate) => {
+    const observed = applied({ bindGate });
+    expect(plan({ bindGate, observed }).actions).toEqual([]);
+    const moved = [nodeOf('a', 'us-east-1'), ...NODES.slice(2), nodeOf('b', 'us-east-1')];
+    const changed = plan({ bindGate, observed, nodes: moved }).actions.map(({ key, reason }) => [key, reason]);
+    const both = [
+      ['FloorParameters/fso-nodes', 'Update'],
+      ['FloorParameters/fso-namespaces', 'Update'],
+    ];
+    expect(changed).toEqual(bindGate === 'list' ? both : both.slice(0, 1));
+  });
+
+  it.each<[string, FloorParametersSpec]>([
+    ['one namespace more', { namespaces: { x: { regions: '', policies: '', revisions: '' } } }],
+    ['nodes of its own', { nodes: { ghost: 'eu-west-1' } }],
+    ['no patterns', { patterns: [] }],
+    ['no reach', { reach: '' }],
+    ['other regions', { namespaces: { finance: { regions: 'us-east-1', policies: 'team/finance,team/narrow', revisions: '-,-' } } }],
+  ])('puts back an index that has %s', (_name, change) => {
+    const [nodes, index] = applied();
+    const spec = { ...index?.spec, ...change, namespaces: { ...index?.spec?.namespaces, ...change.namespaces } };
+    const observed = [nodes, { ...index, spec }] as FloorParameters[];
+    expect(plan({ observed }).actions.map(({ key }) => key)).toEqual(['FloorParameters/fso-namespaces']);
+  });
+
+  it('covers a namespace of which the API server has the right word', () => {
+    expect(plan().covers('finance')).toBe(false);
+    const observed = applied();
+    expect(['finance', 'planned', 'fin-test', 'warned-one'].map((name) => plan({ observed }).covers(name))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    const wider = [policyOf('finance', { targetNamespace: 'finance', allowedRegions: EU })];
+    expect(plan({ observed, policies: wider }).covers('finance')).toBe(false);
+  });
+
+  it('takes no namespace that does not fit for one that was never seen', () => {
+    const policies = [policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-west-1'] })];
+    const names = (count: number) => Array.from({ length: count }, (_, index) => namespaceOf(`n${index}`));
+    expect(specs({ policies, namespaces: names(5_000) })[1]?.patterns).toHaveLength(1);
+    expect(specs({ policies, namespaces: names(5_001) })[1]?.patterns).toEqual([]);
+  });
+
+  it('keeps what fits, and counts the rest', () => {
+    const nodes = Array.from({ length: 10_001 }, (_, index) => nodeOf(`n${index}`, 'eu-west-1'));
+    const names = Array.from({ length: 5_002 }, (_, index) => namespaceOf(`n${index}`));
+    const policies = [policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-west-1'] })];
+    expect(plan({ nodes, namespaces: names, policies }).overflow).toEqual({ nodes: 1, namespaces: 2, patterns: 1 });
+    const long = Array.from({ length: 10_000 }, (_, index) => nodeOf(`${'x'.repeat(200)}${index}`, 'eu-west-1'));
+    const round = { nodes: long, namespaces: names, policies, bindGate: 'list' } as const;
+    expect(plan(round).overflow.nodes).toBeGreaterThan(5_000);
+    for (const object of applied(round)) expect(JSON.stringify(object).length).toBeLessThan(1_400_000);
+  });
+});
+
+describe('policiesInParameters', () => {
+  it('names every policy that they still speak of', () => {
+    expect(new Set(policiesInParameters(applied()))).toEqual(new Set(['team/finance', 'team/narrow', 'team/planned']));
+  });
+});

@@ -1,0 +1,178 @@
+import {
+  FIELD_MANAGERS,
+  FLOOR_PARAMETER_BYTES,
+  FLOOR_PARAMETER_LIMITS,
+  type FloorParameters,
+  type FloorParametersSpec,
+  LABELS,
+  NAMESPACES_PARAMETERS,
+  NODES_PARAMETERS,
+  REGION_LABEL,
+} from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
+import type { BindGateMode } from './binding-cel.ts';
+import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
+import { joined } from './labels.ts';
+import type { Action, ActionGovernance, Governance, NamespaceGovernance } from './types.ts';
+
+type Nodes = NonNullable<FloorParametersSpec['nodes']>;
+type Entries = NonNullable<FloorParametersSpec['namespaces']>;
+type Entry = Entries[string];
+
+interface Index {
+  readonly namespaces: Entries;
+  readonly patterns: NonNullable<FloorParametersSpec['patterns']>;
+  readonly reach: string;
+}
+
+/** How many entries did not fit. */
+export interface Overflow {
+  readonly nodes: number;
+  readonly namespaces: number;
+  readonly patterns: number;
+}
+
+export interface FloorParametersInput {
+  readonly governance: Pick<Governance, 'namespaces' | 'awaited' | 'globs'>;
+  readonly nodes: readonly Node[];
+  readonly observed: readonly FloorParameters[];
+  readonly bindGate: BindGateMode;
+}
+
+export interface FloorParametersPlan {
+  readonly actions: readonly Action[];
+  readonly overflow: Overflow;
+  /** Whether the API server has the right word on a namespace under action deny, whatever its labels say. */
+  covers(namespace: string): boolean;
+}
+
+/**
+ * The parameters of lock 1: the region of every node, and what governs every namespace under action deny. Where the bind
+ * gate knows nodes by the list, the index carries it too: a policy reads one object.
+ */
+export const planFloorParameters = ({ governance, nodes, observed, bindGate }: FloorParametersInput): FloorParametersPlan => {
+  const known = new Map(observed.map((object) => [object.metadata.name, object]));
+  const listed = nodesOf(nodes);
+  const index = indexOf(governance);
+  const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
+  const indexedNodes = bindGate === 'list' ? listed.kept : {};
+  const isNodesRight = first !== undefined && says(first, NO_INDEX, listed.kept);
+  const isIndexRight = second !== undefined && says(second, index.spec, indexedNodes);
+  return {
+    actions: [
+      ...(isNodesRight ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first)]),
+      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: indexedNodes }, second)]),
+    ],
+    overflow: { nodes: listed.dropped, ...index.dropped },
+    covers: (namespace) => {
+      const [entry, wanted] = [second?.spec?.namespaces?.[namespace], index.spec.namespaces[namespace]];
+      return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
+    },
+  };
+};
+
+/** Policies that the parameters in the cluster speak of. */
+export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
+  observed.flatMap(({ spec }) =>
+    [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
+  );
+
+/** Also where an object has none of it: a field that an apply does not name stays as others wrote it. */
+const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
+
+const says = (object: FloorParameters, index: Index, nodes: Nodes): boolean =>
+  saysIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
+
+const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParameters | undefined): Action => ({
+  type: 'apply',
+  key: `${FLOOR_PARAMETERS_KIND.kind}/${name}`,
+  kind: FLOOR_PARAMETERS_KIND,
+  body: {
+    apiVersion: FLOOR_PARAMETERS_KIND.apiVersion,
+    kind: FLOOR_PARAMETERS_KIND.kind,
+    metadata: { name, labels: { [LABELS.component]: 'floor' } },
+    spec,
+  } as FloorParameters,
+  fieldManager: FIELD_MANAGERS.floor,
+  reason: present === undefined ? 'Install' : 'Update',
+  policies: [],
+});
+
+const saysIndex = weakMemo2(
+  ({ spec }: FloorParameters, wanted: Index): boolean =>
+    sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&
+    covers(spec?.patterns, wanted.patterns) &&
+    (spec?.reach ?? '') === wanted.reach,
+);
+
+const sameEntries = (a: Entries, b: Entries): boolean => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => sameEntry(a[name], b[name]));
+};
+
+const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>
+  a?.regions === b?.regions && a?.policies === b?.policies && a?.revisions === b?.revisions;
+
+const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
+};
+
+const nodesOf = (nodes: readonly Node[]): { kept: Nodes; dropped: number } => {
+  const entries = nodes.map(nodeEntry);
+  const { kept, dropped } = within(entries, FLOOR_PARAMETER_LIMITS.nodes, FLOOR_PARAMETER_BYTES.nodes);
+  return { kept: Object.fromEntries(kept), dropped };
+};
+
+/** Of a node as the cache has it, so that a round over many unchanged nodes is cheap. */
+const nodeEntry = weakMemo(({ metadata }: Node) => [metadata.name, metadata.labels?.[REGION_LABEL] ?? ''] as const);
+
+const indexOf = weakMemo((governance: FloorParametersInput['governance']) => {
+  const entries = [...governance.namespaces, ...governance.awaited].flatMap(([name, governed]) => entriesOf(name, governed));
+  const namespaces = within(entries, FLOOR_PARAMETER_LIMITS.namespaces, FLOOR_PARAMETER_BYTES.namespaces);
+  const globs = governance.globs.map(({ pattern, excluded, policies }) => ({
+    pattern,
+    excluded: [...excluded],
+    policies: joined(policies),
+  }));
+  // A namespace that does not fit would be taken for one that was never seen.
+  const most = namespaces.dropped > 0 ? 0 : FLOOR_PARAMETER_LIMITS.patterns;
+  const patterns = within(globs, most, FLOOR_PARAMETER_BYTES.patterns);
+  const spec: Index = { namespaces: Object.fromEntries(namespaces.kept), patterns: [...patterns.kept], reach: reachOf(patterns.kept) };
+  return { spec, dropped: { namespaces: namespaces.dropped, patterns: patterns.dropped } };
+});
+
+/** A glob has its `*` at its start or end only, and else nothing that a regular expression takes for more than itself. */
+const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
+  patterns.length === 0 ? '' : `^(?:${sortedSet(patterns.map(({ pattern }) => pattern.replaceAll('*', '.*'))).join('|')})$`;
+
+const entriesOf = (name: string, { actions: { deny } }: NamespaceGovernance): readonly (readonly [string, Entry])[] =>
+  deny === undefined ? [] : [[name, entryOf(deny)]];
+
+/** Policies and revisions stand in the same order. */
+const entryOf = weakMemo(
+  ({ regions, policies, revisions }: ActionGovernance): Entry => ({
+    regions: joined(regions),
+    policies: policies.join(','),
+    revisions: revisions.join(','),
+  }),
+);
+
+/** The first entries by their text, as many as fit. */
+const within = <T extends object>(entries: readonly T[], most: number, bytes: number): { kept: readonly T[]; dropped: number } => {
+  if (entries.length <= most && entries.reduce((sum, entry) => sum + textOf(entry).length + 1, 0) <= bytes) {
+    return { kept: entries, dropped: 0 };
+  }
+  let left = bytes;
+  const sorted = [...entries].sort((a, b) => byText(textOf(a), textOf(b))).slice(0, most);
+  const end = sorted.findIndex((entry) => {
+    left -= textOf(entry).length + 1;
+    return left < 0;
+  });
+  const kept = end === -1 ? sorted : sorted.slice(0, end);
+  return { kept, dropped: entries.length - kept.length };
+};
+
+/** Names, regions and keys are ASCII. */
+const textOf = weakMemo((entry: object): string => JSON.stringify(entry));

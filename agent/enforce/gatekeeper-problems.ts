@@ -1,0 +1,46 @@
+import { type GatekeeperPodStatus, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { isTemplateReady } from './gatekeeper.ts';
+import type { Constraint, Template } from './kinds.ts';
+import { TEMPLATE_NAME } from './template.ts';
+
+/** What Gatekeeper has against an object of lock 2, or what it owes to it. */
+export interface GatekeeperProblem {
+  readonly message: string;
+  /** Waiting does not help: somebody has to act. */
+  readonly isError: boolean;
+}
+
+const waiting = (message: string): GatekeeperProblem => ({ message, isError: false });
+
+const TEMPLATE = `ConstraintTemplate ${TEMPLATE_NAME}`;
+
+/** @param kindServed whether the API server serves the kind that the template makes */
+export const findTemplateProblem = (template: Template | undefined, kindServed: boolean): GatekeeperProblem | undefined => {
+  if (template === undefined) return waiting(`${TEMPLATE} does not exist yet`);
+  const pods = template.status?.byPod ?? [];
+  const error = errorOf(TEMPLATE, pods);
+  if (error !== undefined) return error;
+  if (pods.length === 0) return waiting(`no pod of Gatekeeper has taken up ${TEMPLATE}: is Gatekeeper running?`);
+  if (!kindServed) {
+    const crd = `${GEO_RESIDENCY_KIND.plural}.constraints.gatekeeper.sh`;
+    return waiting(
+      `Gatekeeper has taken up ${TEMPLATE}, but ${GEO_RESIDENCY_KIND.kind} is not served: look at CustomResourceDefinition ${crd}`,
+    );
+  }
+  return isTemplateReady(template) ? undefined : waiting(`${TEMPLATE} as it reads now is not taken up yet by every pod of Gatekeeper`);
+};
+
+/** Asked about constraints that are not in force. */
+export const findConstraintProblem = (name: string, constraint: Constraint | undefined): GatekeeperProblem => {
+  if (constraint === undefined) return waiting(`constraint ${name} does not exist yet`);
+  const error = errorOf(`${GEO_RESIDENCY_KIND.kind} ${name}`, constraint.status?.byPod ?? []);
+  return error ?? waiting(`constraint ${name} is not enforced yet by every pod of Gatekeeper`);
+};
+
+const errorOf = (subject: string, pods: readonly GatekeeperPodStatus[]): GatekeeperProblem | undefined => {
+  const error = pods.flatMap(({ errors = [] }) => errors)[0];
+  if (error === undefined) return undefined;
+  const { code, message, location } = error;
+  const text = [code, message, location && `at ${location}`].filter(Boolean).join(' ');
+  return { message: `${subject}: ${text}`.slice(0, 2_000), isError: true };
+};

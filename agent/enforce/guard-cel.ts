@@ -1,0 +1,95 @@
+import { FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { TEMPLATE_NAME } from './template.ts';
+import type { Trust } from './trust.ts';
+
+/**
+ * A text as a CEL string literal. User names come from certificates and identity providers and may hold anything; every
+ * escape of JSON is one of CEL, and JSON leaves no quote, backslash or line end bare.
+ *
+ * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
+ */
+export const celString = (text: string): string => JSON.stringify(text);
+
+const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;
+
+const USER = 'request.userInfo.username';
+const GROUPS = 'request.userInfo.?groups.orValue([])';
+const isOneOf = (users: readonly string[]): string => `${USER} in ${celList(users)}`;
+const isOfGroup = (groups: readonly string[]): string => `${GROUPS}.exists(g, g in ${celList(groups)})`;
+
+const SUBRESOURCE = 'request.?subResource.orValue("")';
+export const IS_STATUS = `${SUBRESOURCE} == "status"`;
+const IS_DELETE = 'request.operation == "DELETE"';
+const NAME = `(${IS_DELETE} ? oldObject : object).metadata.name`;
+
+/** Under which the API server's own controllers keep the status of CRDs. */
+const API_SERVER = 'system:apiserver';
+
+/** Delete on behalf of owner references, and what a deleted namespace held. The last name stands for all where controllers share one. */
+const CLEANERS: readonly string[] = [
+  'system:serviceaccount:kube-system:generic-garbage-collector',
+  'system:serviceaccount:kube-system:namespace-controller',
+  'system:kube-controller-manager',
+];
+
+/** Kubernetes puts every ServiceAccount into the group of its namespace. */
+const GATEKEEPER_GROUP = 'system:serviceaccounts:gatekeeper-system';
+
+export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
+export const IS_GATEKEEPER: string = isOfGroup([GATEKEEPER_GROUP]);
+export const IS_NOT_GATEKEEPER = `!(${IS_GATEKEEPER})`;
+export const IS_CLEANER: string = isOneOf(CLEANERS);
+
+/** Variables of the guard on namespaces. */
+export const namespaceVariables = [
+  ...(['labels', 'annotations'] as const).flatMap((field) => [
+    { name: field, expression: `object.metadata.?${field}.orValue({})` },
+    { name: `${field}Before`, expression: `request.operation == "CREATE" ? {} : oldObject.metadata.?${field}.orValue({})` },
+  ]),
+] as const;
+
+const sameKeys = (field: 'labels' | 'annotations'): string => {
+  const [now, before] = [`variables.${field}`, `variables.${field}Before`];
+  const isForeign = `!k.startsWith(${celString(KEY_PREFIX)})`;
+  return `${now}.all(k, ${isForeign} || (k in ${before} && ${before}[k] == ${now}[k])) && ${before}.all(k, ${isForeign} || k in ${now})`;
+};
+
+/** No key of this system was added, changed or removed. */
+export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels')} && ${sameKeys('annotations')})`;
+export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || oldObject.metadata.name != ${celString(SYSTEM_NAMESPACE)}`;
+
+/** Before the change or after it: the label must neither be given nor taken. */
+const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;
+/** Only outside of the system namespace, which nobody deletes: a label from before the guard must not hold up a namespace's end. */
+const IS_SWEPT = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
+export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_SWEPT})`;
+const hasFinalizer = (object: string): string => `${celString(FINALIZER)} in ${object}.metadata.?finalizers.orValue([])`;
+export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalizer('oldObject')}) || ${hasFinalizer('object')}`;
+
+/** Of all ConstraintTemplates only one is this system's. */
+export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
+/** Gatekeeper may write its notes into metadata. */
+export const IS_NOTE_OF_GATEKEEPER = `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" && ${IS_GATEKEEPER} &&
+  object.?spec == oldObject.?spec`;
+
+export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
+/** Gatekeeper makes, keeps and removes the CRD of the constraints itself. */
+export const keepsDefinition = (constraints: string): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
+  (${NAME} == ${celString(constraints)} && ${IS_GATEKEEPER}) || (request.operation == "UPDATE" && object.spec == oldObject.spec)`;
+
+const moved = (key: string): string => {
+  const region = (object: string): string => `${object}.metadata.?labels[?${celString(key)}]`;
+  return `(request.operation == "CREATE" ? ${region('object')}.hasValue() : ${region('object')} != ${region('oldObject')})`;
+};
+/** What nearly every update of a node does not: kubelets write their status every few seconds. */
+export const MOVES_NODE: string = [REGION_LABEL, LEGACY_REGION_LABEL].map(moved).join(' || ');
+const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
+const GROUP = 'group:';
+
+/** @param labelers user names, `group:<name>` for groups */
+export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
+  const groups = nodeLabelers.filter((name) => name.startsWith(GROUP)).map((name) => name.slice(GROUP.length));
+  const users = nodeLabelers.filter((name) => !name.startsWith(GROUP));
+  const trusted = [...(users.length === 0 ? [] : [isOneOf(users)]), ...(groups.length === 0 ? [] : [isOfGroup(groups)])];
+  return [...trusted, `(${REGISTERS_ITSELF})`].join(' || ');
+};

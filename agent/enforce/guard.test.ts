@@ -1,0 +1,71 @@
+import { KEY_PREFIX } from '@fso/shared/api';
+import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { desiredGuard, planGuard } from './guard.ts';
+import { celString, mayMoveNode } from './guard-cel.ts';
+
+const trust = { agent: 'system:serviceaccount:fso-system:fso-agent', binders: [], nodeLabelers: ['cloud', 'group:node-team'] };
+const { policies, bindings } = desiredGuard(trust);
+
+/** As the API server gives it back: empty lists left out. */
+const served = (object: ValidatingAdmissionPolicy): ValidatingAdmissionPolicy =>
+  JSON.parse(JSON.stringify(object, (_, value) => (Array.isArray(value) && value.length === 0 ? undefined : value)));
+
+describe('celString', () => {
+  it.each([
+    ['plain', '"plain"'],
+    ["o'brien", `"o'brien"`],
+    ['say "x" || true', String.raw`"say \"x\" || true"`],
+    [String.raw`CORP\admin`, String.raw`"CORP\\admin"`],
+    ['two\nlines\u0000', String.raw`"two\nlines\u0000"`],
+  ])('quotes %j', (text, literal) => {
+    expect(celString(text)).toBe(literal);
+  });
+});
+
+describe('planGuard', () => {
+  it('installs every policy with its binding, and then has nothing to do', () => {
+    expect(planGuard([], [], trust).map(({ key, reason }) => [key.split('/')[1], reason])).toEqual(
+      [...policies, ...bindings].map(({ metadata }) => [metadata.name, 'Install']),
+    );
+    expect(bindings.map(({ metadata }) => metadata.name)).toEqual(policies.map(({ metadata }) => metadata.name));
+    expect(planGuard(policies.map(served), bindings.map(served), trust)).toEqual([]);
+  });
+
+  it('fails closed and refuses', () => {
+    expect(policies.every(({ spec }) => spec?.['failurePolicy'] === 'Fail')).toBe(true);
+    expect(bindings.every(({ spec }) => JSON.stringify(spec?.['validationActions']) === '["Deny","Audit"]')).toBe(true);
+  });
+
+  it('puts back what somebody narrowed, and follows another name of the agent', () => {
+    const [first, ...others] = policies.map(served);
+    const changed = { ...first, spec: { ...first?.spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
+    const narrowed = planGuard([changed as ValidatingAdmissionPolicy, ...others], bindings.map(served), trust);
+    expect(narrowed.map(({ type, reason }) => [type, reason])).toEqual([
+      ['patch', 'Drift'],
+      ['apply', 'Drift'],
+    ]);
+    const renamed = planGuard(policies.map(served), bindings.map(served), { ...trust, agent: 'other' });
+    expect(new Set(renamed.map(({ key }) => key)).size).toBe(policies.length - 1);
+  });
+
+  it('writes the name of the agent as a literal that nobody can break out of', () => {
+    const agent = `x" || request.userInfo.username != "`;
+    const conditions = desiredGuard({ ...trust, agent }).policies.flatMap(
+      ({ spec }) => (spec?.['matchConditions'] ?? []) as { name: string; expression: string }[],
+    );
+    const named = conditions.filter(({ name }) => name === 'not-the-agent');
+    expect(named).toHaveLength(policies.length - 1);
+    expect(named.every(({ expression }) => expression === `request.userInfo.username != ${JSON.stringify(agent)}`)).toBe(true);
+  });
+
+  it('guards every key of this system', () => {
+    expect(JSON.stringify(policies)).toContain(KEY_PREFIX);
+  });
+});
+
+it('tells users from groups among those who may move a node', () => {
+  expect(mayMoveNode(trust)).toContain('request.userInfo.username in ["cloud"]');
+  expect(mayMoveNode(trust)).toContain('g in ["node-team"]');
+  expect(mayMoveNode({ ...trust, nodeLabelers: [] })).not.toContain(' in [');
+});

@@ -1,0 +1,68 @@
+import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation } from '@fso/shared/api';
+import type { CelVariable } from './floor-cel.ts';
+
+/** Whether a name or glob means a namespace: shared/compile's matchesNamespace, in CEL. */
+const matches = (glob: string, name: string): string => `(
+  ${glob}.startsWith('*') ? (
+    ${glob}.endsWith('*') ? (${glob}.size() < 2 || ${name}.contains(${glob}.substring(1, ${glob}.size() - 1))) : ${name}.endsWith(${glob}.substring(1))
+  ) :
+  ${glob}.endsWith('*') ? ${name}.startsWith(${glob}.substring(0, ${glob}.size() - 1)) : ${glob} == ${name}
+)`;
+
+const NAMESPACE = 'request.namespace';
+const LABELLED = `namespaceObject.metadata.?labels[?'${floorLabel('deny')}'].orValue('') == '${FLOOR_LABEL_VALUE}'`;
+const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotation('deny')}'].orValue('')`;
+
+const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
+const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
+
+/** Sorts out namespaces of which the index says nothing, at the cost of one expression: those that nothing governs. */
+export const indexConditions: readonly { readonly name: string; readonly expression: string }[] = [
+  { name: 'in-index', expression: `(${LISTED}) || (${REACHED})` },
+];
+
+/**
+ * What the index says of a namespace under action deny, where the namespace does not say the same itself: it is not
+ * labelled yet, lost its labels, is new, or its regions were changed. `unseen`: globs of policies that mean a namespace
+ * of which the index knows nothing, because the agent has not seen it yet.
+ */
+export const indexVariables: readonly CelVariable[] = [
+  {
+    name: 'entry',
+    expression: `${LISTED} ? [params.spec.namespaces[${NAMESPACE}]] : []`,
+  },
+  {
+    name: 'unsaid',
+    expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.entry[0].regions)`,
+  },
+  {
+    name: 'unseen',
+    expression: `variables.entry.size() > 0 || !has(params.spec.patterns) ? [] : params.spec.patterns.filter(p,
+      ${matches('p.pattern', NAMESPACE)} && !p.excluded.exists(e, ${matches('e', NAMESPACE)}))`,
+  },
+  { name: 'listed', expression: "variables.entry.size() > 0 ? variables.entry[0].regions : ''" },
+  { name: 'regions', expression: "variables.listed == '' ? [] : variables.listed.split(',')" },
+  {
+    name: 'policies',
+    expression: `(variables.entry.size() > 0 ? variables.entry[0].policies : variables.unseen.map(p, p.policies).join(',')).replace(',', ', ')`,
+  },
+  { name: 'revisions', expression: "variables.entry.size() > 0 ? variables.entry[0].revisions.replace(',', ', ') : ''" },
+];
+
+const UNSEEN = 'is being taken under governance';
+
+/**
+ * The decision of a concern, for namespaces that {@link indexVariables} speak of only.
+ *
+ * @param judged whether the request may be refused because nothing is known of its namespace yet
+ */
+export const indexed = (concern: readonly CelVariable[], judged: string): readonly CelVariable[] => [
+  ...concern.map((variable) => (variable.name === 'violation' ? { ...variable, name: 'decided' } : variable)),
+  {
+    name: 'violation',
+    expression: `variables.unsaid ? variables.decided : variables.unseen.size() > 0 && (${judged}) ? '${UNSEEN}' : ''`,
+  },
+];
+
+export const indexMessage = (message: string): string => `variables.unsaid ? (${message}) :
+  'namespace ' + ${NAMESPACE} + ' ${UNSEEN} of policy ' + variables.policies + ': try again in a moment'`;

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import type { AdmissionObject } from './admission-policies.ts';
+import { injectionKinds, planInjection } from './injection.ts';
+
+const KINDS = injectionKinds('v1');
+const NONE = { policies: [], bindings: [] };
+const bodies = (actions: ReturnType<typeof planInjection>): AdmissionObject[] =>
+  actions.flatMap((action) => (action.type === 'apply' ? [action.body as AdmissionObject] : []));
+
+const [policy, binding] = bodies(planInjection(KINDS, NONE, true));
+const installed = { policies: policy === undefined ? [] : [policy], bindings: binding === undefined ? [] : [binding] };
+
+describe('planInjection', () => {
+  it('installs one policy and its binding once somebody asks for it, and then has nothing to do', () => {
+    expect(planInjection(KINDS, NONE, false)).toEqual([]);
+    expect(planInjection(KINDS, NONE, true)).toMatchObject([
+      { type: 'apply', key: 'MutatingAdmissionPolicy/fso-placement-injection', reason: 'Install' },
+      { type: 'apply', key: 'MutatingAdmissionPolicyBinding/fso-placement-injection', reason: 'Install' },
+    ]);
+    expect(planInjection(KINDS, installed, true)).toEqual([]);
+  });
+
+  it('never refuses a pod, and never touches an update', () => {
+    expect(policy?.spec).toMatchObject({ failurePolicy: 'Ignore', matchConstraints: { resourceRules: [{ operations: ['CREATE'] }] } });
+  });
+
+  it('puts back what someone changed or added', () => {
+    const changed = { metadata: policy?.metadata ?? { name: '' }, spec: { ...policy?.spec, reinvocationPolicy: 'Never' } };
+    expect(planInjection(KINDS, { ...installed, policies: [changed] }, true)).toMatchObject([{ type: 'apply', reason: 'Drift' }]);
+    const narrowed = { ...changed, spec: { ...policy?.spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
+    expect(planInjection(KINDS, { ...installed, policies: [narrowed] }, true)).toMatchObject([
+      { type: 'patch', patch: { spec: { matchConditions: null } } },
+      { type: 'apply', reason: 'Drift' },
+    ]);
+  });
+
+  it('takes both away, binding first, when nobody asks for it any more, and nothing of others', () => {
+    const foreign = { metadata: { name: 'other', labels: { 'compliance.gov/component': 'injection' } } };
+    expect(planInjection(KINDS, { ...installed, policies: [...installed.policies, foreign] }, false)).toMatchObject([
+      { type: 'delete', key: 'MutatingAdmissionPolicyBinding/fso-placement-injection' },
+      { type: 'delete', key: 'MutatingAdmissionPolicy/fso-placement-injection' },
+    ]);
+  });
+
+  it('speaks the version that older API servers have', () => {
+    const [beta] = planInjection(injectionKinds('v1beta1'), NONE, true);
+    expect(beta).toMatchObject({ kind: { apiVersion: 'admissionregistration.k8s.io/v1beta1' } });
+    expect(beta).toHaveProperty('body.apiVersion', 'admissionregistration.k8s.io/v1beta1');
+  });
+});

@@ -1,0 +1,78 @@
+import { INJECTION_LABEL, INJECTION_LABEL_VALUE, LABELS } from '@fso/shared/api';
+import type { KindDescriptor } from '@fso/shared/kube';
+import { type AdmissionObject, planAdmissionObjects } from './admission-policies.ts';
+import { INJECTION, injectionVariables } from './injection-cel.ts';
+import type { Action } from './types.ts';
+
+const INJECTION_NAME = 'fso-placement-injection';
+
+/** The kinds in the version that the API server serves, if it serves any. */
+export interface InjectionKinds {
+  readonly policy: KindDescriptor<AdmissionObject>;
+  readonly binding: KindDescriptor<AdmissionObject>;
+}
+
+/** `v1` since Kubernetes 1.36; `v1beta1` since 1.34, where an administrator switched it on. */
+export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
+  const apiVersion = `admissionregistration.k8s.io/${version}`;
+  return {
+    policy: { apiVersion, kind: 'MutatingAdmissionPolicy', plural: 'mutatingadmissionpolicies', namespaced: false },
+    binding: { apiVersion, kind: 'MutatingAdmissionPolicyBinding', plural: 'mutatingadmissionpolicybindings', namespaced: false },
+  };
+};
+
+/** Every field that could change what is given to whom is written, so that a change to it shows. */
+const policyOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
+  apiVersion,
+  kind,
+  metadata: { name: INJECTION_NAME, labels: { [LABELS.component]: 'injection' } },
+  spec: {
+    // Help, not enforcement: what could not be given is missing from the pod, and the gates judge the pod.
+    failurePolicy: 'Ignore',
+    // A webhook that adds a term afterwards is answered; what already speaks of the region is left alone the second time.
+    reinvocationPolicy: 'IfNeeded',
+    matchConstraints: {
+      matchPolicy: 'Equivalent',
+      namespaceSelector: {},
+      objectSelector: {},
+      // Never UPDATE: affinity is immutable, so that changing it would make every update of an older pod fail.
+      resourceRules: [{ apiGroups: [''], apiVersions: ['*'], resources: ['pods'], operations: ['CREATE'], scope: 'Namespaced' }],
+      excludeResourceRules: [],
+    },
+    variables: injectionVariables,
+    mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: INJECTION } }],
+  },
+});
+
+const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
+  apiVersion,
+  kind,
+  metadata: { name: INJECTION_NAME, labels: { [LABELS.component]: 'injection' } },
+  spec: {
+    policyName: INJECTION_NAME,
+    matchResources: {
+      matchPolicy: 'Equivalent',
+      namespaceSelector: { matchLabels: { [INJECTION_LABEL]: INJECTION_LABEL_VALUE } },
+      objectSelector: {},
+      resourceRules: [],
+      excludeResourceRules: [],
+    },
+  },
+});
+
+/**
+ * One MutatingAdmissionPolicy and its binding, steered by a label of the namespace. They are there while any policy asks for them, and go
+ * with the last: a mutation that nobody wants is one more thing that could go wrong with a pod.
+ *
+ * @param observed objects of both kinds that are this system's
+ */
+export const planInjection = (
+  kinds: InjectionKinds,
+  observed: { readonly policies: readonly AdmissionObject[]; readonly bindings: readonly AdmissionObject[] },
+  wanted: boolean,
+): Action[] =>
+  planAdmissionObjects({
+    policies: { kind: kinds.policy, desired: wanted ? [policyOf(kinds.policy)] : [], observed: observed.policies },
+    bindings: { kind: kinds.binding, desired: wanted ? [bindingOf(kinds.binding)] : [], observed: observed.bindings },
+    isOurs: (name) => name === INJECTION_NAME,
+  });
