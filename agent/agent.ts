@@ -1,10 +1,21 @@
-import { SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { createInformers, createKubeClient, EventRecorder, type KubeClient, runAsLeader } from '@fso/shared/kube';
+import { AGENT_LEASE, API_GROUP, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  CRD_KIND,
+  createInformers,
+  createKubeClient,
+  EventRecorder,
+  FLOOR_PARAMETERS_KIND,
+  type KubeClient,
+  runAsLeader,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
-import { bootstrapCluster, keepInstalled, whoAmI } from './bootstrap.ts';
+import { bootstrapCluster, type KeepInstalledOptions, keepInstalled, whoAmI } from './bootstrap.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller/controller.ts';
 import { type ClusterSettings, capabilitiesOf } from './controller/plan.ts';
+import { adoptGuard } from './enforce/adopt-guard.ts';
+import { injectionKinds } from './enforce/index.ts';
 import { healthListener } from './health.ts';
 import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { EventSink } from './observe/event-sink.ts';
@@ -113,7 +124,8 @@ const untilEnded = async (running: Running, signal: AbortSignal, end: () => Prom
 const runAgent = async (running: Running, signal: AbortSignal): Promise<void> => {
   const { client, deps, phase, config } = running;
   const settings = await prepare(running, signal);
-  const view = new ClusterView(createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal));
+  const informers = createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal);
+  const view = new ClusterView(informers, injectionKinds(settings.capabilities.injection));
   phase.problem = 'caches are not filled yet';
   await view.ready(signal);
   deps.logger.info({ kubernetesVersion: settings.capabilities.kubernetesVersion, user: settings.trust.agent }, 'caches filled');
@@ -124,7 +136,7 @@ const runAgent = async (running: Running, signal: AbortSignal): Promise<void> =>
   const lease = {
     client,
     namespace: SYSTEM_NAMESPACE,
-    name: 'fso-agent',
+    name: AGENT_LEASE,
     identity,
     logger: deps.logger,
     clock: deps.clock,
@@ -141,9 +153,11 @@ const prepare = async ({ client, config, deps, phase }: Running, signal: AbortSi
   for (;;) {
     try {
       const version = await client.version(signal);
-      await bootstrapCluster(client, deps.clock, signal);
+      const capabilities = capabilitiesOf(version);
       const trust = { agent: await whoAmI(client, signal), binders: config.trustedBinders, nodeLabelers: config.trustedNodeLabelers };
-      return { capabilities: capabilitiesOf(version), trust };
+      if (capabilities.floor) await adoptGuard(client, trust, signal);
+      await bootstrapCluster(client, deps.clock, signal);
+      return { capabilities, trust };
     } catch (error) {
       signal.throwIfAborted();
       const retryInMs = backoff.next();
@@ -189,14 +203,32 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   signal.addEventListener('abort', () => firstRound.resolve(), { once: true });
   try {
     const enforcing = controller.run();
-    const onGone = (): void =>
-      events.ofCluster({
-        severity: 'alert',
+    const keep = (
+      informer: KeepInstalledOptions['informer'],
+      { plural, reason, message }: { plural: string; reason: string; message: string },
+    ): Promise<void> => {
+      const onGone = (): void => events.ofCluster({ severity: 'alert', reason, message });
+      const key = `${CRD_KIND.kind}/${plural}.${API_GROUP}`;
+      const onBack = (): void => controller.repaired({ key, policies: [], trace: { what: 'deleted' } });
+      return keepInstalled({ client, informer, clock, random, logger, onGone, onBack }, signal);
+    };
+    const { policies, parameters } = known.view;
+    const installed = [
+      keep(policies, {
+        plural: SOVEREIGN_POLICY_KIND.plural,
         reason: 'PoliciesUnreadable',
         message: 'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
-      });
-    const installed = keepInstalled({ client, policies: known.view.policies, clock, random, logger, onGone }, signal);
-    await Promise.all([enforcing, installed, firstRound.promise.then(() => stream(running, known.view, signal))]);
+      }),
+      keep(parameters, {
+        plural: FLOOR_PARAMETERS_KIND.plural,
+        reason: 'ParametersUnreadable',
+        message: 'FloorParameters cannot be read; their CRD, and what stood in them, is put back',
+      }),
+    ];
+    const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
+      if (reason === 'TamperingRepaired' && policy !== undefined) controller.noted(policy, message);
+    };
+    await Promise.all([enforcing, ...installed, firstRound.promise.then(() => stream(running, { view: known.view, onEvent }, signal))]);
   } finally {
     phase.leader = false;
     phase.problem = undefined;
@@ -204,11 +236,18 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   }
 };
 
-const stream = async ({ config, deps, client, observatory }: Running, view: ClusterView, signal: AbortSignal): Promise<void> => {
+const stream = async (
+  { config, deps, client, observatory }: Running,
+  { view, onEvent }: { view: ClusterView; onEvent: (event: ClusterEvent) => void },
+  signal: AbortSignal,
+): Promise<void> => {
   if (config.hub === undefined || signal.aborted) return;
   const { url: hubUrl, token, ca } = config.hub;
   const { clock, random, logger } = deps;
   const streamConfig = { cluster: config.cluster, hubUrl, token, ca, agentVersion: AGENT_VERSION };
-  const running = await startStream({ config: streamConfig, client, policies: view.policies, observatory, clock, random, logger }, signal);
+  const running = await startStream(
+    { config: streamConfig, client, policies: view.policies, observatory, clock, random, logger, onEvent },
+    signal,
+  );
   await running.done;
 };

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { API_VERSION, FIELD_MANAGERS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   CRD_KIND,
   type CustomResourceDefinition,
+  FLOOR_PARAMETERS_KIND,
   type Informer,
+  type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
   SOVEREIGN_POLICY_KIND,
@@ -11,26 +13,31 @@ import {
 import { type Clock, createBackoff, type Logger, untilAborted } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 
-const CRD_FILE = new URL('../crds/sovereignpolicies.yaml', import.meta.url);
+const CRD_FILES = ['sovereignpolicies', 'floorparameters'].map((plural) => new URL(`../crds/${plural}.yaml`, import.meta.url));
+const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;
 const SERVED_WITHIN_MS = 30_000;
 
 const OPTIONS = { fieldManager: FIELD_MANAGERS.install, force: true } as const;
 
 /**
- * Puts in place what the agent stands on: its namespace, and the SovereignPolicy CRD at this version's schema. Returns once
- * the API server serves the kind.
+ * Puts in place what the agent stands on: its namespace, and its CRDs at this version's schemas. Returns once the API
+ * server serves the kinds.
  *
  * @throws KubeApiError, e.g. with status 403 when the agent has no rights
  */
 export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal: AbortSignal): Promise<void> => {
-  const crd = parse(await readFile(CRD_FILE, 'utf8')) as CustomResourceDefinition;
-  await client.apply(CRD_KIND, crd, OPTIONS, signal);
+  for (const file of CRD_FILES) {
+    const crd = parse(await readFile(file, 'utf8')) as CustomResourceDefinition;
+    await client.apply(CRD_KIND, crd, OPTIONS, signal);
+  }
   await client.apply(NAMESPACE_KIND, { metadata: { name: SYSTEM_NAMESPACE } }, OPTIONS, signal);
   const deadline = clock.monotonicMs() + SERVED_WITHIN_MS;
-  while (!(await isServed(client, signal))) {
-    if (clock.monotonicMs() > deadline) throw new Error('the SovereignPolicy kind is installed but not served');
-    await clock.sleep(POLL_MS, signal);
+  for (const kind of KINDS) {
+    while (!(await isServed(client, kind, signal))) {
+      if (clock.monotonicMs() > deadline) throw new Error(`the ${kind.kind} kind is installed but not served`);
+      await clock.sleep(POLL_MS, signal);
+    }
   }
 };
 
@@ -52,9 +59,9 @@ interface SelfSubjectReview {
   readonly status?: { readonly userInfo?: { readonly username?: string } };
 }
 
-const isServed = async (client: KubeClient, signal: AbortSignal): Promise<boolean> => {
+const isServed = async (client: KubeClient, { apiVersion, plural }: KindDescriptor, signal: AbortSignal): Promise<boolean> => {
   try {
-    const path = `/apis/${API_VERSION}/${SOVEREIGN_POLICY_KIND.plural}`;
+    const path = `/apis/${apiVersion}/${plural}`;
     await client.raw({ method: 'GET', path, query: { limit: '1' } }, signal);
     return true;
   } catch (error) {
@@ -65,17 +72,20 @@ const isServed = async (client: KubeClient, signal: AbortSignal): Promise<boolea
 
 export interface KeepInstalledOptions {
   readonly client: KubeClient;
-  readonly policies: Pick<Informer<SovereignPolicy>, 'served' | 'onServed'>;
+  /** Of a kind that {@link bootstrapCluster} installs. */
+  readonly informer: Pick<Informer<KubeObject>, 'served' | 'onServed'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
   /** The kind cannot be read: people should know. */
   readonly onGone: () => void;
+  /** It can be read again. */
+  readonly onBack: () => void;
 }
 
-/** Puts the CRD back whenever the API server no longer serves it, until the signal aborts. */
+/** Puts a CRD back whenever the API server no longer serves it, until the signal aborts. */
 export const keepInstalled = async (options: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
-  const { policies } = options;
+  const { informer } = options;
   let restoring: Promise<void> | undefined;
   const onServed = (served: boolean): void => {
     if (served || restoring !== undefined || signal.aborted) return;
@@ -84,22 +94,23 @@ export const keepInstalled = async (options: KeepInstalledOptions, signal: Abort
       restoring = undefined;
     });
   };
-  const stop = policies.onServed(onServed);
-  onServed(policies.served);
+  const stop = informer.onServed(onServed);
+  onServed(informer.served);
   await untilAborted(signal);
   stop();
   await restoring;
 };
 
 /** Never rejects. A CRD that is being deleted takes the write and goes all the same: then it is written again. */
-const restore = async ({ client, policies, clock, random, logger }: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
+const restore = async ({ client, informer, clock, random, logger, onBack }: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
   const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000, minMs: 200, random });
-  while (!policies.served && !signal.aborted) {
+  while (!informer.served && !signal.aborted) {
     try {
       await bootstrapCluster(client, clock, signal);
     } catch (error) {
-      if (!signal.aborted) logger.error({ err: error }, 'the SovereignPolicy kind cannot be put back');
+      if (!signal.aborted) logger.error({ err: error }, 'a custom kind cannot be put back');
     }
     await clock.sleep(backoff.next(), signal).catch(() => undefined);
   }
+  if (!signal.aborted) onBack();
 };

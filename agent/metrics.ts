@@ -8,7 +8,7 @@ export interface AgentMetrics {
   readonly reconcileSeconds: Histogram;
   readonly policies: Gauge<'phase'>;
   readonly violations: Gauge;
-  readonly driftRepaired: Counter<'kind'>;
+  readonly tampering: Counter<'kind'>;
   readonly writes: Counter<'kind' | 'result'>;
   readonly probes: Counter<'result'>;
   readonly leader: Gauge;
@@ -31,9 +31,9 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
       help: 'Pods outside of the regions of a policy, summed over policies.',
       registers,
     }),
-    driftRepaired: new Counter({
-      name: 'fso_agent_drift_repaired_total',
-      help: 'Objects that someone else changed and that were put back.',
+    tampering: new Counter({
+      name: 'fso_agent_tampering_total',
+      help: 'Objects that someone else changed or deleted and that were put back.',
       labelNames: ['kind'],
       registers,
     }),

@@ -2,23 +2,30 @@ import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
-import { isFloorName, type PolicyInput } from '../enforce/index.ts';
+import { CANARY_NAME, isFloorName, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
+import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
+import { CanaryProber } from '../observe/canary-prober.ts';
 import { clusterFacts } from '../observe/cluster-facts.ts';
 import type { EventSink } from '../observe/event-sink.ts';
+import { findFloorProblem } from '../observe/floor-problems.ts';
+import { injectionFacts } from '../observe/injection-facts.ts';
 import type { LockInput } from '../observe/locks.ts';
 import { isLockTwoProven } from '../observe/locks.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
 import { planPolicyEvents } from '../observe/plan-events.ts';
 import { isProven, toReport } from '../observe/plan-status.ts';
 import { Prober, type ProbeTarget } from '../observe/prober.ts';
+import { rotate } from '../observe/rotation.ts';
+import { TamperLog } from '../observe/tampering.ts';
 import type { PolicySnapshot } from '../observe/types.ts';
 import type { ClusterView } from '../observe/view.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
+import { canaryTargets } from './canary-targets.ts';
 import { ConstraintPace } from './constraint-pace.ts';
-import { Notices } from './notices.ts';
-import { type ClusterPlan, type ClusterSettings, planCluster } from './plan.ts';
-import { ProbeTargets } from './probe-targets.ts';
+import { Notices, type Repair } from './notices.ts';
+import { type ClusterPlan, type ClusterSettings, isInjectionServed, planCluster } from './plan.ts';
+import { indexedNamespaces, ProbeTargets } from './probe-targets.ts';
 import { StatusBook, type StatusResult } from './statuses.ts';
 import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, statusWork, type WorkContext } from './works.ts';
@@ -60,8 +67,11 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #pool: WorkPool;
   readonly #prober: Prober;
+  readonly #canary: CanaryProber;
+  readonly #audits: AuditComparison;
   readonly #context: WorkContext;
   readonly #notices: Notices;
+  readonly #tampering = new TamperLog();
   readonly #statuses = new StatusBook();
   readonly #targets = new ProbeTargets();
   readonly #pace = new ConstraintPace();
@@ -77,8 +87,8 @@ export class Controller {
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock: deps.clock });
     const wake = (): void => this.#wake();
-    this.#context = { client: deps.client, view: deps.view, onTookOver: (action) => this.#notices.repaired(action) };
-    this.#notices = new Notices(deps);
+    this.#context = { client: deps.client, view: deps.view, onTookOver: (repair) => this.#notices.repaired(repair) };
+    this.#notices = new Notices({ ...deps, tampering: this.#tampering });
     this.#pool = new WorkPool(
       {
         concurrency: 16,
@@ -96,15 +106,28 @@ export class Controller {
         client: deps.client,
         clock: deps.clock,
         floor: { isFloorPolicy: isFloorName },
-        bindGate: deps.capabilities.bindGate,
+        bindGate: deps.capabilities.floor,
         concurrency: 16,
         patienceMs: 10_000,
-        rotateMs: 500,
         onChange: wake,
         onVerdict: (result) => deps.metrics.probes.inc({ result }),
       },
       signal,
     );
+    this.#canary = new CanaryProber(
+      {
+        client: deps.client,
+        clock: deps.clock,
+        floor: { isFloorPolicy: isFloorName },
+        concurrency: 16,
+        patienceMs: 3_000,
+        onChange: wake,
+        onVerdict: (result) => deps.metrics.probes.inc({ result }),
+      },
+      signal,
+    );
+    this.#audits = new AuditComparison((message) => deps.events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
+    void rotate(deps.clock, { prober: this.#prober, canary: this.#canary }, signal);
   }
 
   /** Runs until the signal aborts. */
@@ -138,13 +161,19 @@ export class Controller {
     const { clock, metrics, view, capabilities } = this.#deps;
     const started = clock.monotonicMs();
     const now = clock.now();
+    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
     const plan = planCluster(view, this.#deps, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#unprovenSince.size, started);
     if (lockTwo.waitMs !== undefined) this.#wake(lockTwo.waitMs);
-    const enforcing = actionWorks([...plan.namespaces, ...plan.floor, ...lockTwo.actions], this.#context);
-    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view) : NO_TARGETS);
-    const reporting = this.#report(plan, now);
+    const enforcing = actionWorks(
+      [...plan.parameters, ...plan.namespaces, ...plan.floor, ...plan.injection, ...lockTwo.actions],
+      this.#context,
+    );
+    const indexed = indexedNamespaces(plan, this.#pool.failures());
+    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view, indexed) : NO_TARGETS);
+    this.#canary.expect(canaryTargets(plan, view));
+    const reporting = this.#report(plan, indexed, now);
     const stuck = new Set(
       this.#pool
         .failures()
@@ -166,11 +195,13 @@ export class Controller {
     const grace = this.#deps.gatekeeperGraceMs;
     const elapsed = [...this.#unprovenSince.values()].map((since) => this.#deps.clock.monotonicMs() - since);
     waits.push(...elapsed.filter((ms) => ms < grace).map((ms) => grace - ms + 1));
+    const toldMs = this.#tampering.endsInMs(now);
+    if (toldMs !== undefined) waits.push(toldMs);
     if (waits.length === 0) return {};
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
   }
 
-  #lockInput(plan: ClusterPlan): LockInput {
+  #lockInput(plan: ClusterPlan, indexed: ReadonlySet<string>): LockInput {
     const { capabilities, view, gatekeeperGraceMs, clock } = this.#deps;
     const now = clock.monotonicMs();
     return {
@@ -178,12 +209,15 @@ export class Controller {
       constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
       probe: (namespace) => this.#prober.state(namespace),
       unapplied: plan.unapplied,
-      floor: { supported: capabilities.floor, bindGate: capabilities.bindGate, installed: plan.floor.length === 0 },
+      indexed,
+      floor: { supported: capabilities.floor, installed: plan.floorWhole, problem: findFloorProblem(view.admissionPolicies.list()) },
       gatekeeper: {
         served: view.templates.served,
-        templateReady: plan.templateReady,
+        problem: plan.templateProblem ?? plan.constraintProblem(CANARY_NAME),
         exists: (name) => plan.constraintExists(name),
-        enforced: (name) => plan.constraintEnforced(name),
+        constraintProblem: (name) => plan.constraintProblem(name),
+        canary: (namespace) => this.#canary.state(namespace),
+        outage: this.#canary.outage,
         graceMs: gatekeeperGraceMs,
       },
       failures: this.#pool.failures(),
@@ -192,14 +226,16 @@ export class Controller {
   }
 
   /** Status of every policy, its events, and the snapshot. @returns the status writes that are due. */
-  #report(plan: ClusterPlan, now: Date): Work[] {
-    const locks = this.#lockInput(plan);
+  #report(plan: ClusterPlan, indexed: ReadonlySet<string>, now: Date): Work[] {
+    const locks = this.#lockInput(plan, indexed);
+    const injecting = { ...locks, served: isInjectionServed(this.#deps.view), installed: plan.injection.length === 0 };
     const found = this.#violations.find({
       governance: plan.governance,
       podsIn: (namespace) => this.#deps.view.podsIn(namespace),
       node: (name) => this.#deps.view.nodes.get(name),
       now,
     });
+    const audits = this.#compareAudits(plan);
     const snapshots = new Map<string, PolicySnapshot>();
     const works: Work[] = [];
     for (const policy of plan.policies) {
@@ -207,15 +243,36 @@ export class Controller {
       const live = this.#deps.view.livePolicy(policy.key);
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
-      this.#trackLockTwo(policy.key, outcome.kind === 'governing', locks);
+      this.#trackLockTwo(policy.key, outcome, locks);
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
-      const result = this.#statuses.plan({ policy, outcome, live, violations: violations.count }, locks, now);
+      const result = this.#statuses.plan(
+        {
+          policy,
+          outcome,
+          live,
+          violations: violations.count,
+          injection: injectionFacts(policy, outcome, injecting),
+          audit: auditOfPolicy(locks.constraintsOf(policy.key), audits),
+          tampering: this.#tampering.ofPolicy(policy.key, now),
+        },
+        locks,
+        now,
+      );
       snapshots.set(policy.key, snapshotOf(policy, result.status)(violations));
       works.push(...this.#tell(live, result));
     }
     this.#publish(snapshots, plan);
     this.#notices.round(plan);
     return works;
+  }
+
+  #compareAudits({ enforcedConstraints }: ClusterPlan): ReadonlyMap<string, AuditFacts> {
+    const { view } = this.#deps;
+    return this.#audits.compare({
+      constraints: view.templates.served ? enforcedConstraints : [],
+      namespaces: view.namespaces.list().map(({ metadata }) => metadata.name),
+      podsIn: (namespace) => view.podsIn(namespace),
+    });
   }
 
   /** Events of a status that changed. @returns its write, if one is due. */
@@ -225,26 +282,42 @@ export class Controller {
     return write ? [statusWork(live, status, this.#context)] : [];
   }
 
-  #trackLockTwo(policy: string, governing: boolean, locks: LockInput): void {
-    if (!governing || isLockTwoProven(policy, locks)) this.#unprovenSince.delete(policy);
+  #trackLockTwo(policy: string, outcome: PolicyOutcome, locks: LockInput): void {
+    if (outcome.kind !== 'governing' || isLockTwoProven(policy, outcome.namespaces, locks)) this.#unprovenSince.delete(policy);
     else if (!this.#unprovenSince.has(policy)) this.#unprovenSince.set(policy, this.#deps.clock.monotonicMs());
   }
 
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
     this.#statuses.retain(snapshots);
+    const now = this.#deps.clock.now();
+    this.#tampering.retain(snapshots, now);
     for (const key of this.#unprovenSince.keys()) if (!snapshots.has(key)) this.#unprovenSince.delete(key);
     const facts = clusterFacts({
       view,
-      templateReady: plan.templateReady,
+      gatekeeperProblem: plan.templateProblem?.message ?? plan.constraintProblem(CANARY_NAME)?.message ?? this.#canary.problem,
       agentVersion,
       kubernetesVersion: capabilities.kubernetesVersion,
       previous: observatory.snapshot().cluster,
-      capabilities,
-      now: this.#deps.clock.now(),
+      floor: capabilities.floor,
+      overflow: plan.overflow,
+      tampering: this.#tampering.ofCluster(now),
+      now,
     });
     observatory.publish({ policies: snapshots, cluster: facts });
     measure(snapshots.values(), metrics);
+  }
+
+  /** Somebody else put it back: the CRD, or a policy of the hub. */
+  repaired(repair: Repair): void {
+    this.#notices.repaired(repair);
+    this.#wake();
+  }
+
+  /** A policy was put back, and the hub knows it already. */
+  noted(policy: string, message: string): void {
+    this.#notices.policyRepaired(policy, message);
+    this.#wake();
   }
 
   #done(work: Work): void {

@@ -1,7 +1,10 @@
-import type { SovereignPolicy } from '@fso/shared/api';
-import type { Logger } from '@fso/shared/runtime';
+import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
+import type { InvolvedObject } from '@fso/shared/kube';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import { timeText } from '../enforce/labels.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
+import { type TamperLog, type Trace, traceText } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
 import { ALERT_AFTER } from './retry.ts';
@@ -12,18 +15,38 @@ export interface NoticesDeps {
   readonly events: EventSink;
   readonly metrics: AgentMetrics;
   readonly logger: Logger;
+  readonly clock: Clock;
+  readonly tampering: TamperLog;
+}
+
+/** An object that somebody changed or deleted, and that is as it should be again. */
+export interface Repair {
+  /** `Kind/name`, or `Kind/namespace/name` */
+  readonly key: string;
+  /** Whom it concerns; none named: all. */
+  readonly policies: readonly string[];
+  readonly trace: Trace;
+  /** The object itself, where it can have Events of its own. */
+  readonly object?: InvolvedObject;
 }
 
 /** Most policies that one notice is written to; a floor object concerns all of them. */
 const MAX_SUBJECTS = 10;
+/** Who fights the agent over an object is told of once in this time; metrics and conditions count on. */
+const REPEAT_MS = 60_000;
+const MAX_REMEMBERED = 1_000;
 
 const kindOf = (key: string): string => key.split('/')[0] ?? key;
+
+const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** Tells people what became of the controller's writes: events, metrics, log. */
 export class Notices {
   readonly #deps: NoticesDeps;
   /** Policies that were being deleted in the last round. */
   #leaving: ReadonlySet<string> = new Set();
+  /** What was told of lately, by its text: until when, monotonic, and how often since. */
+  readonly #told = new Map<string, { readonly until: number; more: number }>();
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
@@ -31,20 +54,42 @@ export class Notices {
 
   done(work: Work): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
-    if (work.reason === 'Drift') this.repaired(work);
+    if (work.repair !== undefined) this.repaired(work.repair);
     if (work.reason === 'Released') this.#released(work.policies);
   }
 
-  /** An object of ours was changed by someone else and is put back. */
-  repaired({ key, policies }: Pick<Work, 'key' | 'policies'>): void {
-    const kind = kindOf(key);
-    this.#deps.metrics.driftRepaired.inc({ kind });
-    this.#deps.logger.warn({ kind, key }, 'drift put back');
-    const event = { severity: 'warning', reason: 'DriftRepaired', message: `${key} was changed by someone else and put back` } as const;
-    const [first, ...others] = this.#livePolicies(policies);
-    if (first === undefined) this.#deps.events.ofCluster(event);
+  /** Somebody changed or deleted what enforces, and it is put back. */
+  repaired(repair: Repair): void {
+    const text = `${repair.key} ${traceText(repair.trace)}`;
+    const affected = this.#note(repair, text);
+    const more = this.#repeated(text);
+    if (more === undefined) return;
+    const message = more === 0 ? text : `${text} (${more} more times before that)`;
+    const event = { severity: 'alert', reason: 'TamperingRepaired', message } as const;
+    const [first] = affected;
+    if (first === undefined || repair.policies.length === 0) this.#deps.events.ofCluster(event);
     else this.#deps.events.ofPolicy(first, event);
-    for (const policy of others.slice(0, MAX_SUBJECTS - 1)) this.#deps.events.recordOnly(policy, event);
+    const subjects = affected.slice(repair.policies.length === 0 ? 0 : 1, MAX_SUBJECTS);
+    for (const policy of subjects) this.#deps.events.recordOnly(policy, event);
+    if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
+  }
+
+  /** A policy of the hub was put back by who wrote it, and the hub was told. */
+  policyRepaired(policy: string, message: string): void {
+    for (const live of this.#note({ key: `SovereignPolicy/${policy}`, policies: [policy] }, message)) {
+      this.#deps.events.recordOnly(live, { severity: 'alert', reason: 'TamperingRepaired', message });
+    }
+  }
+
+  /** Log, metric and conditions. @returns the policies that are there of those that it concerns */
+  #note({ key, policies }: Pick<Repair, 'key' | 'policies'>, text: string): readonly SovereignPolicy[] {
+    const { metrics, logger, tampering, clock, view } = this.#deps;
+    const kind = kindOf(key);
+    metrics.tampering.inc({ kind });
+    logger.warn({ kind, key, detail: text }, 'tampering put back');
+    const affected = policies.length === 0 ? view.livePolicies() : this.#livePolicies(policies);
+    tampering.add(policies.length === 0 ? affected.map(keyOf) : policies, { time: timeText(clock.now()), message: text });
+    return affected;
   }
 
   failed(work: Work, failure: WorkFailure, error: unknown): void {
@@ -66,6 +111,20 @@ export class Notices {
         this.#deps.events.ofCluster({ severity: 'info', reason: 'Released', message: 'the policy is gone', policy: key });
     }
     this.#leaving = new Set(plan.policies.filter(({ deleting }) => deleting).map(({ key }) => key));
+  }
+
+  /** @returns how often the same was kept back before; undefined: it is to be kept back now */
+  #repeated(text: string): number | undefined {
+    const now = this.#deps.clock.monotonicMs();
+    const known = this.#told.get(text);
+    if (known !== undefined && known.until > now) {
+      known.more += 1;
+      return undefined;
+    }
+    this.#told.delete(text);
+    this.#told.set(text, { until: now + REPEAT_MS, more: 0 });
+    if (this.#told.size > MAX_REMEMBERED) this.#told.delete(this.#told.keys().next().value ?? '');
+    return known?.more ?? 0;
   }
 
   #released(policies: readonly string[]): void {

@@ -1,40 +1,62 @@
-import type { KubeObject } from '@fso/shared/api';
+import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
   CONSTRAINT_TEMPLATE_KIND,
+  FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
 } from '@fso/shared/kube';
 import { weakMemo } from '../enforce/compare.ts';
 import {
   type Action,
+  type BindGateMode,
+  type Constraint,
+  desiredFloor,
+  desiredGuard,
+  desiredTemplate,
+  type FloorParametersPlan,
+  findConstraintProblem,
+  findTemplateProblem,
+  type GatekeeperProblem,
   type Governance,
+  hasBindGate,
+  inOrder,
   isConstraintEnforced,
   isTemplateReady,
+  type Overflow,
   type PolicyInput,
+  type PolicyOutcome,
   planFloor,
+  planFloorParameters,
   planGatekeeper,
   planGovernance,
+  planGuard,
+  planInjection,
   planNamespaces,
   TEMPLATE_NAME,
   type Trust,
 } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
+import { judged } from './drift.ts';
+import { planInstalled, readInstalled, textOf } from './installed.ts';
 
 /** What this API server can have. */
 export interface Capabilities {
   readonly kubernetesVersion: string;
   /** ValidatingAdmissionPolicy, stable since Kubernetes 1.30. */
   readonly floor: boolean;
-  /** The node's region on a Binding, since Kubernetes 1.35. */
-  readonly bindGate: boolean;
+  /** How the bind gate, which is there where the floor is, learns a node's region: a Binding says it since Kubernetes 1.35. */
+  readonly bindGate: BindGateMode;
+  /** In which version MutatingAdmissionPolicy would be served: stable since Kubernetes 1.36. Whether it is, the view knows. */
+  readonly injection: 'v1' | 'v1beta1';
 }
 
 export const capabilitiesOf = (kubernetesVersion: string): Capabilities => {
   const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
   const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
-  return { kubernetesVersion, floor: atLeast(30), bindGate: atLeast(35) };
+  return { kubernetesVersion, floor: atLeast(30), bindGate: atLeast(35) ? 'label' : 'list', injection: atLeast(36) ? 'v1' : 'v1beta1' };
 };
 
 /** What the enforcing side knows of its cluster from the start. */
@@ -47,16 +69,39 @@ export interface ClusterSettings {
 export interface ClusterPlan {
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
+  /** Of the floor and of its guard. */
   readonly floor: readonly Action[];
+  /** What the floor reads: nodes and namespaces come and go while it stays whole. */
+  readonly parameters: readonly Action[];
+  /** Whether lock 1 is in place. */
+  readonly floorWhole: boolean;
+  /** What did not fit into the parameters. */
+  readonly overflow: Overflow;
+  readonly injection: readonly Action[];
   readonly namespaces: readonly Action[];
   readonly gatekeeper: readonly Action[];
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
   /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
   readonly present: ReadonlySet<string>;
+  /** Of the governed namespaces, by name. */
+  readonly uids: ReadonlyMap<string, string>;
+  /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
+  readonly gated: ReadonlySet<string>;
+  readonly injectable: boolean;
+  /** Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on what never changes. */
+  readonly text: string;
   /** Constraints by the policy that they enforce. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
   readonly templateReady: boolean;
+  /** Wanted constraints that read as they should and are in force. */
+  readonly enforcedConstraints: readonly Constraint[];
+  /** What keeps the template from being in force; undefined: nothing. */
+  readonly templateProblem: GatekeeperProblem | undefined;
+  /** What keeps a constraint from being in force; undefined: nothing. */
+  constraintProblem(name: string): GatekeeperProblem | undefined;
+  /** Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not written yet. */
+  isIndexed(namespace: string): boolean;
   constraintExists(name: string): boolean;
   constraintEnforced(name: string): boolean;
 }
@@ -66,76 +111,145 @@ export interface ClusterPlan {
  *
  * @param previous the plan of the round before: what it had in place and is gone now was taken away by someone else
  */
-export const planCluster = (
-  view: ClusterView,
-  { capabilities }: ClusterSettings,
-  now: Date,
-  previous: ClusterPlan | undefined,
-): ClusterPlan => {
+export const planCluster = (view: ClusterView, settings: ClusterSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
   const governance = planGovernance(policies, namespaces, now, previous?.governance);
   const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();
-  const floorObjects = { policies: view.admissionPolicies.list(), bindings: view.admissionBindings.list() };
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
-  const enforced = new Set(constraints.filter(isConstraintEnforced).map(({ metadata }) => metadata.name));
   const gatekeeper = planGatekeeper({
     governance,
     template,
     constraints: view.constraints.served && view.constraints.synced ? constraints : undefined,
     gatekeeperServed: view.templates.served,
+    binders: lockTwoBinders(settings),
   });
-  // A constraint about to be written is enforced in its old form only.
-  for (const action of gatekeeper)
-    if (action.key.startsWith('K8sGeoResidency/')) enforced.delete(action.key.slice('K8sGeoResidency/'.length));
-  const floor = capabilities.floor ? planFloor(floorObjects.policies, floorObjects.bindings, { bindGate: capabilities.bindGate }) : [];
-  const present = new Set([
-    ...keysOf(ADMISSION_POLICY_KIND, floorObjects.policies),
-    ...keysOf(ADMISSION_POLICY_BINDING_KIND, floorObjects.bindings),
-    ...keysOf(CONSTRAINT_TEMPLATE_KIND, template === undefined ? [] : [template]),
-    ...keysOf(GEO_RESIDENCY_KIND, constraints),
-  ]);
+  const enforced = enforcedIn(constraints, gatekeeper);
+  const injectable = isInjectionServed(view);
+  const { floor, parameters, floorWhole } = planLockOne(view, settings, governance);
+  const injected = { policies: view.mutatingPolicies.list(), bindings: view.mutatingBindings.list() };
+  const injection = injectable ? planInjection(view.injectionKinds, injected, isInjectionWanted(policies, governance)) : [];
+  const present = presentIn(view);
   const labelling = planNamespaces(governance, namespaces, now);
-  const wasTaken = (action: Action): boolean =>
-    action.type === 'apply' && previous !== undefined && isTaken(action, { previous, governance, present });
-  const marked = (actions: readonly Action[]): readonly Action[] =>
-    actions.map((action) => (wasTaken(action) ? { ...action, reason: 'Drift' } : action));
+  const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
+  const uids = uidsOf(view, governance);
+  const systemNamespace = view.namespaces.get(SYSTEM_NAMESPACE);
+  const round = { view, governance, present, uids, installed: readInstalled(systemNamespace), text, previous };
+  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => judged(action, round));
+  const isWhole = floorWhole && !gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
+  const record = planInstalled(systemNamespace, { keys: recordedKeys(present), text });
   return {
     policies,
     governance,
     floor: marked(floor),
-    namespaces: marked(labelling),
+    parameters: marked(parameters.actions),
+    floorWhole,
+    overflow: parameters.overflow,
+    isIndexed: (namespace) => parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
+    injection: marked(injection),
+    namespaces: [...marked(labelling), ...(isWhole ? record : [])],
     gatekeeper: marked(gatekeeper),
     unapplied: new Set(labelling.map(({ key }) => key.slice('Namespace/'.length))),
     present,
+    uids,
+    gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
+    injectable,
+    text,
     constraintsByPolicy: constraintsByPolicy(governance),
     templateReady: template !== undefined && isTemplateReady(template),
+    enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
+    templateProblem: findTemplateProblem(template, view.constraints.served),
+    constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
     constraintExists: (name) => byName.has(name),
     constraintEnforced: (name) => enforced.has(name),
   };
 };
 
-const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
-  objects.map(({ metadata }) => `${kind}/${metadata.name}`);
+/** On older API servers a Binding says nothing of the region: there lock 2 leaves it to lock 1. */
+const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
+  capabilities.bindGate === 'label' ? trust.binders : undefined;
 
-interface Rounds {
-  readonly previous: ClusterPlan;
-  readonly governance: Governance;
-  readonly present: ReadonlySet<string>;
+const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
+const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
+
+interface LockOne {
+  readonly floor: readonly Action[];
+  readonly parameters: FloorParametersPlan;
+  readonly floorWhole: boolean;
 }
 
-/** Whether somebody removed what the round before saw in place, and what is still wanted. This program removes only what is not. */
-const isTaken = ({ key }: Action, { previous, governance, present }: Rounds): boolean => {
-  const [kind = '', name = ''] = key.split('/');
-  if (kind !== 'Namespace') return previous.present.has(key) && !present.has(key) && (kind !== CONSTRAINT || wants(previous, name));
-  const before = previous.governance.namespaces.get(name);
-  return before !== undefined && before === governance.namespaces.get(name) && !previous.unapplied.has(name);
+const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
+  ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
+
+const planLockOne = (view: ClusterView, settings: ClusterSettings, governance: Governance): LockOne => {
+  const { capabilities, trust } = settings;
+  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false };
+  const [policies, bindings] = [view.admissionPolicies.list(), view.admissionBindings.list()];
+  const options = floorOptions(settings, isInjectionServed(view));
+  const floor = [...inOrder(planFloor(policies, bindings, options), policies), ...planGuard(policies, bindings, trust)];
+  const floorWhole = floor.length === 0 && PARAMETERS.every((name) => view.parameters.get(name) !== undefined);
+  return { floor, parameters: parametersOf(view, governance, capabilities.bindGate), floorWhole };
 };
 
-const CONSTRAINT = GEO_RESIDENCY_KIND.kind;
+const textFor = (settings: ClusterSettings, injectable: boolean): string =>
+  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate()]);
 
-const wants = ({ governance }: ClusterPlan, constraint: string): boolean => governance.constraints.some(({ name }) => name === constraint);
+/** While their kind is not served they cannot be written: it is being put back. */
+const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>
+  view.parameters.served && view.parameters.synced
+    ? planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate })
+    : NO_PARAMETERS;
+
+/** The index knows of deny only, and a label that is there makes the namespace's own word count too, whatever that is. */
+const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
+  const governed = namespaces.get(namespace);
+  const labels = view.namespaces.get(namespace)?.metadata.labels;
+  if (governed === undefined || governed.injection === true || labels?.[floorLabel('deny')] === FLOOR_LABEL_VALUE) return false;
+  return Object.keys(governed.actions).every((action) => action === 'deny') && governed.actions.deny !== undefined;
+};
+
+const isInjectionWanted = (policies: readonly PolicyInput[], governance: Governance): boolean =>
+  policies.some(({ key, spec }) => spec.placementInjection === true && IN_FORCE.has(governance.policies.get(key)?.kind ?? ''));
+
+/** Outcomes of policies that stand, whether or not their namespace is there already. */
+const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
+
+export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
+  mutatingPolicies.served && mutatingBindings.served;
+
+const uidsOf = (view: ClusterView, { namespaces }: Governance): ReadonlyMap<string, string> =>
+  new Map([...namespaces.keys()].map((name) => [name, view.namespaces.get(name)?.metadata.uid ?? '']));
+
+/** Constraints and placement injection come and go with the policies. */
+const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>
+  [...present].filter((key) => !key.startsWith('K8sGeoResidency/') && !key.startsWith('Mutating')).sort(byText);
+
+/** A constraint about to be written is enforced in its old form only. */
+const enforcedIn = (constraints: readonly Constraint[], actions: readonly Action[]): ReadonlySet<string> => {
+  const pending = new Set(actions.map(({ key }) => key));
+  const enforced = constraints.filter(
+    (constraint) => isConstraintEnforced(constraint) && !pending.has(`${GEO_RESIDENCY_KIND.kind}/${constraint.metadata.name}`),
+  );
+  return new Set(enforced.map(({ metadata }) => metadata.name));
+};
+
+const presentIn = (view: ClusterView): ReadonlySet<string> =>
+  new Set([
+    ...keysOf(view.injectionKinds.policy, view.mutatingPolicies.list()),
+    ...keysOf(view.injectionKinds.binding, view.mutatingBindings.list()),
+    ...keysOf(ADMISSION_POLICY_KIND, view.admissionPolicies.list()),
+    ...keysOf(ADMISSION_POLICY_BINDING_KIND, view.admissionBindings.list()),
+    ...keysOf(FLOOR_PARAMETERS_KIND, view.parameters.list()),
+    ...keysOf(
+      CONSTRAINT_TEMPLATE_KIND,
+      view.templates.list().filter(({ metadata }) => metadata.name === TEMPLATE_NAME),
+    ),
+    ...keysOf(GEO_RESIDENCY_KIND, view.constraints.list()),
+  ]);
+
+const keysOf = ({ kind }: KindDescriptor, objects: readonly KubeObject[]): readonly string[] =>
+  objects.map(({ metadata }) => `${kind}/${metadata.name}`);
 
 const constraintsByPolicy = weakMemo(({ constraints }: Governance): ReadonlyMap<string, readonly string[]> => {
   const result = new Map<string, string[]>();

@@ -1,7 +1,10 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { AuditFacts } from '../observe/audit.ts';
+import type { InjectionFacts } from '../observe/injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from '../observe/locks.ts';
 import { planStatus, sameStatus } from '../observe/plan-status.ts';
+import type { Tampering } from '../observe/tampering.ts';
 
 interface Memo {
   readonly basis: Basis;
@@ -19,6 +22,9 @@ interface Basis {
   readonly locks: PolicyLocks;
   readonly violations: number;
   readonly daysLeft: number | undefined;
+  readonly injection: InjectionFacts | undefined;
+  readonly audit: AuditFacts | undefined;
+  readonly tampering: Tampering | undefined;
 }
 
 /** A policy is Pending for a moment at every change: only one that stays so is worth a write. */
@@ -32,6 +38,12 @@ export interface StatusRequest {
   readonly outcome: PolicyOutcome;
   readonly live: SovereignPolicy;
   readonly violations: number;
+  /** Absent: the policy does not ask for placement injection. */
+  readonly injection?: InjectionFacts | undefined;
+  /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
+  readonly audit?: AuditFacts | undefined;
+  /** What somebody did within the last hour. */
+  readonly tampering?: Tampering | undefined;
 }
 
 export interface StatusResult {
@@ -53,14 +65,26 @@ export class StatusBook {
   /** Live status objects that were found equal to what they should be. */
   readonly #equal = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
 
-  plan({ policy, outcome, live, violations }: StatusRequest, locks: LockInput, now: Date): StatusResult {
+  plan({ policy, outcome, live, violations, injection, audit, tampering }: StatusRequest, locks: LockInput, now: Date): StatusResult {
     const known = this.#memos.get(policy.key);
     const memo = known?.basis.uid === live.metadata.uid ? known : undefined;
     const previous = memo?.status ?? live.status;
     const planned = planLocks(policy, outcome, previous, locks);
-    const basis = { uid: live.metadata.uid, policy, outcome, locks: planned, violations, daysLeft: daysLeft(policy, now) };
+    const basis = {
+      uid: live.metadata.uid,
+      policy,
+      outcome,
+      locks: planned,
+      violations,
+      daysLeft: daysLeft(policy, now),
+      injection,
+      audit,
+      tampering,
+    };
     const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
-    const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, violations, now });
+    const status = unchanged
+      ? memo.status
+      : planStatus({ policy, outcome, previous, locks: planned, violations, injection, audit, tampering, now });
     const since = memo !== undefined && memo.status.phase === status.phase ? memo.since : now;
     if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
     const differs = !this.#isShown(live.status, status);
@@ -100,10 +124,17 @@ const sameLocks = (a: PolicyLocks, b: PolicyLocks): boolean =>
   sameLock(a.gatekeeper, b.gatekeeper) &&
   sameLock(a.binding, b.binding);
 
+const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefined): boolean =>
+  a === b || (a?.reason === b?.reason && a?.message === b?.message);
+
 /** Inputs and outcomes that did not change are the same objects. */
 const sameBasis = (a: Basis, b: Basis): boolean =>
   a.policy === b.policy &&
   a.outcome === b.outcome &&
   a.violations === b.violations &&
   a.daysLeft === b.daysLeft &&
+  a.tampering === b.tampering &&
+  sameInjection(a.injection, b.injection) &&
+  a.audit?.agrees === b.audit?.agrees &&
+  a.audit?.message === b.audit?.message &&
   sameLocks(a.locks, b.locks);

@@ -1,4 +1,5 @@
 import type { Clock } from '@fso/shared/runtime';
+import type { Repair } from './notices.ts';
 import { ALERT_AFTER, type RetryPolicy, retryDelayMs } from './retry.ts';
 
 /** One write that the present state asks for. A key names its target; two works of one key never run at once. */
@@ -7,6 +8,8 @@ export interface Work {
   readonly policies: readonly string[];
   /** Why, in CamelCase. */
   readonly reason: string;
+  /** What it puts back, where somebody changed or deleted its target. */
+  readonly repair?: Repair;
   /** Works of a lower number start first. */
   readonly priority: number;
   /**

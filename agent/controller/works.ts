@@ -2,8 +2,10 @@ import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/sh
 import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
 import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
-import { type Action, CONSTRAINT_KIND, entriesOf } from '../enforce/index.ts';
+import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
+import { traceOf } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
+import type { Repair } from './notices.ts';
 import type { ClusterPlan } from './plan.ts';
 import type { Work } from './work-pool.ts';
 
@@ -12,11 +14,16 @@ import type { Work } from './work-pool.ts';
 export interface WorkContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
-  readonly onTookOver: (action: Action) => void;
+  readonly onTookOver: (repair: Repair) => void;
 }
 
-/** Namespaces first: they are what makes a changed policy bite. */
-const PRIORITY: Readonly<Record<string, number>> = { Namespace: 0, ValidatingAdmissionPolicy: 0, ValidatingAdmissionPolicyBinding: 0 };
+/** What makes a changed policy bite comes first. */
+const PRIORITY: Readonly<Record<string, number>> = {
+  FloorParameters: 0,
+  Namespace: 0,
+  ValidatingAdmissionPolicy: 0,
+  ValidatingAdmissionPolicyBinding: 0,
+};
 const SECOND = 1;
 const STATUS = 2;
 
@@ -26,10 +33,13 @@ export const actionWorks = (actions: readonly Action[], context: WorkContext): W
   [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
     const [first] = steps;
     if (first === undefined) return [];
+    const policies = [...new Set(steps.flatMap((step) => step.policies))];
+    const isRepair = steps.some((step) => step.reason === 'Drift');
     return {
       key,
-      policies: [...new Set(steps.flatMap((step) => step.policies))],
-      reason: steps.some((step) => step.reason === 'Drift') ? 'Drift' : first.reason,
+      policies,
+      reason: isRepair ? 'Drift' : first.reason,
+      ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
       priority: PRIORITY[first.kind.kind] ?? SECOND,
       liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
       run: async (signal: AbortSignal) => {
@@ -38,11 +48,20 @@ export const actionWorks = (actions: readonly Action[], context: WorkContext): W
     };
   });
 
+/** Made before the write: afterwards nothing tells any more what was there. */
+const repairOf = (action: Action, policies: readonly string[], view: ClusterView): Repair => {
+  const { key, kind } = action;
+  const name = nameOf(action);
+  const live = view.objectOf(kind, name);
+  const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
+  return { key, policies, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
+};
+
 const runStep = async (step: Action, { client, view, onTookOver }: WorkContext, signal: AbortSignal): Promise<void> => {
   const action = pinned(step, view);
   if (action === undefined) return;
   const { tookOver } = await runAction(client, action, signal);
-  if (tookOver) onTookOver(step);
+  if (tookOver) onTookOver(repairOf(step, step.policies, view));
 };
 
 /**
@@ -112,7 +131,8 @@ const enforcedPolicies = (plan: Pick<ClusterPlan, 'namespaces'>, view: ClusterVi
   const labelled = view.namespaces.list().flatMap(policiesOfNamespace);
   const writable = view.templates.served ? view.constraints.list().filter((constraint) => isWritable(constraint, stuck)) : [];
   const constrained = writable.flatMap((constraint) => entriesOf(constraint).map(({ name }) => name));
-  return new Set([...plan.namespaces.flatMap((action) => action.policies), ...labelled, ...constrained]);
+  const listed = policiesInParameters(view.parameters.list());
+  return new Set([...plan.namespaces.flatMap((action) => action.policies), ...labelled, ...listed, ...constrained]);
 };
 
 const policiesOfNamespace = ({ metadata: { deletionTimestamp, annotations } }: KubeObject): readonly string[] =>

@@ -157,8 +157,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     const time = clock.now().toISOString();
     for (const { key, type } of actions) {
       logger.warn({ policy: key, revision, action: type }, 'hub-managed policy was changed in the cluster and put back');
-      const severity = type === 'release' ? 'alert' : 'warning';
-      onEvent({ time, severity, reason: 'PolicyDriftReverted', message: `${key} ${DRIFT[type]}`, policy: key, revision });
+      onEvent({ time, severity: 'alert', reason: 'TamperingRepaired', message: `${key} ${DRIFT[type]}`, policy: key, revision });
     }
   }
 }

@@ -1,12 +1,10 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { FIELD_MANAGERS, type KubeObject, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText, type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { z } from 'zod';
 import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
-
-export const STATE_NAME = 'fso-agent-state';
 
 interface ConfigMap extends KubeObject {
   data?: Record<string, string>;
@@ -57,7 +55,7 @@ export const loadState = async (
   client: KubeClient,
   signal: AbortSignal,
 ): Promise<{ state: AcceptedState | undefined; problem?: string }> => {
-  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: STATE_NAME }, signal);
+  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
   try {
     return { state: await readState(map) };
@@ -96,7 +94,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
   const body: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { namespace: SYSTEM_NAMESPACE, name: STATE_NAME },
+    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
     data: { state: JSON.stringify(data) },
     ...(fits ? { binaryData: { policies: packed } } : {}),
   };

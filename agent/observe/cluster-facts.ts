@@ -1,36 +1,54 @@
 import type { Condition } from '@fso/shared/api';
 import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
+import type { Overflow } from '../enforce/index.ts';
+import { findFloorProblem } from './floor-problems.ts';
+import { NEVER_TAMPERED, type Tampering, tamperedCondition } from './tampering.ts';
 import type { ClusterFacts } from './types.ts';
 import type { ClusterView } from './view.ts';
 
 export interface ClusterFactsInput {
-  readonly view: Pick<ClusterView, 'nodes' | 'templates'>;
-  readonly templateReady: boolean;
+  readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;
+  /** What keeps lock 2 from being in force; undefined: nothing. */
+  readonly gatekeeperProblem: string | undefined;
   readonly agentVersion: string;
   readonly kubernetesVersion: string;
-  readonly capabilities: { readonly floor: boolean; readonly bindGate: boolean };
+  /** Whether the cluster can have lock 1. */
+  readonly floor: boolean;
+  readonly overflow: Overflow;
+  /** What somebody did within the last hour. */
+  readonly tampering?: Tampering | undefined;
   readonly previous: ClusterFacts;
   readonly now: Date;
 }
 
-const gatekeeperFacts = ({ view, templateReady }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
+const gatekeeperFacts = ({ view, gatekeeperProblem }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
   if (!view.templates.served) return { state: 'Absent', message: 'Gatekeeper is not installed' };
-  return templateReady
-    ? { state: 'Ready' }
-    : { state: 'NotReady', message: 'the K8sGeoResidency template is not ready on every pod of Gatekeeper' };
+  return gatekeeperProblem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: gatekeeperProblem.slice(0, 4_096) };
 };
 
-const floorCondition = ({ capabilities }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
+const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
+  [
+    nodes > 0 ? `${nodes} nodes do not fit into the list of lock 1: where a Binding says no region, none is bound to them` : '',
+    namespaces > 0 ? `${namespaces} namespaces do not fit into the index of lock 1: they rest on their labels and on Gatekeeper` : '',
+    patterns > 0 ? `${patterns} globs do not fit into the index of lock 1: new namespaces are covered once they are labelled` : '',
+  ]
+    .filter((text) => text !== '')
+    .join('; ');
+
+const floorCondition = ({ floor, overflow, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
   const type = CONDITIONS.floorReady;
-  if (!capabilities.floor) {
+  if (!floor) {
     return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   }
-  if (!capabilities.bindGate) {
-    return { type, status: 'True', reason: 'NoBindGate', message: 'Kubernetes 1.35 or newer is needed for the bind gate' };
-  }
-  return { type, status: 'True', reason: 'Supported', message: '' };
+  const problem = findFloorProblem(view.admissionPolicies.list());
+  if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
+  const message = overflowText(overflow);
+  return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
+
+const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>
+  tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
 
 /** What the agent sees of its cluster beyond policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
@@ -44,6 +62,9 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     kubernetesVersion: input.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion,
-    conditions: setCondition(input.previous.conditions, floorCondition(input), input.now),
+    conditions: [floorCondition(input), tampered(input)].reduce<Condition[]>(
+      (conditions, condition) => setCondition(conditions, condition, input.now),
+      input.previous.conditions,
+    ),
   };
 };

@@ -1,6 +1,6 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import { ANNOTATIONS, API_VERSION } from '@fso/shared/api';
-import type { EventRecorder } from '@fso/shared/kube';
+import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 import type { PolicyEvent } from './plan-events.ts';
@@ -37,8 +37,12 @@ export class EventSink {
   }
 
   /** The Kubernetes Event alone. */
-  recordOnly(policy: SovereignPolicy, { severity, reason, message }: PolicyEvent): void {
-    const involved = { apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: policy.metadata };
+  recordOnly(policy: SovereignPolicy, event: PolicyEvent): void {
+    this.recordOn({ apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: policy.metadata }, event);
+  }
+
+  /** The Kubernetes Event alone, on any object. */
+  recordOn(involved: InvolvedObject, { severity, reason, message }: PolicyEvent): void {
     const type = severity === 'info' ? 'Normal' : 'Warning';
     this.#waiting.push(() => this.#recorder.record(involved, { type, reason, message }, this.#context.signal));
     if (this.#waiting.length > MAX_WAITING) this.#drop();

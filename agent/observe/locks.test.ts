@@ -1,6 +1,8 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
+import type { GatekeeperProblem } from '../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { CanaryState } from './canary-prober.ts';
 import { type LockInput, planLocks } from './locks.ts';
 import type { ProbeState } from './prober.ts';
 
@@ -17,18 +19,38 @@ const policy: PolicyInput = {
 };
 const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
 const PROVEN: ProbeState = { fingerprint: 'f', state: 'proven', message: undefined, first: false };
-const gatekeeper = { served: true, templateReady: true, exists: () => true, enforced: () => true, graceMs: 1_000 };
+const gatekeeper: LockInput['gatekeeper'] = {
+  served: true,
+  problem: undefined,
+  exists: () => true,
+  constraintProblem: () => undefined,
+  canary: () => ({ ...PROVEN }),
+  outage: undefined,
+  graceMs: 1_000,
+};
+const waiting = (): GatekeeperProblem => ({ message: 'not enforced yet', isError: false });
+const broken = (): GatekeeperProblem => ({ message: 'rego_compile_error', isError: true });
+const canary = (state: CanaryState['state']) => ({ gatekeeper: { ...gatekeeper, canary: (): CanaryState => ({ ...PROVEN, state }) } });
 
 const input = (changes: Partial<LockInput> = {}): LockInput => ({
   governance: {
     namespaces: new Map([
-      ['finance', { namespace: 'finance', actions: { deny: { regions: ['eu-west-1'], policies: [KEY] } }, policies: [KEY] }],
+      [
+        'finance',
+        {
+          namespace: 'finance',
+          actions: { deny: { regions: ['eu-west-1'], policies: [KEY], revisions: ['-'] } },
+          policies: [KEY],
+          injection: false,
+        },
+      ],
     ]),
   },
   constraintsOf: () => ['geo-deny-1'],
   probe: () => PROVEN,
   unapplied: new Set(),
-  floor: { supported: true, bindGate: true, installed: true },
+  indexed: new Set(),
+  floor: { supported: true, installed: true },
   gatekeeper,
   failures: [],
   unprovenMs: () => 0,
@@ -48,17 +70,32 @@ describe('planLocks', () => {
     ['labels not written yet', { unapplied: new Set(['finance']) }, ['Pending', 'Enforced', 'Pending']],
     ['not asked yet', { probe: () => undefined }, ['Pending', 'Enforced', 'Pending']],
     ['proof failed', { probe: () => ({ ...PROVEN, state: 'failed' }) }, ['Degraded', 'Enforced', 'Degraded']],
-    ['floor not whole', { floor: { supported: true, bindGate: true, installed: false } }, ['Pending', 'Enforced', 'Pending']],
-    ['Kubernetes < 1.35', { floor: { supported: true, bindGate: false, installed: true } }, ['Enforced', 'Enforced', 'Unavailable']],
-    ['Kubernetes < 1.30', { floor: { supported: false, bindGate: false, installed: false } }, ['Unavailable', 'Enforced', 'Unavailable']],
+    ['floor not whole', { floor: { supported: true, installed: false } }, ['Pending', 'Enforced', 'Pending']],
+    ['Kubernetes < 1.30', { floor: { supported: false, installed: false } }, ['Unavailable', 'Enforced', 'Unavailable']],
     ['no Gatekeeper', { gatekeeper: { ...gatekeeper, served: false } }, ['Enforced', 'Unavailable', 'Enforced']],
-    ['constraint not enforced yet', { gatekeeper: { ...gatekeeper, enforced: () => false } }, ['Enforced', 'Pending', 'Enforced']],
+    ['constraint not enforced yet', { gatekeeper: { ...gatekeeper, constraintProblem: waiting } }, ['Enforced', 'Pending', 'Enforced']],
     [
       'constraint not enforced for long',
-      { gatekeeper: { ...gatekeeper, enforced: () => false }, unprovenMs: () => 1_000 },
+      { gatekeeper: { ...gatekeeper, constraintProblem: waiting }, unprovenMs: () => 1_000 },
       ['Enforced', 'Degraded', 'Enforced'],
     ],
+    [
+      'constraint refused by Gatekeeper',
+      { gatekeeper: { ...gatekeeper, constraintProblem: broken } },
+      ['Enforced', 'Degraded', 'Enforced'],
+    ],
+    ['template refused by Gatekeeper', { gatekeeper: { ...gatekeeper, problem: broken() } }, ['Enforced', 'Degraded', 'Enforced']],
+    ['Gatekeeper not asked yet', canary('pending'), ['Enforced', 'Pending', 'Enforced']],
+    ['Gatekeeper does not answer here', canary('failed'), ['Enforced', 'Degraded', 'Enforced']],
+    ['Gatekeeper does not answer anywhere', { gatekeeper: { ...gatekeeper, outage: 'gone' } }, ['Enforced', 'Degraded', 'Enforced']],
+    ['nobody asks here', { gatekeeper: { ...gatekeeper, canary: () => undefined } }, ['Enforced', 'Enforced', 'Enforced']],
     ['constraint cannot be written', { failures: [failure('K8sGeoResidency/geo-deny-1', 1)] }, ['Enforced', 'Degraded', 'Enforced']],
+    [
+      'labels cannot be written, the index stands in',
+      { unapplied: new Set(['finance']), indexed: new Set(['finance']), failures: [failure('Namespace/finance', 3)] },
+      ['Enforced', 'Enforced', 'Enforced'],
+    ],
+    ['parameters cannot be written', { failures: [failure('FloorParameters/fso-nodes', 3)] }, ['Degraded', 'Enforced', 'Degraded']],
     ['labels cannot be written', { failures: [failure('Namespace/finance', 1)] }, ['Pending', 'Enforced', 'Pending']],
     ['labels cannot be written for long', { failures: [failure('Namespace/finance', 3)] }, ['Degraded', 'Enforced', 'Degraded']],
     [
@@ -85,10 +122,23 @@ describe('planLocks', () => {
     expect(states({ probe: () => undefined }, { ...previous, effectiveRegions: ['us-east-1'] })[0]).toBe('Pending');
   });
 
+  it('tells what the API server has against the floor where lock 1 is not proven', () => {
+    const floor = { supported: true, installed: true, problem: 'undefined field' };
+    expect(planLocks(policy, outcome, undefined, input({ floor })).admission).toEqual({ state: 'Enforced' });
+    const failed = input({ floor, probe: () => ({ ...PROVEN, state: 'failed', message: 'admitted' }) });
+    expect(planLocks(policy, outcome, undefined, failed).admission.message).toBe('namespace finance: admitted; undefined field');
+  });
+
   it('does not lose lock 2 while its constraint changes for the sake of others', () => {
-    const changing = { gatekeeper: { ...gatekeeper, enforced: () => false } };
+    const changing = { gatekeeper: { ...gatekeeper, constraintProblem: waiting } };
     expect(states(changing, previous)[1]).toBe('Enforced');
     expect(states(changing, { ...previous, observedGeneration: 0 })[1]).toBe('Pending');
+  });
+
+  it('does not lose lock 2 at a restart, until Gatekeeper is asked again', () => {
+    expect(states(canary('pending'), previous)[1]).toBe('Enforced');
+    expect(states({ ...canary('pending'), unprovenMs: () => 1_000 }, previous)[1]).toBe('Degraded');
+    expect(states(canary('failed'), previous)[1]).toBe('Degraded');
   });
 
   it('has nothing to lock where the policy does not govern', () => {

@@ -1,7 +1,8 @@
 import type { FloorAction, LockState, SovereignPolicyStatus } from '@fso/shared/api';
 import type { WorkFailure } from '../controller/work-pool.ts';
 import { isAlert } from '../controller/work-pool.ts';
-import { type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
+import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
+import type { CanaryState } from './canary-prober.ts';
 import type { ProbeState } from './prober.ts';
 
 export interface LockFacts {
@@ -24,13 +25,26 @@ export interface LockInput {
   probe(namespace: string): ProbeState | undefined;
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
-  readonly floor: { readonly supported: boolean; readonly bindGate: boolean; readonly installed: boolean };
+  /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
+  readonly indexed: ReadonlySet<string>;
+  readonly floor: {
+    readonly supported: boolean;
+    readonly installed: boolean;
+    /** What the API server has against its expressions. */
+    readonly problem?: string | undefined;
+  };
   readonly gatekeeper: {
     /** Whether its API is there. */
     readonly served: boolean;
-    readonly templateReady: boolean;
+    /** What keeps the template, or the canary constraint, from being in force. */
+    readonly problem: GatekeeperProblem | undefined;
     readonly exists: (constraint: string) => boolean;
-    readonly enforced: (constraint: string) => boolean;
+    /** What keeps a constraint from being in force. */
+    readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
+    /** Whether Gatekeeper answers in a namespace; undefined: nobody asks there. */
+    readonly canary: (namespace: string) => CanaryState | undefined;
+    /** Why lock 2 is open in every namespace. */
+    readonly outage: string | undefined;
     readonly graceMs: number;
   };
   readonly failures: readonly WorkFailure[];
@@ -63,17 +77,21 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
 const isLockOne = (failure: WorkFailure): boolean =>
-  /^(Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\//.test(failure.key);
+  /^(FloorParameters|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\//.test(failure.key);
 const isLockTwo = (failure: WorkFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
 const concerns = (failure: WorkFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
 
 const floorFailure = (subject: Subject, input: LockInput): LockFacts | undefined => {
-  const failure = input.failures.find((candidate) => isLockOne(candidate) && concerns(candidate, subject.policy.key));
+  const failure = input.failures.find(
+    (candidate) =>
+      isLockOne(candidate) && concerns(candidate, subject.policy.key) && !input.indexed.has(candidate.key.slice('Namespace/'.length)),
+  );
   return failure && { state: isAlert(failure) ? 'Degraded' : 'Pending', message: `${failure.key}: ${failure.error}` };
 };
 
 const namespaceLock = (namespace: string, subject: Subject, input: LockInput): LockFacts => {
-  if (input.unapplied.has(namespace)) return { state: 'Pending', message: `namespace ${namespace} is not labelled yet` };
+  if (input.unapplied.has(namespace) && !input.indexed.has(namespace))
+    return { state: 'Pending', message: `namespace ${namespace} is not labelled yet` };
   const probe = input.probe(namespace);
   if (probe?.state === 'proven') return ENFORCED;
   if (probe?.state === 'failed') return { state: 'Degraded', message: `namespace ${namespace}: ${probe.message ?? 'not proven'}` };
@@ -88,44 +106,65 @@ const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
   const failure = floorFailure(subject, input);
   if (failure !== undefined) return failure;
-  if (!input.floor.installed) return { state: 'Pending', message: 'the floor policies are not in place yet' };
+  if (!input.floor.installed)
+    return { state: 'Pending', message: 'the policies of the floor, or those that guard it, are not in place yet' };
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
-  return locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending') ?? ENFORCED;
+  const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
+  if (unproven === undefined || input.floor.problem === undefined) return unproven ?? ENFORCED;
+  return { state: unproven.state, message: `${unproven.message ?? ''}; ${input.floor.problem}` };
 };
 
 const bindingLock = (subject: Subject, input: LockInput, admission: LockFacts): LockFacts => {
-  if (!input.floor.bindGate) return { state: 'Unavailable', message: 'Kubernetes 1.35 or newer is needed for the bind gate' };
+  if (!input.floor.supported) return admission;
   return takesPart(subject, input, ['deny']) ? admission : NOT_APPLICABLE;
 };
 
-const firstUnproven = (constraints: readonly string[], input: LockInput): string | undefined => {
+const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>): GatekeeperProblem | undefined => {
+  const canary = input.gatekeeper.canary(namespace);
+  if (canary === undefined || canary.state === 'proven') return undefined;
+  if (canary.state === 'failed') return { message: canary.message ?? `namespace ${namespace}: Gatekeeper does not answer`, isError: true };
+  return { message: canary.message ?? `namespace ${namespace}: whether Gatekeeper answers is not proven yet`, isError: false };
+};
+
+/** The first of the worst. */
+const worst = (problems: readonly (GatekeeperProblem | undefined)[]): GatekeeperProblem | undefined =>
+  problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
+
+const findUnproven = (
+  constraints: readonly string[],
+  namespaces: readonly string[],
+  input: Pick<LockInput, 'gatekeeper'>,
+): GatekeeperProblem | undefined => {
   const { gatekeeper } = input;
-  if (!gatekeeper.templateReady) return 'the K8sGeoResidency template is not ready yet';
-  const missing = constraints.find((name) => !gatekeeper.exists(name));
-  if (missing !== undefined) return `constraint ${missing} does not exist yet`;
-  const waiting = constraints.find((name) => !gatekeeper.enforced(name));
-  return waiting === undefined ? undefined : `constraint ${waiting} is not enforced yet by every pod of Gatekeeper`;
+  if (gatekeeper.problem !== undefined) return gatekeeper.problem;
+  const constraint = worst(constraints.map(gatekeeper.constraintProblem));
+  if (constraint !== undefined) return constraint;
+  if (gatekeeper.outage !== undefined) return { message: gatekeeper.outage, isError: true };
+  return worst(namespaces.map((namespace) => canaryProblem(namespace, input)));
 };
 
 const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
-  const { policy, previous } = subject;
+  const { policy, previous, outcome } = subject;
   const constraints = input.constraintsOf(policy.key);
   if (constraints.length === 0) return NOT_APPLICABLE;
   if (!input.gatekeeper.served) return { state: 'Unavailable', message: 'Gatekeeper is not installed' };
   const failure = input.failures.find((candidate) => isLockTwo(candidate) && concerns(candidate, policy.key));
   if (failure !== undefined) return { state: 'Degraded', message: `${failure.key}: ${failure.error}` };
-  const unproven = firstUnproven(constraints, input);
+  const unproven = findUnproven(constraints, outcome.namespaces, input);
   if (unproven === undefined) return ENFORCED;
-  if (input.unprovenMs(policy.key) >= input.gatekeeper.graceMs) return { state: 'Degraded', message: unproven };
+  const isOverdue = input.unprovenMs(policy.key) >= input.gatekeeper.graceMs;
+  if (unproven.isError || isOverdue) return { state: 'Degraded', message: unproven.message };
   // The constraint changed for the sake of others: its version before, which Gatekeeper still enforces, covers this policy too.
-  const covered =
-    previous?.enforcement?.gatekeeper.state === 'Enforced' && sameAsBefore(subject) && constraints.every(input.gatekeeper.exists);
-  return covered ? ENFORCED : { state: 'Pending', message: unproven };
+  const wasEnforced = previous?.enforcement?.gatekeeper.state === 'Enforced' && sameAsBefore(subject);
+  return wasEnforced && constraints.every(input.gatekeeper.exists) ? ENFORCED : { state: 'Pending', message: unproven.message };
 };
 
 /** Whether lock 2 of a policy is proven now: what {@link LockInput.unprovenMs} counts from. */
-export const isLockTwoProven = (policy: string, input: Pick<LockInput, 'constraintsOf' | 'gatekeeper'>): boolean =>
-  input.gatekeeper.templateReady && input.constraintsOf(policy).every((name) => input.gatekeeper.enforced(name));
+export const isLockTwoProven = (
+  policy: string,
+  namespaces: readonly string[],
+  input: Pick<LockInput, 'constraintsOf' | 'gatekeeper'>,
+): boolean => findUnproven(input.constraintsOf(policy), namespaces, input) === undefined;
 
 /** The state of every lock for one policy. */
 export const planLocks = (

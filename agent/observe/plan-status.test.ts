@@ -34,6 +34,16 @@ describe('planStatus', () => {
     expect(isProven(status)).toBe(true);
   });
 
+  it('speaks of placement injection only where the policy asks for it', () => {
+    expect(conditionOf(plan(), 'PlacementInjection')).toBeUndefined();
+    const missing = plan({ injection: { active: false, reason: 'Unavailable', message: 'not served' } });
+    expect(conditionOf(missing, 'PlacementInjection')).toMatchObject({ status: 'False', reason: 'Unavailable', message: 'not served' });
+    expect(missing.phase).toBe('Active');
+    const active = plan({ previous: missing, injection: { active: true, reason: 'Active', message: '' } });
+    expect(conditionOf(active, 'PlacementInjection')).toMatchObject({ status: 'True' });
+    expect(conditionOf(plan({ previous: active }), 'PlacementInjection')).toBeUndefined();
+  });
+
   it('is Pending while a lock is', () => {
     const status = plan({ locks: { ...LOCKS, admission: { state: 'Pending', message: 'not proven' } } });
     expect(status).toMatchObject({ phase: 'Pending', message: 'not proven' });

@@ -3,7 +3,10 @@ import { CONDITIONS } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { EXPIRY_WARNING_DAYS } from '../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { AuditFacts } from './audit.ts';
+import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
+import { type Tampering, tamperedCondition } from './tampering.ts';
 import type { PolicyViolations } from './violations.ts';
 
 export interface StatusInput {
@@ -12,6 +15,11 @@ export interface StatusInput {
   readonly previous: SovereignPolicyStatus | undefined;
   readonly locks: PolicyLocks;
   readonly violations: number;
+  /** Absent: the policy does not ask for placement injection. */
+  readonly injection?: InjectionFacts | undefined;
+  readonly audit?: AuditFacts | undefined;
+  /** What somebody did within the last hour. */
+  readonly tampering?: Tampering | undefined;
   readonly now: Date;
 }
 
@@ -113,6 +121,22 @@ const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | und
   return { type: CONDITIONS.expiring, status: 'True', reason: `Within${days}Days`, message };
 };
 
+const injectionCondition = ({ injection }: StatusInput): NewCondition | undefined =>
+  injection && {
+    type: CONDITIONS.placementInjection,
+    status: injection.active ? 'True' : 'False',
+    reason: injection.reason,
+    message: injection.message.slice(0, 32_768),
+  };
+
+const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
+  audit && {
+    type: CONDITIONS.auditAgrees,
+    status: audit.agrees ? 'True' : 'False',
+    reason: audit.agrees ? 'SameCount' : 'CountsDiffer',
+    message: audit.message.slice(0, 32_768),
+  };
+
 const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
   const { policy, outcome, locks, previous, now } = input;
   const wanted = [
@@ -126,6 +150,9 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
     expiringCondition(policy, now),
+    injectionCondition(input),
+    auditCondition(input),
+    tamperedCondition(input.tampering, previous?.conditions),
   ].filter((condition) => condition !== undefined);
   const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
   return wanted.reduce<Condition[]>(

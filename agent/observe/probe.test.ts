@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { NamespaceGovernance } from '../enforce/types.ts';
-import { judgeMustAdmit, judgeMustDeny, judgeMustNotBind, judgeMustWarn, type ProbeAnswer } from './probe.ts';
+import { judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustNotBind, judgeMustWarn, type ProbeAnswer } from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
-const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'] };
-const governance: NamespaceGovernance = { namespace: 'finance', actions: { deny: rule, warn: rule }, policies: rule.policies };
+const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'], revisions: ['-', '-'] };
+const governance: NamespaceGovernance = {
+  namespace: 'finance',
+  actions: { deny: rule, warn: rule },
+  policies: rule.policies,
+  injection: false,
+};
 
 const refused = (message: string, status = 403): ProbeAnswer => ({ kind: 'refused', status, message });
 const byFloor = (text: string): ProbeAnswer =>
@@ -44,11 +49,43 @@ describe('judgeMustAdmit', () => {
 });
 
 describe('judgeMustWarn', () => {
-  it('wants a warning with the policies and regions in force', () => {
-    expect(judgeMustWarn({ kind: 'admitted', warnings: [`Validation failed for 'fso-floor-pods-warn': ${TEXT}`] }, governance).kind).toBe(
+  it.each([
+    [`Validation failed for ValidatingAdmissionPolicy 'fso-floor-pods-warn' with binding 'fso-floor-pods-warn': ${TEXT}`, 'proven'],
+    [`Validation failed for ValidatingAdmissionPolicy 'theirs' with binding 'theirs': ${TEXT}`, 'unproven'],
+    [`[geo-warn-0123456789] ${TEXT}`, 'unproven'],
+    ['something else', 'unproven'],
+  ])('wants a warning of lock 1 with the policies and regions in force: %s', (warning, kind) => {
+    expect(judgeMustWarn({ kind: 'admitted', warnings: [warning] }, governance, floor).kind).toBe(kind);
+  });
+
+  it('takes the warning that comes with a refusal of lock 2, and calls a refusal without one inconclusive', () => {
+    const warning = `Validation failed for ValidatingAdmissionPolicy 'fso-floor-pods-warn' with binding 'fso-floor-pods-warn': ${TEXT}`;
+    const answer = gatekeeper('geo-scoped-0123456789');
+    expect(judgeMustWarn({ ...answer, warnings: [warning] } as ProbeAnswer, governance, floor).kind).toBe('proven');
+    expect(judgeMustWarn(answer, governance, floor).kind).toBe('inconclusive');
+  });
+});
+
+describe('judgeCanary', () => {
+  it.each([
+    ['the canary refuses it', gatekeeper('geo-canary'), 'proven'],
+    [
+      'another constraint refuses it too',
+      refused('admission webhook "validation.gatekeeper.sh" denied the request: [theirs] no\n[geo-canary] policy'),
       'proven',
-    );
-    expect(judgeMustWarn({ kind: 'admitted', warnings: ['something else'] }, governance).kind).toBe('unproven');
+    ],
+    ['the pod was admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'unproven'],
+    ['only the quota refuses it', refused('pods "x" is forbidden: exceeded quota: q'), 'unproven'],
+    [
+      'Gatekeeper cannot be called',
+      refused('Internal error occurred: failed calling webhook "validation.gatekeeper.sh": EOF', 500),
+      'unproven',
+    ],
+    ['another webhook was faster', refused('admission webhook "their.example.com" denied the request: no'), 'inconclusive'],
+    ['lock 1 refuses it', byFloor(TEXT), 'inconclusive'],
+    ['there was no answer', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
+  ])('%s', (_name, answer, kind) => {
+    expect(judgeCanary(answer, floor).kind).toBe(kind);
   });
 });
 

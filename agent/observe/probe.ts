@@ -1,14 +1,14 @@
 import type { KubeObject } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/api';
-import type { KubeClient } from '@fso/shared/kube';
+import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
-import { isRefusedByOwnConstraint } from '../enforce/index.ts';
+import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 
 /** What an API server said to a dry-run write. */
 export type ProbeAnswer =
   | { readonly kind: 'admitted'; readonly warnings: readonly string[] }
-  | { readonly kind: 'refused'; readonly status: number; readonly message: string }
+  | { readonly kind: 'refused'; readonly status: number; readonly message: string; readonly warnings?: readonly string[] }
   | { readonly kind: 'unreachable'; readonly message: string };
 
 /**
@@ -45,12 +45,18 @@ const notOurs = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' 
   message: answer.message.slice(0, 500),
 });
 
-/** The pod without a region: lock 1 must refuse it, naming the policies and regions in force. */
+/**
+ * A region that no node has. A pod that asks for none could be given an allowed one by a mutating policy before the locks
+ * see it; one that asks for this region they must refuse.
+ */
+export const NO_REGION = 'fso-probe.invalid';
+
+/** The pod in no allowed region: lock 1 must refuse it, naming the policies and regions in force. */
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod without a region was admitted' };
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
   if (answer.kind === 'unreachable') return notOurs(answer);
   if (WEBHOOK_REFUSAL.test(answer.message) || LATER_REFUSAL.test(answer.message)) {
-    return { kind: 'unproven', message: 'a pod without a region passed the floor' };
+    return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
   }
   if (!isOurs(answer.message, floor)) return notOurs(answer);
   const deny = governance.actions.deny;
@@ -74,14 +80,32 @@ export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVer
   return notOurs(answer);
 };
 
-/** The pod without a region under `warn`: admitted, with a warning that names the policies and regions in force. */
-export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance): ProbeVerdict => {
+/**
+ * The pod in no region that `warn` allows: a warning of lock 1 names the policies and regions in force. Lock 2 may refuse the
+ * pod at the same time, under an other action; the warning comes all the same.
+ */
+export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   const warn = governance.actions.warn;
-  if (answer.kind !== 'admitted') return notOurs(answer);
-  if (warn === undefined) return PROVEN;
-  const expected = expectedText(governance.namespace, warn);
-  if (answer.warnings.some((warning) => squeeze(warning).includes(expected))) return PROVEN;
-  return { kind: 'unproven', message: 'a pod without a region was admitted without a warning' };
+  if (answer.kind === 'unreachable') return notOurs(answer);
+  if (warn === undefined && answer.kind === 'admitted') return PROVEN;
+  const expected = warn && expectedText(governance.namespace, warn);
+  const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && squeeze(warning).includes(expected);
+  if (answer.warnings?.some(isExpected) === true) return PROVEN;
+  if (answer.kind === 'refused') return notOurs(answer);
+  return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
+};
+
+/** The pod that only the canary constraint refuses: without that refusal nobody asked Gatekeeper, or it did not answer. */
+export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
+  if (answer.kind === 'unreachable') return notOurs(answer);
+  if (isRefusedByCanary(answer.message)) return PROVEN;
+  // What runs after the webhooks has refused it, or the call itself failed.
+  if (LATER_REFUSAL.test(answer.message)) return { kind: 'unproven', message: 'Gatekeeper let a pod pass that it must refuse' };
+  if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
+    return { kind: 'unproven', message: `Gatekeeper cannot be asked: ${answer.message.slice(0, 500)}` };
+  }
+  return isOurs(answer.message, floor) ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that asks for lock 2' } : notOurs(answer);
 };
 
 /** A binding to a node without a region: the bind gate answers before the API server looks for the pod. */
@@ -95,15 +119,21 @@ export const judgeMustNotBind = (answer: ProbeAnswer, floor: FloorNames): ProbeV
 
 const PROBE_NAME = 'fso-probe';
 
+interface PodQuestion {
+  readonly namespace: string;
+  readonly region: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** A pod that satisfies PodSecurity "restricted", so that only the locks have something to say. It is never created. */
-export const probePod = (namespace: string, region: string | undefined): KubeObject =>
+const probePod = ({ namespace, region, labels }: PodQuestion): KubeObject =>
   ({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: PROBE_NAME, namespace },
+    metadata: { name: PROBE_NAME, namespace, ...(labels === undefined ? {} : { labels }) },
     spec: {
       automountServiceAccountToken: false,
-      ...(region === undefined ? {} : { nodeSelector: { [REGION_LABEL]: region } }),
+      nodeSelector: { [REGION_LABEL]: region },
       securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
       containers: [
         {
@@ -121,24 +151,24 @@ const DRY_RUN = { dryRun: 'All' } as const;
 const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = error instanceof Error ? error.message : String(error);
-  const status = (error as { status?: unknown }).status;
-  return typeof status === 'number' ? { kind: 'refused', status, message } : { kind: 'unreachable', message };
+  if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };
+  return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };
 
-export const askForPod = async (
-  client: KubeClient,
-  target: { namespace: string; region: string | undefined },
-  signal: AbortSignal,
-): Promise<ProbeAnswer> => {
+export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   try {
-    const path = `/api/v1/namespaces/${target.namespace}/pods`;
-    const request = { method: 'POST', path, query: DRY_RUN, body: probePod(target.namespace, target.region), timeoutMs: 10_000 } as const;
+    const path = `/api/v1/namespaces/${question.namespace}/pods`;
+    const request = { method: 'POST', path, query: DRY_RUN, body: probePod(question), timeoutMs: 10_000 } as const;
     const { warnings } = await client.raw(request, signal);
     return { kind: 'admitted', warnings };
   } catch (error) {
     return toAnswer(error, signal);
   }
 };
+
+/** The pod that {@link judgeCanary} judges. */
+export const askCanary = (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
+  askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
 
 export const askForBinding = async (client: KubeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> => {
   const body = {

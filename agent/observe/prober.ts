@@ -1,16 +1,9 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/types.ts';
-import {
-  askForBinding,
-  askForPod,
-  type FloorNames,
-  judgeMustAdmit,
-  judgeMustDeny,
-  judgeMustNotBind,
-  judgeMustWarn,
-  type ProbeVerdict,
-} from './probe.ts';
+import { Lane } from './lane.ts';
+import type { FloorNames, ProbeVerdict } from './probe.ts';
+import { type ProofKind, Proofs, proofsOf } from './proofs.ts';
 
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
@@ -36,11 +29,10 @@ export interface ProberOptions {
   readonly floor: FloorNames;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
+  /** Most requests at a time that only lock 1 answers, and as many more that also wait for webhooks. */
   readonly concurrency: number;
   /** Unproven for longer than this counts as failed. */
   readonly patienceMs: number;
-  /** Time between two probes of the rotation. */
-  readonly rotateMs: number;
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
@@ -50,7 +42,7 @@ const MAX_RETRY_MS = 2_000;
 
 /**
  * Proves, by dry-run requests, that lock 1 enforces what each namespace should have. A namespace whose governance
- * changed is asked for at once and again in short steps until it is proven; then all take turns, one request at a time.
+ * changed is asked for at once and again in short steps until it is proven; then all take turns, see {@link rotate}.
  */
 export class Prober {
   readonly #options: ProberOptions;
@@ -63,13 +55,15 @@ export class Prober {
   readonly #provenRegions = new Map<string, readonly string[]>();
   /** Namespaces in the order of their last proof: the first is the next of the rotation. */
   readonly #round = new Set<string>();
-  #active = 0;
-  readonly #queue: (() => void)[] = [];
+  /** How many proofs the rotation has asked for of a namespace: each time the next kind. */
+  readonly #turns = new Map<string, number>();
+  readonly #rotating = new Set<string>();
+  readonly #proofs: Proofs;
 
   constructor(options: ProberOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    void this.#rotate();
+    this.#proofs = new Proofs({ ...options, direct: new Lane(options.concurrency), webhooks: new Lane(options.concurrency) });
   }
 
   /** Replaces what is to be proven. */
@@ -80,6 +74,7 @@ export class Prober {
       this.#states.delete(namespace);
       this.#provenRegions.delete(namespace);
       this.#round.delete(namespace);
+      this.#turns.delete(namespace);
     }
     for (const [namespace, target] of targets) {
       if (this.#states.get(namespace)?.fingerprint === target.fingerprint) continue;
@@ -132,7 +127,7 @@ export class Prober {
         began = clock.monotonicMs();
         wait = FIRST_RETRY_MS;
       }
-      const verdict = await this.#limited(() => this.#prove(target.governance));
+      const verdict = await this.#prove(target.governance);
       // The target may have changed meanwhile: then this verdict speaks of something else.
       if (this.#targets.get(namespace)?.fingerprint !== fingerprint) continue;
       if (this.#record(target, verdict, clock.monotonicMs() - began)) return;
@@ -146,8 +141,7 @@ export class Prober {
     this.#options.onVerdict(verdict.kind);
     const namespace = target.governance.namespace;
     if (verdict.kind === 'proven') {
-      this.#round.delete(namespace);
-      this.#round.add(namespace);
+      this.visited(namespace);
       this.#provenRegions.set(namespace, target.governance.actions.deny?.regions ?? []);
       this.#set(namespace, { fingerprint: target.fingerprint, state: 'proven', message: undefined, first: false });
       return true;
@@ -165,64 +159,40 @@ export class Prober {
   }
 
   async #prove(governance: NamespaceGovernance): Promise<ProbeVerdict> {
-    const { namespace, actions } = governance;
-    if (actions.deny !== undefined) {
-      const verdicts = await Promise.all([this.#mustDeny(governance), this.#mustAdmit(governance), this.#mustNotBind(namespace)]);
-      return (
-        verdicts.find((verdict) => verdict.kind === 'unproven') ?? verdicts.find((verdict) => verdict.kind !== 'proven') ?? verdicts[0]
-      );
-    }
-    if (actions.warn !== undefined) {
-      return judgeMustWarn(await askForPod(this.#options.client, { namespace, region: undefined }, this.#signal), governance);
-    }
-    // A dry run shows in no answer: that the policy and its binding are there is all there is to see.
-    return { kind: 'proven' };
+    const kinds = proofsOf(governance, this.#options.bindGate);
+    const verdicts = await Promise.all(kinds.map((kind) => this.#ask(kind, governance)));
+    return verdicts.find(({ kind }) => kind === 'unproven') ?? verdicts.find(({ kind }) => kind !== 'proven') ?? { kind: 'proven' };
   }
 
-  async #mustDeny(governance: NamespaceGovernance): Promise<ProbeVerdict> {
-    const answer = await askForPod(this.#options.client, { namespace: governance.namespace, region: undefined }, this.#signal);
-    return judgeMustDeny(answer, governance, this.#options.floor);
+  #ask(kind: ProofKind, governance: NamespaceGovernance): Promise<ProbeVerdict> {
+    return this.#proofs.ask(kind, { governance, before: this.#provenRegions.get(governance.namespace) ?? [] }, this.#signal);
   }
 
-  /** A region that was not allowed before says most: neither lock may still hold on to the old list. */
-  async #mustAdmit({ namespace, actions }: NamespaceGovernance): Promise<ProbeVerdict> {
-    const regions = actions.deny?.regions ?? [];
-    const before = this.#provenRegions.get(namespace) ?? [];
-    const region = regions.find((candidate) => !before.includes(candidate)) ?? regions[0];
-    if (region === undefined) return { kind: 'proven' };
-    const answer = await askForPod(this.#options.client, { namespace, region }, this.#signal);
-    return judgeMustAdmit(answer, this.#options.floor);
+  /** Something else has just been asked in this namespace: others come first now. */
+  visited(namespace: string): void {
+    if (!this.#targets.has(namespace)) return;
+    this.#round.delete(namespace);
+    this.#round.add(namespace);
   }
 
-  async #mustNotBind(namespace: string): Promise<ProbeVerdict> {
-    if (!this.#options.bindGate) return { kind: 'proven' };
-    return judgeMustNotBind(await askForBinding(this.#options.client, namespace, this.#signal), this.#options.floor);
-  }
-
-  /** Asks one proven namespace after the other whether it still refuses. */
-  async #rotate(): Promise<void> {
-    const { clock, rotateMs } = this.#options;
-    while (!this.#signal.aborted) {
-      await clock.sleep(rotateMs, this.#signal).catch(() => undefined);
-      const namespace = this.#round.values().next().value;
-      const target = namespace === undefined ? undefined : this.#targets.get(namespace);
-      if (namespace === undefined || target === undefined || this.#chasing.has(namespace)) continue;
-      this.#round.delete(namespace);
-      this.#round.add(namespace);
-      if (target.governance.actions.deny === undefined) continue;
-      const verdict = await this.#limited(() => this.#mustDeny(target.governance)).catch(() => undefined);
-      if (verdict?.kind === 'unproven') this.#start(namespace);
-    }
-  }
-
-  async #limited<T>(task: () => Promise<T>): Promise<T> {
-    while (this.#active >= this.#options.concurrency) await new Promise<void>((resolve) => this.#queue.push(resolve));
-    this.#active += 1;
+  /** Asks the namespace that waits longest for the next one of its proofs. What is not true any more is followed up. */
+  async turn(): Promise<void> {
+    const namespace = this.#round.values().next().value;
+    const target = namespace === undefined ? undefined : this.#targets.get(namespace);
+    if (namespace === undefined || target === undefined) return;
+    this.visited(namespace);
+    if (this.#chasing.has(namespace) || this.#rotating.has(namespace)) return;
+    const kinds = proofsOf(target.governance, this.#options.bindGate);
+    const turn = this.#turns.get(namespace) ?? 0;
+    const kind = kinds[turn % Math.max(1, kinds.length)];
+    if (kind === undefined) return;
+    this.#turns.set(namespace, turn + 1);
+    this.#rotating.add(namespace);
     try {
-      return await task();
+      const verdict = await this.#ask(kind, target.governance);
+      if (verdict.kind === 'unproven' && this.#targets.get(namespace) === target) this.#start(namespace);
     } finally {
-      this.#active -= 1;
-      this.#queue.shift()?.();
+      this.#rotating.delete(namespace);
     }
   }
 }

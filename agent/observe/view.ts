@@ -1,9 +1,10 @@
-import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
+import type { FloorParameters, KubeObject, SovereignPolicy } from '@fso/shared/api';
 import { ANNOTATIONS, isHubManaged, LABELS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
   CONSTRAINT_TEMPLATE_KIND,
+  FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type Informer,
   type InformerFactory,
@@ -16,7 +17,8 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import type { Constraint, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
+import type { AdmissionObject } from '../enforce/admission-policies.ts';
+import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
 
 /** Keeps of a pod what the decision and the reports read: a cluster may have tens of thousands. */
@@ -56,8 +58,12 @@ export class ClusterView {
   readonly pods: Informer<Pod>;
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
+  readonly parameters: Informer<FloorParameters>;
   readonly templates: Informer<Template>;
   readonly constraints: Informer<Constraint>;
+  readonly mutatingPolicies: Informer<AdmissionObject>;
+  readonly mutatingBindings: Informer<AdmissionObject>;
+  readonly injectionKinds: InjectionKinds;
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
   /** Policies from before their kind could no longer be read; undefined: it can. */
@@ -65,7 +71,7 @@ export class ClusterView {
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<KubeObject, NamespaceInput>();
 
-  constructor(factory: InformerFactory) {
+  constructor(factory: InformerFactory, kinds: InjectionKinds) {
     const owned = { labelSelector: LABELS.component };
     this.policies = factory.informer(SOVEREIGN_POLICY_KIND);
     this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceMeta });
@@ -73,15 +79,22 @@ export class ClusterView {
     this.pods = factory.informer(POD_KIND, { transform: reducePod });
     this.admissionPolicies = factory.informer(ADMISSION_POLICY_KIND, owned);
     this.admissionBindings = factory.informer(ADMISSION_POLICY_BINDING_KIND, owned);
+    this.parameters = factory.informer(FLOOR_PARAMETERS_KIND);
     this.templates = factory.informer(CONSTRAINT_TEMPLATE_KIND);
     this.constraints = factory.informer(GEO_RESIDENCY_KIND);
+    this.injectionKinds = kinds;
+    this.mutatingPolicies = factory.informer(kinds.policy, owned);
+    this.mutatingBindings = factory.informer(kinds.binding, owned);
     this.#byKind = new Map<string, Informer<KubeObject>>([
       [SOVEREIGN_POLICY_KIND.kind, this.policies],
       [NAMESPACE_KIND.kind, this.namespaces],
       [ADMISSION_POLICY_KIND.kind, this.admissionPolicies],
       [ADMISSION_POLICY_BINDING_KIND.kind, this.admissionBindings],
+      [FLOOR_PARAMETERS_KIND.kind, this.parameters],
       [CONSTRAINT_TEMPLATE_KIND.kind, this.templates],
       [GEO_RESIDENCY_KIND.kind, this.constraints],
+      [kinds.policy.kind, this.mutatingPolicies],
+      [kinds.binding.kind, this.mutatingBindings],
     ]);
     this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
     this.policies.onServed((served) => {
@@ -110,9 +123,14 @@ export class ClusterView {
     return [...this.#byKind.values(), this.nodes, this.pods].every((informer) => informer.synced || !informer.served);
   }
 
+  /** An object of the locks in the cache. */
+  objectOf(kind: KindDescriptor, key: ObjectKey): KubeObject | undefined {
+    return this.#byKind.get(kind.kind)?.get(key);
+  }
+
   /** `resourceVersion` of an object in the cache, by kind. */
   versionOf(kind: KindDescriptor, key: ObjectKey): string | undefined {
-    return this.#byKind.get(kind.kind)?.get(key)?.metadata.resourceVersion;
+    return this.objectOf(kind, key)?.metadata.resourceVersion;
   }
 
   podsIn(namespace: string): Iterable<Pod> {

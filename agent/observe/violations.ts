@@ -97,7 +97,7 @@ export class ViolationFinder {
   }
 }
 
-const placementOf = (pod: Pod): PodPlacement =>
+export const placementOf = (pod: Pod): PodPlacement =>
   pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -1,0 +1,45 @@
+import { FIELD_MANAGERS, KEY_PREFIX, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { NAMESPACE_KIND } from '@fso/shared/kube';
+import { shortHash } from '../enforce/labels.ts';
+import type { Action } from '../enforce/types.ts';
+
+/**
+ * What stood in the cluster when everything was in place, written on the system namespace. An agent that starts learns from it
+ * what was deleted while no agent ran, and whether another text of an object is an older version's or somebody's.
+ */
+export interface Installed {
+  /** Keys of actions, sorted. */
+  readonly keys: readonly string[];
+  /** Hash of the bodies as this version writes them. */
+  readonly text: string;
+}
+
+const KEYS = `${KEY_PREFIX}installed`;
+const TEXT = `${KEY_PREFIX}installed-text`;
+const HASH_LENGTH = 16;
+
+export const textOf = (bodies: unknown): string => shortHash(JSON.stringify(bodies), HASH_LENGTH);
+
+export const readInstalled = (namespace: KubeObject | undefined): Installed => {
+  const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};
+  return { keys: keys === '' ? [] : keys.split(','), text };
+};
+
+/** The write of what is not on the namespace yet. */
+export const planInstalled = (namespace: KubeObject | undefined, wanted: Installed): Action[] => {
+  const known = readInstalled(namespace);
+  if (namespace === undefined || (known.text === wanted.text && known.keys.join(',') === wanted.keys.join(','))) return [];
+  const { apiVersion, kind } = NAMESPACE_KIND;
+  const annotations = { [KEYS]: wanted.keys.join(','), [TEXT]: wanted.text };
+  return [
+    {
+      type: 'apply',
+      key: `${kind}/${SYSTEM_NAMESPACE}`,
+      kind: NAMESPACE_KIND,
+      body: { apiVersion, kind, metadata: { name: SYSTEM_NAMESPACE, annotations } },
+      fieldManager: FIELD_MANAGERS.record,
+      reason: 'Record',
+      policies: [],
+    },
+  ];
+};

@@ -1,0 +1,149 @@
+import { matchesNamespace } from '@fso/shared/compile';
+import { decideResidency } from '@fso/shared/residency';
+import type { Constraint, ConstraintEntry, ScopedEnforcementAction } from '../enforce/index.ts';
+import { entriesOf } from '../enforce/index.ts';
+import type { Pod } from './kinds.ts';
+import { placementOf } from './violations.ts';
+
+/** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
+export interface AuditFacts {
+  readonly agrees: boolean;
+  readonly message: string;
+}
+
+export interface AuditInput {
+  /** Constraints that read as they should and are in force. */
+  readonly constraints: readonly Constraint[];
+  /** Names of the namespaces of the cluster. */
+  readonly namespaces: readonly string[];
+  podsIn(namespace: string): Iterable<Pod>;
+}
+
+/** What is remembered of one constraint. */
+interface Track {
+  readonly uid: string | undefined;
+  readonly generation: number | undefined;
+  /** Of the last audit that was seen; what was counted before it says nothing of the next one. */
+  auditTimestamp: string | undefined;
+  /** Since then, by this agent. */
+  min: number;
+  max: number;
+  /** Audits in a row that counted something else. */
+  differing: number;
+  facts: AuditFacts | undefined;
+}
+
+/** An audit takes a while, and pods come and go meanwhile: one difference is no difference. */
+const IN_A_ROW = 2;
+
+/**
+ * Compares the totals of Gatekeeper's audits with the agent's own count of the pods that each constraint refuses. Lock 2
+ * is a second implementation: that both count the same says that both decide the same on everything that runs.
+ *
+ * An audit reads the pods at some moment before its result is written, so its total must lie between the least and the
+ * most that the agent counted since the result before.
+ */
+export class AuditComparison {
+  readonly #tracks = new Map<string, Track>();
+  readonly #refused = new WeakMap<Pod, { readonly regions: string; readonly refused: boolean }[]>();
+
+  readonly #onDiffer: (message: string) => void;
+
+  /** @param onDiffer called once when the counts of a constraint begin to differ */
+  constructor(onDiffer: (message: string) => void) {
+    this.#onDiffer = onDiffer;
+  }
+
+  /** @returns what is known, by constraint; nothing of those that were not audited twice yet */
+  compare({ constraints, namespaces, podsIn }: AuditInput): ReadonlyMap<string, AuditFacts> {
+    const audited = constraints.filter(isAudited);
+    const names = new Set(audited.map(({ metadata }) => metadata.name));
+    for (const name of this.#tracks.keys()) if (!names.has(name)) this.#tracks.delete(name);
+    const facts = new Map<string, AuditFacts>();
+    for (const constraint of audited) {
+      const found = this.#follow(constraint, this.#count(constraint, namespaces, podsIn));
+      if (found !== undefined) facts.set(constraint.metadata.name, found);
+    }
+    return facts;
+  }
+
+  #follow(constraint: Constraint, count: number): AuditFacts | undefined {
+    const { name, uid, generation } = constraint.metadata;
+    const known = this.#tracks.get(name);
+    const same = known !== undefined && known.uid === uid && known.generation === generation;
+    const track = same ? known : { uid, generation, auditTimestamp: undefined, min: count, max: count, differing: 0, facts: known?.facts };
+    this.#tracks.set(name, track);
+    track.min = Math.min(track.min, count);
+    track.max = Math.max(track.max, count);
+    const { auditTimestamp, totalViolations = 0 } = constraint.status ?? {};
+    if (auditTimestamp === undefined || auditTimestamp === track.auditTimestamp) return track.facts;
+    const before = track.facts;
+    if (track.auditTimestamp !== undefined) judge(track, name, totalViolations);
+    if (track.facts?.agrees === false && before?.agrees !== false) this.#onDiffer(track.facts.message);
+    Object.assign(track, { auditTimestamp, min: count, max: count });
+    return track.facts;
+  }
+
+  #count(constraint: Constraint, namespaces: readonly string[], podsIn: AuditInput['podsIn']): number {
+    const regions = constraint.spec?.parameters?.regions ?? [];
+    const excluded = constraint.spec?.match?.excludedNamespaces ?? [];
+    const patterns = entriesOf(constraint);
+    let count = 0;
+    for (const namespace of namespacesOf(patterns, namespaces)) {
+      if (excluded.some((pattern) => matchesNamespace(pattern, namespace))) continue;
+      for (const pod of podsIn(namespace)) if (this.#isRefused(pod, regions)) count += 1;
+    }
+    return count;
+  }
+
+  /** As Rego reads a pod in an audit: where it stands is the scheduler's answer, and finished pods count. */
+  #isRefused(pod: Pod, regions: readonly string[]): boolean {
+    const key = regions.join(',');
+    const known = this.#refused.get(pod) ?? [];
+    const hit = known.find((entry) => entry.regions === key);
+    if (hit !== undefined) return hit.refused;
+    const { nodeName: _, ...placement } = placementOf(pod);
+    const refused = !decideResidency(placement, regions).admitted;
+    this.#refused.set(pod, [...known, { regions: key, refused }]);
+    return refused;
+  }
+}
+
+/** Exact names are looked up: thousands of them stay cheap. */
+const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly string[]): ReadonlySet<string> => {
+  const present = new Set(namespaces);
+  const globs = patterns.filter(({ pattern }) => pattern.includes('*'));
+  const exact = patterns.filter(({ pattern }) => !pattern.includes('*') && present.has(pattern)).map(({ pattern }) => pattern);
+  const matched = globs.length === 0 ? [] : namespaces.filter((name) => globs.some(({ pattern }) => matchesNamespace(pattern, name)));
+  return new Set([...exact, ...matched]);
+};
+
+const AUDIT_POINTS: ReadonlySet<string> = new Set(['audit.gatekeeper.sh', '*']);
+
+/** A scoped constraint may leave the audit out. */
+const isAudited = ({ spec }: Constraint): boolean => {
+  if (spec?.enforcementAction !== 'scoped') return true;
+  const { scopedEnforcementActions = [] } = spec as { scopedEnforcementActions?: readonly ScopedEnforcementAction[] };
+  return scopedEnforcementActions.some(({ enforcementPoints }) => enforcementPoints.some(({ name }) => AUDIT_POINTS.has(name)));
+};
+
+const AGREES: AuditFacts = { agrees: true, message: '' };
+
+const judge = (track: Track, name: string, total: number): void => {
+  const { min, max } = track;
+  const inside = total >= min && total <= max;
+  track.differing = inside ? 0 : track.differing + 1;
+  if (inside) {
+    track.facts = AGREES;
+  } else if (track.differing >= IN_A_ROW) {
+    const counted = min === max ? `${min}` : `${min} to ${max}`;
+    const message = `the audit of Gatekeeper finds ${total} pods that constraint ${name} refuses, this agent ${counted}: a Config of Gatekeeper that excludes namespaces from its audit, an audit that fails (look at its log), or two implementations that disagree`;
+    track.facts = { agrees: false, message };
+  }
+};
+
+/** What the audits say of one policy: of its constraints the first that differs. Undefined: nothing yet. */
+export const auditOfPolicy = (constraints: readonly string[], facts: ReadonlyMap<string, AuditFacts>): AuditFacts | undefined => {
+  const known = constraints.map((name) => facts.get(name)).filter((audit) => audit !== undefined);
+  return known.find(({ agrees }) => !agrees) ?? known[0];
+};

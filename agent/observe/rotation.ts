@@ -1,0 +1,26 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { CanaryProber } from './canary-prober.ts';
+import type { Prober } from './prober.ts';
+
+/** Two requests a second: 1,000 namespaces take their turn within 9 minutes. */
+const TICK_MS = 500;
+/** One of so many requests asks lock 2: a Gatekeeper that died shows after 2 s. */
+const CANARY_EACH = 4;
+
+/**
+ * Proves again and again what was proven, one request at a time for all namespaces together. A tick never waits for the
+ * answer to the one before.
+ */
+export const rotate = async (
+  clock: Clock,
+  { prober, canary }: { readonly prober: Pick<Prober, 'turn' | 'visited'>; readonly canary: Pick<CanaryProber, 'turn'> },
+  signal: AbortSignal,
+): Promise<void> => {
+  for (let tick = 1; !signal.aborted; tick += 1) {
+    await clock.sleep(TICK_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    const asked = tick % CANARY_EACH === 0 ? canary.turn() : undefined;
+    if (asked === undefined) prober.turn().catch(() => undefined);
+    else prober.visited(asked);
+  }
+};

@@ -1,0 +1,122 @@
+import type { Condition, KubeObject, ObjectMeta, SovereignPolicy } from '@fso/shared/api';
+import { CONDITIONS, FIELD_MANAGERS } from '@fso/shared/api';
+
+/** The last thing that somebody did to what enforces a policy. */
+export interface Tampering {
+  /** RFC 3339, whole seconds. */
+  readonly time: string;
+  readonly message: string;
+}
+
+/** For how long a condition tells of it. */
+const TOLD_MS = 3_600_000;
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+
+/** What somebody did lately, by policy. It outlives the agent in the conditions of the policies. */
+export class TamperLog {
+  readonly #byPolicy = new Map<string, Tampering>();
+  #latest: Tampering | undefined;
+
+  add(policies: Iterable<string>, tampering: Tampering): void {
+    for (const policy of policies) this.#note(policy, tampering);
+    if (isLater(tampering, this.#latest)) this.#latest = tampering;
+  }
+
+  /** Takes up what an agent before this one told. */
+  restore(policies: readonly SovereignPolicy[]): void {
+    for (const { metadata, status } of policies) {
+      const told = toldIn(status?.conditions);
+      if (told !== undefined) this.add([`${metadata.namespace ?? ''}/${metadata.name}`], told);
+    }
+  }
+
+  /** What happened to a policy within the last hour. The same object as long as nothing else happens. */
+  ofPolicy(policy: string, now: Date): Tampering | undefined {
+    return withinTime(this.#byPolicy.get(policy), now);
+  }
+
+  ofCluster(now: Date): Tampering | undefined {
+    return withinTime(this.#latest, now);
+  }
+
+  /** Forgets policies that are gone, and what is too long ago. */
+  retain(policies: Pick<ReadonlySet<string>, 'has'>, now: Date): void {
+    for (const [policy, tampering] of this.#byPolicy) {
+      if (!policies.has(policy) || withinTime(tampering, now) === undefined) this.#byPolicy.delete(policy);
+    }
+  }
+
+  /** In how many ms the next of them is told no more; undefined: none is told. */
+  endsInMs(now: Date): number | undefined {
+    const told = [this.#latest, ...this.#byPolicy.values()].map((tampering) => withinTime(tampering, now));
+    const ends = told.flatMap((tampering) => (tampering === undefined ? [] : [Date.parse(tampering.time) + TOLD_MS - now.getTime() + 1]));
+    return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+
+  #note(policy: string, tampering: Tampering): void {
+    if (isLater(tampering, this.#byPolicy.get(policy))) this.#byPolicy.set(policy, tampering);
+  }
+}
+
+/** Reads what {@link tamperedCondition} wrote. */
+const toldIn = (conditions: readonly Condition[] | undefined): Tampering | undefined => {
+  const told = conditions?.find(({ type, status }) => type === CONDITIONS.tampered && status === 'True');
+  const [, time = '', message = ''] = /^(\S+Z): (.*)$/s.exec(told?.message ?? '') ?? [];
+  return Number.isNaN(Date.parse(time)) ? undefined : { time, message };
+};
+
+const isLater = (a: Tampering, b: Tampering | undefined): boolean => b === undefined || Date.parse(a.time) >= Date.parse(b.time);
+
+const withinTime = (tampering: Tampering | undefined, now: Date): Tampering | undefined =>
+  tampering !== undefined && now.getTime() - Date.parse(tampering.time) < TOLD_MS ? tampering : undefined;
+
+/** True for an hour; False from then on, still with what happened last; undefined where nothing ever did. */
+export const tamperedCondition = (
+  tampering: Tampering | undefined,
+  previous: readonly Condition[] | undefined,
+): NewCondition | undefined => {
+  const type = CONDITIONS.tampered;
+  if (tampering !== undefined) return { type, status: 'True', reason: 'PutBack', message: `${tampering.time}: ${tampering.message}` };
+  const told = previous?.find((condition) => condition.type === type && condition.message !== '');
+  return told && { type, status: 'False', reason: 'NotLately', message: told.message };
+};
+
+/** Of a cluster: it says so, too, where nothing ever happened. */
+export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
+
+/** What somebody did to one object. */
+export interface Trace {
+  readonly what: 'changed' | 'deleted';
+  /** Field manager of the change, where the object tells. */
+  readonly by?: string;
+}
+
+export const traceText = ({ what, by }: Trace): string =>
+  `was ${what} by someone else${by === undefined ? '' : ` (field manager ${by})`} and put back`;
+
+const OWN_MANAGERS: ReadonlySet<string> = new Set(['fso-agent', ...Object.values(FIELD_MANAGERS)]);
+
+type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
+
+/** The status is no part of what this system wants of an object. */
+const isForeignSpec = ({ manager = '', subresource, fieldsV1 }: FieldsEntry): boolean =>
+  subresource === undefined && !OWN_MANAGERS.has(manager) && Object.hasOwn(fieldsV1 ?? {}, 'f:spec');
+
+/**
+ * The field manager that last wrote to the spec of an object, this system's own left out. Who only takes fields away
+ * leaves no name.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+export const foreignManager = ({ metadata }: KubeObject): string | undefined =>
+  (metadata.managedFields ?? [])
+    .filter(isForeignSpec)
+    .reduce<FieldsEntry | undefined>((last, entry) => ((entry.time ?? '') >= (last?.time ?? '') ? entry : last), undefined)?.manager;
+
+/** What became of an object that was as it should be: as it is now, or gone. */
+export const traceOf = (live: KubeObject | undefined): Trace => {
+  if (live === undefined) return { what: 'deleted' };
+  const by = foreignManager(live);
+  return { what: 'changed', ...(by === undefined ? {} : { by }) };
+};
