@@ -4,10 +4,10 @@ import {
   brokenCommit,
   compliantPod,
   createNamespaces,
-  driftPutBack,
   everyClusterProven,
   followedCommit,
   hubBack,
+  tamperingAnswered,
   violatingPod,
   warnedDeployment,
   withoutHub,
@@ -52,7 +52,7 @@ export async function runDemo(world: World, runner: Runner, samples: number[], s
     return text;
   });
   await step('broken commit refused, last good one stays', () => brokenCommit(world, signal));
-  await step('drift put back', () => driftPutBack(world, signal));
+  await step('tampering refused, put back and told', () => tamperingAnswered(world, signal));
   await step('hub stopped, enforcement goes on', () => withoutHub(world, signal));
   await step('hub started again, clusters in step', () => hubBack(world, signal));
 }

@@ -1,5 +1,14 @@
-import { type ClusterView, FLOOR_LABEL_VALUE, floorLabel, REGION_LABEL, type SourceView } from '@fso/shared/api';
-import { DEPLOYMENT_KIND, KubeApiError, type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { type ClusterView, floorLabel, REGION_LABEL, type SourceView } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  DEPLOYMENT_KIND,
+  KubeApiError,
+  type KubeClient,
+  NAMESPACE_KIND,
+  NODE_KIND,
+  POD_KIND,
+  type Pod,
+} from '@fso/shared/kube';
 import { until } from './programs.ts';
 import { assertBothLocks, measureCommit } from './timeline.ts';
 import type { DemoCluster, World } from './world.ts';
@@ -110,18 +119,30 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
   return `admitted with a warning:\n${warning}`;
 }
 
-/** Somebody strips a namespace of its labels; the agent puts them back. */
-export async function driftPutBack(world: World, signal: AbortSignal): Promise<string> {
+/** An administrator cannot strip a namespace of its labels; where the guard that says so is deleted, it comes back, and the hub hears of it. */
+export async function tamperingAnswered(world: World, signal: AbortSignal): Promise<string> {
   const { kube } = clusterOf(world, 'eu');
-  const label = floorLabel('deny');
+  const strip = { metadata: { labels: { [floorLabel('deny')]: null } } };
+  const refusal = await refusalOf(kube.mergePatch(NAMESPACE_KIND, { name: 'finance' }, strip, signal));
   const started = performance.now();
-  await kube.mergePatch(NAMESPACE_KIND, { name: 'finance' }, { metadata: { labels: { [label]: null } } }, signal);
-  const isBack = async (): Promise<true | undefined> => {
-    const namespace = await kube.get(NAMESPACE_KIND, { name: 'finance' }, signal);
-    return namespace?.metadata.labels?.[label] === FLOOR_LABEL_VALUE ? true : undefined;
-  };
-  await until('the label is back', SOON_MS, isBack, signal);
-  return `label ${label} of finance was removed, and back after ${Math.round(performance.now() - started)} ms`;
+  const guard = { name: 'fso-guard-namespaces' };
+  await kube.delete(ADMISSION_POLICY_BINDING_KIND, guard, signal);
+  const isBack = async (): Promise<true | undefined> => ((await kube.get(ADMISSION_POLICY_BINDING_KIND, guard, signal)) ? true : undefined);
+  await until('the guard is back', SOON_MS, isBack, signal);
+  const backMs = Math.round(performance.now() - started);
+  const isTold = async (): Promise<true | undefined> => ((await world.hub.status(signal)).clusters.tampered > 0 ? true : undefined);
+  await until('the hub knows of the tampering', SOON_MS, isTold, signal);
+  return `the label stays:\n${refusal}\n${guard.name} was deleted, back after ${backMs} ms, and the hub knows`;
+}
+
+async function refusalOf(request: Promise<unknown>): Promise<string> {
+  try {
+    await request;
+  } catch (error) {
+    if (error instanceof KubeApiError) return error.message;
+    throw error;
+  }
+  throw new Error('the change was admitted');
 }
 
 /** Without the hub the clusters enforce what they have; with it again they are in step within seconds. */

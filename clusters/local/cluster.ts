@@ -20,6 +20,8 @@ export interface LocalClusterOptions {
   readonly gatekeeper: boolean;
   /** Seconds between Gatekeeper's audits. Default 10. */
   readonly gatekeeperAuditSeconds?: number;
+  /** More flags of the API server, e.g. for an audit log. */
+  readonly apiServerArgs?: readonly string[];
   /**
    * `parent` (default): the cluster ends with this process, however that ends. `detached`: it keeps running until
    * `fleet down`.
@@ -71,6 +73,7 @@ async function openState(options: LocalClusterOptions, paths: ClusterPaths): Pro
     regions: [...options.regions],
     gatekeeper: options.gatekeeper,
     gatekeeperAuditSeconds: options.gatekeeperAuditSeconds ?? 10,
+    ...(options.apiServerArgs === undefined ? {} : { apiServerArgs: [...options.apiServerArgs] }),
     ports: claim.ports,
     processes: {},
   };

@@ -81,6 +81,7 @@ function apiServer(context: CommandContext): CommandLine {
       '--endpoint-reconciler-type=none',
       '--allow-privileged=true',
       '--profiling=false',
+      ...(state.apiServerArgs ?? []),
     ],
   };
 }

@@ -9,6 +9,8 @@ const STAT = '42 (a (b) c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765
 it('reads the start time past a name with brackets and spaces', () => {
   expect(parseStat(STAT)).toEqual({ startTime: '987654', zombie: false });
   expect(parseStat(STAT.replace(') S', ') Z')).zombie).toBe(true);
+  // Other threads of it still end.
+  expect(parseStat(STAT.replace(') S', ') Z').replace(' 20 0 1 0 ', ' 20 0 3 0 ')).zombie).toBe(false);
 });
 
 it('does not take a pid that is in use again for the process', async () => {

@@ -17,10 +17,14 @@ export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
 
 const POLL_MS = 20;
 
-/** Field 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and brackets. */
+/**
+ * Fields 3, 20 and 22 of /proc/<pid>/stat (proc_pid_stat(5)); the second field may hold spaces and brackets. A process whose first
+ * thread has ended is no zombie yet: the threads that still end hold its ports and files.
+ */
 export function parseStat(stat: string): { startTime: string; zombie: boolean } {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { startTime: fields[19] ?? '', zombie: fields[0] === 'Z' || fields[0] === 'X' };
+  const ended = fields[0] === 'Z' || fields[0] === 'X';
+  return { startTime: fields[19] ?? '', zombie: ended && Number(fields[17]) <= 1 };
 }
 
 function linuxStartTime(pid: number): string | undefined {

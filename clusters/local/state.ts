@@ -16,6 +16,7 @@ const LocalState = z.object({
   kubernetesVersion: z.string().optional(),
   gatekeeper: z.boolean(),
   gatekeeperAuditSeconds: z.int(),
+  apiServerArgs: z.array(z.string()).optional(),
   ports: z.object({ etcd: port, etcdPeer: port, apiServer: port, webhook: port, gatekeeperHealth: port, gatekeeperMetrics: port }),
   processes: z.partialRecord(z.enum(COMPONENTS), z.object({ pid: z.int(), startTime: z.string() })),
 });
