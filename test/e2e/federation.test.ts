@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNamespaces, createWorld, everyClusterProven, type World } from '@fso/clusters/demo';
-import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { ADMISSION_POLICY_BINDING_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { processesOf } from '../support/processes.ts';
 
@@ -83,7 +83,7 @@ describe('the fso command against a live federation', () => {
     const { revision } = await world.hub.source();
     expect(code).toBe(0);
     expect(out).toContain(revision?.revision.slice(0, 8));
-    expect((await world.hub.status()).clusters).toEqual({ total: 3, connected: 3, inSync: 3, proven: 3 });
+    expect((await world.hub.status()).clusters).toEqual({ total: 3, connected: 3, inSync: 3, proven: 3, tampered: 0 });
   });
 
   it('get policies: a table for people, JSON for programs', async () => {
@@ -128,20 +128,19 @@ describe('the fso command against a live federation', () => {
 });
 
 describe('a federation in trouble', () => {
-  it('puts a hub-managed policy back that somebody edited or deleted', async () => {
+  it('refuses changes to a hub-managed policy, puts a deleted guard back, and tells the hub', async () => {
     const kube = inCluster('eu');
     const ref = { namespace: 'fso-system', name: 'finance-eu' };
-    await kube.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { allowedRegions: ['us-east-1'] } }, signal);
-    await vi.waitFor(async () => {
-      const current = await kube.get(SOVEREIGN_POLICY_KIND, ref, signal);
-      expect(current?.spec.allowedRegions).toEqual(['eu-central-1', 'eu-west-1']);
-    }, WAIT);
-    await kube.delete(SOVEREIGN_POLICY_KIND, ref, signal);
-    await vi.waitFor(async () => {
-      const current = await kube.get(SOVEREIGN_POLICY_KIND, ref, signal);
-      expect(current?.metadata.deletionTimestamp).toBeUndefined();
-      expect(current?.status?.phase).toBe('Active');
-    }, WAIT);
+    const change = () => kube.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { allowedRegions: ['us-east-1'] } }, signal);
+    await expect(change()).rejects.toThrow('comes from Git and is written by the agent only');
+    await expect(kube.delete(SOVEREIGN_POLICY_KIND, ref, signal)).rejects.toThrow('comes from Git and is written by the agent only');
+    await kube.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal);
+    await vi.waitFor(
+      async () => expect(await kube.get(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal)).toBeDefined(),
+      WAIT,
+    );
+    await vi.waitFor(async () => expect((await world.hub.status()).clusters.tampered).toBe(1), WAIT);
+    expect((await fso('get', 'events', '--cluster', 'eu')).out).toMatch(/alert +eu +TamperingRepaired/);
   });
 
   it('catches up after agents were killed and commits went on', async () => {

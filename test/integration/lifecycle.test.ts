@@ -167,9 +167,9 @@ describe('lifecycle of a policy', () => {
     await world.client.delete(GEO_RESIDENCY_KIND, { name }, stop.signal);
     await eventually(() => world.client.get(GEO_RESIDENCY_KIND, { name }, stop.signal));
     await world.reaches('finance-eu', 'Active');
-    expect(events.some(({ reason }) => reason === 'DriftRepaired')).toBe(true);
+    expect(events.some(({ reason }) => reason === 'TamperingRepaired')).toBe(true);
     await eventually(async () =>
-      (await (await fetch(`${agent.url}/metrics`)).text()).includes('fso_agent_drift_repaired_total{kind="Namespace"'),
+      (await (await fetch(`${agent.url}/metrics`)).text()).includes('fso_agent_tampering_total{kind="Namespace"'),
     );
   });
 

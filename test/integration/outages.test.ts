@@ -64,7 +64,7 @@ describe('outages', () => {
 
   it('makes it heard when somebody removes what enforces', async () => {
     const heard = (key: string): Promise<unknown> =>
-      eventually(() => events.some(({ reason, message }) => reason === 'DriftRepaired' && message.startsWith(key)));
+      eventually(() => events.some(({ reason, message }) => reason === 'TamperingRepaired' && message.startsWith(key)));
     const { labels = {}, annotations = {} } = (await world.namespace('steady'))?.metadata ?? {};
     const none = (values: object): Record<string, null> =>
       Object.fromEntries(Object.keys(values).flatMap((key) => (key.startsWith('compliance.gov/') ? [[key, null]] : [])));
@@ -99,6 +99,7 @@ describe('outages', () => {
   // Gatekeeper's own webhook on namespaces fails closed: while it is down nobody can change a namespace, so neither can the agent.
   it('goes on enforcing while Gatekeeper is down, says what cannot be changed, and catches up', async () => {
     await govern('dark');
+    await world.makeNamespace('idle');
     await cluster.stopGatekeeper('SIGKILL');
     expect(await world.tryPod('dark')).toContain('default/dark');
     await world.applyPolicy('steady', { targetNamespace: 'steady', allowedRegions: EU });
@@ -108,7 +109,16 @@ describe('outages', () => {
     expect(status?.message).toContain('check-ignore-label.gatekeeper.sh');
     expect(await world.tryPod('steady')).toContain('default/steady');
     expect((await world.policy('dark'))?.metadata.deletionTimestamp).toBeDefined();
+    // A namespace that nothing governed yet needs no label: the index of lock 1 says what holds.
+    await world.applyPolicy('late', { targetNamespace: 'idle', allowedRegions: EU });
+    await world.reaches('late', 'Active', 30_000);
+    expect(await world.tryPod('idle')).toContain("'fso-floor-index-pods-deny'");
+    expect(await world.tryPod('idle', 'eu-west-1')).toBe('');
+    expect((await world.namespace('idle'))?.metadata.labels?.[floorLabel('deny')]).toBeUndefined();
     await cluster.startGatekeeper();
+    await eventually(async () => (await world.namespace('idle'))?.metadata.labels?.[floorLabel('deny')] === 'active', 30_000);
+    await eventually(async () => (await world.tryPod('idle')).includes("'fso-floor-pods-deny'"));
+    await world.removePolicies('late');
     await world.reaches('steady', 'Active', 30_000);
     await eventually(async () => (await world.policy('dark')) === undefined, 30_000);
     expect(await world.tryPod('dark')).toBe('');

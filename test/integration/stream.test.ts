@@ -259,7 +259,7 @@ describe('drift of a hub-managed policy', () => {
     await putBack();
     const reasons = () => hub.got('report').flatMap(({ events }) => events.map(({ reason, policy }) => `${reason} ${policy}`));
     for (const name of ['finance', 'hr']) {
-      await vi.waitFor(() => expect(reasons()).toContain(`PolicyDriftReverted fso-system/${name}`), WAIT);
+      await vi.waitFor(() => expect(reasons()).toContain(`TamperingRepaired fso-system/${name}`), WAIT);
     }
   });
 
@@ -284,7 +284,7 @@ describe('drift of a hub-managed policy', () => {
     await vi.waitFor(renewed, { timeout: 2_000, interval: 10 });
     const alert = {
       severity: 'alert',
-      reason: 'PolicyDriftReverted',
+      reason: 'TamperingRepaired',
       policy: 'fso-system/hr',
       message: expect.stringContaining('was deleted'),
     };

@@ -1,0 +1,457 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import {
+  AGENT_LEASE,
+  API_VERSION,
+  type ClusterEvent,
+  CONDITIONS,
+  FINALIZER,
+  floorLabel,
+  type KubeObject,
+  LABELS,
+  LEGACY_REGION_LABEL,
+  REGION_LABEL,
+  type SovereignPolicy,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  CRD_KIND,
+  createKubeClient,
+  EVENT_KIND,
+  FLOOR_PARAMETERS_KIND,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+  type KubeClient,
+  LEASE_KIND,
+  NAMESPACE_KIND,
+  NODE_KIND,
+  type Node,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const EU = ['eu-west-1'];
+const POD_STATUS_KIND: KindDescriptor = {
+  apiVersion: 'status.gatekeeper.sh/v1beta1',
+  kind: 'ConstraintPodStatus',
+  plural: 'constraintpodstatuses',
+  namespaced: true,
+};
+const CONFIG_MAP_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+
+/** The guard, asked by an administrator with every right, while the agent has no more than deploy/agent/rbac.yaml. */
+describe('guard', () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const clients: KubeClient[] = [];
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let admin: KubeClient;
+  let gatekeeper: KubeClient;
+  let agent: RunningAgent;
+  const events: ClusterEvent[] = [];
+
+  /** What the API server answers to a refused request; '' = it went through. */
+  const answer = async (request: Promise<unknown>): Promise<string> => {
+    try {
+      await request;
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const as = async (user: string, groups: readonly string[] = []): Promise<KubeClient> => {
+    const client = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, [...groups, 'system:masters']) });
+    clients.push(client);
+    return client;
+  };
+  const send = (client: KubeClient, method: 'PUT' | 'PATCH', path: string, body: unknown): Promise<unknown> =>
+    client.raw({ method, path, body, ...(method === 'PATCH' ? { contentType: 'application/merge-patch+json' } : {}) }, signal);
+  const patch = (kind: KindDescriptor, ref: { namespace?: string; name: string }, body: unknown): Promise<string> =>
+    answer(admin.mergePatch(kind, ref, body, signal));
+  const labelled = (labels: Record<string, string | null>): object => ({ metadata: { labels } });
+  const policyOf = (namespace: string, name: string, labels: Record<string, string> = {}): SovereignPolicy =>
+    ({
+      apiVersion: API_VERSION,
+      kind: 'SovereignPolicy',
+      metadata: { namespace, name, labels },
+      spec: { targetNamespace: `${name}-target`, allowedRegions: EU },
+    }) as unknown as SovereignPolicy;
+
+  const start = async (identity: string): Promise<void> => {
+    const kubeconfig = join(folder, 'agent.kubeconfig');
+    agent = await world.startAgent(identity, { kubeconfig, trustedNodeLabelers: ['cloud', 'group:node-team'] });
+    agent.observatory.onEvent((event) => events.push(event));
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-guard-'));
+    cluster = await startLocalCluster({ name: 'guard', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true }, signal);
+    world = new AgentWorld(cluster.kubeconfig, signal);
+    admin = world.client;
+    gatekeeper = await as('system:serviceaccount:gatekeeper-system:gatekeeper-admin', ['system:serviceaccounts:gatekeeper-system']);
+    await writeAgentKubeconfig(cluster.kubeconfig, join(folder, 'agent.kubeconfig'));
+    await start('guarded');
+    await world.makeNamespace('finance');
+    await eventually(() => world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU }));
+    await world.reaches('finance-eu', 'Active', 30_000);
+    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 30_000);
+    const probe = { metadata: { name: 'guard-probe', labels: { [LABELS.policyName]: 'x' } } };
+    await eventually(async () => (await answer(admin.create(NAMESPACE_KIND, probe, { dryRun: true }, signal))).includes('fso-guard'));
+  }, 120_000);
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.close()));
+    await world.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  describe('on namespaces', () => {
+    const KEYS = 'written by the agent only; change the SovereignPolicy instead';
+
+    it('refuses to add, change or remove a key of this system, by every way into the object', async () => {
+      for (const body of [
+        labelled({ [floorLabel('deny')]: null }),
+        labelled({ [floorLabel('deny')]: 'off' }),
+        labelled({ 'compliance.gov/other': 'x' }),
+        { metadata: { annotations: { [`${floorLabel('deny')}-regions`]: 'us-east-1' } } },
+        { metadata: { annotations: { [LABELS.policyName]: null } } },
+        { metadata: { labels: null } },
+        { metadata: { annotations: null } },
+      ]) {
+        expect(await patch(NAMESPACE_KIND, { name: 'finance' }, body)).toContain(KEYS);
+      }
+      const live = await admin.get(NAMESPACE_KIND, { name: 'finance' }, signal);
+      const without = { ...live, metadata: { ...live?.metadata, labels: { 'kubernetes.io/metadata.name': 'finance' } } };
+      for (const path of ['', '/status', '/finalize']) {
+        expect(await answer(send(admin, 'PUT', `/api/v1/namespaces/finance${path}`, without)), path).toContain(KEYS);
+      }
+      expect(await answer(send(admin, 'PATCH', '/api/v1/namespaces/finance/status', labelled({ [floorLabel('deny')]: null })))).toContain(
+        KEYS,
+      );
+      for (const metadata of [{ labels: { [LABELS.policyName]: 'x' } }, { annotations: { [LABELS.policyName]: 'x' } }]) {
+        expect(await answer(admin.create(NAMESPACE_KIND, { metadata: { name: 'forged', ...metadata } }, {}, signal))).toContain(KEYS);
+      }
+      expect((await world.namespace('finance'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
+    });
+
+    it('lets every other change of a governed namespace pass, for everybody', async () => {
+      expect(
+        await patch(NAMESPACE_KIND, { name: 'finance' }, labelled({ team: 'money', 'pod-security.kubernetes.io/enforce': 'baseline' })),
+      ).toBe('');
+      const applied = { metadata: { name: 'finance', labels: { 'app.kubernetes.io/managed-by': 'Helm' }, annotations: { note: 'x' } } };
+      await admin.apply(NAMESPACE_KIND, applied, { fieldManager: 'helm', force: true }, signal);
+      const live = await admin.get(NAMESPACE_KIND, { name: 'finance' }, signal);
+      await send(admin, 'PUT', '/api/v1/namespaces/finance', {
+        ...live,
+        metadata: { ...live?.metadata, labels: { ...live?.metadata.labels, team: 'gold' } },
+      });
+      expect((await world.namespace('finance'))?.metadata).toMatchObject({
+        labels: { team: 'gold', 'app.kubernetes.io/managed-by': 'Helm', [floorLabel('deny')]: 'active' },
+      });
+    });
+
+    it('lets a governed namespace be deleted with the local policies in it, and made anew', async () => {
+      for (const name of ['leaving', 'leaving-target']) await world.makeNamespace(name);
+      await admin.create(SOVEREIGN_POLICY_KIND, policyOf('leaving', 'leaving'), {}, signal);
+      const policy = () => admin.get(SOVEREIGN_POLICY_KIND, { namespace: 'leaving', name: 'leaving' }, signal);
+      await eventually(async () => (await policy())?.metadata.finalizers?.includes(FINALIZER));
+      await eventually(async () => (await policy())?.status?.phase === 'Active');
+      for (const name of ['leaving', 'leaving-target']) await admin.delete(NAMESPACE_KIND, { name }, signal);
+      await eventually(async () => (await world.namespace('leaving')) === undefined, 60_000);
+      await eventually(async () => (await world.namespace('leaving-target')) === undefined, 60_000);
+      await world.makeNamespace('leaving-target');
+    });
+
+    it(`refuses to delete ${SYSTEM_NAMESPACE}`, async () => {
+      expect(await answer(admin.delete(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal))).toContain(
+        'remove the fso-guard-* bindings first',
+      );
+    });
+  });
+
+  describe('on policies', () => {
+    const HUB = 'comes from Git and is written by the agent only';
+    const ref = { namespace: 'default', name: 'finance-eu' };
+
+    it('refuses the label of the hub, to give as to take, and every change of what carries it', async () => {
+      const fromHub = policyOf(SYSTEM_NAMESPACE, 'forged', { [LABELS.managedBy]: 'hub' });
+      expect(await answer(admin.create(SOVEREIGN_POLICY_KIND, fromHub, {}, signal))).toContain(HUB);
+      expect(await patch(SOVEREIGN_POLICY_KIND, ref, labelled({ [LABELS.managedBy]: 'hub' }))).toContain(HUB);
+      const agentClient = createKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
+      clients.push(agentClient);
+      await agentClient.apply(SOVEREIGN_POLICY_KIND, fromHub, { fieldManager: 'test-hub' }, signal);
+      const hubRef = { namespace: SYSTEM_NAMESPACE, name: 'forged' };
+      for (const body of [
+        labelled({ [LABELS.managedBy]: null }),
+        { spec: { allowedRegions: ['us-east-1'] } },
+        { metadata: { ownerReferences: [] } },
+        labelled({ team: 'x' }),
+      ]) {
+        expect(await patch(SOVEREIGN_POLICY_KIND, hubRef, body)).toContain(HUB);
+      }
+      expect(await answer(admin.delete(SOVEREIGN_POLICY_KIND, hubRef, signal))).toContain(HUB);
+      await agentClient.delete(SOVEREIGN_POLICY_KIND, hubRef, signal);
+      await eventually(async () => (await admin.get(SOVEREIGN_POLICY_KIND, hubRef, signal)) === undefined);
+    });
+
+    it('refuses a forged status, and to take the finalizer', async () => {
+      const status = { status: { phase: 'Active', violations: 0 } };
+      const path = `/apis/${API_VERSION}/namespaces/default/sovereignpolicies/finance-eu/status`;
+      expect(await answer(send(admin, 'PATCH', path, status))).toContain('what the agent has proven');
+      expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: null } })).toContain('finalizer compliance.gov/release');
+      expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER, 'example.com/mine'] } })).toBe('');
+      expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER] } })).toBe('');
+    });
+
+    it('lets local policies be made, changed, labelled and deleted', async () => {
+      await admin.create(SOVEREIGN_POLICY_KIND, policyOf('default', 'mine'), {}, signal);
+      const mine = { namespace: 'default', name: 'mine' };
+      expect(await patch(SOVEREIGN_POLICY_KIND, mine, { ...labelled({ team: 'x' }), spec: { allowedRegions: ['us-east-1'] } })).toBe('');
+      await world.removePolicies('mine');
+    });
+  });
+
+  describe('on lock 2 and what proves it', () => {
+    const LOCK = 'written by the agent only; change the SovereignPolicy instead';
+    const constraint = async (): Promise<KubeObject> =>
+      (await admin.list(GEO_RESIDENCY_KIND, {}, signal))[0] ?? expect.fail('no constraint');
+    const template = { name: GEO_RESIDENCY_KIND.plural };
+
+    it('refuses constraints and the template to all but the agent', async () => {
+      const { name } = (await constraint()).metadata;
+      expect(await patch(GEO_RESIDENCY_KIND, { name }, { spec: { enforcementAction: 'dryrun' } })).toContain(LOCK);
+      expect(await answer(admin.delete(GEO_RESIDENCY_KIND, { name }, signal))).toContain(LOCK);
+      expect(
+        await answer(admin.raw({ method: 'DELETE', path: `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency` }, signal)),
+      ).toContain(LOCK);
+      expect(await answer(admin.create(GEO_RESIDENCY_KIND, { metadata: { name: 'mine' }, spec: {} }, {}, signal))).toContain(LOCK);
+      expect(await patch(CONSTRAINT_TEMPLATE_KIND, template, { spec: { targets: [] } })).toContain(LOCK);
+      expect(await answer(admin.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
+      expect(await answer(gatekeeper.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
+      expect(await answer(gatekeeper.mergePatch(CONSTRAINT_TEMPLATE_KIND, template, labelled({ note: 'x' }), signal))).toBe('');
+    });
+
+    it('lets other templates be written', async () => {
+      const mine = (await admin.get(CONSTRAINT_TEMPLATE_KIND, template, signal)) ?? expect.fail();
+      const text = JSON.stringify({ apiVersion: mine.apiVersion, kind: mine.kind, metadata: { name: 'k8sother' }, spec: mine.spec });
+      const other = JSON.parse(text.replaceAll('K8sGeoResidency', 'K8sOther'));
+      await admin.create(CONSTRAINT_TEMPLATE_KIND, other, {}, signal);
+      await admin.delete(CONSTRAINT_TEMPLATE_KIND, { name: 'k8sother' }, signal);
+    });
+
+    it('refuses forged words of Gatekeeper on itself, and takes its own', async () => {
+      const { name } = (await constraint()).metadata;
+      const EVIDENCE = 'service accounts of gatekeeper-system only';
+      const forged = { status: { byPod: [], totalViolations: 0 } };
+      const paths = [
+        `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency/${name}/status`,
+        `/apis/${CONSTRAINT_TEMPLATE_KIND.apiVersion}/constrainttemplates/k8sgeoresidency/status`,
+      ];
+      for (const path of paths) expect(await answer(send(admin, 'PATCH', path, forged))).toContain(EVIDENCE);
+      const [said] = await admin.list(POD_STATUS_KIND, {}, signal);
+      const ref = { namespace: 'gatekeeper-system', name: said?.metadata.name ?? '' };
+      expect(await patch(POD_STATUS_KIND, ref, { status: { enforced: true } })).toContain(EVIDENCE);
+      expect(await answer(admin.delete(POD_STATUS_KIND, ref, signal))).toContain(EVIDENCE);
+      expect(await answer(gatekeeper.mergePatch(POD_STATUS_KIND, ref, labelled({ note: 'x' }), signal))).toBe('');
+      const cleaner = await as('system:serviceaccount:kube-system:generic-garbage-collector');
+      expect(await answer(cleaner.delete(POD_STATUS_KIND, ref, signal))).toBe('');
+      await cluster.restartGatekeeper();
+      await eventually(() => admin.get(POD_STATUS_KIND, ref, signal), 60_000);
+    });
+
+    it('refuses to change or delete the CRDs that this system stands on', async () => {
+      const OURS = 'made, changed and deleted by the agent only';
+      for (const name of ['sovereignpolicies.compliance.federated.io', 'k8sgeoresidency.constraints.gatekeeper.sh']) {
+        expect(await answer(admin.delete(CRD_KIND, { name }, signal)), name).toContain(OURS);
+        expect(await patch(CRD_KIND, { name }, { spec: { names: { shortNames: ['zz'] } } })).toContain(OURS);
+        const crd = (await admin.get(CRD_KIND, { name }, signal)) ?? expect.fail();
+        const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}/status`;
+        expect(await answer(send(admin, 'PUT', path, { ...crd, status: { ...crd.status, conditions: [] } }))).toContain(OURS);
+        expect(await patch(CRD_KIND, { name }, labelled({ team: 'x' }))).toBe('');
+      }
+      expect(
+        await answer(
+          gatekeeper.mergePatch(
+            CRD_KIND,
+            { name: 'k8sgeoresidency.constraints.gatekeeper.sh' },
+            { spec: { names: { shortNames: ['geo'] } } },
+            signal,
+          ),
+        ),
+      ).toBe('');
+    });
+  });
+
+  it('is well-typed, as far as the API server can tell', async () => {
+    const guard = () => admin.list(ADMISSION_POLICY_KIND, { labelSelector: `${LABELS.component}=guard` }, signal);
+    const checked = await eventually(async () => {
+      const policies = await guard();
+      return policies.every(({ metadata, status }) => status?.observedGeneration === metadata.generation) ? policies : undefined;
+    });
+    expect(checked.length).toBeGreaterThan(5);
+    const warnings = checked.flatMap(({ metadata, status }) =>
+      (status?.typeChecking?.expressionWarnings ?? []).map(({ fieldRef, warning }) => `${metadata.name} ${fieldRef}: ${warning}`),
+    );
+    expect(warnings).toEqual([]);
+  });
+
+  it('refuses what the floor reads', async () => {
+    const parameters = await admin.list(FLOOR_PARAMETERS_KIND, {}, signal);
+    expect(parameters.length).toBeGreaterThan(0);
+    for (const { metadata, ...content } of parameters) {
+      const ref = { name: metadata.name };
+      expect(await patch(FLOOR_PARAMETERS_KIND, ref, labelled({ team: 'x' }))).toContain('written by the agent only');
+      expect(await answer(admin.delete(FLOOR_PARAMETERS_KIND, ref, signal))).toContain('written by the agent only');
+      const forged = { ...content, metadata: { name: `${metadata.name}-forged` } };
+      expect(await answer(admin.create(FLOOR_PARAMETERS_KIND, forged, {}, signal))).toContain('written by the agent only');
+    }
+  });
+
+  it('keeps the lease and the state of the agent', async () => {
+    const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE };
+    expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('written by the agent only');
+    const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
+    expect(await answer(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('written by the agent only');
+    for (const namespace of [SYSTEM_NAMESPACE, 'default']) {
+      const other = { metadata: { namespace, name: namespace === 'default' ? 'fso-agent-state' : 'notes' } };
+      await admin.create(CONFIG_MAP_KIND, other, {}, signal);
+    }
+  });
+
+  describe('on nodes', () => {
+    const MOVED = 'set by trusted identities only';
+    const node = (name: string, region?: string): Node => ({
+      metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
+    });
+
+    it('refuses another region to all but the trusted', async () => {
+      const name = 'us-east-1-a';
+      for (const body of [
+        labelled({ [REGION_LABEL]: 'eu-west-1' }),
+        labelled({ [REGION_LABEL]: null }),
+        labelled({ [LEGACY_REGION_LABEL]: 'eu-west-1' }),
+      ]) {
+        expect(await patch(NODE_KIND, { name }, body)).toContain(MOVED);
+        expect(await answer(send(admin, 'PATCH', `/api/v1/nodes/${name}/status`, body))).toContain(MOVED);
+      }
+      expect(await answer(admin.create(NODE_KIND, node('new', 'eu-west-1'), {}, signal))).toContain(MOVED);
+      for (const trusted of [await as('cloud'), await as('somebody', ['node-team'])]) {
+        for (const region of ['us-west-2', 'us-east-1'])
+          await trusted.mergePatch(NODE_KIND, { name }, labelled({ [REGION_LABEL]: region }), signal);
+      }
+    });
+
+    it('lets a kubelet say its region when it registers, and never after', async () => {
+      const kubelet = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
+      clients.push(kubelet);
+      await kubelet.create(NODE_KIND, node('fresh', 'eu-west-1'), {}, signal);
+      expect(await answer(kubelet.mergePatch(NODE_KIND, { name: 'fresh' }, labelled({ [REGION_LABEL]: 'us-east-1' }), signal))).toContain(
+        MOVED,
+      );
+      expect(await answer(send(kubelet, 'PATCH', '/api/v1/nodes/fresh/status', { status: { capacity: { cpu: '2' } } }))).toBe('');
+      const impostor = await as('system:node:other');
+      expect(await answer(impostor.create(NODE_KIND, node('fresh-two', 'eu-west-1'), {}, signal))).toContain(MOVED);
+      await admin.delete(NODE_KIND, { name: 'fresh' }, signal);
+    });
+
+    it('lets everything else of a node pass', async () => {
+      await admin.create(NODE_KIND, node('plain'), {}, signal);
+      expect(await patch(NODE_KIND, { name: 'plain' }, { ...labelled({ disk: 'ssd' }), spec: { unschedulable: true } })).toBe('');
+      expect(await patch(NODE_KIND, { name: 'us-east-1-a' }, labelled({ disk: 'ssd' }))).toBe('');
+      await admin.delete(NODE_KIND, { name: 'plain' }, signal);
+    });
+  });
+
+  describe('what it cannot refuse', () => {
+    const BINDINGS = ['fso-guard-namespaces', 'fso-floor-pods-deny'];
+    const told = (key: string): ClusterEvent | undefined =>
+      events.find(({ reason, message }) => reason === 'TamperingRepaired' && message.startsWith(key));
+    const bindingKey = (name: string): string => `ValidatingAdmissionPolicyBinding/${name}`;
+    const clusterCondition = () => agent.observatory.snapshot().cluster.conditions.find(({ type }) => type === CONDITIONS.tampered);
+
+    it('said nothing of tampering so far: refused changes and namespaces made anew are none', async () => {
+      expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
+      expect(clusterCondition()).toMatchObject({ status: 'False', reason: 'Never' });
+      expect(await world.conditionOf('finance-eu', CONDITIONS.tampered)).toBeUndefined();
+    });
+
+    it.each(BINDINGS)('is put back when an administrator deletes it, and reported: %s', async (name) => {
+      const before = await admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
+      const started = performance.now();
+      await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
+      const back = await eventually(() => admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal), 5_000);
+      expect(back.metadata.uid).not.toBe(before?.metadata.uid);
+      const event = await eventually(() => told(bindingKey(name)), 5_000);
+      console.log(`${name} deleted → back and told: ${Math.round(performance.now() - started)} ms`);
+      expect(event).toMatchObject({ severity: 'alert', message: `${bindingKey(name)} was deleted by someone else and put back` });
+      await eventually(async () => {
+        const recorded = await admin.list(EVENT_KIND, { namespace: 'default' }, signal);
+        return recorded.some(({ reason, involvedObject }) => reason === 'TamperingRepaired' && involvedObject.name === name);
+      });
+    });
+
+    it('shows in the conditions of the policies and of the cluster, and in the metrics', async () => {
+      const condition = await eventually(async () =>
+        (await world.policy('finance-eu'))?.status?.conditions?.find(({ type }) => type === CONDITIONS.tampered),
+      );
+      expect(condition).toMatchObject({ status: 'True', observedGeneration: 1 });
+      expect(condition.message).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+Z: ValidatingAdmissionPolicyBinding\/fso-\S+ was deleted/);
+      expect(clusterCondition()).toMatchObject({ status: 'True', message: condition.message });
+      const metrics = await (await fetch(`${agent.url}/metrics`)).text();
+      expect(metrics).toMatch(/fso_agent_tampering_total\{kind="ValidatingAdmissionPolicyBinding",cluster="test"\} 2/);
+      await world.reaches('finance-eu', 'Active', 30_000);
+    });
+
+    it('names the field manager of a change', async () => {
+      const ref = { name: 'fso-guard-nodes' };
+      expect(await patch(ADMISSION_POLICY_KIND, ref, { spec: { failurePolicy: 'Ignore' } })).toBe('');
+      const event = await eventually(() => told('ValidatingAdmissionPolicy/fso-guard-nodes'), 5_000);
+      expect(event.message).toMatch(/was changed by someone else \(field manager \S+\) and put back/);
+      await eventually(async () => (await admin.get(ADMISSION_POLICY_KIND, ref, signal))?.spec?.['failurePolicy'] === 'Fail');
+    });
+
+    it('is found by the next agent where no agent ran, and only what was taken', async () => {
+      await eventually(async () => (await world.namespace(SYSTEM_NAMESPACE))?.metadata.annotations?.['compliance.gov/installed']);
+      await world.stopAgent(agent);
+      events.length = 0;
+      const name = 'fso-floor-workloads-deny';
+      await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
+      await start('next');
+      await eventually(() => told(bindingKey(name)), 30_000);
+      await eventually(async () => (await world.conditionOf('finance-eu', CONDITIONS.tampered))?.message.includes(name));
+      expect(events.filter(({ reason }) => reason === 'TamperingRepaired').map(({ message }) => message)).toEqual([
+        `${bindingKey(name)} was deleted by someone else and put back`,
+      ]);
+      await world.stopAgent(agent);
+      events.length = 0;
+      await start('last');
+      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven, 30_000);
+      expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
+      expect(clusterCondition()?.message).toContain(name);
+    });
+
+    it('lets an agent under another name take over, and the one before no more', async () => {
+      await world.stopAgent(agent);
+      events.length = 0;
+      const other = await world.startAgent('renamed', { trustedNodeLabelers: ['cloud'] });
+      other.observatory.onEvent((event) => events.push(event));
+      await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['us-east-1'] });
+      await world.reaches('finance-eu', 'Active', 30_000);
+      expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
+      const before = createKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
+      clients.push(before);
+      const strip = before.mergePatch(NAMESPACE_KIND, { name: 'finance' }, labelled({ [floorLabel('deny')]: null }), signal);
+      expect(await answer(strip)).toContain('written by the agent only');
+    });
+  });
+});

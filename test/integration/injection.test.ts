@@ -1,0 +1,264 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { ClusterEvent, KubeObject, SovereignPolicySpecInput } from '@fso/shared/api';
+import { CONDITIONS, INJECTION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import { DEPLOYMENT_KIND, type Deployment, POD_KIND, type Pod } from '@fso/shared/kube';
+import { decideResidency, type NodeSelectorTerm, type PlacementSpec } from '@fso/shared/residency';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { injectionKinds } from '../../agent/enforce/index.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { type LabelledNode, matchesNode } from '../support/matches-node.ts';
+import { affinity, byNodeName, CASES, on } from './decision-cases.ts';
+import { anyPlacement } from './placements.ts';
+
+const EU = ['eu-central-1', 'eu-west-1'];
+const REGIONS = [...EU, 'us-east-1'];
+/** Injected, and refused what still stands outside. */
+const DENIED = 'denied';
+/** Injected, and only warned of: shows what became of any pod. */
+const WARNED = 'warned';
+const KINDS = injectionKinds('v1');
+const OBJECT = { name: 'fso-placement-injection' };
+
+const requirement = { key: REGION_LABEL, operator: 'In', values: EU };
+const speaksOfRegion = ({ matchExpressions = [] }: NodeSelectorTerm): boolean => matchExpressions.some(({ key }) => key === REGION_LABEL);
+const isEmpty = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm): boolean =>
+  matchExpressions.length + matchFields.length === 0;
+const termsOf = (spec: PlacementSpec): readonly NodeSelectorTerm[] | undefined =>
+  spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+
+/** As the API server stores a term: without empty lists. */
+const stored = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm): NodeSelectorTerm => ({
+  ...(matchExpressions.length > 0 ? { matchExpressions } : {}),
+  ...(matchFields.length > 0 ? { matchFields } : {}),
+});
+
+/** The terms that a pod should have, said anew. */
+const expectedTerms = (spec: PlacementSpec): readonly NodeSelectorTerm[] | undefined => {
+  const terms = termsOf(spec)?.map(stored);
+  if (spec.nodeName !== undefined || spec.nodeSelector?.[REGION_LABEL] !== undefined) return terms;
+  if (terms === undefined) return [{ matchExpressions: [requirement] }];
+  return terms.map((term) =>
+    isEmpty(term) || speaksOfRegion(term) ? term : { ...term, matchExpressions: [...(term.matchExpressions ?? []), requirement] },
+  );
+};
+
+const NODES: readonly LabelledNode[] = [undefined, ...REGIONS, 'us-west-2', 'never-named'].flatMap((region) =>
+  [undefined, 'ssd', '9'].flatMap((disk) =>
+    ['eu-west-1-a', 'other'].map((name) => ({
+      name,
+      labels: { ...(region === undefined ? {} : { [REGION_LABEL]: region }), ...(disk === undefined ? {} : { disk }) },
+    })),
+  ),
+);
+
+const widenedNodes = (before: PlacementSpec, after: PlacementSpec): number =>
+  NODES.filter((node) => matchesNode(after, node) && !matchesNode(before, node)).length;
+
+const saysRegion = (spec: PlacementSpec): boolean =>
+  spec.nodeSelector?.[REGION_LABEL] !== undefined || (termsOf(spec) ?? []).some(speaksOfRegion);
+
+describe('placement injection', () => {
+  const stop = new AbortController();
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let agent: RunningAgent;
+  const events: ClusterEvent[] = [];
+  const asking = (targetNamespace: string, more: Partial<SovereignPolicySpecInput> = {}): SovereignPolicySpecInput => ({
+    targetNamespace,
+    allowedRegions: EU,
+    placementInjection: true,
+    ...more,
+  });
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fso-injection-'));
+    cluster = await startLocalCluster({ name: 'injection', stateDir: folder, regions: REGIONS, gatekeeper: true }, stop.signal);
+    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    agent = await world.startAgent('first');
+    agent.observatory.onEvent((event) => events.push(event));
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+    await Promise.all([DENIED, WARNED, 'mixed'].map((name) => world.makeNamespace(name)));
+    return async () => {
+      await world.close();
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
+  }, 120_000);
+
+  const podOf = (namespace: string, spec: PlacementSpec, metadata: Partial<Pod['metadata']> = {}): Pod => ({
+    metadata: { name: 'subject', namespace, ...metadata },
+    spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...spec },
+  });
+  const tryOut = (namespace: string, spec: PlacementSpec) =>
+    world.client.create(POD_KIND, podOf(namespace, spec), { dryRun: true }, stop.signal);
+  const createPod = (namespace: string, name: string, spec: PlacementSpec) =>
+    world.client.create(POD_KIND, podOf(namespace, spec, { name }), {}, stop.signal);
+  const injects = (namespace: string) =>
+    eventually(async () => termsOf((await tryOut(namespace, {})).object.spec)?.[0]?.matchExpressions?.[0]?.key === REGION_LABEL);
+
+  it('changes nothing, and says nothing, until a policy asks for it', async () => {
+    await world.applyPolicy('denied', { ...asking(DENIED), placementInjection: false });
+    await world.reaches('denied', 'Active', 40_000);
+    expect(await world.conditionOf('denied', CONDITIONS.placementInjection)).toBeUndefined();
+    expect(await world.client.get(KINDS.policy, OBJECT, stop.signal)).toBeUndefined();
+    expect(await world.tryPod(DENIED)).toContain('nothing in the pod confines it to a region');
+    await createPod(DENIED, 'old', { nodeSelector: { [REGION_LABEL]: 'eu-west-1', disk: 'none' } });
+  });
+
+  it('becomes active, proven by both locks, and says so', async () => {
+    await world.applyPolicy('denied', asking(DENIED));
+    await world.applyPolicy('warned', asking(WARNED, { enforcementAction: 'warn' }));
+    await Promise.all([injects(DENIED), injects(WARNED)]);
+    await eventually(async () => (await world.conditionOf('denied', CONDITIONS.placementInjection))?.status === 'True');
+    const policy = await world.reaches('denied', 'Active', 40_000);
+    await world.reaches('warned', 'Active', 40_000);
+    expect(policy.status?.enforcement).toMatchObject({
+      admission: { state: 'Enforced' },
+      binding: { state: 'Enforced' },
+      gatekeeper: { state: 'Enforced' },
+    });
+  });
+
+  it('lets an update of an older pod be', async () => {
+    const { object } = await world.client.mergePatch(
+      POD_KIND,
+      { namespace: DENIED, name: 'old' },
+      { metadata: { labels: { seen: 'yes' } } },
+      stop.signal,
+    );
+    expect(object.metadata.labels).toMatchObject({ seen: 'yes' });
+    expect(object.spec.affinity).toBeUndefined();
+  });
+
+  it.each(CASES.filter(({ pod }) => pod.ownerReferences === undefined))('gives what is missing, and no more: $name', async ({ pod }) => {
+    const { object, warnings } = await tryOut(WARNED, pod);
+    expect(termsOf(object.spec)?.map(stored)).toEqual(expectedTerms(pod));
+    expect({ nodeSelector: object.spec.nodeSelector, nodeName: object.spec.nodeName }).toEqual({
+      nodeSelector: pod.nodeSelector,
+      nodeName: pod.nodeName,
+    });
+    // Kubernetes itself warns of the legacy key.
+    expect(warnings.some((text) => text.includes('policy default/warned'))).toBe(!decideResidency(object.spec, EU).admitted);
+  });
+
+  it('keeps preferences beside what it adds', async () => {
+    const preferred = [{ weight: 1, preference: { matchExpressions: [{ key: 'disk', operator: 'Exists' }] } }];
+    const podAntiAffinity = { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: {} }] };
+    for (const given of [
+      {},
+      { podAntiAffinity },
+      { nodeAffinity: {} },
+      { podAntiAffinity, nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: preferred } },
+    ]) {
+      const { object } = await tryOut(DENIED, { affinity: given } as PlacementSpec);
+      const { nodeAffinity = {}, ...others } = given as { nodeAffinity?: object };
+      expect(object.spec.affinity).toEqual({
+        ...others,
+        nodeAffinity: {
+          ...nodeAffinity,
+          requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [requirement] }] },
+        },
+      });
+    }
+  });
+
+  it('only ever narrows, and what it made passes both locks, for any placement', async () => {
+    let widened = 0;
+    await fc.assert(
+      fc.asyncProperty(anyPlacement, async (placement) => {
+        const { object, warnings } = await tryOut(WARNED, placement);
+        const after = object.spec;
+        expect(termsOf(after)?.map(stored)).toEqual(expectedTerms(placement));
+        widened += widenedNodes(placement, after);
+        const decision = decideResidency(after, EU);
+        // Each lock warns on its own; both see the pod as it was made.
+        expect(warnings.length).toBe(decision.admitted ? 0 : 2);
+        expect(decision.admitted || saysRegion(placement)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+    expect(widened).toBe(0);
+  }, 120_000);
+
+  it('still refuses a pod that names a region outside, or a node', async () => {
+    expect(await world.tryPod(DENIED, 'us-east-1')).toContain('us-east-1');
+    await expect(tryOut(DENIED, affinity({ matchExpressions: [on('NotIn', 'us-east-1')] }))).rejects.toThrow('fso-floor-pods-deny');
+    await expect(tryOut(DENIED, { nodeName: 'eu-west-1-a' })).rejects.toThrow('spec.nodeName bypasses the scheduler');
+  });
+
+  it('gives a node by name the region too, but for the pods of a DaemonSet', async () => {
+    const { object } = await tryOut(DENIED, affinity(byNodeName));
+    expect(termsOf(object.spec)).toEqual([{ ...byNodeName, matchExpressions: [requirement] }]);
+    const template = {
+      metadata: { labels: { app: 'each' } },
+      spec: { containers: [{ name: 'main', image: 'example.com/none' }], tolerations: [{ operator: 'Exists' }] },
+    };
+    const body = { metadata: { name: 'each', namespace: DENIED }, spec: { selector: { matchLabels: { app: 'each' } }, template } };
+    const kind = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
+    await world.client.create(kind, body as KubeObject, {}, stop.signal);
+    const pods = await eventually(async () => {
+      const made = await world.client.list(POD_KIND, { namespace: DENIED, labelSelector: 'app=each' }, stop.signal);
+      return made.length === 6 && made.filter(({ spec }) => spec.nodeName?.startsWith('eu-')).length === 4 && made;
+    });
+    for (const { spec } of pods) expect(termsOf(spec)?.map(({ matchExpressions }) => matchExpressions)).toEqual([undefined]);
+    expect(pods.filter(({ spec }) => spec.nodeName?.startsWith('us-'))).toEqual([]);
+    await world.client.delete(kind, { namespace: DENIED, name: 'each' }, stop.signal);
+  });
+
+  it('brings a Deployment that says nothing inside, without a warning', async () => {
+    const template = { metadata: { labels: { app: 'plain' } }, spec: { containers: [{ name: 'main', image: 'example.com/none' }] } };
+    const spec = { replicas: 6, selector: { matchLabels: { app: 'plain' } }, template };
+    const body = { metadata: { name: 'plain', namespace: DENIED }, spec } as Deployment;
+    expect((await world.client.create(DEPLOYMENT_KIND, body, {}, stop.signal)).warnings).toEqual([]);
+    const pods = await eventually(async () => {
+      const made = await world.client.list(POD_KIND, { namespace: DENIED, labelSelector: 'app=plain' }, stop.signal);
+      return made.length === 6 && made.every(({ status }) => status?.phase === 'Running') && made;
+    });
+    for (const { spec: placed } of pods) expect(placed.nodeName).toMatch(/^eu-/);
+  });
+
+  it('names the regions of the strongest action, and none where none is left', async () => {
+    await world.applyPolicy('mixed', asking('mixed', { allowedRegions: ['us-east-1'], enforcementAction: 'warn' }));
+    await world.applyPolicy('mixed-deny', { targetNamespace: 'mixed', allowedRegions: ['eu-west-1'] });
+    await eventually(async () => {
+      const { object, warnings } = await tryOut('mixed', {});
+      return termsOf(object.spec)?.[0]?.matchExpressions?.[0]?.values?.join() === 'eu-west-1' && warnings.length > 0;
+    });
+    await world.applyPolicy('mixed-deny', { targetNamespace: 'mixed', allowedRegions: ['eu-west-1'], enforcementAction: 'dryrun' });
+    await world.applyPolicy('mixed-too', { targetNamespace: 'mixed', allowedRegions: ['eu-west-1'], enforcementAction: 'warn' });
+    await eventually(async () => (await world.conditionOf('mixed', CONDITIONS.placementInjection))?.reason === 'NothingToInject');
+    await eventually(async () => termsOf((await tryOut('mixed', {})).object.spec) === undefined);
+    await world.removePolicies('mixed', 'mixed-deny', 'mixed-too');
+  });
+
+  it('is put back when someone deletes or changes it, and loses the label with the wish', async () => {
+    const uid = (await world.client.get(KINDS.policy, OBJECT, stop.signal))?.metadata.uid;
+    await world.client.delete(KINDS.policy, OBJECT, stop.signal);
+    await eventually(async () => {
+      const object = await world.client.get(KINDS.policy, OBJECT, stop.signal);
+      return object !== undefined && object.metadata.uid !== uid;
+    });
+    await eventually(() =>
+      events.some(({ reason, message }) => reason === 'TamperingRepaired' && message.includes('MutatingAdmissionPolicy/')),
+    );
+    await world.client.mergePatch(KINDS.policy, OBJECT, { spec: { reinvocationPolicy: 'Never' } }, stop.signal);
+    await eventually(async () => {
+      const spec = (await world.client.get(KINDS.policy, OBJECT, stop.signal))?.spec as { reinvocationPolicy?: string };
+      return spec.reinvocationPolicy === 'IfNeeded';
+    });
+    await injects(DENIED);
+    await world.applyPolicy('denied', { ...asking(DENIED), placementInjection: false });
+    await eventually(async () => (await world.namespace(DENIED))?.metadata.labels?.[INJECTION_LABEL] === undefined);
+    await eventually(async () => (await world.tryPod(DENIED)).includes('nothing in the pod confines it'));
+    await eventually(async () => (await world.conditionOf('denied', CONDITIONS.placementInjection)) === undefined);
+    expect(await world.client.get(KINDS.policy, OBJECT, stop.signal)).toBeDefined();
+    await world.applyPolicy('warned', { ...asking(WARNED, { enforcementAction: 'warn' }), placementInjection: false });
+    await eventually(async () => (await world.client.get(KINDS.policy, OBJECT, stop.signal)) === undefined);
+    await eventually(async () => (await world.client.get(KINDS.binding, OBJECT, stop.signal)) === undefined);
+  });
+});

@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { CONDITIONS } from '@fso/shared/api';
+import { CONSTRAINT_TEMPLATE_KIND, CRD_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+/** As Gatekeeper's own, reduced to what the API server needs of it. */
+const TEMPLATE_CRD = {
+  metadata: { name: 'constrainttemplates.templates.gatekeeper.sh' },
+  spec: {
+    group: 'templates.gatekeeper.sh',
+    scope: 'Cluster',
+    names: {
+      kind: 'ConstraintTemplate',
+      listKind: 'ConstraintTemplateList',
+      plural: 'constrainttemplates',
+      singular: 'constrainttemplate',
+    },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+const NAMESPACE = 'broken';
+
+/** What people read where Gatekeeper, or an object of lock 2, is broken: a control plane whose Gatekeeper is played by the test. */
+describe('what is wrong with lock 2', () => {
+  const { signal } = new AbortController();
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let agent: RunningAgent;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-lock-two-errors-'));
+    cluster = await startLocalCluster({ name: 'errors', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
+    world = new AgentWorld(cluster.kubeconfig, signal);
+    agent = await world.startAgent('first', { gatekeeperGraceMs: 100 });
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 30_000);
+    await world.makeNamespace(NAMESPACE);
+    await world.applyPolicy(NAMESPACE, { targetNamespace: NAMESPACE, allowedRegions: ['eu-west-1'] });
+    await world.reaches(NAMESPACE, 'Active', 60_000);
+  });
+
+  afterAll(async () => {
+    await world.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Lock 2 says what is wrong; lock 1 holds, and the policy is in force. */
+  const expectProblem = async (text: string): Promise<void> => {
+    await eventually(async () => (await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady))?.message.includes(text), 30_000);
+    expect(await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False' });
+    const { status } = await world.reaches(NAMESPACE, 'Active');
+    expect(status?.message).toContain(`lock 1 only: ${text}`);
+    expect(status?.enforcement?.admission.state).toBe('Enforced');
+    expect(await world.tryPod(NAMESPACE)).toContain(`default/${NAMESPACE}`);
+  };
+
+  /** What a pod of Gatekeeper writes about the template. */
+  const answer = async (errors: object[]): Promise<void> => {
+    const template = await eventually(() => world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal));
+    const { generation, uid } = template.metadata;
+    const byPod = [{ id: 'played', observedGeneration: generation, templateUID: uid, operations: ['webhook'], errors }];
+    await world.client.raw(
+      {
+        method: 'PATCH',
+        path: `/apis/templates.gatekeeper.sh/v1/constrainttemplates/${GEO_RESIDENCY_KIND.plural}/status`,
+        body: { status: { created: errors.length === 0, byPod } },
+        contentType: 'application/merge-patch+json',
+      },
+      signal,
+    );
+  };
+
+  it('is that there is no Gatekeeper', () => expectProblem('Gatekeeper is not installed'));
+
+  it('is that nobody takes up the template', async () => {
+    await world.client.create(CRD_KIND, TEMPLATE_CRD, {}, signal);
+    await expectProblem('no pod of Gatekeeper has taken up ConstraintTemplate k8sgeoresidency');
+    expect(agent.observatory.snapshot().cluster.gatekeeper).toMatchObject({ state: 'NotReady' });
+  });
+
+  it('is that the template does not compile', async () => {
+    await answer([{ code: 'rego_compile_error', message: 'var x is unsafe', location: 'rule:7' }]);
+    await expectProblem('ConstraintTemplate k8sgeoresidency: rego_compile_error var x is unsafe at rule:7');
+  });
+
+  it('is that its kind is never served', async () => {
+    await answer([]);
+    await expectProblem('Gatekeeper has taken up ConstraintTemplate k8sgeoresidency, but K8sGeoResidency is not served');
+  });
+});
+
+describe('a pod that costs more to judge than the API server allows', () => {
+  const { signal } = new AbortController();
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-cost-'));
+    cluster = await startLocalCluster({ name: 'cost', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
+    world = new AgentWorld(cluster.kubeconfig, signal);
+    const agent = await world.startAgent('first');
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 30_000);
+    for (const name of ['costly', 'free']) await world.makeNamespace(name);
+    await world.applyPolicy('costly', { targetNamespace: 'costly', allowedRegions: ['eu-west-1'] });
+    await world.reaches('costly', 'Active', 60_000);
+  });
+
+  afterAll(async () => {
+    await world.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** More terms than the budget of one expression has room for; well below the 3 MiB that a request may have. */
+  const TERMS = Array.from({ length: 24_000 }, () => ({ matchExpressions: [{ key: 'a', operator: 'Exists' }] }));
+
+  const tryMonster = async (namespace: string): Promise<string> => {
+    const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: TERMS } };
+    const spec = { containers: [{ name: 'main', image: 'app:1' }], affinity: { nodeAffinity: required } };
+    const body = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'monster', namespace }, spec };
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    try {
+      await world.client.raw({ method: 'POST', path, body, query: { dryRun: 'All' }, timeoutMs: 60_000 }, signal);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  it('is refused with a reason where a policy governs, and nowhere else', async () => {
+    expect(await tryMonster('costly')).toMatch(/ValidatingAdmissionPolicy 'fso-floor-pods-deny'.*cost limit exceeded/s);
+    await eventually(async () => (await tryMonster('free')) === '');
+    expect(await world.tryPod('costly', 'eu-west-1')).toBe('');
+    expect(await world.tryPod('costly')).toContain('default/costly');
+    await world.reaches('costly', 'Active');
+  });
+});

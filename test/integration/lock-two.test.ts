@@ -1,0 +1,281 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { ClusterEvent } from '@fso/shared/api';
+import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
+import {
+  CONSTRAINT_TEMPLATE_KIND,
+  createKubeClient,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+  type KubeClient,
+  NAMESPACE_KIND,
+  POD_KIND,
+} from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { runAction } from '../../agent/enforce/apply.ts';
+import { policyOf } from '../../agent/enforce/fixtures.ts';
+import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper.ts';
+import { planGovernance } from '../../agent/enforce/governance.ts';
+import { CANARY_NAME } from '../../agent/enforce/index.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const EU = ['eu-central-1', 'eu-west-1'];
+const SCHEDULER = 'system:kube-scheduler';
+const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
+const GATEKEEPER_CONFIG: KindDescriptor = {
+  apiVersion: 'config.gatekeeper.sh/v1alpha1',
+  kind: 'Config',
+  plural: 'configs',
+  namespaced: true,
+};
+
+const stop = new AbortController();
+const { signal } = stop;
+let folder: string;
+let cluster: LocalCluster;
+let world: AgentWorld;
+const clients: KubeClient[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-lock-two-'));
+  cluster = await startLocalCluster(
+    { name: 'lock-two', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
+    signal,
+  );
+  world = new AgentWorld(cluster.kubeconfig, signal);
+});
+
+afterAll(async () => {
+  await world.close();
+  await Promise.all(clients.map((client) => client.close()));
+  await cluster.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const connect = async (user: string, groups: readonly string[]): Promise<KubeClient> => {
+  const client = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, groups) });
+  clients.push(client);
+  return client;
+};
+
+/** Lock 2 of one policy, without an agent and without lock 1. */
+const installAlone = async (namespace: string): Promise<void> => {
+  const policy = policyOf('alone', { targetNamespace: namespace, allowedRegions: EU });
+  await eventually(async () => {
+    const template = await world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
+    const served = template !== undefined && isTemplateReady(template);
+    const constraints = served ? await world.client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
+    const governance = planGovernance([policy], [], new Date());
+    const actions = planGatekeeper({ governance, template, constraints, gatekeeperServed: true, binders: [SCHEDULER] });
+    for (const action of actions) await runAction(world.client, action, signal);
+    return actions.length === 0 && constraints?.length === 2 && constraints.every(isConstraintEnforced);
+  }, 60_000);
+};
+
+describe('lock 2 alone', () => {
+  const NAMESPACE = 'alone';
+  let scheduler: KubeClient;
+
+  beforeAll(async () => {
+    await world.makeNamespace(NAMESPACE);
+    // From before the policy, and nobody schedules it.
+    const pod = {
+      metadata: { namespace: NAMESPACE, name: 'waiting' },
+      spec: { schedulerName: 'nobody', containers: [{ name: 'c', image: 'i:1' }] },
+    };
+    await eventually(() => world.client.create(POD_KIND, pod, {}, signal));
+    scheduler = await connect(SCHEDULER, []);
+    await installAlone(NAMESPACE);
+  });
+
+  const bind = async (client: KubeClient, target: object, { legacy = false, metadata = {} } = {}): Promise<string> => {
+    const path = `/api/v1/namespaces/${NAMESPACE}/${legacy ? 'bindings' : 'pods/waiting/binding'}`;
+    const body = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'waiting', namespace: NAMESPACE, ...metadata }, target };
+    try {
+      await client.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, signal);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const node = (name: string) => ({ apiVersion: 'v1', kind: 'Node', name });
+  const REFUSED = 'admission webhook "validation.gatekeeper.sh" denied the request: [geo-deny-';
+
+  it('lets the scheduler bind inside, and nowhere else', async () => {
+    expect(await bind(scheduler, node('eu-west-1-a'))).toBe('');
+    const outside = await bind(scheduler, node('us-east-1-a'));
+    expect(outside).toContain(REFUSED);
+    expect(outside).toContain(
+      'policy team/alone allows regions eu-central-1, eu-west-1 in namespace alone: node "us-east-1-a" is in region "us-east-1"; fix: bind the pod through the scheduler to a node of an allowed region',
+    );
+    expect(await bind(scheduler, node('nowhere'))).toContain('node "nowhere" has no known region');
+  });
+
+  it('sees through what a Binding says of itself', async () => {
+    const spoofed = { labels: { [REGION_LABEL]: 'eu-west-1' } };
+    expect(await bind(scheduler, node('us-east-1-a'), { metadata: spoofed })).toContain('is in region "us-east-1"');
+    expect(await bind(world.client, node('eu-west-1-a'), { metadata: spoofed })).toContain('is not trusted to bind pods');
+    expect(await bind(world.client, node('eu-west-1-a'), { legacy: true })).toContain('the legacy bindings route bypasses the bind gate');
+    expect(await bind(scheduler, { apiVersion: 'v1', name: 'us-east-1-a' }, { metadata: spoofed })).not.toBe('');
+    // Whose namespace is empty: the route says where it is.
+    expect(await bind(scheduler, node('us-east-1-a'), { metadata: { namespace: undefined } })).toContain(REFUSED);
+  });
+
+  it('leaves the audit of Gatekeeper whole: a Binding cannot be listed', async () => {
+    const audited = async (): Promise<string> => {
+      const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
+      return constraints.find(({ spec }) => spec?.parameters?.regions?.length === 2)?.status?.auditTimestamp ?? '';
+    };
+    const before = new Date().toISOString();
+    await eventually(async () => (await audited()) > before, 30_000);
+    const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
+    const constraint = constraints.find(({ metadata }) => metadata.name !== CANARY_NAME);
+    expect(constraint?.status).toMatchObject({ totalViolations: 1, violations: [{ kind: 'Pod', name: 'waiting' }] });
+    expect(await readFile(join(cluster.logs, 'gatekeeper.log'), 'utf8')).not.toMatch(/"level":"error"[^\n]*[Bb]inding/);
+  });
+});
+
+describe('whether lock 2 holds', () => {
+  let agent: RunningAgent;
+  const NAMESPACES = ['first', 'second'];
+  const events: ClusterEvent[] = [];
+
+  const gatekeeperOf = async (name: string) => (await world.policy(name))?.status?.enforcement?.gatekeeper;
+  const reaches = (name: string, state: string, ms = 30_000) =>
+    eventually(async () => {
+      const found = await gatekeeperOf(name);
+      if (found?.state === state) return found;
+      throw new Error(`${name}: ${JSON.stringify(found)}`);
+    }, ms);
+  const configuration = async () => {
+    const { object } = await world.client.raw<{ metadata: object; webhooks: { name: string }[] }>(
+      { method: 'GET', path: WEBHOOKS },
+      signal,
+    );
+    return object;
+  };
+  const exclude = (namespace: string, process: string) => {
+    const spec = { match: [{ excludedNamespaces: [namespace], processes: [process] }] };
+    const config = { metadata: { name: 'config', namespace: 'gatekeeper-system' }, spec };
+    return world.client.create(GATEKEEPER_CONFIG, config, {}, signal);
+  };
+  const reported = () => agent.observatory.snapshot().cluster.gatekeeper;
+
+  beforeAll(async () => {
+    agent = await world.startAgent('first');
+    agent.observatory.onEvent((event) => events.push(event));
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+    for (const name of NAMESPACES) {
+      await world.makeNamespace(name);
+      await world.applyPolicy(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
+    }
+    for (const name of NAMESPACES) await reaches(name, 'Enforced', 60_000);
+    for (const name of NAMESPACES) await world.reaches(name, 'Active');
+  });
+
+  it('is proven by the canary, which nobody else meets', async () => {
+    expect(reported()).toEqual({ state: 'Ready' });
+    const canary = await world.client.get(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
+    expect(canary?.status?.totalViolations ?? 0).toBe(0);
+    expect(await world.tryPod('default')).toBe('');
+  });
+
+  it('shows within seconds that Gatekeeper died, while its status still says that it enforces', async () => {
+    const started = performance.now();
+    await cluster.stopGatekeeper('SIGKILL');
+    const { message } = await reaches('first', 'Degraded');
+    await reaches('second', 'Degraded');
+    expect(performance.now() - started).toBeLessThan(6_000);
+    expect(message).toContain('Gatekeeper');
+    expect(await world.conditionOf('second', CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False', reason: 'Degraded' });
+    expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining('Gatekeeper') });
+    const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
+    expect(constraints.every(isConstraintEnforced)).toBe(true);
+    expect((await world.reaches('first', 'Active')).status?.message).toContain('lock 1 only');
+    expect(await world.tryPod('first')).toContain('default/first');
+    await cluster.startGatekeeper();
+    for (const name of NAMESPACES) await reaches(name, 'Enforced');
+    expect(reported()).toEqual({ state: 'Ready' });
+  });
+
+  it('names the namespace that its label keeps from Gatekeeper', async () => {
+    // Gatekeeper refuses the label, but its refusal has no guard of its own.
+    const { webhooks } = await configuration();
+    const patch = (list: unknown) =>
+      world.client.raw({ method: 'PATCH', path: WEBHOOKS, body: { webhooks: list }, contentType: 'application/merge-patch+json' }, signal);
+    await patch(webhooks.filter(({ name }) => name !== 'check-ignore-label.gatekeeper.sh'));
+    const label = (value: string | null) =>
+      world.client.mergePatch(
+        NAMESPACE_KIND,
+        { name: 'first' },
+        { metadata: { labels: { 'admission.gatekeeper.sh/ignore': value } } },
+        signal,
+      );
+    await eventually(() => label('x').then(() => true));
+    const { message } = await reaches('first', 'Degraded');
+    expect(message).toContain('take the label admission.gatekeeper.sh/ignore off the namespace');
+    expect((await gatekeeperOf('second'))?.state).toBe('Enforced');
+    expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining('namespace first') });
+    await label(null);
+    await reaches('first', 'Enforced');
+    await patch(webhooks);
+  });
+
+  it('names the namespace that a Config of Gatekeeper excludes', async () => {
+    await exclude('second', '*');
+    const { message } = await reaches('second', 'Degraded');
+    expect(message).toContain('a Config of Gatekeeper excludes the namespace');
+    expect((await gatekeeperOf('first'))?.state).toBe('Enforced');
+    await world.client.delete(GATEKEEPER_CONFIG, { namespace: 'gatekeeper-system', name: 'config' }, signal);
+    await reaches('second', 'Enforced');
+  });
+
+  it('sees that the webhook is not called any more', async () => {
+    const { metadata: _, ...whole } = await configuration();
+    await world.client.raw({ method: 'DELETE', path: WEBHOOKS }, signal);
+    for (const name of NAMESPACES) await reaches(name, 'Degraded');
+    const again = { ...whole, metadata: { name: 'gatekeeper-validating-webhook-configuration' } };
+    await world.client.raw({ method: 'POST', path: WEBHOOKS.slice(0, WEBHOOKS.lastIndexOf('/')), body: again }, signal);
+    for (const name of NAMESPACES) await reaches(name, 'Enforced');
+  });
+
+  it('puts the canary back, and removes no policy for it', async () => {
+    const before = await world.client.get(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
+    await world.client.delete(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
+    await eventually(async () => {
+      const canary = await world.client.get(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
+      return canary !== undefined && canary.metadata.uid !== before?.metadata.uid;
+    });
+    for (const name of NAMESPACES) await reaches(name, 'Enforced');
+    const snapshot = agent.observatory.snapshot().policies;
+    expect(new Set(snapshot.keys())).toEqual(new Set(['default/first', 'default/second']));
+  });
+
+  it('agrees with the audits of Gatekeeper, and says where it does not', async () => {
+    await world.makeNamespace('counted');
+    const pod = { metadata: { namespace: 'counted', name: 'old' }, spec: { containers: [{ name: 'c', image: 'i:1' }] } };
+    await eventually(() => world.client.create(POD_KIND, pod, {}, signal));
+    await world.applyPolicy('counted', { targetNamespace: 'counted', allowedRegions: EU });
+    const condition = () => world.conditionOf('counted', CONDITIONS.auditAgrees);
+    await eventually(async () => (await condition())?.status === 'True', 40_000);
+    await exclude('counted', 'audit');
+    await eventually(async () => (await condition())?.status === 'False', 40_000);
+    expect((await condition())?.message).toContain('the audit of Gatekeeper finds 0 pods');
+    expect(events.filter(({ reason }) => reason === 'AuditDiffers')).toHaveLength(1);
+    await world.client.delete(GATEKEEPER_CONFIG, { namespace: 'gatekeeper-system', name: 'config' }, signal);
+    await eventually(async () => (await condition())?.status === 'True', 40_000);
+    await world.removePolicies('counted');
+  });
+
+  it('skips the canary where nothing may run', async () => {
+    await world.makeNamespace('none');
+    await world.applyPolicy('none-eu', { targetNamespace: 'none', allowedRegions: ['eu-west-1'] });
+    await world.applyPolicy('none-us', { targetNamespace: 'none', allowedRegions: ['us-east-1'] });
+    await reaches('none-eu', 'Enforced');
+    expect(await world.conditionOf('none-eu', CONDITIONS.conflict)).toMatchObject({ status: 'True' });
+    await world.removePolicies('none-eu', 'none-us');
+  });
+});

@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LOCAL_TOOLS } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
+import { TESTS } from '../policy/rego/cases.ts';
+import { writeSuite } from '../policy/rego/suite.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-rego-'));
+  await writeSuite(folder, TESTS);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const run = promisify(execFile);
+
+/** Whatever gator prints: it exits with 1 when a case fails, and says which on its standard output. */
+const verify = async (program: string): Promise<string> => {
+  try {
+    return (await run(program, ['verify', '-v', join(folder, 'suite.yaml')])).stdout;
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+};
+
+it("passes Gatekeeper's own tests of the template", async ({ signal }) => {
+  const modules = LOCAL_TOOLS.filter(({ name }) => name === 'gatekeeper');
+  const { gatekeeper = '' } = await ensureTools({ env: process.env, log: () => undefined, modules }, signal);
+  const printed = await verify(join(gatekeeper, 'gator'));
+  const lines = printed.split('\n');
+  expect(lines.filter((line) => /FAIL|SKIP|Error|got /.test(line)).slice(0, 20)).toEqual([]);
+  const passed = lines.filter((line) => /^ {4}--- PASS: /.test(line)).length;
+  expect(passed).toBe(TESTS.reduce((sum, { cases }) => sum + cases.length, 0));
+});
