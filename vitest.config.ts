@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /**
  * unit: beside the code it tests, no cluster, seconds.
  * integration: test/integration, real API servers and Gatekeeper.
+ * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  */
 export default defineConfig({
@@ -12,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,e2e}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,e2e}/**'],
           testTimeout: 20_000,
           // No test file changes what others see: sharing the modules saves a third of the time.
           isolate: false,
@@ -26,6 +27,17 @@ export default defineConfig({
           hookTimeout: 900_000,
           fileParallelism: false,
           pool: 'forks',
+        },
+      },
+      {
+        test: {
+          name: 'attacks',
+          include: ['test/attacks/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          pool: 'forks',
+          maxConcurrency: 10,
         },
       },
       {

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLocalCluster } from '@fso/clusters/local';
-import { type KindDescriptor, NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { makeNamespaces } from './namespaces.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
 /** Distinct region lists: one constraint each. */
@@ -96,24 +97,9 @@ const idleRounds = async ({ world, agent }: Scene, signal: AbortSignal): Promise
   return averageMs(before, await rounds(agent));
 };
 
-const SERVICE_ACCOUNT_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true };
-
-/**
- * The controller manager gives about 20 new namespaces a second their service account, and without it a namespace takes
- * no pod, nor a probe: policies for 500 new namespaces would measure that and nothing else.
- */
-const haveServiceAccounts = async (world: AgentWorld, count: number, signal: AbortSignal): Promise<void> => {
-  await eventually(async () => {
-    const accounts = await world.client.list(SERVICE_ACCOUNT_KIND, { fieldSelector: 'metadata.name=default' }, signal);
-    return accounts.filter(({ metadata }) => metadata.namespace?.startsWith('bench-')).length === count;
-  }, PATIENCE_MS);
-};
-
 const measure = async (scene: Scene, signal: AbortSignal): Promise<void> => {
   const { agent, world, policies } = scene;
-  const names = Array.from({ length: policies }, (_item, index) => `bench-${index}`);
-  await mapLimit(names, IN_FLIGHT, (name) => world.makeNamespace(name));
-  await haveServiceAccounts(world, policies, signal);
+  await makeNamespaces(world, 'bench-', policies);
   const start = await rounds(agent);
   const cpuBefore = process.cpuUsage();
   const { writtenMs, provenMs } = await writeAll(scene);

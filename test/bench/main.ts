@@ -2,10 +2,15 @@
  * Measurements on real control planes; no test asserts them, since a busy machine is not a defect.
  *
  *   npm run bench -- agent-scale --policies 500
+ *   npm run bench -- admission --requests 1000 --levels 1,100,1000
  */
+import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 
-const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = { 'agent-scale': agentScale };
+const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
+  admission,
+  'agent-scale': agentScale,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = benches[name];

@@ -1,5 +1,5 @@
-import { mapLimit } from '@fso/shared/runtime';
 import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
+import { mapLimit } from '@fso/shared/runtime';
 import { type AgentWorld, eventually } from '../support/agent-world.ts';
 
 const IN_FLIGHT = 16;

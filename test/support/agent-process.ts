@@ -12,6 +12,8 @@ export interface AgentProcess {
   /** Of its listener with /healthz, /readyz and /metrics. */
   readonly url: string;
   readonly pid: number;
+  /** Of its service account. */
+  readonly kubeconfig: string;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -44,5 +46,5 @@ export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {
     await program.stop('SIGKILL');
     throw error;
   }
-  return { url, pid: program.pid, stop: (signal) => program.stop(signal) };
+  return { url, pid: program.pid, kubeconfig, stop: (signal) => program.stop(signal) };
 };

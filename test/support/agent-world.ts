@@ -49,7 +49,9 @@ export class AgentWorld {
       retryMs: [200, 400],
       gatekeeperGraceMs: 5_000,
       trustedBinders: ['system:kube-scheduler'],
-      trustedNodeLabelers: [],
+      // The administrator of a local cluster stands for the cloud's node controller.
+      trustedNodeLabelers: ['fso-admin'],
+      gatekeeperNamespace: 'gatekeeper-system',
       ...changes,
     };
     const agent = await startAgent(config, { logger: createLogger({ name: identity, level: config.logLevel }) }, this.signal);

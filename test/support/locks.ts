@@ -1,4 +1,11 @@
-import { type KindDescriptor, type KubeClient, ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+  type KubeClient,
+} from '@fso/shared/kube';
 import { eventually } from './agent-world.ts';
 
 const named = async (client: KubeClient, kind: KindDescriptor, prefix: string, signal: AbortSignal): Promise<string[]> =>

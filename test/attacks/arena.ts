@@ -1,0 +1,194 @@
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import {
+  createInformers,
+  createKubeClient,
+  type KindDescriptor,
+  type KubeClient,
+  NODE_KIND,
+  type Node,
+  POD_KIND,
+  type Pod,
+} from '@fso/shared/kube';
+import { createLogger } from '@fso/shared/runtime';
+import { eventually } from '../support/agent-world.ts';
+import { Attacker } from './attacker.ts';
+import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
+
+export const ALLOWED: readonly string[] = ['eu-central-1', INSIDE];
+
+/** Copies a node's region from where the cloud has it; trusted by default. */
+export const CLOUD_CONTROLLER = 'system:serviceaccount:kube-system:cloud-node-controller';
+
+const RBAC = 'rbac.authorization.k8s.io';
+const roles: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', plural: 'clusterroles', namespaced: false };
+const clusterBindings: KindDescriptor = {
+  apiVersion: `${RBAC}/v1`,
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  namespaced: false,
+};
+const bindings: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
+
+const EVERY_WRITE = ['get', 'list', 'create', 'update', 'patch', 'delete'];
+
+/** What attacks ask for beyond the role `admin`. */
+const MALLORY = [
+  { apiGroups: [''], resources: ['pods/binding', 'bindings'], verbs: ['create'] },
+  { apiGroups: [''], resources: ['pods/status', 'pods/ephemeralcontainers', 'pods/resize'], verbs: ['get', 'update', 'patch'] },
+];
+const MEDDLER = [
+  { apiGroups: [''], resources: ['namespaces', 'namespaces/status', 'namespaces/finalize', 'nodes', 'nodes/status'], verbs: EVERY_WRITE },
+  {
+    apiGroups: ['compliance.federated.io', 'templates.gatekeeper.sh', 'constraints.gatekeeper.sh', 'config.gatekeeper.sh'],
+    resources: ['*'],
+    verbs: EVERY_WRITE,
+  },
+];
+
+const nodeOf = (name: string, labels: Record<string, string>, taints: object[]): Node => {
+  const size = { cpu: '256', memory: '1Ti', pods: '5000' };
+  const all = { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', ...labels };
+  const node = {
+    metadata: { name, labels: all, annotations: { 'kwok.x-k8s.io/node': 'fake' } },
+    spec: { taints },
+    status: { allocatable: size, capacity: size },
+  };
+  return node as unknown as Node;
+};
+
+/** A real control plane with nodes in allowed regions, an outside one and none, and users who attack. */
+export class Arena {
+  readonly cluster: LocalCluster;
+  readonly admin: KubeClient;
+  readonly signal: AbortSignal;
+  readonly #clients: KubeClient[] = [];
+  /** As the nodes were at first: what somebody labels them later does not move them. */
+  readonly #regions = new Map<string, string | undefined>();
+  readonly #outside = new Set<string>();
+  readonly #watching = new AbortController();
+
+  private constructor(cluster: LocalCluster, signal: AbortSignal) {
+    this.cluster = cluster;
+    this.signal = signal;
+    this.admin = this.connect(cluster.kubeconfig);
+  }
+
+  static async open(name: string, folder: string, signal: AbortSignal): Promise<Arena> {
+    const cluster = await startLocalCluster({ name, stateDir: folder, regions: [...ALLOWED, OUTSIDE], gatekeeper: true }, signal);
+    const arena = new Arena(cluster, signal);
+    try {
+      await arena.#prepare();
+      await arena.#watch();
+      return arena;
+    } catch (error) {
+      await arena.close();
+      throw error;
+    }
+  }
+
+  connect(kubeconfig: string): KubeClient {
+    const client = createKubeClient({ kubeconfig });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Somebody with a client certificate of this name. */
+  async user(name: string, groups: readonly string[] = []): Promise<Attacker> {
+    return new Attacker({ client: this.connect(await this.cluster.createUserKubeconfig(name, groups)), signal: this.signal });
+  }
+
+  /** Makes somebody an administrator of a namespace, with what the attacks ask for. */
+  async letIn(user: string, namespace: string): Promise<void> {
+    for (const role of ['admin', 'attacks-of-mallory']) {
+      const name = `${role}-${Buffer.from(user).toString('hex')}`;
+      await this.#bind(bindings, { name, namespace }, role, user);
+    }
+  }
+
+  /** Adds nodes in the outside region that take only pods with tolerations; returns when they are ready. */
+  async addOutsideNodes(names: readonly string[]): Promise<void> {
+    const taints = [{ key: 'attack', effect: 'NoSchedule' }];
+    for (const name of names) await this.#addNode(name, OUTSIDE, nodeOf(name, { [REGION_LABEL]: OUTSIDE }, taints));
+    await this.#nodesReady();
+  }
+
+  /** Every pod of these namespaces that was ever seen bound to a node outside, also if it is gone again, as `namespace/name on node`. */
+  outside(namespaces: readonly string[]): string[] {
+    return [...this.#outside].filter((text) => namespaces.includes(text.slice(0, text.indexOf('/'))));
+  }
+
+  /** Notes a pod that is bound outside. */
+  note({ metadata, spec }: Pod): void {
+    const { nodeName } = spec;
+    if (nodeName === undefined || this.isInside(nodeName)) return;
+    this.#outside.add(`${metadata.namespace}/${metadata.name} on ${nodeName}`);
+  }
+
+  /** Whether a pod on this node is where the policies allow it; a node that nobody knows is not. */
+  isInside(node: string): boolean {
+    return ALLOWED.includes(this.#regions.get(node) ?? '');
+  }
+
+  async close(): Promise<void> {
+    this.#watching.abort();
+    await Promise.all(this.#clients.map((client) => client.close()));
+    await this.cluster.stop();
+  }
+
+  async #prepare(): Promise<void> {
+    const { admin, signal } = this;
+    for (const { metadata } of await admin.list(NODE_KIND, {}, signal)) {
+      const region = metadata.labels?.[REGION_LABEL];
+      this.#regions.set(metadata.name, region);
+      if (region === OUTSIDE) continue;
+      // Where Kubernetes has the choice it goes outside: what is not confined shows.
+      const taints = [{ key: 'crowded', effect: 'PreferNoSchedule' }];
+      await admin.mergePatch(NODE_KIND, { name: metadata.name }, { spec: { taints } }, signal);
+    }
+    // It says that it is inside by the key that proves nothing.
+    await this.#addNode(UNLABELLED_NODE, undefined, nodeOf(UNLABELLED_NODE, { [LEGACY_REGION_LABEL]: INSIDE }, []));
+    await this.#nodesReady();
+    await admin.create(roles, { metadata: { name: 'attacks-of-mallory' }, rules: MALLORY } as never, {}, signal);
+    await admin.create(roles, { metadata: { name: 'attacks-of-meddler' }, rules: [...MEDDLER, ...MALLORY] } as never, {}, signal);
+    await admin.create(
+      roles,
+      { metadata: { name: 'cloud' }, rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['patch'] }] } as never,
+      {},
+      signal,
+    );
+    await this.#bind(clusterBindings, { name: 'cloud' }, 'cloud', CLOUD_CONTROLLER);
+    for (const role of ['admin', 'attacks-of-meddler']) await this.#bind(clusterBindings, { name: `meddler-${role}` }, role, 'meddler');
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#watching;
+    const pods = createInformers(this.admin, { logger: createLogger({ name: 'arena', level: 'silent' }) }, signal).informer(POD_KIND);
+    pods.onChange((_key, pod) => {
+      if (pod !== undefined) this.note(pod);
+    });
+    await pods.ready(signal);
+  }
+
+  async #addNode(name: string, region: string | undefined, node: Node): Promise<void> {
+    await this.admin.create(NODE_KIND, node, {}, this.signal);
+    this.#regions.set(name, region);
+  }
+
+  async #nodesReady(): Promise<void> {
+    const isReady = (node: Node): boolean => {
+      const { conditions = [] } = (node as { status?: { conditions?: { type: string; status: string }[] } }).status ?? {};
+      return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    };
+    await eventually(async () => (await this.admin.list(NODE_KIND, {}, this.signal)).every(isReady), 30_000);
+  }
+
+  async #bind(kind: KindDescriptor, metadata: { name: string; namespace?: string }, role: string, user: string): Promise<void> {
+    const body = {
+      metadata,
+      roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
+      subjects: [{ apiGroup: RBAC, kind: 'User', name: user }],
+    };
+    await this.admin.apply(kind, body, { fieldManager: 'test', force: true }, this.signal);
+  }
+}

@@ -1,0 +1,87 @@
+import { EVENT_KIND, type KubeClient, POD_KIND, type Pod } from '@fso/shared/kube';
+import { eventually } from '../support/agent-world.ts';
+import type { Attacker } from './attacker.ts';
+
+/** A pod with what the scheduler says of it. */
+interface ScheduledPod extends Pod {
+  spec: Pod['spec'] & { schedulerName?: string };
+  status?: { phase?: string; reason?: string; conditions?: { type: string; status: string; reason?: string; message?: string }[] };
+}
+
+/** Where one attack takes place. */
+export interface Scene {
+  /** Governed by a policy that allows eu-west-1 and eu-central-1, except in the control without locks. */
+  readonly namespace: string;
+  /** Every namespace that the attack used; steps add theirs. */
+  readonly namespaces: string[];
+  /** A namespace that does not exist yet and that the policy's pattern matches. */
+  readonly freshNamespace: (suffix: string) => string;
+  /** A node in us-east-1 of this scene alone, which only pods with tolerations go to; there is one where the attack asks for it. */
+  readonly node: string;
+  /** Rights of a namespace administrator, and those that the attack asks for. */
+  readonly mallory: Attacker;
+  /** Rights on namespaces, nodes, policies, constraints of the whole cluster; not a cluster administrator. */
+  readonly meddler: Attacker;
+  /** Somebody of this user name, with Mallory's rights in the namespace. */
+  as(user: string, groups?: readonly string[]): Promise<Attacker>;
+  /** Sets the stage and looks on; never attacks. */
+  readonly admin: KubeClient;
+  readonly signal: AbortSignal;
+}
+
+export interface Attack {
+  readonly name: string;
+  readonly tries: string;
+  /** What happens before any policy governs the namespace. */
+  readonly before?: (scene: Scene) => Promise<void>;
+  readonly steps: (scene: Scene) => Promise<void>;
+  /** Says why the attack places no pod outside even where nothing is locked. */
+  readonly harmlessBecause?: string;
+  readonly ownNode?: boolean;
+  /** Changes what other attacks need: it runs alone, after them. */
+  readonly shared?: boolean;
+  /** The namespace has a policy of its own, which the agent wrote as one of the hub's; otherwise a local policy's pattern matches it. */
+  readonly hubPolicy?: boolean;
+}
+
+export const podsOf = async ({ admin, namespaces, signal }: Scene): Promise<ScheduledPod[]> =>
+  (await Promise.all([...new Set(namespaces)].map((namespace) => admin.list(POD_KIND, { namespace }, signal)))).flat() as ScheduledPod[];
+
+/** Whether the scheduler has said of the pod as it is now that it does not bind it; of one without gates it still says so for a moment. */
+const isGivenUp = ({ spec, status }: ScheduledPod): boolean =>
+  status?.conditions?.some(
+    ({ type, status: value, reason }) =>
+      type === 'PodScheduled' && value === 'False' && (reason !== 'SchedulingGated' || (spec.schedulingGates ?? []).length > 0),
+  ) === true;
+
+/** Whether the scheduler has decided on the pod. One of an other scheduler's is never looked at by it. */
+const isSettled = (pod: ScheduledPod): boolean =>
+  pod.spec.nodeName !== undefined || (pod.spec.schedulerName ?? 'default-scheduler') !== 'default-scheduler' || isGivenUp(pod);
+
+/** Waits until every pod of the attack is bound, or the scheduler has given up on it for now. */
+export const settled = async (scene: Scene): Promise<ScheduledPod[]> =>
+  eventually(async () => {
+    const pods = await podsOf(scene);
+    const open = pods.filter((pod) => !isSettled(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    if (open.length > 0) throw new Error(`not settled: ${open.join(', ')}`);
+    return pods;
+  }, 30_000);
+
+/** Waits until the scheduler has tried to bind a pod for which a node fits now: the pod is bound, or its binding was refused. */
+export const bindingTried = ({ admin, namespace, signal }: Scene): Promise<unknown> =>
+  eventually(async () => {
+    const pod = (await admin.get(POD_KIND, { namespace, name: 'attack' }, signal)) as ScheduledPod | undefined;
+    const said = pod?.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    if (pod?.spec.nodeName !== undefined || said?.reason === 'SchedulerError') return true;
+    throw new Error(JSON.stringify(said));
+  }, 30_000);
+
+/** Whether the controller of a workload was refused a pod. */
+export const isRefused = async ({ admin, namespace, signal }: Scene): Promise<boolean> =>
+  (await admin.list(EVENT_KIND, { namespace }, signal)).some(({ reason }) => reason === 'FailedCreate');
+
+/** Waits until the controller of a workload has made a pod (that fits), or was refused. */
+export const controllerTried = (scene: Scene, fits: (pod: Pod) => boolean = () => true): Promise<unknown> =>
+  eventually(async () => {
+    return (await podsOf(scene)).some(fits) || isRefused(scene);
+  }, 30_000);

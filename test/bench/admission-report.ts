@@ -1,0 +1,69 @@
+/** Latencies in one state of the cluster, in ms; requests of the three kinds took turns. */
+export interface Sample {
+  readonly name: string;
+  /** Pods that policies govern; before there are any: that they will. */
+  readonly governed: readonly number[];
+  /** Pods of a namespace that no policy names. */
+  readonly other: readonly number[];
+  /** Pods of an other cluster, which nothing ever governs: what the machine does besides shows in it alike. */
+  readonly control: readonly number[];
+}
+
+/** What one run measured. */
+export interface AdmissionRun {
+  /** No agent, no floor, no template: at the start, and again at the end. */
+  readonly ungoverned: readonly [Sample, Sample];
+  /** By ascending number of policies. */
+  readonly levels: readonly { readonly policies: number; readonly sample: Sample }[];
+}
+
+const MOST_RATIO = 1.3;
+/** A difference of the median that a machine at rest shows as well. */
+const LEAST_NOISE = 0.1;
+
+const quantile = (values: readonly number[], q: number): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+};
+
+type Series = 'governed' | 'other' | 'control';
+
+/** A quantile in units of the control cluster's at the same time. */
+const relative = (sample: Sample, series: Series, q: number): number => quantile(sample[series], q) / quantile(sample.control, q);
+
+const verdict = (holds: boolean, text: string): string => `  ${holds ? 'MET   ' : 'MISSED'}  ${text}`;
+
+/** Table and verdicts, for people. Ratios are to the ungoverned cluster, corrected by what the control cluster showed meanwhile. */
+export const admissionReport = ({ ungoverned, levels }: AdmissionRun): string[] => {
+  const [before, after] = ungoverned;
+  const base = (q: number): number => (relative(before, 'governed', q) + relative(after, 'governed', q)) / 2;
+  const ratioOf = (sample: Sample, series: Series, q = 0.5): number => relative(sample, series, q) / base(q);
+  const row = (name: string, sample: Sample, series: Series): string => {
+    const cells = [0.5, 0.99].flatMap((q) => [
+      `${quantile(sample[series], q).toFixed(2)} ms`,
+      series === 'control' ? '' : `${ratioOf(sample, series, q).toFixed(2)}x`,
+    ]);
+    return `  ${name.padEnd(34)}${cells.map((cell) => cell.padStart(11)).join('')}`;
+  };
+  const rows = (sample: Sample): string[] => [
+    row(sample.name, sample, 'governed'),
+    row('  an other namespace', sample, 'other'),
+    row('  control: an ungoverned cluster', sample, 'control'),
+  ];
+  const drift = Math.abs(relative(after, 'governed', 0.5) / relative(before, 'governed', 0.5) - 1);
+  const flat = 1 + Math.max(LEAST_NOISE, drift);
+  const lines = [
+    `  ${''.padEnd(34)}${['p50', 'ratio', 'p99', 'ratio'].map((head) => head.padStart(11)).join('')}`,
+    ...[before, ...levels.map(({ sample }) => sample), after].flatMap(rows),
+    `  the ungoverned median moved by ${(drift * 100).toFixed(0)} % between start and end`,
+  ];
+  const [former, most] = [levels.at(-2), levels.at(-1)];
+  if (most === undefined) return lines;
+  const ratio = ratioOf(most.sample, 'governed');
+  const at = `p50 at ${most.policies} policies is`;
+  lines.push(verdict(ratio <= MOST_RATIO, `${at} ${ratio.toFixed(2)} times the ungoverned one (at most ${MOST_RATIO})`));
+  if (former === undefined) return lines;
+  const growth = ratio / ratioOf(former.sample, 'governed');
+  lines.push(verdict(growth <= flat, `${at} ${growth.toFixed(2)} times that at ${former.policies} (flat: at most ${flat.toFixed(2)})`));
+  return lines;
+};
