@@ -22,8 +22,10 @@ import { EventSink } from './observe/event-sink.ts';
 import { LiveObservatory } from './observe/observatory.ts';
 import type { Observatory } from './observe/types.ts';
 import { ClusterView } from './observe/view.ts';
+import { ViolationTimes } from './observe/violation-times.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { startStream } from './stream/index.ts';
+import { untilUpgraded } from './version-watch.ts';
 
 export interface AgentDeps {
   readonly logger: Logger;
@@ -122,8 +124,35 @@ const untilEnded = async (running: Running, signal: AbortSignal, end: () => Prom
 };
 
 const runAgent = async (running: Running, signal: AbortSignal): Promise<void> => {
+  const { client, deps, config } = running;
+  while (!signal.aborted) {
+    const settings = await prepare(running, signal);
+    const upgraded = new AbortController();
+    const term = AbortSignal.any([signal, upgraded.signal]);
+    const watch = {
+      ...deps,
+      client,
+      known: settings.capabilities,
+      capabilitiesOf: (version: string) => capabilitiesOf(version, config.bindGate),
+    };
+    const watching = untilUpgraded(watch, term).then(
+      () => upgraded.abort(),
+      () => undefined,
+    );
+    try {
+      await work(running, settings, term);
+    } catch (error) {
+      if (!term.aborted) throw error;
+    } finally {
+      upgraded.abort();
+      await watching;
+    }
+  }
+};
+
+/** Until the signal aborts. */
+const work = async (running: Running, settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
   const { client, deps, phase, config } = running;
-  const settings = await prepare(running, signal);
   const informers = createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal);
   const view = new ClusterView(informers, injectionKinds(settings.capabilities.injection));
   phase.problem = 'caches are not filled yet';
@@ -153,8 +182,9 @@ const prepare = async ({ client, config, deps, phase }: Running, signal: AbortSi
   for (;;) {
     try {
       const version = await client.version(signal);
-      const capabilities = capabilitiesOf(version);
-      const trust = { agent: await whoAmI(client, signal), binders: config.trustedBinders, nodeLabelers: config.trustedNodeLabelers };
+      const capabilities = capabilitiesOf(version, config.bindGate);
+      const { trustedBinders: binders, trustedNodeLabelers: nodeLabelers, gatekeeperNamespace } = config;
+      const trust = { agent: capabilities.floor ? await whoAmI(client, signal) : '', binders, nodeLabelers, gatekeeperNamespace };
       if (capabilities.floor) await adoptGuard(client, trust, signal);
       await bootstrapCluster(client, deps.clock, signal);
       return { capabilities, trust };
@@ -178,6 +208,8 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   phase.problem = 'the first round is not done yet';
   metrics.leader.set(1);
   const { retryMs, gatekeeperGraceMs } = config;
+  const violationTimes = new ViolationTimes({ client, clock, logger });
+  await violationTimes.load(signal);
   const firstRound = Promise.withResolvers<void>();
   const onFirstRound = (): void => {
     phase.problem = undefined;
@@ -192,6 +224,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
       random,
       observatory,
       events,
+      violationTimes,
       metrics,
       agentVersion: AGENT_VERSION,
       retryMs,
@@ -209,7 +242,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
     ): Promise<void> => {
       const onGone = (): void => events.ofCluster({ severity: 'alert', reason, message });
       const key = `${CRD_KIND.kind}/${plural}.${API_GROUP}`;
-      const onBack = (): void => controller.repaired({ key, policies: [], trace: { what: 'deleted' } });
+      const onBack = (): void => controller.onRepaired({ key, policies: 'all', trace: { what: 'deleted' } });
       return keepInstalled({ client, informer, clock, random, logger, onGone, onBack }, signal);
     };
     const { policies, parameters } = known.view;
@@ -226,9 +259,14 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
       }),
     ];
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
-      if (reason === 'TamperingRepaired' && policy !== undefined) controller.noted(policy, message);
+      if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
     };
-    await Promise.all([enforcing, ...installed, firstRound.promise.then(() => stream(running, { view: known.view, onEvent }, signal))]);
+    await Promise.all([
+      enforcing,
+      ...installed,
+      violationTimes.run(signal),
+      firstRound.promise.then(() => stream(running, { view: known.view, onEvent }, signal)),
+    ]);
   } finally {
     phase.leader = false;
     phase.problem = undefined;

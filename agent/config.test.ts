@@ -74,4 +74,19 @@ describe('configuration of the agent', () => {
   it.each(['ws://localhost:8443', 'ws://127.0.0.1:8443', 'ws://[::1]:8443', 'wss://hub'])('takes %s', async (url) => {
     expect((await loadAgentConfig(withHub({ FSO_HUB_URL: url, FSO_HUB_TOKEN: 'token' }))).hub?.url).toBe(url);
   });
+
+  it('takes user names with whatever may stand in one, and where Gatekeeper runs', async () => {
+    const config = await loadAgentConfig({
+      FSO_CLUSTER: 'eu',
+      FSO_TRUSTED_BINDERS: String.raw`system:kube-scheduler, CORP\jane doe ,oidc#a=b+c"'`,
+      FSO_GATEKEEPER_NAMESPACE: 'security',
+    });
+    expect(config.trustedBinders).toEqual(['system:kube-scheduler', String.raw`CORP\jane doe`, `oidc#a=b+c"'`]);
+    expect(config.gatekeeperNamespace).toBe('security');
+    expect((await loadAgentConfig({ FSO_CLUSTER: 'eu' })).gatekeeperNamespace).toBe('gatekeeper-system');
+    const problems = await problemsOf({ FSO_CLUSTER: 'eu', FSO_TRUSTED_BINDERS: 'a\nb', FSO_GATEKEEPER_NAMESPACE: 'Not a name' });
+    expect(new Set(problems.map((problem) => problem.split(':', 1)[0]))).toEqual(
+      new Set(['FSO_TRUSTED_BINDERS', 'FSO_GATEKEEPER_NAMESPACE']),
+    );
+  });
 });

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { ResourceName } from '@fso/shared/api';
+import { NamespaceName, ResourceName } from '@fso/shared/api';
 import {
   Address,
   ConfigError,
@@ -30,7 +30,7 @@ const Names = z
     z.array(
       z
         .string()
-        .regex(/^[\w.:@/\\-]+$/, 'must be user names, separated by commas')
+        .regex(/^\P{Cc}+$/u, 'must be user names, separated by commas')
         .max(253),
     ),
   );
@@ -72,6 +72,15 @@ const AgentEnvironment = z
     FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).describe(
       'User names, or group:<name>, that may set the region of a node (the cloud controllers; a kubelet for its own node when it registers).',
     ),
+    FSO_GATEKEEPER_NAMESPACE: NamespaceName.prefault('gatekeeper-system').describe(
+      'Where Gatekeeper runs (gatekeeper-system): its service accounts say how lock 2 is, and no policy governs it.',
+    ),
+    FSO_BIND_GATE: z
+      .enum(['auto', 'list'])
+      .default('auto')
+      .describe(
+        'How lock 1 learns the region of a node at bind: auto, by the version of the API server; list, from the nodes only (auto).',
+      ),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('trace … silent (info).'),
     FSO_LEADER_ELECTION: Flag.default(true).describe('Whether replicas elect a leader by Lease (true).'),
     FSO_LEASE_DURATION_MS: Millis.default(15_000).describe('How long a leader that vanished keeps its lease (15000).'),
@@ -106,6 +115,9 @@ export interface AgentConfig {
   readonly gatekeeperGraceMs: number;
   readonly trustedBinders: readonly string[];
   readonly trustedNodeLabelers: readonly string[];
+  readonly gatekeeperNamespace: string;
+  /** `list`: this API server does not put the region of the node on a Binding, whatever its version. */
+  readonly bindGate?: 'auto' | 'list';
 }
 
 /**
@@ -134,6 +146,8 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
     gatekeeperGraceMs: variables.FSO_GATEKEEPER_GRACE_MS,
     trustedBinders: variables.FSO_TRUSTED_BINDERS,
     trustedNodeLabelers: variables.FSO_TRUSTED_NODE_LABELERS,
+    gatekeeperNamespace: variables.FSO_GATEKEEPER_NAMESPACE,
+    bindGate: variables.FSO_BIND_GATE,
   };
 };
 

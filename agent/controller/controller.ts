@@ -6,12 +6,16 @@ import { CanaryProber } from '../observe/canary-prober.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
 import { Prober, type ProbeTarget } from '../observe/prober.ts';
+import { RetryBudget } from '../observe/retry-budget.ts';
 import { rotate } from '../observe/rotation.ts';
 import { TamperLog } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
+import type { ViolationTimes } from '../observe/violation-times.ts';
 import { canaryTargets } from './canary-targets.ts';
 import { ConstraintPace } from './constraint-pace.ts';
+import { FloorPace } from './floor-pace.ts';
 import { Notices, type Repair } from './notices.ts';
+import { ParametersPace } from './parameters-pace.ts';
 import { type ClusterPlan, type ClusterSettings, planCluster } from './plan.ts';
 import { indexedNamespaces, ProbeTargets } from './probe-targets.ts';
 import { Reporting } from './reporting.ts';
@@ -26,6 +30,7 @@ export interface ControllerDeps extends ClusterSettings {
   readonly random: () => number;
   readonly observatory: LiveObservatory;
   readonly events: EventSink;
+  readonly violationTimes: ViolationTimes;
   readonly metrics: AgentMetrics;
   readonly agentVersion: string;
   readonly retryMs: readonly [number, number];
@@ -60,6 +65,8 @@ export class Controller {
   readonly #tampering = new TamperLog();
   readonly #targets = new ProbeTargets();
   readonly #pace = new ConstraintPace();
+  readonly #floorPace = new FloorPace();
+  readonly #parametersPace = new ParametersPace();
   readonly #reporting: Reporting;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
@@ -70,7 +77,7 @@ export class Controller {
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock: deps.clock });
     const wake = (): void => this.#wake();
-    this.#context = { client: deps.client, view: deps.view, onTookOver: (repair) => this.#notices.repaired(repair) };
+    this.#context = { client: deps.client, view: deps.view, onTookOver: (repair) => this.#notices.onRepaired(repair) };
     this.#notices = new Notices({ ...deps, tampering: this.#tampering });
     this.#pool = new WorkPool(
       {
@@ -84,10 +91,12 @@ export class Controller {
       },
       signal,
     );
+    const budget = new RetryBudget(deps.clock, signal);
     this.#prober = new Prober(
       {
         client: deps.client,
         clock: deps.clock,
+        budget,
         floor: { isFloorPolicy: isFloorName },
         bindGate: deps.capabilities.floor,
         concurrency: 16,
@@ -101,6 +110,7 @@ export class Controller {
       {
         client: deps.client,
         clock: deps.clock,
+        budget,
         floor: { isFloorPolicy: isFloorName },
         concurrency: 16,
         patienceMs: 3_000,
@@ -156,13 +166,15 @@ export class Controller {
     const plan = planCluster(view, this.#deps, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
-    if (lockTwo.waitMs !== undefined) this.#wake(lockTwo.waitMs);
+    const floor = this.#floorPace.due(plan, started);
+    const parameters = this.#parametersPace.due(plan.parameters, started);
+    for (const { waitMs } of [lockTwo, floor, parameters]) if (waitMs !== undefined) this.#wake(waitMs);
     const enforcing = actionWorks(
-      [...plan.parameters, ...plan.namespaces, ...plan.floor, ...plan.injection, ...lockTwo.actions],
+      [...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
       this.#context,
     );
     const indexed = indexedNamespaces(plan, this.#pool.failures());
-    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view, indexed) : NO_TARGETS);
+    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
     this.#canary.expect(canaryTargets(plan, view));
     const reporting = this.#reporting.report(plan, indexed, now);
     this.#notices.round(plan);
@@ -191,18 +203,19 @@ export class Controller {
   }
 
   /** Somebody else put it back: the CRD, or a policy of the hub. */
-  repaired(repair: Repair): void {
-    this.#notices.repaired(repair);
+  onRepaired(repair: Repair): void {
+    this.#notices.onRepaired(repair);
     this.#wake();
   }
 
   /** A policy was put back, and the hub knows it already. */
-  noted(policy: string, message: string): void {
-    this.#notices.policyRepaired(policy, message);
+  onPolicyRepaired(policy: string, message: string): void {
+    this.#notices.onPolicyRepaired(policy, message);
     this.#wake();
   }
 
   #done(work: Work): void {
+    this.#parametersPace.written(work.key, this.#deps.clock.monotonicMs());
     this.#notices.done(work);
     // The echo of the write brings the next round; works without one would wait for it in vain.
     this.#wake(DONE_DELAY_MS);

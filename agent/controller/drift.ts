@@ -5,8 +5,8 @@ import type { ClusterView } from '../observe/view.ts';
 import type { Installed } from './installed.ts';
 import type { ClusterPlan } from './plan.ts';
 
-/** One round, as far as it tells whose doing a difference is. */
-export interface Round {
+/** What a round knows that tells whose doing a difference is. */
+export interface DriftContext {
   readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
   readonly governance: Governance;
   readonly present: ReadonlySet<string>;
@@ -27,20 +27,35 @@ const partsOf = (key: string): readonly [kind: string, name: string] => {
   return [kind, name];
 };
 
+/** What a round took an action for, and what it saw of its target: the round after it knows by them what is unfinished. */
+export interface GivenReason {
+  readonly reason: string;
+  readonly version: string | undefined;
+}
+
+/** By key. Of the steps of one target the repair counts. */
+export const givenReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, GivenReason> => {
+  const given = new Map<string, GivenReason>();
+  for (const { key, kind, reason } of actions) {
+    if (given.get(key)?.reason !== 'Drift') given.set(key, { reason, version: versionOf({ key, kind }, view) });
+  }
+  return given;
+};
+
 /** The action with reason `Drift` where somebody else took away or changed what stood; `Upgrade` where an older version wrote it so. */
-export const judged = (action: Action, round: Round): Action => {
-  const reason = round.previous === undefined ? firstReason(action, round) : laterReason(action, round, round.previous);
+export const withReason = (action: Action, context: DriftContext): Action => {
+  const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
   return reason === action.reason ? action : { ...action, reason };
 };
 
-const firstReason = (action: Action, round: Round): string => {
-  const missing = action.type === 'apply' && !round.present.has(action.key);
-  if ((missing && stoodBefore(action, round)) || isSigned(action, round)) return 'Drift';
-  return action.reason === 'Drift' && isOlderText(action, round) ? 'Upgrade' : action.reason;
+const firstReason = (action: Action, context: DriftContext): string => {
+  const missing = action.type === 'apply' && !context.present.has(action.key);
+  if ((missing && stoodBefore(action, context)) || isSigned(action, context)) return 'Drift';
+  return action.reason === 'Drift' && isOlderText(action, context) ? 'Upgrade' : action.reason;
 };
 
 /** Whether it was there when an agent last looked. */
-const stoodBefore = ({ key, policies }: Action, { installed, view }: Round): boolean => {
+const stoodBefore = ({ key, policies }: Action, { installed, view }: DriftContext): boolean => {
   const [kind] = partsOf(key);
   if (kind !== CONSTRAINT) return installed.keys.includes(key);
   return policies.length > 0 && policies.every((policy) => hadConstraint(view.livePolicy(policy)));
@@ -50,46 +65,61 @@ const hadConstraint = (policy: ReturnType<ClusterView['livePolicy']>): boolean =
   policy?.status?.constraintCreated === true && policy.status.observedGeneration === policy.metadata.generation;
 
 /** Whether somebody else left a name on what has to be changed. */
-const isSigned = ({ key, kind }: Action, { view }: Round): boolean => {
+const isSigned = ({ key, kind }: Action, { view }: DriftContext): boolean => {
   const [, name] = partsOf(key);
   const live = view.objectOf(kind, name);
   return live !== undefined && foreignManager(live) !== undefined;
 };
 
-const isOlderText = ({ key, kind }: Action, { installed, text, view }: Round): boolean => {
+const isOlderText = ({ key, kind }: Action, { installed, text, view }: DriftContext): boolean => {
   const [, name] = partsOf(key);
   if (kind.kind === NAMESPACE || installed.text === text) return false;
   const live = view.objectOf(kind, name);
   return live !== undefined && foreignManager(live) === undefined;
 };
 
-const laterReason = (action: Action, round: Round, previous: ClusterPlan): string => {
-  if (action.type !== 'apply') return action.reason;
-  const isForeign =
-    isSigned(action, round) ||
-    isTaken(action.key, round, previous) ||
-    isStripped(action.key, round, previous) ||
-    isEdited(action, round, previous);
-  if (isForeign) return 'Drift';
-  return action.reason === 'Drift' && isFirstGate(action.key, round, previous) ? 'Extend' : action.reason;
+const versionOf = ({ key, kind }: Pick<Action, 'key' | 'kind'>, view: Pick<ClusterView, 'objectOf'>): string | undefined =>
+  view.objectOf(kind, partsOf(key)[1])?.metadata.resourceVersion;
+
+const laterReason = (action: Action, context: DriftContext, previous: ClusterPlan): string => {
+  if (isForeign(action, context, previous)) return 'Drift';
+  const kept = keptReason(action, context, previous);
+  if (kept !== undefined || action.reason !== 'Drift' || action.type !== 'apply') return kept ?? action.reason;
+  return isFirstGate(action.key, context, previous) ? 'Extend' : action.reason;
 };
 
+/** Writes wait for others, or fail: a later round finds the same difference, and what it was the first time it still is. */
+const keptReason = (action: Action, context: DriftContext, previous: ClusterPlan): string | undefined => {
+  const given = previous.reasons.get(action.key);
+  if (action.reason !== 'Drift')
+    return given?.reason === 'Drift' && given.version === versionOf(action, context.view) ? 'Drift' : undefined;
+  const isUpgrade = given?.reason === 'Upgrade' || (previous.text !== context.text && isOlderText(action, context));
+  return isUpgrade ? 'Upgrade' : undefined;
+};
+
+const isForeign = (action: Action, context: DriftContext, previous: ClusterPlan): boolean =>
+  action.type === 'apply' &&
+  (isSigned(action, context) ||
+    isTaken(action.key, context, previous) ||
+    isStripped(action.key, context, previous) ||
+    isEdited(action, context, previous));
+
 /** The bind gate comes to a constraint that never had it. */
-const isFirstGate = (key: string, { view }: Round, previous: ClusterPlan): boolean => {
+const isFirstGate = (key: string, { view }: DriftContext, previous: ClusterPlan): boolean => {
   const [kind, name] = partsOf(key);
   const live = kind === CONSTRAINT ? view.objectOf(GEO_RESIDENCY_KIND, name) : undefined;
   return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
 };
 
 /** Gone, although it is wanted: this program removes only what is not. */
-const isTaken = (key: string, { present }: Round, previous: ClusterPlan): boolean => {
+const isTaken = (key: string, { present }: DriftContext, previous: ClusterPlan): boolean => {
   const [kind, name] = partsOf(key);
   if (!previous.present.has(key) || present.has(key)) return false;
   return kind !== CONSTRAINT || name === CANARY_NAME || wanted(name, previous) !== undefined;
 };
 
 /** Nothing was due for the namespace, nothing about its governance changed, and still it says something else. */
-const isStripped = (key: string, { governance, uids }: Round, previous: ClusterPlan): boolean => {
+const isStripped = (key: string, { governance, uids }: DriftContext, previous: ClusterPlan): boolean => {
   const [kind, name] = partsOf(key);
   if (kind !== NAMESPACE) return false;
   const before = previous.governance.namespaces.get(name);
@@ -101,9 +131,9 @@ const wanted = (name: string, { governance }: Pick<ClusterPlan, 'governance'>) =
   governance.constraints.find((constraint) => constraint.name === name);
 
 /** A constraint to which nothing has to be added for the sake of any policy, and still something is missing. */
-const isEdited = ({ key, reason }: Action, round: Round, previous: ClusterPlan): boolean => {
-  if (reason !== 'Join' || !round.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
+const isEdited = ({ key, reason }: Action, context: DriftContext, previous: ClusterPlan): boolean => {
+  if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
   const [, name] = partsOf(key);
   const before = wanted(name, previous);
-  return before !== undefined && before === wanted(name, round);
+  return before !== undefined && before === wanted(name, context);
 };

@@ -23,8 +23,8 @@ export interface NoticesDeps {
 export interface Repair {
   /** `Kind/name`, or `Kind/namespace/name` */
   readonly key: string;
-  /** Whom it concerns; none named: all. */
-  readonly policies: readonly string[];
+  /** Whom it concerns. */
+  readonly policies: readonly string[] | 'all';
   readonly trace: Trace;
   /** The object itself, where it can have Events of its own. */
   readonly object?: InvolvedObject;
@@ -32,11 +32,31 @@ export interface Repair {
 
 /** Most policies that one notice is written to; a floor object concerns all of them. */
 const MAX_SUBJECTS = 10;
-/** Who fights the agent over an object is told of once in this time; metrics and conditions count on. */
+/** Who fights the agent over an object is told of once in this time; metrics count on. */
 const REPEAT_MS = 60_000;
+/** What concerns all policies is written to the status of each: for one object, no more often than this. The cluster's condition tells of it each time. */
+const REPEAT_TO_ALL_MS = 600_000;
 const MAX_REMEMBERED = 1_000;
 
 const kindOf = (key: string): string => key.split('/')[0] ?? key;
+
+/** What was told of lately: how often is enough. */
+class Recent {
+  readonly #known = new Map<string, { readonly until: number; more: number }>();
+
+  /** @returns how often the same was kept back before; undefined: it is to be kept back now */
+  repeated(subject: string, now: number, forMs: number): number | undefined {
+    const known = this.#known.get(subject);
+    if (known !== undefined && known.until > now) {
+      known.more += 1;
+      return undefined;
+    }
+    this.#known.delete(subject);
+    this.#known.set(subject, { until: now + forMs, more: 0 });
+    if (this.#known.size > MAX_REMEMBERED) this.#known.delete(this.#known.keys().next().value ?? '');
+    return known?.more ?? 0;
+  }
+}
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
@@ -45,8 +65,10 @@ export class Notices {
   readonly #deps: NoticesDeps;
   /** Policies that were being deleted in the last round. */
   #leaving: ReadonlySet<string> = new Set();
-  /** What was told of lately, by its text: until when, monotonic, and how often since. */
-  readonly #told = new Map<string, { readonly until: number; more: number }>();
+  /** By its text. */
+  readonly #told = new Recent();
+  /** By the object. */
+  readonly #toldToAll = new Recent();
 
   constructor(deps: NoticesDeps) {
     this.#deps = deps;
@@ -54,28 +76,29 @@ export class Notices {
 
   done(work: Work): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
-    if (work.repair !== undefined) this.repaired(work.repair);
+    if (work.repair !== undefined) this.onRepaired(work.repair);
     if (work.reason === 'Released') this.#released(work.policies);
   }
 
   /** Somebody changed or deleted what enforces, and it is put back. */
-  repaired(repair: Repair): void {
+  onRepaired(repair: Repair): void {
     const text = `${repair.key} ${traceText(repair.trace)}`;
     const affected = this.#note(repair, text);
-    const more = this.#repeated(text);
+    const more = this.#told.repeated(text, this.#deps.clock.monotonicMs(), REPEAT_MS);
     if (more === undefined) return;
     const message = more === 0 ? text : `${text} (${more} more times before that)`;
     const event = { severity: 'alert', reason: 'TamperingRepaired', message } as const;
     const [first] = affected;
-    if (first === undefined || repair.policies.length === 0) this.#deps.events.ofCluster(event);
+    const concernsAll = repair.policies === 'all';
+    if (first === undefined || concernsAll) this.#deps.events.ofCluster(event);
     else this.#deps.events.ofPolicy(first, event);
-    const subjects = affected.slice(repair.policies.length === 0 ? 0 : 1, MAX_SUBJECTS);
+    const subjects = affected.slice(concernsAll ? 0 : 1, MAX_SUBJECTS);
     for (const policy of subjects) this.#deps.events.recordOnly(policy, event);
     if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
   }
 
   /** A policy of the hub was put back by who wrote it, and the hub was told. */
-  policyRepaired(policy: string, message: string): void {
+  onPolicyRepaired(policy: string, message: string): void {
     for (const live of this.#note({ key: `SovereignPolicy/${policy}`, policies: [policy] }, message)) {
       this.#deps.events.recordOnly(live, { severity: 'alert', reason: 'TamperingRepaired', message });
     }
@@ -87,9 +110,15 @@ export class Notices {
     const kind = kindOf(key);
     metrics.tampering.inc({ kind });
     logger.warn({ kind, key, detail: text }, 'tampering put back');
-    const affected = policies.length === 0 ? view.livePolicies() : this.#livePolicies(policies);
-    tampering.add(policies.length === 0 ? affected.map(keyOf) : policies, { time: timeText(clock.now()), message: text });
+    const affected = policies === 'all' ? view.livePolicies() : this.#livePolicies(policies);
+    tampering.add(policies === 'all' ? this.#dueOfAll(key, affected) : policies, { time: timeText(clock.now()), message: text });
     return affected;
+  }
+
+  /** Each new condition is a write: somebody's loop over one shared object must not become a thousand writes for each of its own. */
+  #dueOfAll(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
+    const more = this.#toldToAll.repeated(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
+    return more === undefined ? [] : policies.map(keyOf);
   }
 
   failed(work: Work, failure: WorkFailure, error: unknown): void {
@@ -111,20 +140,6 @@ export class Notices {
         this.#deps.events.ofCluster({ severity: 'info', reason: 'Released', message: 'the policy is gone', policy: key });
     }
     this.#leaving = new Set(plan.policies.filter(({ deleting }) => deleting).map(({ key }) => key));
-  }
-
-  /** @returns how often the same was kept back before; undefined: it is to be kept back now */
-  #repeated(text: string): number | undefined {
-    const now = this.#deps.clock.monotonicMs();
-    const known = this.#told.get(text);
-    if (known !== undefined && known.until > now) {
-      known.more += 1;
-      return undefined;
-    }
-    this.#told.delete(text);
-    this.#told.set(text, { until: now + REPEAT_MS, more: 0 });
-    if (this.#told.size > MAX_REMEMBERED) this.#told.delete(this.#told.keys().next().value ?? '');
-    return known?.more ?? 0;
   }
 
   #released(policies: readonly string[]): void {

@@ -39,7 +39,7 @@ import {
   type Trust,
 } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
-import { judged } from './drift.ts';
+import { type GivenReason, givenReasons, withReason } from './drift.ts';
 import { planInstalled, readInstalled, textOf } from './installed.ts';
 
 /** What this API server can have. */
@@ -53,10 +53,16 @@ export interface Capabilities {
   readonly injection: 'v1' | 'v1beta1';
 }
 
-export const capabilitiesOf = (kubernetesVersion: string): Capabilities => {
+/** @param bindGate `list`: as if the API server said nothing of the region, whatever its version */
+export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'list' = 'auto'): Capabilities => {
   const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
   const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
-  return { kubernetesVersion, floor: atLeast(30), bindGate: atLeast(35) ? 'label' : 'list', injection: atLeast(36) ? 'v1' : 'v1beta1' };
+  return {
+    kubernetesVersion,
+    floor: atLeast(30),
+    bindGate: atLeast(35) && bindGate === 'auto' ? 'label' : 'list',
+    injection: atLeast(36) ? 'v1' : 'v1beta1',
+  };
 };
 
 /** What the enforcing side knows of its cluster from the start. */
@@ -75,6 +81,8 @@ export interface ClusterPlan {
   readonly parameters: readonly Action[];
   /** Whether lock 1 is in place. */
   readonly floorWhole: boolean;
+  /** Whether the policies that guard it are. */
+  readonly guardWhole: boolean;
   /** What did not fit into the parameters. */
   readonly overflow: Overflow;
   readonly injection: readonly Action[];
@@ -84,6 +92,8 @@ export interface ClusterPlan {
   readonly unapplied: ReadonlySet<string>;
   /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
   readonly present: ReadonlySet<string>;
+  /** What the actions were taken for, by their key. */
+  readonly reasons: ReadonlyMap<string, GivenReason>;
   /** Of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
@@ -114,7 +124,7 @@ export interface ClusterPlan {
 export const planCluster = (view: ClusterView, settings: ClusterSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
-  const governance = planGovernance(policies, namespaces, now, previous?.governance);
+  const governance = planGovernance(policies, namespaces, now, { previous: previous?.governance, place: settings.trust });
   const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();
   const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
@@ -127,7 +137,7 @@ export const planCluster = (view: ClusterView, settings: ClusterSettings, now: D
   });
   const enforced = enforcedIn(constraints, gatekeeper);
   const injectable = isInjectionServed(view);
-  const { floor, parameters, floorWhole } = planLockOne(view, settings, governance);
+  const { floor, parameters, floorWhole, guardWhole } = planLockOne(view, settings, governance);
   const injected = { policies: view.mutatingPolicies.list(), bindings: view.mutatingBindings.list() };
   const injection = injectable ? planInjection(view.injectionKinds, injected, isInjectionWanted(policies, governance)) : [];
   const present = presentIn(view);
@@ -135,21 +145,27 @@ export const planCluster = (view: ClusterView, settings: ClusterSettings, now: D
   const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
   const uids = uidsOf(view, governance);
   const systemNamespace = view.namespaces.get(SYSTEM_NAMESPACE);
-  const round = { view, governance, present, uids, installed: readInstalled(systemNamespace), text, previous };
-  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => judged(action, round));
-  const isWhole = floorWhole && !gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
+  const context = { view, governance, present, uids, installed: readInstalled(systemNamespace), text, previous };
+  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => withReason(action, context));
+  const isWhole = floorWhole && guardWhole && !gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
   const record = planInstalled(systemNamespace, { keys: recordedKeys(present), text });
-  return {
-    policies,
-    governance,
+  const actions = {
     floor: marked(floor),
     parameters: marked(parameters.actions),
+    injection: marked(injection),
+    namespaces: marked(labelling),
+    gatekeeper: marked(gatekeeper),
+  };
+  return {
+    ...actions,
+    policies,
+    governance,
     floorWhole,
+    guardWhole,
     overflow: parameters.overflow,
     isIndexed: (namespace) => parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
-    injection: marked(injection),
-    namespaces: [...marked(labelling), ...(isWhole ? record : [])],
-    gatekeeper: marked(gatekeeper),
+    namespaces: [...actions.namespaces, ...(isWhole ? record : [])],
+    reasons: givenReasons(Object.values(actions).flat(), view),
     unapplied: new Set(labelling.map(({ key }) => key.slice('Namespace/'.length))),
     present,
     uids,
@@ -177,6 +193,7 @@ interface LockOne {
   readonly floor: readonly Action[];
   readonly parameters: FloorParametersPlan;
   readonly floorWhole: boolean;
+  readonly guardWhole: boolean;
 }
 
 const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
@@ -184,13 +201,21 @@ const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boole
 
 const planLockOne = (view: ClusterView, settings: ClusterSettings, governance: Governance): LockOne => {
   const { capabilities, trust } = settings;
-  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false };
+  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false, guardWhole: false };
   const [policies, bindings] = [view.admissionPolicies.list(), view.admissionBindings.list()];
   const options = floorOptions(settings, isInjectionServed(view));
-  const floor = [...inOrder(planFloor(policies, bindings, options), policies), ...planGuard(policies, bindings, trust)];
-  const floorWhole = floor.length === 0 && PARAMETERS.every((name) => view.parameters.get(name) !== undefined);
-  return { floor, parameters: parametersOf(view, governance, capabilities.bindGate), floorWhole };
+  const floor = inOrder(planFloor(policies, bindings, options), policies);
+  const guard = planGuard(policies, bindings, trust);
+  return {
+    floor: [...floor, ...guard],
+    parameters: parametersOf(view, governance, capabilities.bindGate),
+    floorWhole: isInPlace(floor) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined),
+    guardWhole: isInPlace(guard),
+  };
 };
+
+/** What is left over from an older version waits until the newer judges: see floor-pace.ts. */
+const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
 const textFor = (settings: ClusterSettings, injectable: boolean): string =>
   textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate()]);

@@ -1,5 +1,6 @@
 import type { KubeObject } from '@fso/shared/api';
 import { weakMemo } from '../enforce/compare.ts';
+import { isFloorName } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 import type { ProbeTarget } from '../observe/prober.ts';
 import type { ClusterView } from '../observe/view.ts';
@@ -32,24 +33,27 @@ export class ProbeTargets {
   #floorVersion = 0;
 
   /**
-   * Namespaces that already say what they should, while the floor is whole: what is asked of others would prove nothing,
-   * but of those that the index stands in for (`indexed`).
+   * Namespaces that already say what they should: what is asked of others would prove nothing, but of those that the index
+   * stands in for (`indexed`). While the floor is not whole, those known before whose governance is the same: what is not
+   * new cannot be proven now, and what was proven is not forgotten.
    */
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
-    const provable = [...(plan.floorWhole ? plan.governance.namespaces : [])].filter(
-      ([namespace]) => !plan.unapplied.has(namespace) || indexed.has(namespace),
-    );
-    this.#known = new Map(
-      provable.map(([namespace, governance]) => {
-        const by = indexed.has(namespace) ? 'index' : 'labels';
-        // What the index was proven to do says nothing of the labels, nor the other way round.
-        const before = this.#indexed.has(namespace) === indexed.has(namespace) ? this.#known.get(namespace) : undefined;
-        return [namespace, this.#target({ governance, before, by }, view)];
-      }),
-    );
+    const targets = new Map<string, ProbeTarget>();
+    for (const [namespace, governance] of plan.governance.namespaces) {
+      if (plan.unapplied.has(namespace) && !indexed.has(namespace)) continue;
+      const before = this.#knownOf(namespace, indexed);
+      const target = this.#target({ governance, before, by: indexed.has(namespace) ? 'index' : 'labels' }, view);
+      if (plan.floorWhole || target === before) targets.set(namespace, target);
+    }
+    this.#known = targets;
     this.#indexed = indexed;
-    return this.#known;
+    return targets;
+  }
+
+  /** What the index was proven to do says nothing of the labels, nor the other way round. */
+  #knownOf(namespace: string, indexed: ReadonlySet<string>): ProbeTarget | undefined {
+    return this.#indexed.has(namespace) === indexed.has(namespace) ? this.#known.get(namespace) : undefined;
   }
 
   #target({ governance, before, by }: Wanted, view: ClusterView): ProbeTarget {
@@ -62,6 +66,7 @@ export class ProbeTargets {
 
   #noteFloor(objects: readonly KubeObject[]): void {
     const floor = objects
+      .filter(({ metadata }) => isFloorName(metadata.name))
       .map(({ metadata }) => `${metadata.uid}:${metadata.generation}`)
       .sort()
       .join();

@@ -17,6 +17,7 @@ import type { Prober } from '../observe/prober.ts';
 import type { TamperLog } from '../observe/tampering.ts';
 import type { PolicySnapshot } from '../observe/types.ts';
 import type { ClusterView } from '../observe/view.ts';
+import type { ViolationTimes } from '../observe/violation-times.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
 import { type ClusterPlan, type ClusterSettings, isInjectionServed } from './plan.ts';
 import { StatusBook, type StatusResult } from './statuses.ts';
@@ -36,6 +37,7 @@ export interface ReportingDeps extends ClusterSettings {
   readonly prober: Prober;
   readonly canary: CanaryProber;
   readonly tampering: TamperLog;
+  readonly violationTimes: ViolationTimes;
   readonly context: WorkContext;
   /** Writes that fail now. */
   readonly failures: () => readonly WorkFailure[];
@@ -101,8 +103,10 @@ export class Reporting {
       governance: plan.governance,
       podsIn: (namespace) => this.#deps.view.podsIn(namespace),
       node: (name) => this.#deps.view.nodes.get(name),
+      restored: this.#deps.violationTimes.take(),
       now,
     });
+    this.#deps.violationTimes.keep(this.#violations.reported);
     const audits = this.#compareAudits(plan);
     const snapshots = new Map<string, PolicySnapshot>();
     const works: Work[] = [];
@@ -154,6 +158,12 @@ export class Reporting {
     else if (!this.#unprovenSince.has(policy)) this.#unprovenSince.set(policy, this.#deps.clock.monotonicMs());
   }
 
+  #guardProblem({ guardWhole }: ClusterPlan): string | undefined {
+    if (guardWhole) return undefined;
+    const failure = this.#deps.failures().find(({ key }) => key.includes('/fso-guard-'));
+    return failure === undefined ? 'the policies of the guard are not in place yet' : `${failure.key}: ${failure.error}`;
+  }
+
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
     this.#statuses.retain(snapshots);
@@ -167,6 +177,7 @@ export class Reporting {
       kubernetesVersion: capabilities.kubernetesVersion,
       previous: observatory.snapshot().cluster,
       floor: capabilities.floor,
+      guardProblem: this.#guardProblem(plan),
       overflow: plan.overflow,
       tampering: this.#deps.tampering.ofCluster(now),
       now,

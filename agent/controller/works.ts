@@ -54,7 +54,9 @@ const repairOf = (action: Action, policies: readonly string[], view: ClusterView
   const name = nameOf(action);
   const live = view.objectOf(kind, name);
   const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
-  return { key, policies, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
+  // What every policy stands on, e.g. the floor, is written for none of them in particular.
+  const concerned = policies.length === 0 ? 'all' : policies;
+  return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
 const runStep = async (step: Action, { client, view, onTookOver }: WorkContext, signal: AbortSignal): Promise<void> => {

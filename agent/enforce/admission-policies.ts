@@ -8,6 +8,12 @@ export interface AdmissionObject extends KubeObject {
   readonly spec?: Record<string, unknown>;
 }
 
+/** @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#matching-requests-matchconditions */
+export interface MatchCondition {
+  readonly name: string;
+  readonly expression: string;
+}
+
 interface AdmissionObjects {
   readonly kind: KindDescriptor;
   readonly desired: readonly AdmissionObject[];
@@ -20,19 +26,20 @@ interface AdmissionObjects {
  * that are ours by name and label and no longer wanted go. What someone added to an object, and server-side apply cannot
  * take away, is patched away first; the object itself stays, and goes on judging.
  *
- * Policies come before bindings, and leave after them.
+ * Policies come before bindings, and leave after them, once everything that is wanted is there: what goes may be what a
+ * newer one takes the place of.
  */
 export const planAdmissionObjects = (wanted: {
   readonly policies: AdmissionObjects;
   readonly bindings: AdmissionObjects;
   /** By name. */
   readonly isOurs: (name: string) => boolean;
-}): Action[] => [
-  ...[wanted.policies, wanted.bindings].flatMap(({ kind, desired, observed }) =>
+}): Action[] => {
+  const writes = [wanted.policies, wanted.bindings].flatMap(({ kind, desired, observed }) =>
     desired.flatMap((body) => planObject(kind, body, observed)),
-  ),
-  ...[wanted.bindings, wanted.policies].flatMap((objects) => planStale(objects, wanted.isOurs)),
-];
+  );
+  return writes.length > 0 ? writes : [wanted.bindings, wanted.policies].flatMap((objects) => planStale(objects, wanted.isOurs));
+};
 
 const planStale = ({ kind, desired, observed }: AdmissionObjects, isOurs: (name: string) => boolean): Action[] => {
   const names = new Set(desired.map(({ metadata }) => metadata.name));

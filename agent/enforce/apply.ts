@@ -19,7 +19,8 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
     await runPatch(client, action, signal);
     return { tookOver: false };
   }
-  const force = action.reason === 'Drift';
+  // Told already, or nobody's doing: a tool that applied what was there anyway is a co-owner.
+  const force = action.reason === 'Drift' || action.reason === 'Upgrade';
   try {
     await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, force }, signal);
     return { tookOver: false };

@@ -38,12 +38,12 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
 
 /**
  * The API server sets the label from a node that has one, and leaves one that came with the Binding alone where it has
- * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new.
+ * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new. Without a
+ * label the list alone counts: the feature may be off, or an older API server may answer while a cluster is upgraded.
  */
+const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;
 const REGION: Readonly<Record<BindGateMode, string>> = {
-  label: `object.metadata.?labels[?'${REGION_LABEL}'].orValue('') == '' ? '' :
-    variables.known.size() > 0 && !(variables.known[0] in variables.regions) ? variables.known[0] :
-    object.metadata.labels['${REGION_LABEL}']`,
+  label: `variables.known.size() > 0 && (${LABELLED} == '' || !(variables.known[0] in variables.regions)) ? variables.known[0] : ${LABELLED}`,
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 

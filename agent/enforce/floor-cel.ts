@@ -10,7 +10,7 @@ import {
   INJECTION_LABEL_VALUE,
   REGION_LABEL,
 } from '@fso/shared/api';
-import { MAX_REGION_VALUES, MAX_TERMS, VIOLATIONS } from '@fso/shared/residency';
+import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLATIONS } from '@fso/shared/residency';
 
 /**
  * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Texts are those of shared/residency, word
@@ -83,8 +83,10 @@ const FIRST_PROBLEM = `(
   'required node affinity term ' + string(variables.problems.indexOf(variables.bad[0]) + 1)
 ) + variables.bad[0][0]`;
 
-/** Asked before anything whose cost grows with the square of what the pod says. */
-const TOO_LARGE = `variables.terms.size() > ${MAX_TERMS} || variables.terms.map(t,
+const SO_MANY = `variables.terms.size() > ${MAX_TERMS} || variables.terms.map(t, t.?matchExpressions.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
+
+/** Asked before anything that looks at every requirement, or whose cost grows with the square of what the pod says. */
+const TOO_LARGE = `variables.soMany || variables.terms.map(t,
   t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}).map(e, 1 + e.?values.orValue([]).size()).sum()
 ).sum() > ${MAX_REGION_VALUES}`;
 
@@ -98,6 +100,7 @@ export const placementVariables: readonly CelVariable[] = [
     name: 'terms',
     expression: 'variables.pod.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms.orValue([])',
   },
+  { name: 'soMany', expression: SO_MANY },
   { name: 'tooLarge', expression: TOO_LARGE },
   { name: 'reach', expression: REACH },
   { name: 'problems', expression: PROBLEMS },
@@ -111,10 +114,13 @@ export const placementVariables: readonly CelVariable[] = [
 
 /**
  * The pod of a DaemonSet: its controller replaces every required term by one that names the node, so no term can speak
- * of a region; the bind gate decides. Only from the controller itself, or untouched since it made the pod.
+ * of a region; the bind gate decides. Only from the controller itself, or untouched since it made the pod. The second
+ * user name is that of all controllers where kube-controller-manager runs without --use-service-account-credentials.
  */
 const DAEMON_SET_POD = `(
-  request.operation == 'CREATE' ? request.userInfo.username == 'system:serviceaccount:kube-system:daemon-set-controller' : !variables.affinityMoved
+  request.operation == 'CREATE' ?
+    request.userInfo.username in ['system:serviceaccount:kube-system:daemon-set-controller', 'system:kube-controller-manager'] :
+    !variables.affinityMoved
 ) && object.metadata.?ownerReferences.orValue([]).exists(o,
   o.kind == 'DaemonSet' && o.apiVersion.startsWith('apps/') && o.?controller.orValue(false)
 ) && variables.terms.size() > 0 && variables.terms.all(t,
@@ -125,6 +131,17 @@ const DAEMON_SET_POD = `(
 /** A kubelet's record of a static pod on its own node, which runs anyway: refusing the record would only hide it. */
 const MIRROR_POD = `'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}) &&
   request.userInfo.username == 'system:node:' + variables.nodeName`;
+
+/**
+ * Whether a pod is plainly inside, as the messages tell people to write it: new, and confined by its nodeSelector alone. Most pods are,
+ * and for them nothing else is evaluated. An API server evaluates validations, messages and audit annotations of a policy for every
+ * request, each with variables of its own.
+ *
+ * @param listed expression: the allowed regions, separated by commas
+ */
+export const plainlyInside = (listed: string): string => `request.operation == 'CREATE' && !has(object.spec.nodeName) &&
+  !has(object.spec.affinity) && has(object.spec.nodeSelector) && object.spec.nodeSelector[?${KEY}].orValue('') != '' &&
+  object.spec.nodeSelector[${KEY}] in (${listed}).split(',')`;
 
 /**
  * A pod at CREATE, and at UPDATE where its placement changed, which Kubernetes allows on gated pods only. Every other
@@ -169,7 +186,7 @@ const FITTING = `variables.regions.filter(r, variables.reach.exists(t, !t.empty 
 
 /** Whether placement injection will confine the pods to the very regions that are judged here. */
 const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && variables.listed != '' && variables.listed == (${INJECTED_LIST}) &&
-  variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
+  !variables.soMany && variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
 
 /**
  * A workload at CREATE, and at UPDATE where its pod template changed; not one that an other workload's controller keeps.
@@ -197,9 +214,13 @@ export const workloadVariables = (injection: boolean): readonly CelVariable[] =>
   { name: 'proposed', expression: 'variables.fitting.size() > 0 ? variables.fitting : variables.regions' },
 ];
 
+/** A list in a sentence, see MAX_LISTED. */
+const listed = (text: string): string => `(${text}.size() > ${MAX_LISTED} ? ${text}.substring(0, ${MAX_LISTED}) + '${MORE}' : ${text})`;
+const LISTED_REGIONS = listed("variables.regions.join(', ')");
+
 export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName != '' ? 'remove spec.nodeName and ' : variables.tooLarge ? 'shorten the required node affinity and ' : '') +
-  'set spec.nodeSelector["${REGION_LABEL}"] to one of ' + variables.regions.join(', ')`;
+  'set spec.nodeSelector["${REGION_LABEL}"] to one of ' + ${LISTED_REGIONS}`;
 
 const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
 
@@ -212,14 +233,8 @@ export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allow
     (variables.selected.size() > 0 ? 'replace under ' + variables.path + '.nodeSelector: ' + ${REGION_LINE} :
       variables.pod.?nodeSelector.orValue({}).size() > 0 ? 'put under ' + variables.path + '.nodeSelector: ' + ${REGION_LINE} :
       'put under ' + variables.path + ': nodeSelector: {' + ${REGION_LINE} + '}') +
-    (variables.proposed.size() < 2 ? '' : ' (or ' + variables.proposed.filter(r, r != variables.proposed[0]).join(', ') + ')'))`;
+    (variables.proposed.size() < 2 ? '' : ' (or ' + ${listed("variables.proposed.filter(r, r != variables.proposed[0]).join(', ')")} + ')'))`;
 
-export const message = (fix: string): string => `'policy ' + variables.policies + ' allows regions ' +
-  (variables.listed == '' ? '(none)' : variables.regions.join(', ')) + ' in namespace ' + request.namespace + ': ' +
+export const message = (fix: string): string => `'policy ' + ${listed('variables.policies')} + ' allows regions ' +
+  (variables.listed == '' ? '(none)' : ${LISTED_REGIONS}) + ' in namespace ' + request.namespace + ': ' +
   variables.violation + '; fix: ' + (${fix})`;
-
-/** The policies, in the API server's audit log, for a request that violates them; an empty value leaves the entry out. */
-export const AUDIT_POLICIES = "variables.violation == '' ? '' : variables.policies";
-
-/** Their Git commits, in the same order. */
-export const AUDIT_REVISIONS = "variables.violation == '' ? '' : variables.revisions";

@@ -1,8 +1,9 @@
 import { type FloorParameters, type FloorParametersSpec, REGION_LABEL } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
 import type { Node } from '@fso/shared/kube';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
 import { planGovernance } from './governance.ts';
 import type { NamespaceInput, PolicyInput } from './types.ts';
@@ -129,6 +130,23 @@ describe('planFloorParameters', () => {
     expect(specs({ policies, namespaces: names(5_001) })[1]?.patterns).toEqual([]);
   });
 
+  it('has room for 5,000 namespaces of a policy each, and 10,000 nodes, in one object', () => {
+    const named = (index: number) => `team-payments-${String(index).padStart(6, '0')}`;
+    const indices = Array.from({ length: 5_000 }, (_, index) => index);
+    const policies = indices.map((index) =>
+      policyOf(`p${named(index)}`, { targetNamespace: named(index), allowedRegions: EU }, { managedBy: 'hub', revision: 'c'.repeat(40) }),
+    );
+    const namespaces = indices.map((index) => namespaceOf(named(index)));
+    const nodes = Array.from({ length: 10_000 }, (_, index) => nodeOf(`ip-10-0-${index}.compute`, 'eu-central-1'));
+    const sizes = (round: Round): number[] => applied(round).map((object) => JSON.stringify(object).length);
+    const label = { policies, namespaces, nodes };
+    expect(plan(label).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
+    const list = { ...label, bindGate: 'list' } as const;
+    expect(plan(list).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
+    // As docs/limits.md has it, in KB.
+    expect([...sizes(label), ...sizes(list)].map((bytes) => Math.round(bytes / 1000))).toEqual([379, 775, 379, 1154]);
+  });
+
   it('keeps what fits, and counts the rest', () => {
     const nodes = Array.from({ length: 10_001 }, (_, index) => nodeOf(`n${index}`, 'eu-west-1'));
     const names = Array.from({ length: 5_002 }, (_, index) => namespaceOf(`n${index}`));
@@ -138,6 +156,52 @@ describe('planFloorParameters', () => {
     const round = { nodes: long, namespaces: names, policies, bindGate: 'list' } as const;
     expect(plan(round).overflow.nodes).toBeGreaterThan(5_000);
     for (const object of applied(round)) expect(JSON.stringify(object).length).toBeLessThan(1_400_000);
+  });
+});
+
+const bindGates = fc.constantFrom('label' as const, 'list' as const);
+const anyNodes = fc.uniqueArray(
+  fc
+    .tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('eu-west-1', 'us-east-1', undefined))
+    .map(([name, region]) => nodeOf(name, region)),
+  { selector: ({ metadata }) => metadata.name },
+);
+const ALL_NAMESPACES = ALL_NAMES.map((name) => namespaceOf(name));
+
+describe('properties', () => {
+  it('has nothing to do once its writes are done', () => {
+    fc.assert(
+      fc.property(anyPolicies, anyNodes, bindGates, (policies, nodes, bindGate) => {
+        const round = { policies, namespaces: ALL_NAMESPACES, nodes, bindGate };
+        const observed = applied(round);
+        expect(observed).toHaveLength(2);
+        expect(plan({ ...round, observed }).actions).toEqual([]);
+      }),
+    );
+  });
+
+  it('does not hang on the order of policies, namespaces and nodes', () => {
+    fc.assert(
+      fc.property(anyPolicies, anyNodes, bindGates, (policies, nodes, bindGate) => {
+        const observed = applied({ policies, namespaces: ALL_NAMESPACES, nodes, bindGate });
+        const reversed = { policies: policies.toReversed(), namespaces: ALL_NAMESPACES.toReversed(), nodes: nodes.toReversed(), bindGate };
+        expect(plan({ ...reversed, observed }).actions).toEqual([]);
+      }),
+    );
+  });
+
+  it('puts back whatever else an object says, and writes its own two only', () => {
+    fc.assert(
+      fc.property(anyPolicies, anyPolicies, anyNodes, (policies, others, nodes) => {
+        const round = { policies, namespaces: ALL_NAMESPACES, nodes };
+        const wanted = specs(round);
+        const foreign: FloorParameters = { metadata: { name: 'foreign' }, spec: {} };
+        const observed = [...applied({ policies: others, namespaces: ALL_NAMESPACES, nodes: NODES, bindGate: 'list' }), foreign];
+        const written = applied({ ...round, observed });
+        const after = observed.map((object) => written.find(({ metadata }) => metadata.name === object.metadata.name) ?? object);
+        expect(after.map(({ spec }) => spec)).toEqual([...wanted, {}]);
+      }),
+    );
   });
 });
 

@@ -13,7 +13,7 @@ import { byText } from '@fso/shared/compile';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
 import type { BindGateMode } from './binding-cel.ts';
 import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
-import { joined } from './labels.ts';
+import { joined, shown } from './labels.ts';
 import type { Action, ActionGovernance, Governance, NamespaceGovernance } from './types.ts';
 
 type Nodes = NonNullable<FloorParametersSpec['nodes']>;
@@ -54,15 +54,15 @@ export interface FloorParametersPlan {
 export const planFloorParameters = ({ governance, nodes, observed, bindGate }: FloorParametersInput): FloorParametersPlan => {
   const known = new Map(observed.map((object) => [object.metadata.name, object]));
   const listed = nodesOf(nodes);
-  const index = indexOf(governance);
+  const shared = bindGate === 'list' ? listed : NO_NODES;
+  const index = indexOf(governance, shared);
   const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
-  const indexedNodes = bindGate === 'list' ? listed.kept : {};
   const isNodesRight = first !== undefined && says(first, NO_INDEX, listed.kept);
-  const isIndexRight = second !== undefined && says(second, index.spec, indexedNodes);
+  const isIndexRight = second !== undefined && says(second, index.spec, shared.kept);
   return {
     actions: [
       ...(isNodesRight ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first)]),
-      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: indexedNodes }, second)]),
+      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second)]),
     ],
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
@@ -72,7 +72,7 @@ export const planFloorParameters = ({ governance, nodes, observed, bindGate }: F
   };
 };
 
-/** Policies that the parameters in the cluster speak of. */
+/** Policies that the parameters in the cluster speak of: of very many on one namespace, the first. */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
   observed.flatMap(({ spec }) =>
     [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
@@ -119,28 +119,51 @@ const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
   return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
 };
 
-const nodesOf = (nodes: readonly Node[]): { kept: Nodes; dropped: number } => {
-  const entries = nodes.map(nodeEntry);
-  const { kept, dropped } = within(entries, FLOOR_PARAMETER_LIMITS.nodes, FLOOR_PARAMETER_BYTES.nodes);
-  return { kept: Object.fromEntries(kept), dropped };
-};
+interface NodeList {
+  readonly kept: Nodes;
+  readonly dropped: number;
+  /** Of JSON. */
+  readonly bytes: number;
+}
+
+const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0 };
+
+/** Nodes change their version all the time and their region hardly ever: the list of the round before is made again only where it differs. */
+const nodesOf: (nodes: readonly Node[]) => NodeList = (() => {
+  let known: { readonly entries: readonly NodeEntry[]; readonly list: NodeList } = { entries: [], list: NO_NODES };
+  return (nodes) => {
+    const entries = nodes.map(nodeEntry);
+    if (!isSameList(entries, known.entries)) {
+      const { kept, dropped, bytes } = within(entries, FLOOR_PARAMETER_LIMITS.nodes, FLOOR_PARAMETER_BYTES.nodes);
+      known = { entries, list: { kept: Object.fromEntries(kept), dropped, bytes } };
+    }
+    return known.list;
+  };
+})();
+
+type NodeEntry = readonly [name: string, region: string];
+
+const isSameList = (a: readonly NodeEntry[], b: readonly NodeEntry[]): boolean =>
+  a.length === b.length && a.every(([name, region], index) => name === b[index]?.[0] && region === b[index]?.[1]);
 
 /** Of a node as the cache has it, so that a round over many unchanged nodes is cheap. */
-const nodeEntry = weakMemo(({ metadata }: Node) => [metadata.name, metadata.labels?.[REGION_LABEL] ?? ''] as const);
+const nodeEntry = weakMemo(({ metadata }: Node): NodeEntry => [metadata.name, metadata.labels?.[REGION_LABEL] ?? '']);
 
-const indexOf = weakMemo((governance: FloorParametersInput['governance']) => {
+/** What governs, and the nodes that stand in the same object: their list is the same object as long as it says the same. */
+const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes: NodeList) => {
   const entries = [...governance.namespaces, ...governance.awaited].flatMap(([name, governed]) => entriesOf(name, governed));
-  const namespaces = within(entries, FLOOR_PARAMETER_LIMITS.namespaces, FLOOR_PARAMETER_BYTES.namespaces);
   const globs = governance.globs.map(({ pattern, excluded, policies }) => ({
     pattern,
     excluded: [...excluded],
-    policies: joined(policies),
+    policies: shown(policies),
   }));
+  const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
+  const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes;
+  const namespaces = within(entries, FLOOR_PARAMETER_LIMITS.namespaces, room);
   // A namespace that does not fit would be taken for one that was never seen.
-  const most = namespaces.dropped > 0 ? 0 : FLOOR_PARAMETER_LIMITS.patterns;
-  const patterns = within(globs, most, FLOOR_PARAMETER_BYTES.patterns);
-  const spec: Index = { namespaces: Object.fromEntries(namespaces.kept), patterns: [...patterns.kept], reach: reachOf(patterns.kept) };
-  return { spec, dropped: { namespaces: namespaces.dropped, patterns: patterns.dropped } };
+  const some = namespaces.dropped > 0 ? [] : patterns.kept;
+  const spec: Index = { namespaces: Object.fromEntries(namespaces.kept), patterns: [...some], reach: reachOf(some) };
+  return { spec, dropped: { namespaces: namespaces.dropped, patterns: globs.length - some.length } };
 });
 
 /** A glob has its `*` at its start or end only, and else nothing that a regular expression takes for more than itself. */
@@ -154,16 +177,19 @@ const entriesOf = (name: string, { actions: { deny } }: NamespaceGovernance): re
 const entryOf = weakMemo(
   ({ regions, policies, revisions }: ActionGovernance): Entry => ({
     regions: joined(regions),
-    policies: policies.join(','),
-    revisions: revisions.join(','),
+    policies: shown(policies),
+    revisions: shown(revisions),
   }),
 );
 
 /** The first entries by their text, as many as fit. */
-const within = <T extends object>(entries: readonly T[], most: number, bytes: number): { kept: readonly T[]; dropped: number } => {
-  if (entries.length <= most && entries.reduce((sum, entry) => sum + textOf(entry).length + 1, 0) <= bytes) {
-    return { kept: entries, dropped: 0 };
-  }
+const within = <T extends object>(
+  entries: readonly T[],
+  most: number,
+  bytes: number,
+): { kept: readonly T[]; dropped: number; bytes: number } => {
+  const all = entries.reduce((sum, entry) => sum + textOf(entry).length + 1, 0);
+  if (entries.length <= most && all <= bytes) return { kept: entries, dropped: 0, bytes: all };
   let left = bytes;
   const sorted = [...entries].sort((a, b) => byText(textOf(a), textOf(b))).slice(0, most);
   const end = sorted.findIndex((entry) => {
@@ -171,7 +197,7 @@ const within = <T extends object>(entries: readonly T[], most: number, bytes: nu
     return left < 0;
   });
   const kept = end === -1 ? sorted : sorted.slice(0, end);
-  return { kept, dropped: entries.length - kept.length };
+  return { kept, dropped: entries.length - kept.length, bytes };
 };
 
 /** Names, regions and keys are ASCII. */

@@ -14,21 +14,20 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { planAdmissionObjects } from './admission-policies.ts';
+import { type MatchCondition, planAdmissionObjects } from './admission-policies.ts';
 import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';
 import { weakMemo } from './compare.ts';
 import {
-  AUDIT_POLICIES,
-  AUDIT_REVISIONS,
   type CelVariable,
   message,
   namespaceVariables,
+  plainlyInside,
   podVariables,
   SELECTOR_FIX,
   WORKLOAD_FIX,
   workloadVariables,
 } from './floor-cel.ts';
-import { indexConditions, indexed, indexMessage, indexVariables } from './index-cel.ts';
+import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 import type { Action } from './types.ts';
 
 export interface FloorOptions {
@@ -47,12 +46,14 @@ interface Concern {
   readonly variables: readonly CelVariable[];
   readonly fix: string;
   readonly validationActions: readonly string[];
+  /** Expression: the request is as it should be. Default: there is no `violation`. */
+  readonly right?: string;
   /** Said where the message with all facts cannot be made, e.g. is longer than 5 KiB. */
   readonly fallback: string;
   /** The FloorParameters that it reads, and what happens while they are not there. */
   readonly parameters?: { readonly name: string; readonly missing: 'Allow' | 'Deny' };
-  /** Judges every namespace by the index, instead of those that are labelled by what they say. */
-  readonly byIndex?: true;
+  /** Judges every namespace by the index, instead of those that are labelled by what they say: on these conditions. */
+  readonly byIndex?: readonly MatchCondition[];
 }
 
 interface Rule {
@@ -67,6 +68,9 @@ const VALIDATION_ACTIONS: Readonly<Record<FloorAction, readonly string[]>> = {
   dryrun: ['Audit'],
 };
 
+/** Expression. */
+const RIGHT = "variables.violation == ''";
+
 const FLOOR_PREFIX = 'fso-floor-';
 
 /** Whether a policy or binding is named as one of the floor's. */
@@ -76,9 +80,10 @@ const podConcern = (action: FloorAction): Concern => ({
   name: `${FLOOR_PREFIX}pods-${action}`,
   action,
   rules: [{ apiGroups: [''], resources: ['pods'], operations: ['CREATE', 'UPDATE'] }],
-  variables: podVariables,
+  variables: [{ name: 'plain', expression: plainlyInside('variables.listed') }, ...podVariables],
   fix: SELECTOR_FIX,
   validationActions: VALIDATION_ACTIONS[action],
+  right: `variables.plain || ${RIGHT}`,
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
@@ -109,7 +114,7 @@ const bindGateConcern = (mode: BindGateMode, binders: readonly string[]): Concer
 });
 
 /** Without the object nothing is judged by it: to deny would stop every pod of the cluster. */
-const INDEX = { byIndex: true, parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' } } as const;
+const INDEX = { parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' } } as const;
 
 /** What holds for namespaces that do not say it themselves: see index-cel.ts. */
 const indexConcerns = (bindGate: Concern): readonly Concern[] => [
@@ -117,9 +122,17 @@ const indexConcerns = (bindGate: Concern): readonly Concern[] => [
     ...podConcern('deny'),
     ...INDEX,
     name: `${FLOOR_PREFIX}index-pods-deny`,
+    byIndex: podIndexConditions,
+    right: RIGHT,
     variables: indexed(podVariables, "variables.judged && !(variables.nodeName != '' && variables.mirrorPod)"),
   },
-  { ...bindGate, ...INDEX, name: `${FLOOR_PREFIX}index-bindings-deny`, variables: indexed(bindGate.variables, 'true') },
+  {
+    ...bindGate,
+    ...INDEX,
+    name: `${FLOOR_PREFIX}index-bindings-deny`,
+    byIndex: indexConditions,
+    variables: indexed(bindGate.variables, 'true'),
+  },
 ];
 
 const bindGates = (mode: BindGateMode): ((binders: readonly string[]) => readonly Concern[]) =>
@@ -147,7 +160,18 @@ const concerns = ({ bindGate = 'label', binders = NOBODY, injection = false }: F
 ];
 
 const selectorOf = ({ action, byIndex }: Concern): object =>
-  byIndex === true ? {} : { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } };
+  byIndex !== undefined ? {} : { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } };
+
+/** The messages and audit annotations of a policy are evaluated for every request: where all is right, at no cost. */
+const sayingsOf = ({ right = RIGHT, fallback, fix, byIndex }: Concern): object => {
+  const text = byIndex === undefined ? message(fix) : indexMessage(message(fix));
+  const unlessRight = (expression: string): string => `${right} ? '' : (${expression})`;
+  return {
+    validations: [{ expression: right, message: fallback, messageExpression: unlessRight(text), reason: 'Forbidden' }],
+    // The policies, for a request that violates them, and their Git commits, in the same order. An empty value is left out.
+    auditAnnotations: ['policies', 'revisions'].map((key) => ({ key, valueExpression: unlessRight(`variables.${key}`) })),
+  };
+};
 
 /** Every field that could open the policy is written, with its default where nothing else is meant, so that a change to it shows. */
 const policyOf = weakMemo(
@@ -157,7 +181,7 @@ const policyOf = weakMemo(
     metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
     spec: {
       // Where the kind of the parameters is not served, everything that the policy matches would be refused: here, in every namespace.
-      failurePolicy: concern.byIndex === true ? 'Ignore' : 'Fail',
+      failurePolicy: concern.byIndex === undefined ? 'Fail' : 'Ignore',
       ...(concern.parameters && { paramKind: { apiVersion: FLOOR_PARAMETERS_KIND.apiVersion, kind: FLOOR_PARAMETERS_KIND.kind } }),
       matchConstraints: {
         matchPolicy: 'Equivalent',
@@ -166,20 +190,9 @@ const policyOf = weakMemo(
         resourceRules: concern.rules.map((rule) => ({ ...rule, apiVersions: ['*'], scope: 'Namespaced' })),
         excludeResourceRules: [],
       },
-      ...(concern.byIndex === true && { matchConditions: indexConditions }),
-      variables: [...(concern.byIndex === true ? indexVariables : namespaceVariables(concern.action)), ...concern.variables],
-      validations: [
-        {
-          expression: "variables.violation == ''",
-          message: concern.fallback,
-          messageExpression: concern.byIndex === true ? indexMessage(message(concern.fix)) : message(concern.fix),
-          reason: 'Forbidden',
-        },
-      ],
-      auditAnnotations: [
-        { key: 'policies', valueExpression: AUDIT_POLICIES },
-        { key: 'revisions', valueExpression: AUDIT_REVISIONS },
-      ],
+      ...(concern.byIndex && { matchConditions: concern.byIndex }),
+      variables: [...(concern.byIndex === undefined ? namespaceVariables(concern.action) : indexVariables), ...concern.variables],
+      ...sayingsOf(concern),
     },
   }),
 );

@@ -1,9 +1,9 @@
 import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { byText, matchesNamespace } from '@fso/shared/compile';
-import { sameItems, sortedSet, weakMemo } from './compare.ts';
+import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
 import type { ConstraintEntry } from './kinds.ts';
-import { isGlob, isUngovernable, protectedFrom } from './system-namespaces.ts';
+import { type GatekeeperPlace, isGlob, isUngovernable, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
 import type {
   ActionGovernance,
   DesiredConstraint,
@@ -37,6 +37,13 @@ interface Ruling {
   readonly constraint: string;
 }
 
+interface GovernanceContext {
+  /** Parts of it that are still true are taken over as they are, so that readers can compare by identity. */
+  readonly previous?: Governance | undefined;
+  /** The same object every time. */
+  readonly place?: GatekeeperPlace;
+}
+
 /** What a part of a governance was made of: made of the same again, it is the same object. */
 const madeOf = new WeakMap<object, readonly unknown[]>();
 
@@ -47,13 +54,12 @@ const madeOf = new WeakMap<object, readonly unknown[]>();
  * pod: it counts as gone. Policies meet in an intersection only with policies of the same action, so a dryrun policy
  * never blocks. A `custom` policy takes part in the floor with each action that it scopes to `vap.k8s.io` or `*`.
  *
- * @param previous parts of it that are still true are taken over as they are, so that readers can compare by identity
  */
 export const planGovernance = (
   policies: readonly PolicyInput[],
   namespaces: readonly NamespaceInput[],
   now: Date,
-  previous?: Governance,
+  { previous, place = USUAL_PLACE }: GovernanceContext = {},
 ): Governance => {
   const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
   if (previous !== undefined && isStillTrue(previous, inputs, now)) return previous;
@@ -61,7 +67,7 @@ export const planGovernance = (
   const outcomes = new Map<string, PolicyOutcome>();
   const rulings: Ruling[] = [];
   for (const policy of living) {
-    const verdict = isExpired(policy, now) ? expired(policy) : judge(policy);
+    const verdict = isExpired(policy, now) ? expired(policy) : judge(place, policy);
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
     else rulings.push(verdict);
   }
@@ -97,21 +103,21 @@ const expired = weakMemo(
 );
 
 /** What a policy means while it is not expired. */
-const judge = weakMemo(({ key, revision = '-', spec }: PolicyInput): Ruling | PolicyOutcome => {
-  const problem = findProblem(spec);
+const judge = weakMemo2((place: GatekeeperPlace, { key, revision = '-', spec }: PolicyInput): Ruling | PolicyOutcome => {
+  const problem = findProblem(spec, place);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
   const regions = sortedSet(spec.allowedRegions);
-  const excluded = excludedOf(spec);
+  const excluded = excludedOf(spec, place);
   const group = groupFor(spec, regions, excluded);
   return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
 });
 
-const findProblem = (spec: SovereignPolicySpec): string | undefined => {
+const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
   const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
   if (group !== undefined) {
     return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
   }
-  if (isUngovernable(spec.targetNamespace)) {
+  if (isUngovernable(spec.targetNamespace, place)) {
     return `spec.targetNamespace: ${spec.targetNamespace} runs the enforcement itself and cannot be governed`;
   }
   if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
@@ -133,8 +139,8 @@ const isForGatekeeper = ({ spec }: Ruling): boolean =>
   spec.enforcementAction !== 'custom' || pointsOf(spec).some((point) => point !== 'vap.k8s.io');
 
 /** An exact target has nothing to exclude but itself; leaving the rest out lets more policies share one constraint. */
-const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec): readonly string[] => {
-  if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace)]);
+const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
+  if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
   return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
 };
 

@@ -1,4 +1,5 @@
-import { FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { API_GROUP, FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { TEMPLATE_NAME } from './template.ts';
 import type { Trust } from './trust.ts';
 
@@ -33,11 +34,10 @@ const CLEANERS: readonly string[] = [
 ];
 
 /** Kubernetes puts every ServiceAccount into the group of its namespace. */
-const GATEKEEPER_GROUP = 'system:serviceaccounts:gatekeeper-system';
+const isGatekeeper = ({ gatekeeperNamespace }: Trust): string => isOfGroup([`system:serviceaccounts:${gatekeeperNamespace}`]);
+export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust)})`;
 
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
-export const IS_GATEKEEPER: string = isOfGroup([GATEKEEPER_GROUP]);
-export const IS_NOT_GATEKEEPER = `!(${IS_GATEKEEPER})`;
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
 /** Variables of the guard on namespaces. */
@@ -63,19 +63,44 @@ const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labe
 /** Only outside of the system namespace, which nobody deletes: a label from before the guard must not hold up a namespace's end. */
 const IS_SWEPT = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
 export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_SWEPT})`;
+/**
+ * A policy says nothing of its own namespace by itself: it may mean any. So whoever has rights on policies in one namespace only writes
+ * those that mean this namespace; everything else takes the same right in all namespaces.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
+ */
+const ALL_POLICIES = `authorizer.group(${celString(API_GROUP)}).resource("sovereignpolicies")`;
+const MEANS_ITS_NAMESPACE = '[object, oldObject].all(o, o == null || o.?spec.?targetNamespace.orValue("") == request.namespace)';
+const MAY_EVERYWHERE = `(request.operation == "UPDATE" ? ["update", "patch"] : [request.operation.lowerAscii()]).exists(v, ${ALL_POLICIES}.check(v).allowed())`;
+export const KEEPS_TO_ITS_NAMESPACE = `${IS_STATUS} || ${MEANS_ITS_NAMESPACE} || (${IS_DELETE} && ${IS_CLEANER}) || ${MAY_EVERYWHERE}`;
 const hasFinalizer = (object: string): string => `${celString(FINALIZER)} in ${object}.metadata.?finalizers.orValue([])`;
 export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalizer('oldObject')}) || ${hasFinalizer('object')}`;
 
 /** Of all ConstraintTemplates only one is this system's. */
 export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
 /** Gatekeeper may write its notes into metadata. */
-export const IS_NOTE_OF_GATEKEEPER = `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" && ${IS_GATEKEEPER} &&
-  object.?spec == oldObject.?spec`;
+export const isNoteOfGatekeeper = (
+  trust: Trust,
+): string => `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" &&
+  ${isGatekeeper(trust)} && object.?spec == oldObject.?spec`;
+/**
+ * What a pod of Gatekeeper says of this system's template and constraints. Gatekeeper takes it up by these labels, and by nothing else
+ * (its controllers `constraintstatus` and `constrainttemplatestatus`).
+ */
+const SAID_OF: Readonly<Record<string, string>> = {
+  'internal.gatekeeper.sh/constraint-kind': GEO_RESIDENCY_KIND.kind,
+  'internal.gatekeeper.sh/constrainttemplate-name': TEMPLATE_NAME,
+};
+const IS_SAID_OF_OURS = `[object, oldObject].exists(o, o != null && (${Object.entries(SAID_OF)
+  .map(([key, value]) => `o.metadata.?labels[?${celString(key)}].orValue("") == ${celString(value)}`)
+  .join(' || ')}))`;
+/** Everything else of Gatekeeper's is its own. */
+export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_SAID_OF_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
 /** Gatekeeper makes, keeps and removes the CRD of the constraints itself. */
-export const keepsDefinition = (constraints: string): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
-  (${NAME} == ${celString(constraints)} && ${IS_GATEKEEPER}) || (request.operation == "UPDATE" && object.spec == oldObject.spec)`;
+export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
+  (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec)`;
 
 const moved = (key: string): string => {
   const region = (object: string): string => `${object}.metadata.?labels[?${celString(key)}]`;

@@ -1,4 +1,4 @@
-import { AGENT_LEASE, AGENT_STATE, API_GROUP, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, API_GROUP, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -6,20 +6,22 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { planAdmissionObjects } from './admission-policies.ts';
+import { type MatchCondition, planAdmissionObjects } from './admission-policies.ts';
 import { weakMemo } from './compare.ts';
 import {
   IS_CLEANER,
-  IS_NOT_GATEKEEPER,
-  IS_NOTE_OF_GATEKEEPER,
+  IS_EVIDENCE,
   IS_OURS_OF_GATEKEEPER,
   IS_STATUS,
   isNamed,
   isNotAgent,
+  isNoteOfGatekeeper,
+  isNotGatekeeper,
   KEEPS_FINALIZER,
   KEEPS_HUB_POLICY,
   KEEPS_OUR_KEYS,
   KEEPS_SYSTEM_NAMESPACE,
+  KEEPS_TO_ITS_NAMESPACE,
   keepsDefinition,
   MOVES_NODE,
   mayMoveNode,
@@ -93,6 +95,11 @@ const POLICIES: Guard = {
         'a SovereignPolicy with the label compliance.gov/managed-by: hub comes from Git and is written by the agent only; commit the change to the policy repository instead',
     },
     {
+      expression: KEEPS_TO_ITS_NAMESPACE,
+      message:
+        'a SovereignPolicy that governs another namespace than its own is written by those only who may do so in all namespaces (ClusterRoleBinding); with rights in one namespace, set spec.targetNamespace to that namespace',
+    },
+    {
       expression: KEEPS_FINALIZER,
       message:
         'the finalizer compliance.gov/release is removed by the agent only, once nothing enforces the policy any more; keep it in what you write, delete the policy and wait',
@@ -100,7 +107,7 @@ const POLICIES: Guard = {
   ],
 };
 
-const LOCKS: Guard = {
+const locks = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}locks`,
   rules: [
     { apiGroups: [API_GROUP], resources: [FLOOR_PARAMETERS, `${FLOOR_PARAMETERS}/*`], operations: EVERYTHING },
@@ -110,32 +117,31 @@ const LOCKS: Guard = {
   conditions: { ours: IS_OURS_OF_GATEKEEPER },
   validations: [
     {
-      expression: IS_NOTE_OF_GATEKEEPER,
+      expression: isNoteOfGatekeeper(trust),
       message:
         'floor parameters, the template k8sgeoresidency and its constraints follow from the SovereignPolicies and are written by the agent only; change the SovereignPolicy instead',
     },
   ],
-};
+});
 
 /** What Gatekeeper says of itself: the agent takes a lock for proven by it. */
-const EVIDENCE: Guard = {
+const evidence = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}evidence`,
   rules: [
     { apiGroups: [CONSTRAINT_GROUP], resources: [`${CONSTRAINTS}/status`], operations: CHANGES },
     { apiGroups: [TEMPLATE_GROUP], resources: ['constrainttemplates/status'], operations: CHANGES },
     { apiGroups: ['status.gatekeeper.sh'], resources: ['*/*'], operations: EVERYTHING },
   ],
-  conditions: { 'not-gatekeeper': IS_NOT_GATEKEEPER, ours: IS_OURS_OF_GATEKEEPER },
+  conditions: { 'not-gatekeeper': isNotGatekeeper(trust), ours: IS_EVIDENCE },
   validations: [
     {
       expression: IS_CLEANER,
-      message:
-        'what Gatekeeper reports of its template, constraints and pods is evidence, and written by the service accounts of gatekeeper-system only; restart a pod of Gatekeeper to have it written anew',
+      message: `what Gatekeeper reports of the template k8sgeoresidency and its constraints is evidence, and written by the service accounts of ${trust.gatekeeperNamespace} only (FSO_GATEKEEPER_NAMESPACE of the agent); restart a pod of Gatekeeper to have it written anew`,
     },
   ],
-};
+});
 
-const DEFINITIONS: Guard = {
+const definitions = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}definitions`,
   rules: [
     { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], operations: EVERYTHING },
@@ -144,14 +150,14 @@ const DEFINITIONS: Guard = {
   conditions: { ours: isNamed(OUR_DEFINITIONS) },
   validations: [
     {
-      expression: keepsDefinition(CONSTRAINT_DEFINITION),
+      expression: keepsDefinition(CONSTRAINT_DEFINITION, trust),
       message:
         'this CustomResourceDefinition is made, changed and deleted by the agent only (that of the constraints by Gatekeeper too); to uninstall, remove the fso-guard-* bindings first (docs/operations.md)',
     },
   ],
-};
+});
 
-const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE];
+const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS];
 
 /** A lease or a state in other hands stops the agent, or makes it believe what was never accepted. */
 const STATE: Guard = {
@@ -162,7 +168,7 @@ const STATE: Guard = {
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
   conditions: { ours: isNamed(STATE_NAMES) },
-  validations: [{ expression: 'false', message: `${STATE_NAMES.join(' and ')} in ${SYSTEM_NAMESPACE} are written by the agent only` }],
+  validations: [{ expression: 'false', message: `${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE} are written by the agent only` }],
 };
 
 const nodes = (trust: Trust): Guard => ({
@@ -178,11 +184,22 @@ const nodes = (trust: Trust): Guard => ({
   ],
 });
 
-const guards = weakMemo((trust: Trust): readonly Guard[] => [NAMESPACES, POLICIES, LOCKS, EVIDENCE, DEFINITIONS, STATE, nodes(trust)]);
+const guards = weakMemo((trust: Trust): readonly Guard[] => [
+  NAMESPACES,
+  POLICIES,
+  locks(trust),
+  evidence(trust),
+  definitions(trust),
+  STATE,
+  nodes(trust),
+]);
 
-const conditionsOf = (guard: Guard, trust: Trust): readonly { name: string; expression: string }[] =>
+/** Name of the condition by which a guard knows the agent. */
+export const NOT_THE_AGENT = 'not-the-agent';
+
+const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
   // Who may move a node is its own list, and the agent is not on it.
-  Object.entries({ ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { 'not-the-agent': isNotAgent(trust) }), ...guard.conditions }).map(
+  Object.entries({ ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: isNotAgent(trust) }), ...guard.conditions }).map(
     ([name, expression]) => ({ name, expression }),
   );
 

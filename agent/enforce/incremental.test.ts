@@ -13,7 +13,7 @@ describe('planGovernance after a round before it', () => {
       fc.property(fc.array(fc.tuple(anyPolicies, someNamespaces), { minLength: 2, maxLength: 5 }), (rounds) => {
         let previous: Governance | undefined;
         for (const [policies, namespaces] of rounds) {
-          const next = planGovernance(policies, namespaces, NOW, previous);
+          const next = planGovernance(policies, namespaces, NOW, { previous });
           expect(next).toEqual(planGovernance(policies, namespaces, NOW));
           previous = next;
         }
@@ -27,8 +27,8 @@ describe('planGovernance after a round before it', () => {
     const payments = (regions: string[]) => policyOf('payments', { targetNamespace: 'payments', allowedRegions: regions });
     const policies = [finance, payments(['eu-west-1'])];
     const before = planGovernance(policies, namespaces, NOW);
-    expect(planGovernance([...policies], [...namespaces], NOW, before)).toBe(before);
-    const after = planGovernance([finance, payments(['us-east-1'])], namespaces, NOW, before);
+    expect(planGovernance([...policies], [...namespaces], NOW, { previous: before })).toBe(before);
+    const after = planGovernance([finance, payments(['us-east-1'])], namespaces, NOW, { previous: before });
     expect(after.namespaces.get('finance')).toBe(before.namespaces.get('finance'));
     expect(after.policies.get('team/finance')).toBe(before.policies.get('team/finance'));
     expect(after.namespaces.get('payments')).not.toBe(before.namespaces.get('payments'));
@@ -38,14 +38,14 @@ describe('planGovernance after a round before it', () => {
     const brief = policyOf('brief', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], expiryDate: '2026-01-03T10:30:05Z' });
     const namespaces = [namespaceOf('finance')];
     const before = planGovernance([brief], namespaces, NOW);
-    const after = planGovernance([brief], namespaces, new Date('2026-01-03T10:30:05Z'), before);
+    const after = planGovernance([brief], namespaces, new Date('2026-01-03T10:30:05Z'), { previous: before });
     expect(after.policies.get('team/brief')?.kind).toBe('expired');
     expect(after.namespaces.size).toBe(0);
   });
 
   it('writes no namespace twice, and takes the next change for what it is', () => {
     const plan = (policies: Parameters<typeof planGovernance>[0], namespaces: readonly NamespaceInput[], previous?: Governance) => {
-      const governance = planGovernance(policies, namespaces, NOW, previous);
+      const governance = planGovernance(policies, namespaces, NOW, { previous });
       return { governance, actions: planNamespaces(governance, namespaces, NOW) };
     };
     const policies = [policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] })];

@@ -1,5 +1,6 @@
 import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation } from '@fso/shared/api';
-import type { CelVariable } from './floor-cel.ts';
+import type { MatchCondition } from './admission-policies.ts';
+import { type CelVariable, plainlyInside } from './floor-cel.ts';
 
 /** Whether a name or glob means a namespace: shared/compile's matchesNamespace, in CEL. */
 const matches = (glob: string, name: string): string => `(
@@ -17,8 +18,14 @@ const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.names
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
 /** Sorts out namespaces of which the index says nothing, at the cost of one expression: those that nothing governs. */
-export const indexConditions: readonly { readonly name: string; readonly expression: string }[] = [
-  { name: 'in-index', expression: `(${LISTED}) || (${REACHED})` },
+export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', expression: `(${LISTED}) || (${REACHED})` }];
+
+/** Sorts out, at the same cost, pods in which nothing could be found either. */
+export const podIndexConditions: readonly MatchCondition[] = [
+  {
+    name: 'in-index',
+    expression: `${LISTED} ? !(${plainlyInside(`params.spec.namespaces[${NAMESPACE}].regions`)}) : (${REACHED})`,
+  },
 ];
 
 /**

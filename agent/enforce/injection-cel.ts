@@ -1,5 +1,5 @@
 import { REGION_LABEL } from '@fso/shared/api';
-import { MAX_REGION_VALUES, MAX_TERMS } from '@fso/shared/residency';
+import { MAX_REGION_VALUES } from '@fso/shared/residency';
 import { type CelVariable, INJECTED_LIST, podVariables } from './floor-cel.ts';
 
 /**
@@ -18,11 +18,11 @@ const TERMS_PATH = `/spec/affinity/nodeAffinity/${REQUIRED}/nodeSelectorTerms`;
  * pods whose nodeSelector speaks of the region; pods that would become too large to be judged; and all where no region is allowed.
  */
 const LEFT_ALONE = `variables.listed == '' || variables.nodeName != '' || variables.selected.size() > 0 || variables.daemonSetPod ||
-  variables.terms.size() > ${MAX_TERMS} || variables.terms.size() * (variables.listed.split(',').size() + 1) > ${MAX_REGION_VALUES}`;
+  variables.soMany || variables.terms.size() * (variables.listed.split(',').size() + 1) > ${MAX_REGION_VALUES}`;
 
 export const injectionVariables: readonly CelVariable[] = [
   { name: 'listed', expression: INJECTED_LIST },
-  ...podVariables.filter(({ name }) => ['pod', 'affinityMoved', 'nodeName', 'selected', 'terms', 'daemonSetPod'].includes(name)),
+  ...podVariables.filter(({ name }) => ['pod', 'affinityMoved', 'nodeName', 'selected', 'terms', 'soMany', 'daemonSetPod'].includes(name)),
   { name: 'requirement', expression: `{'key': dyn(${KEY}), 'operator': dyn('In'), 'values': dyn(variables.listed.split(','))}` },
   { name: 'required', expression: `{'nodeSelectorTerms': [{'matchExpressions': [variables.requirement]}]}` },
   { name: 'leftAlone', expression: LEFT_ALONE },

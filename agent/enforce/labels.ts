@@ -23,5 +23,14 @@ export const timeText = (time: Date): string => `${time.toISOString().slice(0, 1
 /** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
 export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
 
+/** Most characters of a list that is only shown: all annotations of a namespace together have 256 KiB, and anybody may write policies for his own. */
+const MAX_SHOWN = 4096;
+
+/** The first items of a list, as many as fit, in the order in which they stand. */
+export const shown = (values: readonly string[]): string => {
+  const whole = values.join(',');
+  return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));
+};
+
 /** A list as an annotation holds it. */
 export const joined = (values: readonly string[]): string => [...values].sort(byText).join(',');

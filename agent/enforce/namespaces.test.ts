@@ -133,6 +133,16 @@ describe('planNamespaces', () => {
     expect(bodyOf([eu], [extra])?.labels).toMatchObject({ 'compliance.gov/floor-deny': 'active', 'compliance.gov/floor-warn': 'released' });
   });
 
+  it('disarms a floor label that somebody else holds too, and keeps it disarmed', () => {
+    const [governed = finance] = settle([eu], [finance]);
+    const held = { ...governed, held: ['compliance.gov/floor-deny'] };
+    const warned = policyOf('eu', { ...eu.spec, enforcementAction: 'warn' });
+    const body = bodyOf([warned], [held]);
+    expect(body?.labels).toMatchObject({ 'compliance.gov/floor-deny': 'released', 'compliance.gov/floor-warn': 'active' });
+    const after = { ...held, labels: body?.labels ?? {}, annotations: { ...held.annotations, ...body?.annotations } };
+    expect(plan([warned], [after], LATER)).toEqual([]);
+  });
+
   it('selects into placement injection while a policy asks for it, and puts that back too', () => {
     const asking = policyOf('eu', { ...eu.spec, placementInjection: true });
     const [injected = finance] = settle([asking], [finance]);

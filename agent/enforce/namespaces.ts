@@ -12,7 +12,7 @@ import {
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
-import { joined, labelSafe, regionsLabel, timeLabel, timeText } from './labels.ts';
+import { joined, labelSafe, regionsLabel, shown, timeLabel, timeText } from './labels.ts';
 import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOutcome } from './types.ts';
 
 type Values = Readonly<Record<string, string>>;
@@ -67,9 +67,9 @@ const UNGOVERNED = 'ungoverned';
 
 const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);
-  const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
   // An annotation of an action that does not govern steers nothing, and one that someone else owns would never go away.
   const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
+  const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
   if (settled && sameValues(namespace.labels, labels, LABEL_KEYS)) return [];
   const updatedAt = timeText(now);
   const body = {
@@ -108,8 +108,8 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
     const taking = actions[action];
     if (taking === undefined) continue;
     annotations[floorRegionsAnnotation(action)] = joined(taking.regions);
-    annotations[floorPoliciesAnnotation(action)] = joined(taking.policies);
-    annotations[floorRevisionsAnnotation(action)] = joined(taking.revisions);
+    annotations[floorPoliciesAnnotation(action)] = shown(taking.policies);
+    annotations[floorRevisionsAnnotation(action)] = shown(taking.revisions);
   }
   if (injection === true) annotations[INJECTION_LABEL] = INJECTION_LABEL_VALUE;
   return { annotations, policies, reason: 'Govern' };
@@ -178,9 +178,10 @@ const isActive = (labels: Values, label: string): boolean => labels[label] === S
  */
 const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
   Object.fromEntries(
-    STEERING.filter(({ label, annotation }) => drifted && isActive(namespace.labels, label) && annotations[annotation] === undefined).map(
-      ({ label }) => [label, RELEASED],
-    ),
+    STEERING.filter(
+      ({ label, annotation }) =>
+        (drifted || namespace.held?.includes(label) === true) && isActive(namespace.labels, label) && annotations[annotation] === undefined,
+    ).map(({ label }) => [label, RELEASED]),
   );
 
 /** Whether labels and annotations, written together, no longer belong together: someone else has changed them. */

@@ -33,14 +33,23 @@ object_of(from, key) := value if {
 } else := {}
 
 violation contains {"msg": msg, "details": {"policies": policies, "regions": sort(regions)}} if {
+	not plainly_inside
 	judged
 	msg := sprintf("policy %s allows regions %s in namespace %s: %s; fix: %s", [
-		concat(", ", policies),
+		listed(policies),
 		region_text,
 		object.get(subject.metadata, "namespace", object.get(input.review, "namespace", "")),
 		problem.violation,
 		problem.fix,
 	])
+}
+
+# As the messages tell people to write it: confined by its nodeSelector alone. Most pods are, and nothing else is asked about them.
+plainly_inside if {
+	not pod.affinity
+	not pod.nodeName
+	pod.nodeSelector[region_key] in input.parameters.regions
+	not binding
 }
 
 binding if input.review.kind.kind == "Binding"
@@ -82,17 +91,18 @@ pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": fix_
 	not too_large
 }
 
-# MAX_TERMS and MAX_REGION_VALUES of shared/residency: what it costs to judge grows with the square.
+# MAX_TERMS, MAX_REQUIREMENTS and MAX_REGION_VALUES of shared/residency: what it costs to judge grows with the square.
 too_large if count(terms) > 100
 
+too_large if sum([count(list_of(term, "matchExpressions")) | some term in terms]) > 1000
+
 too_large if count([value |
-	some term in terms
-	some expression in list_of(term, "matchExpressions")
-	expression.key == region_key
+	some expressions in on_region
+	some expression in expressions
 	some value in array.concat([expression.operator], list_of(expression, "values"))
 ]) > 500
 
-too_large_text := "the required node affinity is too large to be judged (over 100 terms or 500 regions)"
+too_large_text := "the required node affinity is too large to be judged (over 100 terms, 1000 requirements or 500 regions)"
 
 # The bind gate. API servers from 1.35 on copy the node's region to the Binding before they ask (https://kep.k8s.io/4742).
 # Asked in this order. Undefined: nothing is wrong.
@@ -124,11 +134,17 @@ pinned if {
 	object.get(pod, "nodeName", "") != ""
 }
 
-fix_after(first_step) := sprintf("%sset spec.nodeSelector[\"%s\"] to one of %s", [first_step, region_key, concat(", ", sort(regions))]) if {
+fix_after(first_step) := sprintf("%sset spec.nodeSelector[\"%s\"] to one of %s", [first_step, region_key, listed(sort(regions))]) if {
 	count(regions) > 0
 } else := "no region is allowed, ask the owners of the policies"
 
-region_text := concat(", ", sort(regions)) if {
+# MAX_LISTED of shared/residency.
+listed(values) := sprintf("%s and more", [substring(text, 0, 1300)]) if {
+	text := concat(", ", values)
+	count(text) > 1300
+} else := concat(", ", values)
+
+region_text := listed(sort(regions)) if {
 	count(regions) > 0
 } else := "(none)"
 
@@ -138,8 +154,8 @@ open_placement := "nothing in the pod confines it to a region" if {
 } else := sprintf("spec.nodeSelector allows region \"%s\"", [selector[region_key]]) if {
 	count(terms) == 0
 	not selector[region_key] in regions
-} else := sprintf("%s%s", [place(index), term_problem(terms[index])]) if {
-	index := min({i | some i, term in terms; term_problem(term)})
+} else := sprintf("%s%s", [place(index), term_problem(index)]) if {
+	index := min({i | some i, _ in terms; term_problem(i)})
 }
 
 place(_) := "spec.nodeSelector" if region_key in object.keys(selector)
@@ -148,41 +164,47 @@ place(index) := sprintf("required node affinity term %d", [index + 1]) if not re
 
 terms := list_of(object_of(node_affinity(subject), "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms")
 
+# What each term says of the region. Found once: every model node is tried on it. Other keys tie a node to no region:
+# some node outside may satisfy them.
+on_region := [expressions |
+	some term in terms
+	expressions := [expression | some expression in list_of(term, "matchExpressions"); expression.key == region_key]
+]
+
 selector := object_of(pod, "nodeSelector")
 
 # Which model node a term lets out. An empty term matches no node.
-term_problem(term) := " selects a node by name, not by region" if {
-	term_allows(term, unnamed)
-	count(list_of(term, "matchFields")) > 0
+term_problem(index) := " selects a node by name, not by region" if {
+	term_allows(index, unnamed)
+	count(list_of(terms[index], "matchFields")) > 0
 } else := " does not confine the region" if {
-	term_allows(term, unnamed)
-} else := sprintf(" allows region \"%s\"", [outside(term)[0]]) if {
-	count(outside(term)) > 0
+	term_allows(index, unnamed)
+} else := sprintf(" allows region \"%s\"", [outside(index)[0]]) if {
+	count(outside(index)) > 0
 } else := " allows nodes without a region" if {
-	term_allows(term, absent)
+	term_allows(index, absent)
 }
 
-outside(term) := [value |
-	some value in named(term)
+outside(index) := [value |
+	some value in named(index)
 	not value in regions
-	term_allows(term, {"region": value})
+	term_allows(index, {"region": value})
 ]
 
 # In the order of the pod, so that the first one reported is the first one written.
-named(term) := array.concat(
+named(index) := array.concat(
 	[value |
-		some expression in list_of(term, "matchExpressions")
-		expression.key == region_key
+		some expression in on_region[index]
 		expression.operator == "In"
 		some value in list_of(expression, "values")
 	],
 	[value | value := selector[region_key]],
 )
 
-term_allows(term, node) if {
-	count(list_of(term, "matchExpressions")) + count(list_of(term, "matchFields")) > 0
+term_allows(index, node) if {
+	count(list_of(terms[index], "matchExpressions")) + count(list_of(terms[index], "matchFields")) > 0
 	selector_allows(node)
-	every expression in list_of(term, "matchExpressions") {
+	every expression in on_region[index] {
 		expression_allows(expression, node)
 	}
 }
@@ -190,9 +212,6 @@ term_allows(term, node) if {
 selector_allows(_) if not region_key in object.keys(selector)
 
 selector_allows(node) if selector[region_key] == node.region
-
-# Other keys tie a node to no region: some node outside may satisfy them.
-expression_allows(expression, _) if expression.key != region_key
 
 expression_allows(expression, node) if {
 	expression.operator == "In"
@@ -245,7 +264,11 @@ made_by_controller if {
 	node_affinity(subject) == node_affinity(input.review.oldObject)
 }
 
-made_by_controller if input.review.userInfo.username == "system:serviceaccount:kube-system:daemon-set-controller"
+# The second is the name of all controllers where kube-controller-manager runs without --use-service-account-credentials.
+made_by_controller if input.review.userInfo.username in {
+	"system:serviceaccount:kube-system:daemon-set-controller",
+	"system:kube-controller-manager",
+}
 
 one_node(term) if {
 	count(list_of(term, "matchExpressions")) == 0

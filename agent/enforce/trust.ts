@@ -6,4 +6,6 @@ export interface Trust {
   readonly binders: readonly string[];
   /** May set the region of a node; `group:<name>` stands for a whole group. */
   readonly nodeLabelers: readonly string[];
+  /** Where Gatekeeper runs: its service accounts say how lock 2 is. */
+  readonly gatekeeperNamespace: string;
 }

@@ -20,6 +20,8 @@ export interface NamespaceInput {
   readonly terminating: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Labels of this system that an apply cannot remove, because somebody else holds them too. */
+  readonly held?: readonly string[] | undefined;
 }
 
 /** What governs one namespace under one action: the intersection of the regions of the policies of that action. */

@@ -86,19 +86,19 @@ export class AuditComparison {
 
   #count(constraint: Constraint, namespaces: readonly string[], podsIn: AuditInput['podsIn']): number {
     const regions = constraint.spec?.parameters?.regions ?? [];
+    const key = regions.join(',');
     const excluded = constraint.spec?.match?.excludedNamespaces ?? [];
     const patterns = entriesOf(constraint);
     let count = 0;
     for (const namespace of namespacesOf(patterns, namespaces)) {
       if (excluded.some((pattern) => matchesNamespace(pattern, namespace))) continue;
-      for (const pod of podsIn(namespace)) if (this.#isRefused(pod, regions)) count += 1;
+      for (const pod of podsIn(namespace)) if (this.#isRefused(pod, regions, key)) count += 1;
     }
     return count;
   }
 
   /** As Rego reads a pod in an audit: where it stands is the scheduler's answer, and finished pods count. */
-  #isRefused(pod: Pod, regions: readonly string[]): boolean {
-    const key = regions.join(',');
+  #isRefused(pod: Pod, regions: readonly string[], key: string): boolean {
     const known = this.#refused.get(pod) ?? [];
     const hit = known.find((entry) => entry.regions === key);
     if (hit !== undefined) return hit.refused;

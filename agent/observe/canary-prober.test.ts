@@ -4,6 +4,7 @@ import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CanaryProber, type CanaryTarget } from './canary-prober.ts';
 import { Prober, type ProbeTarget } from './prober.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { rotate } from './rotation.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
@@ -38,7 +39,8 @@ class World {
 
   constructor() {
     const client = { raw: (request: { path: string; body: never }) => this.#answer(request) } as unknown as KubeClient;
-    const shared = { client, clock: this.clock, floor, concurrency: 4, onChange: () => undefined, onVerdict: () => undefined };
+    const budget = new RetryBudget(this.clock, this.stop.signal);
+    const shared = { client, clock: this.clock, budget, floor, concurrency: 4, onChange: () => undefined, onVerdict: () => undefined };
     this.canary = new CanaryProber({ ...shared, patienceMs: 3_000 }, this.stop.signal);
     this.prober = new Prober({ ...shared, bindGate: true, patienceMs: 10_000 }, this.stop.signal);
   }
@@ -85,7 +87,7 @@ describe('CanaryProber', () => {
     await world.clock.advance(100);
     expect(NAMES.map((name) => world.canary.state(name)?.state)).toEqual(['proven', 'proven', 'proven', 'proven']);
     world.open.add('*');
-    world.canary.turn();
+    world.canary.probeNext();
     await world.clock.advance(0);
     expect(world.canary.outage).toContain('Gatekeeper is not asked');
     expect(world.canary.problem).toBe(world.canary.outage);
@@ -100,7 +102,7 @@ describe('CanaryProber', () => {
     world.expect(NAMES);
     await world.clock.advance(100);
     world.open.add('b');
-    for (const _ of NAMES) world.canary.turn();
+    for (const _ of NAMES) world.canary.probeNext();
     await world.clock.advance(0);
     expect(NAMES.map((name) => world.canary.state(name)?.state)).toEqual(['proven', 'failed', 'proven', 'proven']);
     expect(world.canary.outage).toBeUndefined();
@@ -123,7 +125,7 @@ describe('CanaryProber', () => {
     world.expect(['a']);
     await world.clock.advance(10_000);
     world.expect([]);
-    expect([world.canary.state('a'), world.canary.outage, world.canary.problem, world.canary.turn()]).toEqual([
+    expect([world.canary.state('a'), world.canary.outage, world.canary.problem, world.canary.probeNext()]).toEqual([
       undefined,
       undefined,
       undefined,

@@ -1,8 +1,10 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
+import { Chases } from './chases.ts';
 import { Lane } from './lane.ts';
 import { askCanary, type FloorNames, judgeCanary, type ProbeVerdict } from './probe.ts';
+import type { RetryBudget } from './retry-budget.ts';
 
 export interface CanaryTarget {
   /** One that lock 1 allows: its refusal would come first. */
@@ -15,15 +17,15 @@ export interface CanaryTarget {
 
 export interface CanaryState {
   readonly fingerprint: string;
-  readonly state: 'pending' | 'proven' | 'failed';
+  /** unanswered: something else has answered, or nobody, for longer than the patience. */
+  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   readonly message: string | undefined;
-  /** Nothing was heard of this namespace since the agent started. */
-  readonly first: boolean;
 }
 
 export interface CanaryProberOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
+  readonly budget: RetryBudget;
   readonly floor: FloorNames;
   readonly concurrency: number;
   /** A namespace that was never proven counts as failed after this. */
@@ -33,9 +35,12 @@ export interface CanaryProberOptions {
 }
 
 const FIRST_RETRY_MS = 20;
-const MAX_RETRY_MS = 2_000;
 /** So many other namespaces are asked before Gatekeeper as a whole counts as gone. */
 const SURVEYED = 3;
+/** So many look whether an outage is over; the others wait for that. */
+const SCOUTS = 3;
+const SCOUTS_WAIT_MS = 2_000;
+const LONGEST_WAIT_MS = 60_000;
 
 const CAUSES =
   'Gatekeeper is down, a Config of Gatekeeper excludes the namespace, or ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration does not select it';
@@ -52,17 +57,33 @@ export class CanaryProber {
   readonly #lane: Lane;
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
   readonly #states = new Map<string, CanaryState>();
-  readonly #seen = new Set<string>();
-  readonly #chasing = new Set<string>();
+  readonly #chases: Chases;
+  /** Namespaces that are looked at while there is an outage. */
+  readonly #scouts = new Set<string>();
+  /** Namespaces that are looked at again once the outage is over. */
+  readonly #parked = new Set<string>();
   readonly #asking = new Set<string>();
   /** Namespaces in the order of their last answer. */
   readonly #round = new Set<string>();
   #outage: string | undefined;
+  #isSurveying = false;
 
   constructor(options: CanaryProberOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
     this.#lane = new Lane(options.concurrency);
+    this.#chases = new Chases(
+      {
+        clock: options.clock,
+        budget: options.budget,
+        firstWaitMs: FIRST_RETRY_MS,
+        look: (namespace, elapsedMs) => this.#look(namespace, elapsedMs),
+        cost: () => 1,
+        longestWaitMs: () => (this.#outage === undefined ? LONGEST_WAIT_MS : SCOUTS_WAIT_MS),
+        failed: (namespace, error) => this.#fail(namespace, String(error)),
+      },
+      signal,
+    );
   }
 
   /** Replaces what is to be proven: nothing while the canary constraint is not in force. */
@@ -71,17 +92,18 @@ export class CanaryProber {
     for (const namespace of this.#states.keys()) if (!targets.has(namespace)) this.#forget(namespace);
     for (const [namespace, { fingerprint }] of targets) {
       if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
-      this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined, first: !this.#seen.has(namespace) });
-      this.#seen.add(namespace);
+      this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
       this.#round.add(namespace);
-      this.#start(namespace);
+      this.#chases.start(namespace);
     }
-    if (targets.size === 0) this.#outage = undefined;
+    if (targets.size === 0) this.#setOutage(undefined);
   }
 
   #forget(namespace: string): void {
     this.#states.delete(namespace);
     this.#round.delete(namespace);
+    this.#scouts.delete(namespace);
+    this.#parked.delete(namespace);
   }
 
   /** @returns undefined: there is nothing to ask in this namespace. */
@@ -107,12 +129,12 @@ export class CanaryProber {
   }
 
   /** Asks in the namespace that waits longest. @returns it; undefined: there is none to ask in */
-  turn(): string | undefined {
+  probeNext(): string | undefined {
     const namespace = this.#round.values().next().value;
     const target = namespace === undefined ? undefined : this.#targets.get(namespace);
     if (namespace === undefined || target === undefined) return undefined;
     this.#visited(namespace);
-    if (!this.#asking.has(namespace) && !this.#chasing.has(namespace)) {
+    if (!this.#asking.has(namespace) && !this.#chases.has(namespace)) {
       this.#asking.add(namespace);
       this.#check(namespace)
         .catch(() => undefined)
@@ -130,58 +152,50 @@ export class CanaryProber {
   async #check(namespace: string): Promise<void> {
     const first = await this.#ask(namespace);
     if (first?.kind !== 'unproven') return;
+    if (this.#outage !== undefined) return void this.#parked.add(namespace);
     const second = await this.#ask(namespace);
     if (second?.kind !== 'unproven') return;
     this.#fail(namespace, second.message);
-    this.#start(namespace);
     await this.#survey(namespace);
+    this.#chases.resume(namespace);
   }
 
-  /** Whether others are as open as this one. */
+  /** Whether others are as open as this one: the agent's own namespace among them, which nobody else has a say in. */
   async #survey(namespace: string): Promise<void> {
-    const others = [...this.#round].filter((other) => other !== namespace && this.#states.get(other)?.state === 'proven');
-    const verdicts = await Promise.all(others.slice(0, SURVEYED).map((other) => this.#ask(other)));
-    if (
-      verdicts.length === 0 ||
-      verdicts.some((verdict) => verdict?.kind !== 'unproven') ||
-      this.#states.get(namespace)?.state !== 'failed'
-    )
-      return;
-    this.#setOutage(OUTAGE);
+    if (this.#outage !== undefined || this.#isSurveying) return;
+    this.#isSurveying = true;
+    const isEverywhere = await this.#isOpenElsewhere(namespace).finally(() => {
+      this.#isSurveying = false;
+    });
+    if (isEverywhere && this.#states.get(namespace)?.state === 'failed') this.#setOutage(OUTAGE);
   }
 
-  #start(namespace: string): void {
-    if (this.#chasing.has(namespace)) return;
-    this.#chasing.add(namespace);
-    void this.#follow(namespace);
+  async #isOpenElsewhere(namespace: string): Promise<boolean> {
+    const others = [...this.#round].filter((other) => other !== namespace && other !== SYSTEM_NAMESPACE);
+    const proven = others.filter((other) => this.#states.get(other)?.state === 'proven');
+    const own = namespace !== SYSTEM_NAMESPACE && this.#targets.has(SYSTEM_NAMESPACE) ? [SYSTEM_NAMESPACE] : [];
+    const asked = [...own, ...(proven.length > 0 ? proven : others).slice(0, SURVEYED)];
+    const verdicts = await Promise.all(asked.map((other) => this.#ask(other)));
+    return verdicts.length > 0 && verdicts.every((verdict) => verdict?.kind === 'unproven');
   }
 
-  /** Never rejects. */
-  async #follow(namespace: string): Promise<void> {
-    try {
-      await this.#chase(namespace);
-    } catch (error) {
-      if (!this.#signal.aborted) this.#fail(namespace, String(error));
-    } finally {
-      this.#chasing.delete(namespace);
-      if (!this.#signal.aborted && this.#states.get(namespace)?.state === 'pending') this.#start(namespace);
-    }
+  async #look(namespace: string, elapsedMs: () => number): Promise<'proven' | 'over' | 'again'> {
+    if (!this.#targets.has(namespace)) return 'over';
+    const before = this.#states.get(namespace)?.state;
+    const verdict = await this.#ask(namespace);
+    if (verdict?.kind === 'proven') return 'proven';
+    if (verdict !== undefined) this.#miss(namespace, verdict, elapsedMs() > this.#options.patienceMs);
+    if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#survey(namespace);
+    return verdict === undefined || this.#isScout(namespace) ? 'again' : 'over';
   }
 
-  async #chase(namespace: string): Promise<void> {
-    const { clock, patienceMs } = this.#options;
-    let began = clock.monotonicMs();
-    let fingerprint: string | undefined;
-    for (let wait = FIRST_RETRY_MS; !this.#signal.aborted; wait = Math.min(MAX_RETRY_MS, wait * 2)) {
-      const target = this.#targets.get(namespace);
-      if (target === undefined) return;
-      if (target.fingerprint !== fingerprint) began = clock.monotonicMs();
-      fingerprint = target.fingerprint;
-      const verdict = await this.#ask(namespace);
-      if (verdict?.kind === 'proven') return;
-      if (verdict !== undefined) this.#miss(namespace, verdict.message, clock.monotonicMs() - began > patienceMs);
-      await clock.sleep(wait, this.#signal);
-    }
+  /** In an outage all but a few are left alone until it is over. */
+  #isScout(namespace: string): boolean {
+    if (this.#outage === undefined || this.#scouts.has(namespace)) return true;
+    const isScout = this.#scouts.size < SCOUTS;
+    if (isScout) this.#scouts.add(namespace);
+    else this.#parked.add(namespace);
+    return isScout;
   }
 
   /** @returns undefined: what was asked for changed meanwhile */
@@ -199,22 +213,23 @@ export class CanaryProber {
 
   #prove(namespace: string, fingerprint: string): void {
     this.#visited(namespace);
+    this.#set(namespace, { fingerprint, state: 'proven', message: undefined });
     this.#setOutage(undefined);
-    this.#set(namespace, { fingerprint, state: 'proven', message: undefined, first: false });
   }
 
   #fail(namespace: string, message: string): void {
-    this.#miss(namespace, message, true);
+    this.#miss(namespace, { kind: 'unproven', message }, true);
   }
 
   /** One that failed stays so until it is proven. */
-  #miss(namespace: string, message: string, isOver: boolean): void {
+  #miss(namespace: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, isOver: boolean): void {
     const target = this.#targets.get(namespace);
     const known = this.#states.get(namespace);
-    if (target === undefined) return;
-    const state = isOver || known?.state === 'failed' ? 'failed' : 'pending';
-    const text = `namespace ${namespace}: ${message}: ${target.hint ?? CAUSES}`;
-    this.#set(namespace, { fingerprint: target.fingerprint, state, message: text, first: known?.first ?? false });
+    if (target === undefined || (known?.state === 'failed' && verdict.kind === 'inconclusive')) return;
+    const overdue = verdict.kind === 'unproven' ? 'failed' : 'unanswered';
+    const state = known?.state === 'failed' ? 'failed' : isOver ? overdue : 'pending';
+    const cause = verdict.kind === 'unproven' ? `: ${target.hint ?? CAUSES}` : '';
+    this.#set(namespace, { fingerprint: target.fingerprint, state, message: `namespace ${namespace}: ${verdict.message}${cause}` });
   }
 
   #set(namespace: string, next: CanaryState): void {
@@ -226,6 +241,10 @@ export class CanaryProber {
   #setOutage(outage: string | undefined): void {
     if (this.#outage === outage) return;
     this.#outage = outage;
+    const parked = [...this.#parked];
+    this.#parked.clear();
+    this.#scouts.clear();
+    for (const namespace of parked) this.#chases.resume(namespace);
     this.#options.onChange();
   }
 }

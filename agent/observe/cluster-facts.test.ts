@@ -16,6 +16,7 @@ const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, strin
     agentVersion: '1',
     kubernetesVersion: 'v1.36.3',
     floor: true,
+    guardProblem: undefined,
     overflow: NOTHING,
     previous: { agentVersion: '1', kubernetesVersion: '', gatekeeper: { state: 'Ready' }, nodesByRegion: {}, conditions: [] },
     now: new Date(),

@@ -15,6 +15,8 @@ export interface ClusterFactsInput {
   readonly kubernetesVersion: string;
   /** Whether the cluster can have lock 1. */
   readonly floor: boolean;
+  /** What keeps the guard from being in place; undefined: nothing. */
+  readonly guardProblem: string | undefined;
   readonly overflow: Overflow;
   /** What somebody did within the last hour. */
   readonly tampering?: Tampering | undefined;
@@ -47,6 +49,15 @@ const floorCondition = ({ floor, overflow, view }: ClusterFactsInput): Omit<Cond
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
 
+/** Where there is no lock 1 there is no guard: one condition says so. */
+const guardCondition = ({ floor, guardProblem }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> | undefined => {
+  if (!floor) return undefined;
+  const type = CONDITIONS.guardReady;
+  return guardProblem === undefined
+    ? { type, status: 'True', reason: 'InPlace', message: '' }
+    : { type, status: 'False', reason: 'Missing', message: guardProblem.slice(0, 4_096) };
+};
+
 const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>
   tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
 
@@ -62,9 +73,8 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     kubernetesVersion: input.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion,
-    conditions: [floorCondition(input), tampered(input)].reduce<Condition[]>(
-      (conditions, condition) => setCondition(conditions, condition, input.now),
-      input.previous.conditions,
-    ),
+    conditions: [floorCondition(input), guardCondition(input), tampered(input)]
+      .filter((condition) => condition !== undefined)
+      .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
   };
 };

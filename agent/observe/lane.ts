@@ -9,13 +9,15 @@ export class Lane {
   }
 
   async run<T>(task: () => Promise<T>): Promise<T> {
-    while (this.#active >= this.#width) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#active += 1;
+    if (this.#active < this.#width) this.#active += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       return await task();
     } finally {
-      this.#active -= 1;
-      this.#waiting.shift()?.();
+      // The place is handed over, not given back: whoever comes before the next one runs would take it.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#active -= 1;
+      else next();
     }
   }
 }

@@ -8,6 +8,8 @@ import type { ProbeState } from './prober.ts';
 export interface LockFacts {
   readonly state: LockState;
   readonly message?: string;
+  /** Somebody else answers in the place of the lock: nothing is known against it, and nothing can be proven. */
+  readonly unanswered?: true;
 }
 
 export interface PolicyLocks {
@@ -76,8 +78,9 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
+/** The guard is not the lock: that it cannot be written is told of the cluster. */
 const isLockOne = (failure: WorkFailure): boolean =>
-  /^(FloorParameters|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\//.test(failure.key);
+  /^(FloorParameters|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\/(?!fso-guard-)/.test(failure.key);
 const isLockTwo = (failure: WorkFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
 const concerns = (failure: WorkFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
 
@@ -89,12 +92,26 @@ const floorFailure = (subject: Subject, input: LockInput): LockFacts | undefined
   return failure && { state: isAlert(failure) ? 'Degraded' : 'Pending', message: `${failure.key}: ${failure.error}` };
 };
 
+const factsOf = (namespace: string, { state, message }: ProbeState): LockFacts | undefined => {
+  const said = `namespace ${namespace}: ${message ?? 'not proven'}`;
+  switch (state) {
+    case 'proven':
+      return message === undefined ? ENFORCED : { state: 'Enforced', message: said };
+    case 'unanswered':
+      return { state: 'Pending', message: said, unanswered: true };
+    case 'failed':
+      return { state: 'Degraded', message: said };
+    case 'pending':
+      return undefined;
+  }
+};
+
 const namespaceLock = (namespace: string, subject: Subject, input: LockInput): LockFacts => {
   if (input.unapplied.has(namespace) && !input.indexed.has(namespace))
     return { state: 'Pending', message: `namespace ${namespace} is not labelled yet` };
   const probe = input.probe(namespace);
-  if (probe?.state === 'proven') return ENFORCED;
-  if (probe?.state === 'failed') return { state: 'Degraded', message: `namespace ${namespace}: ${probe.message ?? 'not proven'}` };
+  const facts = probe && factsOf(namespace, probe);
+  if (facts !== undefined) return facts;
   // Just started: what was proven before holds until this run's own proof says otherwise.
   const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
   if (wasProven && probe?.first !== false) return ENFORCED;
@@ -106,12 +123,12 @@ const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
   const failure = floorFailure(subject, input);
   if (failure !== undefined) return failure;
-  if (!input.floor.installed)
-    return { state: 'Pending', message: 'the policies of the floor, or those that guard it, are not in place yet' };
+  if (!input.floor.installed) return { state: 'Pending', message: 'the policies of the floor are not in place yet' };
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
   const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
-  if (unproven === undefined || input.floor.problem === undefined) return unproven ?? ENFORCED;
-  return { state: unproven.state, message: `${unproven.message ?? ''}; ${input.floor.problem}` };
+  if (unproven === undefined) return locks.find(({ message }) => message !== undefined) ?? ENFORCED;
+  if (input.floor.problem === undefined) return unproven;
+  return { ...unproven, message: `${unproven.message ?? ''}; ${input.floor.problem}` };
 };
 
 const bindingLock = (subject: Subject, input: LockInput, admission: LockFacts): LockFacts => {
@@ -119,22 +136,27 @@ const bindingLock = (subject: Subject, input: LockInput, admission: LockFacts): 
   return takesPart(subject, input, ['deny']) ? admission : NOT_APPLICABLE;
 };
 
-const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>): GatekeeperProblem | undefined => {
+interface LockTwoProblem extends GatekeeperProblem {
+  readonly unanswered?: true;
+}
+
+const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>): LockTwoProblem | undefined => {
   const canary = input.gatekeeper.canary(namespace);
   if (canary === undefined || canary.state === 'proven') return undefined;
   if (canary.state === 'failed') return { message: canary.message ?? `namespace ${namespace}: Gatekeeper does not answer`, isError: true };
-  return { message: canary.message ?? `namespace ${namespace}: whether Gatekeeper answers is not proven yet`, isError: false };
+  const message = canary.message ?? `namespace ${namespace}: whether Gatekeeper answers is not proven yet`;
+  return { message, isError: false, ...(canary.state === 'unanswered' && { unanswered: true }) };
 };
 
 /** The first of the worst. */
-const worst = (problems: readonly (GatekeeperProblem | undefined)[]): GatekeeperProblem | undefined =>
+const worst = (problems: readonly (LockTwoProblem | undefined)[]): LockTwoProblem | undefined =>
   problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
 
 const findUnproven = (
   constraints: readonly string[],
   namespaces: readonly string[],
   input: Pick<LockInput, 'gatekeeper'>,
-): GatekeeperProblem | undefined => {
+): LockTwoProblem | undefined => {
   const { gatekeeper } = input;
   if (gatekeeper.problem !== undefined) return gatekeeper.problem;
   const constraint = worst(constraints.map(gatekeeper.constraintProblem));
@@ -152,6 +174,7 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
   if (failure !== undefined) return { state: 'Degraded', message: `${failure.key}: ${failure.error}` };
   const unproven = findUnproven(constraints, outcome.namespaces, input);
   if (unproven === undefined) return ENFORCED;
+  if (unproven.unanswered === true) return { state: 'Degraded', message: unproven.message, unanswered: true };
   const isOverdue = input.unprovenMs(policy.key) >= input.gatekeeper.graceMs;
   if (unproven.isError || isOverdue) return { state: 'Degraded', message: unproven.message };
   // The constraint changed for the sake of others: its version before, which Gatekeeper still enforces, covers this policy too.

@@ -49,14 +49,30 @@ const governingVerdict = (input: StatusInput, regions: readonly string[], namesp
   const degraded = [admission, binding].find((lock) => lock.state === 'Degraded');
   if (degraded !== undefined) return { phase: 'Failed', reason: 'EnforcementFailed', message: degraded.message ?? 'lock 1 is not proven' };
   const open = [admission, binding, gatekeeper].find((lock) => !isSettled(lock));
-  if (open !== undefined) return { phase: 'Pending', reason: 'Proving', message: open.message ?? 'not proven yet' };
+  if (open !== undefined) return pending(open);
   if (![admission, gatekeeper].some(isHeld)) {
+    if (gatekeeper.unanswered === true) return pending(gatekeeper);
     return { phase: 'Failed', reason: 'NoLock', message: [admission.message, gatekeeper.message].filter(Boolean).join('; ') };
   }
   const text = `${input.policy.spec.enforcementAction}: pods of ${listText(namespaces)} may run in ${listText(regions)}`;
-  const weak = gatekeeper.state === 'Enforced' || gatekeeper.state === 'NotApplicable' ? '' : `; lock 1 only: ${gatekeeper.message ?? ''}`;
-  return { phase: 'Active', reason: 'Enforced', message: text + weak };
+  return { phase: 'Active', reason: 'Enforced', message: [text, ...notesOn(input.locks)].join('; ') };
 };
+
+/** What an auditor should know of a policy that is enforced. */
+const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
+  const isWeak = gatekeeper.state !== 'Enforced' && gatekeeper.state !== 'NotApplicable';
+  return [
+    ...(isHeld(admission) && admission.message !== undefined ? [admission.message] : []),
+    ...(isWeak ? [`lock 1 only: ${gatekeeper.message ?? ''}`] : []),
+  ];
+};
+
+/** That somebody else answers in the place of a lock is no failure of the policy, and no proof of it. */
+const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict => ({
+  phase: 'Pending',
+  reason: unanswered === true ? 'Unanswered' : 'Proving',
+  message,
+});
 
 const listText = (items: readonly string[]): string =>
   items.length <= 10 ? items.join(', ') : `${items.slice(0, 10).join(', ')} and ${items.length - 10} more`;
@@ -94,7 +110,7 @@ type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
   type,
   status: LOCK_CONDITION_STATUS[lock.state],
-  reason: lock.state,
+  reason: lock.unanswered === true ? 'Unanswered' : lock.state,
   message: (lock.message ?? (lock.state === 'Enforced' ? 'proven' : '')).slice(0, 32_768),
 });
 

@@ -15,13 +15,25 @@ export type ProbeAnswer =
  * proven: the lock does what it should. unproven: it does not (yet). inconclusive: something else answered first.
  */
 export type ProbeVerdict =
-  | { readonly kind: 'proven' }
+  | {
+      readonly kind: 'proven';
+      /** What could not be asked, and does not count against it. */
+      readonly note?: string;
+    }
   | { readonly kind: 'unproven'; readonly message: string }
-  | { readonly kind: 'inconclusive'; readonly message: string };
+  | {
+      readonly kind: 'inconclusive';
+      readonly message: string;
+      /** There was an answer, of a rule that has nothing to do with the locks: it may stand for ever. */
+      readonly foreign?: boolean;
+    };
+
+/** Of the pods and bindings that are asked for and never made. */
+const PROBE_NAME = 'fso-probe';
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
-const VAP_REFUSAL = /ValidatingAdmissionPolicy '([^']+)'/;
-const WEBHOOK_REFUSAL = /admission webhook "([^"]+)" denied/;
+/** The first of them in a text is who speaks: what follows is its own words. */
+const SPEAKER = /ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)" denied/;
 const GATEKEEPER_WEBHOOK = 'validation.gatekeeper.sh';
 /** Refusals by plugins that run after ValidatingAdmissionPolicy: it has let the pod pass. */
 const LATER_REFUSAL = /exceeded quota|must specify [a-z.,]* for|failed quota/;
@@ -29,6 +41,16 @@ const LATER_REFUSAL = /exceeded quota|must specify [a-z.,]* for|failed quota/;
 /** What the floor says while it enforces exactly these regions: the start of its message. */
 const expectedText = (namespace: string, action: { regions: readonly string[]; policies: readonly string[] }): string =>
   squeeze(violationMessage({ ...action, namespace, violation: '', fix: '' }).split(':')[0] ?? '');
+
+/** An API server cuts each warning to 256 characters where all of an answer together are longer than 4 KiB. */
+const CUT_WARNING = 240;
+
+const says = (warning: string, expected: string): boolean => {
+  const text = squeeze(warning);
+  if (text.includes(expected)) return true;
+  const start = text.indexOf(expected.slice(0, 'policy '.length));
+  return warning.length >= CUT_WARNING && warning.length <= 256 && start >= 0 && expected.startsWith(text.slice(start));
+};
 
 /** Lists may be joined with or without a space. */
 const squeeze = (text: string): string => text.replaceAll(', ', ',');
@@ -38,12 +60,32 @@ export interface FloorNames {
   isFloorPolicy(name: string): boolean;
 }
 
-const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(VAP_REFUSAL.exec(message)?.[1] ?? '');
+const speakerOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
+  const [, policy, webhook] = SPEAKER.exec(message) ?? [];
+  return { policy, webhook };
+};
 
-const notOurs = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => ({
-  kind: 'inconclusive',
-  message: answer.message.slice(0, 500),
-});
+const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(speakerOf(message).policy ?? '');
+
+/** Gatekeeper, and plugins that run after ValidatingAdmissionPolicy. Of any other webhook nobody knows whether it mutates, and was asked before. */
+const isAfterFloor = (message: string): boolean => {
+  const { policy, webhook } = speakerOf(message);
+  return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
+};
+
+/** Somebody else refused before it came to the locks. */
+const notOurs = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
+  const said = answer.message.slice(0, 500);
+  if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${said}` };
+  const { policy, webhook } = speakerOf(answer.message);
+  const webhookText = webhook === undefined ? 'another rule of the API server' : `webhook ${webhook}`;
+  const who = policy === undefined ? webhookText : `ValidatingAdmissionPolicy ${policy}`;
+  return {
+    kind: 'inconclusive',
+    foreign: true,
+    message: `${who} refuses the dry run of ${PROBE_NAME} before the locks are heard: ${said}`,
+  };
+};
 
 /**
  * A region that no node has. A pod that asks for none could be given an allowed one by a mutating policy before the locks
@@ -55,9 +97,7 @@ export const NO_REGION = 'fso-probe.invalid';
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
   if (answer.kind === 'unreachable') return notOurs(answer);
-  if (WEBHOOK_REFUSAL.test(answer.message) || LATER_REFUSAL.test(answer.message)) {
-    return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
-  }
+  if (isAfterFloor(answer.message)) return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
   if (!isOurs(answer.message, floor)) return notOurs(answer);
   const deny = governance.actions.deny;
   if (deny === undefined || squeeze(answer.message).includes(expectedText(governance.namespace, deny))) return PROVEN;
@@ -71,13 +111,10 @@ export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVer
   if (isOurs(answer.message, floor)) {
     return { kind: 'unproven', message: `a pod in an allowed region is refused: ${answer.message.slice(0, 500)}` };
   }
-  const webhook = WEBHOOK_REFUSAL.exec(answer.message)?.[1];
-  if (webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
+  if (speakerOf(answer.message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
     return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${answer.message.slice(0, 500)}` };
   }
-  // Another webhook, a quota: both run after ValidatingAdmissionPolicy, so lock 1 has let the pod pass.
-  if (webhook !== undefined || LATER_REFUSAL.test(answer.message)) return PROVEN;
-  return notOurs(answer);
+  return isAfterFloor(answer.message) ? PROVEN : notOurs(answer);
 };
 
 /**
@@ -89,7 +126,7 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
   if (answer.kind === 'unreachable') return notOurs(answer);
   if (warn === undefined && answer.kind === 'admitted') return PROVEN;
   const expected = warn && expectedText(governance.namespace, warn);
-  const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && squeeze(warning).includes(expected);
+  const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && says(warning, expected);
   if (answer.warnings?.some(isExpected) === true) return PROVEN;
   if (answer.kind === 'refused') return notOurs(answer);
   return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
@@ -99,9 +136,11 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
   if (answer.kind === 'unreachable') return notOurs(answer);
-  if (isRefusedByCanary(answer.message)) return PROVEN;
+  const { policy, webhook } = speakerOf(answer.message);
+  if (webhook === GATEKEEPER_WEBHOOK && isRefusedByCanary(answer.message)) return PROVEN;
   // What runs after the webhooks has refused it, or the call itself failed.
-  if (LATER_REFUSAL.test(answer.message)) return { kind: 'unproven', message: 'Gatekeeper let a pod pass that it must refuse' };
+  if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
+    return { kind: 'unproven', message: 'Gatekeeper let a pod pass that it must refuse' };
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
     return { kind: 'unproven', message: `Gatekeeper cannot be asked: ${answer.message.slice(0, 500)}` };
   }
@@ -117,16 +156,18 @@ export const judgeMustNotBind = (answer: ProbeAnswer, floor: FloorNames): ProbeV
   return notOurs(answer);
 };
 
-const PROBE_NAME = 'fso-probe';
-
 interface PodQuestion {
   readonly namespace: string;
   readonly region: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Asks for no resources: a LimitRange then gives the pod what it wants of it. A quota refuses such a pod, but only after both locks. */
+  readonly modest?: true;
 }
 
+const RESOURCES = { cpu: '1m', memory: '1Mi' };
+
 /** A pod that satisfies PodSecurity "restricted", so that only the locks have something to say. It is never created. */
-const probePod = ({ namespace, region, labels }: PodQuestion): KubeObject =>
+const probePod = ({ namespace, region, labels, modest }: PodQuestion): KubeObject =>
   ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -140,7 +181,7 @@ const probePod = ({ namespace, region, labels }: PodQuestion): KubeObject =>
           name: 'probe',
           image: 'registry.k8s.io/pause:3.10',
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          resources: { requests: { cpu: '1m', memory: '1Mi' }, limits: { cpu: '1m', memory: '1Mi' } },
+          ...(modest === true ? {} : { resources: { requests: RESOURCES, limits: RESOURCES } }),
         },
       ],
     },
@@ -155,7 +196,16 @@ const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };
 
+/** Refusals by LimitRanger, which runs before the locks. */
+const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request ratio per /;
+
 export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+  const answer = await askOnce(client, question, signal);
+  if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;
+  return askOnce(client, { ...question, modest: true }, signal);
+};
+
+const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   try {
     const path = `/api/v1/namespaces/${question.namespace}/pods`;
     const request = { method: 'POST', path, query: DRY_RUN, body: probePod(question), timeoutMs: 10_000 } as const;

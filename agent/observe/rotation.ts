@@ -13,14 +13,14 @@ const CANARY_EACH = 4;
  */
 export const rotate = async (
   clock: Clock,
-  { prober, canary }: { readonly prober: Pick<Prober, 'turn' | 'visited'>; readonly canary: Pick<CanaryProber, 'turn'> },
+  { prober, canary }: { readonly prober: Pick<Prober, 'probeNext' | 'visited'>; readonly canary: Pick<CanaryProber, 'probeNext'> },
   signal: AbortSignal,
 ): Promise<void> => {
   for (let tick = 1; !signal.aborted; tick += 1) {
     await clock.sleep(TICK_MS, signal).catch(() => undefined);
     if (signal.aborted) return;
-    const asked = tick % CANARY_EACH === 0 ? canary.turn() : undefined;
-    if (asked === undefined) prober.turn().catch(() => undefined);
+    const asked = tick % CANARY_EACH === 0 ? canary.probeNext() : undefined;
+    if (asked === undefined) prober.probeNext().catch(() => undefined);
     else prober.visited(asked);
   }
 };

@@ -19,6 +19,9 @@ describe('TamperLog', () => {
     expect(log.ofCluster(at(59))).toBe(LATER);
     expect(log.ofPolicy('team/c', at(1))).toBeUndefined();
     expect(log.endsInMs(at(59))).toBe(60_001);
+    log.add([], { ...LATER, message: 'none in particular' });
+    expect(log.ofPolicy('team/b', at(59))).toBe(LATER);
+    expect(log.ofCluster(at(59))?.message).toBe('none in particular');
     expect(log.ofPolicy('team/a', at(60))).toBeUndefined();
     expect(log.ofCluster(at(60))).toBeUndefined();
     expect(log.endsInMs(at(60))).toBeUndefined();
@@ -60,11 +63,11 @@ describe('traces', () => {
   const objectWith = (managedFields: KubeObject['metadata']['managedFields']): KubeObject => ({
     metadata: { name: 'x', ...(managedFields === undefined ? {} : { managedFields }) },
   });
-  const spec = { 'f:spec': {} };
+  const spec = { 'f:spec': { 'f:failurePolicy': {} } };
 
   it('name who wrote to the spec last, neither this system nor the status', () => {
     const live = objectWith([
-      { manager: 'fso-agent-floor', operation: 'Apply', time: '2026-01-03T10:50:00Z', fieldsV1: spec },
+      { manager: 'fso-agent-floor', operation: 'Apply', time: '2026-01-03T10:20:00Z', fieldsV1: { 'f:spec': { 'f:validations': {} } } },
       { manager: 'helm', operation: 'Update', time: '2026-01-03T10:30:00Z', fieldsV1: spec },
       { manager: 'kubectl-edit', operation: 'Update', time: '2026-01-03T10:40:00Z', fieldsV1: spec },
       { manager: 'gatekeeper', operation: 'Update', time: '2026-01-03T10:59:00Z', subresource: 'status', fieldsV1: spec },
@@ -72,6 +75,26 @@ describe('traces', () => {
     ]);
     expect(foreignManager(live)).toBe('kubectl-edit');
     expect(traceText(traceOf(live))).toBe('was changed by someone else (field manager kubectl-edit) and put back');
+  });
+
+  it('name nobody who only said the same once more, nor who did it before this system wrote last', () => {
+    const matching = { 'f:matchConstraints': { '.': {}, 'f:namespaceSelector': {} } };
+    const conditions = { 'f:matchConditions': { 'k:{"name":"ours"}': { '.': {}, 'f:name': {} } } };
+    const ours = { 'f:spec': { 'f:failurePolicy': {}, 'f:matchConstraints': { 'f:namespaceSelector': {} }, ...conditions } };
+    const added = { 'f:matchConditions': { 'k:{"name":"never"}': { '.': {}, 'f:name': {} } } };
+    const by = (fields: object, time: string): string | undefined =>
+      foreignManager(
+        objectWith([
+          { manager: 'fso-agent-floor', operation: 'Apply', time: '2026-01-03T10:30:00Z', fieldsV1: ours },
+          { manager: 'argocd', operation: 'Apply', time, fieldsV1: { 'f:spec': fields } },
+        ]),
+      );
+    const later = '2026-01-03T10:30:00Z';
+    expect(by({ 'f:failurePolicy': {}, ...matching, ...conditions }, later)).toBeUndefined();
+    expect(by({ ...matching, ...conditions, ...added }, later)).toBe('argocd');
+    expect(by({ 'f:auditAnnotations': {} }, later)).toBe('argocd');
+    expect(by({ 'f:failurePolicy': { 'f:below': {} } }, later)).toBe('argocd');
+    expect(by(added, '2026-01-03T10:29:59Z')).toBeUndefined();
   });
 
   it('say what happened where no name is left', () => {

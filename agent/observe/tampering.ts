@@ -18,6 +18,7 @@ export class TamperLog {
   readonly #byPolicy = new Map<string, Tampering>();
   #latest: Tampering | undefined;
 
+  /** @param policies whose conditions tell of it; that of the cluster does always */
   add(policies: Iterable<string>, tampering: Tampering): void {
     for (const policy of policies) this.#note(policy, tampering);
     if (isLater(tampering, this.#latest)) this.#latest = tampering;
@@ -98,21 +99,42 @@ export const traceText = ({ what, by }: Trace): string =>
 const OWN_MANAGERS: ReadonlySet<string> = new Set(['fso-agent', ...Object.values(FIELD_MANAGERS)]);
 
 type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
+/** Fields by name; nothing below one: it is owned as a whole. */
+interface FieldTree {
+  readonly [field: string]: FieldTree;
+}
 
 /** The status is no part of what this system wants of an object. */
-const isForeignSpec = ({ manager = '', subresource, fieldsV1 }: FieldsEntry): boolean =>
-  subresource === undefined && !OWN_MANAGERS.has(manager) && Object.hasOwn(fieldsV1 ?? {}, 'f:spec');
+const specOf = ({ subresource, fieldsV1 }: FieldsEntry): FieldTree | undefined =>
+  subresource === undefined ? (fieldsV1 as FieldTree | undefined)?.['f:spec'] : undefined;
+
+/** Whether a manager has a field that none of the others has. `.` stands for the item itself, which an apply does not claim. */
+const ownsMore = (fields: FieldTree, others: readonly FieldTree[]): boolean =>
+  Object.entries(fields).some(([field, below]) => {
+    if (field === '.') return false;
+    const same = others.flatMap((other) => (Object.hasOwn(other, field) ? (other[field] ?? []) : []));
+    return same.length === 0 || ownsMore(below, same);
+  });
+
+const latestOf = (entries: readonly FieldsEntry[]): FieldsEntry | undefined =>
+  entries.reduce<FieldsEntry | undefined>((last, entry) => ((entry.time ?? '') >= (last?.time ?? '') ? entry : last), undefined);
 
 /**
- * The field manager that last wrote to the spec of an object, this system's own left out. Who only takes fields away
- * leaves no name.
+ * The field manager that changed the spec of an object since this system wrote it. To change a value is to take its ownership, to add one is to
+ * own it alone; who only said the same once more owns it together with this system, and stays an owner for ever. Who takes fields away leaves
+ * no name.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
-export const foreignManager = ({ metadata }: KubeObject): string | undefined =>
-  (metadata.managedFields ?? [])
-    .filter(isForeignSpec)
-    .reduce<FieldsEntry | undefined>((last, entry) => ((entry.time ?? '') >= (last?.time ?? '') ? entry : last), undefined)?.manager;
+export const foreignManager = ({ metadata }: KubeObject): string | undefined => {
+  const entries = (metadata.managedFields ?? []).filter((entry) => specOf(entry) !== undefined);
+  const [own, foreign] = [true, false].map((wanted) => entries.filter(({ manager = '' }) => OWN_MANAGERS.has(manager) === wanted));
+  const ours = (own ?? []).flatMap((entry) => specOf(entry) ?? []);
+  const writtenAt = latestOf(own ?? [])?.time ?? '';
+  // Times are whole seconds: in the same one, the other counts as later.
+  const changed = (foreign ?? []).filter((entry) => (entry.time ?? '') >= writtenAt && ownsMore(specOf(entry) ?? {}, ours));
+  return latestOf(changed)?.manager;
+};
 
 /** What became of an object that was as it should be: as it is now, or gone. */
 export const traceOf = (live: KubeObject | undefined): Trace => {

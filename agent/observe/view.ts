@@ -20,28 +20,14 @@ import {
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
+import { isSameNode, isSamePod, type Namespace, reduceNamespace, reduceNode, reducePod } from './reduce.ts';
 
-/** Keeps of a pod what the decision and the reports read: a cluster may have tens of thousands. */
-const reducePod = ({ metadata, spec, status }: Pod): Pod => {
-  const { name, namespace, uid, resourceVersion, creationTimestamp, ownerReferences } = metadata;
-  const { nodeName, nodeSelector, affinity } = spec;
-  const nodeAffinity = affinity?.nodeAffinity;
-  return definedOnly({
-    metadata: definedOnly({ name, namespace, uid, resourceVersion, creationTimestamp, ownerReferences }),
-    spec: definedOnly({ nodeName, nodeSelector, affinity: nodeAffinity && { nodeAffinity } }),
-    status: definedOnly({ phase: status?.phase }),
-  }) as Pod;
-};
-
-const definedOnly = <T extends object>(object: T): T =>
-  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-
-const reduceMeta = ({ metadata: { name, uid, resourceVersion, deletionTimestamp, labels, annotations } }: KubeObject): KubeObject => ({
-  metadata: definedOnly({ name, uid, resourceVersion, deletionTimestamp, labels, annotations }) as KubeObject['metadata'],
-});
-const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }: Node): Node => ({
-  metadata: definedOnly({ name, uid, resourceVersion, labels }) as Node['metadata'],
-});
+/** Leaves out updates that changed nothing of what was kept. */
+const whereChanged =
+  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
+  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
+    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
+  };
 
 export interface ViewHandlers {
   /** Something that enforcement depends on changed. */
@@ -53,7 +39,7 @@ export interface ViewHandlers {
 /** The live picture of the cluster that everything is planned from. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
-  readonly namespaces: Informer<KubeObject>;
+  readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<Node>;
   readonly pods: Informer<Pod>;
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
@@ -69,12 +55,12 @@ export class ClusterView {
   /** Policies from before their kind could no longer be read; undefined: it can. */
   #held: ReadonlyMap<ObjectKey, SovereignPolicy> | undefined;
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
-  readonly #namespaceInputs = new WeakMap<KubeObject, NamespaceInput>();
+  readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
   constructor(factory: InformerFactory, kinds: InjectionKinds) {
     const owned = { labelSelector: LABELS.component };
     this.policies = factory.informer(SOVEREIGN_POLICY_KIND);
-    this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceMeta });
+    this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceNamespace });
     this.nodes = factory.informer(NODE_KIND, { transform: reduceNode });
     this.pods = factory.informer(POD_KIND, { transform: reducePod });
     this.admissionPolicies = factory.informer(ADMISSION_POLICY_KIND, owned);
@@ -107,8 +93,8 @@ export class ClusterView {
     const enforced = [...this.#byKind.values()];
     const ends = [
       ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
-      this.nodes.onChange(onWorkload),
-      this.pods.onChange(onWorkload),
+      this.nodes.onChange(whereChanged(isSameNode, onWorkload)),
+      this.pods.onChange(whereChanged(isSamePod, onWorkload)),
     ];
     return () => {
       for (const end of ends) end();
@@ -192,9 +178,10 @@ export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   };
 };
 
-const toNamespaceInput = ({ metadata }: KubeObject): NamespaceInput => ({
+const toNamespaceInput = ({ metadata, held }: Namespace): NamespaceInput => ({
   name: metadata.name,
   terminating: metadata.deletionTimestamp !== undefined,
   labels: metadata.labels ?? {},
   annotations: metadata.annotations ?? {},
+  held,
 });

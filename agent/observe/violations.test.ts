@@ -65,4 +65,32 @@ describe('ViolationFinder', () => {
     const later = finder.find(input([stray], '2026-01-02T00:00:00.000Z')).get('default/p');
     expect(later?.samples[0]?.since).toBe('2026-01-01T00:00:00.000Z');
   });
+
+  it('takes up what an agent before it saw, once', () => {
+    const finder = new ViolationFinder();
+    const [stray, later] = [pod('stray'), pod('later')];
+    const restored = new Map([['default/p|stray', '2025-12-01T00:00:00.000Z']]);
+    const sinces = (pods: readonly Pod[], more: Partial<ViolationInput> = {}) =>
+      finder
+        .find({ ...input(pods), ...more })
+        .get('default/p')
+        ?.samples.map(({ since }) => since.slice(0, 10));
+    // Late, because it could not be read at once.
+    expect(sinces([stray])).toEqual(['2026-01-01']);
+    expect(sinces([later, stray], { restored })).toEqual(['2026-01-01', '2025-12-01']);
+    expect(finder.reported).toEqual(
+      new Map([
+        ['default/p|later', '2026-01-01T00:00:00.000Z'],
+        ['default/p|stray', '2025-12-01T00:00:00.000Z'],
+      ]),
+    );
+    expect(sinces([])).toEqual([]);
+    expect(sinces([stray])).toEqual(['2026-01-01']);
+  });
+
+  it('keeps no more times than it reports', () => {
+    const finder = new ViolationFinder();
+    finder.find(input(Array.from({ length: 50 }, (_, i) => pod(`p${i}`))));
+    expect(finder.reported.size).toBe(MAX_SAMPLES);
+  });
 });

@@ -4,6 +4,7 @@ import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
 import type { Governance } from '../enforce/types.ts';
 import type { Pod } from './kinds.ts';
+import type { Times } from './violation-times.ts';
 
 export const MAX_SAMPLES = 20;
 
@@ -26,6 +27,8 @@ export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
   podsIn(namespace: string): Iterable<Pod>;
   node(name: string): Node | undefined;
+  /** When violations were first seen by an agent before this one, see violation-times.ts. */
+  readonly restored?: Times;
   readonly now: Date;
 }
 
@@ -48,39 +51,48 @@ const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonl
 export class ViolationFinder {
   readonly #decisions = new WeakMap<Pod, { regions: string; finding: Finding | undefined }[]>();
   /** When a violation was first seen, by policy and pod. */
-  #since = new Map<string, string>();
+  #since: Times = new Map();
+  #reported: Times = new Map();
+
+  /** {@link Violation.since} of the samples that were found last. */
+  get reported(): Times {
+    return this.#reported;
+  }
 
   find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
-    const since = new Map<string, string>();
+    const round = { since: new Map<string, string>(), reported: new Map<string, string>() };
     const result = new Map<string, PolicyViolations>();
     for (const [policy, outcome] of input.governance.policies) {
       if (outcome.kind !== 'governing') continue;
-      result.set(policy, this.#findOf({ policy, regions: outcome.regions, namespaces: outcome.namespaces }, input, since));
+      result.set(policy, this.#findOf({ policy, regions: outcome.regions, namespaces: outcome.namespaces }, input, round));
     }
-    this.#since = since;
+    this.#since = round.since;
+    this.#reported = round.reported;
     return result;
   }
 
   #findOf(
     target: { policy: string; regions: readonly string[]; namespaces: readonly string[] },
     input: ViolationInput,
-    since: Map<string, string>,
+    round: { readonly since: Map<string, string>; readonly reported: Map<string, string> },
   ): PolicyViolations {
-    const found: Violation[] = [];
+    const found: { readonly id: string; readonly violation: Violation }[] = [];
     const cacheKey = target.regions.join(',');
     for (const namespace of target.namespaces) {
       for (const pod of input.podsIn(namespace)) {
         const finding = this.#judge(pod, target.regions, cacheKey, input);
         if (finding === undefined) continue;
         const id = `${target.policy}|${pod.metadata.uid ?? `${namespace}/${pod.metadata.name}`}`;
-        const first = this.#since.get(id) ?? input.now.toISOString();
-        since.set(id, first);
-        found.push({ kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since: first });
+        const since = earlier(this.#since.get(id), input.restored?.get(id)) ?? input.now.toISOString();
+        round.since.set(id, since);
+        found.push({ id, violation: { kind: 'Pod', namespace, name: pod.metadata.name, ...finding, since } });
       }
     }
     if (found.length === 0) return NONE;
-    found.sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
-    return { count: found.length, samples: found.slice(0, MAX_SAMPLES) };
+    found.sort(({ violation: a }, { violation: b }) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
+    const samples = found.slice(0, MAX_SAMPLES);
+    for (const { id, violation } of samples) round.reported.set(id, violation.since);
+    return { count: found.length, samples: samples.map(({ violation }) => violation) };
   }
 
   #judge(pod: Pod, regions: readonly string[], cacheKey: string, input: ViolationInput): Finding | undefined {
@@ -99,5 +111,8 @@ export class ViolationFinder {
 
 export const placementOf = (pod: Pod): PodPlacement =>
   pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };
+
+const earlier = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : a < b ? a : b;
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

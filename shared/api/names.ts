@@ -17,6 +17,8 @@ export const SYSTEM_NAMESPACE = 'fso-system';
 export const AGENT_LEASE = 'fso-agent';
 /** ConfigMap with what the agent accepted last, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_STATE = 'fso-agent-state';
+/** ConfigMap with the times since when the reported violations stand, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_VIOLATIONS = 'fso-agent-violations';
 
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
@@ -77,6 +79,8 @@ export const CONDITIONS = {
   ready: 'Ready',
   /** Lock 1: the floor of ValidatingAdmissionPolicies. */
   floorReady: 'FloorReady',
+  /** Of a cluster: what lets only the agent change what the locks stand on. */
+  guardReady: 'GuardReady',
   /** Lock 2: Gatekeeper's constraint, at its live generation on every pod of Gatekeeper. */
   gatekeeperReady: 'GatekeeperReady',
   /** Several policies leave no region for a namespace. */

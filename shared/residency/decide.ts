@@ -1,5 +1,5 @@
 import { REGION_LABEL } from '../api/index.ts';
-import { fixText, MAX_REGION_VALUES, MAX_TERMS, VIOLATIONS } from './messages.ts';
+import { fixText, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, VIOLATIONS } from './messages.ts';
 import type { PodPlacement } from './placement.ts';
 import { type RegionReach, regionReach } from './region-reach.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm, ResidencyDecision } from './types.ts';
@@ -14,7 +14,7 @@ const ADMITTED: ResidencyDecision = { admitted: true };
  * are none, or all allowed. Preferences, pod affinity, spread and tolerations never confine. Where the truth depends on
  * something else than the region label, the answer is the safe one (not admitted):
  * - `matchFields` and requirements on other labels are taken as always satisfiable, Gt and Lt as cutting nothing;
- * - an affinity beyond {@link MAX_TERMS} and {@link MAX_REGION_VALUES} is not judged at all;
+ * - an affinity beyond {@link MAX_TERMS}, {@link MAX_REQUIREMENTS} and {@link MAX_REGION_VALUES} is not judged at all;
  * - an empty list of terms, which the API server refuses, counts as no affinity at all.
  *
  * A pod of a DaemonSet, pinned by its controller to one node by name, is admitted: the bind gate decides on the node's region.
@@ -39,9 +39,10 @@ const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => (
 });
 
 const isTooLarge = (terms: readonly (NodeSelectorTerm | null)[]): boolean => {
-  const onRegion = terms.flatMap((term) => partsOf(term).matchExpressions).filter(({ key }) => key === REGION_LABEL);
+  const requirements = terms.flatMap((term) => partsOf(term).matchExpressions);
+  const onRegion = requirements.filter(({ key }) => key === REGION_LABEL);
   const values = onRegion.reduce((sum, requirement) => sum + 1 + (requirement.values ?? []).length, 0);
-  return terms.length > MAX_TERMS || values > MAX_REGION_VALUES;
+  return terms.length > MAX_TERMS || requirements.length > MAX_REQUIREMENTS || values > MAX_REGION_VALUES;
 };
 
 const nodeSelectorRegion = (pod: PodPlacement): string | undefined => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { fixText, VIOLATIONS, violationMessage } from './messages.ts';
+import { fixText, MAX_LISTED, MORE, VIOLATIONS, violationMessage } from './messages.ts';
 
 it('says which policies, what is wrong, and how to mend it, in one sentence', () => {
   const regions = ['eu-west-1', 'eu-central-1'];
@@ -15,4 +15,14 @@ it('says which policies, what is wrong, and how to mend it, in one sentence', ()
       'fix: set spec.nodeSelector["topology.kubernetes.io/region"] to one of eu-central-1, eu-west-1',
   );
   expect(violationMessage({ ...message, policies: ['b/b', 'a/a'], regions: [] })).toContain('policy a/a, b/b allows regions (none) in');
+});
+
+it('ends a list that would not fit into a message of an admission policy', () => {
+  const regions = Array.from({ length: 100 }, (_, index) => `region-${index}`.padEnd(63, 'x'));
+  const policies = Array.from({ length: 100 }, (_, index) => `team/policy-${index}`.padEnd(300, 'x'));
+  const text = violationMessage({ policies, regions, namespace: 'n'.repeat(63), violation: VIOLATIONS.unconfined, fix: fixText(regions) });
+  expect(text.length).toBeLessThan(5 * 1024);
+  const sorted = regions.toSorted((a, b) => (a < b ? -1 : 1)).join(', ');
+  expect(text).toContain(`${sorted.slice(0, MAX_LISTED)}${MORE} in namespace`);
+  expect(text.split(MORE)).toHaveLength(4);
 });

@@ -1,11 +1,12 @@
 import { REGION_LABEL } from '../api/index.ts';
 
 /**
- * Largest required node affinity that is judged: its terms, and what all of them say of the region (one for each requirement
- * and one for each of its values). What it costs to judge grows with the square, and Kubernetes' cost limit does not count
+ * Largest required node affinity that is judged: its terms, their requirements on any label, and what all of them say of the region (one
+ * for each requirement and one for each of its values). What it costs to judge grows with the square, and Kubernetes' cost limit does not count
  * that: without a bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
  */
 export const MAX_TERMS = 100;
+export const MAX_REQUIREMENTS = 1000;
 export const MAX_REGION_VALUES = 500;
 
 /** What is wrong with a Binding; the same texts in CEL and Rego. Asked in this order. */
@@ -26,7 +27,7 @@ export const BINDING_FIX = 'bind the pod through the scheduler to a node of an a
  */
 export const VIOLATIONS = {
   nodeName: 'spec.nodeName bypasses the scheduler',
-  tooLarge: `the required node affinity is too large to be judged (over ${MAX_TERMS} terms or ${MAX_REGION_VALUES} regions)`,
+  tooLarge: `the required node affinity is too large to be judged (over ${MAX_TERMS} terms, ${MAX_REQUIREMENTS} requirements or ${MAX_REGION_VALUES} regions)`,
   unconfined: 'nothing in the pod confines it to a region',
   region: (where: string, region: string): string => `${where} allows region "${region}"`,
   absent: (where: string): string => `${where} allows nodes without a region`,
@@ -34,7 +35,17 @@ export const VIOLATIONS = {
   byName: (where: string): string => `${where} selects a node by name, not by region`,
 } as const;
 
-const listed = (values: readonly string[]): string => values.toSorted((a, b) => (a < b ? -1 : 1)).join(', ');
+/**
+ * Longest list in a sentence, in characters. A message of an admission policy has 5 KiB and names up to three lists: beyond
+ * that the API server says none of it, and the agent, which proves lock 1 by what it says, would learn nothing.
+ */
+export const MAX_LISTED = 1300;
+export const MORE = ' and more';
+
+const listed = (values: readonly string[]): string => {
+  const text = values.toSorted((a, b) => (a < b ? -1 : 1)).join(', ');
+  return text.length > MAX_LISTED ? `${text.slice(0, MAX_LISTED)}${MORE}` : text;
+};
 
 /** What a nodeSelector alone does not mend. */
 const FIRST_STEP: Readonly<Record<string, string>> = {

@@ -20,6 +20,8 @@ export const affinity = (...nodeSelectorTerms: NodeSelectorTerm[]): PlacementSpe
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
 });
 
+const repeated = (count: number, requirement: NodeSelectorRequirement): NodeSelectorRequirement[] =>
+  Array.from({ length: count }, () => requirement);
 const term = (...matchExpressions: NodeSelectorRequirement[]): NodeSelectorTerm => ({ matchExpressions });
 const required = (...expressions: NodeSelectorRequirement[]): PlacementSpec => affinity(term(...expressions));
 const selector = (region: string): PlacementSpec => ({ nodeSelector: { [REGION_LABEL]: region } });
@@ -92,6 +94,8 @@ export const CASES: readonly DecisionCase[] = [
   },
   { name: 'a term too many', pod: affinity(...Array.from({ length: 101 }, () => term(on('In', 'eu-west-1')))), admitted: false },
   { name: 'regions too many to judge', pod: required(on('In', ...Array.from({ length: 500 }, (_, i) => `r-${i}`))), admitted: false },
+  { name: 'as many requirements as are judged', pod: required(...repeated(999, other), on('In', 'eu-west-1')), admitted: true },
+  { name: 'a requirement too many', pod: required(...repeated(1000, other), on('In', 'eu-west-1')), admitted: false },
   { name: 'nodeName', pod: { nodeName: 'us-east-1-a' }, admitted: false },
   { name: 'nodeName beside an allowed nodeSelector', pod: { nodeName: 'eu-west-1-a', ...selector('eu-west-1') }, admitted: false },
 ];

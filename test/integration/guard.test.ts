@@ -35,6 +35,7 @@ import {
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
+import { celString } from '../../agent/enforce/guard-cel.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
 
@@ -78,7 +79,7 @@ describe('guard', () => {
     client.raw({ method, path, body, ...(method === 'PATCH' ? { contentType: 'application/merge-patch+json' } : {}) }, signal);
   const patch = (kind: KindDescriptor, ref: { namespace?: string; name: string }, body: unknown): Promise<string> =>
     answer(admin.mergePatch(kind, ref, body, signal));
-  const labelled = (labels: Record<string, string | null>): object => ({ metadata: { labels } });
+  const labelled = (labels: Record<string, string | null>) => ({ metadata: { labels } });
   const policyOf = (namespace: string, name: string, labels: Record<string, string> = {}): SovereignPolicy =>
     ({
       apiVersion: API_VERSION,
@@ -107,7 +108,7 @@ describe('guard', () => {
     await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 30_000);
     const probe = { metadata: { name: 'guard-probe', labels: { [LABELS.policyName]: 'x' } } };
     await eventually(async () => (await answer(admin.create(NAMESPACE_KIND, probe, { dryRun: true }, signal))).includes('fso-guard'));
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close()));
     await world.close();
@@ -265,6 +266,17 @@ describe('guard', () => {
       expect(await answer(gatekeeper.mergePatch(POD_STATUS_KIND, ref, labelled({ note: 'x' }), signal))).toBe('');
       const cleaner = await as('system:serviceaccount:kube-system:generic-garbage-collector');
       expect(await answer(cleaner.delete(POD_STATUS_KIND, ref, signal))).toBe('');
+      const labels = { 'internal.gatekeeper.sh/constraint-kind': 'K8sOther' };
+      const other = { name: 'of-somebody', namespace: ref.namespace };
+      await admin.create(POD_STATUS_KIND, { metadata: { ...other, labels } }, {}, signal);
+      expect(await patch(POD_STATUS_KIND, other, labelled({ note: 'x' }))).toBe('');
+      for (const ours of [
+        { 'internal.gatekeeper.sh/constraint-kind': GEO_RESIDENCY_KIND.kind },
+        { 'internal.gatekeeper.sh/constrainttemplate-name': template.name },
+      ]) {
+        expect(await patch(POD_STATUS_KIND, other, labelled(ours))).toContain(EVIDENCE);
+      }
+      expect(await answer(admin.delete(POD_STATUS_KIND, other, signal))).toBe('');
       await cluster.restartGatekeeper();
       await eventually(() => admin.get(POD_STATUS_KIND, ref, signal), 60_000);
     });
@@ -326,6 +338,46 @@ describe('guard', () => {
       const other = { metadata: { namespace, name: namespace === 'default' ? 'fso-agent-state' : 'notes' } };
       await admin.create(CONFIG_MAP_KIND, other, {}, signal);
     }
+  });
+
+  it('says names of users so that they stay names, whatever stands in them', async () => {
+    const names = [
+      'plain',
+      "o'brien",
+      'x" || true || "',
+      String.raw`CORP\admin`,
+      String.raw`a\"`,
+      'two\nlines\t',
+      'ü 漢 😀 \u2028',
+      '%s{}$(x)',
+      '',
+    ];
+    const equals = names.map((name, index) => `object.data.n${index} == ${celString(name)}`).join(' && ');
+    const literals = {
+      metadata: { name: 'literals' },
+      spec: {
+        matchConstraints: { resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['CREATE'] }] },
+        validations: [{ expression: `!object.metadata.name.startsWith('literals') || (${equals})`, message: 'read otherwise' }],
+      },
+    };
+    await admin.create(ADMISSION_POLICY_KIND, literals, {}, signal);
+    const binding = { metadata: literals.metadata, spec: { policyName: 'literals', validationActions: ['Deny'] } };
+    await admin.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, signal);
+    const send = (data: Record<string, string>): Promise<string> =>
+      answer(
+        admin.create(
+          CONFIG_MAP_KIND,
+          { metadata: { namespace: 'default', name: 'literals' }, data } as KubeObject,
+          { dryRun: true },
+          signal,
+        ),
+      );
+    const data = Object.fromEntries(names.map((name, index) => [`n${index}`, name]));
+    await eventually(async () => (await send({ ...data, n0: 'other' })).includes('read otherwise'));
+    expect(await send(data)).toBe('');
+    for (const key of Object.keys(data)) expect(await send({ ...data, [key]: `${data[key]}.` }), key).toContain('read otherwise');
+    await admin.delete(ADMISSION_POLICY_BINDING_KIND, literals.metadata, signal);
+    await admin.delete(ADMISSION_POLICY_KIND, literals.metadata, signal);
   });
 
   describe('on nodes', () => {
@@ -401,9 +453,10 @@ describe('guard', () => {
     });
 
     it('shows in the conditions of the policies and of the cluster, and in the metrics', async () => {
-      const condition = await eventually(async () =>
-        (await world.policy('finance-eu'))?.status?.conditions?.find(({ type }) => type === CONDITIONS.tampered),
-      );
+      const condition = await eventually(async () => {
+        const found = (await world.policy('finance-eu'))?.status?.conditions?.find(({ type }) => type === CONDITIONS.tampered);
+        return found?.message === clusterCondition()?.message && found;
+      });
       expect(condition).toMatchObject({ status: 'True', observedGeneration: 1 });
       expect(condition.message).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+Z: ValidatingAdmissionPolicyBinding\/fso-\S+ was deleted/);
       expect(clusterCondition()).toMatchObject({ status: 'True', message: condition.message });
@@ -438,6 +491,30 @@ describe('guard', () => {
       await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven, 30_000);
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
       expect(clusterCondition()?.message).toContain(name);
+    });
+
+    it('is left alone by a replica with other settings until it leads, and written anew then: neither is tampering', async () => {
+      const ref = { name: 'fso-guard-nodes' };
+      const before = (await admin.get(ADMISSION_POLICY_KIND, ref, signal)) ?? expect.fail();
+      const { apiVersion, kind, spec } = before;
+      const { name, labels } = before.metadata;
+      // Somebody's tool applies what is there already, and owns it together with the agent from then on.
+      const copy = { apiVersion, kind, metadata: { name, labels }, spec } as typeof before;
+      await admin.apply(ADMISSION_POLICY_KIND, copy, { fieldManager: 'argocd' }, signal);
+      events.length = 0;
+      const kubeconfig = join(folder, 'agent.kubeconfig');
+      const other = await world.startAgent('other-settings', { kubeconfig, trustedNodeLabelers: ['cloud'] });
+      other.observatory.onEvent((event) => events.push(event));
+      await eventually(async () => (await fetch(`${other.url}/readyz`)).ok, 30_000);
+      expect((await admin.get(ADMISSION_POLICY_KIND, ref, signal))?.metadata.generation).toBe(before.metadata.generation);
+      await world.stopAgent(agent);
+      agent = other;
+      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven, 30_000);
+      await eventually(async () => {
+        const written = await admin.get(ADMISSION_POLICY_KIND, ref, signal);
+        return written !== undefined && !JSON.stringify(written.spec).includes('node-team');
+      });
+      expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
     });
 
     it('lets an agent under another name take over, and the one before no more', async () => {

@@ -218,7 +218,10 @@ describe('whether lock 2 holds', () => {
     const { message } = await reaches('first', 'Degraded');
     expect(message).toContain('take the label admission.gatekeeper.sh/ignore off the namespace');
     expect((await gatekeeperOf('second'))?.state).toBe('Enforced');
-    expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining('namespace first') });
+    await eventually(() => {
+      const { state, message: reason } = reported();
+      return state === 'NotReady' && reason?.includes('namespace first');
+    });
     await label(null);
     await reaches('first', 'Enforced');
     await patch(webhooks);

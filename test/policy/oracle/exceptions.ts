@@ -1,6 +1,7 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import {
   MAX_REGION_VALUES,
+  MAX_REQUIREMENTS,
   MAX_TERMS,
   type NodeSelectorRequirement,
   type NodeSelectorTerm,
@@ -78,8 +79,9 @@ const wellFormed = (requirement: NodeSelectorRequirement): NodeSelectorRequireme
 
 const isTooLarge = (pod: PlacementSpec): boolean => {
   const terms = termsOf(pod) ?? [];
-  const requirements = terms.flatMap((term) => term?.matchExpressions ?? []).filter(onRegion);
-  return terms.length > MAX_TERMS || requirements.flatMap(({ values = [] }) => ['operator', ...values]).length > MAX_REGION_VALUES;
+  const requirements = terms.flatMap((term) => term?.matchExpressions ?? []);
+  const regions = requirements.filter(onRegion).flatMap(({ values = [] }) => ['operator', ...values]);
+  return terms.length > MAX_TERMS || requirements.length > MAX_REQUIREMENTS || regions.length > MAX_REGION_VALUES;
 };
 
 const forgetEmptyList = (pod: PlacementSpec): PlacementSpec => (termsOf(pod)?.length === 0 ? withoutAffinity(pod) : pod);

@@ -1,6 +1,7 @@
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
 import {
   MAX_REGION_VALUES,
+  MAX_REQUIREMENTS,
   MAX_TERMS,
   type NodeSelectorRequirement,
   type NodeSelectorTerm,
@@ -99,6 +100,12 @@ const oneIn = <T>(count: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | u
 const pick = <K extends string, V>(name: K, value: V | undefined): { [name in K]?: V } =>
   value === undefined ? {} : ({ [name]: value } as { [name in K]?: V });
 
+/** About as many requirements as the decision judges at most. */
+const crowded: fc.Arbitrary<NodeSelectorTerm[]> = fc.tuple(region, fc.constantFrom(-1, 0, 1)).map(([value, more]) => {
+  const others = Array.from({ length: MAX_REQUIREMENTS - 1 + more }, () => requirement('disk', 'Exists', []));
+  return [{ matchExpressions: [...others, requirement(REGION_LABEL, 'In', [value])] }];
+});
+
 /** About as large as the decision judges at most: in terms, and in what they say of the region. */
 const oversized: fc.Arbitrary<NodeSelectorTerm[]> = fc
   .tuple(region, fc.constantFrom(MAX_TERMS - 1, MAX_TERMS, MAX_TERMS + 1), fc.constantFrom(1, 1, 5, 6))
@@ -113,7 +120,7 @@ const placement = (expression: fc.Arbitrary<NodeSelectorRequirement>, minTerms: 
   const terms = fc.oneof(
     { weight: 100, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 3 }) },
     { weight: 5, arbitrary: fc.array(term, { minLength: minTerms, maxLength: 12 }) },
-    { weight: 1, arbitrary: oversized },
+    { weight: 1, arbitrary: fc.oneof({ weight: 3, arbitrary: oversized }, { weight: 1, arbitrary: crowded }) },
   );
   const required = fc.option(terms, { nil: undefined, freq: 8 });
   return fc

@@ -1,0 +1,24 @@
+import { ADMISSION_POLICY_KIND } from '@fso/shared/kube';
+import { expect, it } from 'vitest';
+import type { Action } from '../enforce/types.ts';
+import { FloorPace } from './floor-pace.ts';
+
+const common = { kind: ADMISSION_POLICY_KIND, reason: 'Leave', policies: [] };
+const gone: Action = { ...common, type: 'delete', key: 'ValidatingAdmissionPolicy/fso-floor-old', ref: { name: 'fso-floor-old' } };
+const wanted: Action = {
+  ...common,
+  type: 'apply',
+  key: 'ValidatingAdmissionPolicy/fso-floor-new',
+  body: { metadata: { name: 'fso-floor-new' } },
+  fieldManager: 'test',
+};
+
+it('lets the old go only after the new was there for a while, without a break', () => {
+  const pace = new FloorPace();
+  expect(pace.due({ floor: [wanted] }, 0)).toEqual({ actions: [wanted], waitMs: undefined });
+  expect(pace.due({ floor: [gone] }, 1_000)).toEqual({ actions: [], waitMs: 5_000 });
+  expect(pace.due({ floor: [gone] }, 4_000)).toEqual({ actions: [], waitMs: 2_000 });
+  expect(pace.due({ floor: [wanted, gone] }, 5_000)).toEqual({ actions: [wanted], waitMs: undefined });
+  expect(pace.due({ floor: [gone] }, 6_000)).toEqual({ actions: [], waitMs: 5_000 });
+  expect(pace.due({ floor: [gone] }, 11_000)).toEqual({ actions: [gone], waitMs: undefined });
+});

@@ -1,0 +1,172 @@
+import { LABELS } from '@fso/shared/api';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AdmissionObject } from './admission-policies.ts';
+import { isPlain } from './compare.ts';
+import { planFloor } from './floor.ts';
+import { planGuard } from './guard.ts';
+import { injectionKinds, planInjection } from './injection.ts';
+import type { Action } from './types.ts';
+
+interface Observed {
+  readonly policies: readonly AdmissionObject[];
+  readonly bindings: readonly AdmissionObject[];
+}
+type Plan = (observed: Observed) => readonly Action[];
+type Fields = Readonly<Record<string, unknown>>;
+
+const TRUST = {
+  agent: 'system:serviceaccount:fso-system:fso-agent',
+  binders: ['system:kube-scheduler'],
+  nodeLabelers: ['cloud'],
+  gatekeeperNamespace: 'gatekeeper-system',
+};
+const KINDS = injectionKinds('v1');
+const PLANS: readonly (readonly [name: string, prefix: string, plan: Plan])[] = [
+  ['planGuard', 'fso-guard-', ({ policies, bindings }) => planGuard(policies, bindings, TRUST)],
+  ['planFloor', 'fso-floor-', ({ policies, bindings }) => planFloor(policies, bindings)],
+  ['planInjection', 'fso-placement-', (observed) => planInjection(KINDS, observed, true)],
+  ['planInjection where nobody wants it', 'fso-placement-', (observed) => planInjection(KINDS, observed, false)],
+];
+
+/** Lists that server-side apply merges; of all others the newer stands. */
+const MERGED: readonly string[] = ['variables', 'matchConditions', 'validationActions'];
+/** Objects of which the newer stands as a whole, beside selectors. */
+const ATOMIC: readonly string[] = ['paramKind', 'paramRef'];
+const identityOf = (item: unknown): unknown => (isPlain(item) ? item['name'] : item);
+
+const applied = (live: unknown, wanted: unknown, field = ''): unknown => {
+  if (Array.isArray(wanted)) {
+    const known = new Set(wanted.map(identityOf));
+    const others = MERGED.includes(field) && Array.isArray(live) ? live.filter((item) => !known.has(identityOf(item))) : [];
+    return [...wanted, ...others];
+  }
+  if (!isPlain(wanted) || field.endsWith('Selector') || ATOMIC.includes(field)) return wanted;
+  const before: Fields = isPlain(live) ? live : {};
+  return { ...before, ...Object.fromEntries(Object.entries(wanted).map(([key, value]) => [key, applied(before[key], value, key)])) };
+};
+
+const patched = (live: unknown, patch: unknown): unknown => {
+  if (!isPlain(patch)) return patch;
+  const before: Fields = isPlain(live) ? live : {};
+  const entries = Object.entries(patch).map(([key, value]) => [key, patched(before[key], value)] as const);
+  return Object.fromEntries([...Object.entries({ ...before, ...Object.fromEntries(entries) })].filter(([, value]) => value !== null));
+};
+
+const written = (objects: readonly AdmissionObject[], action: Action): readonly AdmissionObject[] => {
+  const name = action.type === 'apply' ? action.body.metadata.name : action.ref.name;
+  const others = objects.filter(({ metadata }) => metadata.name !== name);
+  if (action.type === 'delete') return others;
+  const live = objects.find(({ metadata }) => metadata.name === name);
+  const next = action.type === 'apply' ? applied(live, action.body) : patched(live, action.patch);
+  return [...others, next as AdmissionObject];
+};
+
+/** The cluster after the writes of a plan. */
+const outcomeOf = (observed: Observed, actions: readonly Action[]): Observed =>
+  actions.reduce<Observed>(({ policies, bindings }, action) => {
+    const isBinding = action.kind.kind.endsWith('Binding');
+    return {
+      policies: isBinding ? policies : written(policies, action),
+      bindings: isBinding ? written(bindings, action) : bindings,
+    };
+  }, observed);
+
+const CHANGES: readonly (readonly [field: string, value: unknown])[] = [
+  ['failurePolicy', 'Ignore'],
+  ['matchConditions', [{ name: 'never', expression: 'false' }]],
+  ['variables', [{ name: 'mine', expression: 'true' }]],
+  ['validations', []],
+  ['validationActions', ['Audit', 'Warn']],
+  ['policyName', 'other'],
+  ['paramRef', { name: 'other', parameterNotFoundAction: 'Allow' }],
+  ['paramKind', { apiVersion: 'v1', kind: 'ConfigMap' }],
+  ['matchResources', { namespaceSelector: { matchLabels: { a: 'b' } } }],
+  ['auditAnnotations', [{ key: 'note', valueExpression: "'x'" }]],
+];
+/** What a kind has no field for, nobody can write. */
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  ValidatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'validations', 'paramKind', 'auditAnnotations'],
+  MutatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'paramKind'],
+  ValidatingAdmissionPolicyBinding: ['policyName', 'matchResources', 'validationActions', 'paramRef'],
+  MutatingAdmissionPolicyBinding: ['policyName', 'matchResources', 'paramRef'],
+};
+const change = fc.oneof(
+  fc.constant('keep' as const),
+  fc.constant('remove' as const),
+  fc.constant('unlabel' as const),
+  fc.subarray([...CHANGES], { minLength: 1 }),
+);
+
+const tampered = (
+  object: AdmissionObject,
+  what: 'keep' | 'remove' | 'unlabel' | (typeof CHANGES)[number][],
+): readonly AdmissionObject[] => {
+  if (what === 'keep') return [object];
+  if (what === 'remove') return [];
+  if (what === 'unlabel') return [{ ...object, metadata: { name: object.metadata.name } }];
+  const possible = what.filter(([field]) => FIELDS[object.kind ?? '']?.includes(field));
+  return [{ ...object, spec: { ...object.spec, ...Object.fromEntries(possible) } }];
+};
+
+const foreign = (prefix: string): readonly AdmissionObject[] => [
+  { metadata: { name: 'team-policy', labels: { [LABELS.component]: 'guard' } }, spec: {} },
+  { metadata: { name: `${prefix}of-somebody` }, spec: {} },
+];
+const leftOver = (prefix: string): AdmissionObject => ({
+  metadata: { name: prefix === 'fso-placement-' ? 'fso-placement-injection' : `${prefix}old`, labels: { [LABELS.component]: 'x' } },
+});
+
+describe.each(PLANS)('%s', (_, prefix, plan) => {
+  const whole = outcomeOf({ policies: [], bindings: [] }, plan({ policies: [], bindings: [] }));
+  const objects = whole.policies.length + whole.bindings.length;
+  /** What was done to each object, and whether something is left over from an older version. */
+  const history = fc.tuple(fc.array(change, { minLength: objects, maxLength: objects }), fc.boolean());
+  const clusterAfter = ([changes, old]: typeof history extends fc.Arbitrary<infer T> ? T : never): Observed => {
+    const extra = [...foreign(prefix), ...(old ? [leftOver(prefix)] : [])];
+    const draw = (all: readonly AdmissionObject[], from: number): readonly AdmissionObject[] => {
+      const present = all.flatMap((object, index) => tampered(object, changes[from + index] ?? 'keep'));
+      return [...present, ...extra.filter(({ metadata }) => !present.some((one) => one.metadata.name === metadata.name))];
+    };
+    return { policies: draw(whole.policies, 0), bindings: draw(whole.bindings, whole.policies.length) };
+  };
+
+  it('puts everything right, then clears away, and then has nothing to do', () => {
+    fc.assert(
+      fc.property(history, (drawn) => {
+        const start = clusterAfter(drawn);
+        const first = plan(start);
+        expect(new Set(first.map(({ type }) => type === 'delete')).size).toBeLessThan(2);
+        const second = plan(outcomeOf(start, first));
+        expect(second.every(({ type }) => type === 'delete')).toBe(true);
+        const end = outcomeOf(outcomeOf(start, first), second);
+        expect(plan(end)).toEqual([]);
+        for (const { metadata } of [...whole.policies, ...whole.bindings]) {
+          expect([...end.policies, ...end.bindings].some((object) => object.metadata.name === metadata.name)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('does not depend on the order in which things are listed', () => {
+    fc.assert(
+      fc.property(history, (drawn) => {
+        const start = clusterAfter(drawn);
+        const reversed = { policies: start.policies.toReversed(), bindings: start.bindings.toReversed() };
+        expect(new Set(plan(reversed).map((action) => JSON.stringify(action)))).toEqual(
+          new Set(plan(start).map((action) => JSON.stringify(action))),
+        );
+      }),
+    );
+  });
+
+  it('never touches what is not of this system, by name and by label', () => {
+    fc.assert(
+      fc.property(history, (drawn) => {
+        const start = clusterAfter(drawn);
+        const end = outcomeOf(outcomeOf(start, plan(start)), plan(outcomeOf(start, plan(start))));
+        expect([...end.policies, ...end.bindings]).toEqual(expect.arrayContaining([...foreign(prefix), ...foreign(prefix)]));
+      }),
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
+import { expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { sortedSet } from './compare.ts';
+import { desiredFloor } from './floor.ts';
+import { desiredGuard } from './guard.ts';
+import { injectionKinds, planInjection } from './injection.ts';
+import { TEMPLATE_NAME } from './template.ts';
+
+interface Rule {
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+const RULES = parseAllDocuments(readFileSync(new URL('../../deploy/agent/rbac.yaml', import.meta.url), 'utf8')).flatMap(
+  (document) => (document.toJS() as { rules?: readonly Rule[] }).rules ?? [],
+);
+
+/** Names that a verb on a resource is limited to; undefined: any. */
+const namesOf = (resource: string, verb: string): readonly string[] | undefined => {
+  const rules = RULES.filter(({ resources, verbs }) => resources.includes(resource) && verbs.includes(verb));
+  expect([resource, verb, rules.length]).toEqual([resource, verb, 1]);
+  return rules[0]?.resourceNames;
+};
+
+const namesIn = (objects: readonly { readonly metadata: { readonly name: string } }[]): string[] =>
+  sortedSet(objects.map(({ metadata }) => metadata.name));
+
+const GUARD = desiredGuard({
+  agent: 'system:serviceaccount:fso-system:fso-agent',
+  binders: [],
+  nodeLabelers: [],
+  gatekeeperNamespace: 'gatekeeper-system',
+});
+const LOCK_ONE = namesIn([...desiredFloor(), ...GUARD.policies, ...GUARD.bindings]);
+const INJECTION = namesIn(
+  planInjection(injectionKinds('v1'), { policies: [], bindings: [] }, true).flatMap((action) =>
+    action.type === 'apply' ? [action.body] : [],
+  ),
+);
+
+// RBAC knows no prefixes: what is not listed there cannot be installed, and what is listed too much can be taken over.
+it.each<[resource: string, names: readonly string[]]>([
+  ['validatingadmissionpolicies', LOCK_ONE],
+  ['validatingadmissionpolicybindings', LOCK_ONE],
+  ['mutatingadmissionpolicies', INJECTION],
+  ['mutatingadmissionpolicybindings', INJECTION],
+  ['constrainttemplates', [TEMPLATE_NAME]],
+  ['floorparameters', [NAMESPACES_PARAMETERS, NODES_PARAMETERS]],
+])('the rights on %s are those on the objects that the agent writes', (resource, names) => {
+  for (const verb of ['create', 'patch']) expect(sortedSet(namesOf(resource, verb) ?? [])).toEqual(names);
+});

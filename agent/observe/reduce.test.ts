@@ -1,0 +1,71 @@
+import type { KubeObject } from '@fso/shared/api';
+import { expect, it } from 'vitest';
+import type { Pod } from './kinds.ts';
+import { isSameNode, isSamePod, reduceNode, reducePod } from './reduce.ts';
+
+const REQUIRED = {
+  nodeSelectorTerms: [{ matchExpressions: [{ key: 'topology.kubernetes.io/region', operator: 'In', values: ['eu-west-1'] }] }],
+};
+const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'logs', uid: '2', controller: true };
+
+const podOf = (changes: { resourceVersion?: string; phase?: string; nodeName?: string } = {}): Pod =>
+  ({
+    metadata: {
+      name: 'pod',
+      namespace: 'finance',
+      uid: '1',
+      resourceVersion: changes.resourceVersion ?? '7',
+      labels: { app: 'web' },
+      annotations: { note: 'x'.repeat(10_000) },
+      ownerReferences: [owner],
+      managedFields: [{ manager: 'kubelet' }],
+    },
+    spec: {
+      nodeName: changes.nodeName ?? 'node-1',
+      nodeSelector: { disk: 'ssd' },
+      containers: [{ name: 'main', env: [] }],
+      affinity: {
+        nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: REQUIRED, preferredDuringSchedulingIgnoredDuringExecution: [] },
+        podAntiAffinity: {},
+      },
+    },
+    status: { phase: changes.phase ?? 'Running', conditions: [], containerStatuses: [] },
+  }) as unknown as Pod;
+
+const nodeOf = (region: string | undefined, resourceVersion = '7'): KubeObject =>
+  ({
+    metadata: {
+      name: 'node-1',
+      uid: '1',
+      resourceVersion,
+      labels: { 'kubernetes.io/hostname': 'node-1', ...(region === undefined ? {} : { 'topology.kubernetes.io/region': region }) },
+      annotations: { a: 'b' },
+      managedFields: [{ manager: 'kubelet' }],
+    },
+    status: { images: ['x'.repeat(10_000)] },
+  }) as KubeObject;
+
+it('keeps of a pod what decides where it may run, and of a node its region', () => {
+  expect(reducePod(podOf())).toEqual({
+    metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [owner] },
+    spec: {
+      nodeName: 'node-1',
+      nodeSelector: { disk: 'ssd' },
+      affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: REQUIRED } },
+    },
+    status: { phase: 'Running' },
+  });
+  expect(reduceNode(nodeOf('eu-west-1'))).toEqual({
+    metadata: { name: 'node-1', uid: '1', resourceVersion: '7', labels: { 'topology.kubernetes.io/region': 'eu-west-1' } },
+  });
+  expect(reduceNode(nodeOf(undefined))).toEqual({ metadata: { name: 'node-1', uid: '1', resourceVersion: '7' } });
+});
+
+it('takes an update that changes nothing of it for none', () => {
+  const pod = reducePod(podOf());
+  expect(isSamePod(pod, reducePod(podOf({ resourceVersion: '8' })))).toBe(true);
+  for (const change of [{ phase: 'Succeeded' }, { nodeName: 'node-2' }]) expect(isSamePod(pod, reducePod(podOf(change)))).toBe(false);
+  const node = reduceNode(nodeOf('eu-west-1'));
+  expect(isSameNode(node, reduceNode(nodeOf('eu-west-1', '8')))).toBe(true);
+  for (const region of ['us-east-1', undefined]) expect(isSameNode(node, reduceNode(nodeOf(region)))).toBe(false);
+});

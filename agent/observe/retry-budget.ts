@@ -1,0 +1,98 @@
+import type { Clock } from '@fso/shared/runtime';
+
+/** So many requests are there at once for what goes wrong here and there … */
+const BURST = 50;
+/** … and so many a second while much is wrong for long. */
+const PER_SECOND = 8;
+
+interface Waiter {
+  readonly attempt: number;
+  readonly cost: number;
+  readonly go: () => void;
+}
+
+/**
+ * What all proofs of a cluster together may cost that are asked for again: a token bucket, so that an outage is not made worse
+ * by those who look whether it is over. A proof gives back more than it took: once it is over, the rest follows at once.
+ */
+export class RetryBudget {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  #tokens = BURST;
+  #filledAt: number;
+  readonly #waiting = new Set<Waiter>();
+  #isPaying: boolean = false;
+
+  constructor(clock: Clock, signal: AbortSignal) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#filledAt = clock.monotonicMs();
+  }
+
+  /**
+   * Resolves when so many requests may be sent. Those who waited least often come first: a fresh change must not
+   * wait behind all that has been wrong for long. The last one may overdraw the budget.
+   */
+  async take(attempt: number, cost: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting.delete(waiter);
+        reject(signal.reason);
+      };
+      const go = (): void => {
+        signal.removeEventListener('abort', leave);
+        resolve();
+      };
+      const waiter: Waiter = { attempt, cost, go };
+      signal.addEventListener('abort', leave, { once: true });
+      this.#waiting.add(waiter);
+      this.#pay();
+    });
+  }
+
+  /** What was asked for again at this cost is proven. */
+  reward(cost: number): void {
+    this.#fill();
+    this.#tokens = Math.min(BURST, this.#tokens + 2 * cost);
+    this.#pay();
+  }
+
+  #fill(): void {
+    const now = this.#clock.monotonicMs();
+    this.#tokens = Math.min(BURST, this.#tokens + ((now - this.#filledAt) / 1000) * PER_SECOND);
+    this.#filledAt = now;
+  }
+
+  #pay(): void {
+    this.#fill();
+    while (this.#tokens > 0) {
+      const next = this.#first();
+      if (next === undefined) return;
+      this.#waiting.delete(next);
+      this.#tokens -= next.cost;
+      next.go();
+    }
+    if (this.#waiting.size > 0) this.#payLater();
+  }
+
+  #first(): Waiter | undefined {
+    let first: Waiter | undefined;
+    for (const waiter of this.#waiting) if (first === undefined || waiter.attempt < first.attempt) first = waiter;
+    return first;
+  }
+
+  #payLater(): void {
+    if (this.#isPaying) return;
+    this.#isPaying = true;
+    const ms = Math.ceil((1000 * (1 - this.#tokens)) / PER_SECOND);
+    this.#clock.sleep(ms, this.#signal).then(
+      () => {
+        this.#isPaying = false;
+        this.#pay();
+      },
+      // The agent stops; whoever waits has a signal of its own.
+      () => undefined,
+    );
+  }
+}

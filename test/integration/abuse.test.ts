@@ -1,0 +1,135 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
+import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
+const ROLE_BINDINGS: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
+const LIMIT_RANGES: KindDescriptor = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true };
+
+const policy = (namespace: string, name: string, spec: SovereignPolicySpecInput): SovereignPolicy =>
+  ({ apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: { namespace, name }, spec }) as SovereignPolicy;
+
+/** What people of one namespace, or of the cluster, can do to others with rights that they may well have. */
+describe('abuse of ordinary rights', () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let tenant: KubeClient;
+
+  const answer = async (request: Promise<unknown>): Promise<string> => {
+    try {
+      await request;
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const labelsOf = async (name: string): Promise<Record<string, string>> => (await world.namespace(name))?.metadata.labels ?? {};
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-abuse-'));
+    cluster = await startLocalCluster({ name: 'abuse', stateDir: folder, regions: ['eu-west-1'], gatekeeper: true }, signal);
+    world = new AgentWorld(cluster.kubeconfig, signal);
+    await world.startAgent('abuse');
+    tenant = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
+    for (const name of ['team', 'victim', 'crowd', 'ranged', 'disowned']) await world.makeNamespace(name);
+    const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
+    const metadata = { name: 'policies', namespace: 'team' };
+    const roleRef = { apiGroup: RBAC, kind: 'Role', name: 'policies' };
+    const subjects = [{ apiGroup: RBAC, kind: 'User', name: 'tenant' }];
+    await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
+    await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
+    await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
+  }, 120_000);
+
+  afterAll(async () => {
+    await tenant?.close();
+    await world?.close();
+    await cluster.stop();
+    stop.abort();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('lets who has rights on policies of one namespace govern that namespace only', async () => {
+    const create = (name: string, targetNamespace: string): Promise<string> =>
+      answer(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, { targetNamespace, allowedRegions: ['nowhere'] }), {}, signal));
+    for (const target of ['victim', 'kube-system', 'team*', '*'])
+      expect(await create('theirs', target), target).toContain('fso-guard-policies');
+    expect(await create('own', 'team')).toBe('');
+    const own = { namespace: 'team', name: 'own' };
+    const patch = (name: string, spec: object): Promise<string> =>
+      answer(tenant.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, { spec }, signal));
+    expect(await patch('own', { targetNamespace: 'victim' })).toContain('fso-guard-policies');
+    expect(await patch('own', { allowedRegions: ['eu-west-1'] })).toBe('');
+    // Somebody with rights in all namespaces may; the tenant may not bend or remove it.
+    const broad = policy('team', 'broad', { targetNamespace: 'victim', allowedRegions: ['eu-west-1'] });
+    expect(await answer(world.client.create(SOVEREIGN_POLICY_KIND, broad, {}, signal))).toBe('');
+    expect(await patch('broad', { targetNamespace: 'team' })).toContain('fso-guard-policies');
+    expect(await answer(tenant.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toContain(
+      'fso-guard-policies',
+    );
+    expect(await answer(tenant.delete(SOVEREIGN_POLICY_KIND, own, signal))).toBe('');
+    expect(await answer(world.client.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toBe('');
+  });
+
+  it('proves policies whose names and regions are too long for one message, and still says how to mend a pod', async () => {
+    const allowedRegions = Array.from({ length: 100 }, (_, index) => (index === 0 ? 'eu-west-1' : `r${index}`.padEnd(63, 'x')));
+    const names = Array.from({ length: 40 }, (_, index) => `crowd-${index}`.padEnd(250, 'x'));
+    for (const name of names) await world.applyPolicy(name, { targetNamespace: 'crowd', allowedRegions });
+    for (const name of names) await world.reaches(name, 'Active', 30_000);
+    expect(await world.tryPod('crowd')).toMatch(
+      /policy default\/crowd-.* and more .*nothing in the pod confines it to a region; fix: set spec\.nodeSelector/,
+    );
+    expect(await world.tryPod('crowd', 'eu-west-1')).toBe('');
+    await world.removePolicies(...names);
+  }, 120_000);
+
+  it('proves a policy in a namespace whose LimitRange wants more than a probe asks for', async () => {
+    const limits = [{ type: 'Container', min: { cpu: '100m', memory: '64Mi' }, max: { cpu: '2', memory: '4Gi' } }];
+    const range = { metadata: { name: 'range', namespace: 'ranged' }, spec: { limits } } as KubeObject;
+    await world.client.create(LIMIT_RANGES, range, {}, signal);
+    await world.applyPolicy('ranged', { targetNamespace: 'ranged', allowedRegions: ['eu-west-1'] });
+    await world.reaches('ranged', 'Active', 20_000);
+    await eventually(async () => (await world.conditionOf('ranged', 'GatekeeperReady'))?.status === 'True');
+  });
+
+  it('takes a label back whose ownership somebody reset', async () => {
+    await world.applyPolicy('disowned', { targetNamespace: 'disowned', allowedRegions: ['eu-west-1'] });
+    await world.reaches('disowned', 'Active');
+    await world.client.mergePatch(NAMESPACE_KIND, { name: 'disowned' }, { metadata: { managedFields: [{}] } }, signal);
+    await world.applyPolicy('disowned', { targetNamespace: 'disowned', allowedRegions: ['eu-west-1'], enforcementAction: 'warn' });
+    await world.reaches('disowned', 'Active');
+    expect(await labelsOf('disowned')).toMatchObject({ 'compliance.gov/floor-deny': 'released', 'compliance.gov/floor-warn': 'active' });
+    expect(await world.tryPod('disowned')).toBe('');
+  });
+
+  it('has a pod judged by both locks before the API server gives up on Gatekeeper, however much it says', async () => {
+    await world.applyPolicy('team', { targetNamespace: 'team', allowedRegions: ['eu-west-1'] });
+    await world.reaches('team', 'Active');
+    const on = (operator: string, values: string[]) => ({ key: REGION_LABEL, operator, values });
+    const podOf = (others: number): KubeObject => {
+      const free = Array.from({ length: others }, () => ({ key: 'disk', operator: 'Exists' }));
+      const many = on('In', ['eu-west-1', ...Array.from({ length: 480 }, (_, index) => `r-${index}`)]);
+      const nodeSelectorTerms = [{ matchExpressions: [...free, many, on('In', ['eu-west-1'])] }];
+      const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
+      const spec = { affinity: { nodeAffinity }, containers: [{ name: 'main', image: 'app:1' }] };
+      return {
+        metadata: { name: 'long', namespace: 'team', labels: { 'compliance.gov/canary': 'lock-two' } },
+        spec,
+      } as unknown as KubeObject;
+    };
+    const ask = (pod: KubeObject): Promise<string> =>
+      answer(world.client.raw({ method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod }, signal));
+    // Refused by the canary of lock 2: Gatekeeper was heard, and a webhook that takes too long is not.
+    expect(await ask(podOf(998))).toContain('[geo-canary]');
+    expect(await ask(podOf(20_000))).toContain('too large to be judged');
+  });
+});
