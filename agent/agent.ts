@@ -14,7 +14,7 @@ import { bootstrapCluster, type KeepInstalledOptions, keepInstalled, whoAmI } fr
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller/controller.ts';
 import { type ClusterSettings, capabilitiesOf } from './controller/plan.ts';
-import { adoptGuard } from './enforce/adopt-guard.ts';
+import { adoptGuard } from './enforce/guard/adopt-guard.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { healthListener } from './health.ts';
 import { type AgentMetrics, createAgentMetrics } from './metrics.ts';

@@ -3,8 +3,8 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
-import type { CanaryTarget } from '../observe/canary-prober.ts';
-import { NO_REGION } from '../observe/probe.ts';
+import type { CanaryTarget } from '../observe/proofs/canary-prober.ts';
+import { NO_REGION } from '../observe/proofs/probe.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
 

@@ -2,12 +2,12 @@ import { type KubeClient, type ReconcileResult, runController, WorkQueue } from 
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import { CanaryProber } from '../observe/canary-prober.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
-import { Prober, type ProbeTarget } from '../observe/prober.ts';
-import { RetryBudget } from '../observe/retry-budget.ts';
-import { rotate } from '../observe/rotation.ts';
+import { CanaryProber } from '../observe/proofs/canary-prober.ts';
+import { Prober, type ProbeTarget } from '../observe/proofs/prober.ts';
+import { RetryBudget } from '../observe/proofs/retry-budget.ts';
+import { rotate } from '../observe/proofs/rotation.ts';
 import { TamperLog } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ViolationTimes } from '../observe/violation-times.ts';

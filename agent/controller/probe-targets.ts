@@ -2,7 +2,7 @@ import type { KubeObject } from '@fso/shared/api';
 import { weakMemo } from '../enforce/compare.ts';
 import { isFloorName } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
-import type { ProbeTarget } from '../observe/prober.ts';
+import type { ProbeTarget } from '../observe/proofs/prober.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
 import type { WorkFailure } from './work-pool.ts';

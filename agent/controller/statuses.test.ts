@@ -2,7 +2,7 @@ import type { SovereignPolicy } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { NOW, policyOf } from '../enforce/fixtures.ts';
 import type { PolicyOutcome } from '../enforce/types.ts';
-import type { LockInput } from '../observe/locks.ts';
+import type { LockInput } from '../observe/status/locks.ts';
 import { StatusBook, type StatusResult } from './statuses.ts';
 
 const governing = (namespace: string): PolicyOutcome => ({

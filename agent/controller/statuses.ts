@@ -1,9 +1,9 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
 import type { AuditFacts } from '../observe/audit.ts';
-import type { InjectionFacts } from '../observe/injection-facts.ts';
-import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from '../observe/locks.ts';
-import { planStatus, sameStatus } from '../observe/plan-status.ts';
+import type { InjectionFacts } from '../observe/status/injection-facts.ts';
+import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from '../observe/status/locks.ts';
+import { planStatus, sameStatus } from '../observe/status/plan-status.ts';
 import type { Tampering } from '../observe/tampering.ts';
 
 interface Memo {

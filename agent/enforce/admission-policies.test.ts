@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AdmissionObject } from './admission-policies.ts';
 import { isPlain } from './compare.ts';
-import { planFloor } from './floor.ts';
-import { planGuard } from './guard.ts';
-import { injectionKinds, planInjection } from './injection.ts';
+import { planFloor } from './floor/floor.ts';
+import { planGuard } from './guard/guard.ts';
+import { injectionKinds, planInjection } from './injection/injection.ts';
 import type { Action } from './types.ts';
 
 interface Observed {

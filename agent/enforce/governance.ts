@@ -1,8 +1,8 @@
 import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { byText, matchesNamespace } from '@fso/shared/compile';
 import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
-import { type ConstraintGroup, constraintBody, constraintName } from './constraint.ts';
-import type { ConstraintEntry } from './kinds.ts';
+import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
+import type { ConstraintEntry } from './gatekeeper/kinds.ts';
 import { type GatekeeperPlace, isGlob, isUngovernable, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
 import type {
   ActionGovernance,

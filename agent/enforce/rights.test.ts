@@ -3,10 +3,10 @@ import { NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { sortedSet } from './compare.ts';
-import { desiredFloor } from './floor.ts';
-import { desiredGuard } from './guard.ts';
-import { injectionKinds, planInjection } from './injection.ts';
-import { TEMPLATE_NAME } from './template.ts';
+import { desiredFloor } from './floor/floor.ts';
+import { TEMPLATE_NAME } from './gatekeeper/template.ts';
+import { desiredGuard } from './guard/guard.ts';
+import { injectionKinds, planInjection } from './injection/injection.ts';
 
 interface Rule {
   readonly resources: readonly string[];

@@ -3,7 +3,7 @@ import { ANNOTATIONS, API_VERSION } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
-import type { PolicyEvent } from './plan-events.ts';
+import type { PolicyEvent } from './status/plan-events.ts';
 
 /** Events are a convenience: they must not crowd out the writes that enforce. */
 const CONCURRENCY = 2;

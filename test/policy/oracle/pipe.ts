@@ -5,7 +5,7 @@ import { ensureTools, type Log } from '../../../clusters/build/tools.ts';
 import { ORACLE_TOOL } from './tool.ts';
 import type { Matcher, MatchResult, OracleCase } from './types.ts';
 
-const REGO = fileURLToPath(new URL('../../../agent/enforce/template.rego', import.meta.url));
+const REGO = fileURLToPath(new URL('../../../agent/enforce/gatekeeper/template.rego', import.meta.url));
 
 interface Answer {
   readonly id: number;

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { desiredTemplate } from '../../../agent/enforce/template.ts';
+import { desiredTemplate } from '../../../agent/enforce/gatekeeper/template.ts';
 import type { ReviewCase, ReviewTest } from './cases.ts';
 
 /** RE2 */

@@ -3,10 +3,10 @@ import { matchesNamespace } from '@fso/shared/compile';
 import type { Node } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from './fixtures.ts';
+import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from '../fixtures.ts';
+import { planGovernance } from '../governance.ts';
+import type { NamespaceInput, PolicyInput } from '../types.ts';
 import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
-import { planGovernance } from './governance.ts';
-import type { NamespaceInput, PolicyInput } from './types.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const POLICIES = [

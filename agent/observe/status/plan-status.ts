@@ -1,13 +1,13 @@
 import type { Condition, LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
 import { CONDITIONS } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
-import { EXPIRY_WARNING_DAYS } from '../enforce/index.ts';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import type { AuditFacts } from './audit.ts';
+import { EXPIRY_WARNING_DAYS } from '../../enforce/index.ts';
+import type { PolicyInput, PolicyOutcome } from '../../enforce/types.ts';
+import type { AuditFacts } from '../audit.ts';
+import { type Tampering, tamperedCondition } from '../tampering.ts';
+import type { PolicyViolations } from '../violations.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
-import { type Tampering, tamperedCondition } from './tampering.ts';
-import type { PolicyViolations } from './violations.ts';
 
 export interface StatusInput {
   readonly policy: PolicyInput;

@@ -1,5 +1,5 @@
-import type { WorkFailure } from '../controller/work-pool.ts';
-import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { WorkFailure } from '../../controller/work-pool.ts';
+import type { Governance, PolicyInput, PolicyOutcome } from '../../enforce/index.ts';
 
 /** What the condition `PlacementInjection` of a policy says. */
 export interface InjectionFacts {

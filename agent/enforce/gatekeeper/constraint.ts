@@ -1,9 +1,9 @@
 import { LABELS } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { sortedSet, weakMemo2 } from './compare.ts';
+import { sortedSet, weakMemo2 } from '../compare.ts';
+import { shortHash } from '../labels.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
-import { shortHash } from './labels.ts';
 
 /** What the policies of one constraint have in common. */
 export interface ConstraintGroup {

@@ -1,8 +1,8 @@
 import { INJECTION_LABEL, INJECTION_LABEL_VALUE, LABELS } from '@fso/shared/api';
 import type { KindDescriptor } from '@fso/shared/kube';
-import { type AdmissionObject, planAdmissionObjects } from './admission-policies.ts';
+import { type AdmissionObject, planAdmissionObjects } from '../admission-policies.ts';
+import type { Action } from '../types.ts';
 import { INJECTION, injectionVariables } from './injection-cel.ts';
-import type { Action } from './types.ts';
 
 const INJECTION_NAME = 'fso-placement-injection';
 

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from '../fixtures.ts';
+import { planGovernance } from '../governance.ts';
+import type { Action, PolicyInput } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
 import { constraintBody, groupOf, withBindGate } from './constraint.ts';
-import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper.ts';
-import { planGovernance } from './governance.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
-import type { Action, PolicyInput } from './types.ts';
 
 const desired = desiredTemplate();
 /** Taken up by Gatekeeper. */

@@ -1,11 +1,11 @@
 import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
+import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { constraintBody, constraintName, entriesOf, groupOf, hasBindGate, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
-import type { Action, DesiredConstraint, Governance } from './types.ts';
 
 export interface GatekeeperInput {
   readonly governance: Pick<Governance, 'constraints'>;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { policyOf } from '../enforce/fixtures.ts';
-import { planGovernance } from '../enforce/governance.ts';
+import { policyOf } from '../../enforce/fixtures.ts';
+import { planGovernance } from '../../enforce/governance.ts';
 import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');

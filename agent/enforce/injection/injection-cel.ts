@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { MAX_REGION_VALUES } from '@fso/shared/residency';
-import { type CelVariable, INJECTED_LIST, podVariables } from './floor-cel.ts';
+import { type CelVariable, INJECTED_LIST, podVariables } from '../floor/floor-cel.ts';
 
 /**
  * Placement injection in CEL: what a pod that does not confine its region is given, as JSON patches. Each patch adds one requirement,

@@ -1,10 +1,10 @@
 import { LABELS } from '@fso/shared/api';
 import { ADMISSION_POLICY_KIND, type KubeClient, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
-import type { MatchCondition } from './admission-policies.ts';
-import { runAction } from './apply.ts';
+import type { MatchCondition } from '../admission-policies.ts';
+import { runAction } from '../apply.ts';
+import type { Trust } from '../trust.ts';
+import type { Action } from '../types.ts';
 import { desiredGuard, NOT_THE_AGENT } from './guard.ts';
-import type { Trust } from './trust.ts';
-import type { Action } from './types.ts';
 
 /**
  * Writes this agent's user name into the guard that is there. Under another name than the agent before it, it would be refused

@@ -1,10 +1,10 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { GatekeeperProblem } from '../enforce/index.ts';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import type { CanaryState } from './canary-prober.ts';
+import type { GatekeeperProblem } from '../../enforce/index.ts';
+import type { PolicyInput, PolicyOutcome } from '../../enforce/types.ts';
+import type { CanaryState } from '../proofs/canary-prober.ts';
+import type { ProbeState } from '../proofs/prober.ts';
 import { type LockInput, planLocks } from './locks.ts';
-import type { ProbeState } from './prober.ts';
 
 const KEY = 'default/p';
 const policy: PolicyInput = {

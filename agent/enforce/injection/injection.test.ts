@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AdmissionObject } from './admission-policies.ts';
+import type { AdmissionObject } from '../admission-policies.ts';
 import { injectionKinds, planInjection } from './injection.ts';
 
 const KINDS = injectionKinds('v1');

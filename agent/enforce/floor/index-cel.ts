@@ -1,5 +1,5 @@
 import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation } from '@fso/shared/api';
-import type { MatchCondition } from './admission-policies.ts';
+import type { MatchCondition } from '../admission-policies.ts';
 import { type CelVariable, plainlyInside } from './floor-cel.ts';
 
 /** Whether a name or glob means a namespace: shared/compile's matchesNamespace, in CEL. */

@@ -1,7 +1,7 @@
 import { API_GROUP, FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { TEMPLATE_NAME } from './template.ts';
-import type { Trust } from './trust.ts';
+import { TEMPLATE_NAME } from '../gatekeeper/template.ts';
+import type { Trust } from '../trust.ts';
 
 /**
  * A text as a CEL string literal. User names come from certificates and identity providers and may hold anything; every

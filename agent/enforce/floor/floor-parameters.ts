@@ -11,10 +11,10 @@ import {
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
+import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
+import { joined, shown } from '../labels.ts';
+import type { Action, ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
 import type { BindGateMode } from './binding-cel.ts';
-import { covers, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
-import { joined, shown } from './labels.ts';
-import type { Action, ActionGovernance, Governance, NamespaceGovernance } from './types.ts';
 
 type Nodes = NonNullable<FloorParametersSpec['nodes']>;
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;

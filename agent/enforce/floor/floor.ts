@@ -14,9 +14,10 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { type MatchCondition, planAdmissionObjects } from './admission-policies.ts';
+import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
+import { weakMemo } from '../compare.ts';
+import type { Action } from '../types.ts';
 import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';
-import { weakMemo } from './compare.ts';
 import {
   type CelVariable,
   message,
@@ -28,7 +29,6 @@ import {
   workloadVariables,
 } from './floor-cel.ts';
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
-import type { Action } from './types.ts';
 
 export interface FloorOptions {
   /** How the bind gate learns the region of a node. Default `label`. */

@@ -1,11 +1,11 @@
 import type { Condition } from '@fso/shared/api';
 import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
-import type { Overflow } from '../enforce/index.ts';
+import type { Overflow } from '../../enforce/index.ts';
+import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../tampering.ts';
+import type { ClusterFacts } from '../types.ts';
+import type { ClusterView } from '../view.ts';
 import { findFloorProblem } from './floor-problems.ts';
-import { NEVER_TAMPERED, type Tampering, tamperedCondition } from './tampering.ts';
-import type { ClusterFacts } from './types.ts';
-import type { ClusterView } from './view.ts';
 
 export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;

@@ -6,8 +6,10 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import { type MatchCondition, planAdmissionObjects } from './admission-policies.ts';
-import { weakMemo } from './compare.ts';
+import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
+import { weakMemo } from '../compare.ts';
+import type { Trust } from '../trust.ts';
+import type { Action } from '../types.ts';
 import {
   IS_CLEANER,
   IS_EVIDENCE,
@@ -27,8 +29,6 @@ import {
   mayMoveNode,
   namespaceVariables,
 } from './guard-cel.ts';
-import type { Trust } from './trust.ts';
-import type { Action } from './types.ts';
 
 interface Rule {
   readonly apiGroups: readonly string[];

@@ -1,5 +1,5 @@
 import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
-import { isFloorName } from '../enforce/index.ts';
+import { isFloorName } from '../../enforce/index.ts';
 
 /**
  * What the API server has against expressions of the floor: it type-checks every policy after it was written.
