@@ -1,3 +1,5 @@
+import type { Parts } from './admission-parts.ts';
+
 /** Latencies in one state of the cluster, in ms; requests of the three kinds took turns. */
 export interface Sample {
   readonly name: string;
@@ -7,6 +9,8 @@ export interface Sample {
   readonly other: readonly number[];
   /** Pods of an other cluster, which nothing ever governs: what the machine does besides shows in it alike. */
   readonly control: readonly number[];
+  /** Of the cluster that is governed, both namespaces together. */
+  readonly parts: Parts;
 }
 
 /** What one run measured. */
@@ -49,6 +53,7 @@ export const admissionReport = ({ ungoverned, levels }: AdmissionRun): string[] 
     row(sample.name, sample, 'governed'),
     row('  an other namespace', sample, 'other'),
     row('  control: an ungoverned cluster', sample, 'control'),
+    `    mean of both namespaces: lock 1 ${sample.parts.lockOne.toFixed(2)} ms, lock 2 ${sample.parts.lockTwo.toFixed(2)} ms`,
   ];
   const drift = Math.abs(relative(after, 'governed', 0.5) / relative(before, 'governed', 0.5) - 1);
   const flat = 1 + Math.max(LEAST_NOISE, drift);

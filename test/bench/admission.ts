@@ -9,6 +9,7 @@ import { mapLimit } from '@fso/shared/runtime';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
 import { removeLocks } from '../support/locks.ts';
+import { partsBetween, readTotals } from './admission-parts.ts';
 import { admissionReport, type Sample } from './admission-report.ts';
 import { makeNamespaces } from './namespaces.ts';
 
@@ -67,6 +68,7 @@ const onePod = async ({ client, signal }: AgentWorld, namespace: string, index: 
 /** One request at a time, so that none waits for another; the kinds take turns, so that noise hits all. */
 const sample = async ({ world, control, create, requests }: Scene, name: string, policies: number): Promise<Sample> => {
   const took = { governed: [] as number[], other: [] as number[], control: [] as number[] };
+  const before = await readTotals(world);
   for (let turn = -WARM_UP; turn < requests; turn += 1) {
     const index = (turn + WARM_UP) % Math.min(TOUCHED, policies);
     const governed = await onePod(world, `${GOVERNED}${index}`, index, create);
@@ -77,7 +79,7 @@ const sample = async ({ world, control, create, requests }: Scene, name: string,
     took.other.push(other);
     took.control.push(elsewhere);
   }
-  return { name, ...took };
+  return { name, ...took, parts: partsBetween(before, await readTotals(world)) };
 };
 
 /** Writes policies `from` ≤ index < `to` and waits until the agent has proven all of them by both locks. */
