@@ -151,5 +151,8 @@ describe('lock 2 alone: the agent is gone, and the floor was deleted', () => {
     await removeFloor(arena.admin, signal);
     await everywhereRefusedBy(LOCK_TWO, 'two');
   });
-  attackAll('two');
+  attackAll(
+    'two',
+    CATALOGUE.filter(({ ownersOfLockTwo }) => ownersOfLockTwo === undefined),
+  );
 });

@@ -152,11 +152,14 @@ const LOCKS: readonly Attack[] = [
     const targets = [{ target: 'admission.k8s.gatekeeper.sh', code: [{ engine: 'Rego', source: { rego } }] }];
     return [await meddler.merge(TEMPLATE, { spec: { targets } }, GONE)];
   }),
-  onLocks('Gatekeeper configured', 'excludes the namespace in the Config of Gatekeeper', async ({ meddler, namespace }) => {
-    const match = [{ excludedNamespaces: [namespace], processes: ['*'] }];
-    const metadata = { name: 'config', namespace: 'gatekeeper-system' };
-    return [await meddler.apply(CONFIG, { apiVersion: 'config.gatekeeper.sh/v1alpha1', kind: 'Config', metadata, spec: { match } })];
-  }),
+  {
+    ...onLocks('Gatekeeper configured', 'excludes the namespace in the Config of Gatekeeper', async ({ meddler, namespace }) => {
+      const match = [{ excludedNamespaces: [namespace], processes: ['*'] }];
+      const metadata = { name: 'config', namespace: 'gatekeeper-system' };
+      return [await meddler.apply(CONFIG, { apiVersion: 'config.gatekeeper.sh/v1alpha1', kind: 'Config', metadata, spec: { match } })];
+    }),
+    ownersOfLockTwo: 'whoever may configure Gatekeeper may switch it off',
+  },
   onLocks('template deleted', 'deletes the template, and with it the constraints', async ({ meddler }) => [
     await meddler.delete(TEMPLATE, GONE),
   ]),

@@ -42,6 +42,8 @@ export interface Attack {
   readonly shared?: boolean;
   /** The namespace has a policy of its own, which the agent wrote as one of the hub's; otherwise a local policy's pattern matches it. */
   readonly hubPolicy?: boolean;
+  /** Says whose right it is to open lock 2 like this; that it shows is for test/integration/lock-two.test.ts. */
+  readonly ownersOfLockTwo?: string;
 }
 
 export const podsOf = async ({ admin, namespaces, signal }: Scene): Promise<ScheduledPod[]> =>
