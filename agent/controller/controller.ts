@@ -1,6 +1,7 @@
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
+import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
@@ -14,12 +15,12 @@ import type { ViolationTimes } from '../observe/violation-times.ts';
 import { canaryTargets } from './canary-targets.ts';
 import { ConstraintPace } from './constraint-pace.ts';
 import { FloorPace } from './floor-pace.ts';
-import { Notices, type Repair } from './notices.ts';
+import { Notices } from './notices.ts';
 import { ParametersPace } from './parameters-pace.ts';
 import { type ClusterPlan, type ClusterSettings, planCluster } from './plan.ts';
 import { indexedNamespaces, ProbeTargets } from './probe-targets.ts';
 import { Reporting } from './reporting.ts';
-import { isAlert, type Work, type WorkFailure, WorkPool } from './work-pool.ts';
+import { type Repair, type Work, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, type WorkContext } from './works.ts';
 
 export interface ControllerDeps extends ClusterSettings {

@@ -3,7 +3,18 @@ import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enfor
 import { foreignManager } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { Installed } from './installed.ts';
-import type { ClusterPlan } from './plan.ts';
+
+/** What the round before this one saw and planned. */
+export interface RoundBefore {
+  readonly governance: Governance;
+  readonly gatekeeper: readonly Action[];
+  readonly present: ReadonlySet<string>;
+  readonly reasons: ReadonlyMap<string, GivenReason>;
+  readonly uids: ReadonlyMap<string, string>;
+  readonly unapplied: ReadonlySet<string>;
+  readonly gated: ReadonlySet<string>;
+  readonly text: string;
+}
 
 /** What a round knows that tells whose doing a difference is. */
 export interface DriftContext {
@@ -16,7 +27,7 @@ export interface DriftContext {
   readonly installed: Installed;
   /** Hash of what this version writes. */
   readonly text: string;
-  readonly previous: ClusterPlan | undefined;
+  readonly previous: RoundBefore | undefined;
 }
 
 const NAMESPACE = 'Namespace';
@@ -81,7 +92,7 @@ const isOlderText = ({ key, kind }: Action, { installed, text, view }: DriftCont
 const versionOf = ({ key, kind }: Pick<Action, 'key' | 'kind'>, view: Pick<ClusterView, 'objectOf'>): string | undefined =>
   view.objectOf(kind, partsOf(key)[1])?.metadata.resourceVersion;
 
-const laterReason = (action: Action, context: DriftContext, previous: ClusterPlan): string => {
+const laterReason = (action: Action, context: DriftContext, previous: RoundBefore): string => {
   if (isForeign(action, context, previous)) return 'Drift';
   const kept = keptReason(action, context, previous);
   if (kept !== undefined || action.reason !== 'Drift' || action.type !== 'apply') return kept ?? action.reason;
@@ -89,7 +100,7 @@ const laterReason = (action: Action, context: DriftContext, previous: ClusterPla
 };
 
 /** Writes wait for others, or fail: a later round finds the same difference, and what it was the first time it still is. */
-const keptReason = (action: Action, context: DriftContext, previous: ClusterPlan): string | undefined => {
+const keptReason = (action: Action, context: DriftContext, previous: RoundBefore): string | undefined => {
   const given = previous.reasons.get(action.key);
   if (action.reason !== 'Drift')
     return given?.reason === 'Drift' && given.version === versionOf(action, context.view) ? 'Drift' : undefined;
@@ -97,7 +108,7 @@ const keptReason = (action: Action, context: DriftContext, previous: ClusterPlan
   return isUpgrade ? 'Upgrade' : undefined;
 };
 
-const isForeign = (action: Action, context: DriftContext, previous: ClusterPlan): boolean =>
+const isForeign = (action: Action, context: DriftContext, previous: RoundBefore): boolean =>
   action.type === 'apply' &&
   (isSigned(action, context) ||
     isTaken(action.key, context, previous) ||
@@ -105,21 +116,21 @@ const isForeign = (action: Action, context: DriftContext, previous: ClusterPlan)
     isEdited(action, context, previous));
 
 /** The bind gate comes to a constraint that never had it. */
-const isFirstGate = (key: string, { view }: DriftContext, previous: ClusterPlan): boolean => {
+const isFirstGate = (key: string, { view }: DriftContext, previous: RoundBefore): boolean => {
   const [kind, name] = partsOf(key);
   const live = kind === CONSTRAINT ? view.objectOf(GEO_RESIDENCY_KIND, name) : undefined;
   return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
 };
 
 /** Gone, although it is wanted: this program removes only what is not. */
-const isTaken = (key: string, { present }: DriftContext, previous: ClusterPlan): boolean => {
+const isTaken = (key: string, { present }: DriftContext, previous: RoundBefore): boolean => {
   const [kind, name] = partsOf(key);
   if (!previous.present.has(key) || present.has(key)) return false;
   return kind !== CONSTRAINT || name === CANARY_NAME || wanted(name, previous) !== undefined;
 };
 
 /** Nothing was due for the namespace, nothing about its governance changed, and still it says something else. */
-const isStripped = (key: string, { governance, uids }: DriftContext, previous: ClusterPlan): boolean => {
+const isStripped = (key: string, { governance, uids }: DriftContext, previous: RoundBefore): boolean => {
   const [kind, name] = partsOf(key);
   if (kind !== NAMESPACE) return false;
   const before = previous.governance.namespaces.get(name);
@@ -127,11 +138,11 @@ const isStripped = (key: string, { governance, uids }: DriftContext, previous: C
   return same && !previous.unapplied.has(name);
 };
 
-const wanted = (name: string, { governance }: Pick<ClusterPlan, 'governance'>) =>
+const wanted = (name: string, { governance }: Pick<RoundBefore, 'governance'>) =>
   governance.constraints.find((constraint) => constraint.name === name);
 
 /** A constraint to which nothing has to be added for the sake of any policy, and still something is missing. */
-const isEdited = ({ key, reason }: Action, context: DriftContext, previous: ClusterPlan): boolean => {
+const isEdited = ({ key, reason }: Action, context: DriftContext, previous: RoundBefore): boolean => {
   if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
   const [, name] = partsOf(key);
   const before = wanted(name, previous);

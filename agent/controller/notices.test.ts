@@ -8,9 +8,9 @@ import { LiveObservatory } from '../observe/observatory.ts';
 import { TamperLog } from '../observe/tampering.ts';
 import type { AgentSnapshot } from '../observe/types.ts';
 import type { ClusterView } from '../observe/view.ts';
-import { Notices, type Repair } from './notices.ts';
+import { Notices } from './notices.ts';
 import type { ClusterPlan } from './plan.ts';
-import type { Work } from './work-pool.ts';
+import type { Repair, Work } from './work-pool.ts';
 
 const stops: AbortController[] = [];
 afterEach(() => {

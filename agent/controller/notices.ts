@@ -1,14 +1,13 @@
 import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
-import type { InvolvedObject } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { timeText } from '../enforce/labels.ts';
+import { ALERT_AFTER, type WorkFailure } from '../enforce/work-failure.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
-import { type TamperLog, type Trace, traceText } from '../observe/tampering.ts';
+import { type TamperLog, traceText } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
-import { ALERT_AFTER } from './retry.ts';
-import type { Work, WorkFailure } from './work-pool.ts';
+import type { Repair, Work } from './work-pool.ts';
 
 export interface NoticesDeps {
   readonly view: ClusterView;
@@ -17,17 +16,6 @@ export interface NoticesDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly tampering: TamperLog;
-}
-
-/** An object that somebody changed or deleted, and that is as it should be again. */
-export interface Repair {
-  /** `Kind/name`, or `Kind/namespace/name` */
-  readonly key: string;
-  /** Whom it concerns. */
-  readonly policies: readonly string[] | 'all';
-  readonly trace: Trace;
-  /** The object itself, where it can have Events of its own. */
-  readonly object?: InvolvedObject;
 }
 
 /** Most policies that one notice is written to; a floor object concerns all of them. */

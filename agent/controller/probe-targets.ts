@@ -2,10 +2,10 @@ import type { KubeObject } from '@fso/shared/api';
 import { weakMemo } from '../enforce/compare.ts';
 import { isFloorName } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
+import type { WorkFailure } from '../enforce/work-failure.ts';
 import type { ProbeTarget } from '../observe/proofs/prober.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
-import type { WorkFailure } from './work-pool.ts';
 
 const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));
 

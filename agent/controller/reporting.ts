@@ -2,6 +2,7 @@ import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
+import type { WorkFailure } from '../enforce/work-failure.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
 import type { EventSink } from '../observe/event-sink.ts';
@@ -21,7 +22,7 @@ import type { ViolationTimes } from '../observe/violation-times.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
 import { type ClusterPlan, type ClusterSettings, isInjectionServed } from './plan.ts';
 import { StatusBook, type StatusResult } from './statuses.ts';
-import type { Work, WorkFailure } from './work-pool.ts';
+import type { Work } from './work-pool.ts';
 import { statusWork, type WorkContext } from './works.ts';
 
 const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };

@@ -8,9 +8,6 @@ export interface RetryPolicy {
   readonly random: () => number;
 }
 
-/** Failures in a row after which people are told. */
-export const ALERT_AFTER = 3;
-
 /**
  * 5 s, then 30 s, then exponential with full jitter in its upper half, so that many agents that failed together do not come
  * back together, and none comes back at once.

@@ -1,6 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Work, type WorkFailure, WorkPool } from './work-pool.ts';
+import type { WorkFailure } from '../enforce/work-failure.ts';
+import { type Work, WorkPool } from './work-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,6 +1,19 @@
+import type { InvolvedObject } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import type { Repair } from './notices.ts';
-import { ALERT_AFTER, type RetryPolicy, retryDelayMs } from './retry.ts';
+import type { WorkFailure } from '../enforce/work-failure.ts';
+import type { Trace } from '../observe/tampering.ts';
+import { type RetryPolicy, retryDelayMs } from './retry.ts';
+
+/** An object that somebody changed or deleted, and that is as it should be again. */
+export interface Repair {
+  /** `Kind/name`, or `Kind/namespace/name` */
+  readonly key: string;
+  /** Whom it concerns. */
+  readonly policies: readonly string[] | 'all';
+  readonly trace: Trace;
+  /** The object itself, where it can have Events of its own. */
+  readonly object?: InvolvedObject;
+}
 
 /** One write that the present state asks for. A key names its target; two works of one key never run at once. */
 export interface Work {
@@ -18,13 +31,6 @@ export interface Work {
    */
   liveVersion(): string | undefined;
   run(signal: AbortSignal): Promise<void>;
-}
-
-export interface WorkFailure {
-  readonly key: string;
-  readonly policies: readonly string[];
-  readonly error: string;
-  readonly failures: number;
 }
 
 export interface WorkPoolOptions {
@@ -147,5 +153,3 @@ export class WorkPool {
     this.#timer.unref();
   }
 }
-
-export const isAlert = (failure: WorkFailure): boolean => failure.failures >= ALERT_AFTER;

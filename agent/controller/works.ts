@@ -5,9 +5,8 @@ import { runAction } from '../enforce/apply.ts';
 import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
 import { traceOf } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
-import type { Repair } from './notices.ts';
 import type { ClusterPlan } from './plan.ts';
-import type { Work } from './work-pool.ts';
+import type { Repair, Work } from './work-pool.ts';
 
 /** Turns plans into works: one per target, so that two writes to one object never overtake each other. */
 

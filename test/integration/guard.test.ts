@@ -35,7 +35,7 @@ import {
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { celString } from '../../agent/enforce/guard/guard-cel.ts';
+import { celString } from '../../agent/enforce/cel.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
 

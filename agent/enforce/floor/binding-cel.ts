@@ -1,5 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { BINDING_FIX as FIX, BINDING_VIOLATIONS as VIOLATIONS } from '@fso/shared/residency';
+import { celList, celString } from '../cel.ts';
 import type { CelVariable } from './floor-cel.ts';
 
 /**
@@ -8,14 +9,11 @@ import type { CelVariable } from './floor-cel.ts';
  */
 export type BindGateMode = 'label' | 'list';
 
-/** A text as a CEL string literal. */
-const literal = (text: string): string => JSON.stringify(text);
-
 /** A text of ours around a value that CEL has: `node "` + variables.node + `" has no known region`. */
 const around = (text: (...marks: string[]) => string, ...values: readonly string[]): string => {
   const marks = values.map((_, index) => `\u0000${index}\u0000`);
   const parts = text(...marks).split('\u0000');
-  return parts.map((part, index) => (index % 2 === 0 ? literal(part) : (values[Number(part)] ?? "''"))).join(' + ');
+  return parts.map((part, index) => (index % 2 === 0 ? celString(part) : (values[Number(part)] ?? "''"))).join(' + ');
 };
 
 /** Reads `regions`, and `params.spec.nodes` where the object has it; ends in `violation`. */
@@ -28,9 +26,9 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
   { name: 'region', expression: REGION[mode] },
   {
     name: 'violation',
-    expression: `request.resource.resource == 'bindings' ? ${literal(VIOLATIONS.legacy)} :
-      object.target.?kind.orValue('') != 'Node' ? ${literal(VIOLATIONS.noNode)} :
-      !(request.userInfo.username in [${binders.map(literal).join(', ')}]) ? ${around(VIOLATIONS.binder, 'request.userInfo.username')} :
+    expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATIONS.legacy)} :
+      object.target.?kind.orValue('') != 'Node' ? ${celString(VIOLATIONS.noNode)} :
+      !(request.userInfo.username in ${celList(binders)}) ? ${around(VIOLATIONS.binder, 'request.userInfo.username')} :
       variables.region == '' ? ${around(VIOLATIONS.unknown, 'variables.node')} :
       variables.region in variables.regions ? '' : ${around(VIOLATIONS.region, 'variables.node', 'variables.region')}`,
   },
@@ -47,4 +45,4 @@ const REGION: Readonly<Record<BindGateMode, string>> = {
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 
-export const BINDING_FIX: string = literal(FIX);
+export const BINDING_FIX: string = celString(FIX);

@@ -1,5 +1,6 @@
 import { API_GROUP, FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { celList, celString } from '../cel.ts';
 import { TEMPLATE_NAME } from '../gatekeeper/template.ts';
 import type { Trust } from '../trust.ts';
 
@@ -9,9 +10,6 @@ import type { Trust } from '../trust.ts';
  *
  * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
  */
-export const celString = (text: string): string => JSON.stringify(text);
-
-const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;
 
 const USER = 'request.userInfo.username';
 const GROUPS = 'request.userInfo.?groups.orValue([])';

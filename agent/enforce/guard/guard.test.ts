@@ -1,7 +1,8 @@
 import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
+import { celString } from '../cel.ts';
 import { desiredGuard, planGuard } from './guard.ts';
-import { celString, mayMoveNode } from './guard-cel.ts';
+import { mayMoveNode } from './guard-cel.ts';
 
 const trust = {
   agent: 'system:serviceaccount:fso-system:fso-agent',

@@ -1,5 +1,6 @@
-import type { WorkFailure } from '../../controller/work-pool.ts';
 import type { Governance, PolicyInput, PolicyOutcome } from '../../enforce/index.ts';
+import type { WorkFailure } from '../../enforce/work-failure.ts';
+import { listText } from './list-text.ts';
 
 /** What the condition `PlacementInjection` of a policy says. */
 export interface InjectionFacts {
@@ -42,6 +43,3 @@ export const injectionFacts = ({ spec }: PolicyInput, outcome: PolicyOutcome, in
   if (!input.installed || outcome.namespaces.some((namespace) => input.unapplied.has(namespace))) return PENDING;
   return { active: true, reason: 'Active', message: 'pods that say nothing of their region get the allowed ones when they are created' };
 };
-
-const listText = (items: readonly string[]): string =>
-  items.length <= 10 ? items.join(', ') : `${items.slice(0, 10).join(', ')} and ${items.length - 10} more`;

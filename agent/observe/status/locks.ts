@@ -1,7 +1,6 @@
 import type { FloorAction, LockState, SovereignPolicyStatus } from '@fso/shared/api';
-import type { WorkFailure } from '../../controller/work-pool.ts';
-import { isAlert } from '../../controller/work-pool.ts';
 import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../../enforce/index.ts';
+import { isAlert, type WorkFailure } from '../../enforce/work-failure.ts';
 import type { CanaryState } from '../proofs/canary-prober.ts';
 import type { ProbeState } from '../proofs/prober.ts';
 

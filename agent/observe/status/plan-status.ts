@@ -7,6 +7,7 @@ import type { AuditFacts } from '../audit.ts';
 import { type Tampering, tamperedCondition } from '../tampering.ts';
 import type { PolicyViolations } from '../violations.ts';
 import type { InjectionFacts } from './injection-facts.ts';
+import { listText } from './list-text.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
 export interface StatusInput {
@@ -73,9 +74,6 @@ const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict
   reason: unanswered === true ? 'Unanswered' : 'Proving',
   message,
 });
-
-const listText = (items: readonly string[]): string =>
-  items.length <= 10 ? items.join(', ') : `${items.slice(0, 10).join(', ')} and ${items.length - 10} more`;
 
 const verdictOf = (input: StatusInput): Verdict => {
   const { outcome } = input;
