@@ -4,7 +4,7 @@ import type { Action } from '../enforce/index.ts';
 import { ParametersPace } from './parameters-pace.ts';
 
 const KEY = 'FloorParameters/fso-namespaces';
-const actionOf = (bytes: number, reason = 'Update'): Action => ({
+const actionOf = (bytes: number, reason = 'Grow'): Action => ({
   type: 'apply',
   key: KEY,
   kind: FLOOR_PARAMETERS_KIND,
@@ -39,5 +39,5 @@ it('holds neither what was not written yet, nor a repair, nor what is missing', 
   pace.written(KEY, 20);
   pace.written('Namespace/finance', 20);
   expect(pace.due([actionOf(1_000_000)], 30).actions).toHaveLength(0);
-  for (const reason of ['Drift', 'Install']) expect(pace.due([actionOf(1_000_000, reason)], 30).actions).toHaveLength(1);
+  for (const reason of ['Drift', 'Install', 'Update']) expect(pace.due([actionOf(1_000_000, reason)], 30).actions).toHaveLength(1);
 });

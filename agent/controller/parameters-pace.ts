@@ -6,15 +6,16 @@ const BYTES_PER_MS = 200;
 
 /**
  * Holds back writes of FloorParameters while they come one after the other: each is written as a whole, and the larger the
- * cluster is the more often something in it changes. The first change after a pause is never held, nor is a repair, nor an object
- * that is not there. What waits is enforced meanwhile by the labels of its namespace, or refused where nothing is known of it yet.
+ * cluster is the more often something in it changes. The first change after a pause is never held, nor is a repair, an object that
+ * is not there, or a node that is no longer where the object says. What waits is enforced meanwhile by the labels of its namespace, or
+ * refused where nothing is known of it yet.
  */
 export class ParametersPace {
   readonly #bodies = new Map<string, object>();
   readonly #notBefore = new Map<string, number>();
 
   due(actions: readonly Action[], now: number): { actions: readonly Action[]; waitMs: number | undefined } {
-    const due = actions.filter((action) => action.reason !== 'Update' || (this.#notBefore.get(action.key) ?? 0) <= now);
+    const due = actions.filter((action) => action.reason !== 'Grow' || (this.#notBefore.get(action.key) ?? 0) <= now);
     for (const action of due) if (action.type === 'apply') this.#bodies.set(action.key, action.body);
     if (due.length === actions.length) return { actions, waitMs: undefined };
     const held = actions.filter((action) => !due.includes(action));

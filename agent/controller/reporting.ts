@@ -1,8 +1,9 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
-import type { WorkFailure } from '../enforce/work-failure.ts';
+import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
 import type { EventSink } from '../observe/event-sink.ts';
@@ -81,7 +82,12 @@ export class Reporting {
       probe: (namespace) => this.#deps.prober.state(namespace),
       unapplied: plan.unapplied,
       indexed,
-      floor: { supported: capabilities.floor, installed: plan.floorWhole, problem: findFloorProblem(view.admissionPolicies.list()) },
+      floor: {
+        supported: capabilities.floor,
+        installed: plan.floorWhole,
+        problem: findFloorProblem(view.admissionPolicies.list()),
+        bindGate: capabilities.bindGate,
+      },
       gatekeeper: {
         served: view.templates.served,
         problem: plan.templateProblem ?? plan.constraintProblem(CANARY_NAME),
@@ -165,6 +171,14 @@ export class Reporting {
     return failure === undefined ? 'the policies of the guard are not in place yet' : `${failure.key}: ${failure.error}`;
   }
 
+  /** Policies rest on their own labels; what stands in for them, and the regions of nodes, is the cluster's. */
+  #parametersProblem(): string | undefined {
+    const failure = this.#deps
+      .failures()
+      .find((candidate) => isAlert(candidate) && candidate.key.startsWith(`${FLOOR_PARAMETERS_KIND.kind}/`));
+    return failure && `${failure.key}: ${failure.error}`;
+  }
+
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
     this.#statuses.retain(snapshots);
@@ -179,6 +193,7 @@ export class Reporting {
       previous: observatory.snapshot().cluster,
       floor: capabilities.floor,
       guardProblem: this.#guardProblem(plan),
+      parametersProblem: this.#parametersProblem(),
       overflow: plan.overflow,
       tampering: this.#deps.tampering.ofCluster(now),
       now,

@@ -27,7 +27,7 @@ const locks = (proven: readonly string[]): LockInput => ({
   probe: (namespace) => ({ fingerprint: '', state: proven.includes(namespace) ? 'proven' : 'pending', message: undefined, first: true }),
   unapplied: new Set(),
   indexed: new Set(),
-  floor: { supported: true, installed: true },
+  floor: { supported: true, installed: true, bindGate: 'label' },
   gatekeeper: {
     served: false,
     problem: undefined,

@@ -3,7 +3,7 @@ import { decideResidency } from '@fso/shared/residency';
 import type { Constraint, ConstraintEntry, ScopedEnforcementAction } from '../enforce/index.ts';
 import { entriesOf } from '../enforce/index.ts';
 import type { Pod } from './kinds.ts';
-import { placementOf } from './violations.ts';
+import { placementOf, REMEMBERED } from './violations.ts';
 
 /** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */
 export interface AuditFacts {
@@ -104,7 +104,7 @@ export class AuditComparison {
     if (hit !== undefined) return hit.refused;
     const { nodeName: _, ...placement } = placementOf(pod);
     const refused = !decideResidency(placement, regions).admitted;
-    this.#refused.set(pod, [...known, { regions: key, refused }]);
+    this.#refused.set(pod, [...known.slice(1 - REMEMBERED), { regions: key, refused }]);
     return refused;
   }
 }

@@ -104,10 +104,13 @@ export class ViolationFinder {
     if (hit !== undefined) return hit.finding;
     const decision = decideResidency(placementOf(pod), regions);
     const finding = decision.admitted ? undefined : { reason: `may be scheduled outside: ${decision.violation}` };
-    this.#decisions.set(pod, [...known, { regions: cacheKey, finding }]);
+    this.#decisions.set(pod, [...known.slice(1 - REMEMBERED), { regions: cacheKey, finding }]);
     return finding;
   }
 }
+
+/** Decisions that are kept of one pod, by region list: lists come and go while the pod stays. */
+export const REMEMBERED = 4;
 
 export const placementOf = (pod: Pod): PodPlacement =>
   pod.metadata.ownerReferences === undefined ? pod.spec : { ...pod.spec, ownerReferences: pod.metadata.ownerReferences };

@@ -39,10 +39,11 @@ const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => (
 });
 
 const isTooLarge = (terms: readonly (NodeSelectorTerm | null)[]): boolean => {
-  const requirements = terms.flatMap((term) => partsOf(term).matchExpressions);
-  const onRegion = requirements.filter(({ key }) => key === REGION_LABEL);
+  const expressions = terms.flatMap((term) => partsOf(term).matchExpressions);
+  const fields = terms.flatMap((term) => partsOf(term).matchFields);
+  const onRegion = expressions.filter(({ key }) => key === REGION_LABEL);
   const values = onRegion.reduce((sum, requirement) => sum + 1 + (requirement.values ?? []).length, 0);
-  return terms.length > MAX_TERMS || requirements.length > MAX_REQUIREMENTS || values > MAX_REGION_VALUES;
+  return terms.length > MAX_TERMS || expressions.length + fields.length > MAX_REQUIREMENTS || values > MAX_REGION_VALUES;
 };
 
 const nodeSelectorRegion = (pod: PodPlacement): string | undefined => {

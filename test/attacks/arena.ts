@@ -74,8 +74,9 @@ export class Arena {
     this.admin = this.connect(cluster.kubeconfig);
   }
 
-  static async open(name: string, folder: string, signal: AbortSignal): Promise<Arena> {
-    const cluster = await startLocalCluster({ name, stateDir: folder, regions: [...ALLOWED, OUTSIDE], gatekeeper: true }, signal);
+  static async open(name: string, folder: string, signal: AbortSignal, apiServerArgs: readonly string[] = []): Promise<Arena> {
+    const regions = [...ALLOWED, OUTSIDE];
+    const cluster = await startLocalCluster({ name, stateDir: folder, regions, gatekeeper: true, apiServerArgs }, signal);
     const arena = new Arena(cluster, signal);
     try {
       await arena.#prepare();

@@ -1,10 +1,12 @@
 import type { Parts } from './admission-parts.ts';
 
-/** Latencies in one state of the cluster, in ms; requests of the three kinds took turns. */
+/** Latencies in one state of the cluster, in ms; requests of all kinds took turns. */
 export interface Sample {
   readonly name: string;
-  /** Pods that policies govern; before there are any: that they will. */
+  /** Pods that policies govern, or will govern, which say their region by nodeSelector. */
   readonly governed: readonly number[];
+  /** Pods of the same namespaces that say it by required node affinity. */
+  readonly affinity: readonly number[];
   /** Pods of a namespace that no policy names. */
   readonly other: readonly number[];
   /** Pods of an other cluster, which nothing ever governs: what the machine does besides shows in it alike. */
@@ -30,18 +32,31 @@ const quantile = (values: readonly number[], q: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
 };
 
-type Series = 'governed' | 'other' | 'control';
+type Series = 'governed' | 'affinity' | 'other' | 'control';
 
 /** A quantile in units of the control cluster's at the same time. */
 const relative = (sample: Sample, series: Series, q: number): number => quantile(sample[series], q) / quantile(sample.control, q);
 
-const verdict = (holds: boolean, text: string): string => `  ${holds ? 'MET   ' : 'MISSED'}  ${text}`;
+interface Verdict {
+  readonly isMet: boolean;
+  readonly text: string;
+}
 
-/** Table and verdicts, for people. Ratios are to the ungoverned cluster, corrected by what the control cluster showed meanwhile. */
-export const admissionReport = ({ ungoverned, levels }: AdmissionRun): string[] => {
+export interface AdmissionReport {
+  /** A table and verdicts, for people. */
+  readonly lines: readonly string[];
+  readonly isMet: boolean;
+}
+
+/** How the pods of governed namespaces say their region: each is compared with its own kind. */
+const KINDS = { governed: 'by nodeSelector', affinity: 'by required node affinity' } as const;
+
+/** Ratios are to the ungoverned cluster, corrected by what the control cluster showed meanwhile. */
+export const admissionReport = ({ ungoverned, levels }: AdmissionRun): AdmissionReport => {
   const [before, after] = ungoverned;
-  const base = (q: number): number => (relative(before, 'governed', q) + relative(after, 'governed', q)) / 2;
-  const ratioOf = (sample: Sample, series: Series, q = 0.5): number => relative(sample, series, q) / base(q);
+  const baseOf = (series: Series): Series => (series === 'affinity' ? 'affinity' : 'governed');
+  const base = (series: Series, q: number): number => (relative(before, baseOf(series), q) + relative(after, baseOf(series), q)) / 2;
+  const ratioOf = (sample: Sample, series: Series, q = 0.5): number => relative(sample, series, q) / base(series, q);
   const row = (name: string, sample: Sample, series: Series): string => {
     const cells = [0.5, 0.99].flatMap((q) => [
       `${quantile(sample[series], q).toFixed(2)} ms`,
@@ -50,25 +65,34 @@ export const admissionReport = ({ ungoverned, levels }: AdmissionRun): string[] 
     return `  ${name.padEnd(34)}${cells.map((cell) => cell.padStart(11)).join('')}`;
   };
   const rows = (sample: Sample): string[] => [
-    row(sample.name, sample, 'governed'),
+    `  ${sample.name}`,
+    row(`  ${KINDS.governed}`, sample, 'governed'),
+    row(`  ${KINDS.affinity}`, sample, 'affinity'),
     row('  an other namespace', sample, 'other'),
     row('  control: an ungoverned cluster', sample, 'control'),
-    `    mean of both namespaces: lock 1 ${sample.parts.lockOne.toFixed(2)} ms, lock 2 ${sample.parts.lockTwo.toFixed(2)} ms`,
+    `    mean of all namespaces: lock 1 ${sample.parts.lockOne.toFixed(2)} ms, lock 2 ${sample.parts.lockTwo.toFixed(2)} ms`,
   ];
   const drift = Math.abs(relative(after, 'governed', 0.5) / relative(before, 'governed', 0.5) - 1);
   const flat = 1 + Math.max(LEAST_NOISE, drift);
-  const lines = [
-    `  ${''.padEnd(34)}${['p50', 'ratio', 'p99', 'ratio'].map((head) => head.padStart(11)).join('')}`,
-    ...[before, ...levels.map(({ sample }) => sample), after].flatMap(rows),
-    `  the ungoverned median moved by ${(drift * 100).toFixed(0)} % between start and end`,
-  ];
-  const [former, most] = [levels.at(-2), levels.at(-1)];
-  if (most === undefined) return lines;
-  const ratio = ratioOf(most.sample, 'governed');
-  const at = `p50 at ${most.policies} policies is`;
-  lines.push(verdict(ratio <= MOST_RATIO, `${at} ${ratio.toFixed(2)} times the ungoverned one (at most ${MOST_RATIO})`));
-  if (former === undefined) return lines;
-  const growth = ratio / ratioOf(former.sample, 'governed');
-  lines.push(verdict(growth <= flat, `${at} ${growth.toFixed(2)} times that at ${former.policies} (flat: at most ${flat.toFixed(2)})`));
-  return lines;
+  const judge = (series: keyof typeof KINDS): Verdict[] => {
+    const [former, most] = [levels.at(-2), levels.at(-1)];
+    if (most === undefined) return [];
+    const ratio = ratioOf(most.sample, series);
+    const at = `${KINDS[series]}: p50 at ${most.policies} policies is`;
+    const cost = { isMet: ratio <= MOST_RATIO, text: `${at} ${ratio.toFixed(2)} times the ungoverned one (at most ${MOST_RATIO})` };
+    if (former === undefined) return [cost];
+    const growth = ratio / ratioOf(former.sample, series);
+    const text = `${at} ${growth.toFixed(2)} times that at ${former.policies} (flat: at most ${flat.toFixed(2)})`;
+    return [cost, { isMet: growth <= flat, text }];
+  };
+  const verdicts = [...judge('governed'), ...judge('affinity')];
+  return {
+    lines: [
+      `  ${''.padEnd(34)}${['p50', 'ratio', 'p99', 'ratio'].map((head) => head.padStart(11)).join('')}`,
+      ...[before, ...levels.map(({ sample }) => sample), after].flatMap(rows),
+      `  the ungoverned median moved by ${(drift * 100).toFixed(0)} % between start and end`,
+      ...verdicts.map(({ isMet, text }) => `  ${isMet ? 'MET   ' : 'MISSED'}  ${text}`),
+    ],
+    isMet: verdicts.every(({ isMet }) => isMet),
+  };
 };

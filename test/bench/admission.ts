@@ -10,7 +10,7 @@ import { type AgentProcess, startAgentProcess } from '../support/agent-process.t
 import { AgentWorld, eventually } from '../support/agent-world.ts';
 import { removeLocks } from '../support/locks.ts';
 import { partsBetween, readTotals } from './admission-parts.ts';
-import { admissionReport, type Sample } from './admission-report.ts';
+import { type AdmissionReport, admissionReport, type Sample } from './admission-report.ts';
 import { makeNamespaces } from './namespaces.ts';
 
 const HELP = `npm run bench -- admission: what governance costs a pod at admission, on a real control plane with Gatekeeper
@@ -20,8 +20,9 @@ const HELP = `npm run bench -- admission: what governance costs a pod at admissi
   --create       create the pods, and delete them; otherwise dry runs: all of admission, without the write that would hide its cost
 
 States: ungoverned (Gatekeeper runs; no agent, floor or template), each level, ungoverned again. In each, requests for governed
-namespaces take turns with requests for namespaces that no policy names, and with requests to a second cluster that nothing governs:
-ratios are corrected by what the machine does to that one. Every policy has a namespace of its own; there are ten region sets.
+namespaces, by nodeSelector and by required node affinity, take turns with requests for namespaces that no policy names, and with
+requests to a second cluster that nothing governs: ratios are corrected by what the machine does to that one. Every policy has a
+namespace of its own; there are ten region sets. Exits with 1 where a target is missed.
 `;
 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
@@ -48,12 +49,25 @@ interface Scene {
 
 const regionsOf = (index: number): string[] => SETS[index % SETS.length] ?? REGIONS;
 
+interface Question {
+  readonly namespace: string;
+  readonly index: number;
+  /** How the pod says its region. A nodeSelector alone is passed at once; what an affinity means has to be found out. */
+  readonly by: 'nodeSelector' | 'affinity';
+}
+
+const placementBy = (by: Question['by'], region: string): object => {
+  if (by === 'nodeSelector') return { nodeSelector: { [REGION_LABEL]: region } };
+  const nodeSelectorTerms = [{ matchExpressions: [{ key: REGION_LABEL, operator: 'In', values: [region] }] }];
+  return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
+};
+
 /** A pod that both locks judge and admit. @returns ms until the answer */
-const onePod = async ({ client, signal }: AgentWorld, namespace: string, index: number, create: boolean): Promise<number> => {
+const onePod = async ({ client, signal }: AgentWorld, { namespace, index, by }: Question, create: boolean): Promise<number> => {
   const name = `pod-${index}`;
   const spec = {
     containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
-    nodeSelector: { [REGION_LABEL]: regionsOf(index)[0] ?? '' },
+    ...placementBy(by, regionsOf(index)[0] ?? ''),
   };
   const started = performance.now();
   await client.create(POD_KIND, { metadata: { name, namespace }, spec }, { dryRun: !create }, signal);
@@ -67,15 +81,17 @@ const onePod = async ({ client, signal }: AgentWorld, namespace: string, index: 
 
 /** One request at a time, so that none waits for another; the kinds take turns, so that noise hits all. */
 const sample = async ({ world, control, create, requests }: Scene, name: string, policies: number): Promise<Sample> => {
-  const took = { governed: [] as number[], other: [] as number[], control: [] as number[] };
+  const took = { governed: [] as number[], affinity: [] as number[], other: [] as number[], control: [] as number[] };
   const before = await readTotals(world);
   for (let turn = -WARM_UP; turn < requests; turn += 1) {
     const index = (turn + WARM_UP) % Math.min(TOUCHED, policies);
-    const governed = await onePod(world, `${GOVERNED}${index}`, index, create);
-    const other = await onePod(world, `${OTHER}${index}`, index, create);
-    const elsewhere = await onePod(control, `${OTHER}${index}`, index, create);
+    const governed = await onePod(world, { namespace: `${GOVERNED}${index}`, index, by: 'nodeSelector' }, create);
+    const affinity = await onePod(world, { namespace: `${GOVERNED}${index}`, index, by: 'affinity' }, create);
+    const other = await onePod(world, { namespace: `${OTHER}${index}`, index, by: 'nodeSelector' }, create);
+    const elsewhere = await onePod(control, { namespace: `${OTHER}${index}`, index, by: 'nodeSelector' }, create);
     if (turn < 0) continue;
     took.governed.push(governed);
+    took.affinity.push(affinity);
     took.other.push(other);
     took.control.push(elsewhere);
   }
@@ -97,7 +113,7 @@ const govern = async ({ world }: Scene, from: number, to: number): Promise<void>
 
 const isRefused = async (world: AgentWorld, namespace: string): Promise<boolean> => (await world.tryPod(namespace)).includes(namespace);
 
-const measure = async (scene: Scene, levels: readonly number[], startAgent: () => Promise<AgentProcess>): Promise<string[]> => {
+const measure = async (scene: Scene, levels: readonly number[], startAgent: () => Promise<AgentProcess>): Promise<AdmissionReport> => {
   const { world, control } = scene;
   const say = (text: string): void => console.error(text);
   const most = levels.at(-1) ?? 1;
@@ -159,10 +175,11 @@ export const admission = async (args: string[], signal: AbortSignal): Promise<vo
     const { cluster, world } = await open('bench');
     const { world: control } = await open('control');
     const scene = { world, control, requests, create: values.create };
-    const lines = await measure(scene, levels, () => startAgentProcess(cluster, { folder }));
+    const { lines, isMet } = await measure(scene, levels, () => startAgentProcess(cluster, { folder }));
     const what = values.create ? 'created pods' : 'dry runs of pods';
     console.log(`\nadmission: ${requests} ${what} of each kind per state, one at a time, ${SETS.length} region sets`);
     for (const line of lines) console.log(line);
+    if (!isMet) process.exitCode = 1;
   } finally {
     for (const close of opened.toReversed()) await close();
     await rm(folder, { recursive: true, force: true });

@@ -115,12 +115,15 @@ describe('abuse of ordinary rights', () => {
     await world.applyPolicy('team', { targetNamespace: 'team', allowedRegions: ['eu-west-1'] });
     await world.reaches('team', 'Active');
     const on = (operator: string, values: string[]) => ({ key: REGION_LABEL, operator, values });
-    const podOf = (others: number): KubeObject => {
+    const podOf = ({ others = 0, keys = 0, fields = 0 }): KubeObject => {
       const free = Array.from({ length: others }, () => ({ key: 'disk', operator: 'Exists' }));
       const many = on('In', ['eu-west-1', ...Array.from({ length: 480 }, (_, index) => `r-${index}`)]);
-      const nodeSelectorTerms = [{ matchExpressions: [...free, many, on('In', ['eu-west-1'])] }];
+      const field = { key: 'metadata.name', operator: 'In', values: ['a'] };
+      const matchFields = Array.from({ length: fields }, () => field);
+      const nodeSelectorTerms = [{ matchExpressions: [...free, many, on('In', ['eu-west-1'])], matchFields }];
+      const nodeSelector = Object.fromEntries(Array.from({ length: keys }, (_, index) => [`k${index}`, '']));
       const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
-      const spec = { affinity: { nodeAffinity }, containers: [{ name: 'main', image: 'app:1' }] };
+      const spec = { nodeSelector, affinity: { nodeAffinity }, containers: [{ name: 'main', image: 'app:1' }] };
       return {
         metadata: { name: 'long', namespace: 'team', labels: { 'compliance.gov/canary': 'lock-two' } },
         spec,
@@ -129,7 +132,10 @@ describe('abuse of ordinary rights', () => {
     const ask = (pod: KubeObject): Promise<string> =>
       answer(world.client.raw({ method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod }, signal));
     // Refused by the canary of lock 2: Gatekeeper was heard, and a webhook that takes too long is not.
-    expect(await ask(podOf(998))).toContain('[geo-canary]');
-    expect(await ask(podOf(20_000))).toContain('too large to be judged');
+    expect(await ask(podOf({ others: 998 }))).toContain('[geo-canary]');
+    expect(await ask(podOf({ others: 20_000 }))).toContain('too large to be judged');
+    expect(await ask(podOf({ keys: 40_000 }))).toContain('[geo-canary]');
+    expect(await ask(podOf({ keys: 20_000, fields: 998 }))).toContain('[geo-canary]');
+    expect(await ask(podOf({ fields: 6_000 }))).toContain('too large to be judged');
   });
 });

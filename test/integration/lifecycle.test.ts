@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import type { ClusterEvent } from '@fso/shared/api';
-import { CONDITIONS, FINALIZER, FLOOR_ACTIONS, floorLabel, floorRegionsAnnotation, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  CONDITIONS,
+  FINALIZER,
+  FLOOR_ACTIONS,
+  floorLabel,
+  floorRegionsAnnotation,
+  LABELS,
+  REGION_LABEL,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -13,6 +22,7 @@ import {
   GEO_RESIDENCY_KIND,
   LEASE_KIND,
   NAMESPACE_KIND,
+  NODE_KIND,
   POD_KIND,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -236,6 +246,29 @@ describe('lifecycle of a policy', () => {
     await world.client.delete(POD_KIND, { namespace: 'crowd', name: 'stray' }, stop.signal);
     await eventually(async () => (await world.policy('crowd'))?.status?.violations === 0);
     await world.removePolicies('crowd');
+  });
+
+  it('finds within five seconds pods whose node is suddenly in another region', async () => {
+    await world.makeNamespace('moved');
+    await world.applyPolicy('moved', { targetNamespace: 'moved', allowedRegions: EU });
+    await world.reaches('moved', 'Active');
+    const nodeSelector = { [REGION_LABEL]: 'eu-west-1' };
+    const pod = { metadata: { name: 'stays', namespace: 'moved' }, spec: { containers: [{ name: 'main', image: 'app:1' }], nodeSelector } };
+    await eventually(() => world.client.create(POD_KIND, pod, {}, stop.signal).then(() => true));
+    const nodeName = await eventually(
+      async () => (await world.client.get(POD_KIND, { namespace: 'moved', name: 'stays' }, stop.signal))?.spec.nodeName,
+    );
+    const relabel = (region: string) =>
+      world.client.mergePatch(NODE_KIND, { name: nodeName }, { metadata: { labels: { [REGION_LABEL]: region } } }, stop.signal);
+    const samples = () => agent.observatory.snapshot().policies.get('default/moved')?.report.violationSamples;
+    await relabel('us-east-1');
+    await eventually(() => samples()?.length === 1, 5_000);
+    expect(samples()).toMatchObject([{ kind: 'Pod', namespace: 'moved', name: 'stays', node: nodeName, region: 'us-east-1' }]);
+    expect(Date.parse(samples()?.[0]?.since ?? '')).toBeGreaterThan(Date.now() - 10_000);
+    await relabel('eu-west-1');
+    await eventually(() => samples()?.length === 0, 5_000);
+    await world.client.delete(POD_KIND, { namespace: 'moved', name: 'stays' }, stop.signal);
+    await world.removePolicies('moved');
   });
 
   it('releases the namespace before a deleted policy goes, and keeps the trail', async () => {

@@ -133,6 +133,7 @@ describe('a pod that would cost more to judge than the API server allows', () =>
   const MONSTERS = {
     terms: many({ matchExpressions: [exists] }),
     requirements: [{ matchExpressions: many(exists) }],
+    fields: [{ matchFields: many({ key: 'metadata.name', operator: 'In', values: ['a'] }) }],
     regions: [{ matchExpressions: [{ key: REGION_LABEL, operator: 'In', values: many('eu-west-1') }] }],
   };
 
@@ -149,7 +150,7 @@ describe('a pod that would cost more to judge than the API server allows', () =>
     }
   };
 
-  it.each(['terms', 'requirements', 'regions'] as const)(
+  it.each(['terms', 'requirements', 'fields', 'regions'] as const)(
     'is refused with a reason where a policy governs, and nowhere else: %s',
     async (monster) => {
       const refused = await tryMonster('costly', monster);

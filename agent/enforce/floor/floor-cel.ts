@@ -83,7 +83,8 @@ const FIRST_PROBLEM = `(
   'required node affinity term ' + string(variables.problems.indexOf(variables.bad[0]) + 1)
 ) + variables.bad[0][0]`;
 
-const SO_MANY = `variables.terms.size() > ${MAX_TERMS} || variables.terms.map(t, t.?matchExpressions.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
+const SO_MANY = `variables.terms.size() > ${MAX_TERMS} ||
+  variables.terms.map(t, t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
 
 /** Asked before anything that looks at every requirement, or whose cost grows with the square of what the pod says. */
 const TOO_LARGE = `variables.soMany || variables.terms.map(t,

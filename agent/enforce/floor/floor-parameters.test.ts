@@ -97,6 +97,19 @@ describe('planFloorParameters', () => {
     expect(changed).toEqual(bindGate === 'list' ? both : both.slice(0, 1));
   });
 
+  it.each([
+    ['label', 'Grow'],
+    ['list', 'Update'],
+  ] as const)(
+    'waits with what misleads nobody: where a Binding says the region of its node itself, nodes that are gone, %s',
+    (bindGate, gone) => {
+      const observed = applied({ bindGate });
+      const reasonOf = (nodes: readonly Node[]) => plan({ bindGate, observed, nodes }).actions[0]?.reason;
+      expect(reasonOf([...NODES, nodeOf('new', 'eu-west-1')])).toBe('Grow');
+      expect(reasonOf(NODES.slice(1))).toBe(gone);
+    },
+  );
+
   it.each<[string, FloorParametersSpec]>([
     ['one namespace more', { namespaces: { x: { regions: '', policies: '', revisions: '' } } }],
     ['nodes of its own', { nodes: { ghost: 'eu-west-1' } }],

@@ -61,8 +61,8 @@ export const planFloorParameters = ({ governance, nodes, observed, bindGate }: F
   const isIndexRight = second !== undefined && says(second, index.spec, shared.kept);
   return {
     actions: [
-      ...(isNodesRight ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first)]),
-      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second)]),
+      ...(isNodesRight ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first, bindGate)]),
+      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second, bindGate)]),
     ],
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
@@ -84,7 +84,7 @@ const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
 const says = (object: FloorParameters, index: Index, nodes: Nodes): boolean =>
   saysIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
 
-const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParameters | undefined): Action => ({
+const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParameters | undefined, bindGate: BindGateMode): Action => ({
   type: 'apply',
   key: `${FLOOR_PARAMETERS_KIND.kind}/${name}`,
   kind: FLOOR_PARAMETERS_KIND,
@@ -95,9 +95,19 @@ const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParamete
     spec,
   } as FloorParameters,
   fieldManager: FIELD_MANAGERS.floor,
-  reason: present === undefined ? 'Install' : 'Update',
+  reason: present === undefined ? 'Install' : reasonToChange(present.spec?.nodes, spec.nodes, bindGate),
   policies: [],
 });
+
+/**
+ * `Update`: a node counts as in a region that it is not in. One that is gone does no harm where a Binding says its region itself.
+ * `Grow`: everything else can wait for its turn.
+ */
+const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
+  const isWrong = ([name, region]: [string, string]): boolean =>
+    wanted[name] === undefined ? bindGate === 'list' : wanted[name] !== region;
+  return Object.entries(known).some(isWrong) ? 'Update' : 'Grow';
+};
 
 const saysIndex = weakMemo2(
   ({ spec }: FloorParameters, wanted: Index): boolean =>

@@ -94,7 +94,7 @@ pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": fix_
 # MAX_TERMS, MAX_REQUIREMENTS and MAX_REGION_VALUES of shared/residency: what it costs to judge grows with the square.
 too_large if count(terms) > 100
 
-too_large if sum([count(list_of(term, "matchExpressions")) | some term in terms]) > 1000
+too_large if sum([count(list_of(term, part)) | some term in terms; some part in ["matchExpressions", "matchFields"]]) > 1000
 
 too_large if count([value |
 	some expressions in on_region
@@ -150,7 +150,7 @@ region_text := listed(sort(regions)) if {
 
 open_placement := "nothing in the pod confines it to a region" if {
 	count(terms) == 0
-	not region_key in object.keys(selector)
+	not selects_region
 } else := sprintf("spec.nodeSelector allows region \"%s\"", [selector[region_key]]) if {
 	count(terms) == 0
 	not selector[region_key] in regions
@@ -158,9 +158,9 @@ open_placement := "nothing in the pod confines it to a region" if {
 	index := min({i | some i, _ in terms; term_problem(i)})
 }
 
-place(_) := "spec.nodeSelector" if region_key in object.keys(selector)
+place(_) := "spec.nodeSelector" if selects_region
 
-place(index) := sprintf("required node affinity term %d", [index + 1]) if not region_key in object.keys(selector)
+place(index) := sprintf("required node affinity term %d", [index + 1]) if not selects_region
 
 terms := list_of(object_of(node_affinity(subject), "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms")
 
@@ -172,6 +172,9 @@ on_region := [expressions |
 ]
 
 selector := object_of(pod, "nodeSelector")
+
+# Looked up, not searched for: it is asked for each model node, and a selector may have as many keys as fit into a request.
+selects_region if is_string(selector[region_key])
 
 # Which model node a term lets out. An empty term matches no node.
 term_problem(index) := " selects a node by name, not by region" if {
@@ -209,7 +212,7 @@ term_allows(index, node) if {
 	}
 }
 
-selector_allows(_) if not region_key in object.keys(selector)
+selector_allows(_) if not selects_region
 
 selector_allows(node) if selector[region_key] == node.region
 

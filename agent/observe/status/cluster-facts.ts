@@ -17,6 +17,8 @@ export interface ClusterFactsInput {
   readonly floor: boolean;
   /** What keeps the guard from being in place; undefined: nothing. */
   readonly guardProblem: string | undefined;
+  /** What keeps the parameters of the floor from being written; undefined: nothing. */
+  readonly parametersProblem?: string | undefined;
   readonly overflow: Overflow;
   /** What somebody did within the last hour. */
   readonly tampering?: Tampering | undefined;
@@ -38,13 +40,14 @@ const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
     .filter((text) => text !== '')
     .join('; ');
 
-const floorCondition = ({ floor, overflow, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
+const floorCondition = ({ floor, overflow, parametersProblem, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
   const type = CONDITIONS.floorReady;
   if (!floor) {
     return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   }
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
+  if (parametersProblem !== undefined) return { type, status: 'False', reason: 'WriteFailed', message: parametersProblem.slice(0, 4_096) };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };

@@ -50,7 +50,7 @@ const input = (changes: Partial<LockInput> = {}): LockInput => ({
   probe: () => PROVEN,
   unapplied: new Set(),
   indexed: new Set(),
-  floor: { supported: true, installed: true },
+  floor: { supported: true, installed: true, bindGate: 'label' },
   gatekeeper,
   failures: [],
   unprovenMs: () => 0,
@@ -70,8 +70,8 @@ describe('planLocks', () => {
     ['labels not written yet', { unapplied: new Set(['finance']) }, ['Pending', 'Enforced', 'Pending']],
     ['not asked yet', { probe: () => undefined }, ['Pending', 'Enforced', 'Pending']],
     ['proof failed', { probe: () => ({ ...PROVEN, state: 'failed' }) }, ['Degraded', 'Enforced', 'Degraded']],
-    ['floor not whole', { floor: { supported: true, installed: false } }, ['Pending', 'Enforced', 'Pending']],
-    ['Kubernetes < 1.30', { floor: { supported: false, installed: false } }, ['Unavailable', 'Enforced', 'Unavailable']],
+    ['floor not whole', { floor: { supported: true, installed: false, bindGate: 'label' } }, ['Pending', 'Enforced', 'Pending']],
+    ['Kubernetes < 1.30', { floor: { supported: false, installed: false, bindGate: 'label' } }, ['Unavailable', 'Enforced', 'Unavailable']],
     ['no Gatekeeper', { gatekeeper: { ...gatekeeper, served: false } }, ['Enforced', 'Unavailable', 'Enforced']],
     ['constraint not enforced yet', { gatekeeper: { ...gatekeeper, constraintProblem: waiting } }, ['Enforced', 'Pending', 'Enforced']],
     [
@@ -95,7 +95,24 @@ describe('planLocks', () => {
       { unapplied: new Set(['finance']), indexed: new Set(['finance']), failures: [failure('Namespace/finance', 3)] },
       ['Enforced', 'Enforced', 'Enforced'],
     ],
-    ['parameters cannot be written', { failures: [failure('FloorParameters/fso-nodes', 3)] }, ['Degraded', 'Enforced', 'Degraded']],
+    ['nodes cannot be listed', { failures: [failure('FloorParameters/fso-nodes', 3)] }, ['Enforced', 'Enforced', 'Enforced']],
+    [
+      'nodes cannot be listed, and nothing else says their region',
+      { floor: { supported: true, installed: true, bindGate: 'list' }, failures: [failure('FloorParameters/fso-nodes', 3)] },
+      ['Enforced', 'Enforced', 'Degraded'],
+    ],
+    ['the index cannot be written', { failures: [failure('FloorParameters/fso-namespaces', 3)] }, ['Enforced', 'Enforced', 'Enforced']],
+    ['bookkeeping fails', { failures: [{ ...failure('Namespace/fso-system', 3), policies: [] }] }, ['Enforced', 'Enforced', 'Enforced']],
+    [
+      'the floor cannot be written',
+      { failures: [{ ...failure('ValidatingAdmissionPolicy/fso-floor-pods-deny', 3), policies: [] }] },
+      ['Degraded', 'Enforced', 'Degraded'],
+    ],
+    [
+      'the guard cannot be written',
+      { failures: [{ ...failure('ValidatingAdmissionPolicy/fso-guard-nodes', 3), policies: [] }] },
+      ['Enforced', 'Enforced', 'Enforced'],
+    ],
     ['labels cannot be written', { failures: [failure('Namespace/finance', 1)] }, ['Pending', 'Enforced', 'Pending']],
     ['labels cannot be written for long', { failures: [failure('Namespace/finance', 3)] }, ['Degraded', 'Enforced', 'Degraded']],
     [
@@ -123,7 +140,7 @@ describe('planLocks', () => {
   });
 
   it('tells what the API server has against the floor where lock 1 is not proven', () => {
-    const floor = { supported: true, installed: true, problem: 'undefined field' };
+    const floor = { supported: true, installed: true, bindGate: 'label', problem: 'undefined field' } as const;
     expect(planLocks(policy, outcome, undefined, input({ floor })).admission).toEqual({ state: 'Enforced' });
     const failed = input({ floor, probe: () => ({ ...PROVEN, state: 'failed', message: 'admitted' }) });
     expect(planLocks(policy, outcome, undefined, failed).admission.message).toBe('namespace finance: admitted; undefined field');

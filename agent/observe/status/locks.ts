@@ -1,4 +1,6 @@
-import type { FloorAction, LockState, SovereignPolicyStatus } from '@fso/shared/api';
+import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolicyStatus } from '@fso/shared/api';
+import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import type { BindGateMode } from '../../enforce/floor/binding-cel.ts';
 import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../../enforce/index.ts';
 import { isAlert, type WorkFailure } from '../../enforce/work-failure.ts';
 import type { CanaryState } from '../proofs/canary-prober.ts';
@@ -33,6 +35,8 @@ export interface LockInput {
     readonly installed: boolean;
     /** What the API server has against its expressions. */
     readonly problem?: string | undefined;
+    /** `list`: the bind gate knows regions from the list of nodes only. */
+    readonly bindGate: BindGateMode;
   };
   readonly gatekeeper: {
     /** Whether its API is there. */
@@ -53,6 +57,7 @@ export interface LockInput {
   unprovenMs(policy: string): number;
 }
 
+const NODE_LIST = `${FLOOR_PARAMETERS_KIND.kind}/${NODES_PARAMETERS}`;
 const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
 const ENFORCED: LockFacts = { state: 'Enforced' };
 
@@ -77,19 +82,20 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
-/** The guard is not the lock: that it cannot be written is told of the cluster. */
-const isLockOne = (failure: WorkFailure): boolean =>
-  /^(FloorParameters|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding)\/(?!fso-guard-)/.test(failure.key);
+/** Whether lock 1 of a policy waits for the write that fails. Labels are written for certain policies, the floor for all of them. */
+const hindersLockOne = ({ key, policies }: WorkFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
+  const [kind = '', name = ''] = key.split('/');
+  if (kind === 'Namespace') return policies.includes(policy.key) && !indexed.has(name);
+  // The guard is not the lock: that it cannot be written is told of the cluster.
+  return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
+};
 const isLockTwo = (failure: WorkFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
 const concerns = (failure: WorkFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
 
-const floorFailure = (subject: Subject, input: LockInput): LockFacts | undefined => {
-  const failure = input.failures.find(
-    (candidate) =>
-      isLockOne(candidate) && concerns(candidate, subject.policy.key) && !input.indexed.has(candidate.key.slice('Namespace/'.length)),
-  );
-  return failure && { state: isAlert(failure) ? 'Degraded' : 'Pending', message: `${failure.key}: ${failure.error}` };
-};
+const failing = (failure: WorkFailure): LockFacts => ({
+  state: isAlert(failure) ? 'Degraded' : 'Pending',
+  message: `${failure.key}: ${failure.error}`,
+});
 
 const factsOf = (namespace: string, { state, message }: ProbeState): LockFacts | undefined => {
   const said = `namespace ${namespace}: ${message ?? 'not proven'}`;
@@ -120,8 +126,8 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
-  const failure = floorFailure(subject, input);
-  if (failure !== undefined) return failure;
+  const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
+  if (failure !== undefined) return failing(failure);
   if (!input.floor.installed) return { state: 'Pending', message: 'the policies of the floor are not in place yet' };
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
   const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
@@ -132,7 +138,10 @@ const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
 
 const bindingLock = (subject: Subject, input: LockInput, admission: LockFacts): LockFacts => {
   if (!input.floor.supported) return admission;
-  return takesPart(subject, input, ['deny']) ? admission : NOT_APPLICABLE;
+  if (!takesPart(subject, input, ['deny'])) return NOT_APPLICABLE;
+  const failure = input.failures.find(({ key }) => key === NODE_LIST);
+  const restsOnList = input.floor.bindGate === 'list' && failure !== undefined;
+  return restsOnList && admission.state === 'Enforced' ? failing(failure) : admission;
 };
 
 interface LockTwoProblem extends GatekeeperProblem {

@@ -5,21 +5,30 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startLocalCluster } from '@fso/clusters/local';
 import { SovereignPolicySpec } from '@fso/shared/api';
 import { createKubeClient, KubeApiError, type KubeClient, NAMESPACE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { systemClock } from '@fso/shared/runtime';
+import { bootstrapCluster } from '../../../agent/bootstrap.ts';
 import { runAction } from '../../../agent/enforce/apply.ts';
-import { type Action, type PolicyInput, planFloor, planGovernance, planNamespaces } from '../../../agent/enforce/index.ts';
+import {
+  type Action,
+  type PolicyInput,
+  planFloor,
+  planFloorParameters,
+  planGovernance,
+  planNamespaces,
+} from '../../../agent/enforce/index.ts';
 import { POLICY_NAMESPACE, policyName, WORLDS } from './cases.ts';
 import type { Implementation, OracleCase } from './types.ts';
 
-/** The floor's pod policy, on a real API server. */
+/** The floor's pod policies, on a real API server. */
 export interface ApiServer extends Implementation {
   close(): Promise<void>;
 }
 
 const CONCURRENCY = 24;
 const READY_MS = 60_000;
-/** The policy, with its binding, that decides on pods; others of the floor judge other things, or the same by other means. */
-const POD_POLICY = 'fso-floor-pods-deny';
-const DENIED_BY = `ValidatingAdmissionPolicy '${POD_POLICY}' with binding '${POD_POLICY}' denied request: `;
+/** The policies, with their bindings, that decide on pods: by labels, and by index. Others of the floor judge other things. */
+const POD_POLICIES: readonly string[] = ['fso-floor-pods-deny', 'fso-floor-index-pods-deny'];
+const DENIED_BY = POD_POLICIES.map((name) => `ValidatingAdmissionPolicy '${name}' with binding '${name}' denied request: `);
 
 const POLICIES: readonly PolicyInput[] = WORLDS.flatMap((world) =>
   Object.entries(world.lists).map(([list, regions]) => ({
@@ -45,9 +54,10 @@ const ask = async (client: KubeClient, asked: OracleCase, signal: AbortSignal): 
     await client.create(POD_KIND, podOf(asked), { dryRun: true }, signal);
     return undefined;
   } catch (error) {
-    const at = error instanceof KubeApiError ? error.message.indexOf(DENIED_BY) : -1;
-    if (at < 0) throw new Error(`the API server on ${JSON.stringify(asked)}`, { cause: error });
-    return (error as Error).message.slice(at + DENIED_BY.length);
+    const message = error instanceof KubeApiError ? error.message : '';
+    const deniedBy = DENIED_BY.find((text) => message.includes(text));
+    if (deniedBy === undefined) throw new Error(`the API server on ${JSON.stringify(asked)}`, { cause: error });
+    return message.slice(message.indexOf(deniedBy) + deniedBy.length);
   }
 };
 
@@ -66,10 +76,16 @@ const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> =>
     for (const action of actions) await runAction(client, action, signal);
   };
   await Promise.all(WORLDS.map(({ namespace }) => client.create(NAMESPACE_KIND, { metadata: { name: namespace } }, {}, signal)));
-  await runAll(planFloor([], []).filter((action) => action.type === 'apply' && action.body.metadata.name === POD_POLICY));
+  await bootstrapCluster(client, systemClock, signal);
   const now = new Date();
   const namespaces = WORLDS.map(({ namespace }) => ({ name: namespace, terminating: false, labels: {}, annotations: {} }));
-  await runAll(planNamespaces(planGovernance(POLICIES, namespaces, now), namespaces, now));
+  const governance = planGovernance(POLICIES, namespaces, now);
+  await runAll(planFloorParameters({ governance, nodes: [], observed: [], bindGate: 'label' }).actions);
+  await runAll(planFloor([], []).filter((action) => action.type === 'apply' && POD_POLICIES.includes(action.body.metadata.name)));
+  const indexed = new Set(WORLDS.filter(({ byIndex }) => byIndex).map(({ namespace }) => namespace));
+  await runAll(
+    planNamespaces(governance, namespaces, now).filter((action) => action.type !== 'apply' || !indexed.has(action.body.metadata.name)),
+  );
 };
 
 /** Until every namespace refuses a pod that says nothing: service accounts are there, and the new policy judges. */

@@ -6,6 +6,8 @@ import type { Governed, OracleCase } from './types.ts';
 export interface World {
   readonly namespace: string;
   readonly lists: Readonly<Record<string, readonly string[]>>;
+  /** The namespace has no labels (yet): the index of the floor judges instead. */
+  readonly byIndex?: true;
 }
 
 /** The namespaces that are governed on the real API server. */
@@ -18,6 +20,8 @@ export const WORLDS: readonly World[] = [
   { namespace: 'many', lists: { many: ['eu-west-1', ...Array.from({ length: 30 }, (_, at) => `region-${at}`)] } },
   { namespace: 'overlap', lists: { left: ['eu-west-1', 'us-east-1'], right: ['us-east-1', 'us-west-2'] } },
   { namespace: 'conflict', lists: { left: ['eu-west-1'], right: ['us-east-1'] } },
+  { namespace: 'unlabelled', lists: { unlabelled: ['eu-west-1', 'eu-central-1'] }, byIndex: true },
+  { namespace: 'unlabelled-conflict', lists: { left: ['eu-west-1'], right: ['us-east-1'] }, byIndex: true },
 ];
 
 /** The namespace in which the policies of a world live. */

@@ -79,8 +79,9 @@ const wellFormed = (requirement: NodeSelectorRequirement): NodeSelectorRequireme
 
 const isTooLarge = (pod: PlacementSpec): boolean => {
   const terms = termsOf(pod) ?? [];
-  const requirements = terms.flatMap((term) => term?.matchExpressions ?? []);
-  const regions = requirements.filter(onRegion).flatMap(({ values = [] }) => ['operator', ...values]);
+  const expressions = terms.flatMap((term) => term?.matchExpressions ?? []);
+  const requirements = [...expressions, ...terms.flatMap((term) => term?.matchFields ?? [])];
+  const regions = expressions.filter(onRegion).flatMap(({ values = [] }) => ['operator', ...values]);
   return terms.length > MAX_TERMS || requirements.length > MAX_REQUIREMENTS || regions.length > MAX_REGION_VALUES;
 };
 

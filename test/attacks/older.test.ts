@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { ALLOWED, Arena } from './arena.ts';
+import { BIND_ATTACKS } from './bind-attacks.ts';
+import { Campaign } from './campaign.ts';
+import { asAttack, CONTROLS } from './controls.ts';
+import { LEGACY_PODS } from './legacy-pods.ts';
+import { podsOf } from './scene.ts';
+
+/**
+ * Before Kubernetes 1.35 an API server puts no region on a Binding: lock 2 leaves bindings to lock 1, which knows the region of a node from
+ * the agent's list alone.
+ */
+describe('bindings where the API server plays Kubernetes 1.34', () => {
+  const { signal } = new AbortController();
+  const attacks = BIND_ATTACKS.filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
+  const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
+  let folder: string;
+  let arena: Arena;
+  let world: AgentWorld;
+  let agent: AgentProcess | undefined;
+  let campaign: Campaign;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-older-'));
+    arena = await Arena.open('older', folder, signal, ['--emulated-version=1.34']);
+    world = new AgentWorld(arena.cluster.kubeconfig, signal);
+    campaign = await Campaign.prepare(arena, 'older', [...attacks, ...controls.map(({ attack }) => attack), ...LEGACY_PODS]);
+    agent = await startAgentProcess(arena.cluster, { folder });
+    await world.applyPolicy('attacked', { targetNamespace: 'atk-*', allowedRegions: [...ALLOWED] });
+    await world.reaches('attacked', 'Active', 60_000);
+    await arena.cluster.stopGatekeeper('SIGKILL');
+  });
+
+  afterAll(async () => {
+    await agent?.stop();
+    await world?.close();
+    await arena?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it.concurrent.each(controls)('admits $name', async ({ attack, pods }) => {
+    const scene = campaign.scenes.get(attack) ?? expect.fail();
+    await attack.steps(scene);
+    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === pods, 30_000);
+  });
+
+  it.concurrent.each(LEGACY_PODS)('$name: $tries', async (legacy) => {
+    await legacy.steps(campaign.scenes.get(legacy) ?? expect.fail());
+  });
+
+  it.concurrent.each(attacks)('$name: $tries', async (attack) => {
+    expect(await campaign.run(attack)).toEqual([]);
+  });
+
+  it('nothing was bound outside in the end', async () => {
+    expect(await campaign.allOutside([...attacks, ...controls.map(({ attack }) => attack)])).toEqual([]);
+  });
+});
