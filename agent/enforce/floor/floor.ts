@@ -39,21 +39,30 @@ export interface FloorOptions {
   readonly injection?: boolean;
 }
 
+/** What is judged, and what is said of it. */
 interface Concern {
   readonly name: string;
-  readonly action: FloorAction;
+  readonly scope: Scope;
   readonly rules: readonly Rule[];
+  /** They end in `violation`. */
   readonly variables: readonly CelVariable[];
-  readonly fix: string;
-  readonly validationActions: readonly string[];
   /** Expression: the request is as it should be. Default: there is no `violation`. */
   readonly right?: string;
+  /** Expression. */
+  readonly message: string;
   /** Said where the message with all facts cannot be made, e.g. is longer than 5 KiB. */
   readonly fallback: string;
+  readonly validationActions: readonly string[];
   /** The FloorParameters that it reads, and what happens while they are not there. */
   readonly parameters?: { readonly name: string; readonly missing: 'Allow' | 'Deny' };
-  /** Judges every namespace by the index, instead of those that are labelled by what they say: on these conditions. */
-  readonly byIndex?: readonly MatchCondition[];
+}
+
+/** In which namespaces, and where it is read what governs them. */
+interface Scope {
+  readonly selector: object;
+  readonly conditions?: readonly MatchCondition[];
+  readonly variables: readonly CelVariable[];
+  readonly failurePolicy: 'Fail' | 'Ignore';
 }
 
 interface Rule {
@@ -76,63 +85,79 @@ const FLOOR_PREFIX = 'fso-floor-';
 /** Whether a policy or binding is named as one of the floor's. */
 export const isFloorName = (name: string): boolean => name.startsWith(FLOOR_PREFIX);
 
+/** Those that are labelled, by what they say themselves. */
+const byLabel = (action: FloorAction): Scope => ({
+  selector: { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } },
+  variables: namespaceVariables(action),
+  failurePolicy: 'Fail',
+});
+
+/** All that the index speaks of. Where its kind is not served, everything would be refused that the policy matches: in every namespace. */
+const byIndex = (conditions: readonly MatchCondition[]): Scope => ({
+  selector: {},
+  conditions,
+  variables: indexVariables,
+  failurePolicy: 'Ignore',
+});
+
 const podConcern = (action: FloorAction): Concern => ({
   name: `${FLOOR_PREFIX}pods-${action}`,
-  action,
+  scope: byLabel(action),
   rules: [{ apiGroups: [''], resources: ['pods'], operations: ['CREATE', 'UPDATE'] }],
   variables: [{ name: 'plain', expression: plainlyInside('variables.listed') }, ...podVariables],
-  fix: SELECTOR_FIX,
-  validationActions: VALIDATION_ACTIONS[action],
   right: `variables.plain || ${RIGHT}`,
+  message: message(SELECTOR_FIX),
+  validationActions: VALIDATION_ACTIONS[action],
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
 /** Always a warning: a mutating webhook may still mend the pods, and the pod is what counts. */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
-  action,
+  scope: byLabel(action),
   rules: [
     { apiGroups: ['apps'], resources: ['deployments', 'replicasets', 'statefulsets', 'daemonsets'], operations: ['CREATE', 'UPDATE'] },
     { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], operations: ['CREATE', 'UPDATE'] },
     { apiGroups: [''], resources: ['replicationcontrollers'], operations: ['CREATE', 'UPDATE'] },
   ],
   variables: workloadVariables(injection),
-  fix: WORKLOAD_FIX,
+  message: message(WORKLOAD_FIX),
   validationActions: ['Warn', 'Audit'],
   fallback: 'the pods of this workload may run outside of the regions that the policies of its namespace allow',
 });
 
 const bindGateConcern = (mode: BindGateMode, binders: readonly string[]): Concern => ({
   name: `${FLOOR_PREFIX}bindings-deny`,
-  action: 'deny',
+  scope: byLabel('deny'),
   rules: [{ apiGroups: [''], resources: ['pods/binding', 'bindings'], operations: ['CREATE'] }],
   variables: bindingVariables(mode, binders),
-  fix: BINDING_FIX,
+  message: message(BINDING_FIX),
   validationActions: VALIDATION_ACTIONS.deny,
   fallback: 'the node is outside of the regions that the policies of the namespace allow',
   parameters: { name: NODES_PARAMETERS, missing: 'Deny' },
 });
 
-/** Without the object nothing is judged by it: to deny would stop every pod of the cluster. */
-const INDEX = { parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' } } as const;
+/** A concern for namespaces that do not say it themselves: see index-cel.ts. */
+const indexConcern = (concern: Concern, change: Pick<Concern, 'name' | 'scope' | 'variables'>): Concern => ({
+  ...concern,
+  ...change,
+  right: RIGHT,
+  message: indexMessage(concern.message),
+  // Without the object nothing is judged by it: to deny would stop every pod of the cluster.
+  parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' },
+});
 
-/** What holds for namespaces that do not say it themselves: see index-cel.ts. */
 const indexConcerns = (bindGate: Concern): readonly Concern[] => [
-  {
-    ...podConcern('deny'),
-    ...INDEX,
+  indexConcern(podConcern('deny'), {
     name: `${FLOOR_PREFIX}index-pods-deny`,
-    byIndex: podIndexConditions,
-    right: RIGHT,
+    scope: byIndex(podIndexConditions),
     variables: indexed(podVariables, "variables.judged && !(variables.nodeName != '' && variables.mirrorPod)"),
-  },
-  {
-    ...bindGate,
-    ...INDEX,
+  }),
+  indexConcern(bindGate, {
     name: `${FLOOR_PREFIX}index-bindings-deny`,
-    byIndex: indexConditions,
+    scope: byIndex(indexConditions),
     variables: indexed(bindGate.variables, 'true'),
-  },
+  }),
 ];
 
 const bindGates = (mode: BindGateMode): ((binders: readonly string[]) => readonly Concern[]) =>
@@ -159,12 +184,8 @@ const concerns = ({ bindGate = 'label', binders = NOBODY, injection = false }: F
   ...BIND_GATES[bindGate](binders),
 ];
 
-const selectorOf = ({ action, byIndex }: Concern): object =>
-  byIndex !== undefined ? {} : { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } };
-
 /** The messages and audit annotations of a policy are evaluated for every request: where all is right, at no cost. */
-const sayingsOf = ({ right = RIGHT, fallback, fix, byIndex }: Concern): object => {
-  const text = byIndex === undefined ? message(fix) : indexMessage(message(fix));
+const sayingsOf = ({ right = RIGHT, message: text, fallback }: Concern): object => {
   const unlessRight = (expression: string): string => `${right} ? '' : (${expression})`;
   return {
     validations: [{ expression: right, message: fallback, messageExpression: unlessRight(text), reason: 'Forbidden' }],
@@ -180,18 +201,17 @@ const policyOf = weakMemo(
     kind: ADMISSION_POLICY_KIND.kind,
     metadata: { name: concern.name, labels: { [LABELS.component]: 'floor' } },
     spec: {
-      // Where the kind of the parameters is not served, everything that the policy matches would be refused: here, in every namespace.
-      failurePolicy: concern.byIndex === undefined ? 'Fail' : 'Ignore',
+      failurePolicy: concern.scope.failurePolicy,
       ...(concern.parameters && { paramKind: { apiVersion: FLOOR_PARAMETERS_KIND.apiVersion, kind: FLOOR_PARAMETERS_KIND.kind } }),
       matchConstraints: {
         matchPolicy: 'Equivalent',
-        namespaceSelector: selectorOf(concern),
+        namespaceSelector: concern.scope.selector,
         objectSelector: {},
         resourceRules: concern.rules.map((rule) => ({ ...rule, apiVersions: ['*'], scope: 'Namespaced' })),
         excludeResourceRules: [],
       },
-      ...(concern.byIndex && { matchConditions: concern.byIndex }),
-      variables: [...(concern.byIndex === undefined ? namespaceVariables(concern.action) : indexVariables), ...concern.variables],
+      ...(concern.scope.conditions && { matchConditions: concern.scope.conditions }),
+      variables: [...concern.scope.variables, ...concern.variables],
       ...sayingsOf(concern),
     },
   }),
@@ -210,7 +230,7 @@ const bindingOf = weakMemo(
       }),
       matchResources: {
         matchPolicy: 'Equivalent',
-        namespaceSelector: selectorOf(concern),
+        namespaceSelector: concern.scope.selector,
         objectSelector: {},
         resourceRules: [],
         excludeResourceRules: [],
