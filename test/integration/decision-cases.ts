@@ -45,6 +45,8 @@ export const CASES: readonly DecisionCase[] = [
   { name: 'nodeSelector on an other region', pod: selector('us-east-1'), admitted: false },
   { name: 'nodeSelector on the legacy key', pod: { nodeSelector: { [LEGACY_REGION_LABEL]: 'eu-west-1' } }, admitted: false },
   { name: 'nodeSelector on a zone', pod: { nodeSelector: { 'topology.kubernetes.io/zone': 'eu-west-1a' } }, admitted: false },
+  { name: 'nodeSelector on the empty region', pod: selector(''), admitted: false },
+  { name: 'In the empty region', pod: required(on('In', '')), admitted: false },
   { name: 'In allowed regions', pod: required(on('In', 'eu-west-1', 'eu-central-1')), admitted: true },
   { name: 'In a region too many', pod: required(on('In', 'eu-west-1', 'us-east-1')), admitted: false },
   { name: 'a second term that is free', pod: affinity(term(on('In', 'eu-west-1')), term(other)), admitted: false },

@@ -133,16 +133,33 @@ const DAEMON_SET_POD = `(
 const MIRROR_POD = `'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}) &&
   request.userInfo.username == 'system:node:' + variables.nodeName`;
 
+/** As much as most pods say: far below what would be too large to be judged. */
+const PLAIN = { terms: 4, expressions: 8, values: 12 } as const;
+
+/** Whether each term asks for allowed regions; what else it asks for only takes nodes away. */
+const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size() <= ${PLAIN.terms} && terms.all(t,
+  t.?matchFields.orValue([]).size() == 0 && t.?matchExpressions.orValue([]).size() <= ${PLAIN.expressions} &&
+  t.?matchExpressions.orValue([]).all(e, e.?values.orValue([]).size() <= ${PLAIN.values}) &&
+  t.?matchExpressions.orValue([]).exists(e,
+    e.key == ${KEY} && e.operator == 'In' && e.?values.orValue([]).size() > 0 && e.values.all(v, v != '' && v in ${regions})
+  )
+)`;
+
 /**
- * Whether a pod is plainly inside, as the messages tell people to write it: new, and confined by its nodeSelector alone. Most pods are,
- * and for them nothing else is evaluated. An API server evaluates validations, messages and audit annotations of a policy for every
- * request, each with variables of its own.
+ * Whether a new pod is plainly inside, as most pods are that are meant to be: by its nodeSelector alone, or by a short required node
+ * affinity. For them nothing else is evaluated; an API server evaluates validations, messages and audit annotations of a policy for
+ * every request, each with variables of its own.
  *
  * @param listed expression: the allowed regions, separated by commas
  */
-export const plainlyInside = (listed: string): string => `request.operation == 'CREATE' && !has(object.spec.nodeName) &&
-  !has(object.spec.affinity) && has(object.spec.nodeSelector) && object.spec.nodeSelector[?${KEY}].orValue('') != '' &&
-  object.spec.nodeSelector[${KEY}] in (${listed}).split(',')`;
+export const plainlyInside = (listed: string): string => `request.operation == 'CREATE' && !has(object.spec.nodeName) && (
+  has(object.spec.affinity) ?
+    [object.spec.affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms.orValue([])].all(terms,
+      ${plainTerms(`(${listed}).split(',')`)}
+    ) :
+    has(object.spec.nodeSelector) && object.spec.nodeSelector[?${KEY}].orValue('') != '' &&
+      object.spec.nodeSelector[${KEY}] in (${listed}).split(',')
+)`;
 
 /**
  * A pod at CREATE, and at UPDATE where its placement changed, which Kubernetes allows on gated pods only. Every other

@@ -44,12 +44,39 @@ violation contains {"msg": msg, "details": {"policies": policies, "regions": sor
 	])
 }
 
-# As the messages tell people to write it: confined by its nodeSelector alone. Most pods are, and nothing else is asked about them.
+# By its nodeSelector alone, or by a short required node affinity. Most pods are, and nothing else is asked about them.
 plainly_inside if {
-	not pod.affinity
-	not pod.nodeName
-	pod.nodeSelector[region_key] in input.parameters.regions
 	not binding
+	not pod.nodeName
+	not pod.affinity
+	pod.nodeSelector[region_key] in input.parameters.regions
+}
+
+plainly_inside if {
+	not binding
+	not pod.nodeName
+	required := pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+	count(required) > 0
+	count(required) <= 4
+	every term in required {
+		plain_term(term)
+	}
+}
+
+# What else it asks for only takes nodes away.
+plain_term(term) if {
+	not term.matchFields
+	count(term.matchExpressions) <= 8
+	every expression in term.matchExpressions {
+		count(list_of(expression, "values")) <= 12
+	}
+	some expression in term.matchExpressions
+	expression.key == region_key
+	expression.operator == "In"
+	count(expression.values) > 0
+	every value in expression.values {
+		value in input.parameters.regions
+	}
 }
 
 binding if input.review.kind.kind == "Binding"
