@@ -1,6 +1,9 @@
 import {
   ClusterPage,
   ClusterView,
+  EnrolmentPage,
+  EnrolmentTokenView,
+  EnrolmentView,
   EventPage,
   type EventView,
   type Page,
@@ -33,6 +36,12 @@ export interface HubClientOptions {
   readonly token?: string | undefined;
 }
 
+interface Asked {
+  readonly method: 'GET' | 'POST';
+  readonly accept: Readonly<Record<string, string>>;
+}
+const JSON_ANSWER = { Accept: 'application/json' } as const;
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
@@ -43,6 +52,10 @@ export interface HubClient {
   policy(namespace: string, name: string, signal?: AbortSignal): Promise<PolicyView>;
   clusters(query?: { q?: string }, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
+  enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
+  /** Makes a token; the one before is worth nothing any more if it was not used. */
+  createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
+  revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
   violations(query?: { cluster?: string; policy?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<ViolationView[]>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
@@ -67,11 +80,11 @@ const withoutUndefined = (query: Query): [string, string][] =>
 export const createHubClient = ({ server, token }: HubClientOptions): HubClient => {
   const base = `${server.replace(/\/+$/, '')}/api/v1`;
 
-  const request = async (path: string, accept: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> => {
+  const request = async (path: string, { method, accept }: Asked, signal: AbortSignal | undefined): Promise<Response> => {
     const headers = { ...accept, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) };
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, { headers, signal: signal ?? null });
+      response = await fetch(`${base}${path}`, { method, headers, signal: signal ?? null });
     } catch (cause) {
       signal?.throwIfAborted();
       throw new HubError(`no answer from ${server}`, 0, { cause });
@@ -79,13 +92,20 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     if (!response.ok) throw await problemOf(response);
     return response;
   };
-  const get = async <S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> => {
+  const ask = async <S extends z.ZodType>(
+    method: Asked['method'],
+    schema: S,
+    { path, query = {} }: { readonly path: string; readonly query?: Query },
+    signal: AbortSignal | undefined,
+  ): Promise<z.output<S>> => {
     const search = new URLSearchParams(withoutUndefined(query)).toString();
-    const response = await request(search === '' ? path : `${path}?${search}`, { Accept: 'application/json' }, signal);
+    const response = await request(search === '' ? path : `${path}?${search}`, { method, accept: JSON_ANSWER }, signal);
     const parsed = schema.safeParse(await response.json().catch(() => undefined));
     if (!parsed.success) throw new HubError(`the answer of ${path} is not what a hub of this version sends`, response.status);
     return parsed.data;
   };
+  const get = <S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> =>
+    ask('GET', schema, { path, query }, signal);
   const all = async <T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> => {
     const items: T[] = [];
     let cursor: string | undefined;
@@ -105,11 +125,15 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       get(PolicyView, `/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, {}, signal),
     clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), query),
     cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
+    enrolments: (signal) => all((page) => get(EnrolmentPage, '/enrolments', page, signal), {}),
+    createEnrolmentToken: (cluster, ttlSeconds, signal) =>
+      ask('POST', EnrolmentTokenView, { path: `/clusters/${encodeURIComponent(cluster)}/enrolment-token`, query: { ttlSeconds } }, signal),
+    revokeCluster: (cluster, signal) => ask('POST', EnrolmentView, { path: `/clusters/${encodeURIComponent(cluster)}/revoke` }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), query),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
     stream: async function* ({ lastEventId, onOpen }, signal) {
       const resume = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
-      const response = await request('/stream', { Accept: 'text/event-stream', ...resume }, signal);
+      const response = await request('/stream', { method: 'GET', accept: { Accept: 'text/event-stream', ...resume } }, signal);
       onOpen?.();
       for await (const { id, event, data } of parseSse(response.body ?? new ReadableStream())) {
         const parsed = StreamEvent.safeParse({ event, data: JSON.parse(data) });

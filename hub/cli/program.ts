@@ -1,5 +1,6 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { addClusters } from './clusters-program.ts';
 import type { GetOptions, Resource } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { type Context, createContext, DEFAULT_SERVER, type GlobalOptions } from './context.ts';
@@ -30,14 +31,18 @@ Environment:
   FSO_GIT_REF              branch, tag or ref (main)
   FSO_GIT_POLL_MS          time between fetches (30000)
   FSO_GIT_TOKEN            token for the repository
-  FSO_AGENT_TOKENS_FILE    file with the token of each cluster's agent, needed
+  FSO_AGENT_TOKENS_FILE    file with static tokens of agents that do not enrol
   FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
   FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)
+  FSO_AGENT_HOSTNAMES      names under which agents call it, separated by commas
+  FSO_AGENT_TLS            off: plain, static tokens only, on this machine only (on)
   FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE
-                           certificate of the agents' address
+                           certificate of the agents' address (issued by the CA of the agents)
+  FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE
+                           CA of the agents (made at the first start)
   FSO_API_TOKEN            token that the API asks for
   FSO_WEBHOOK_SECRET       secret of the repository's webhooks
-  FSO_DATA_DIR             folder of the clone (.fso/hub)
+  FSO_DATA_DIR             folder of the clone, the CA and the enrolments (.fso/hub)
   FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
 
 const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
@@ -181,8 +186,9 @@ export const createProgram = (): Command => {
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
   for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait]) add(program);
+  addClusters(program, { contextOf, outputOption, parseDuration, examples });
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
-  for (const command of [program, ...program.commands]) command.exitOverride(exit);
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) command.exitOverride(exit);
   return program;
 };

@@ -1,4 +1,5 @@
 import { describeApi } from './describe-api.ts';
+import { enrolmentRoutes } from './enrolment-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
@@ -21,7 +22,7 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [...viewRoutes, ...enrolmentRoutes, ...operationRoutes, openApiRoute];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

@@ -7,6 +7,7 @@ import type { pino } from 'pino';
 export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request cannot be understood' },
   unauthorized: { status: 401, title: 'A valid bearer token is needed' },
+  forbidden: { status: 403, title: 'Not allowed' },
   'webhook-refused': { status: 403, title: 'The webhook is not signed with the configured secret' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },

@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
 import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
@@ -11,6 +15,7 @@ import type { ApiConfig, StreamOptions } from './types.ts';
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly ledger: Ledger;
+  readonly identity: AgentListenerIdentity['identity'];
   hints: number;
 }
 
@@ -18,6 +23,11 @@ export interface TestServer extends AsyncDisposable {
 export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const started = { hints: 0 };
+  const folder = await mkdtemp(join(tmpdir(), 'fso-api-'));
+  const { identity } = await openIdentity(
+    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
+    { clock: systemClock, logger: pino({ level: 'silent' }), onEvent: () => undefined },
+  );
   const api = createApi({
     ledger,
     source: {
@@ -29,6 +39,7 @@ export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: S
     registry: new Registry(),
     clock: systemClock,
     logger: pino({ level: 'silent' }),
+    enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
     stream,
   });
   const server: Server = createServer(api);
@@ -37,9 +48,11 @@ export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: S
   return Object.assign(started, {
     url: `http://127.0.0.1:${port}`,
     ledger,
+    identity,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await rm(folder, { recursive: true, force: true });
     },
   });
 };

@@ -1,5 +1,6 @@
 export * from './clusters.ts';
 export * from './common.ts';
+export * from './enrolments.ts';
 export * from './floor-parameters.ts';
 export * from './kubernetes.ts';
 export * from './names.ts';
