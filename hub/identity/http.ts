@@ -18,11 +18,21 @@ import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';
 import { REFUSAL_STATUS, Refusal } from './refusal.ts';
 
+export interface RequestLimits {
+  /** Requests of one address at once; 5 a second after that. */
+  readonly requestBurst: number;
+  /** Renewals of one identity at once; one in 10 s after that. */
+  readonly renewalBurst: number;
+}
+
+export const DEFAULT_REQUEST_LIMITS: RequestLimits = { requestBurst: 60, renewalBurst: 10 };
+
 export interface IdentityHttpDeps {
   readonly identity: Identity;
   readonly authority: Authority;
   readonly clock: Clock;
   readonly logger: pino.Logger;
+  readonly limits: RequestLimits;
 }
 
 interface Answer {
@@ -71,9 +81,9 @@ const send = (response: ServerResponse, status: number, { type, body }: Answer):
  * What agents ask beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
  * one that the connection shows. Everything else is told to upgrade.
  */
-export const identityListener = ({ identity, authority, clock, logger }: IdentityHttpDeps): RequestListener => {
-  const allows = createRateLimit(clock, { burst: 60, perSecond: 5, addresses: 10_000 });
-  const allowsRenewal = createRateLimit(clock, { burst: 10, perSecond: 0.1, addresses: 10_000 });
+export const identityListener = ({ identity, authority, clock, logger, limits }: IdentityHttpDeps): RequestListener => {
+  const allows = createRateLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
+  const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
   const routes: Readonly<Record<string, Handle>> = {
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request) => {

@@ -6,7 +6,7 @@ import type { Gate } from '../delivery/index.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
 import { openFileStore } from './file-store.ts';
 import { identityGate } from './gate.ts';
-import { identityListener } from './http.ts';
+import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent, type IdentityLimits } from './identity.ts';
 import { createServerCertificate, type ServerCertificate, serverHosts } from './server-certificate.ts';
 import type { IdentityStore } from './store.ts';
@@ -23,7 +23,7 @@ export interface OpenIdentityOptions {
   readonly hostnames: readonly string[];
   /** Static tokens by cluster. */
   readonly tokens: ReadonlyMap<string, string>;
-  readonly limits?: Partial<IdentityLimits & { readonly serverCertificateMs: number }> | undefined;
+  readonly limits?: Partial<IdentityLimits & RequestLimits & { readonly serverCertificateMs: number }> | undefined;
 }
 
 export interface OpenIdentityDeps {
@@ -65,7 +65,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   return {
     identity,
     gate: identityGate({ identity, authority, tokens: options.tokens }),
-    listener: identityListener({ identity, authority, clock, logger }),
+    listener: identityListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
     certificate: await createServerCertificate({
       authority,
       given: options.serverCertificate,

@@ -1,0 +1,249 @@
+import { X509Certificate } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, RENEW_PATH } from '@fso/shared/protocol';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
+import { newKey, requestCertificate } from '../../agent/identity/key.ts';
+import { runFso } from '../../hub/cli/run-fso.ts';
+import type { RunningHub } from '../../hub/hub.ts';
+import { makeRequest } from '../../hub/identity/fixtures.ts';
+import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, useToken } from '../support/enrolment-client.ts';
+import { type HubBench, openHubBench } from '../support/hub-bench.ts';
+import { basicRepository } from '../support/policy-files.ts';
+import { connectStream, type StreamClient } from '../support/stream-client.ts';
+
+const API_TOKEN = 'api-token-0123456789';
+const signal = AbortSignal.timeout(80_000);
+
+let bench: HubBench;
+let hub: RunningHub;
+let ca: string;
+let folder: string;
+type Limits = NonNullable<Parameters<HubBench['startHub']>[0]>['deps'];
+
+const start = async (deps: Limits = {}): Promise<RunningHub> => {
+  hub = await bench.startHub({ config: { identity: { ca: undefined, hostnames: [] }, apiToken: API_TOKEN }, deps });
+  ca = caOf(folder);
+  return hub;
+};
+beforeEach(async () => {
+  bench = await openHubBench();
+  await bench.repository.commit(basicRepository(), 'first');
+  folder = join(bench.folder, 'hub');
+});
+afterEach(() => bench.close());
+
+const joinHub = async (agent: EnrolledAgent): Promise<StreamClient> => {
+  const stream = await connectStream(hub.agentUrl, '', agent.cluster, agent);
+  stream.hello();
+  await stream.next('welcome');
+  return stream;
+};
+const fso = (...args: string[]) => runFso(args, { FSO_SERVER: hub.url, FSO_TOKEN: API_TOKEN });
+const reasonsOf = async (): Promise<string[]> =>
+  (await hub.ledger.events({ limit: 100 })).map(({ reason, cluster }) => `${reason} ${cluster}`);
+
+describe('an agent with a token', () => {
+  it('enrols, connects with its certificate, and is seen', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const stream = await joinHub(agent);
+    expect((await stream.next('offer')).revision).toBe((await hub.ledger.source())?.revision?.revision);
+    expect((await hub.ledger.cluster('eu'))?.connected).toBe(true);
+    expect(await reasonsOf()).toEqual(expect.arrayContaining(['EnrolmentTokenIssued eu', 'ClusterEnrolled eu']));
+    expect(statSync(join(folder, 'identity', 'ca.key')).mode & 0o777).toBe(0o600);
+    stream.close();
+  });
+
+  it('believes the CA with the fingerprint of the token alone, and learns why it is refused', async () => {
+    await start();
+    const token = await issueToken(hub, 'eu');
+    const fingerprint = new X509Certificate(ca).fingerprint256.replaceAll(':', '').toLowerCase();
+    const pinned = await fetchCa(hub.agentUrl, fingerprint, undefined, signal);
+    expect(new X509Certificate(pinned).fingerprint256).toBe(new X509Certificate(ca).fingerprint256);
+    await expect(fetchCa(hub.agentUrl, 'ab'.repeat(32), undefined, signal)).rejects.toThrow('the hub has not the CA that the token names');
+    const key = newKey();
+    const csr = await requestCertificate(key);
+    const issued = await enrol(hub.agentUrl, { token, csr }, pinned, signal);
+    const next = await renew(hub.agentUrl, await requestCertificate(newKey()), { cert: issued.certificate, key, ca: issued.ca }, signal);
+    expect([issued.cluster, next.cluster]).toEqual(['eu', 'eu']);
+    const refused: unknown = await enrol(hub.agentUrl, { token, csr: await requestCertificate(newKey()) }, pinned, signal).catch(
+      (error: unknown) => error,
+    );
+    expect(refused).toMatchObject({ name: 'HubRefusal', code: 'token-used', message: expect.stringContaining('the token was used at') });
+    expect(refused).toBeInstanceOf(HubRefusal);
+  });
+
+  it('does not take an agent for the hub, nor a hub with another CA', async () => {
+    await start();
+    const token = await issueToken(hub, 'eu');
+    const eu = await enrolAgent(hub, 'us', ca);
+    const other = await openHubBench();
+    try {
+      const stranger = await other.startHub({ config: { identity: { ca: undefined, hostnames: [] } } });
+      await expect(enrol(stranger.agentUrl, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow(
+        'a certificate of another CA',
+      );
+      const impostor = await other.startHub({
+        config: { identity: { ca: undefined, hostnames: [] }, agentTls: eu, dataDir: join(other.folder, 'impostor') },
+      });
+      await expect(enrol(impostor.agentUrl, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow();
+      await expect(connectStream(impostor.agentUrl, '', 'us', eu)).rejects.toThrow();
+    } finally {
+      await other.close();
+    }
+    // Nothing of it has used the token.
+    expect((await useToken(hub, token, ca)).cluster).toBe('eu');
+  });
+
+  it('is let in once, however many try at the same time', async () => {
+    await start();
+    const token = await issueToken(hub, 'eu');
+    const tries = await Promise.allSettled(Array.from({ length: 10 }, () => useToken(hub, token, ca)));
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect((await hub.identity?.get('eu'))?.generation).toBe(1);
+  });
+
+  it('is still known after the hub was started again', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const spent = await issueToken(hub, 'us');
+    await useToken(hub, spent, ca);
+    await hub.stop();
+    const before = ca;
+    await start();
+    expect(ca).toBe(before);
+    (await joinHub(agent)).close();
+    await expect(useToken(hub, spent, ca)).rejects.toThrow('token-used');
+  });
+});
+
+describe('a certificate', () => {
+  it('is renewed over the connection that shows it, whatever the request claims', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const { csr, key } = await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' });
+    const { status, body } = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
+    const issued = IssuedIdentity.parse(JSON.parse(body));
+    expect([status, new X509Certificate(issued.certificate).subjectAltName]).toEqual([200, 'URI:fso://cluster/eu']);
+    (await joinHub({ ...agent, cert: issued.certificate, key })).close();
+  });
+
+  it('ends its stream when it expires, and may be renewed for a while after', async () => {
+    // Backdated by 5 min, so it is good for 4 s.
+    await start({ identityLimits: { certificateMs: 304_000 } });
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const stream = await joinHub(agent);
+    expect(await stream.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('expired') });
+    expect(Date.now()).toBeGreaterThanOrEqual(agent.expires.getTime());
+    await expect(connectStream(hub.agentUrl, '', 'eu', agent)).rejects.toThrow('HTTP 401');
+    const { csr, key } = await makeRequest();
+    const { status, body } = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
+    expect(status).toBe(200);
+    const fresh = { ...agent, cert: IssuedIdentity.parse(JSON.parse(body)).certificate, key };
+    (await joinHub(fresh)).close();
+    // A copy of the old key is worth nothing once the new certificate was shown.
+    const copy = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
+    expect([copy.status, copy.body]).toEqual([403, expect.stringContaining('superseded')]);
+  });
+
+  it('of the listener is replaced while streams stay open', async () => {
+    await start({ identityLimits: { serverCertificateMs: 3_000 } });
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const stream = await joinHub(agent);
+    const shown = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const { hostname: host, port } = new URL(hub.agentUrl);
+        const socket = connectTls({ host, port: Number(port), ca }, () => {
+          resolve(socket.getPeerX509Certificate()?.serialNumber ?? '');
+          socket.destroy();
+        });
+        socket.on('error', reject);
+      });
+    const first = await shown();
+    await vi.waitFor(async () => expect(await shown()).not.toBe(first), { timeout: 10_000, interval: 100 });
+    stream.send({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+    expect((await stream.next('reported')).seq).toBe(1);
+    stream.close();
+  });
+});
+
+describe('revocation', () => {
+  it('closes the stream within a second, and nothing of the cluster is taken any more, until it enrols anew', async () => {
+    await start();
+    const [agent, bystander] = [await enrolAgent(hub, 'eu', ca), await enrolAgent(hub, 'eu-1', ca)];
+    const [stream, other] = [await joinHub(agent), await joinHub(bystander)];
+    const open = await issueToken(hub, 'eu');
+    const list = await fso('clusters', 'list');
+    expect(list.out).toMatch(/^eu +yes +enrolled, token good in \S+ +in 23h +Connected/m);
+
+    const began = performance.now();
+    await hub.identity?.revoke('eu');
+    expect(await stream.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('eu was revoked') });
+    expect(performance.now() - began).toBeLessThan(1000);
+    await expect(connectStream(hub.agentUrl, '', 'eu', agent)).rejects.toThrow('HTTP 403');
+    const renewal = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr: (await makeRequest()).csr });
+    expect([renewal.status, renewal.body]).toEqual([403, expect.stringContaining('revoked')]);
+    await expect(useToken(hub, open, ca)).rejects.toThrow('token-unknown');
+    // The other one goes on.
+    other.send({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+    await other.next('reported');
+
+    const token = JSON.parse((await fso('clusters', 'token', 'eu', '-o', 'json')).out) as { token: string };
+    (await joinHub(await useToken(hub, token.token, ca))).close();
+    await expect(connectStream(hub.agentUrl, '', 'eu', agent)).rejects.toThrow('HTTP 403');
+    other.close();
+  });
+
+  it('by the command, also of a cluster with a static token', async () => {
+    await start();
+    const stream = await connectStream(hub.agentUrl, 'token-of-us-0123456789', 'us', { ca });
+    stream.hello();
+    await stream.next('welcome');
+    expect((await fso('clusters', 'revoke', 'us', '--yes')).code).toBe(0);
+    expect((await stream.closed).code).toBe(CLOSE_CODES.unauthorized);
+    await expect(connectStream(hub.agentUrl, 'token-of-us-0123456789', 'us', { ca })).rejects.toThrow('HTTP 403');
+    await enrolAgent(hub, 'us', ca);
+    await expect(connectStream(hub.agentUrl, 'token-of-us-0123456789', 'us', { ca })).rejects.toThrow('HTTP 403');
+    expect(await reasonsOf()).toContain('ClusterRevoked us');
+  });
+
+  it('an enrolment takes over from the one before at once', async () => {
+    await start();
+    const before = await joinHub(await enrolAgent(hub, 'eu', ca));
+    const after = await enrolAgent(hub, 'eu', ca);
+    expect(await before.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('enrolled anew') });
+    (await joinHub(after)).close();
+  });
+});
+
+describe('the listener', () => {
+  it('bounds bodies and requests', async () => {
+    await start({ identityLimits: { requestBurst: 5 } });
+    const huge = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token: 'x'.repeat(200_000), csr: '' }).catch(
+      (error: Error) => error.message,
+    );
+    expect(JSON.stringify(huge)).toMatch(/bad-request|ECONNRESET|EPIPE/);
+    const statuses = [];
+    for (let i = 0; i < 8; i += 1) statuses.push((await askHub(hub, `POST ${ENROL_PATH}`, { ca }, 'no json')).status);
+    expect(statuses.slice(0, 3)).toEqual([400, 400, 400]);
+    expect(statuses).toContain(429);
+  });
+
+  it('has nothing else to say', async () => {
+    await start();
+    expect((await readCaOfHub(hub, ca)).body).toBe(ca);
+    for (const [method, path, status] of [
+      ['GET', ENROL_PATH, 405],
+      ['PUT', RENEW_PATH, 405],
+      ['GET', '/', 426],
+      ['GET', '/api/v1/clusters', 426],
+      ['GET', '/metrics', 426],
+      ['POST', '/api/v1/clusters/eu/enrolment-token', 426],
+    ] as const) {
+      expect([path, (await askHub(hub, `${method} ${path}`, { ca })).status]).toEqual([path, status]);
+    }
+  });
+});
