@@ -45,7 +45,10 @@ const REFUSED_LOOK_MS = 60_000;
 
 interface Held {
   readonly identity: AgentIdentity;
+  /** By the clock of this agent. */
   readonly life: Life;
+  /** As the certificate says it. */
+  readonly expires: Date;
 }
 
 export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKeeper => {
@@ -71,10 +74,11 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
       message: `This agent cannot prove itself to the hub: ${reason}`.slice(0, 4_096),
     });
   };
-  const hold = (identity: AgentIdentity, life: Life): void => {
-    held = { identity, life };
+  const hold = (identity: AgentIdentity, { from, until }: Life, skewMs = 0): void => {
+    const life = { from: new Date(from.getTime() + skewMs), until: new Date(until.getTime() + skewMs) };
+    held = { identity, life, expires: until };
     complaint = undefined;
-    options.onExpiry(life.until);
+    options.onExpiry(until);
     first.resolve();
   };
   const withTrust = (identity: AgentIdentity): AgentIdentity => (config.ca === undefined ? identity : { ...identity, ca: config.ca });
@@ -84,9 +88,8 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
     const identity: AgentIdentity = { cert: issued.certificate, key, ca: issued.ca };
     const life = checkIdentity(identity, cluster);
     await saveIdentity(client, { identity, enrolledWith, asked: undefined }, signal);
-    // By the clock of the hub, which made the dates.
-    const skewMs = clock.now().getTime() - Date.parse(issued.time);
-    hold(identity, { from: new Date(life.from.getTime() + skewMs), until: new Date(life.until.getTime() + skewMs) });
+    // The dates were made by the clock of the hub.
+    hold(identity, life, clock.now().getTime() - Date.parse(issued.time));
   };
 
   const enrolWith = async (token: string, stored: StoredIdentity, signal: AbortSignal): Promise<void> => {
@@ -174,7 +177,7 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
       if (held === undefined) throw new Error('there is no identity');
       return withTrust(held.identity);
     },
-    expires: () => held?.life.until,
+    expires: () => held?.expires,
     refused: () => {
       const now = clock.monotonicMs();
       if (held === undefined || now - lastLook < REFUSED_LOOK_MS) return;

@@ -50,7 +50,7 @@ export const planIdentity = (situation: Situation): IdentityPlan => {
 
 /** Of a life, how much passes before the next certificate is asked for: two thirds, and a little less, so that a fleet does not ask at once. */
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
-const MIN_WAIT_MS = 60_000;
+const MIN_WAIT_MS = 10_000;
 
 /** How long to wait before a renewal. */
 export const renewInMs = ({ from, until }: Life, now: Date, random: number): number => {
