@@ -14,7 +14,10 @@ describe('how an agent comes to its identity', () => {
       kind: 'nothing',
       reason: expect.stringContaining('fso clusters token eu'),
     });
-    expect(planIdentity({ stored: NOTHING, cluster: 'eu', token: TOKEN, now: NOW })).toMatchObject({ kind: 'enrol', otherwise: { kind: 'nothing' } });
+    expect(planIdentity({ stored: NOTHING, cluster: 'eu', token: TOKEN, now: NOW })).toMatchObject({
+      kind: 'enrol',
+      otherwise: { kind: 'nothing' },
+    });
   });
 
   it('with something there that is none: a spent token is tried once more, as nothing else is left', () => {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { CA_PATH, ENROL_PATH, IssuedIdentity } from '@fso/shared/protocol';
 import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/fixtures.ts';
-import { createAuthority } from '../../hub/identity/index.ts';
 import type { TlsPart } from './stream-client.ts';
 
 /** What somebody shows to the agents' listener. */
@@ -45,10 +44,6 @@ export const askHub = (hub: RunningHub, target: string, credential: Credential, 
 
 /** The CA of a hub, as its folder has it. */
 export const caOf = (dataDir: string): string => readFileSync(join(dataDir, 'identity', 'ca.crt'), 'utf8');
-
-/** The CA with its key: what a thief of it could sign. */
-export const stolenAuthority = (dataDir: string): ReturnType<typeof createAuthority> =>
-  createAuthority({ cert: caOf(dataDir), key: readFileSync(join(dataDir, 'identity', 'ca.key'), 'utf8') });
 
 export interface EnrolledAgent extends Credential {
   readonly cluster: string;
