@@ -1,4 +1,4 @@
-import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
 import { type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
@@ -139,7 +139,7 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
   const obtain = async (signal: AbortSignal): Promise<void> => {
     const stored = await loadIdentity(client, signal);
     const plan = planIdentity({ stored, cluster, token: config.enrolToken, now: clock.now() });
-    logger.info({ plan: plan.kind, secret: `${SYSTEM_NAMESPACE}/${AGENT_IDENTITY}` }, 'identity of the agent');
+    logger.info({ plan: plan.kind }, 'identity of the agent');
     await follow(plan, stored, signal);
   };
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import { EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { ADMISSION_POLICY_BINDING_KIND, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
@@ -47,7 +47,7 @@ describe('the identity of an agent', () => {
   afterEach(async () => {
     await Promise.all(agents.splice(0).map((agent) => world.stopAgent(agent)));
     await bench.close();
-    await world.client.delete(SECRET_KIND, REF, stop.signal);
+    await deleteSecret();
   });
 
   const startHub = (identityLimits: object = {}): Promise<RunningHub> =>
@@ -61,6 +61,20 @@ describe('the identity of an agent', () => {
     agents.push(agent);
     return agent;
   };
+  /** As somebody who has stopped the agent and taken the guard off, for it refuses that. */
+  const deleteSecret = async (): Promise<void> => {
+    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-state' }, stop.signal);
+    await eventually(async () => {
+      await world.client.delete(SECRET_KIND, REF, stop.signal);
+      return true;
+    });
+  };
+  /** What a cluster administrator hears who changes the Secret. */
+  const refusal = (): Promise<string> =>
+    world.client.mergePatch(SECRET_KIND, REF, { metadata: { labels: { touched: 'yes' } } }, stop.signal).then(
+      () => '',
+      (error: Error) => error.message,
+    );
   const secret = (): Promise<Secret | undefined> => world.client.get(SECRET_KIND, REF, stop.signal);
   const partOf = async (key: string): Promise<string> => Buffer.from((await secret())?.data?.[key] ?? '', 'base64').toString('utf8');
   const serial = async (): Promise<string> => new X509Certificate(await partOf('tls.crt')).serialNumber;
@@ -81,6 +95,8 @@ describe('the identity of an agent', () => {
     const report = await eventually(async () => (await hub.ledger.cluster('eu'))?.report ?? undefined);
     expect(Math.abs(report.clockSkewMs ?? Number.NaN)).toBeLessThan(5_000);
     expect(report.certificateExpires).toBeDefined();
+    // The guard is about a second old before it is in force.
+    await eventually(async () => (await refusal()).includes('written by the agent only'));
     await world.stopAgent(first);
 
     // With the spent token, as settings keep it, and without one.
@@ -127,7 +143,7 @@ describe('the identity of an agent', () => {
     const agent = await startAgent('first', token);
     await connected();
     await world.stopAgent(agent);
-    await world.client.delete(SECRET_KIND, REF, stop.signal);
+    await deleteSecret();
     const again = await startAgent('second', token);
     await eventually(async () => (await complaints()).some((message) => message.includes('each is good for one enrolment')), 60_000);
     expect((await fetch(`${again.url}/readyz`)).status).toBe(200);
