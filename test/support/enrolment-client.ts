@@ -23,7 +23,7 @@ export interface Answer {
  *
  * @param target method and path
  */
-export const askHub = (hub: RunningHub, target: string, credential: Credential, body?: unknown): Promise<Answer> =>
+export const askHub = (hub: Pick<RunningHub, 'agentUrl'>, target: string, credential: Credential, body?: unknown): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const [method = '', path = ''] = target.split(' ');
     const url = new URL(path, hub.agentUrl.replace(/^ws/, 'http'));
@@ -54,7 +54,7 @@ export interface EnrolledAgent extends Credential {
 }
 
 /** @throws Error with the answer where the hub refuses */
-export const useToken = async (hub: RunningHub, token: string, ca: string): Promise<EnrolledAgent> => {
+export const useToken = async (hub: Pick<RunningHub, 'agentUrl'>, token: string, ca: string): Promise<EnrolledAgent> => {
   const { csr, key } = await makeRequest();
   const { status, body } = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token, csr });
   if (status !== 200) throw new Error(`HTTP ${status}: ${body}`);

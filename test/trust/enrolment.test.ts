@@ -170,6 +170,50 @@ describe('a certificate', () => {
   });
 });
 
+/** Asks for the stream over a TLS connection that may resume an earlier one. @returns status, whether it was resumed, and the next ticket */
+const upgradeOver = (agent: EnrolledAgent, maxVersion: 'TLSv1.2' | 'TLSv1.3', session?: Buffer) =>
+  new Promise<{ status: string; resumed: boolean; ticket: Buffer | undefined }>((resolve, reject) => {
+    const { hostname: host, port } = new URL(hub.agentUrl);
+    let ticket: Buffer | undefined;
+    const socket = connectTls({ host, port: Number(port), ...agent, maxVersion, ...(session && { session }) }, () => {
+      socket.write(
+        'GET /agent/v1/stream HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+      );
+    });
+    socket.on('session', (given) => {
+      ticket = given;
+    });
+    socket.on('error', reject);
+    socket.once('data', (data) => {
+      resolve({
+        status: data.toString('latin1').split(' ')[1] ?? '',
+        resumed: socket.isSessionReused(),
+        ticket: ticket ?? socket.getSession(),
+      });
+      socket.destroy();
+    });
+  });
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a resumed TLS session (%s)', (version) => {
+  it('proves the same cluster, and nothing once that was revoked', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const first = await upgradeOver(agent, version);
+    expect([first.status, first.resumed]).toEqual(['101', false]);
+    expect(await upgradeOver(agent, version, first.ticket)).toMatchObject({ status: '101', resumed: true });
+    await hub.identity?.revoke('eu');
+    expect(await upgradeOver(agent, version, first.ticket)).toMatchObject({ status: '403', resumed: true });
+  });
+
+  it('does not outlive the certificate', async () => {
+    await start({ identityLimits: { certificateMs: 304_000 } });
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const first = await upgradeOver(agent, version);
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(agent.expires.getTime()), { timeout: 10_000 });
+    expect(await upgradeOver(agent, version, first.ticket)).toMatchObject({ status: '401', resumed: true });
+  });
+});
+
 describe('revocation', () => {
   it('closes the stream within a second, and nothing of the cluster is taken any more, until it enrols anew', async () => {
     await start();
