@@ -24,6 +24,22 @@ describe('CanaryProber', () => {
     expect(NAMES.map((name) => world.canary.state(name)?.state)).toEqual(['proven', 'proven', 'proven', 'proven']);
   });
 
+  it('sees that an outage is over where some namespaces stay left out', async () => {
+    world = new ProofWorld();
+    world.expect(NAMES);
+    await world.clock.advance(100);
+    world.open.add('*');
+    world.canary.probeNext();
+    await world.clock.advance(0);
+    expect(world.canary.outage).toBeDefined();
+    world.open.delete('*');
+    for (const name of ['a', 'b']) world.open.add(name);
+    world.rotate();
+    await world.clock.advance(20_000);
+    expect(world.canary.outage).toBeUndefined();
+    expect(NAMES.map((name) => world.canary.state(name)?.state)).toEqual(['failed', 'failed', 'proven', 'proven']);
+  });
+
   it('tells one namespace from all', async () => {
     world = new ProofWorld();
     world.expect(NAMES);

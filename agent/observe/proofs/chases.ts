@@ -59,22 +59,22 @@ export class Chases {
 
   /** Something changed in this namespace: the first looks are free. */
   start(namespace: string): void {
-    const chase = this.#renew(namespace, () => 0);
+    const chase = this.#renew(namespace, 0);
     chase?.sleep?.abort();
     chase?.queue?.abort();
   }
 
   /** Nothing changed here, only something is not as it was, maybe everywhere: the first look waits its turn like any retry. */
   resume(namespace: string): void {
-    const chase = this.#renew(namespace, (attempt) => Math.max(attempt, FREE_RETRIES + 1));
+    const chase = this.#renew(namespace, FREE_RETRIES + 1);
     chase?.sleep?.abort();
   }
 
   /** @returns the chase that goes on; undefined: a new one began */
-  #renew(namespace: string, attemptAfter: (attempt: number) => number): Chase | undefined {
+  #renew(namespace: string, attempt: number): Chase | undefined {
     const known = this.#chases.get(namespace);
     const chase = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
-    chase.attempt = attemptAfter(chase.attempt);
+    chase.attempt = attempt;
     chase.began = this.#options.clock.monotonicMs();
     chase.isStale = true;
     if (known !== undefined) return known;

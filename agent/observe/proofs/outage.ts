@@ -50,12 +50,12 @@ export class Outage<Question> {
     began();
   }
 
-  /** The lock was proven to hold in this namespace: an outage is over when it is not open in others either. */
+  /** The lock was proven to hold in this namespace: an outage is over when it holds in another too, or nothing is known of any. */
   async holds(namespace: string, question: Question): Promise<void> {
     this.#proofs += 1;
     if (this.#question !== question || this.#isSurveying) return;
     const answers = await this.#survey(this.#others(namespace), question);
-    if (!answers.includes('unproven')) this.end();
+    if (answers.includes('proven') || !answers.includes('unproven')) this.end();
   }
 
   /** Nothing, where there is none. */
