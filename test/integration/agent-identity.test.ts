@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import { ADMISSION_POLICY_BINDING_KIND, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
@@ -105,6 +105,21 @@ describe('the identity of an agent', () => {
       await connected();
       expect(await serial()).toBe(before);
       await world.stopAgent(again);
+    }
+  });
+
+  it('is the only Secret that the agent may read or write', async () => {
+    const asAgent = createKubeClient({ kubeconfig });
+    try {
+      for (const name of ['foreign', 'fso-agent-identity-2']) {
+        const ref = { namespace: SYSTEM_NAMESPACE, name };
+        await expect(asAgent.get(SECRET_KIND, ref, stop.signal)).rejects.toThrow('forbidden');
+        await expect(asAgent.apply(SECRET_KIND, { metadata: ref }, { fieldManager: 'test' }, stop.signal)).rejects.toThrow('forbidden');
+      }
+      await expect(asAgent.list(SECRET_KIND, { namespace: SYSTEM_NAMESPACE }, stop.signal)).rejects.toThrow('forbidden');
+      await expect(asAgent.get(SECRET_KIND, { ...REF, namespace: 'default' }, stop.signal)).rejects.toThrow('forbidden');
+    } finally {
+      await asAgent.close();
     }
   });
 

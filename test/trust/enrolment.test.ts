@@ -2,13 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, RENEW_PATH } from '@fso/shared/protocol';
+import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, parseToken, RENEW_PATH } from '@fso/shared/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
 import { newKey, requestCertificate } from '../../agent/identity/key.ts';
 import { runFso } from '../../hub/cli/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/fixtures.ts';
+import { createCa, issueServer } from '../../hub/identity/x509.ts';
 import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, useToken } from '../support/enrolment-client.ts';
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository } from '../support/policy-files.ts';
@@ -96,6 +97,30 @@ describe('an agent with a token', () => {
     }
     // Nothing of it has used the token.
     expect((await useToken(hub, token, ca)).cluster).toBe('eu');
+  });
+
+  it('is told which CA has signed the listener, where that is another one than that of the agents', async () => {
+    const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+    const publicCa = await createCa('a public CA', validity);
+    const config = { identity: { ca: undefined, hostnames: [] }, agentTls: await issueServer(publicCa, ['127.0.0.1'], validity) };
+    hub = await bench.startHub({ config });
+    const token = await issueToken(hub, 'eu');
+    const fingerprint = parseToken(token)?.caFingerprint ?? '';
+    const agentsCa = await fetchCa(hub.agentUrl, fingerprint, publicCa.cert, signal);
+    const key = newKey();
+    const content = { token, csr: await requestCertificate(key) };
+    await expect(enrol(hub.agentUrl, content, agentsCa, signal)).rejects.toThrow('a certificate of another CA');
+    const issued = await enrol(hub.agentUrl, content, publicCa.cert, signal);
+    (await joinHub({ cluster: 'eu', cert: issued.certificate, key, ca: publicCa.cert, expires: new Date(issued.expires) })).close();
+  });
+
+  it('does not call the hub by a name that is not in its certificate', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const other = hub.agentUrl.replace('127.0.0.1', '127.0.0.2');
+    await expect(renew(other, (await makeRequest()).csr, agent, signal)).rejects.toThrow(
+      /is not for 127.0.0.2: set FSO_AGENT_HOSTNAMES|ECONNREFUSED/,
+    );
   });
 
   it('is let in once, however many try at the same time', async () => {
