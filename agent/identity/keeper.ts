@@ -148,6 +148,13 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
     if (held !== undefined) await renewWith(held.identity, enrolledWith, signal);
   };
 
+  /** Ends early when the hub refuses: then there is something to find out, and the hub is there. */
+  const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
+    wake = new AbortController();
+    await clock.sleep(ms, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
+    signal.throwIfAborted();
+  };
+
   /** Tries until it is done. */
   const persist = async (attempt: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> => {
     const backoff = createBackoff({ ...RETRY, random: options.random });
@@ -158,17 +165,13 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
         signal.throwIfAborted();
         const retryInMs = backoff.next();
         complain(error, retryInMs);
-        await clock.sleep(retryInMs, signal);
+        await pause(retryInMs, signal);
       }
     }
   };
 
   const untilDue = async (signal: AbortSignal): Promise<void> => {
-    if (held === undefined) return;
-    const woken = AbortSignal.any([signal, wake.signal]);
-    await clock.sleep(renewInMs(held.life, clock.now(), options.random()), woken).catch(() => undefined);
-    signal.throwIfAborted();
-    wake = new AbortController();
+    if (held !== undefined) await pause(renewInMs(held.life, clock.now(), options.random()), signal);
   };
 
   return {
