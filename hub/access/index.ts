@@ -1,0 +1,10 @@
+export { type Access, type AccessSettings, CLI_SESSION, createAccess } from './access.ts';
+export { foreignRequest } from './csrf.ts';
+export { LOGIN_MS, LoginFailed } from './login.ts';
+export { type OidcSettings, ProviderUnavailable } from './provider.ts';
+export { safeReturnTo } from './return-to.ts';
+export { covers, parseRoleMap } from './roles.ts';
+export { hashSecret, sameSecret } from './secrets.ts';
+export { openTokenFile } from './token-file.ts';
+export { TokenRefused } from './tokens.ts';
+export type { AuditRecord, Grant, OnAudit, Principal, TokenStore } from './types.ts';
