@@ -72,15 +72,15 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: End
       // Those that ended are shown for as long as there is room.
       for (const { id } of kept.filter((record) => kept.length >= MAX_TOKENS && !isCurrent(record))) await store.remove(id);
       if ((await store.list()).length >= MAX_TOKENS) throw new TokenRefused(`There are ${MAX_TOKENS} tokens: revoke some first.`);
-      const [id, secret] = [newId(), newSecret()];
+      const [id, secret, created] = [newId(), newSecret(), now()];
       const record: TokenRecord = {
         id,
         name,
         role,
         hash: hashSecret(secret),
         createdBy: creator.name,
-        createdAt: clock.now().toISOString(),
-        expiresAt: new Date(now() + expiresInDays * DAY_MS).toISOString(),
+        createdAt: new Date(created).toISOString(),
+        expiresAt: new Date(created + expiresInDays * DAY_MS).toISOString(),
         lastUsedAt: null,
       };
       await store.add(record);

@@ -7,7 +7,8 @@ const statusOf = (error: unknown): number | undefined =>
 
 const HELP: Readonly<Record<number, (server: string) => string>> = {
   0: (server) => `no hub answers at ${server}. Start one with "fso serve", or name another with --server or FSO_SERVER.`,
-  401: (server) => `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN.`,
+  401: (server) =>
+    `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN, or log in with fso login.`,
 };
 
 const toCliError = (error: unknown, server: string): CliError | undefined => {
