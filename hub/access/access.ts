@@ -1,5 +1,7 @@
+import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
+import { type CliLogin, createCliLogin } from './cli-login.ts';
 import { createEnded } from './ended.ts';
 import { createLogin, type Login } from './login.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
@@ -42,6 +44,7 @@ export interface Access {
   check(credentials: Credentials): Promise<Checked>;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly cliLogin: CliLogin;
   /** Only with a provider. */
   readonly login: Login | undefined;
   readonly ended: Ended;
@@ -50,9 +53,6 @@ export interface Access {
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
-/** Sessions of the command line; the rest is the session's id. */
-export const CLI_SESSION = 'fsosession_';
-
 const LOCAL: Principal = { kind: 'local', id: 'local', name: 'local', role: 'admin' };
 const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', role: 'viewer' };
 
@@ -111,6 +111,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
   return {
     tokens,
     sessions,
+    cliLogin: createCliLogin(sessions, clock),
     login,
     ended,
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,

@@ -1,5 +1,5 @@
-export { type Access, type AccessSettings, CLI_SESSION, createAccess } from './access.ts';
-export { foreignRequest } from './csrf.ts';
+export { type Access, type AccessSettings, createAccess } from './access.ts';
+export { foreignForm, foreignRequest } from './csrf.ts';
 export { LOGIN_MS, LoginFailed } from './login.ts';
 export { type OidcSettings, ProviderUnavailable } from './provider.ts';
 export { safeReturnTo } from './return-to.ts';

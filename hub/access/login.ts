@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import { EncryptJWT, jwtDecrypt } from 'jose';
 import * as oidc from 'openid-client';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { claimValues, roleOf } from './roles.ts';
+import { createSeal } from './seal.ts';
 import type { Principal } from './types.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
@@ -32,6 +31,7 @@ export interface Login {
 /** How long somebody may take at the provider. */
 export const LOGIN_MS = 600_000;
 
+/** What a login needs until it ends. */
 interface Pending {
   readonly state: string;
   readonly nonce: string;
@@ -76,22 +76,6 @@ export const userOf = (claims: Record<string, unknown>, { rolesClaim, roleMap }:
   role: roleOf(claimValues(claims, rolesClaim), roleMap),
 });
 
-/**
- * What a login needs later, in the browser's hands but not in its sight: encrypted, so it can be neither read nor made up.
- * Nothing of a login that was begun is kept here, so nobody can fill the hub's memory with them.
- */
-const createSeal = (clock: Clock) => {
-  const key = randomBytes(32);
-  return {
-    close: (pending: Pending): Promise<string> =>
-      new EncryptJWT({ ...pending })
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
-        .setExpirationTime(new Date(clock.now().getTime() + LOGIN_MS))
-        .encrypt(key),
-    open: async (text: string): Promise<Pending> => (await jwtDecrypt<Pending>(text, key, { currentDate: clock.now() })).payload,
-  };
-};
-
 /** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
 export const createLogin = (
   settings: OidcSettings,
@@ -100,14 +84,11 @@ export const createLogin = (
 ): Login => {
   const { clock, logger } = deps;
   const redirectUri = new URL('/auth/callback', deps.publicUrl).href;
-  const seal = createSeal(clock);
+  const seal = createSeal<Pending>(clock, LOGIN_MS);
 
   const openState = async (state: string | undefined): Promise<Pending> => {
-    try {
-      if (state !== undefined) return await seal.open(state);
-    } catch {
-      // Made up, of another process, or too old: all the same to the browser.
-    }
+    const pending = await seal.open(state);
+    if (pending !== undefined) return pending;
     throw new LoginFailed(`This browser has begun no login here within the last ${LOGIN_MS / 60_000} minutes. ${AGAIN}`);
   };
 

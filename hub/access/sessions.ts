@@ -23,8 +23,11 @@ interface Session {
 }
 
 export interface Sessions {
-  /** @returns its id, a secret that only its owner gets */
-  begin(principal: Principal, options: { byCookie: boolean }): string;
+  /**
+   * @param options.endsAt milliseconds since 1970; where it is to end before the limit
+   * @returns its id, a secret that only its owner gets
+   */
+  begin(principal: Principal, options: { byCookie: boolean; endsAt?: number }): string;
   /** Counts as use. A session that began for a cookie is not one as a bearer token, nor the other way round. */
   check(id: string, options: { byCookie: boolean }): Grant | undefined;
   /** In force at once, also for what is under way. */
@@ -54,9 +57,9 @@ export const createSessions = (deps: { clock: Clock; ended: Ended; limits?: Part
   };
 
   return {
-    begin: (principal, { byCookie }) => {
+    begin: (principal, { byCookie, endsAt = Infinity }) => {
       const id = newSecret();
-      put(hashSecret(id), { principal, byCookie, endsAt: now() + limits.absoluteMs, usedAt: now() });
+      put(hashSecret(id), { principal, byCookie, endsAt: Math.min(endsAt, now() + limits.absoluteMs), usedAt: now() });
       dropOldest(sessions, limits.max);
       return id;
     },

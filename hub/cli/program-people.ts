@@ -22,15 +22,15 @@ const run = (command: Command, action: (context: Context) => Promise<void>): Pro
 const addLogin = (program: Command): void => {
   program
     .command('login')
-    .description('keep a token for the hub, for all calls to come')
+    .description('log in with the browser, or keep a token, for all calls to this hub to come')
     .option('--with-token', 'read the token from standard input')
-    .addHelpText('after', examples('login --with-token < token', 'login --server https://fso.example.com --token-file ci-token'))
+    .addHelpText('after', examples('login', 'login --with-token < token', 'login --server https://fso.example.com --token-file ci-token'))
     .action((options: { withToken?: boolean }, command: Command) =>
       run(command, async (context) => (await import('./commands/login.ts')).login(context, options)),
     );
   program
     .command('logout')
-    .description('forget the token that was kept for the hub')
+    .description('end the login, or forget the token, that was kept for the hub')
     .action((_options: object, command: Command) => run(command, async (context) => (await import('./commands/login.ts')).logout(context)));
   program
     .command('whoami')

@@ -115,17 +115,29 @@ describe('access', () => {
     expect((await ask(server, '/api/v1/status', { token: 'wrong' })).status).toBe(401);
   });
 
-  it('is named by every route, and every route that changes something asks for more than a look', () => {
+  it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
     const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
     expect(changing).toEqual([
       ['createToken', 'admin'],
       ['revokeToken', 'admin'],
       ['fetchSource', 'operator'],
       ['logout', 'signed-in'],
+      ['allowCliLogin', 'open'],
+      ['cliToken', 'open'],
       ['gitWebhook', 'open'],
     ]);
     const open = ROUTES.filter(({ access }) => access === 'open').map(({ path }) => path);
-    expect(open).toEqual(['/auth/login', '/auth/callback', '/api/v1/webhooks/git', '/healthz', '/readyz', '/api/v1/openapi.json']);
+    expect(open).toEqual([
+      '/auth/login',
+      '/auth/callback',
+      '/auth/cli',
+      '/auth/cli',
+      '/auth/cli/token',
+      '/api/v1/webhooks/git',
+      '/healthz',
+      '/readyz',
+      '/api/v1/openapi.json',
+    ]);
   });
 
   it('without a provider has no login, and says what there is', async () => {

@@ -1,7 +1,7 @@
-import { LogoutView, SessionView } from '@fso/shared/api';
+import { CLI_SESSION, LogoutView, SessionView } from '@fso/shared/api';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { CLI_SESSION, LOGIN_MS, LoginFailed, ProviderUnavailable, safeReturnTo } from '../access/index.ts';
+import { LOGIN_MS, LoginFailed, ProviderUnavailable, safeReturnTo } from '../access/index.ts';
 import { addressOf, callerOf, record, setGrant } from './caller.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { showLoginProblem } from './login-page.ts';
@@ -12,12 +12,12 @@ import type { ApiDeps } from './types.ts';
 
 const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 
-const loginOf = ({ access }: ApiDeps) => {
+export const loginOf = ({ access }: ApiDeps) => {
   if (access.login !== undefined) return access.login;
   throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token: Authorization: Bearer <token>.');
 };
 
-const toApiError = (error: unknown): unknown => {
+export const toApiError = (error: unknown): unknown => {
   if (error instanceof LoginFailed) return new ApiError('login-failed', error.message);
   if (error instanceof ProviderUnavailable) return new ApiError('login-unavailable', error.message, { 'Retry-After': '5' });
   return error;

@@ -7,6 +7,8 @@ type Json = Record<string, unknown>;
 
 /** Schemas that get a name of their own in the description; what they hold refers to them by it. */
 const NAMED = {
+  CliLoginRequest: views.CliLoginRequest,
+  CliLoginView: views.CliLoginView,
   ClusterPage: views.ClusterPage,
   ClusterReport: views.ClusterReport,
   ClusterView: views.ClusterView,

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { type ApiError, PROBLEMS } from './problems.ts';
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 
 /** Says to a person before a browser why a login came to nothing. @returns false for a caller that is no browser */
 export const showLoginProblem = (req: Request, res: Response, { code, message, headers }: ApiError): boolean => {

@@ -1,4 +1,5 @@
 import { authRoutes } from './auth-routes.ts';
+import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
@@ -23,7 +24,7 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...tokenRoutes, ...authRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [...viewRoutes, ...tokenRoutes, ...authRoutes, ...cliLoginRoutes, ...operationRoutes, openApiRoute];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

@@ -12,6 +12,9 @@ export type Role = z.infer<typeof Role>;
 /** Header that a browser's script sends with every call that changes something; a form or link of another site cannot. */
 export const CSRF_HEADER = 'X-FSO-CSRF';
 
+/** Sessions that `fso login` gets; the rest is the session's id. */
+export const CLI_SESSION = 'fsosession_';
+
 export const SessionView = z.object({
   kind: z
     .enum(['local', 'anonymous', 'token', 'user'])
@@ -22,6 +25,12 @@ export const SessionView = z.object({
   expiresAt: Time.nullable().describe('When this login or token ends at the latest.'),
 });
 export type SessionView = z.infer<typeof SessionView>;
+
+export const CliLoginRequest = z.strictObject({
+  code: z.string().max(128).describe('What the browser brought to the command.'),
+  verifier: z.string().min(43).max(128).describe('The secret of the command.'),
+});
+export const CliLoginView = z.object({ token: z.string().describe('A session, as a bearer token.') });
 
 export const LogoutView = z.object({
   endSessionUrl: z.string().nullable().describe('Where the provider ends its own session, if it says where.'),

@@ -1,94 +1,26 @@
 /** People and programs before the hub, with a real identity provider beside it: who gets in, as what, and who does not. */
 import { join } from 'node:path';
-import { CreatedToken, LogoutView, type ProblemDetails, type Role, SessionView } from '@fso/shared/api';
-import { type Clock, systemClock } from '@fso/shared/runtime';
+import { CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type OidcSettings, parseRoleMap } from '../../hub/access/index.ts';
-import type { RunningHub } from '../../hub/hub.ts';
 import { type Browser, createBrowser } from '../support/browser.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import {
-  AUDIENCE,
-  CLIENT_ID,
-  CLIENT_SECRET,
-  freePort,
-  type IdentityProvider,
-  PUBLIC_CLIENT_ID,
-  startIdentityProvider,
-} from '../support/identity-provider.ts';
-import { basicRepository } from '../support/policy-files.ts';
+import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../support/identity-provider.ts';
+import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../support/people-world.ts';
 
-const API_TOKEN = 'static-token-0123456789';
-/** Where browsers find a hub that stands behind a proxy with TLS. */
-const BEHIND_PROXY = 'https://hub.example';
-const HOUR = 3_600_000;
-const PEOPLE = {
-  ada: { name: 'ada@example.com', groups: ['staff', 'governance-admins'] },
-  olaf: { name: 'olaf@example.com', groups: ['platform'] },
-  vera: { name: 'vera@example.com', groups: ['staff'] },
-  greta: { name: 'greta@example.com', groups: ['guests'] },
-} as const;
-
-let bench: HubBench;
+let world: PeopleWorld;
 let idp: IdentityProvider;
-let hub: RunningHub;
-let oidc: OidcSettings;
-let offsetMs = 0;
-/** Time of the hub, which the tests may move on; the provider's stays. */
-const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + offsetMs) };
-
+let hub: PeopleWorld['hub'];
 beforeAll(async () => {
-  bench = await openHubBench();
-  await bench.repository.commit(basicRepository(), 'good');
-  const port = await freePort();
-  const publicUrl = `http://127.0.0.1:${port}`;
-  idp = await startIdentityProvider({ redirectUris: [`${publicUrl}/auth/callback`, `${BEHIND_PROXY}/auth/callback`], people: PEOPLE });
-  oidc = {
-    issuer: idp.issuer,
-    clientId: CLIENT_ID,
-    clientSecret: CLIENT_SECRET,
-    scopes: 'openid profile groups',
-    rolesClaim: 'groups',
-    roleMap: parseRoleMap('admin=governance-admins,operator=platform,viewer=staff'),
-    audience: AUDIENCE,
-  };
-  hub = await bench.startHub({
-    config: { apiToken: API_TOKEN, listen: { host: '127.0.0.1', port }, access: { oidc, publicUrl, trustedProxies: ['127.0.0.0/8'] } },
-    deps: { clock },
-  });
+  world = await openPeopleWorld();
+  ({ idp, hub } = world);
 });
-afterAll(async () => {
-  await bench.close();
-  await idp.stop();
-});
+afterAll(() => world.close());
 beforeEach(() => {
-  offsetMs = 0;
+  world.offsetMs = 0;
   idp.user = 'ada';
 });
 
-const url = (path: string): string => hub.url + path;
-const problemOf = async (response: Response): Promise<ProblemDetails> => (await response.json()) as ProblemDetails;
-const OWN_PAGE = { 'X-FSO-CSRF': '1', 'Sec-Fetch-Site': 'same-origin' };
-/** As a script of the hub's own pages does it. */
-const call = (browser: Browser, method: string, path: string, body?: object): Promise<Response> =>
-  browser.request(url(path), {
-    method,
-    headers: { Origin: hub.url, ...OWN_PAGE, ...(body && { 'Content-Type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-const post = (browser: Browser, path: string, body?: object): Promise<Response> => call(browser, 'POST', path, body);
-const withToken = (path: string, token: string, init: RequestInit = {}): Promise<Response> =>
-  fetch(url(path), { ...init, headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' } });
-
-const login = async (user: keyof typeof PEOPLE, returnTo = '/auth/session'): Promise<Browser> => {
-  idp.user = user;
-  const browser = createBrowser();
-  const { response } = await browser.follow(url(`/auth/login?returnTo=${encodeURIComponent(returnTo)}`));
-  expect(response?.status).toBe(200);
-  return browser;
-};
-const sessionOf = async (browser: Browser): Promise<SessionView> =>
-  SessionView.parse(await (await browser.request(url('/auth/session'))).json());
+const url = (path: string): string => world.url(path);
+const post = (browser: Browser, path: string, body?: object): Promise<Response> => world.call(browser, 'POST', path, body);
 /** Goes to the provider and back, as far as the callback, which is not called yet. */
 const halfLogin = async (change: (provider: URL) => void = () => undefined): Promise<{ browser: Browser; callback: URL }> => {
   const browser = createBrowser();
@@ -107,7 +39,7 @@ describe('login', () => {
     ['vera', 'viewer'],
     ['greta', null],
   ] as const)('makes %s %s, by the groups in the user info', async (user, role) => {
-    const session = await sessionOf(await login(user));
+    const session = await world.sessionOf(await world.login(user));
     expect(session).toMatchObject({ kind: 'user', id: user, name: PEOPLE[user].name, role });
     const left = Date.parse(session.expiresAt ?? '') - Date.now();
     expect(left).toBeGreaterThan(23 * HOUR);
@@ -137,12 +69,12 @@ describe('login', () => {
   });
 
   it('begins a new session each time, and ends the one before', async () => {
-    const browser = await login('ada');
+    const browser = await world.login('ada');
     const before = browser.copy();
     idp.user = 'ada';
     await browser.follow(url('/auth/login?returnTo=/auth/session'));
     expect(browser.cookies(hub.url).get('fso')).not.toBe(before.cookies(hub.url).get('fso'));
-    expect((await sessionOf(browser)).name).toBe('ada@example.com');
+    expect((await world.sessionOf(browser)).name).toBe('ada@example.com');
     expect((await before.request(url('/auth/session'))).status).toBe(401);
   });
 
@@ -157,8 +89,12 @@ describe('login', () => {
 describe('a hub that starts while the provider is gone, behind a proxy with TLS, as a client without a secret', () => {
   it('says so, and takes logins once the provider is back, with the groups of the ID token', async () => {
     await idp.stop();
-    const config = { oidc: { ...oidc, clientId: PUBLIC_CLIENT_ID, clientSecret: undefined }, publicUrl: BEHIND_PROXY, trustedProxies: [] };
-    const late = await bench.startHub({ config: { access: config, dataDir: join(bench.folder, 'late') } });
+    const config = {
+      oidc: { ...world.oidc, clientId: PUBLIC_CLIENT_ID, clientSecret: undefined },
+      publicUrl: BEHIND_PROXY,
+      trustedProxies: [],
+    };
+    const late = await world.bench.startHub({ config: { access: config, dataDir: join(world.bench.folder, 'late') } });
     const start = () => fetch(`${late.url}/auth/login?returnTo=/x`, { redirect: 'manual' });
     const refused = await start();
     expect([refused.status, (await problemOf(refused)).code, refused.headers.get('retry-after')]).toEqual([503, 'login-unavailable', '5']);
@@ -263,33 +199,33 @@ describe('login fails', () => {
 
   it('after ten minutes', async () => {
     const { browser, callback } = await halfLogin();
-    offsetMs = 601_000;
+    world.offsetMs = 601_000;
     expect(await refused(browser, callback.href)).toContain('within the last 10 minutes');
   });
 });
 
 describe('sessions', () => {
   it('end when nobody uses them for eight hours', async () => {
-    const browser = await login('vera');
-    offsetMs = 8 * HOUR - 60_000;
+    const browser = await world.login('vera');
+    world.offsetMs = 8 * HOUR - 60_000;
     expect((await browser.request(url('/api/v1/status'))).status).toBe(200);
-    offsetMs = 16 * HOUR;
+    world.offsetMs = 16 * HOUR;
     const answer = await browser.request(url('/api/v1/status'));
     expect([answer.status, (await problemOf(answer)).detail]).toEqual([401, 'The login has ended: sign in again at /auth/login.']);
   });
 
   it('end after a day in any case', async () => {
-    const browser = await login('vera');
+    const browser = await world.login('vera');
     for (let hour = 4; hour < 24; hour += 4) {
-      offsetMs = hour * HOUR;
+      world.offsetMs = hour * HOUR;
       expect((await browser.request(url('/api/v1/status'))).status).toBe(200);
     }
-    offsetMs = 24 * HOUR + 1000;
+    world.offsetMs = 24 * HOUR + 1000;
     expect((await browser.request(url('/api/v1/status'))).status).toBe(401);
   });
 
   it('end by logout, with what is under way, and say where the provider ends its own', async () => {
-    const browser = await login('vera');
+    const browser = await world.login('vera');
     const stream = await browser.request(url('/api/v1/stream'));
     const copy = browser.copy();
     const answer = await post(browser, '/auth/logout');
@@ -300,10 +236,10 @@ describe('sessions', () => {
   });
 
   it('go on while the provider is gone; a login says so, and works again by itself', async () => {
-    const browser = await login('ada');
+    const browser = await world.login('ada');
     await idp.stop();
     try {
-      expect((await sessionOf(browser)).role).toBe('admin');
+      expect((await world.sessionOf(browser)).role).toBe('admin');
       const { browser: late, callback } = { browser: browser.copy(), callback: url('/auth/callback?code=x&state=y') };
       await late.request(url('/auth/login'));
       const state = new URL((await late.request(url('/auth/login'))).headers.get('Location') ?? '').searchParams.get('state');
@@ -313,7 +249,7 @@ describe('sessions', () => {
     } finally {
       await idp.start();
     }
-    expect((await sessionOf(await login('ada'))).role).toBe('admin');
+    expect((await world.sessionOf(await world.login('ada'))).role).toBe('admin');
   });
 });
 
@@ -339,9 +275,9 @@ describe('roles', () => {
     ['olaf', 1, /with the role operator; this needs the role admin/],
     ['ada', 2, /never/],
   ] as const)('of %s hold for every call', async (user, level, reason) => {
-    const browser = await login(user);
+    const browser = await world.login(user);
     for (const [method, path, role, body] of calls) {
-      const { code, detail } = await refusalOf(await call(browser, method, path, body));
+      const { code, detail } = await refusalOf(await world.call(browser, method, path, body));
       const may = ROLES.indexOf(role) <= level;
       expect([method, path, code]).toEqual([method, path, may ? undefined : 'forbidden']);
       expect(detail).toMatch(may ? /^$/ : reason);
@@ -360,7 +296,7 @@ describe('a foreign page cannot use the session', () => {
     ['a form of an own page, which no own page has', { Origin: 'own', 'Sec-Fetch-Site': 'same-origin', ...FORM }],
     ['the address bar', { 'Sec-Fetch-Site': 'none', 'X-FSO-CSRF': '1' }],
   ])('by %s', async (_who, sent) => {
-    const browser = await login('ada');
+    const browser = await world.login('ada');
     const headers: Record<string, string> = { ...sent } as Record<string, string>;
     if (headers['Origin'] === 'own') headers['Origin'] = hub.url;
     for (const path of ['/api/v1/tokens', '/api/v1/source/fetch', '/auth/logout']) {
@@ -369,7 +305,7 @@ describe('a foreign page cannot use the session', () => {
       expect([path, answer.status, body.detail]).toEqual([path, 403, expect.stringContaining("not one of this hub's own pages")]);
     }
     expect(signedIn(browser)).toBe(true);
-    expect((await sessionOf(browser)).role).toBe('admin');
+    expect((await world.sessionOf(browser)).role).toBe('admin');
   });
 
   it('nor is it told that it might: no answer allows another origin', async () => {
@@ -381,7 +317,7 @@ describe('a foreign page cannot use the session', () => {
   });
 
   it('but an own page can', async () => {
-    const browser = await login('olaf');
+    const browser = await world.login('olaf');
     expect((await post(browser, '/api/v1/source/fetch')).status).toBe(202);
   });
 });
@@ -392,20 +328,20 @@ describe('access tokens of the provider', () => {
     [['platform'], 'operator'],
     [['nothing'], null],
   ] as const)('with the groups %j are %s', async (groups, role) => {
-    const answer = await withToken('/auth/session', await idp.accessToken({ groups }));
+    const answer = await world.withToken('/auth/session', await idp.accessToken({ groups }));
     expect(SessionView.parse(await answer.json())).toMatchObject({ kind: 'user', id: CLIENT_ID, role });
   });
 
   it('for another audience are refused', async () => {
     const token = await idp.accessToken({ audience: 'https://other.example', groups: ['governance-admins'] });
-    expect((await withToken('/auth/session', token)).status).toBe(401);
+    expect((await world.withToken('/auth/session', token)).status).toBe(401);
   });
 
   it('that have expired are refused', async () => {
     const token = await idp.accessToken({ groups: ['platform'], lifetimeS: 60 });
-    expect((await withToken('/auth/session', token)).status).toBe(200);
-    offsetMs = 120_000;
-    expect((await withToken('/auth/session', token)).status).toBe(401);
+    expect((await world.withToken('/auth/session', token)).status).toBe(200);
+    world.offsetMs = 120_000;
+    expect((await world.withToken('/auth/session', token)).status).toBe(401);
   });
 
   it('that were changed, or are signed by nobody or somebody else, are refused', async () => {
@@ -421,31 +357,31 @@ describe('access tokens of the provider', () => {
       `${encode({ alg: 'HS256', typ: 'at+jwt' })}.${encode(claims)}.${signature}`,
       `${encode({ ...JSON.parse(Buffer.from(header, 'base64url').toString()), kid: 'unknown' })}.${payload}.${signature}`,
     ])
-      expect((await withToken('/auth/session', forged)).status).toBe(401);
+      expect((await world.withToken('/auth/session', forged)).status).toBe(401);
   });
 });
 
 describe('API tokens', () => {
   it('are made by an administrator in the browser, and end open streams when they are revoked', async () => {
-    const browser = await login('ada');
+    const browser = await world.login('ada');
     const created = await post(browser, '/api/v1/tokens', { name: 'ci', role: 'operator' });
     expect(created.status).toBe(201);
     const { token, view } = CreatedToken.parse(await created.json());
     expect(view).toMatchObject({ createdBy: 'ada@example.com', role: 'operator' });
-    expect((await withToken('/api/v1/source/fetch', token, { method: 'POST' })).status).toBe(202);
-    expect((await withToken('/api/v1/tokens', token)).status).toBe(403);
-    const stream = await withToken('/api/v1/stream', token);
+    expect((await world.withToken('/api/v1/source/fetch', token, { method: 'POST' })).status).toBe(202);
+    expect((await world.withToken('/api/v1/tokens', token)).status).toBe(403);
+    const stream = await world.withToken('/api/v1/stream', token);
     expect(stream.status).toBe(200);
     const ended = expect(stream.text()).rejects.toThrow();
-    expect((await withToken(`/api/v1/tokens/${view.id}`, API_TOKEN, { method: 'DELETE' })).status).toBe(200);
+    expect((await world.withToken(`/api/v1/tokens/${view.id}`, API_TOKEN, { method: 'DELETE' })).status).toBe(200);
     await ended;
-    expect((await withToken('/api/v1/status', token)).status).toBe(401);
+    expect((await world.withToken('/api/v1/status', token)).status).toBe(401);
   });
 });
 
 describe('audit', () => {
   it('tells who changed what, from where, and who tried', async () => {
-    const [ada, vera] = [await login('ada'), await login('vera')];
+    const [ada, vera] = [await world.login('ada'), await world.login('vera')];
     await post(vera, '/api/v1/source/fetch');
     const { view } = CreatedToken.parse(await (await post(ada, '/api/v1/tokens', { name: 'audited', role: 'viewer' })).json());
     await post(ada, '/auth/logout');

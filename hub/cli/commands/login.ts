@@ -1,9 +1,12 @@
-import type { SessionView } from '@fso/shared/api';
+import { CLI_SESSION, type SessionView } from '@fso/shared/api';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { type Format, writeData } from '../output.ts';
 import { renderFacts } from '../table.ts';
 import { age } from '../text.ts';
+
+/** A session that a login in the browser gave, not a token that somebody made. */
+const isLogin = (token: string): boolean => token.startsWith(CLI_SESSION);
 
 const MAX_TOKEN_LENGTH = 16_384;
 
@@ -19,20 +22,29 @@ const readStdin = async (): Promise<string> => {
 
 const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'without a role'})`;
 
+const tokenFor = async (context: Context, withToken: boolean): Promise<string> => {
+  const given = context.givenToken();
+  if (given !== undefined) return given;
+  if (withToken) return readStdin();
+  const { browserLogin } = await import('./browser-login.ts');
+  return browserLogin(context);
+};
+
 /** `fso login`: keeps a token for the hub, once the hub has said that it is good. */
 export const login = async (context: Context, { withToken }: { withToken?: boolean }): Promise<void> => {
-  const token = context.givenToken() ?? (withToken === true ? await readStdin() : undefined);
-  if (token === undefined)
-    throw new CliError('give a token: --with-token reads it from standard input, --token-file from a file (fso tokens create makes one)');
+  const token = await tokenFor(context, withToken === true);
   const session = await (await context.connect(token)).session();
   context.credentials.set(context.server, token);
   context.progress(`Logged in to ${context.server} as ${describe(session)}; the token is kept in ${context.credentials.path}\n`);
 };
 
-/** `fso logout`: forgets the token. */
-export const logout = (context: Context): void => {
-  const known = context.credentials.remove(context.server);
-  context.progress(known ? `Forgot the token for ${context.server}\n` : `No token was kept for ${context.server}\n`);
+/** `fso logout`: forgets the token; a login ends at the hub too, a token stays good until it is revoked. */
+export const logout = async (context: Context): Promise<void> => {
+  const token = context.credentials.get(context.server);
+  if (token === undefined) return context.progress(`No token was kept for ${context.server}\n`);
+  context.credentials.remove(context.server);
+  context.progress(`Forgot the token for ${context.server}\n`);
+  if (isLogin(token)) await (await context.connect(token)).logout();
 };
 
 const whoFacts = ({ kind, id, name, role, expiresAt }: SessionView, now: Date): [string, string][] => [
