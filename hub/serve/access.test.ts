@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { CreatedToken, type ProblemDetails, SessionView, TokenList } from '@fso/shared/api';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
@@ -115,6 +116,23 @@ describe('access', () => {
     expect((await ask(server, '/api/v1/status', { token: 'wrong' })).status).toBe(401);
   });
 
+  it('of a hub that asks nobody is not for pages whose name was made to mean this machine', async () => {
+    await using server = await startTestServer();
+    await fillLedger(server.ledger);
+    const { port } = new URL(server.url);
+    const as = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const call = request({ port, host: '127.0.0.1', path: '/api/v1/status', headers: { Host: `${host}:${port}` } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        call.on('error', reject).end();
+      });
+    expect(await Promise.all(['localhost', '127.0.0.1', '[::1]', 'evil.example', 'localhost.evil.example'].map(as))).toEqual([
+      200, 200, 200, 403, 403,
+    ]);
+  });
+
   it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
     const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
     expect(changing).toEqual([
@@ -179,6 +197,14 @@ describe('audit', () => {
       { actor: local, action: 'revokeToken', subject: view.id, outcome: 'done' },
     ]);
     expect(JSON.stringify(server.audit)).not.toContain(token.slice(21));
+  });
+});
+
+describe('what cannot be recorded', () => {
+  it('is not answered as done', async () => {
+    await using server = await startTestServer({ apiToken: STATIC, onAudit: () => Promise.reject(new Error('disk full')) });
+    const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'ci', role: 'viewer' } });
+    expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('fso_')]);
   });
 });
 

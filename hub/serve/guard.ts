@@ -1,4 +1,5 @@
-import { CSRF_HEADER, type Role } from '@fso/shared/api';
+import { CSRF_HEADER } from '@fso/shared/api';
+import { isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter } from 'prom-client';
 import { covers, foreignRequest, type Grant, ProviderUnavailable } from '../access/index.ts';
@@ -14,7 +15,7 @@ const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
 /** How often an open stream asks whether its reader is still let in. */
 const RECHECK_MS = 30_000;
 
-type Failure = 'missing' | 'invalid' | 'csrf' | 'role';
+type Failure = 'missing' | 'invalid' | 'csrf' | 'host' | 'role';
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
@@ -40,11 +41,31 @@ const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void>
   watch().catch(() => cut());
 };
 
-const needs = (grant: Grant, needed: Role): string => {
-  const { name, role } = grant.principal;
-  if (role === null)
-    return `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`;
-  return `You are ${name} with the role ${role}; this needs the role ${needed}.`;
+interface No {
+  readonly reason: Failure;
+  readonly detail: string;
+}
+
+const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, ownOrigin: string): No | undefined => {
+  if (!byCookie || method === 'get') return undefined;
+  const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
+  const foreign = foreignRequest(said, ownOrigin);
+  return foreign === undefined ? undefined : { reason: 'csrf', detail: `The call is not one of this hub's own pages: ${foreign}.` };
+};
+
+/** A page of elsewhere whose name was made to mean this machine (DNS rebinding) still calls by that name. */
+const foreignName = ({ hostname }: Request, { principal }: Grant): No | undefined =>
+  principal.kind !== 'anonymous' || isLoopback(hostname)
+    ? undefined
+    : { reason: 'host', detail: `Without FSO_API_TOKEN or FSO_OIDC_ISSUER the hub is for its own machine, not for ${hostname}.` };
+
+const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): No | undefined => {
+  if (access === 'open' || access === 'signed-in' || covers(role, access)) return undefined;
+  const detail =
+    role === null
+      ? `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`
+      : `You are ${name} with the role ${role}; this needs the role ${access}.`;
+  return { reason: 'role', detail };
 };
 
 /** Lets the callers of a route through that its access names, and nobody else. */
@@ -73,15 +94,8 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
     return checked.ok ? checked.grant : refuse(req, checked.reason, new ApiError('unauthorized', checked.detail, CHALLENGE));
   };
 
-  const whyNot = (req: Request, route: Route, grant: Grant): { reason: Failure; detail: string } | undefined => {
-    if (grant.byCookie && route.method !== 'get') {
-      const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
-      const foreign = foreignRequest(said, access.publicOrigin ?? '');
-      if (foreign !== undefined) return { reason: 'csrf', detail: `The call is not one of this hub's own pages: ${foreign}.` };
-    }
-    if (route.access === 'open' || route.access === 'signed-in' || covers(grant.principal.role, route.access)) return undefined;
-    return { reason: 'role', detail: needs(grant, route.access) };
-  };
+  const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
+    foreignPage(req, route, grant, access.publicOrigin ?? '') ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
   return (route) => {
     if (route.access === 'open') return [];

@@ -82,7 +82,10 @@ const problemsOf = ({ query, body, problems = [] }: RouteHead<Shape, Shape, Shap
   ...problems,
 ];
 
-/** A route that answers with JSON of one schema. One that changes something is recorded before it answers. */
+/**
+ * A route that answers with JSON of one schema. One that changes something is recorded before it answers; not an open one, as
+ * everybody could fill the record with such.
+ */
 export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
   head: RouteHead<P, Q, B>,
   response: { schema: R; description: string; status?: number },
@@ -102,7 +105,7 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
         body: parse(head.body as B, req.body ?? {}, 'body'),
         caller,
       });
-    const result = head.method === 'get' ? await work() : await recorded(deps, caller, head.operationId, work);
+    const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
     res.status(response.status ?? 200).json(result);
   },
 });

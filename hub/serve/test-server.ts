@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { type AccessSettings, type AuditRecord, createAccess, openTokenFile } from '../access/index.ts';
+import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
 import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
@@ -21,13 +21,13 @@ export interface TestServer extends AsyncDisposable {
   readonly audit: readonly AuditRecord[];
 }
 
-type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock };
+type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock; readonly onAudit?: OnAudit };
 
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startTestServer = async (config: TestConfig = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
   const ledger = createMemoryLedger({ clock: config.clock ?? systemClock });
   const started = { hints: 0, audit: [] as AuditRecord[] };
-  const { apiToken, oidc, publicUrl, clock = systemClock, ...apiConfig } = config;
+  const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
   const logger = pino({ level: 'silent' });
   // Made by the first token only.
   const folder = join(tmpdir(), `fso-test-${randomUUID()}`);
@@ -41,7 +41,7 @@ export const startTestServer = async (config: TestConfig = {}, stream: StreamOpt
     },
     config: { version: '0.1.0', ...apiConfig },
     access,
-    onAudit: async (record) => void started.audit.push(record),
+    onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
     registry: new Registry(),
     clock,
     logger,
