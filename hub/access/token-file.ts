@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Role } from '@fso/shared/api';
+import { ConfigError } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { TokenRecord, TokenStore } from './types.ts';
 
@@ -41,21 +42,22 @@ const readTokens = async (path: string): Promise<readonly TokenRecord[]> => {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (Reflect.get(Object(error), 'code') === 'ENOENT') return [];
-    throw error;
+    const code: unknown = Reflect.get(Object(error), 'code');
+    if (code === 'ENOENT') return [];
+    throw new ConfigError([`FSO_DATA_DIR: ${path} cannot be read (${String(code)})`]);
   }
   try {
     return File.parse(JSON.parse(text)).tokens;
-  } catch (error) {
+  } catch {
     // Going on without would forget who has access; the next write would make that final.
-    throw new Error(`${path} is damaged: restore it from a backup, or remove it to revoke all API tokens`, { cause: error });
+    throw new ConfigError([`FSO_DATA_DIR: ${path} is damaged: restore it from a backup, or remove it to revoke all API tokens`]);
   }
 };
 
 /**
  * API tokens in `<folder>/tokens.json`, hashed. One process at a time may use it.
  *
- * @throws Error when the file is there and cannot be read
+ * @throws ConfigError when the file is there and cannot be read
  */
 export const openTokenFile = async (folder: string): Promise<TokenStore> => {
   const path = join(folder, 'tokens.json');

@@ -6,6 +6,9 @@ import { type Browser, createBrowser } from '../support/browser.ts';
 import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../support/identity-provider.ts';
 import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../support/people-world.ts';
 
+/** Well before a stream asks by itself whether its reader is still let in. */
+const AT_ONCE = { timeout: 10_000 };
+
 let world: PeopleWorld;
 let idp: IdentityProvider;
 let hub: PeopleWorld['hub'];
@@ -224,7 +227,7 @@ describe('sessions', () => {
     expect((await browser.request(url('/api/v1/status'))).status).toBe(401);
   });
 
-  it('end by logout, with what is under way, and say where the provider ends its own', async () => {
+  it('end by logout, with what is under way, and say where the provider ends its own', AT_ONCE, async () => {
     const browser = await world.login('vera');
     const stream = await browser.request(url('/api/v1/stream'));
     const copy = browser.copy();
@@ -362,7 +365,7 @@ describe('access tokens of the provider', () => {
 });
 
 describe('API tokens', () => {
-  it('are made by an administrator in the browser, and end open streams when they are revoked', async () => {
+  it('are made by an administrator in the browser, and end open streams when they are revoked', AT_ONCE, async () => {
     const browser = await world.login('ada');
     const created = await post(browser, '/api/v1/tokens', { name: 'ci', role: 'operator' });
     expect(created.status).toBe(201);
