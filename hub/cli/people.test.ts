@@ -36,7 +36,10 @@ describe('fso tokens', () => {
       code: 0,
       err: expect.stringContaining(`Revoked ${id} (ci)`),
     });
-    expect(await fso(server, ['fetch'], { token })).toMatchObject({ code: 2, err: expect.stringContaining('wants a token') });
+    expect(await fso(server, ['fetch'], { token })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('It says: The API token is unknown, revoked or expired.'),
+    });
     expect(await fso(server, ['tokens', 'revoke', id], { token: STATIC })).toMatchObject({
       code: 1,
       err: expect.stringContaining(`There is no token ${id}.`),

@@ -11,13 +11,23 @@ const HELP: Readonly<Record<number, (server: string) => string>> = {
     `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN, or log in with fso login.`,
 };
 
+/** What the hub itself says of it. */
+const detailOf = (error: Error): string => {
+  const problem: unknown = 'problem' in error ? error.problem : undefined;
+  const detail: unknown = Reflect.get(Object(problem), 'detail');
+  return typeof detail === 'string' ? ` It says: ${detail}` : '';
+};
+
 const toCliError = (error: unknown, server: string): CliError | undefined => {
   if (error instanceof CliError) return error;
   const status = statusOf(error);
   if (status === undefined || !(error instanceof Error)) return undefined;
   const help = HELP[status]?.(server);
   const cause = error.cause instanceof Error && error.cause.cause instanceof Error ? ` (${error.cause.cause.message})` : '';
-  return new CliError(help === undefined ? error.message : help + (status === 0 ? cause : ''), status === 404 ? EXIT.no : EXIT.usage);
+  return new CliError(
+    help === undefined ? error.message : help + (status === 0 ? cause : detailOf(error)),
+    status === 404 ? EXIT.no : EXIT.usage,
+  );
 };
 
 /** Runs a command; expected errors end as one line on stderr and an exit code. */

@@ -14,7 +14,7 @@ const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 
 export const loginOf = ({ access }: ApiDeps) => {
   if (access.login !== undefined) return access.login;
-  throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token: Authorization: Bearer <token>.');
+  throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token.');
 };
 
 export const toApiError = (error: unknown): unknown => {

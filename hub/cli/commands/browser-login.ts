@@ -89,7 +89,7 @@ export const browserLogin = async (context: Context): Promise<string> => {
     const path = `/auth/cli?${new URLSearchParams({ port: String(waiting.port), challenge, state })}`;
     // Asked for first, so that a hub without a provider is told here and not in the browser.
     const first = await ask(server, path);
-    if (first.status !== 302) throw new CliError(await problemOf(first));
+    if (first.status !== 302) throw new CliError(`${await problemOf(first)} fso login --with-token keeps one.`);
     const url = server.replace(/\/+$/, '') + path;
     context.progress(`Log in with your browser:\n  ${url}\n`);
     if (context.interactive) openBrowser(url);
