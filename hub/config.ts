@@ -11,15 +11,15 @@ import {
   readSecrets,
 } from '@fso/shared/runtime';
 import { z } from 'zod';
+import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts';
 import { readCa, readPair, readTokens, type TlsFiles } from './config-files.ts';
-import type { GitCredentials } from './source/index.ts';
+import { GIT_VARIABLES, type GitAccess, readGitAccess } from './config-git.ts';
 
 export interface HubConfig {
-  readonly git: {
+  readonly git: Partial<GitAccess> & {
     readonly url: string;
     readonly ref: string;
     readonly pollMs: number;
-    readonly credentials: GitCredentials | undefined;
   };
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
@@ -30,6 +30,7 @@ export interface HubConfig {
   /** By cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
   readonly apiToken: string | undefined;
+  readonly access?: HubAccess;
   readonly webhookSecret: string | undefined;
   readonly dataDir: string;
   readonly logLevel: LogLevel;
@@ -39,11 +40,6 @@ const MIN_SECRET_LENGTH = 16;
 const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRET_LENGTH} characters`).max(512).optional();
 const File = z.string().min(1).optional();
 
-const GitUrl = z.string().refine((text) => {
-  const url = URL.parse(text);
-  return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.search === '' && url.hash === '';
-}, 'must be an http:// or https:// URL of a repository');
-
 /** Comma separated DNS names and IP addresses. */
 const Hostnames = z
   .string()
@@ -52,10 +48,10 @@ const Hostnames = z
   .pipe(z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: 'must be host names or IP addresses, separated by commas' })));
 
 const Variables = z.object({
-  FSO_GIT_URL: GitUrl,
+  ...GIT_VARIABLES,
+  ...ACCESS_VARIABLES,
   FSO_GIT_REF: z.string().min(1).max(255).default('main'),
   FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
-  FSO_GIT_TOKEN: z.string().min(1).max(4096).optional(),
   FSO_LISTEN: Address.prefault('127.0.0.1:8080'),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443'),
   FSO_AGENT_TOKENS_FILE: File,
@@ -72,23 +68,15 @@ const Variables = z.object({
 });
 type Variables = z.infer<typeof Variables>;
 
-const SECRETS = ['FSO_GIT_TOKEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET'];
-
-/** Credentials in the URL, or the token; hosting services take any user name with a token. */
-const gitAccess = ({ FSO_GIT_URL, FSO_GIT_TOKEN }: Variables): { url: string; credentials: GitCredentials | undefined } => {
-  const url = new URL(FSO_GIT_URL);
-  const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
-  url.username = '';
-  url.password = '';
-  if (FSO_GIT_TOKEN !== undefined) return { url: url.href, credentials: { username: inUrl.username || 'git', password: FSO_GIT_TOKEN } };
-  return { url: url.href, credentials: inUrl.username || inUrl.password ? inUrl : undefined };
-};
+const SECRETS = ['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_API_TOKEN', 'FSO_OIDC_CLIENT_SECRET', 'FSO_WEBHOOK_SECRET'];
 
 /** What other machines can reach must not be open to them. */
 const checkExposure = (variables: Variables, problems: Problems): void => {
   const { FSO_LISTEN: listen, FSO_AGENT_LISTEN: agents } = variables;
-  if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined)
-    problems.push(`FSO_API_TOKEN: is not set, but FSO_LISTEN=${listen.host}:${listen.port} can be reached from other machines`);
+  if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined && variables.FSO_OIDC_ISSUER === undefined)
+    problems.push(
+      `FSO_API_TOKEN: is not set, nor FSO_OIDC_ISSUER, but FSO_LISTEN=${listen.host}:${listen.port} can be reached from other machines`,
+    );
   if (variables.FSO_AGENT_TLS === 'on') return;
   if (!isLoopback(agents.host))
     problems.push(`FSO_AGENT_TLS: is off, but at FSO_AGENT_LISTEN=${agents.host}:${agents.port} tokens would come in the clear`);
@@ -106,6 +94,8 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const secrets = await readSecrets(env, SECRETS, problems);
   const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
   checkExposure(variables, problems);
+  const access = readAccess(variables, problems);
+  const git = readGitAccess(variables, env, problems);
   const { FSO_AGENT_TOKENS_FILE: tokensFile, FSO_AGENT_HOSTNAMES: hostnames = [] } = variables;
   const agentTokens = tokensFile === undefined ? new Map() : await readTokens('FSO_AGENT_TOKENS_FILE', tokensFile, problems);
   const tlsFiles = { cert: variables.FSO_AGENT_TLS_CERT_FILE, key: variables.FSO_AGENT_TLS_KEY_FILE };
@@ -113,13 +103,14 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    git: { ...gitAccess(variables), ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
+    git: { ...git, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls: variables.FSO_AGENT_TLS === 'on' ? agentTls : undefined,
     identity: variables.FSO_AGENT_TLS === 'on' ? { ca, hostnames } : undefined,
     agentTokens,
     apiToken: variables.FSO_API_TOKEN,
+    access,
     webhookSecret: variables.FSO_WEBHOOK_SECRET,
     dataDir: resolve(variables.FSO_DATA_DIR),
     logLevel: variables.FSO_LOG_LEVEL,

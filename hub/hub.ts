@@ -11,6 +11,7 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
+import { createAccess, openTokenFile } from './access/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
@@ -18,6 +19,7 @@ import { type AgentListenerIdentity, type Identity, type OpenIdentityOptions, op
 import { createMemoryLedger, type Ledger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
+import { recordAudit } from './record-audit.ts';
 import { recordIdentity } from './record-identity.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
@@ -105,7 +107,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 
   const { git, dataDir } = config;
   const source = await createSource(
-    { url: git.url, ref: git.ref, pollMs: git.pollMs, dataDir, ...(git.credentials && { credentials: git.credentials }) },
+    { ...git, dataDir },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);
@@ -136,11 +138,17 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const until = AbortSignal.any([signal, stopping.signal]);
   const agents = createAgentServer(config.agentTls, agentIdentity);
   delivery.attach(agents);
-  const { apiToken, webhookSecret } = config;
+  const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
+  const access = createAccess(
+    { apiToken, oidc, publicUrl },
+    { tokens: await openTokenFile(dataDir), clock, logger: logger.child({ step: 'access' }) },
+  );
   const api = createApi({
     ledger,
     source,
-    config: { apiToken, webhookSecret, version },
+    access,
+    onAudit: recordAudit({ ledger, logger }),
+    config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),

@@ -94,8 +94,8 @@ describe('fso clusters', () => {
     for (const [command, url, status] of [
       ['token eu', server.url, 'wants a token'],
       ['revoke eu --yes', server.url, 'wants a token'],
-      ['token eu', open.url, 'set FSO_API_TOKEN'],
-      ['revoke eu --yes', open.url, 'set FSO_API_TOKEN'],
+      ['token eu', open.url, 'needs the role admin'],
+      ['revoke eu --yes', open.url, 'needs the role admin'],
     ] as const) {
       expect(await runFso(['clusters', ...command.split(' ')], { FSO_SERVER: url })).toMatchObject({
         code: 2,

@@ -11,12 +11,11 @@ import type { ApiDeps, EnrolmentAccess } from './types.ts';
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_TTL_SECONDS = 1800;
 
-const TokenQuery = z.strictObject({
+const WantedToken = z.strictObject({
   ttlSeconds: z
-    .string()
-    .regex(/^\d{1,4}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1, 'must be at least 1').max(MAX_TTL_SECONDS, `must be at most ${MAX_TTL_SECONDS}`))
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(MAX_TTL_SECONDS, `must be at most ${MAX_TTL_SECONDS}`)
     .default(DEFAULT_TTL_SECONDS)
     .describe('How long the token is good.'),
 });
@@ -25,13 +24,6 @@ const TokenQuery = z.strictObject({
 const accessOf = ({ enrolment }: ApiDeps): EnrolmentAccess => {
   if (enrolment === undefined) throw new ApiError('not-found', 'Agents do not enrol at this hub: it runs with FSO_AGENT_TLS=off.');
   return enrolment;
-};
-
-/** Whoever makes tokens is the fleet's administrator: an API that is open to everybody who reaches it does not do so. */
-const changeAccess = (deps: ApiDeps): EnrolmentAccess => {
-  if (deps.config.apiToken === undefined)
-    throw new ApiError('forbidden', 'This hub has no API token, so it cannot tell an administrator: set FSO_API_TOKEN and restart it.');
-  return accessOf(deps);
 };
 
 const clusterName = (name: string): string => {
@@ -52,7 +44,7 @@ export const enrolmentRoutes: readonly Route[] = [
       operationId: 'listEnrolments',
       summary: 'Who has enrolled, and until when its certificate is good',
       tag: 'clusters',
-      auth: true,
+      access: 'viewer',
       query: PageQuery,
       problems: ['not-found'],
     },
@@ -73,18 +65,21 @@ export const enrolmentRoutes: readonly Route[] = [
       path: '/api/v1/clusters/{name}/enrolment-token',
       operationId: 'createEnrolmentToken',
       summary: 'Makes the token with which the agent of a cluster enrols, once',
-      description: 'The one before, if it was not used, is worth nothing any more. Needs a hub with an API token.',
+      description: 'The one before, if it was not used, is worth nothing any more.',
       tag: 'clusters',
-      auth: true,
+      access: 'admin',
       params: ClusterParams,
-      query: TokenQuery,
-      problems: ['not-found', 'forbidden'],
+      body: WantedToken,
+      problems: ['not-found'],
     },
     { schema: EnrolmentTokenView, description: 'The token.' },
-    async (deps, { params, query }) => {
-      const { identity, agentUrl } = changeAccess(deps);
+    async (deps, { params, body, caller }) => {
+      const { identity, agentUrl } = accessOf(deps);
       const cluster = clusterName(params.name);
-      return { cluster, agentUrl: agentUrl(), ...(await identity.issueToken(cluster, query.ttlSeconds * 1000)) };
+      caller.about(cluster);
+      const { token, expires } = await identity.issueToken(cluster, body.ttlSeconds * 1000);
+      caller.about(cluster, `good until ${expires}`);
+      return { cluster, agentUrl: agentUrl(), token, expires };
     },
   ),
   jsonRoute(
@@ -93,16 +88,17 @@ export const enrolmentRoutes: readonly Route[] = [
       path: '/api/v1/clusters/{name}/revoke',
       operationId: 'revokeCluster',
       summary: 'Makes every certificate and token of a cluster worthless, and closes its stream',
-      description: 'The cluster goes on enforcing what it has. With a new token it may enrol anew. Needs a hub with an API token.',
+      description: 'The cluster goes on enforcing what it has. With a new token it may enrol anew.',
       tag: 'clusters',
-      auth: true,
+      access: 'admin',
       params: ClusterParams,
-      problems: ['bad-request', 'not-found', 'forbidden'],
+      problems: ['bad-request', 'not-found'],
     },
     { schema: EnrolmentView, description: 'The enrolment, revoked.' },
-    async (deps, { params }) => {
-      const { identity } = changeAccess(deps);
+    async (deps, { params, caller }) => {
+      const { identity } = accessOf(deps);
       const cluster = clusterName(params.name);
+      caller.about(cluster);
       if (!(await isKnown(deps, cluster, await identity.get(cluster)))) throw new ApiError('not-found', `There is no cluster ${cluster}.`);
       return enrolmentView(await identity.revoke(cluster), deps.clock.now());
     },

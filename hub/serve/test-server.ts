@@ -1,11 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@fso/shared/runtime';
+import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
 import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
@@ -17,16 +19,23 @@ export interface TestServer extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly identity: AgentListenerIdentity['identity'];
   hints: number;
+  /** Everything that was recorded of what callers changed, or tried to. */
+  readonly audit: readonly AuditRecord[];
 }
 
+type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock; readonly onAudit?: OnAudit };
+
 /** The API over a real listener and the real in-memory ledger, for tests. */
-export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
-  const ledger = createMemoryLedger({ clock: systemClock });
-  const started = { hints: 0 };
-  const folder = await mkdtemp(join(tmpdir(), 'fso-api-'));
+export const startTestServer = async (config: TestConfig = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
+  const ledger = createMemoryLedger({ clock: config.clock ?? systemClock });
+  const started = { hints: 0, audit: [] as AuditRecord[] };
+  const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
+  const logger = pino({ level: 'silent' });
+  const folder = join(tmpdir(), `fso-test-${randomUUID()}`);
+  const access = createAccess({ apiToken, oidc, publicUrl }, { tokens: await openTokenFile(folder), clock, logger });
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
-    { clock: systemClock, logger: pino({ level: 'silent' }), onEvent: () => undefined },
+    { clock, logger, onEvent: () => undefined },
   );
   const api = createApi({
     ledger,
@@ -35,10 +44,12 @@ export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: S
         started.hints += 1;
       },
     },
-    config: { version: '0.1.0', ...config },
+    config: { version: '0.1.0', ...apiConfig },
+    access,
+    onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
     registry: new Registry(),
-    clock: systemClock,
-    logger: pino({ level: 'silent' }),
+    clock,
+    logger,
     enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
     stream,
   });

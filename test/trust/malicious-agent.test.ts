@@ -254,10 +254,11 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
   it('has no way into the API', async () => {
     await leavesNoTrace(VICTIMS, async () => {
       const authorization = `Bearer ${mine().token ?? 'none'}`;
-      for (const { method, path } of ROUTES.filter(({ auth }) => auth)) {
+      for (const { method, path } of ROUTES.filter((route) => route.access !== 'open')) {
         const url = path.replace('{name}', others[0] ?? '').replaceAll(/[{}]/g, '');
         const atApi = await fetch(hub.url + url, { method, headers: { authorization } });
-        expect([url, atApi.status]).toEqual([url, 401]);
+        // 429: so many calls were not let in that the rest is not looked at.
+        expect([url, atApi.status]).toEqual([url, expect.toBeOneOf([401, 429])]);
         await atApi.body?.cancel();
         expect([url, (await askHub(hub, `${method.toUpperCase()} ${url}`, mine())).status]).toEqual([url, 426]);
       }
