@@ -282,7 +282,7 @@ const stream = async (
   if (config.hub === undefined || signal.aborted) return;
   const { url: hubUrl, token, ca } = config.hub;
   const { clock, random, logger } = deps;
-  const streamConfig = { cluster: config.cluster, hubUrl, token, ca, agentVersion: AGENT_VERSION };
+  const streamConfig = { cluster: config.cluster, hubUrl, token, ca, agentVersion: AGENT_VERSION, trust: config.trust };
   const running = await startStream(
     { config: streamConfig, client, policies: view.policies, observatory, clock, random, logger, onEvent },
     signal,

@@ -15,7 +15,7 @@ export interface PolicySnapshot {
 }
 
 /** The part of a ClusterReport that is seen in the cluster; the stream adds the revisions. */
-export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification'>;
+export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification' | 'signer' | 'verificationReason'>;
 
 export interface AgentSnapshot {
   /** By `namespace/name`. */

@@ -50,7 +50,7 @@ export const makeObjectRepository = (): ObjectRepository => {
       const objects: GitObject[] = [...(await objectsOf(revision))]
         .filter(([id]) => !held.has(id))
         .map(([id, { type, data }]) => ({ id, type, data: Buffer.from(data).toString('base64') }));
-      return { type: 'offer', revision, chain: [revision], objects };
+      return { type: 'offer', revision, anchor: null, chain: [revision], objects };
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -46,16 +46,25 @@ export const writeBlock = (kind: 'SIGNATURE' | 'PUBLIC KEY BLOCK', packets: read
     header.writeUInt32BE(body.length, 2);
     return Buffer.concat([header, body]);
   });
-  const lines = Buffer.concat(bytes).toString('base64').match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.concat(bytes)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN PGP ${kind}-----\n\n${lines.join('\n')}\n-----END PGP ${kind}-----\n`;
+};
+
+/** Length, and how many bytes it takes itself. */
+const partLength = (bytes: Buffer, at: number): readonly [length: number, size: number] => {
+  const first = bytes[at] ?? 0;
+  if (first < 192) return [first, 1];
+  if (first < 255) return [((first - 192) << 8) + (bytes[at + 1] ?? 0) + 192, 2];
+  return [bytes.readUInt32BE(at + 1), 5];
 };
 
 const readParts = (bytes: Buffer): Part[] => {
   const parts: Part[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const first = bytes[at] ?? 0;
-    const size = first < 192 ? 1 : first < 255 ? 2 : 5;
-    const length = size === 1 ? first : size === 2 ? ((first - 192) << 8) + (bytes[at + 1] ?? 0) + 192 : bytes.readUInt32BE(at + 1);
+    const [length, size] = partLength(bytes, at);
     const body = bytes.subarray(at + size, at + size + length);
     parts.push({ type: (body[0] ?? 0) & 127, body: body.subarray(1) });
     at += size + length;

@@ -81,7 +81,10 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
 
   it('windows of validity, by the time of the commit', () => {
     // ssh-keygen by itself judges by the present time; git tells it the time of the commit.
-    const byGit = (id: string, allowed: string) => ({ ours: ourVerdict(bench.raw(id), { allowedSigners: allowed }), git: bench.gitAcceptsSsh(id, allowed) });
+    const byGit = (id: string, allowed: string) => ({
+      ours: ourVerdict(bench.raw(id), { allowedSigners: allowed }),
+      git: bench.gitAcceptsSsh(id, allowed),
+    });
     const old = signed({ seconds: daysAgo(100) });
     const recent = signed();
     const until = (days: number): string => allow(`valid-before="${sshTime(daysAgo(days))}"`);

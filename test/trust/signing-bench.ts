@@ -77,7 +77,15 @@ export const openSigningBench = (): SigningBench => {
   const folder = mkdtempSync(join(tmpdir(), 'fso-sig-'));
   const homes: GpgHome[] = [];
   const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });
-  const env = { PATH: process.env['PATH'], HOME: folder, TZ: 'UTC', LC_ALL: 'C', GIT_CONFIG_NOSYSTEM: '1', ...who('AUTHOR'), ...who('COMMITTER') };
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    TZ: 'UTC',
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    ...who('AUTHOR'),
+    ...who('COMMITTER'),
+  };
   const git = (args: readonly string[], input?: string | Buffer): Buffer =>
     execFileSync('git', args, { cwd: folder, env, ...(input === undefined ? {} : { input }), stdio: 'pipe' });
   git(['init', '--quiet', '--initial-branch=main']);
@@ -110,11 +118,16 @@ export const openSigningBench = (): SigningBench => {
         const listed = gpg(['--with-colons', '--fingerprint', `=${uid} <${uid}@example.org>`]).toString();
         return /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1] ?? '';
       },
-      sign: (key, ...args) => (payload) => gpg([...args, '--armor', '--local-user', key, '--detach-sign'], payload).toString(),
+      sign:
+        (key, ...args) =>
+        (payload) =>
+          gpg([...args, '--armor', '--local-user', key, '--detach-sign'], payload).toString(),
       fingerprints: (key) =>
-        [...gpg(['--with-colons', '--with-subkey-fingerprint', '--list-keys', key]).toString().matchAll(/^fpr:+([0-9A-F]{40}):/gm)].map(
-          ([, fingerprint = '']) => fingerprint,
-        ),
+        [
+          ...gpg(['--with-colons', '--with-subkey-fingerprint', '--list-keys', key])
+            .toString()
+            .matchAll(/^fpr:+([0-9A-F]{40}):/gm),
+        ].map(([, fingerprint = '']) => fingerprint),
       edit: (key, answers) => void gpg(['--command-fd', '0', '--yes', '--edit-key', key], `${answers.join('\n')}\n`),
       revoke: (key) => {
         const certificate = readFileSync(join(home, 'openpgp-revocs.d', `${key}.rev`), 'utf8').replace(':-----BEGIN', '-----BEGIN');
@@ -129,7 +142,7 @@ export const openSigningBench = (): SigningBench => {
   const bench: SigningBench = {
     folder,
     raw: (id) => git(['cat-file', 'commit', id]),
-    commit: ({ message = 'Change', seconds = NOW_SECONDS, sign, tamper = (raw) => raw }) => {
+    commit: ({ message = 'Change', seconds = Math.floor(Date.now() / 1000), sign, tamper = (raw) => raw }) => {
       const time = `Ana <ana@example.org> ${seconds} +0000`;
       const payload = `tree ${tree}\nauthor ${time}\ncommitter ${time}\n\n${message}\n`;
       const raw = sign === undefined ? payload : withSignature(payload, sign(Buffer.from(payload)));
@@ -139,8 +152,7 @@ export const openSigningBench = (): SigningBench => {
       git([...settings.flatMap((setting) => ['-c', setting]), 'commit', '--quiet', '--allow-empty', '-S', '--message', 'By git']);
       return git(['rev-parse', 'HEAD']).toString().trim();
     },
-    gitAcceptsSsh: (id, allowed) =>
-      accepts(['-c', `gpg.ssh.allowedSignersFile=${file(allowed)}`, 'verify-commit', id], '/nonexistent'),
+    gitAcceptsSsh: (id, allowed) => accepts(['-c', `gpg.ssh.allowedSignersFile=${file(allowed)}`, 'verify-commit', id], '/nonexistent'),
     gitAcceptsPgp: (id, keyring) => {
       const home = makeHome('ring');
       spawnSync('gpg', ['--batch', '--homedir', home.home, '--import'], { env, input: keyring, stdio: 'pipe' });
@@ -160,12 +172,14 @@ export const openSigningBench = (): SigningBench => {
       const [type, base64] = readFileSync(`${path}.pub`, 'utf8').split(' ');
       return { file: path, line: `${type} ${base64}` };
     },
-    signSsh: (key, ...args) => (payload) =>
-      execFileSync('ssh-keygen', ['-Y', 'sign', '-q', '-f', key.file, ...(args.length > 0 ? args : ['-n', 'git'])], {
-        env,
-        input: payload,
-        stdio: 'pipe',
-      }).toString(),
+    signSsh:
+      (key, ...args) =>
+      (payload) =>
+        execFileSync('ssh-keygen', ['-Y', 'sign', '-q', '-f', key.file, ...(args.length > 0 ? args : ['-n', 'git'])], {
+          env,
+          input: payload,
+          stdio: 'pipe',
+        }).toString(),
     gpgHome: makeHome,
     gpgProgram: ({ home }) => {
       const path = file(`#!/bin/sh\nexec gpg --batch --pinentry-mode loopback --passphrase '' --homedir '${home}' "$@"\n`);

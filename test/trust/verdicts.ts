@@ -1,4 +1,4 @@
-import { SignatureError, SignersError, type SignerFiles, parseSigners, verifyCommit } from '@fso/shared/signatures';
+import { parseSigners, SignatureError, type SignerFiles, SignersError, verifyCommit } from '@fso/shared/signatures';
 
 /** `ok`, the code of a refusal, or `signers` where the signers' files themselves are refused. */
 export const ourVerdict = (raw: Buffer, files: SignerFiles, now = new Date()): string => {
