@@ -10,6 +10,7 @@ import {
   parseConfig,
   readSecrets,
 } from '@fso/shared/runtime';
+import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 import { readTls, readTokens, type TlsFiles } from './config-files.ts';
 import type { GitCredentials } from './source/index.ts';
@@ -20,6 +21,8 @@ export interface HubConfig {
     readonly ref: string;
     readonly pollMs: number;
     readonly credentials: GitCredentials | undefined;
+    /** Who may sign commits. */
+    readonly trust: TrustConfig;
   };
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
@@ -46,6 +49,9 @@ const Variables = z.object({
   FSO_GIT_REF: z.string().min(1).max(255).default('main'),
   FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
   FSO_GIT_TOKEN: z.string().min(1).max(4096).optional(),
+  FSO_SIGNERS_FILE: File,
+  FSO_SIGNERS_KEYRING: File,
+  FSO_VERIFY: z.enum(VERIFY_MODES).optional(),
   FSO_LISTEN: Address.prefault('127.0.0.1:8080'),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443'),
   FSO_AGENT_TOKENS_FILE: z.string().min(1),
@@ -94,9 +100,10 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const { FSO_AGENT_TLS_CERT_FILE: cert, FSO_AGENT_TLS_KEY_FILE: key } = variables;
   const agentTokens = await readTokens('FSO_AGENT_TOKENS_FILE', variables.FSO_AGENT_TOKENS_FILE, problems);
   const agentTls = await readTls({ ...(cert && { cert }), ...(key && { key }) }, problems);
+  const trust = await readTrust(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    git: { ...gitAccess(variables), ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
+    git: { ...gitAccess(variables), trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls,

@@ -91,7 +91,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 
   const { git, dataDir } = config;
   const source = await createSource(
-    { url: git.url, ref: git.ref, pollMs: git.pollMs, dataDir, ...(git.credentials && { credentials: git.credentials }) },
+    { url: git.url, ref: git.ref, pollMs: git.pollMs, trust: git.trust, dataDir, ...(git.credentials && { credentials: git.credentials }) },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);

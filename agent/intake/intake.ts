@@ -50,6 +50,7 @@ export class Intake {
   /** What a state that was lost otherwise still says. */
   #kept: AcceptedRevision | undefined;
   #holds: string | null = null;
+  #alerted = '';
   #compiling: boolean = false;
 
   constructor(options: IntakeOptions) {
@@ -171,21 +172,23 @@ export class Intake {
     const { logger, onOutcome } = this.#options;
     logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
     const [first] = reasons;
-    if (first?.code !== undefined && first.code !== 'object-missing')
-      this.#alert('OfferRefused', revision, `${first.code}: ${first.message}`);
+    if (first?.code !== undefined && first.code !== 'object-missing') this.#alert(revision, `refused, ${first.code}: ${first.message}`);
     if (missing) this.forgetObjects();
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  /** What a hub that cannot be trusted would do: told beside the nack, so that it stays in the events of the cluster. */
-  #alert(reason: string, revision: string, message: string): void {
+  /** Beside the nack, so that it stays in the events of the cluster. The same again is not told again. */
+  #alert(revision: string, why: string): void {
     const { clock, onEvent } = this.#options;
-    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason, message: message.slice(0, 4096), revision });
+    const message = why.slice(0, 4096);
+    if (this.#alerted === revision + message) return;
+    this.#alerted = revision + message;
+    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
   #aimAt({ revision, compiled, objects, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
-    if (verification.state === 'failed') this.#alert('UnverifiedRevision', revision, `taken without being trusted: ${verification.reason}`);
+    if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
     const before = this.#writer.target?.desired ?? new Map();
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
     // Held from here on: the hub may build its next offer on this one.

@@ -51,13 +51,8 @@ describe('offers', () => {
     ['what was accepted is not in the clone', id(9)],
     ['what was accepted is no ancestor', id(3)],
   ])('has no anchor when %s', async (_name, anchor) => {
-    const offer = await createOffers(access()).get({ holds: null, anchor }, id(2));
+    const offer = await createOffers(access()).get({ holds: anchor, anchor }, id(2));
     expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: CONTENT[id(2)] });
-  });
-
-  it('leaves out what is held, whatever was accepted', async () => {
-    const offer = await createOffers(access()).get({ holds: id(3), anchor: id(3) }, id(2));
-    expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: [id(2), id(5)] });
   });
 
   it('is made once per pair', async () => {

@@ -44,8 +44,9 @@ interface Plan {
 /** What to send: what `revision` has beyond what is held, and what proves that it descends from the anchor. */
 const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<Plan> => {
   const wanted = required(await access.objectsOf(revision), revision);
-  const held = new Set(holds === null ? [] : await access.objectsOf(holds));
   const found = anchor === null ? null : await access.chain(anchor, revision);
+  // Without a way from what was accepted nothing is taken for granted.
+  const held = new Set(holds === null || found === null ? [] : await access.objectsOf(holds));
   const chain = found === null || found.length === 0 ? [revision] : found;
   const ids = new Set([...(await access.proof(chain)), ...wanted]);
   return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)) };

@@ -11,6 +11,8 @@ const LISTS_KEPT = 64;
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;
+  /** undefined: not in the clone. */
+  object(id: string): Promise<RawObject | undefined>;
 }
 
 /** The way from the commit where a search ended to the one where it began, without the former. */
@@ -103,6 +105,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
 
   return {
     files,
+    object: find,
     proof: async (chain) => {
       const ids = new Set<string>();
       for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);

@@ -1,6 +1,7 @@
 import type { CommitView, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/compile';
 import type { GitObject } from '@fso/shared/protocol';
+import type { TrustConfig } from '@fso/shared/trust';
 
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
@@ -27,6 +28,8 @@ export interface SourceOptions {
   /** Ends a request to the Git server that takes longer. Default 30 s. */
   readonly timeoutMs?: number;
   readonly credentials?: GitCredentials;
+  /** Who may sign commits. */
+  readonly trust: TrustConfig;
   /** Fetches after which the clone is made anew at the next start. Default 64. */
   readonly maxPacks?: number;
   readonly limits?: Partial<SourceLimits>;
