@@ -44,8 +44,9 @@ export class Intake {
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
-  readonly #offers: Offer[] = [];
   readonly #bell = new Doorbell();
+  /** The newest alone: a hub that sends faster than this agent judges must not fill its memory. */
+  #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
   /** What a state that was lost otherwise still says. */
   #kept: AcceptedRevision | undefined;
@@ -84,7 +85,7 @@ export class Intake {
 
   /** Whether an offer is being checked or written. */
   get busy(): boolean {
-    return this.#compiling || this.#offers.length > 0 || this.writing;
+    return this.#compiling || this.#offered !== undefined || this.writing;
   }
 
   /** Whether another revision than the accepted one is being written. */
@@ -98,7 +99,7 @@ export class Intake {
   }
 
   offer(offer: Offer): void {
-    this.#offers.push(offer);
+    this.#offered = offer;
     this.#bell.ring();
   }
 
@@ -146,7 +147,10 @@ export class Intake {
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#bell.wait(signal);
-      for (let offer = this.#offers.shift(); offer !== undefined; offer = this.#offers.shift()) await this.#take(offer);
+      for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
+        this.#offered = undefined;
+        await this.#take(offer);
+      }
     }
   }
 
