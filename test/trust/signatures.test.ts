@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommitOptions, daysAgo, NOW_SECONDS, openSigningBench, type SigningBench, type SshKey, sshTime } from './signing-bench.ts';
+import { ecdsaToken, ed25519Key, ed25519Token, signWith } from './ssh-forge.ts';
 import { ourVerdict } from './verdicts.ts';
 
 /** What this project says of a commit, beside what `git verify-commit` and `ssh-keygen -Y verify` say of it. */
@@ -46,6 +47,29 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
         expect(verdicts(id, allow('', key)), `${kind} ${hash}`).toEqual(GOOD);
       }
     }
+  });
+
+  it('keys in a security token', () => {
+    for (const token of [ed25519Token(), ecdsaToken()]) {
+      for (let count = 0; count < 8; count += 1) {
+        const id = bench.commit({ sign: signWith(token), message: `Change ${count}` });
+        expect(verdicts(id, `ana@example.org ${token.line}\n`)).toEqual(GOOD);
+      }
+    }
+    const [one, other] = [ed25519Token(), ed25519Token()];
+    const claimed = bench.commit({ sign: signWith({ ...one, blob: other.blob }) });
+    expect(verdicts(claimed, `ana@example.org ${other.line}\n`)).toEqual(refused('signature-invalid'));
+  });
+
+  it('bytes after the signature, its reserved field in use, and hashes that are not in the format', () => {
+    const key = ed25519Key();
+    const by = (envelope: Parameters<typeof signWith>[1]) =>
+      verdicts(bench.commit({ sign: signWith(key, envelope) }), `ana@example.org ${key.line}\n`);
+    expect(by({})).toEqual(GOOD);
+    expect(by({ tail: Buffer.from('x') })).toEqual(refused('signature-malformed'));
+    expect(by({ reserved: 'x' })).toEqual(refused('signature-unsupported'));
+    expect(by({ hash: 'sha384' })).toEqual(refused('signature-unsupported'));
+    expect(by({ hash: 'sha1' })).toEqual(refused('signature-unsupported'));
   });
 
   it('tampered content', () => {
@@ -133,6 +157,13 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
     it('an allowed signers file with a line that cannot be used: it is refused whole instead of the line skipped', () => {
       for (const line of ['bob@example.org ssh-ed25519 !!!', 'bob@example.org colour="blue" ssh-ed25519 AAAA', 'bob@example.org'])
         expect(verdicts(signed(), `${line}\n${allow()}`), line).toEqual(onlyGitAccepts('signers'));
+    });
+
+    it('a security token that nobody touched', () => {
+      for (const token of [ed25519Token(0), ecdsaToken(0)])
+        expect(verdicts(bench.commit({ sign: signWith(token) }), `ana@example.org ${token.line}\n`)).toEqual(
+          onlyGitAccepts('signature-invalid'),
+        );
     });
 
     it('certificate authorities', () => {
