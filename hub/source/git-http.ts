@@ -1,10 +1,7 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { Agent, type Dispatcher, request } from 'undici';
-
-/** An answer that is not one of the Git protocol; the message is for people. */
-export class GitTransportError extends Error {
-  override readonly name = 'GitTransportError';
-}
+import { GitTransportError } from './git-transport-error.ts';
+import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
 export interface GitHttp {
   /** A client for one fetch. */
@@ -40,7 +37,7 @@ async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
  * and time. Redirects are not followed: credentials then never reach a host that nobody configured.
- * An answer is read whole before it is handed on, so that a broken one fails here and never half-parses.
+ * An answer is read whole, and a pack looked through, before it is handed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }): GitHttp => {
   const agent = new Agent({ connections: 2, keepAliveTimeout: 60_000, connect: { timeout: options.timeoutMs } });
@@ -58,13 +55,15 @@ export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }):
       await response.body.dump();
       throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
     }
+    const answer = await readCapped(response.body, options.maxBytes);
+    if (method === 'POST' && statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS);
     return {
       url,
       method: method ?? 'GET',
       statusCode,
       statusMessage: response.statusText,
       headers: flatten(response.headers),
-      body: once(await readCapped(response.body, options.maxBytes)),
+      body: once(answer),
     };
   };
 
