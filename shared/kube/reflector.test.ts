@@ -81,7 +81,7 @@ describe('reflector', () => {
     const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } };
     script = [list('5', [object('x', '4')]), events([{ type: 'ADDED', object: object('y', '6') }, bookmark], true)];
     const informer = informers().informer(CONFIG_MAP_KIND);
-    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'watch 9']));
+    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'watch 9']), { timeout: 10_000 });
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['x', 'y']);
   });
 
