@@ -12,11 +12,13 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
+import { createAccess, openTokenFile } from './access/index.ts';
 import type { HubConfig } from './config.ts';
 import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
 import { createMemoryLedger, type Ledger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
+import { recordAudit } from './record-audit.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
@@ -91,7 +93,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
 
   const { git, dataDir } = config;
   const source = await createSource(
-    { url: git.url, ref: git.ref, pollMs: git.pollMs, trust: git.trust, dataDir, ...(git.credentials && { credentials: git.credentials }) },
+    { ...git, dataDir },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);
@@ -120,11 +122,17 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const until = AbortSignal.any([signal, stopping.signal]);
   const agents = createAgentServer(config.agentTls);
   delivery.attach(agents);
-  const { apiToken, webhookSecret } = config;
+  const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
+  const access = createAccess(
+    { apiToken, oidc, publicUrl },
+    { tokens: await openTokenFile(dataDir), clock, logger: logger.child({ step: 'access' }) },
+  );
   const api = createApi({
     ledger,
     source,
-    config: { apiToken, webhookSecret, version },
+    access,
+    onAudit: recordAudit({ ledger, logger }),
+    config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),

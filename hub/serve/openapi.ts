@@ -1,7 +1,10 @@
+import { authRoutes } from './auth-routes.ts';
+import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 const openApiRoute: Route = {
   method: 'get',
@@ -9,7 +12,7 @@ const openApiRoute: Route = {
   operationId: 'getOpenApi',
   summary: 'This description',
   tag: 'operations',
-  auth: false,
+  access: 'open',
   response: { status: 200, description: 'OpenAPI 3.1.' },
   problems: [],
   handler: () => {
@@ -21,7 +24,7 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [...viewRoutes, ...tokenRoutes, ...authRoutes, ...cliLoginRoutes, ...operationRoutes, openApiRoute];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

@@ -1,23 +1,29 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { createBroadcast } from './broadcast.ts';
+import { addressOf } from './caller.ts';
 import { ApiError } from './problems.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import { streamHandler } from './stream.ts';
 import type { ApiDeps } from './types.ts';
-import { verifyWebhook } from './webhook.ts';
+import { readWebhook } from './webhook.ts';
+import { readPush, whyIgnored } from './webhook-filter.ts';
 
-const Accepted = z.object({ accepted: z.literal(true) });
+const Taken = z.object({
+  accepted: z.boolean(),
+  ignored: z.string().optional().describe('Why no fetch follows.'),
+});
 
 const webhookHandler = ({ config, source, clock }: ApiDeps): RequestHandler => {
   const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
   return async (req, res) => {
-    if (!allows(req.socket.remoteAddress ?? ''))
-      throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
-    await verifyWebhook(req, config.webhookSecret);
-    source.hint();
-    res.status(202).json({ accepted: true } satisfies z.infer<typeof Accepted>);
+    if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
+    const push = readPush(req, await readWebhook(req, { secret: config.webhookSecret, clock }));
+    const ignored = config.git && whyIgnored(push, config.git);
+    if (ignored === undefined) source.hint();
+    const taken: z.infer<typeof Taken> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
+    res.status(202).json(taken);
   };
 };
 
@@ -40,7 +46,7 @@ export const operationRoutes: readonly Route[] = [
     description:
       'Server-sent events of the kinds status, source, cluster, policy, event and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
     tag: 'hub',
-    auth: true,
+    access: 'viewer',
     response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
     problems: [],
     handler: (deps) => streamHandler(deps, createBroadcast(deps)),
@@ -51,10 +57,10 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'gitWebhook',
     summary: 'Says that the policy repository may have changed',
     description:
-      'A hint: the hub fetches its configured repository; nothing of the content is looked at. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea) or X-Gitlab-Token (GitLab). Without a configured secret it is taken from the own machine only. The API token is not asked for.',
+      'A hint: the hub fetches its configured repository, whatever the content says. A push to another ref or repository, and any other event, is acknowledged and ignored. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab). Without a configured secret it is taken from the own machine only.',
     tag: 'hub',
-    auth: false,
-    response: { status: 202, description: 'Taken; the fetch follows.', schema: Accepted },
+    access: 'open',
+    response: { status: 202, description: 'Taken; the fetch follows, or why none does.', schema: Taken },
     problems: ['webhook-refused', 'too-large', 'too-many-requests'],
     handler: webhookHandler,
   },
@@ -64,7 +70,7 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'healthz',
     summary: 'Whether the process answers',
     tag: 'operations',
-    auth: false,
+    access: 'open',
     response: text('It does.'),
     problems: [],
     handler: () => (_req, res) => {
@@ -77,7 +83,7 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'readyz',
     summary: 'Whether a good revision of the policy repository is in force',
     tag: 'operations',
-    auth: false,
+    access: 'open',
     response: text('It is.'),
     problems: ['not-ready'],
     handler: readyHandler,
@@ -87,9 +93,9 @@ export const operationRoutes: readonly Route[] = [
     path: '/metrics',
     operationId: 'metrics',
     summary: 'Metrics in the Prometheus text format',
-    description: 'Names clusters, so it asks for the API token where one is configured (Prometheus: `authorization.credentials_file`).',
+    description: 'Names clusters, so it is for viewers (Prometheus: an API token in `authorization.credentials_file`).',
     tag: 'operations',
-    auth: true,
+    access: 'viewer',
     response: text('The metrics.'),
     problems: [],
     handler: (deps) => async (_req, res) => {

@@ -1,5 +1,6 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { Agent, type Dispatcher, request } from 'undici';
+import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-transport-error.ts';
 import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
@@ -34,23 +35,38 @@ async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
   yield chunk;
 }
 
+export interface GitHttpOptions {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  /** Credentials, and the only origin (scheme, host and port) that they are sent to. */
+  readonly access?: { readonly origin: string; readonly auth: GitAuth };
+}
+
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
- * and time. Redirects are not followed: credentials then never reach a host that nobody configured.
+ * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that nobody configured.
  * An answer is read whole, and a pack looked through, before it is handed on, so that a broken or hostile one fails here.
  */
-export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }): GitHttp => {
+export const createGitHttp = (options: GitHttpOptions): GitHttp => {
+  const { access } = options;
   const agent = new Agent({ connections: 2, keepAliveTimeout: 60_000, connect: { timeout: options.timeoutMs } });
 
-  const send = async ({ url, method, headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
+  const authorization = async (url: string, signal: AbortSignal): Promise<Record<string, string>> => {
+    if (access === undefined || new URL(url).origin !== access.origin) return {};
+    const header = await access.auth.header(signal);
+    return header === undefined ? {} : { Authorization: header };
+  };
+
+  const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
     const response = await request(url, {
-      method: (method ?? 'GET') as Dispatcher.HttpMethod,
-      headers: headers ?? {},
+      method: method as Dispatcher.HttpMethod,
+      headers: { ...headers, ...(await authorization(url, signal)) },
       body: await collectBody(body),
       dispatcher: agent,
       signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
     });
     const { statusCode } = response;
+    if (statusCode === 401 || statusCode === 403) access?.auth.refused();
     if (statusCode >= 300 && statusCode < 400) {
       await response.body.dump();
       throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
@@ -59,7 +75,7 @@ export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }):
     if (method === 'POST' && statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS);
     return {
       url,
-      method: method ?? 'GET',
+      method,
       statusCode,
       statusMessage: response.statusText,
       headers: flatten(response.headers),
