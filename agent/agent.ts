@@ -261,6 +261,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
     ];
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
       if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
+      if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
     };
     await Promise.all([
       enforcing,

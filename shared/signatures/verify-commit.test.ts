@@ -129,6 +129,12 @@ describe('OpenPGP algorithm 27', () => {
       keyringWith(signature(0x13, certified, { extra: Buffer.concat([flags(3), subpacket(9, uint32(seconds))]) }));
     expect(verdict(commit(), until(3601))).toBe('Ana <ana@example.org>');
     expect(verdict(commit(), until(3600))).toBe('signer-not-valid');
+    const brief = keyringWith(signature(0x13, certified, { extra: Buffer.concat([flags(3), subpacket(3, uint32(0xffff))]) }));
+    expect(verdict(commit(), brief)).toBe('Ana <ana@example.org>');
+    const later = new Date(NOW.getTime() + 0x10000 * 1000);
+    const payload = PAYLOAD.replaceAll(String(SECONDS), String(later.getTime() / 1000));
+    const late = signedWith(armor('SIGNATURE', signature(0, Buffer.from(payload))), payload);
+    expect(() => verifyCommit(late, parseSigners(brief), later)).toThrow('it expired');
   });
 
   it('does not take a key for more than it says: a revocation counts whoever made it', () => {

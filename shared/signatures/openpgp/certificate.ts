@@ -113,15 +113,16 @@ const hashedUser = ({ tag, body }: Packet): Buffer => {
 
 const canSign = (signature: PgpSignature): boolean => ((findSubpacket(signature.hashed, SUBPACKETS.keyFlags)?.[0] ?? 0) & CAN_SIGN) !== 0;
 
-const expiryOf = (key: PgpPublicKey, signature: PgpSignature): Date | undefined => {
-  const seconds = findSeconds(signature.hashed, SUBPACKETS.keyExpires);
-  return seconds === 0 ? undefined : new Date(key.created.getTime() + seconds * 1000);
-};
-
 const earlier = (left: Date | undefined, right: Date | undefined): Date | undefined => {
   if (left === undefined || right === undefined) return left ?? right;
   return left < right ? left : right;
 };
+
+const after = (start: Date, seconds: number): Date | undefined => (seconds === 0 ? undefined : new Date(start.getTime() + seconds * 1000));
+
+/** When a key ends by this word of its owner, or the word itself does. */
+const expiryOf = (key: PgpPublicKey, { hashed, created }: PgpSignature): Date | undefined =>
+  earlier(after(key.created, findSeconds(hashed, SUBPACKETS.keyExpires)), after(created, findSeconds(hashed, SUBPACKETS.signatureExpires)));
 
 /** The newest word of a primary key about itself: on the key, or on one of its user ids that is not revoked. */
 const selfSignatureOf = (certificate: Certificate, key: PgpPublicKey): PgpSignature | undefined => {
