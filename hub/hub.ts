@@ -1,5 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createServer } from 'node:http';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
@@ -13,12 +12,15 @@ import {
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import { createAccess, openTokenFile } from './access/index.ts';
+import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
-import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
+import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
+import { type AgentListenerIdentity, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { createMemoryLedger, type Ledger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { recordAudit } from './record-audit.ts';
+import { recordIdentity } from './record-identity.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
@@ -33,6 +35,7 @@ export interface HubDeps {
   readonly random: () => number;
   readonly ledger?: Ledger;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly identityLimits?: OpenIdentityOptions['limits'];
 }
 
 export interface RunningHub {
@@ -42,6 +45,8 @@ export interface RunningHub {
   readonly agentUrl: string;
   readonly ledger: Ledger;
   readonly source: Source;
+  /** Who may be which cluster; undefined where agents do not enrol. */
+  readonly identity: Identity | undefined;
   readonly registry: Registry;
   /** Frames of offers made, whoever they were sent to. */
   offersMade(): number;
@@ -59,12 +64,21 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxFrameBytes: MAX_FRAME_BYTES,
 };
 
-type AnyServer = Server | TlsServer;
+/** undefined where agents have static tokens alone. */
+const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Ledger): Promise<AgentListenerIdentity | undefined> => {
+  if (config.identity === undefined) return undefined;
+  const { dataDir: folder, agentTls, agentListen: listen, agentTokens: tokens } = config;
+  const clock = deps.clock ?? systemClock;
+  const logger = deps.logger.child({ step: 'identity' });
+  const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
+  return openIdentity(options, { clock, logger, onEvent: recordIdentity({ ledger, clock, logger }) });
+};
 
-/** Agents upgrade; whoever does not is told so. */
-const createAgentServer = (tls: HubConfig['agentTls']): AnyServer => {
-  const answer: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
-  return tls === undefined ? createServer(answer) : createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer);
+/** What agents of other machines are told to dial. */
+const agentUrlOf = (listening: Listening, agents: AgentListenerIdentity | undefined): string => {
+  const host = agents?.hosts[0];
+  if (host === undefined) return listening.url.replace(/^http/, 'ws');
+  return `wss://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
 };
 
 /** Either both listeners answer or none is left behind. */
@@ -104,7 +118,8 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     metrics,
     delivery: (): Delivery => delivery,
   });
-  const delivery = createDelivery(createAuthenticate(config.agentTokens), {
+  const agentIdentity = await openListenerIdentity(config, deps, ledger);
+  const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
     ledger,
     offers,
     clock,
@@ -115,12 +130,13 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     target: pipeline.target,
     digestOf: pipeline.digestOf,
   });
+  agentIdentity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   source.onRevision(pipeline.take);
   await recordSource(source, { ledger, clock, logger });
 
   const stopping = new AbortController();
   const until = AbortSignal.any([signal, stopping.signal]);
-  const agents = createAgentServer(config.agentTls);
+  const agents = createAgentServer(config.agentTls, agentIdentity);
   delivery.attach(agents);
   const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const access = createAccess(
@@ -136,12 +152,14 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),
+    ...(agentIdentity && { enrolment: { identity: agentIdentity.identity, agentUrl: () => agentUrl } }),
   });
   const listeners = await listenBoth([agents, config.agentListen], [createServer(api), config.listen], stopping);
   const [agentListener, apiListener] = listeners;
-  const agentUrl = agentListener.url.replace(/^http/, 'ws');
+  const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
-  const work = Promise.all([source.run(until), delivery.run(until), untilAborted(until).then(() => stopping.abort())]);
+  const certificate = keepCertificate(agents, agentIdentity, until);
+  const work = Promise.all([source.run(until), delivery.run(until), certificate, untilAborted(until).then(() => stopping.abort())]);
   const stopped = work.then(async () => {
     // Event streams never end by themselves.
     for (const { server } of listeners) server.closeAllConnections();
@@ -154,6 +172,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     agentUrl,
     ledger,
     source,
+    identity: agentIdentity?.identity,
     registry,
     offersMade: offers.made,
     stopped,

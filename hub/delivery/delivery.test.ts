@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { createMemoryLedger } from '../ledger/index.ts';
-import { createAuthenticate } from './authenticate.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
+import { tokenGate } from './gate.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -16,7 +16,7 @@ const TOKENS = new Map([
 const nothing = (): void => undefined;
 
 const startDelivery = async () => {
-  const delivery = createDelivery(createAuthenticate(TOKENS), {
+  const delivery = createDelivery(tokenGate(TOKENS), {
     ledger: createMemoryLedger({ clock: systemClock }),
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
     clock: systemClock,

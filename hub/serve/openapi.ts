@@ -1,6 +1,7 @@
 import { authRoutes } from './auth-routes.ts';
 import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
+import { enrolmentRoutes } from './enrolment-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
@@ -24,7 +25,15 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...tokenRoutes, ...authRoutes, ...cliLoginRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [
+  ...viewRoutes,
+  ...enrolmentRoutes,
+  ...tokenRoutes,
+  ...authRoutes,
+  ...cliLoginRoutes,
+  ...operationRoutes,
+  openApiRoute,
+];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

@@ -1,4 +1,5 @@
 export * from './codec.ts';
+export * from './enrolment.ts';
 export * from './frames.ts';
 export * from './git-objects.ts';
 export * from './git-signers.ts';
