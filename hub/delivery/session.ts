@@ -22,6 +22,8 @@ export interface SessionHooks {
 export interface SessionState {
   /** Commit whose objects the agent has. */
   holds: string | null;
+  /** Commit that the next one has to be shown to descend from. */
+  anchor: string | null;
   /** Commit the agent enforces. */
   revision: string | null;
   /** Commit the agent was given last, and enforces or will; null = not known. */
@@ -64,7 +66,15 @@ const refuseHello = (hello: Hello, cluster: string): { code: number; reason: str
 export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
   const { clock, ledger, limits } = deps;
   const logger = deps.logger.child({ cluster });
-  const state: SessionState = { holds: null, revision: null, heading: null, known: new Set(), resyncing: false, target: null };
+  const state: SessionState = {
+    holds: null,
+    anchor: null,
+    revision: null,
+    heading: null,
+    known: new Set(),
+    resyncing: false,
+    target: null,
+  };
   const closing = new AbortController();
   let ready = false;
   let alive = true;
@@ -98,7 +108,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   const send = (frame: HubFrame): void => outbox.send(encodeFrame(frame));
 
   const makeOffer = async (revision: string): Promise<void> => {
-    const offer = await deps.offers.get(state.holds, revision);
+    const offer = await deps.offers.get({ holds: state.holds, anchor: state.anchor }, revision);
     // A newer revision that came meanwhile makes its own offer.
     if (state.target === revision) outbox.offer(offer);
   };
@@ -146,6 +156,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     }
     ready = true;
     state.holds = hello.holds;
+    state.anchor = hello.anchor;
     state.revision = hello.revision;
     state.heading = hello.revision;
     if (hello.revision !== null) state.known.add(hello.revision);

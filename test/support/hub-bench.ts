@@ -46,7 +46,7 @@ export const openHubBench = async (gitOptions: Partial<GitServerOptions> = {}): 
     startHub: async ({ config, gitConfig, deps } = {}) => {
       const hub = await startHub(
         {
-          git: { url: git.url('policies.git'), ref: 'main', pollMs: 60_000, credentials, ...gitConfig },
+          git: { url: git.url('policies.git'), ref: 'main', pollMs: 60_000, credentials, trust: { mode: 'off' }, ...gitConfig },
           listen: { host: '127.0.0.1', port: 0 },
           agentListen: { host: '127.0.0.1', port: 0 },
           agentTls: undefined,
