@@ -17,15 +17,30 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
   return Buffer.concat(parts);
 };
 
-const readCapped = async (body: Dispatcher.ResponseData['body'], limit: number): Promise<Uint8Array> => {
-  const parts: Buffer[] = [];
+const GROWTH_BYTES = 1024 * 1024;
+
+/**
+ * The memory grows in place, and is given back at once where an answer turns out too large: tens of megabytes, asked for
+ * again and again, are not left to the garbage collector.
+ */
+const readCapped = async (body: Dispatcher.ResponseData['body'], limit: number): Promise<Buffer> => {
+  const memory = new ArrayBuffer(0, { maxByteLength: limit });
+  const bytes = new Uint8Array(memory);
   let size = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > limit) throw new GitTransportError(`the Git server sent more than ${limit} bytes`);
-    parts.push(part);
+  try {
+    for await (const part of body as AsyncIterable<Buffer>) {
+      const end = size + part.length;
+      if (end > limit) throw new GitTransportError(`the Git server sent more than ${limit} bytes`);
+      if (end > memory.byteLength) memory.resize(Math.min(limit, end + GROWTH_BYTES));
+      bytes.set(part, size);
+      size = end;
+    }
+  } catch (error) {
+    memory.resize(0);
+    throw error;
   }
-  return Buffer.concat(parts);
+  memory.resize(size);
+  return Buffer.from(memory.transferToFixedLength());
 };
 
 const flatten = (headers: Dispatcher.ResponseData['headers']): Record<string, string> =>

@@ -24,6 +24,8 @@ export interface SourceDeps {
 const PROBLEMS_SHOWN = 100;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MIN_MS = 100;
+/** However often it looks when all is well: what failed may have cost much, e.g. an answer that is too large. */
+const BACKOFF_LONGEST_MS = 3_000;
 const JITTER = 0.1;
 const DEFAULT_MAX_PACKS = 64;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -78,7 +80,12 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     for (const handler of changeHandlers) handler(next);
   });
   let head: string | null = null;
-  const backoff = createBackoff({ baseMs: BACKOFF_FIRST_MS, maxMs: pollMs, random: deps.random, minMs: BACKOFF_MIN_MS });
+  const backoff = createBackoff({
+    baseMs: BACKOFF_FIRST_MS,
+    maxMs: Math.max(pollMs, BACKOFF_LONGEST_MS),
+    random: deps.random,
+    minMs: BACKOFF_MIN_MS,
+  });
   let failing = false;
 
   const examine = async (id: string): Promise<Examined> => {
