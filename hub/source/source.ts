@@ -105,20 +105,28 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   };
 
   /** Nothing of a commit that is not trusted is decoded. */
+  const judgeAndExamine = async (id: string) => {
+    const judged = await judge.judge(id);
+    if (!judged.ok) return judged;
+    const examined = await examine(id);
+    return examined.ok ? { ...judged, set: examined.set } : examined;
+  };
+
   const take = async (id: string, restored: boolean): Promise<void> => {
     const commit = await clone.commit(id);
-    const judged = await judge.judge(id);
-    const examined = judged.ok ? await examine(id) : judged;
-    head = id;
-    if (!judged.ok || !examined.ok) {
-      if (!examined.ok) reject(commit, examined.problems);
+    const found = await judgeAndExamine(id);
+    if (!found.ok) {
+      // What only time can mend is looked at again at each fetch.
+      head = found.problems[0]?.code === 'commit-in-future' ? null : id;
+      reject(commit, found.problems);
       return;
     }
-    const { verification, trust } = judged;
+    head = id;
+    const { verification, trust, set } = found;
     judge.accept({ revision: id, verification, trust });
-    for (const handler of revisionHandlers) handler({ commit, set: examined.set, restored });
+    for (const handler of revisionHandlers) handler({ commit, set, restored });
     view.set({ revision: commit, verification, rejected: null });
-    logger.info({ revision: id, policies: examined.set.policies.length, verification, restored }, 'revision accepted');
+    logger.info({ revision: id, policies: set.policies.length, verification, restored }, 'revision accepted');
     await writeState(dataDir, { ...identity, lastGood: id, verification, trust });
   };
 

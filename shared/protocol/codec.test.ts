@@ -6,6 +6,11 @@ const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision:
 const reported: HubFrame = { type: 'reported', seq: 1 };
 
 describe('frames over the wire', () => {
+  it('read the hello of an older agent, so that it can be told that its version is refused', () => {
+    const { anchor: _anchor, ...old } = hello as AgentFrame & { type: 'hello' };
+    expect(decodeAgentFrame(JSON.stringify(old))).toEqual({ ok: true, frame: { ...old, anchor: null } });
+  });
+
   it('come back as they were sent, in whatever form the socket hands them over', () => {
     const text = encodeFrame(hello);
     const bytes = Buffer.from(text);

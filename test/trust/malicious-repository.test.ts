@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Clock, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -205,6 +206,27 @@ describe('a repository that somebody else can write to', () => {
     expect(await refusal(again, next, await bench.repository.commit({ 'policies/y.yaml': policyFile('y') }, 'by the old one'))).toBe(
       'signer-unknown',
     );
+  });
+
+  it('is taken once the time of its commit has come', async () => {
+    const { good } = await follow();
+    let aheadMs = 0;
+    const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + aheadMs) };
+    const hub = await bench.startHub({
+      config: { dataDir: join(folder, 'ahead') },
+      gitConfig: { trust: trusting(), pollMs: 100 },
+      deps: { clock },
+    });
+    await accepted(hub, good);
+    const tree = await bench.repository.git('rev-parse', 'HEAD^{tree}');
+    const payload = (await bench.repository.git('cat-file', 'commit', 'HEAD'))
+      .replace(/\ngpgsig (.*\n )*.*\n/, '\n')
+      .replace(/^tree .*$/m, `tree ${tree}\nparent ${good}`)
+      .replace(/^(author|committer) (.*) \d+ /gm, (_all, role, who) => `${role} ${who} ${Math.floor(Date.now() / 1000) + 3600} `);
+    const id = await pushRaw(withSignature(`${payload}\n`, keys.signSsh(ana as SshKey)(Buffer.from(`${payload}\n`))));
+    expect(await refusal(hub, good, id)).toBe('commit-in-future');
+    aheadMs = 3_600_000;
+    expect((await accepted(hub, id)).rejected).toBeNull();
   });
 
   it('with FSO_VERIFY=warn is followed, and said not to be trusted', async () => {

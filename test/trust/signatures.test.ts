@@ -72,6 +72,20 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
     expect(by({ hash: 'sha1' })).toEqual(refused('signature-unsupported'));
   });
 
+  it('armour in lines of other lengths, as other programs than ssh-keygen write it', () => {
+    const key = ed25519Key();
+    for (const width of [64, 76]) {
+      const sign = signWith(key);
+      const rewrapped = (payload: Buffer): string => {
+        const [begin = '', ...data] = sign(payload).trimEnd().split('\n');
+        const end = data.pop() ?? '';
+        const lines = data.join('').match(new RegExp(`.{1,${width}}`, 'g')) ?? [];
+        return `${[begin, ...lines, end].join('\n')}\n`;
+      };
+      expect(verdicts(bench.commit({ sign: rewrapped }), `ana@example.org ${key.line}\n`), String(width)).toEqual(GOOD);
+    }
+  });
+
   it('tampered content', () => {
     expect(verdicts(signed({ tamper: (raw) => raw.replace('Change', 'Chance') }), allow())).toEqual(refused('signature-invalid'));
   });
