@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   Address,
   ConfigError,
@@ -12,6 +12,7 @@ import {
 } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { readTls, readTokens, type TlsFiles } from './config-files.ts';
+import type { DatabaseConfig, HistoryLimits } from './ledger/index.ts';
 import type { GitCredentials } from './source/index.ts';
 
 export interface HubConfig {
@@ -29,6 +30,10 @@ export interface HubConfig {
   readonly apiToken: string | undefined;
   readonly webhookSecret: string | undefined;
   readonly dataDir: string;
+  readonly database: DatabaseConfig;
+  readonly history: HistoryLimits;
+  /** File with the private key that signs the checkpoints of the audit log; made where there is none. */
+  readonly auditKeyFile: string;
   readonly logLevel: LogLevel;
 }
 
@@ -40,6 +45,12 @@ const GitUrl = z.string().refine((text) => {
   const url = URL.parse(text);
   return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.search === '' && url.hash === '';
 }, 'must be an http:// or https:// URL of a repository');
+
+/** Its parts are not said in an error: one of them is a password. */
+const DatabaseUrl = z
+  .string()
+  .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
+  .optional();
 
 const Variables = z.object({
   FSO_GIT_URL: GitUrl,
@@ -54,11 +65,15 @@ const Variables = z.object({
   FSO_API_TOKEN: Secret,
   FSO_WEBHOOK_SECRET: Secret,
   FSO_DATA_DIR: z.string().min(1).default('.fso/hub'),
+  DATABASE_URL: DatabaseUrl,
+  FSO_HISTORY_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
+  FSO_HISTORY_EVENTS: z.coerce.number().int().min(1000).max(100_000_000).default(1_000_000),
+  FSO_AUDIT_KEY_FILE: File,
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 type Variables = z.infer<typeof Variables>;
 
-const SECRETS = ['FSO_GIT_TOKEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET'];
+const SECRETS = ['FSO_GIT_TOKEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET', 'DATABASE_URL'];
 
 /** Credentials in the URL, or the token; hosting services take any user name with a token. */
 const gitAccess = ({ FSO_GIT_URL, FSO_GIT_TOKEN }: Variables): { url: string; credentials: GitCredentials | undefined } => {
@@ -80,6 +95,13 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
       `FSO_AGENT_TLS_CERT_FILE: is not set, but at FSO_AGENT_LISTEN=${agents.host}:${agents.port} tokens would come in the clear`,
     );
 };
+
+/** A server where one is given, else the database that is embedded in the hub. */
+export const databaseOf = ({
+  DATABASE_URL: url,
+  FSO_DATA_DIR: dataDir,
+}: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
+  url === undefined ? { folder: join(resolve(dataDir), 'ledger') } : { url };
 
 /**
  * Reads the hub's configuration from the environment and the files that it names.
@@ -104,6 +126,9 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     apiToken: variables.FSO_API_TOKEN,
     webhookSecret: variables.FSO_WEBHOOK_SECRET,
     dataDir: resolve(variables.FSO_DATA_DIR),
+    database: databaseOf(variables),
+    history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
+    auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
     logLevel: variables.FSO_LOG_LEVEL,
   };
 };

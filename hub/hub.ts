@@ -14,9 +14,11 @@ import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import type { HubConfig } from './config.ts';
 import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
-import { createMemoryLedger, type Ledger } from './ledger/index.ts';
+import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
+
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
+import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
@@ -87,9 +89,12 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const clock = deps.clock ?? systemClock;
   const registry = createMetricsRegistry({ processMetrics: deps.processMetrics ?? false });
   const metrics = createHubMetrics(registry);
-  const ledger = deps.ledger ?? createMemoryLedger({ clock });
-
   const { git, dataDir } = config;
+  const auditKey = await loadAuditKey(config.auditKeyFile);
+  const ledger =
+    deps.ledger ?? (await openLedger({ ...config, clock, random: deps.random, logger: logger.child({ step: 'ledger' }) }, signal));
+  const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
+  await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
     { url: git.url, ref: git.ref, pollMs: git.pollMs, dataDir, ...(git.credentials && { credentials: git.credentials }) },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
@@ -105,6 +110,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const delivery = createDelivery(createAuthenticate(config.agentTokens), {
     ledger,
     offers,
+    checkpoints,
     clock,
     version,
     logger: logger.child({ step: 'delivery' }),
@@ -123,6 +129,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const { apiToken, webhookSecret } = config;
   const api = createApi({
     ledger,
+    auditKey: auditKey.id,
     source,
     config: { apiToken, webhookSecret, version },
     registry,
@@ -133,11 +140,19 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const [agentListener, apiListener] = listeners;
   const agentUrl = agentListener.url.replace(/^http/, 'ws');
 
-  const work = Promise.all([source.run(until), delivery.run(until), untilAborted(until).then(() => stopping.abort())]);
+  const work = Promise.all([
+    source.run(until),
+    delivery.run(until),
+    checkpoints.run(until),
+    untilAborted(until).then(() => stopping.abort()),
+  ]);
   const stopped = work.then(async () => {
     // Event streams never end by themselves.
     for (const { server } of listeners) server.closeAllConnections();
     await Promise.all(listeners.map(({ closed }) => closed));
+    // A database that is away must not keep the hub from stopping: closing the ledger waits as long as is sensible.
+    ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    await ledger.close();
     logger.info('hub stopped');
   });
   logger.info({ url: apiListener.url, agentUrl, git: source.state().url, ref: git.ref }, 'hub started');

@@ -43,8 +43,14 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     before?.close(CLOSE_CODES.replaced, 'the same cluster connected again');
     metrics.connected(byCluster.size);
   };
+  const allClosed = Promise.withResolvers<void>();
+  let stopping = false;
+  const noteClosed = (): void => {
+    if (stopping && open.size === 0) allClosed.resolve();
+  };
   const onClosed = (session: Session): void => {
     open.delete(session);
+    noteClosed();
     silent.delete(session);
     // One that was replaced says nothing about its cluster any more.
     if (byCluster.get(session.cluster) !== session) return;
@@ -87,6 +93,10 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     for (const session of byCluster.values()) session.ping();
   };
 
+  deps.checkpoints.onNew(() => {
+    for (const session of byCluster.values()) session.sendCheckpoint();
+  });
+
   return {
     attach: (http) => {
       http.on('upgrade', upgrade);
@@ -99,6 +109,10 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
       while (!signal.aborted) await pingAll(signal);
       for (const session of open) session.close(1001, 'the hub stops');
       server.close();
+      stopping = true;
+      noteClosed();
+      // What the ends of the streams have the ledger write is submitted then.
+      await allClosed.promise;
     },
   };
 };

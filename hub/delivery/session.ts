@@ -3,12 +3,15 @@ import type WebSocket from 'ws';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import type { DeliveryDeps } from './types.ts';
+import { sendCheckpoints, takeWitness } from './witnesses.ts';
 
 /** The open stream of one agent. */
 export interface Session {
   readonly cluster: string;
   offer(revision: string): void;
   close(code: number, reason: string): void;
+  /** Sends the newest checkpoint of the audit log, if the agent has not got it. */
+  sendCheckpoint(): void;
   ping(): void;
 }
 
@@ -32,6 +35,8 @@ export interface SessionState {
   resyncing: boolean;
   /** Newest revision meant for the agent. */
   target: string | null;
+  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
+  checkpoint: number | null;
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -63,7 +68,15 @@ const refuseHello = (hello: Hello, cluster: string): { code: number; reason: str
 export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
   const { clock, ledger, limits } = deps;
   const logger = deps.logger.child({ cluster });
-  const state: SessionState = { holds: null, revision: null, heading: null, known: new Set(), resyncing: false, target: null };
+  const state: SessionState = {
+    holds: null,
+    revision: null,
+    heading: null,
+    known: new Set(),
+    resyncing: false,
+    target: null,
+    checkpoint: null,
+  };
   const closing = new AbortController();
   let ready = false;
   let alive = true;
@@ -117,6 +130,9 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
           close(1011, 'the offer cannot be made');
         });
     },
+    sendCheckpoint: () => {
+      if (ready) sendCheckpoints(state, deps, send).catch((err: unknown) => logger.warn({ err }, 'checkpoint not sent'));
+    },
     ping: () => {
       if (!ready) return;
       if (!alive) {
@@ -154,6 +170,8 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     if (target !== null) session.offer(target);
     await ledger.setConnected(cluster, true);
     await noteRevision(hello.revision);
+    await takeWitness(hello, { cluster, state, send, deps, logger });
+    session.sendCheckpoint();
     logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   };
 

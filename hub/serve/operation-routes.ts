@@ -1,4 +1,5 @@
-import type { RequestHandler } from 'express';
+import type { NewAuditEntry } from '@fso/shared/api';
+import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { createBroadcast } from './broadcast.ts';
 import { ApiError } from './problems.ts';
@@ -10,13 +11,28 @@ import { verifyWebhook } from './webhook.ts';
 
 const Accepted = z.object({ accepted: z.literal(true) });
 
-const webhookHandler = ({ config, source, clock }: ApiDeps): RequestHandler => {
+/** Who sends the webhooks of a forge, by the header that each sends. */
+const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
+
+const webhookEntry = (req: Request): NewAuditEntry => ({
+  actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
+  from: req.socket.remoteAddress ?? null,
+  action: 'webhook.accept',
+  subject: 'source',
+  detail: {},
+});
+
+const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): RequestHandler => {
   const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
   return async (req, res) => {
     if (!allows(req.socket.remoteAddress ?? ''))
       throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
     await verifyWebhook(req, config.webhookSecret);
     source.hint();
+    const written = ledger.audit.append(webhookEntry(req));
+    // The hint is taken in any case; a database that is away gets its entry when it is back.
+    if (ledger.health().ok) await written;
+    else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     res.status(202).json({ accepted: true } satisfies z.infer<typeof Accepted>);
   };
 };
@@ -25,6 +41,8 @@ const readyHandler =
   ({ ledger }: ApiDeps): RequestHandler =>
   async (_req, res) => {
     if ((await ledger.desired()) === null) throw new ApiError('not-ready', 'No good revision of the policy repository was read yet.');
+    const health = ledger.health();
+    if (!health.ok) throw new ApiError('not-ready', `The ledger's database cannot be written since ${health.since}: ${health.message}`);
     res.type('text/plain').send('ok\n');
   };
 
@@ -75,7 +93,7 @@ export const operationRoutes: readonly Route[] = [
     method: 'get',
     path: '/readyz',
     operationId: 'readyz',
-    summary: 'Whether a good revision of the policy repository is in force',
+    summary: 'Whether a good revision of the policy repository is in force, and the ledger can be written',
     tag: 'operations',
     auth: false,
     response: text('It is.'),

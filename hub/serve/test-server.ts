@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import type { ApiConfig, StreamOptions } from './types.ts';
@@ -20,6 +20,7 @@ export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: S
   const started = { hints: 0 };
   const api = createApi({
     ledger,
+    auditKey: createAuditKey().id,
     source: {
       hint: () => {
         started.hints += 1;

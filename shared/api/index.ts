@@ -1,3 +1,4 @@
+export * from './audit.ts';
 export * from './clusters.ts';
 export * from './common.ts';
 export * from './floor-parameters.ts';

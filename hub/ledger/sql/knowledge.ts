@@ -1,0 +1,87 @@
+import type { EventView, SourceView } from '@fso/shared/api';
+import type { Kysely } from 'kysely';
+import { unseen } from '../changes.ts';
+import type { Picture } from '../picture.ts';
+import { loadClusters, loadEvents, loadState, refreshCluster } from './load.ts';
+import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
+import type { Schema } from './schema.ts';
+import type { Written } from './write-batch.ts';
+
+/** What is stored, as this process knows it, beside the picture that readers see; the two are changed together. */
+export interface Knowledge extends Stored {
+  /** Everything, at start. */
+  load(db: Kysely<Schema>): Promise<void>;
+  /** What a batch of this process made of it. */
+  learn(batch: Batch, written: Written): void;
+  /**
+   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
+   * transaction that holds the write lock nothing is missed.
+   */
+  refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void>;
+}
+
+/** @param eventsInMemory newest events that are read at start */
+export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowledge => {
+  const marks = new Map<string, Pick<StoredCluster, 'version' | 'connectedBy'>>();
+  let source: SourceView | null = null;
+  let desired: string | null = null;
+
+  const cluster = (name: string): StoredCluster => ({
+    record: picture.get(name),
+    ...(marks.get(name) ?? { version: 0, connectedBy: null }),
+  });
+  const learnCluster = ({ record, version, connectedBy }: StoredCluster): void => {
+    // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
+    if (version <= (marks.get(record.name)?.version ?? 0)) return;
+    marks.set(record.name, { version, connectedBy });
+    picture.set(record);
+  };
+  const learnSource = (view: SourceView | null): void => {
+    if (view === null || JSON.stringify(view) === JSON.stringify(source)) return;
+    source = view;
+    picture.setSource(view);
+  };
+  const learnEvents = (events: readonly EventView[]): void => {
+    const last = picture.lastEvent();
+    picture.addEvents(events.filter(({ id }) => id > last));
+  };
+  const learnState = async (db: Kysely<Schema>): Promise<void> => {
+    const state = await loadState(db);
+    learnSource(state.source);
+    desired = state.desired;
+  };
+
+  return {
+    get source() {
+      return source;
+    },
+    get desired() {
+      return desired;
+    },
+    cluster,
+    load: async (db) => {
+      const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
+      for await (const stored of loadClusters(db, names)) learnCluster(stored);
+      await learnState(db);
+      learnEvents((await loadEvents(db, { limit: eventsInMemory })).reverse());
+    },
+    learn: (batch, { version, events }) => {
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
+      learnSource(batch.source);
+      desired = batch.desired ?? desired;
+      learnEvents(events);
+    },
+    refresh: async (db, names) => {
+      const rows =
+        names.length === 0 ? [] : await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
+      for (const { name, version } of rows) {
+        if (version <= cluster(name).version) continue;
+        const known = cluster(name);
+        const found = await refreshCluster(db, known.version === 0 ? { ...known, record: unseen(name) } : known);
+        if (found !== undefined) learnCluster(found);
+      }
+      await learnState(db);
+      learnEvents((await loadEvents(db, { after: picture.lastEvent(), limit: eventsInMemory })).reverse());
+    },
+  };
+};

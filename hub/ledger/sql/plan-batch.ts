@@ -1,0 +1,128 @@
+import type { ClusterEvent, NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
+import { policyKey } from '@fso/shared/api';
+import type { Checkpoint, Report } from '@fso/shared/protocol';
+import { auditOf } from '../audit/derive.ts';
+import { applyChange, type Change, type ClusterChange, eventsOfChange, isClusterChange } from '../changes.ts';
+import type { ClusterRecord } from '../types.ts';
+import { chunkOf, isConforming } from './chunks.ts';
+
+/** A cluster as it is stored: its record, and what only replicas care about. */
+export interface StoredCluster {
+  readonly record: ClusterRecord;
+  readonly connectedBy: string | null;
+  readonly version: number;
+}
+
+export interface Stored {
+  readonly source: SourceView | null;
+  /** Revision. */
+  readonly desired: string | null;
+  readonly cluster: (name: string) => StoredCluster;
+}
+
+/** What a batch makes of one cluster. */
+export interface ClusterWrite {
+  readonly before: StoredCluster;
+  after: StoredCluster;
+  /** A full report came: all that was stored of its policies goes. */
+  full: boolean;
+  /** Keys of policies that a report named. */
+  readonly touched: Set<string>;
+}
+
+export interface Batch {
+  source: SourceView | null;
+  desired: string | null;
+  readonly clusters: Map<string, ClusterWrite>;
+  readonly events: { readonly cluster: string | null; readonly event: ClusterEvent }[];
+  readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
+  readonly checkpoints: Checkpoint[];
+  /** By cluster. */
+  readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
+}
+
+const noteReport = (write: ClusterWrite, report: Report): void => {
+  if (report.full) {
+    write.full = true;
+    write.touched.clear();
+  }
+  for (const policy of report.policies) write.touched.add(policyKey(policy));
+  for (const key of report.removed) write.touched.add(key);
+};
+
+/** Another replica may hold the cluster's stream by now: what the end of the one here says is of no interest then. */
+const isOutdated = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): boolean =>
+  change.type === 'connected' && !change.connected && connectedBy !== null && connectedBy !== replica;
+
+const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): string | null => {
+  if (change.type !== 'connected') return connectedBy;
+  return change.connected ? replica : null;
+};
+
+const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: string): void => {
+  if (isOutdated(change, write.after, replica)) return;
+  const connectedBy = holderAfter(change, write.after, replica);
+  write.after = { ...write.after, record: applyChange(write.after.record, change), connectedBy };
+  if (change.type === 'report') noteReport(write, change.report);
+};
+
+/** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
+export const planBatch = (changes: readonly Change[], stored: Stored, replica: string): Batch => {
+  const batch: Batch = {
+    source: null,
+    desired: null,
+    clusters: new Map(),
+    events: [],
+    audit: [],
+    checkpoints: [],
+    witnesses: new Map(),
+  };
+  const stand = (name: string): StoredCluster => batch.clusters.get(name)?.after ?? stored.cluster(name);
+  const writeOf = (name: string): ClusterWrite => {
+    const known = batch.clusters.get(name);
+    if (known !== undefined) return known;
+    const before = stored.cluster(name);
+    const write: ClusterWrite = { before, after: before, full: false, touched: new Set() };
+    batch.clusters.set(name, write);
+    return write;
+  };
+  for (const change of changes) {
+    const before = {
+      source: batch.source ?? stored.source,
+      desired: batch.desired ?? stored.desired,
+      cluster: (name: string) => stand(name).record,
+    };
+    for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
+    batch.events.push(...eventsOfChange(change));
+    if (isClusterChange(change)) takeClusterChange(writeOf(change.cluster), change, replica);
+    else if (change.type === 'source') batch.source = change.source;
+    else if (change.type === 'desired') batch.desired = change.revision;
+    else if (change.type === 'checkpoint') batch.checkpoints.push(change.checkpoint);
+    else if (change.type === 'witness') batch.witnesses.set(change.cluster, change);
+  }
+  return batch;
+};
+
+export interface PolicyWrites {
+  readonly chunks: ReadonlySet<number>;
+  readonly deviating: readonly (readonly [string, PolicyReport])[];
+  /** Keys that have no row of their own any more; of a full report none, as all rows went. */
+  readonly conforming: readonly string[];
+}
+
+/** Which rows of a cluster's policies a batch changes. Pure. */
+export const planPolicies = ({ before, after, full, touched }: ClusterWrite): PolicyWrites => {
+  const { policies } = after.record;
+  const keys = full ? [...policies.keys()] : [...touched];
+  const chunks = new Set<number>();
+  const deviating: [string, PolicyReport][] = [];
+  const conforming: string[] = [];
+  for (const key of keys) {
+    const was = full ? undefined : before.record.policies.get(key);
+    const is = policies.get(key);
+    if ((was !== undefined && isConforming(was)) || (is !== undefined && isConforming(is))) chunks.add(chunkOf(key));
+    if (is !== undefined && !isConforming(is)) deviating.push([key, is]);
+    else if (was !== undefined && !isConforming(was)) conforming.push(key);
+  }
+  return { chunks, deviating, conforming };
+};
