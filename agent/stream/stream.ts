@@ -10,6 +10,7 @@ import { Reporter, type RevisionFacts } from '../report/reporter.ts';
 import type { Connection, ConnectionConfig } from './connection.ts';
 import { Dialler } from './dialler.ts';
 import type { StreamState } from './state.ts';
+import { createWitness, type Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
   /** As its ManagedCluster in Git has it. */
@@ -59,6 +60,7 @@ class HubStream {
   readonly #intake: Intake;
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
+  readonly #witness: Witness;
   #connection: Connection | undefined;
   /** See {@link nextProven}. */
   #proven: string | null = null;
@@ -76,6 +78,7 @@ class HubStream {
       options.onEvent?.(event);
     };
     this.#intake = new Intake({ ...options, cluster: config.cluster, onOutcome: (outcome) => this.#answer(outcome), onEvent });
+    this.#witness = createWitness({ ...options, onEvent });
     this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#revisions(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
@@ -86,12 +89,19 @@ class HubStream {
     this.#dialler = new Dialler({ config, clock, random, logger }, handlers);
   }
 
-  restore(signal: AbortSignal): Promise<void> {
-    return this.#intake.restore(signal);
+  async restore(signal: AbortSignal): Promise<void> {
+    await this.#intake.restore(signal);
+    await this.#witness.restore(signal);
   }
 
   start(signal: AbortSignal): Stream {
-    const parts = [this.#intake.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
+    const parts = [
+      this.#intake.run(signal),
+      this.#witness.run(signal),
+      this.#reporter.run(signal),
+      this.#dialler.run(signal),
+      this.#compareDigests(signal),
+    ];
     const done = Promise.all(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
     // Whoever started the stream looks at `done` later than it may fail.
     done.catch(() => undefined);
@@ -118,7 +128,8 @@ class HubStream {
     const { cluster, agentVersion } = this.#options.config;
     const revision = this.#wantsAll ? null : (this.#intake.accepted?.revision ?? null);
     this.#wantsAll = false;
-    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds: this.#intake.holds, agentVersion };
+    const checkpoint = this.#witness.held() ?? null;
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds: this.#intake.holds, agentVersion, checkpoint };
   }
 
   #connected(connection: Connection): void {
@@ -144,6 +155,9 @@ class HubStream {
         break;
       case 'digest':
         this.#compare(frame.digest);
+        break;
+      case 'checkpoint':
+        this.#witness.take(frame);
         break;
     }
   }

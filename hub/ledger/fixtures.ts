@@ -1,4 +1,5 @@
 import type { ClusterEvent, PolicyReport, SourceView } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
 import type { Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,7 +74,7 @@ export interface LedgerStore {
 }
 
 const names = (ledger: Ledger, cluster: string): Promise<string[]> =>
-  ledger.cluster(cluster).then((record) => [...(record?.policies.keys() ?? [])].sort());
+  ledger.cluster(cluster).then((record) => [...(record?.policies.keys() ?? [])].sort(byText));
 
 export const describeLedger = (what: string, openStore: () => Promise<LedgerStore>): void => {
   describe(`${what} ledger`, () => {
@@ -165,7 +166,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       const again = report(1, { events: [event('Twice', { message: 'odd \u0000 text', policy: 'odd/\u0000' }), event('Once')] });
       await ledger.applyReport('twice', again);
       await ledger.applyReport('twice', { ...again, seq: 2 });
-      expect((await ledger.events({ cluster: 'twice', limit: 10 })).map(({ reason }) => reason).sort()).toEqual(['Once', 'Twice']);
+      expect((await ledger.events({ cluster: 'twice', limit: 10 })).map(({ reason }) => reason).sort(byText)).toEqual(['Once', 'Twice']);
     });
 
     it('clears a nack with the next ack and wakes readers once per change', async () => {

@@ -1,5 +1,5 @@
 import { createBackoff } from '@fso/shared/runtime';
-import { type DatabaseConfig, openDatabase } from './sql/database.ts';
+import { type Database, type DatabaseConfig, openDatabase } from './sql/database.ts';
 import { describeDatabaseError, isPermanent, LedgerError } from './sql/errors.ts';
 import type { HistoryLimits } from './sql/history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql/sql-ledger.ts';
@@ -15,6 +15,15 @@ const RETRY = { baseMs: 500, maxMs: 10_000 };
 /** Whether nobody but people can help. */
 const isFinal = (error: unknown, embedded: boolean): boolean => error instanceof LedgerError || embedded || isPermanent(error);
 
+/** Closing the ledger closes its database. */
+const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
+  ...ledger,
+  close: async () => {
+    await ledger.close();
+    await database.close();
+  },
+});
+
 /**
  * Opens the hub's ledger. A server that does not answer yet is waited for; an embedded database that cannot be opened is an error.
  *
@@ -24,25 +33,21 @@ export const openLedger = async (options: OpenLedgerOptions, signal: AbortSignal
   const { clock, logger, random } = options;
   const backoff = createBackoff({ ...RETRY, random });
   const database = await openDatabase(options.database);
-  for (;;) {
-    try {
-      const ledger = await createSqlLedger({ ...options, database });
+  const wait = async (error: unknown): Promise<void> => {
+    if (isFinal(error, !database.shared)) throw error;
+    if (backoff.failures === 0)
+      logger.error({ database: database.name, reason: describeDatabaseError(error) }, 'ledger database is waited for');
+    await clock.sleep(backoff.next(), signal);
+  };
+  try {
+    for (;;) {
+      const ledger = await createSqlLedger({ ...options, database }).catch(wait);
+      if (ledger === undefined) continue;
       logger.info({ database: database.name }, 'ledger opened');
-      return {
-        ...ledger,
-        close: async () => {
-          await ledger.close();
-          await database.close();
-        },
-      };
-    } catch (error) {
-      if (signal.aborted || isFinal(error, !database.shared)) {
-        await database.close();
-        throw signal.aborted ? signal.reason : error;
-      }
-      if (backoff.failures === 0)
-        logger.error({ database: database.name, reason: describeDatabaseError(error) }, 'ledger database is waited for');
-      await clock.sleep(backoff.next(), signal).catch(() => undefined);
+      return withDatabase(ledger, database);
     }
+  } catch (error) {
+    await database.close();
+    throw error;
   }
 };

@@ -72,6 +72,7 @@ export const FIELD_MANAGERS = {
   gatekeeper: 'fso-agent-gatekeeper',
   status: 'fso-agent-status',
   record: 'fso-agent-record',
+  witness: 'fso-agent-witness',
 } as const;
 
 export const CONDITIONS = {

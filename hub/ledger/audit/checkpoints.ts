@@ -39,11 +39,8 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
   const ways = new Map<number | null, Promise<readonly CheckpointFrame[]>>();
   let latest: Checkpoint | null = null;
 
-  const make = async (held: number | null): Promise<readonly CheckpointFrame[]> => {
-    const to = latest;
-    if (to === null) return [];
-    // Without anything held there is nothing to go on from; with something beyond the end the agent has to see that end.
-    if (held === null || held >= to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
+  /** Digests go in frames of bounded size, each with a checkpoint of its own. */
+  const follow = async (held: number, to: Checkpoint): Promise<readonly CheckpointFrame[]> => {
     const frames: CheckpointFrame[] = [];
     for (let after = held; after < to.sequence; after += MAX_CHECKPOINT_DIGESTS) {
       const entries = await audit.after(after, Math.min(MAX_CHECKPOINT_DIGESTS, to.sequence - after));
@@ -54,18 +51,29 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     }
     return frames;
   };
+  const make = async (held: number | null): Promise<readonly CheckpointFrame[]> => {
+    const to = latest;
+    if (to === null) return [];
+    // Without anything held there is nothing to go on from; with something beyond the end the agent has to see that end.
+    if (held === null || held >= to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
+    return follow(held, to);
+  };
 
   const take = (checkpoint: Checkpoint): void => {
     latest = checkpoint;
     ways.clear();
     for (const handler of handlers) handler(checkpoint);
   };
-  const advance = async (): Promise<void> => {
+  /** The newest one of this hub's key, by whichever replica. */
+  const newest = async (): Promise<Checkpoint | null> => {
     const last = await audit.lastCheckpoint();
+    if (last === null || last.key === key.id) return last;
+    if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
+    return null;
+  };
+  const advance = async (): Promise<void> => {
+    const current = await newest();
     const head = await audit.head();
-    if (last !== null && last.key !== key.id && latest === null)
-      logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
-    const current = last !== null && last.key === key.id ? last : null;
     if (ledger.leads() && head.sequence > (current?.sequence ?? 0)) {
       const checkpoint = key.sign({ ...head, time: clock.now().toISOString() });
       await audit.addCheckpoint(checkpoint);

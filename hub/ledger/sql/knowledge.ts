@@ -1,6 +1,5 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
-import { unseen } from '../changes.ts';
 import type { Picture } from '../picture.ts';
 import { loadClusters, loadEvents, loadState, refreshCluster } from './load.ts';
 import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
@@ -35,6 +34,11 @@ export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowl
     if (version <= (marks.get(record.name)?.version ?? 0)) return;
     marks.set(record.name, { version, connectedBy });
     picture.set(record);
+  };
+  const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {
+    if (names.length === 0) return [];
+    const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
+    return rows.flatMap(({ name, version }) => (version > cluster(name).version ? [name] : []));
   };
   const learnSource = (view: SourceView | null): void => {
     if (view === null || JSON.stringify(view) === JSON.stringify(source)) return;
@@ -72,12 +76,8 @@ export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowl
       learnEvents(events);
     },
     refresh: async (db, names) => {
-      const rows =
-        names.length === 0 ? [] : await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
-      for (const { name, version } of rows) {
-        if (version <= cluster(name).version) continue;
-        const known = cluster(name);
-        const found = await refreshCluster(db, known.version === 0 ? { ...known, record: unseen(name) } : known);
+      for (const name of await newerThanKnown(db, names)) {
+        const found = await refreshCluster(db, cluster(name));
         if (found !== undefined) learnCluster(found);
       }
       await learnState(db);

@@ -66,39 +66,54 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
   if (change.type === 'report') noteReport(write, change.report);
 };
 
+const newBatch = (): Batch => ({
+  source: null,
+  desired: null,
+  clusters: new Map(),
+  events: [],
+  audit: [],
+  checkpoints: [],
+  witnesses: new Map(),
+});
+
+const takeOther = (batch: Batch, change: Exclude<Change, ClusterChange>): void => {
+  switch (change.type) {
+    case 'source':
+      batch.source = change.source;
+      break;
+    case 'desired':
+      batch.desired = change.revision;
+      break;
+    case 'checkpoint':
+      batch.checkpoints.push(change.checkpoint);
+      break;
+    case 'witness':
+      batch.witnesses.set(change.cluster, change);
+      break;
+    // Events and entries of the audit log are taken of every change.
+    case 'event':
+    case 'audit':
+      break;
+  }
+};
+
 /** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
 export const planBatch = (changes: readonly Change[], stored: Stored, replica: string): Batch => {
-  const batch: Batch = {
-    source: null,
-    desired: null,
-    clusters: new Map(),
-    events: [],
-    audit: [],
-    checkpoints: [],
-    witnesses: new Map(),
-  };
-  const stand = (name: string): StoredCluster => batch.clusters.get(name)?.after ?? stored.cluster(name);
+  const batch = newBatch();
   const writeOf = (name: string): ClusterWrite => {
-    const known = batch.clusters.get(name);
-    if (known !== undefined) return known;
     const before = stored.cluster(name);
-    const write: ClusterWrite = { before, after: before, full: false, touched: new Set() };
-    batch.clusters.set(name, write);
-    return write;
+    return batch.clusters.get(name) ?? { before, after: before, full: false, touched: new Set() };
   };
+  const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
   for (const change of changes) {
-    const before = {
-      source: batch.source ?? stored.source,
-      desired: batch.desired ?? stored.desired,
-      cluster: (name: string) => stand(name).record,
-    };
+    const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
     batch.events.push(...eventsOfChange(change));
-    if (isClusterChange(change)) takeClusterChange(writeOf(change.cluster), change, replica);
-    else if (change.type === 'source') batch.source = change.source;
-    else if (change.type === 'desired') batch.desired = change.revision;
-    else if (change.type === 'checkpoint') batch.checkpoints.push(change.checkpoint);
-    else if (change.type === 'witness') batch.witnesses.set(change.cluster, change);
+    if (isClusterChange(change)) {
+      const write = writeOf(change.cluster);
+      takeClusterChange(write, change, replica);
+      batch.clusters.set(change.cluster, write);
+    } else takeOther(batch, change);
   }
   return batch;
 };
@@ -110,19 +125,23 @@ export interface PolicyWrites {
   readonly conforming: readonly string[];
 }
 
+interface Move {
+  readonly key: string;
+  readonly was: PolicyReport | undefined;
+  readonly is: PolicyReport | undefined;
+}
+
+const conforms = (policy: PolicyReport | undefined): boolean => policy !== undefined && isConforming(policy);
+const deviates = (policy: PolicyReport | undefined): policy is PolicyReport => policy !== undefined && !isConforming(policy);
+
 /** Which rows of a cluster's policies a batch changes. Pure. */
 export const planPolicies = ({ before, after, full, touched }: ClusterWrite): PolicyWrites => {
+  const was = full ? new Map<string, PolicyReport>() : before.record.policies;
   const { policies } = after.record;
-  const keys = full ? [...policies.keys()] : [...touched];
-  const chunks = new Set<number>();
-  const deviating: [string, PolicyReport][] = [];
-  const conforming: string[] = [];
-  for (const key of keys) {
-    const was = full ? undefined : before.record.policies.get(key);
-    const is = policies.get(key);
-    if ((was !== undefined && isConforming(was)) || (is !== undefined && isConforming(is))) chunks.add(chunkOf(key));
-    if (is !== undefined && !isConforming(is)) deviating.push([key, is]);
-    else if (was !== undefined && !isConforming(was)) conforming.push(key);
-  }
-  return { chunks, deviating, conforming };
+  const moves: Move[] = [...(full ? policies.keys() : touched)].map((key) => ({ key, was: was.get(key), is: policies.get(key) }));
+  return {
+    chunks: new Set(moves.filter((move) => conforms(move.was) || conforms(move.is)).map(({ key }) => chunkOf(key))),
+    deviating: moves.flatMap(({ key, is }) => (deviates(is) ? [[key, is] as const] : [])),
+    conforming: moves.flatMap((move) => (deviates(move.was) && !deviates(move.is) ? [move.key] : [])),
+  };
 };

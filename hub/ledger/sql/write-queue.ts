@@ -78,20 +78,19 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     }
   };
 
-  const settle = async (batch: readonly Entry[]): Promise<void> => {
+  const refuse = ({ change, done }: Entry, error: unknown): void => {
+    logger.error({ err: error, change: change.type }, 'write refused by the ledger database');
+    done.reject(error);
+  };
+  const settle = async (batch: readonly Entry[]): Promise<boolean> => {
     const error = await commitUntilDone(batch);
-    if (error === undefined) {
-      for (const { done } of batch) done.resolve();
-      return;
-    }
-    const [only, ...others] = batch;
-    if (only === undefined) return;
-    if (others.length === 0) {
-      logger.error({ err: error, change: only.change.type }, 'write refused by the ledger database');
-      only.done.reject(error);
-      return;
-    }
-    // One of them is bad: each by itself, so that the others are kept.
+    if (error === undefined) for (const { done } of batch) done.resolve();
+    else if (batch.length === 1) for (const entry of batch) refuse(entry, error);
+    return error === undefined || batch.length === 1;
+  };
+  /** Where one of a batch is bad each is written by itself, so that the others are kept. */
+  const settleAll = async (batch: readonly Entry[]): Promise<void> => {
+    if (await settle(batch)) return;
     for (const entry of batch) await settle([entry]);
   };
 
@@ -106,7 +105,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     while (queue.length > 0) {
       const batch = takeBatch();
       try {
-        await settle(batch);
+        await settleAll(batch);
       } catch (error) {
         for (const { done } of batch) done.reject(error);
       }
