@@ -97,10 +97,7 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
 };
 
 /** A server where one is given, else the database that is embedded in the hub. */
-export const databaseOf = ({
-  DATABASE_URL: url,
-  FSO_DATA_DIR: dataDir,
-}: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
+const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
   url === undefined ? { folder: join(resolve(dataDir), 'ledger') } : { url };
 
 /**
@@ -131,4 +128,13 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
     logLevel: variables.FSO_LOG_LEVEL,
   };
+};
+
+/** Where the ledger is, for commands that work on it without a hub. @throws ConfigError */
+export const loadDatabaseConfig = async (env: Environment): Promise<DatabaseConfig> => {
+  const problems: Problems = [];
+  const secrets = await readSecrets(env, ['DATABASE_URL'], problems);
+  const variables = parseConfig(Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true }), { ...env, ...secrets }, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return databaseOf(variables);
 };

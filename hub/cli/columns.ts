@@ -1,4 +1,4 @@
-import { type ClusterView, CONDITIONS, type EventView, type PolicyView, type ViolationView } from '@fso/shared/api';
+import { type AuditEntry, type ClusterView, CONDITIONS, type EventView, type PolicyView, type ViolationView } from '@fso/shared/api';
 import type { Column } from './table.ts';
 import { age, list, shortRevision } from './text.ts';
 
@@ -70,4 +70,15 @@ export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'POLICY', value: ({ policy }) => policy ?? '-', wide: true },
   { title: 'ID', value: ({ id }) => String(id), wide: true },
   { title: 'MESSAGE', value: ({ message }) => message },
+];
+
+export const auditColumns = (): Column<AuditEntry>[] => [
+  { title: 'SEQUENCE', value: ({ sequence }) => String(sequence) },
+  { title: 'TIME', value: ({ time }) => time },
+  { title: 'ACTOR', value: ({ actor }) => `${actor.kind}:${actor.id}` },
+  { title: 'FROM', value: ({ from }) => from ?? '-', wide: true },
+  { title: 'ACTION', value: ({ action }) => action },
+  { title: 'SUBJECT', value: ({ subject }) => subject },
+  { title: 'DETAIL', value: ({ detail }) => JSON.stringify(detail), wide: true },
+  { title: 'HASH', value: ({ hash }) => hash, wide: true },
 ];

@@ -11,3 +11,6 @@ export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnviro
   token: env['FSO_TOKEN'] || undefined,
   noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
 });
+
+/** The hub's own settings, for commands that work on its database without it. */
+export const hubEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => env;

@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit-routes.ts';
 import { describeApi } from './describe-api.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
@@ -21,7 +22,7 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [...viewRoutes, ...auditRoutes, ...operationRoutes, openApiRoute];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

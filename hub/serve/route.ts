@@ -11,7 +11,7 @@ export interface Route {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'policies' | 'clusters' | 'hub' | 'operations';
+  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'operations';
   /** Whether the API token is asked for, where one is configured. */
   readonly auth: boolean;
   readonly params?: z.ZodObject;

@@ -21,7 +21,7 @@ export const NewAuditEntry = z.object({
     .max(64)
     .describe('What was done, such as `revision.accept`.'),
   subject: z.string().max(512).describe('What it was done to: a revision, a cluster, a setting.'),
-  detail: z.record(z.string().max(64), z.json()),
+  detail: z.record(z.string().max(64), z.unknown()).describe('JSON.'),
 });
 export type NewAuditEntry = z.infer<typeof NewAuditEntry>;
 

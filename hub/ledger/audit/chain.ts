@@ -10,7 +10,9 @@ export const digestOfEntry = ({ previous: _previous, hash: _hash, ...content }: 
 
 /** Gives an entry its place behind `head`. */
 export const chainEntry = (entry: NewAuditEntry, head: AuditHead, time: string): AuditEntry => {
-  const { actor, from, action, subject, detail } = entry;
+  const { actor, from, action, subject } = entry;
+  // As it comes back from wherever it is kept.
+  const detail = JSON.parse(JSON.stringify(entry.detail)) as NewAuditEntry['detail'];
   const placed = { actor, from, action, subject, detail, sequence: head.sequence + 1, time, previous: head.hash, hash: '' };
   return { ...placed, hash: chainHash(head.hash, digestOfEntry(placed)) };
 };

@@ -82,11 +82,15 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     logger.error({ err: error, change: change.type }, 'write refused by the ledger database');
     done.reject(error);
   };
+  /** @returns whether nothing is left to do for the batch */
   const settle = async (batch: readonly Entry[]): Promise<boolean> => {
     const error = await commitUntilDone(batch);
-    if (error === undefined) for (const { done } of batch) done.resolve();
-    else if (batch.length === 1) for (const entry of batch) refuse(entry, error);
-    return error === undefined || batch.length === 1;
+    if (error !== undefined && batch.length > 1) return false;
+    for (const entry of batch) {
+      if (error === undefined) entry.done.resolve();
+      else refuse(entry, error);
+    }
+    return true;
   };
   /** Where one of a batch is bad each is written by itself, so that the others are kept. */
   const settleAll = async (batch: readonly Entry[]): Promise<void> => {
