@@ -3,7 +3,7 @@ import type WebSocket from 'ws';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import type { DeliveryDeps } from './types.ts';
-import { sendCheckpoints, takeWitness } from './witnesses.ts';
+import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
 
 /** The open stream of one agent. */
 export interface Session {
@@ -163,6 +163,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     state.holds = hello.holds;
     state.revision = hello.revision;
     state.heading = hello.revision;
+    state.checkpoint = witnessOf(hello, deps)?.sequence ?? null;
     if (hello.revision !== null) state.known.add(hello.revision);
     send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: deps.version, time: clock.now().toISOString() });
     hooks.onReady(session);
@@ -170,7 +171,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     if (target !== null) session.offer(target);
     await ledger.setConnected(cluster, true);
     await noteRevision(hello.revision);
-    await takeWitness(hello, { cluster, state, send, deps, logger });
+    await keepWitness(hello, { cluster, state, send, deps, logger });
     session.sendCheckpoint();
     logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   };

@@ -1,4 +1,4 @@
-import { type AgentFrame, type HubFrame, isSigned } from '@fso/shared/protocol';
+import { type AgentFrame, type Checkpoint, type HubFrame, isSigned } from '@fso/shared/protocol';
 import type { IntakeContext } from './intake.ts';
 import type { SessionState } from './session.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -9,14 +9,13 @@ type Hello = Extract<AgentFrame, { type: 'hello' }>;
  * What an agent says that it keeps is a witness of this hub's audit log if this hub signed it. Anything else proves nothing here: the agent
  * reports a hub that signs with another key than the one before.
  */
-export const takeWitness = async ({ checkpoint }: Hello, { cluster, state, deps, logger }: IntakeContext): Promise<void> => {
-  if (checkpoint === null || checkpoint === undefined) return;
-  if (checkpoint.key !== deps.checkpoints.key || !isSigned(checkpoint)) {
-    logger.warn({ key: checkpoint.key }, 'checkpoint of an agent is not of this hub');
-    return;
-  }
-  state.checkpoint = checkpoint.sequence;
-  await deps.ledger.audit.addWitness(cluster, checkpoint);
+export const witnessOf = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps): Checkpoint | undefined =>
+  checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
+
+export const keepWitness = async (hello: Hello, { cluster, deps, logger }: IntakeContext): Promise<void> => {
+  const witness = witnessOf(hello, deps);
+  if (witness !== undefined) await deps.ledger.audit.addWitness(cluster, witness);
+  else if (hello.checkpoint) logger.warn({ key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
 };
 
 /** Brings an agent to the newest checkpoint. */

@@ -14,12 +14,12 @@ const Accepted = z.object({ accepted: z.literal(true) });
 /** Who sends the webhooks of a forge, by the header that each sends. */
 const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
 
-const webhookEntry = (req: Request): NewAuditEntry => ({
+const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
   from: req.socket.remoteAddress ?? null,
   action: 'webhook.accept',
   subject: 'source',
-  detail: {},
+  detail: { requestId },
 });
 
 const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): RequestHandler => {
@@ -29,7 +29,7 @@ const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): Req
       throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
     await verifyWebhook(req, config.webhookSecret);
     source.hint();
-    const written = ledger.audit.append(webhookEntry(req));
+    const written = ledger.audit.append(webhookEntry(req, String(res.getHeader('X-Request-Id'))));
     // The hint is taken in any case; a database that is away gets its entry when it is back.
     if (ledger.health().ok) await written;
     else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));

@@ -51,8 +51,12 @@ const nameOf = (url: string): string => {
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
 const openPostgres = (url: string): Database => {
   const pool = new pg.Pool({ ...clientConfig(url), max: CONNECTIONS });
-  // A connection that breaks while idle is no failure: the next query opens another.
+  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool hears
+  // of idle connections only, and one that nobody hears of ends the process.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,
