@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +76,17 @@ const untilReady = async (url: string): Promise<void> => {
 const exited = (child: ChildProcess): Promise<void> =>
   child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once('exit', () => resolve()));
 
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+
+const killQuietly = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'ESRCH') throw error;
+  }
+};
+
 const databasesOf = (adminUrl: string) => {
   const made: string[] = [];
   const ask = async (statement: string): Promise<void> => {
@@ -119,24 +130,27 @@ const startPrivate = async (bin: string): Promise<TestPostgres> => {
   let server: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `port=${port}`, '-c', `unix_socket_directories=${folder}`];
-    server = spawn(join(bin, 'postgres'), ['-D', data, ...settings], { ...options, stdio: 'ignore', detached: true });
+    server = spawn(join(bin, 'postgres'), ['-D', data, ...settings], { ...options, stdio: 'ignore' });
     await untilReady(url);
   };
-  /** The group holds the server's own processes too. */
-  const signal = (name: NodeJS.Signals): void => {
-    if (server?.pid !== undefined && server.exitCode === null && server.signalCode === null) process.kill(-server.pid, name);
+  const isRunning = (): boolean => server !== undefined && server.exitCode === null && server.signalCode === null;
+  const quit = async (): Promise<void> => {
+    if (isRunning()) server?.kill('SIGQUIT');
+    if (server !== undefined) await exited(server);
   };
   await start();
   return {
     createDatabase: databasesOf(url).create,
     start,
     kill: async () => {
-      signal('SIGKILL');
-      if (server !== undefined) await exited(server);
+      if (server?.pid === undefined || !isRunning()) return;
+      // The processes of its connections would live on for a moment, and commit.
+      const all = [server.pid, ...childrenOf(server.pid)];
+      for (const pid of all) killQuietly(pid);
+      await exited(server);
     },
     stop: async () => {
-      signal('SIGQUIT');
-      if (server !== undefined) await exited(server);
+      await quit();
       await rm(folder, { recursive: true, force: true });
     },
   };
