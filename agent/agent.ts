@@ -12,8 +12,9 @@ import {
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
 import { bootstrapCluster, type KeepInstalledOptions, keepInstalled, whoAmI } from './bootstrap.ts';
 import type { AgentConfig } from './config.ts';
+import { capabilitiesOf } from './controller/capabilities.ts';
 import { Controller } from './controller/controller.ts';
-import { type ClusterSettings, capabilitiesOf } from './controller/plan.ts';
+import type { ClusterSettings } from './controller/plan.ts';
 import { adoptGuard } from './enforce/guard/adopt-guard.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { healthListener } from './health.ts';

@@ -1,6 +1,6 @@
 import { createLogger, FakeClock } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
-import { capabilitiesOf } from './controller/plan.ts';
+import { capabilitiesOf } from './controller/capabilities.ts';
 import { untilUpgraded } from './version-watch.ts';
 
 /** @returns after how many minutes the watch ended; undefined: it goes on */

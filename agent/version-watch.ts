@@ -1,6 +1,6 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Capabilities } from './controller/plan.ts';
+import type { Capabilities } from './controller/capabilities.ts';
 
 const EVERY_MS = 60_000;
 /** While a cluster is upgraded, its API servers of both versions answer in turn. */

@@ -167,7 +167,7 @@ export class Controller {
     const plan = planCluster(view, this.#deps, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
-    const floor = this.#floorPace.due(plan, started);
+    const floor = this.#floorPace.due(plan, !this.#prober.isSettled, started);
     const parameters = this.#parametersPace.due(plan.parameters, started);
     for (const { waitMs } of [lockTwo, floor, parameters]) if (waitMs !== undefined) this.#wake(waitMs);
     const enforcing = actionWorks(

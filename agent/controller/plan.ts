@@ -39,31 +39,9 @@ import {
   type Trust,
 } from '../enforce/index.ts';
 import type { ClusterView } from '../observe/view.ts';
+import type { Capabilities } from './capabilities.ts';
 import { type GivenReason, givenReasons, withReason } from './drift.ts';
 import { planInstalled, readInstalled, textOf } from './installed.ts';
-
-/** What this API server can have. */
-export interface Capabilities {
-  readonly kubernetesVersion: string;
-  /** ValidatingAdmissionPolicy, stable since Kubernetes 1.30. */
-  readonly floor: boolean;
-  /** How the bind gate, which is there where the floor is, learns a node's region: a Binding says it since Kubernetes 1.35. */
-  readonly bindGate: BindGateMode;
-  /** In which version MutatingAdmissionPolicy would be served: stable since Kubernetes 1.36. Whether it is, the view knows. */
-  readonly injection: 'v1' | 'v1beta1';
-}
-
-/** @param bindGate `list`: as if the API server said nothing of the region, whatever its version */
-export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'list' = 'auto'): Capabilities => {
-  const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
-  const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
-  return {
-    kubernetesVersion,
-    floor: atLeast(30),
-    bindGate: atLeast(35) && bindGate === 'auto' ? 'label' : 'list',
-    injection: atLeast(36) ? 'v1' : 'v1beta1',
-  };
-};
 
 /** What the enforcing side knows of its cluster from the start. */
 export interface ClusterSettings {
@@ -125,57 +103,83 @@ export const planCluster = (view: ClusterView, settings: ClusterSettings, now: D
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
   const governance = planGovernance(policies, namespaces, now, { previous: previous?.governance, place: settings.trust });
-  const template = view.templates.get(TEMPLATE_NAME);
-  const constraints = view.constraints.list();
-  const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
-  const gatekeeper = planGatekeeper({
-    governance,
-    template,
-    constraints: view.constraints.served && view.constraints.synced ? constraints : undefined,
-    gatekeeperServed: view.templates.served,
-    binders: lockTwoBinders(settings),
-  });
-  const enforced = enforcedIn(constraints, gatekeeper);
   const injectable = isInjectionServed(view);
-  const { floor, parameters, floorWhole, guardWhole } = planLockOne(view, settings, governance);
-  const injected = { policies: view.mutatingPolicies.list(), bindings: view.mutatingBindings.list() };
-  const injection = injectable ? planInjection(view.injectionKinds, injected, isInjectionWanted(policies, governance)) : [];
-  const present = presentIn(view);
-  const labelling = planNamespaces(governance, namespaces, now);
-  const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
-  const uids = uidsOf(view, governance);
-  const systemNamespace = view.namespaces.get(SYSTEM_NAMESPACE);
-  const context = { view, governance, present, uids, installed: readInstalled(systemNamespace), text, previous };
-  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => withReason(action, context));
-  const isWhole = floorWhole && guardWhole && !gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
-  const record = planInstalled(systemNamespace, { keys: recordedKeys(present), text });
-  const actions = {
-    floor: marked(floor),
-    parameters: marked(parameters.actions),
-    injection: marked(injection),
-    namespaces: marked(labelling),
-    gatekeeper: marked(gatekeeper),
+  const lockOne = planLockOne(view, settings, governance);
+  const wanted: Actions = {
+    floor: lockOne.floor,
+    parameters: lockOne.parameters.actions,
+    injection: injectable ? planInjectionOf(view, isInjectionWanted(policies, governance)) : [],
+    namespaces: planNamespaces(governance, namespaces, now),
+    gatekeeper: planLockTwo(view, settings, governance),
   };
+  const present = presentIn(view);
+  const uids = uidsOf(view, governance);
+  const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
+  const installed = readInstalled(view.namespaces.get(SYSTEM_NAMESPACE));
+  const actions = withReasons(wanted, { view, governance, present, uids, installed, text, previous });
+  const isWhole = lockOne.floorWhole && lockOne.guardWhole && !wanted.gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
+  const record = planInstalled(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
   return {
     ...actions,
+    ...lockTwoFacts(view, governance, wanted.gatekeeper),
     policies,
     governance,
-    floorWhole,
-    guardWhole,
-    overflow: parameters.overflow,
-    isIndexed: (namespace) => parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
+    floorWhole: lockOne.floorWhole,
+    guardWhole: lockOne.guardWhole,
+    overflow: lockOne.parameters.overflow,
+    isIndexed: (namespace) => lockOne.parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
     namespaces: [...actions.namespaces, ...(isWhole ? record : [])],
     reasons: givenReasons(Object.values(actions).flat(), view),
-    unapplied: new Set(labelling.map(({ key }) => key.slice('Namespace/'.length))),
+    unapplied: new Set(wanted.namespaces.map(({ key }) => key.slice('Namespace/'.length))),
     present,
     uids,
-    gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
     injectable,
     text,
     constraintsByPolicy: constraintsByPolicy(governance),
+  };
+};
+
+type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'injection' | 'namespaces' | 'gatekeeper'>;
+
+const withReasons = (wanted: Actions, context: Parameters<typeof withReason>[1]): Actions => {
+  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => withReason(action, context));
+  return {
+    floor: marked(wanted.floor),
+    parameters: marked(wanted.parameters),
+    injection: marked(wanted.injection),
+    namespaces: marked(wanted.namespaces),
+    gatekeeper: marked(wanted.gatekeeper),
+  };
+};
+
+const planInjectionOf = ({ injectionKinds, mutatingPolicies, mutatingBindings }: ClusterView, isWanted: boolean): readonly Action[] =>
+  planInjection(injectionKinds, { policies: mutatingPolicies.list(), bindings: mutatingBindings.list() }, isWanted);
+
+const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] =>
+  planGatekeeper({
+    governance,
+    template: view.templates.get(TEMPLATE_NAME),
+    constraints: view.constraints.served && view.constraints.synced ? view.constraints.list() : undefined,
+    gatekeeperServed: view.templates.served,
+    binders: lockTwoBinders(settings),
+  });
+
+type LockTwoFacts = Pick<
+  ClusterPlan,
+  'gated' | 'templateReady' | 'templateProblem' | 'enforcedConstraints' | 'constraintProblem' | 'constraintExists' | 'constraintEnforced'
+>;
+
+/** @param actions what is about to be written of lock 2 */
+const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readonly Action[]): LockTwoFacts => {
+  const template = view.templates.get(TEMPLATE_NAME);
+  const constraints = view.constraints.list();
+  const byName = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
+  const enforced = enforcedIn(constraints, actions);
+  return {
+    gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
     templateReady: template !== undefined && isTemplateReady(template),
-    enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
     templateProblem: findTemplateProblem(template, view.constraints.served),
+    enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
     constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
     constraintExists: (name) => byName.has(name),
     constraintEnforced: (name) => enforced.has(name),

@@ -86,6 +86,7 @@ export class Reporting {
         supported: capabilities.floor,
         installed: plan.floorWhole,
         problem: findFloorProblem(view.admissionPolicies.list()),
+        outage: this.#deps.prober.outage,
         bindGate: capabilities.bindGate,
       },
       gatekeeper: {

@@ -52,6 +52,8 @@ export interface LocalCluster {
   kill(component: Component, signal?: NodeJS.Signals): Promise<void>;
   /** Starts a component that was killed and returns when it is ready. */
   start(component: Component): Promise<void>;
+  /** Ends the API server and starts it with these in the place of `apiServerArgs`. */
+  restartApiServer(args: readonly string[]): Promise<void>;
   /** Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing. */
   createUserKubeconfig(user: string, groups?: readonly string[]): Promise<string>;
   /** Closes the connections to a detached cluster, which keeps running. */
@@ -100,6 +102,12 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
     start: async (component) => {
       if (component === 'gatekeeper') return startGatekeeper(context, api);
       await supervisor.start(component);
+      await apiReady(context, api);
+    },
+    restartApiServer: async (args) => {
+      await kill('apiserver', 'SIGTERM');
+      state.apiServerArgs = [...args];
+      await supervisor.start('apiserver');
       await apiReady(context, api);
     },
     createUserKubeconfig: async (user, groups = []) => {

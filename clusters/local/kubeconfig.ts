@@ -23,7 +23,7 @@ const text = (encoded: string | undefined): string => Buffer.from(encoded ?? '',
 
 /** A kubeconfig that needs no other file and verifies the server. */
 export function renderKubeconfig(options: KubeconfigOptions): string {
-  return stringify({
+  const config = {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: options.cluster, cluster: { server: options.server, 'certificate-authority-data': base64(options.authority) } }],
@@ -35,7 +35,9 @@ export function renderKubeconfig(options: KubeconfigOptions): string {
     ],
     contexts: [{ name: options.cluster, context: { cluster: options.cluster, user: options.user } }],
     'current-context': options.cluster,
-  });
+  };
+  // Kubernetes reads YAML 1.1, to which a bare `off` is false.
+  return stringify(config, { version: '1.1' });
 }
 
 /** Only its owner may read it: it holds a key. */

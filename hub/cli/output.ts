@@ -8,7 +8,8 @@ export type Format = (typeof FORMATS)[number];
 export const writeData = async (context: Context, format: 'json' | 'yaml', data: unknown): Promise<void> => {
   if (format === 'json') return context.out(`${JSON.stringify(data, null, 2)}\n`);
   const { stringify } = await import('yaml');
-  context.out(stringify(data, { aliasDuplicateObjects: false }));
+  // What Kubernetes' own tools read is YAML 1.1, to which a bare `no` is false.
+  context.out(stringify(data, { version: '1.1', aliasDuplicateObjects: false }));
 };
 
 export const writeRows = async <T>(context: Context, format: Format, rows: readonly T[], columns: readonly Column<T>[]): Promise<void> => {

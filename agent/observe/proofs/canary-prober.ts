@@ -1,10 +1,13 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import { Chases } from './chases.ts';
+import { Chases, type LookResult } from './chases.ts';
 import { Lane } from './lane.ts';
+import { Outage } from './outage.ts';
 import { askCanary, type FloorNames, judgeCanary, type ProbeVerdict } from './probe.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import { Round } from './round.ts';
+import { Silences } from './silences.ts';
 
 export interface CanaryTarget {
   /** One that lock 1 allows: its refusal would come first. */
@@ -35,10 +38,6 @@ export interface CanaryProberOptions {
 }
 
 const FIRST_RETRY_MS = 20;
-/** So many other namespaces are asked before Gatekeeper as a whole counts as gone. */
-const SURVEYED = 3;
-/** So many look whether an outage is over; the others wait for that. */
-const SCOUTS = 3;
 const SCOUTS_WAIT_MS = 2_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -46,6 +45,8 @@ const CAUSES =
   'Gatekeeper is down, a Config of Gatekeeper excludes the namespace, or ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration does not select it';
 const OUTAGE =
   'Gatekeeper is not asked, or does not answer, in any namespace: look at its pods and at ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; requests pass it meanwhile';
+
+type Question = 'canary';
 
 /**
  * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is asked about each governed namespace
@@ -58,20 +59,15 @@ export class CanaryProber {
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
   readonly #states = new Map<string, CanaryState>();
   readonly #chases: Chases;
-  /** Namespaces that are looked at while there is an outage. */
-  readonly #scouts = new Set<string>();
-  /** Namespaces that are looked at again once the outage is over. */
-  readonly #parked = new Set<string>();
-  readonly #asking = new Set<string>();
-  /** Namespaces in the order of their last answer. */
-  readonly #round = new Set<string>();
-  #outage: string | undefined;
-  #isSurveying = false;
+  readonly #round = new Round();
+  readonly #silences: Silences;
+  readonly #outage: Outage<Question>;
 
   constructor(options: CanaryProberOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
     this.#lane = new Lane(options.concurrency);
+    this.#silences = new Silences(options.clock);
     this.#chases = new Chases(
       {
         clock: options.clock,
@@ -79,11 +75,18 @@ export class CanaryProber {
         firstWaitMs: FIRST_RETRY_MS,
         look: (namespace, elapsedMs) => this.#look(namespace, elapsedMs),
         cost: () => 1,
-        longestWaitMs: () => (this.#outage === undefined ? LONGEST_WAIT_MS : SCOUTS_WAIT_MS),
+        longestWaitMs: () => (this.#outage.isOn ? SCOUTS_WAIT_MS : LONGEST_WAIT_MS),
         failed: (namespace, error) => this.#fail(namespace, String(error)),
       },
       signal,
     );
+    this.#outage = new Outage({
+      round: this.#round,
+      isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
+      ask: (namespace) => this.#ask(namespace),
+      began: options.onChange,
+      ended: () => this.#proveAllAnew(),
+    });
   }
 
   /** Replaces what is to be proven: nothing while the canary constraint is not in force. */
@@ -93,17 +96,17 @@ export class CanaryProber {
     for (const [namespace, { fingerprint }] of targets) {
       if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
-      this.#round.add(namespace);
+      this.#round.join(namespace);
       this.#chases.start(namespace);
     }
-    if (targets.size === 0) this.#setOutage(undefined);
+    if (targets.size === 0) this.#outage.end();
   }
 
   #forget(namespace: string): void {
     this.#states.delete(namespace);
-    this.#round.delete(namespace);
-    this.#scouts.delete(namespace);
-    this.#parked.delete(namespace);
+    this.#round.leave(namespace);
+    this.#silences.forget(namespace);
+    this.#outage.forget(namespace);
   }
 
   /** @returns undefined: there is nothing to ask in this namespace. */
@@ -113,12 +116,12 @@ export class CanaryProber {
 
   /** Why lock 2 is open in every namespace; undefined: it is not. */
   get outage(): string | undefined {
-    return this.#outage;
+    return this.#outage.isOn ? OUTAGE : undefined;
   }
 
   /** Where lock 2 is known to be open. The agent's own namespace governs nothing: it counts while there is no other. */
   get problem(): string | undefined {
-    if (this.#outage !== undefined) return this.#outage;
+    if (this.#outage.isOn) return OUTAGE;
     const failed = [...this.#states].filter(
       ([namespace, { state }]) => state === 'failed' && (namespace !== SYSTEM_NAMESPACE || this.#states.size === 1),
     );
@@ -130,72 +133,42 @@ export class CanaryProber {
 
   /** Asks in the namespace that waits longest. @returns it; undefined: there is none to ask in */
   probeNext(): string | undefined {
-    const namespace = this.#round.values().next().value;
-    const target = namespace === undefined ? undefined : this.#targets.get(namespace);
-    if (namespace === undefined || target === undefined) return undefined;
-    this.#visited(namespace);
-    if (!this.#asking.has(namespace) && !this.#chases.has(namespace)) {
-      this.#asking.add(namespace);
-      this.#check(namespace)
-        .catch(() => undefined)
-        .finally(() => this.#asking.delete(namespace));
-    }
-    return namespace;
-  }
-
-  #visited(namespace: string): void {
-    this.#round.delete(namespace);
-    this.#round.add(namespace);
+    return this.#round.give(
+      (namespace) => this.#targets.has(namespace) && !this.#chases.has(namespace),
+      (namespace) => this.#turn(namespace).catch((error) => this.#broke(namespace, error)),
+    );
   }
 
   /** A proof that no longer holds is asked for once more: one lost answer is no outage. */
-  async #check(namespace: string): Promise<void> {
+  async #turn(namespace: string): Promise<void> {
     const first = await this.#ask(namespace);
-    if (first?.kind !== 'unproven') return;
-    if (this.#outage !== undefined) return void this.#parked.add(namespace);
+    if (first?.kind === 'inconclusive' && this.#silences.missed(namespace, 'canary')) this.#resume(namespace);
+    if (first?.kind !== 'unproven' || this.#outage.isOn) return;
     const second = await this.#ask(namespace);
     if (second?.kind !== 'unproven') return;
     this.#fail(namespace, second.message);
-    await this.#survey(namespace);
-    this.#chases.resume(namespace);
+    await this.#outage.suspect(namespace, 'canary');
+    this.#resume(namespace);
   }
 
-  /** Whether others are as open as this one: the agent's own namespace among them, which nobody else has a say in. */
-  async #survey(namespace: string): Promise<void> {
-    if (this.#outage !== undefined || this.#isSurveying) return;
-    this.#isSurveying = true;
-    const isEverywhere = await this.#isOpenElsewhere(namespace).finally(() => {
-      this.#isSurveying = false;
-    });
-    if (isEverywhere && this.#states.get(namespace)?.state === 'failed') this.#setOutage(OUTAGE);
+  #broke(namespace: string, error: unknown): void {
+    if (this.#signal.aborted) return;
+    this.#fail(namespace, String(error));
+    this.#resume(namespace);
   }
 
-  async #isOpenElsewhere(namespace: string): Promise<boolean> {
-    const others = [...this.#round].filter((other) => other !== namespace && other !== SYSTEM_NAMESPACE);
-    const proven = others.filter((other) => this.#states.get(other)?.state === 'proven');
-    const own = namespace !== SYSTEM_NAMESPACE && this.#targets.has(SYSTEM_NAMESPACE) ? [SYSTEM_NAMESPACE] : [];
-    const asked = [...own, ...(proven.length > 0 ? proven : others).slice(0, SURVEYED)];
-    const verdicts = await Promise.all(asked.map((other) => this.#ask(other)));
-    return verdicts.length > 0 && verdicts.every((verdict) => verdict?.kind === 'unproven');
+  #resume(namespace: string): void {
+    if (this.#targets.has(namespace) && this.#outage.isScout(namespace)) this.#chases.resume(namespace);
   }
 
-  async #look(namespace: string, elapsedMs: () => number): Promise<'proven' | 'over' | 'again'> {
+  async #look(namespace: string, elapsedMs: () => number): Promise<LookResult> {
     if (!this.#targets.has(namespace)) return 'over';
     const before = this.#states.get(namespace)?.state;
     const verdict = await this.#ask(namespace);
     if (verdict?.kind === 'proven') return 'proven';
     if (verdict !== undefined) this.#miss(namespace, verdict, elapsedMs() > this.#options.patienceMs);
-    if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#survey(namespace);
-    return verdict === undefined || this.#isScout(namespace) ? 'again' : 'over';
-  }
-
-  /** In an outage all but a few are left alone until it is over. */
-  #isScout(namespace: string): boolean {
-    if (this.#outage === undefined || this.#scouts.has(namespace)) return true;
-    const isScout = this.#scouts.size < SCOUTS;
-    if (isScout) this.#scouts.add(namespace);
-    else this.#parked.add(namespace);
-    return isScout;
+    if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#outage.suspect(namespace, 'canary');
+    return verdict === undefined || this.#outage.isScout(namespace) ? 'again' : 'over';
   }
 
   /** @returns undefined: what was asked for changed meanwhile */
@@ -207,14 +180,13 @@ export class CanaryProber {
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     const verdict = judgeCanary(answer, floor);
     onVerdict(verdict.kind);
-    if (verdict.kind === 'proven') this.#prove(namespace, target.fingerprint);
+    if (verdict.kind !== 'inconclusive') this.#silences.answered(namespace, 'canary');
+    if (verdict.kind === 'proven') {
+      this.#round.visited(namespace);
+      this.#set(namespace, { fingerprint: target.fingerprint, state: 'proven', message: undefined });
+      await this.#outage.holds(namespace, 'canary');
+    }
     return verdict;
-  }
-
-  #prove(namespace: string, fingerprint: string): void {
-    this.#visited(namespace);
-    this.#set(namespace, { fingerprint, state: 'proven', message: undefined });
-    this.#setOutage(undefined);
   }
 
   #fail(namespace: string, message: string): void {
@@ -238,13 +210,11 @@ export class CanaryProber {
     if (previous?.state !== next.state || previous.message !== next.message) this.#options.onChange();
   }
 
-  #setOutage(outage: string | undefined): void {
-    if (this.#outage === outage) return;
-    this.#outage = outage;
-    const parked = [...this.#parked];
-    this.#parked.clear();
-    this.#scouts.clear();
-    for (const namespace of parked) this.#chases.resume(namespace);
+  #proveAllAnew(): void {
+    for (const [namespace, { fingerprint }] of this.#targets) {
+      this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
+      this.#chases.resume(namespace);
+    }
     this.#options.onChange();
   }
 }

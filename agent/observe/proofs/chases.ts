@@ -3,8 +3,11 @@ import type { RetryBudget } from './retry-budget.ts';
 
 /** First retries, whose waits double: what a change needs to take effect, and there are no more of them than changes. */
 const FREE_RETRIES = 7;
-/** What held up one may have held up others: so many of those that wait look at once when one is proven at last. */
+/** What held up one may have held up others: so many of those that sleep look at once when one is proven at last. */
 const WOKEN = 16;
+
+/** over: there is nothing more to look for. */
+export type LookResult = 'proven' | 'over' | 'again';
 
 interface ChaseOptions {
   readonly clock: Clock;
@@ -12,22 +15,29 @@ interface ChaseOptions {
   readonly budget: RetryBudget;
   readonly firstWaitMs: number;
   /** @param elapsedMs since the chase began, or began anew */
-  look(namespace: string, elapsedMs: () => number): Promise<'proven' | 'over' | 'again'>;
+  look(namespace: string, elapsedMs: () => number): Promise<LookResult>;
   /** How many requests a look takes. */
   cost(namespace: string): number;
   /** Longest wait between two looks. */
   longestWaitMs(): number;
+  /** A look threw. The chase goes on. */
   failed(namespace: string, error: unknown): void;
 }
 
 interface Chase {
+  /** Looks since the chase began that were in vain. */
   attempt: number;
   began: number;
-  /** Aborted when what was expected changed: then there is nothing to wait for. */
-  anew: AbortController;
-  /** Aborted when it is worth a look before the time. */
-  nap: AbortController;
+  /** What is looked for changed since the last look began, which settles nothing then. */
+  isStale: boolean;
+  /** While it sleeps: ends that. */
+  sleep: AbortController | undefined;
+  /** While it waits for the budget: ends that. */
+  queue: AbortController | undefined;
 }
+
+/** Each of its looks is paid for. */
+const isPatient = ({ attempt }: Chase): boolean => attempt > FREE_RETRIES;
 
 /**
  * Looks at namespaces until all is as it should be: at once, again in short steps, and then ever more seldom, out of the
@@ -49,88 +59,94 @@ export class Chases {
 
   /** Something changed in this namespace: the first looks are free. */
   start(namespace: string): void {
-    const chase = this.#chases.get(namespace);
-    if (chase === undefined) this.#begin(namespace, 0);
-    else chase.anew.abort();
+    const chase = this.#renew(namespace, 0);
+    chase?.sleep?.abort();
+    chase?.queue?.abort();
   }
 
   /** Nothing changed here, only something is not as it was, maybe everywhere: the first look waits its turn like any retry. */
   resume(namespace: string): void {
-    const chase = this.#chases.get(namespace);
-    if (chase === undefined) {
-      this.#begin(namespace, FREE_RETRIES + 1);
-      return;
-    }
-    chase.attempt = Math.max(chase.attempt, FREE_RETRIES + 1);
-    chase.began = this.#options.clock.monotonicMs();
-    chase.nap.abort();
+    const chase = this.#renew(namespace, FREE_RETRIES + 1);
+    chase?.sleep?.abort();
   }
 
-  #begin(namespace: string, attempt: number): void {
-    const chase = { attempt, began: this.#options.clock.monotonicMs(), anew: new AbortController(), nap: new AbortController() };
+  /** @returns the chase that goes on; undefined: a new one began */
+  #renew(namespace: string, attempt: number): Chase | undefined {
+    const known = this.#chases.get(namespace);
+    const chase = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
+    chase.attempt = attempt;
+    chase.began = this.#options.clock.monotonicMs();
+    chase.isStale = true;
+    if (known !== undefined) return known;
     this.#chases.set(namespace, chase);
     void this.#follow(namespace, chase);
+    return undefined;
   }
 
-  /** Never rejects: what goes wrong here is shown where people look for it. */
+  /** Never rejects. Between the last word on a look and the end of the chase nothing else runs: no change is lost. */
   async #follow(namespace: string, chase: Chase): Promise<void> {
     try {
-      if (chase.attempt > FREE_RETRIES) await this.#pause(namespace, chase, 0);
-      while (await this.#look(namespace, chase)) await this.#rest(namespace, chase);
-    } catch (error) {
-      if (!this.#signal.aborted) this.#options.failed(namespace, error);
-    } finally {
+      do await this.#wait(namespace, chase);
+      while (!this.#settles(namespace, chase, await this.#look(namespace, chase)));
+    } catch {
+      // The agent stops: nothing else ends a wait so.
       this.#chases.delete(namespace);
     }
   }
 
-  /** @returns whether to look again */
-  async #look(namespace: string, chase: Chase): Promise<boolean> {
-    const { clock, budget, look, cost } = this.#options;
-    if (chase.anew.signal.aborted) {
-      chase.anew = new AbortController();
-      chase.attempt = 0;
-      chase.began = clock.monotonicMs();
+  async #look(namespace: string, chase: Chase): Promise<LookResult> {
+    const { clock, look, failed } = this.#options;
+    chase.isStale = false;
+    try {
+      return await look(namespace, () => clock.monotonicMs() - chase.began);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      failed(namespace, error);
+      return 'again';
     }
-    const result = await look(namespace, () => clock.monotonicMs() - chase.began);
+  }
+
+  /** @returns whether the chase has ended */
+  #settles(namespace: string, chase: Chase, result: LookResult): boolean {
     this.#signal.throwIfAborted();
-    if (result === 'proven' && chase.attempt > FREE_RETRIES) {
-      budget.reward(cost(namespace));
+    if (chase.isStale) return false;
+    if (result === 'again') {
+      chase.attempt += 1;
+      return false;
+    }
+    this.#chases.delete(namespace);
+    if (result === 'proven' && isPatient(chase)) {
+      this.#options.budget.reward(this.#options.cost(namespace));
       this.#wakeSome();
     }
-    return result === 'again' || chase.anew.signal.aborted;
+    return true;
   }
 
-  async #rest(namespace: string, chase: Chase): Promise<void> {
-    const { firstWaitMs, longestWaitMs } = this.#options;
-    const waitMs = Math.min(firstWaitMs * 2 ** Math.min(chase.attempt, 20), longestWaitMs());
-    chase.attempt += 1;
-    await this.#pause(namespace, chase, waitMs);
-  }
-
-  /** Ends at once when the chase begins anew. */
-  async #pause(namespace: string, chase: Chase, waitMs: number): Promise<void> {
-    const { budget, cost } = this.#options;
-    const signal = AbortSignal.any([this.#signal, chase.anew.signal]);
-    try {
-      await this.#nap(chase, waitMs, signal);
-      if (chase.attempt > FREE_RETRIES) await budget.take(chase.attempt, cost(namespace), signal);
-    } catch (error) {
-      if (this.#signal.aborted || !chase.anew.signal.aborted) throw error;
+  async #wait(namespace: string, chase: Chase): Promise<void> {
+    const { clock, budget, cost, firstWaitMs, longestWaitMs } = this.#options;
+    if (!chase.isStale) {
+      const waitMs = Math.min(firstWaitMs * 2 ** Math.min(chase.attempt - 1, 20), longestWaitMs());
+      chase.sleep = new AbortController();
+      await this.#until(chase.sleep, (signal) => clock.sleep(waitMs, signal));
+      chase.sleep = undefined;
     }
+    if (!isPatient(chase)) return;
+    chase.queue = new AbortController();
+    await this.#until(chase.queue, (signal) => budget.take(chase.attempt, cost(namespace), signal));
+    chase.queue = undefined;
   }
 
-  async #nap(chase: Chase, waitMs: number, signal: AbortSignal): Promise<void> {
-    chase.nap = new AbortController();
+  /** Resolves when the wait is over or was cut short; rejects when the agent stops. */
+  async #until(cut: AbortController, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
-      await this.#options.clock.sleep(waitMs, AbortSignal.any([signal, chase.nap.signal]));
+      await wait(AbortSignal.any([this.#signal, cut.signal]));
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (this.#signal.aborted || !cut.signal.aborted) throw error;
     }
   }
 
   #wakeSome(): void {
-    const napping = [...this.#chases.values()].filter(({ attempt, nap }) => attempt > FREE_RETRIES && !nap.signal.aborted);
-    for (const { nap } of napping.slice(0, WOKEN)) nap.abort();
+    const asleep = [...this.#chases.values()].filter((chase) => chase.sleep !== undefined && isPatient(chase));
+    for (const { sleep } of asleep.slice(0, WOKEN)) sleep?.abort();
   }
 }

@@ -91,7 +91,11 @@ describe('judgeCanary', () => {
 
 describe('judgeMustNotBind', () => {
   it('tells the gate from the pod that is not there', () => {
-    expect(judgeMustNotBind(byFloor('no region'), floor).kind).toBe('proven');
-    expect(judgeMustNotBind(refused('pods "fso-probe" not found', 404), floor).kind).toBe('unproven');
+    expect(judgeMustNotBind(byFloor(TEXT), governance, floor).kind).toBe('proven');
+    expect(judgeMustNotBind(refused('pods "fso-probe" not found', 404), governance, floor).kind).toBe('unproven');
+  });
+
+  it('tells the regions in force from those before', () => {
+    expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
   });
 });

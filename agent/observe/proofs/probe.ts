@@ -98,11 +98,13 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
   if (answer.kind === 'unreachable') return notOurs(answer);
   if (isAfterFloor(answer.message)) return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
-  if (!isOurs(answer.message, floor)) return notOurs(answer);
-  const deny = governance.actions.deny;
-  if (deny === undefined || squeeze(answer.message).includes(expectedText(governance.namespace, deny))) return PROVEN;
-  return { kind: 'unproven', message: `the floor still enforces something else: ${answer.message.slice(0, 500)}` };
+  return isOurs(answer.message, floor) ? saysWhatIsInForce(answer.message, governance) : notOurs(answer);
 };
+
+const saysWhatIsInForce = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
+  deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
+    ? PROVEN
+    : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
 
 /** The pod that asks for an allowed region: both locks must let it pass. */
 export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
@@ -147,11 +149,14 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
   return isOurs(answer.message, floor) ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that asks for lock 2' } : notOurs(answer);
 };
 
-/** A binding to a node without a region: the bind gate answers before the API server looks for the pod. */
-export const judgeMustNotBind = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
+/**
+ * A binding that the agent, which is no trusted binder, asks for, to a node that does not exist: the bind gate must refuse it before the
+ * API server looks for the pod, naming the policies and regions in force.
+ */
+export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
   if (answer.kind === 'unreachable') return notOurs(answer);
-  if (isOurs(answer.message, floor)) return PROVEN;
+  if (isOurs(answer.message, floor)) return saysWhatIsInForce(answer.message, governance);
   if (answer.status === 404) return { kind: 'unproven', message: 'a binding to a node without a region passed the bind gate' };
   return notOurs(answer);
 };

@@ -1,11 +1,16 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../../enforce/types.ts';
-import { Chases } from './chases.ts';
+import { Chases, type LookResult } from './chases.ts';
 import { Lane } from './lane.ts';
+import { Outage } from './outage.ts';
 import type { FloorNames, ProbeVerdict } from './probe.ts';
+import { type ProbeState, ProbeStates } from './probe-states.ts';
 import { type ProofKind, Proofs, proofsOf } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import { Round } from './round.ts';
+import { Silences } from './silences.ts';
+import { Turns } from './turns.ts';
 
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
@@ -14,19 +19,6 @@ export interface ProbeTarget {
   /** Of the namespace. */
   readonly uid: string;
   readonly floorVersion: number;
-}
-
-export interface ProbeState {
-  readonly fingerprint: string;
-  /**
-   * failed: proven not to hold for longer than the patience. unanswered: for so long something else has answered, or nobody,
-   * and nothing is known.
-   */
-  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** Of one that is proven: what could not be asked. */
-  readonly message: string | undefined;
-  /** Since the agent started nothing was heard of this namespace, neither that lock 1 holds nor that it does not. */
-  readonly first: boolean;
 }
 
 export interface ProberOptions {
@@ -46,8 +38,21 @@ export interface ProberOptions {
 
 const FIRST_RETRY_MS = 5;
 const LONGEST_WAIT_MS = 60_000;
+const SCOUTS_WAIT_MS = 2_000;
 /** A service account that is not there yet, a webhook that starts: longer than this it is a rule that stands. */
 const SETTLED_MS = 1_000;
+
+const OUTAGE =
+  'lock 1 lets pass what it must refuse, in every namespace that was asked: look at the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
+
+/** Proofs that lock 1 is shut. */
+const SHUT: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
+
+interface Finding {
+  readonly verdict: ProbeVerdict;
+  /** What was asked; undefined: all of it is proven. */
+  readonly kind?: ProofKind;
+}
 
 /**
  * Proves, by dry-run requests, that lock 1 enforces what each namespace should have. A namespace whose governance
@@ -57,35 +62,41 @@ export class Prober {
   readonly #options: ProberOptions;
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, ProbeTarget> = new Map();
-  readonly #states = new Map<string, ProbeState>();
-  readonly #chases: Chases;
-  /** Governed namespaces of which something was expected. */
-  readonly #seen = new Set<string>();
+  readonly #states: ProbeStates;
   /** Regions of the last proven governance, by namespace. */
   readonly #provenRegions = new Map<string, readonly string[]>();
-  /** Namespaces in the order of their last proof: the first is the next of the rotation. */
-  readonly #round = new Set<string>();
-  /** How many proofs the rotation has asked for of a namespace: each time the next kind. */
-  readonly #turns = new Map<string, number>();
-  readonly #rotating = new Set<string>();
+  readonly #chases: Chases;
+  readonly #round = new Round();
+  readonly #turns = new Turns<ProofKind>();
+  readonly #silences: Silences;
+  readonly #outage: Outage<ProofKind>;
   readonly #proofs: Proofs;
 
   constructor(options: ProberOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
+    this.#states = new ProbeStates(options);
     this.#proofs = new Proofs({ ...options, direct: new Lane(options.concurrency), webhooks: new Lane(options.concurrency) });
+    this.#silences = new Silences(options.clock);
     this.#chases = new Chases(
       {
         clock: options.clock,
         budget: options.budget,
         firstWaitMs: FIRST_RETRY_MS,
         look: (namespace, elapsedMs) => this.#look(namespace, elapsedMs),
-        longestWaitMs: () => LONGEST_WAIT_MS,
+        longestWaitMs: () => (this.#outage.isOn ? SCOUTS_WAIT_MS : LONGEST_WAIT_MS),
         cost: (namespace) => Math.max(1, this.#kindsOf(namespace).length),
         failed: (namespace, error) => this.#broke(namespace, error),
       },
       signal,
     );
+    this.#outage = new Outage({
+      round: this.#round,
+      isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
+      ask: (namespace, kind) => this.#ask(namespace, kind),
+      began: options.onChange,
+      ended: () => this.#proveAllAnew(),
+    });
   }
 
   /**
@@ -96,29 +107,24 @@ export class Prober {
   expect(targets: ReadonlyMap<string, ProbeTarget>, governed: Pick<ReadonlySet<string>, 'has'> = targets): void {
     const before = this.#targets;
     this.#targets = targets;
-    this.#forgetAllBut(targets, governed);
+    for (const namespace of this.#states.keepOnly(targets, governed)) this.#forget(namespace);
     for (const [namespace, target] of targets) {
       if (this.#states.get(namespace)?.fingerprint !== target.fingerprint) this.#expect(namespace, target, before.get(namespace));
     }
+    if (targets.size === 0) this.#outage.end();
   }
 
   #expect(namespace: string, target: ProbeTarget, before: ProbeTarget | undefined): void {
-    const { fingerprint } = target;
-    this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined, first: !this.#seen.has(namespace) });
-    this.#seen.add(namespace);
+    this.#states.expect(namespace, target.fingerprint, isGovernanceAlone(before, target));
+    this.#round.join(namespace);
     if (isFloorAlone(before, target)) this.#chases.resume(namespace);
     else this.#chases.start(namespace);
   }
 
-  #forgetAllBut(targets: ReadonlyMap<string, ProbeTarget>, governed: Pick<ReadonlySet<string>, 'has'>): void {
-    for (const namespace of this.#seen) if (!governed.has(namespace)) this.#seen.delete(namespace);
-    for (const namespace of this.#states.keys()) {
-      if (targets.has(namespace)) continue;
-      this.#states.delete(namespace);
-      this.#provenRegions.delete(namespace);
-      this.#round.delete(namespace);
-      this.#turns.delete(namespace);
-    }
+  #forget(namespace: string): void {
+    this.#provenRegions.delete(namespace);
+    this.#round.leave(namespace);
+    for (const known of [this.#turns, this.#silences, this.#outage]) known.forget(namespace);
   }
 
   /** @returns undefined: nothing was asked yet. */
@@ -126,44 +132,88 @@ export class Prober {
     return this.#states.get(namespace);
   }
 
-  #broke(namespace: string, error: unknown): void {
-    const known = this.#states.get(namespace);
-    if (known !== undefined) this.#set(namespace, { ...known, state: 'failed', message: String(error) });
+  /** Why lock 1 is open in every namespace; undefined: it is not. */
+  get outage(): string | undefined {
+    return this.#outage.isOn ? OUTAGE : undefined;
   }
 
-  async #look(namespace: string, elapsedMs: () => number): Promise<'proven' | 'over' | 'again'> {
-    const target = this.#targets.get(namespace);
-    if (target === undefined) return 'over';
-    const verdict = await this.#prove(target.governance, elapsedMs);
-    // The target may have changed meanwhile: then this verdict speaks of something else.
-    if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
-    this.#record(target, verdict, elapsedMs());
-    return verdict.kind === 'proven' ? 'proven' : 'again';
+  /** Whether anything that is expected may still turn out either way. */
+  get isSettled(): boolean {
+    return this.#states.isSettled;
   }
 
-  #record(target: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
-    this.#options.onVerdict(verdict.kind);
-    const { fingerprint, governance } = target;
-    const { namespace } = governance;
-    if (verdict.kind === 'proven') {
-      this.visited(namespace);
-      this.#provenRegions.set(namespace, governance.actions.deny?.regions ?? []);
-      this.#set(namespace, { fingerprint, state: 'proven', message: verdict.note, first: false });
+  /** Something else has just been asked in this namespace: others come first now. */
+  visited(namespace: string): void {
+    this.#round.visited(namespace);
+  }
+
+  /** Asks the namespace that waits longest for the next one of its proofs. What is not true any more is followed up. */
+  probeNext(): void {
+    this.#round.give(
+      (namespace) => this.#targets.has(namespace) && !this.#chases.has(namespace),
+      (namespace) => this.#turn(namespace).catch((error) => this.#broke(namespace, error)),
+    );
+  }
+
+  async #turn(namespace: string): Promise<void> {
+    const kind = this.#turns.next(namespace, this.#kindsOf(namespace));
+    const verdict = kind && (await this.#ask(namespace, kind));
+    if (kind === undefined || verdict === undefined) return;
+    if (verdict.kind === 'unproven') await this.#doubt(namespace, kind);
+    else this.#heed(namespace, kind, kind === 'mustAdmit' ? withNote(verdict) : verdict);
+    if (this.#states.get(namespace)?.state !== 'proven') this.#resume(namespace);
+  }
+
+  /** One lost answer proves nothing. */
+  async #doubt(namespace: string, kind: ProofKind): Promise<void> {
+    const second = await this.#ask(namespace, kind);
+    if (second?.kind !== 'unproven') return;
+    if (SHUT.includes(kind)) await this.#outage.suspect(namespace, kind);
+    this.#resume(namespace);
+  }
+
+  #heed(namespace: string, kind: ProofKind, verdict: ProbeVerdict): void {
+    if (verdict.kind !== 'proven') {
+      if (this.#silences.missed(namespace, kind)) this.#resume(namespace);
       return;
     }
-    const known = this.#states.get(namespace);
-    const isUnproven = verdict.kind === 'unproven';
-    // What was proven not to hold does not hold again because somebody else answers now.
-    if (!isUnproven && known?.state === 'failed') return;
-    const overdue = isUnproven ? 'failed' : 'unanswered';
-    const state = elapsedMs > this.#options.patienceMs ? overdue : 'pending';
-    this.#set(namespace, { fingerprint, state, message: verdict.message, first: !isUnproven && known?.first === true });
+    this.#silences.answered(namespace, kind);
+    // The only proof that a note can be about.
+    if (kind === 'mustAdmit') this.#states.note(namespace, verdict.note);
   }
 
-  #set(namespace: string, next: ProbeState): void {
-    const previous = this.#states.get(namespace);
-    this.#states.set(namespace, next);
-    if (previous?.state !== next.state || (next.state !== 'pending' && previous.message !== next.message)) this.#options.onChange();
+  #resume(namespace: string): void {
+    if (this.#targets.has(namespace) && this.#outage.isScout(namespace)) this.#chases.resume(namespace);
+  }
+
+  #broke(namespace: string, error: unknown): void {
+    if (!this.#signal.aborted) this.#states.broke(namespace, error);
+  }
+
+  async #look(namespace: string, elapsedMs: () => number): Promise<LookResult> {
+    const target = this.#targets.get(namespace);
+    if (target === undefined) return 'over';
+    const { verdict, kind } = await this.#prove(namespace, elapsedMs);
+    // The target may have changed meanwhile: then this verdict speaks of something else, and a new chase has begun.
+    if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
+    const before = this.#states.get(namespace)?.state;
+    this.#record(target, verdict, elapsedMs());
+    if (verdict.kind === 'proven') return 'proven';
+    const hasFailed = before !== 'failed' && this.#states.get(namespace)?.state === 'failed';
+    if (hasFailed && kind !== undefined && SHUT.includes(kind)) await this.#outage.suspect(namespace, kind);
+    return this.#outage.isScout(namespace) ? 'again' : 'over';
+  }
+
+  #record({ fingerprint, governance }: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
+    this.#options.onVerdict(verdict.kind);
+    const { namespace } = governance;
+    if (verdict.kind !== 'proven') {
+      this.#states.miss(namespace, fingerprint, verdict, elapsedMs);
+      return;
+    }
+    this.#round.visited(namespace);
+    this.#provenRegions.set(namespace, governance.actions.deny?.regions ?? []);
+    this.#states.prove(namespace, fingerprint, verdict.note);
   }
 
   #kindsOf(namespace: string): readonly ProofKind[] {
@@ -171,62 +221,48 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#options.bindGate);
   }
 
-  async #prove(governance: NamespaceGovernance, elapsedMs: () => number): Promise<ProbeVerdict> {
-    const kinds = proofsOf(governance, this.#options.bindGate);
-    const verdicts = await Promise.all(kinds.map((kind) => this.#ask(kind, governance)));
-    const unproven = verdicts.find(({ kind }) => kind === 'unproven');
-    if (unproven !== undefined) return unproven;
-    const open = verdicts.flatMap((verdict, index) => (verdict.kind === 'proven' ? [] : [{ kind: kinds[index], verdict }]));
-    const [first] = open;
-    if (first === undefined) return { kind: 'proven' };
-    // That lock 1 refuses what it must, in the words now in force, is what enforces; who else refuses the rest is not its doing.
-    return open.length === 1 && first.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS ? withNote(first.verdict) : first.verdict;
-  }
-
-  #ask(kind: ProofKind, governance: NamespaceGovernance): Promise<ProbeVerdict> {
-    return this.#proofs.ask(kind, { governance, before: this.#provenRegions.get(governance.namespace) ?? [] }, this.#signal);
-  }
-
-  /** Something else has just been asked in this namespace: others come first now. */
-  visited(namespace: string): void {
-    if (!this.#targets.has(namespace)) return;
-    this.#round.delete(namespace);
-    this.#round.add(namespace);
-  }
-
-  /** Asks the namespace that waits longest for the next one of its proofs. What is not true any more is followed up. */
-  async probeNext(): Promise<void> {
-    const namespace = this.#round.values().next().value;
-    const target = namespace === undefined ? undefined : this.#targets.get(namespace);
-    if (namespace === undefined || target === undefined) return;
-    this.visited(namespace);
-    if (this.#chases.has(namespace) || this.#rotating.has(namespace)) return;
+  async #prove(namespace: string, elapsedMs: () => number): Promise<Finding> {
     const kinds = this.#kindsOf(namespace);
-    const turn = this.#turns.get(namespace) ?? 0;
-    const kind = kinds[turn % Math.max(1, kinds.length)];
-    if (kind === undefined) return;
-    this.#turns.set(namespace, turn + 1);
-    this.#rotating.add(namespace);
-    try {
-      const verdict = await this.#ask(kind, target.governance);
-      if (this.#targets.get(namespace) === target) this.#follow(namespace, kind, verdict);
-    } finally {
-      this.#rotating.delete(namespace);
-    }
+    const findings = await Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await this.#ask(namespace, kind)) ?? OVERTAKEN })));
+    const unproven = findings.find(({ verdict }) => verdict.kind === 'unproven');
+    if (unproven !== undefined) return unproven;
+    const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
+    const [first] = open;
+    if (first === undefined) return { verdict: { kind: 'proven' } };
+    // That lock 1 refuses what it must, in the words now in force, is what enforces; who else refuses the rest is not its doing.
+    const isSettled = open.length === 1 && first.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
+    return isSettled ? { verdict: withNote(first.verdict), kind: first.kind } : first;
   }
 
-  #follow(namespace: string, kind: ProofKind, verdict: ProbeVerdict): void {
-    const known = this.#states.get(namespace);
-    if (verdict.kind === 'unproven') this.#chases.resume(namespace);
-    // The only proof that a note can be about.
-    if (verdict.kind === 'proven' && kind === 'mustAdmit' && known?.state === 'proven')
-      this.#set(namespace, { ...known, message: undefined });
+  /** @returns undefined: there is nothing to ask, or what is expected changed meanwhile */
+  async #ask(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
+    const target = this.#targets.get(namespace);
+    if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
+    const subject = { governance: target.governance, before: this.#provenRegions.get(namespace) ?? [] };
+    const verdict = await this.#proofs.ask(kind, subject, this.#signal);
+    if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
+    if (verdict.kind === 'proven') await this.#outage.holds(namespace, kind);
+    return verdict;
+  }
+
+  #proveAllAnew(): void {
+    for (const [namespace, target] of this.#targets) {
+      this.#states.expect(namespace, target.fingerprint, false);
+      this.#chases.resume(namespace);
+    }
+    this.#options.onChange();
   }
 }
+
+const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'what is expected has changed' };
 
 /** Whether nothing is new for the namespace but that the floor was written: of all namespaces at once. */
 const isFloorAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.governance === after.governance && before.uid === after.uid && before.floorVersion !== after.floorVersion;
+
+/** Whether the floor and the namespace are those of before. */
+const isGovernanceAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
+  before?.uid === after.uid && before.floorVersion === after.floorVersion && before.governance !== after.governance;
 
 const withNote = (verdict: ProbeVerdict): ProbeVerdict =>
   verdict.kind === 'inconclusive' && verdict.foreign === true

@@ -62,7 +62,7 @@ export class Proofs {
       case 'mustDeny':
         return direct.run(async () => judgeMustDeny(await pod(NO_REGION), governance, floor));
       case 'mustNotBind':
-        return direct.run(async () => judgeMustNotBind(await askForBinding(client, namespace, signal), floor));
+        return direct.run(async () => judgeMustNotBind(await askForBinding(client, namespace, signal), governance, floor));
       case 'mustAdmit':
         return webhooks.run(async () => judgeMustAdmit(await pod(newRegion(governance, before)), floor));
       case 'mustWarn':

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { GatekeeperProblem } from '../../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../../enforce/types.ts';
 import type { CanaryState } from '../proofs/canary-prober.ts';
-import type { ProbeState } from '../proofs/prober.ts';
+import type { ProbeState } from '../proofs/probe-states.ts';
 import { type LockInput, planLocks } from './locks.ts';
 
 const KEY = 'default/p';
@@ -18,7 +18,7 @@ const policy: PolicyInput = {
   spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
 };
 const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
-const PROVEN: ProbeState = { fingerprint: 'f', state: 'proven', message: undefined, first: false };
+const PROVEN: ProbeState = { fingerprint: 'f', state: 'proven', message: undefined, first: false, held: false };
 const gatekeeper: LockInput['gatekeeper'] = {
   served: true,
   problem: undefined,
@@ -70,6 +70,11 @@ describe('planLocks', () => {
     ['labels not written yet', { unapplied: new Set(['finance']) }, ['Pending', 'Enforced', 'Pending']],
     ['not asked yet', { probe: () => undefined }, ['Pending', 'Enforced', 'Pending']],
     ['proof failed', { probe: () => ({ ...PROVEN, state: 'failed' }) }, ['Degraded', 'Enforced', 'Degraded']],
+    [
+      'lock 1 open everywhere',
+      { floor: { supported: true, installed: true, bindGate: 'label', outage: 'open' } },
+      ['Degraded', 'Enforced', 'Degraded'],
+    ],
     ['floor not whole', { floor: { supported: true, installed: false, bindGate: 'label' } }, ['Pending', 'Enforced', 'Pending']],
     ['Kubernetes < 1.30', { floor: { supported: false, installed: false, bindGate: 'label' } }, ['Unavailable', 'Enforced', 'Unavailable']],
     ['no Gatekeeper', { gatekeeper: { ...gatekeeper, served: false } }, ['Enforced', 'Unavailable', 'Enforced']],
@@ -137,6 +142,12 @@ describe('planLocks', () => {
     expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: true }) }, previous)[0]).toBe('Enforced');
     expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: false }) }, previous)[0]).toBe('Pending');
     expect(states({ probe: () => undefined }, { ...previous, effectiveRegions: ['us-east-1'] })[0]).toBe('Pending');
+  });
+
+  it('keeps what was proven while another policy of the namespace changes, and not of one that changed itself', () => {
+    const held: Partial<LockInput> = { probe: () => ({ ...PROVEN, state: 'pending', held: true }) };
+    expect(states(held, previous)[0]).toBe('Enforced');
+    expect(states(held, { ...previous, observedGeneration: 0 })[0]).toBe('Pending');
   });
 
   it('tells what the API server has against the floor where lock 1 is not proven', () => {

@@ -4,7 +4,7 @@ import type { BindGateMode } from '../../enforce/floor/binding-cel.ts';
 import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../../enforce/index.ts';
 import { isAlert, type WorkFailure } from '../../enforce/work-failure.ts';
 import type { CanaryState } from '../proofs/canary-prober.ts';
-import type { ProbeState } from '../proofs/prober.ts';
+import type { ProbeState } from '../proofs/probe-states.ts';
 
 export interface LockFacts {
   readonly state: LockState;
@@ -35,6 +35,8 @@ export interface LockInput {
     readonly installed: boolean;
     /** What the API server has against its expressions. */
     readonly problem?: string | undefined;
+    /** Why lock 1 is open in every namespace. */
+    readonly outage?: string | undefined;
     /** `list`: the bind gate knows regions from the list of nodes only. */
     readonly bindGate: BindGateMode;
   };
@@ -117,18 +119,26 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
   const probe = input.probe(namespace);
   const facts = probe && factsOf(namespace, probe);
   if (facts !== undefined) return facts;
-  // Just started: what was proven before holds until this run's own proof says otherwise.
+  // Just started, or another policy of the namespace changed: what was proven before holds until a proof says otherwise.
   const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
-  if (wasProven && probe?.first !== false) return ENFORCED;
+  if (wasProven && (probe === undefined || probe.first || probe.held)) return ENFORCED;
   return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };
+};
+
+/** What concerns the floor as a whole. */
+const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
+  const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
+  if (failure !== undefined) return failing(failure);
+  const { installed, outage } = input.floor;
+  if (!installed) return { state: 'Pending', message: 'the policies of the floor are not in place yet' };
+  return outage !== undefined && takesPart(subject, input, ['deny']) ? { state: 'Degraded', message: outage } : undefined;
 };
 
 const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
   if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
-  const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
-  if (failure !== undefined) return failing(failure);
-  if (!input.floor.installed) return { state: 'Pending', message: 'the policies of the floor are not in place yet' };
+  const floor = floorLock(subject, input);
+  if (floor !== undefined) return floor;
   const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
   const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
   if (unproven === undefined) return locks.find(({ message }) => message !== undefined) ?? ENFORCED;

@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+
+const NAMESPACES = ['one', 'two', 'three', 'four', 'five'];
+
+/** Every object of lock 1 stands, and nobody evaluates them. */
+describe('an API server that was restarted without ValidatingAdmissionPolicy', () => {
+  const stop = new AbortController();
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+
+  const locks = () => Promise.all(NAMESPACES.map(async (name) => (await world.policy(name))?.status?.enforcement?.admission));
+  const messages = () => Promise.all(NAMESPACES.map(async (name) => (await world.policy(name))?.status?.message));
+  const all = (state: string, ms: number) =>
+    eventually(async () => (await locks()).every((lock) => lock?.state === state), ms).then(() => true);
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fso-lock-one-off-'));
+    cluster = await startLocalCluster({ name: 'off', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
+    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    const agent = await world.startAgent('first');
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
+    for (const name of NAMESPACES) {
+      await world.makeNamespace(name);
+      await world.applyPolicy(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
+    }
+    await Promise.all(NAMESPACES.map((name) => world.reaches(name, 'Active', 30_000)));
+    return async () => {
+      await world.close();
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
+  });
+
+  it('is found out within seconds, told of every policy, and over when it is', async () => {
+    await cluster.restartApiServer(['--disable-admission-plugins=ValidatingAdmissionPolicy']);
+    expect(await world.tryPod('one')).toBe('');
+    const since = performance.now();
+    await all('Degraded', 30_000);
+    console.log(`lock 1 off → told of all ${NAMESPACES.length} policies: ${((performance.now() - since) / 1000).toFixed(1)} s`);
+    for (const message of await messages()) expect(message).toContain('in every namespace that was asked');
+    await cluster.restartApiServer([]);
+    await all('Enforced', 30_000);
+    expect(await world.tryPod('one')).toContain('allows regions');
+  });
+});
