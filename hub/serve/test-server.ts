@@ -15,12 +15,16 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** The API over a real listener and the real in-memory ledger, for tests. */
-export const startTestServer = async (config: Partial<ApiConfig> = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
+export const startTestServer = async (
+  config: Partial<ApiConfig> = {},
+  stream: StreamOptions = { windowMs: 5 },
+  auditKey = createAuditKey().id,
+): Promise<TestServer> => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const started = { hints: 0 };
   const api = createApi({
     ledger,
-    auditKey: createAuditKey().id,
+    auditKey,
     source: {
       hint: () => {
         started.hints += 1;
