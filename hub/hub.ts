@@ -120,6 +120,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     digestOf: pipeline.digestOf,
   });
   source.onRevision(pipeline.take);
+  ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
   const stopping = new AbortController();
@@ -130,7 +131,12 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const api = createApi({
     ledger,
     auditKey: auditKey.id,
-    source,
+    source: {
+      hint: () => {
+        source.hint();
+        ledger.shareHint();
+      },
+    },
     config: { apiToken, webhookSecret, version },
     registry,
     clock,

@@ -56,6 +56,8 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     health: () => ({ ok: true }),
     leads: () => true,
     onLead: (handler) => handler(),
+    shareHint: () => undefined,
+    onSharedHint: () => undefined,
     close: async () => undefined,
   };
 };

@@ -81,6 +81,10 @@ export interface Ledger {
   leads(): boolean;
   /** Called each time this hub begins to lead, also at once if it does. */
   onLead(handler: () => void): void;
+  /** Tells the other hubs on the same database that the repository may have changed. */
+  shareHint(): void;
+  /** Called when another hub says so. */
+  onSharedHint(handler: () => void): void;
   /** Writes what waits, as far as the database answers within a few seconds, and lets go of everything. */
   close(): Promise<void>;
 }

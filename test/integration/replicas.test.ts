@@ -32,7 +32,11 @@ beforeAll(async () => {
   repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
   await repository.commit(basicRepository(), 'first');
   postgres = await startPostgres();
-  const env = { DATABASE_URL: await postgres.createDatabase(), FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'), FSO_GIT_POLL_MS: '500' };
+  const env = {
+    DATABASE_URL: await postgres.createDatabase(),
+    FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'),
+    FSO_GIT_POLL_MS: '60000',
+  };
   for (const name of ['a', 'b'])
     hubs.push(await createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env }));
   // One after the other, so that it is known which one leads.
@@ -80,6 +84,20 @@ describe('two hubs on one PostgreSQL', () => {
     await vi.waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'), { timeout: 5 * SECOND });
   });
 
+  it('a webhook to one makes both fetch', async () => {
+    const revision = await repository.commit({ 'policies/it.yaml': policyFile('it') }, 'a hint');
+    const pushed = performance.now();
+    await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
+    for (const hub of [a(), b()])
+      await vi.waitFor(async () => expect((await clientOf(hub).source()).revision?.revision).toBe(revision), { timeout: 10 * SECOND });
+    // The one that does not lead shows what the leader recorded; both have compiled it.
+    for (const hub of [a(), b()])
+      await vi.waitFor(async () => expect((await clientOf(hub).policies()).map(({ name }) => name)).toContain('it'), {
+        timeout: 10 * SECOND,
+      });
+    expect(performance.now() - pushed).toBeLessThan(20 * SECOND);
+  });
+
   it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {
     const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
     stream.hello();
@@ -88,15 +106,16 @@ describe('two hubs on one PostgreSQL', () => {
     await a().kill();
     await vi.waitFor(() => expect(b().logged(LEADS)).toBe(true), { timeout: 10 * SECOND });
     const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
+    await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
     await vi.waitFor(async () => expect((await clientOf(b()).source()).revision?.revision).toBe(second), { timeout: 10 * SECOND });
     await vi.waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Disconnected'), { timeout: 12 * SECOND });
     expect(performance.now() - killed).toBeLessThan(20 * SECOND);
     // Told once, by whichever led.
     const accepted = (await clientOf(b()).events({ limit: 500 })).filter(({ reason }) => reason === 'RevisionAccepted');
-    expect(accepted.map(({ revision }) => revision === second)).toEqual([true, false]);
+    expect(accepted.map(({ revision }) => revision === second)).toEqual([true, false, false]);
     const actions = (await clientOf(b()).audit({ limit: 500 })).map(({ action }) => action);
-    expect(actions.filter((action) => action === 'revision.accept')).toHaveLength(2);
-    expect(actions.filter((action) => action === 'desired.set')).toHaveLength(2);
+    expect(actions.filter((action) => action === 'revision.accept')).toHaveLength(3);
+    expect(actions.filter((action) => action === 'desired.set')).toHaveLength(3);
     stream.close();
   });
 });

@@ -10,6 +10,8 @@ import { lockWrites, NOTIFY_CHANNEL, nextVersion } from './write-batch.ts';
 export interface Replicas {
   leads(): boolean;
   onLead(handler: () => void): void;
+  shareHint(): void;
+  onSharedHint(handler: () => void): void;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,8 @@ const LEAD_LOCK = 0x46534f02;
 const TICK_MS = 2_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 const DEAD_SECONDS = 8;
+/** Where a hub says that the repository may have changed. */
+const HINT_CHANNEL = 'repository_hints';
 const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
 
 export interface ReplicasOptions extends SqlLedgerOptions {
@@ -59,6 +63,7 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
   const { database, replica, clock, random, logger } = options;
   const stop = new AbortController();
   const handlers: (() => void)[] = [];
+  const hintHandlers: (() => void)[] = [];
   const backoff = createBackoff({ ...RETRY, random });
   const sync = coalesce(createSync(options));
   let leading = false;
@@ -66,6 +71,11 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
   const catchUp = (): void => {
     // What fails here is tried again with the next tick.
     sync().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'changes of other hubs not read'));
+  };
+  /** Another hub says something. */
+  const hear = (channel: string): void => {
+    if (channel === NOTIFY_CHANNEL) catchUp();
+    else for (const handler of hintHandlers) handler();
   };
   const lead = (now: boolean): void => {
     if (now === leading) return;
@@ -86,10 +96,10 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
   const serve = async (client: pg.Client): Promise<void> => {
     const ended = new AbortController();
     client.once('end', () => ended.abort());
-    client.on('notification', ({ payload }) => {
-      if (payload !== replica) catchUp();
+    client.on('notification', ({ channel, payload }) => {
+      if (payload !== replica) hear(channel);
     });
-    await client.query(`listen ${NOTIFY_CHANNEL}`);
+    for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL]) await client.query(`listen ${channel}`);
     const until = AbortSignal.any([ended.signal, stop.signal]);
     while (!until.aborted) {
       await tick(client);
@@ -118,6 +128,12 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
       handlers.push(handler);
       if (leading) handler();
     },
+    shareHint: () => {
+      sql`select pg_notify(${HINT_CHANNEL}, ${replica})`
+        .execute(database.reads)
+        .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'hint not shared'));
+    },
+    onSharedHint: (handler) => void hintHandlers.push(handler),
     close: async () => {
       stop.abort();
       await running;
@@ -126,4 +142,10 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
 };
 
 /** The only hub on its database. */
-export const ALONE: Replicas = { leads: () => true, onLead: (handler) => handler(), close: async () => undefined };
+export const ALONE: Replicas = {
+  leads: () => true,
+  onLead: (handler) => handler(),
+  shareHint: () => undefined,
+  onSharedHint: () => undefined,
+  close: async () => undefined,
+};

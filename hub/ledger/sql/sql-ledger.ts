@@ -118,6 +118,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     health: queue.health,
     leads: replicas.leads,
     onLead: replicas.onLead,
+    shareHint: replicas.shareHint,
+    onSharedHint: replicas.onSharedHint,
     close: async () => {
       await queue.close();
       closing.abort();

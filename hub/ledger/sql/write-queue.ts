@@ -109,6 +109,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     while (queue.length > 0) {
       const batch = takeBatch();
       try {
+        closing.signal.throwIfAborted();
         await settleAll(batch);
       } catch (error) {
         for (const { done } of batch) done.reject(error);
@@ -147,7 +148,8 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
   return {
     submit: async (change) => {
       if (closing.signal.aborted) throw new LedgerError(CLOSED);
-      if (queue.length >= maxQueued) await room();
+      // Whoever waits for room was there first.
+      if (queue.length >= maxQueued || rooms.length > 0) await room();
       await put(change);
     },
     health: () => (outage === undefined ? { ok: true } : { ok: false, ...outage }),
