@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
  * unit: beside the code it tests, no cluster, seconds.
  * integration: test/integration, real API servers and Gatekeeper.
  * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
+ * trust: test/trust, who may do what at the hub, with real identity providers and real attempts.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  */
 export default defineConfig({
@@ -13,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,e2e}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e}/**'],
           testTimeout: 20_000,
           // No test file changes what others see: sharing the modules saves a third of the time.
           isolate: false,
@@ -38,6 +39,16 @@ export default defineConfig({
           fileParallelism: false,
           pool: 'forks',
           maxConcurrency: 10,
+        },
+      },
+      {
+        test: {
+          name: 'trust',
+          include: ['test/trust/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          pool: 'forks',
         },
       },
       {

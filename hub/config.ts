@@ -11,16 +11,16 @@ import {
   readSecrets,
 } from '@fso/shared/runtime';
 import { z } from 'zod';
+import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts';
 import { readTls, readTokens, type TlsFiles } from './config-files.ts';
+import { GIT_VARIABLES, type GitAccess, readGitAccess } from './config-git.ts';
 import type { DatabaseConfig, HistoryLimits } from './ledger/index.ts';
-import type { GitCredentials } from './source/index.ts';
 
 export interface HubConfig {
-  readonly git: {
+  readonly git: Partial<GitAccess> & {
     readonly url: string;
     readonly ref: string;
     readonly pollMs: number;
-    readonly credentials: GitCredentials | undefined;
   };
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
@@ -28,6 +28,7 @@ export interface HubConfig {
   /** By cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
   readonly apiToken: string | undefined;
+  readonly access?: HubAccess;
   readonly webhookSecret: string | undefined;
   readonly dataDir: string;
   readonly database: DatabaseConfig;
@@ -41,11 +42,6 @@ const MIN_SECRET_LENGTH = 16;
 const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRET_LENGTH} characters`).max(512).optional();
 const File = z.string().min(1).optional();
 
-const GitUrl = z.string().refine((text) => {
-  const url = URL.parse(text);
-  return (url?.protocol === 'http:' || url?.protocol === 'https:') && url.search === '' && url.hash === '';
-}, 'must be an http:// or https:// URL of a repository');
-
 /** Its parts are not said in an error: one of them is a password. */
 const DatabaseUrl = z
   .string()
@@ -53,10 +49,10 @@ const DatabaseUrl = z
   .optional();
 
 const Variables = z.object({
-  FSO_GIT_URL: GitUrl,
+  ...GIT_VARIABLES,
+  ...ACCESS_VARIABLES,
   FSO_GIT_REF: z.string().min(1).max(255).default('main'),
   FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
-  FSO_GIT_TOKEN: z.string().min(1).max(4096).optional(),
   FSO_LISTEN: Address.prefault('127.0.0.1:8080'),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443'),
   FSO_AGENT_TOKENS_FILE: z.string().min(1),
@@ -73,23 +69,15 @@ const Variables = z.object({
 });
 type Variables = z.infer<typeof Variables>;
 
-const SECRETS = ['FSO_GIT_TOKEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET', 'DATABASE_URL'];
-
-/** Credentials in the URL, or the token; hosting services take any user name with a token. */
-const gitAccess = ({ FSO_GIT_URL, FSO_GIT_TOKEN }: Variables): { url: string; credentials: GitCredentials | undefined } => {
-  const url = new URL(FSO_GIT_URL);
-  const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
-  url.username = '';
-  url.password = '';
-  if (FSO_GIT_TOKEN !== undefined) return { url: url.href, credentials: { username: inUrl.username || 'git', password: FSO_GIT_TOKEN } };
-  return { url: url.href, credentials: inUrl.username || inUrl.password ? inUrl : undefined };
-};
+const SECRETS = ['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_API_TOKEN', 'FSO_OIDC_CLIENT_SECRET', 'FSO_WEBHOOK_SECRET', 'DATABASE_URL'];
 
 /** What other machines can reach must not be open to them. */
 const checkExposure = (variables: Variables, problems: Problems): void => {
   const { FSO_LISTEN: listen, FSO_AGENT_LISTEN: agents } = variables;
-  if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined)
-    problems.push(`FSO_API_TOKEN: is not set, but FSO_LISTEN=${listen.host}:${listen.port} can be reached from other machines`);
+  if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined && variables.FSO_OIDC_ISSUER === undefined)
+    problems.push(
+      `FSO_API_TOKEN: is not set, nor FSO_OIDC_ISSUER, but FSO_LISTEN=${listen.host}:${listen.port} can be reached from other machines`,
+    );
   if (!isLoopback(agents.host) && variables.FSO_AGENT_TLS_CERT_FILE === undefined)
     problems.push(
       `FSO_AGENT_TLS_CERT_FILE: is not set, but at FSO_AGENT_LISTEN=${agents.host}:${agents.port} tokens would come in the clear`,
@@ -110,17 +98,20 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const secrets = await readSecrets(env, SECRETS, problems);
   const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
   checkExposure(variables, problems);
+  const access = readAccess(variables, problems);
+  const git = readGitAccess(variables, env, problems);
   const { FSO_AGENT_TLS_CERT_FILE: cert, FSO_AGENT_TLS_KEY_FILE: key } = variables;
   const agentTokens = await readTokens('FSO_AGENT_TOKENS_FILE', variables.FSO_AGENT_TOKENS_FILE, problems);
   const agentTls = await readTls({ ...(cert && { cert }), ...(key && { key }) }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    git: { ...gitAccess(variables), ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
+    git: { ...git, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls,
     agentTokens,
     apiToken: variables.FSO_API_TOKEN,
+    access,
     webhookSecret: variables.FSO_WEBHOOK_SECRET,
     dataDir: resolve(variables.FSO_DATA_DIR),
     database: databaseOf(variables),

@@ -12,12 +12,14 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
+import { createAccess, openTokenFile } from './access/index.ts';
 import type { HubConfig } from './config.ts';
 import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
 import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
+import { recordAudit } from './record-audit.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
@@ -96,7 +98,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
-    { url: git.url, ref: git.ref, pollMs: git.pollMs, dataDir, ...(git.credentials && { credentials: git.credentials }) },
+    { ...git, dataDir },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);
@@ -127,7 +129,11 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const until = AbortSignal.any([signal, stopping.signal]);
   const agents = createAgentServer(config.agentTls);
   delivery.attach(agents);
-  const { apiToken, webhookSecret } = config;
+  const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
+  const access = createAccess(
+    { apiToken, oidc, publicUrl },
+    { tokens: await openTokenFile(dataDir), clock, logger: logger.child({ step: 'access' }) },
+  );
   const api = createApi({
     ledger,
     auditKey: auditKey.id,
@@ -137,7 +143,9 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
         ledger.shareHint();
       },
     },
-    config: { apiToken, webhookSecret, version },
+    access,
+    onAudit: recordAudit({ ledger, logger }),
+    config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),

@@ -62,7 +62,7 @@ it('log messages are those of the code', () => {
 });
 
 describe('settings', () => {
-  const hub = read('hub/config.ts');
+  const hub = ['hub/config.ts', 'hub/config-access.ts', 'hub/config-git.ts'].map(read).join('\n');
   const secrets = matches(/const SECRETS = \[(.*)\]/.exec(hub)?.[1] ?? '', /FSO_[A-Z_]+/g).map((name) => `${name}_FILE`);
   const settings = unique([...matches(hub + read('agent/config.ts') + read('hub/cli/environment.ts'), /FSO_[A-Z_]+/g), ...secrets]);
 

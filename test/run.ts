@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, unit, integration, attacks, e2e
+ *   npm test                     static checks, unit, integration, attacks, trust, e2e
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -82,6 +82,7 @@ const suites: Record<string, () => Promise<Count>> = {
   unit: () => vitest('unit'),
   integration: () => vitest('integration'),
   attacks: () => vitest('attacks'),
+  trust: () => vitest('trust'),
   e2e: () => vitest('e2e'),
 };
 

@@ -4,15 +4,22 @@ import {
   AuditProofs,
   ClusterPage,
   ClusterView,
+  CreatedToken,
   EventPage,
   type EventView,
+  FetchHint,
+  LogoutView,
   type Page,
   PolicyPage,
   PolicyView,
   ProblemDetails,
+  SessionView,
   SourceView,
   StatusView,
   StreamEvent,
+  TokenList,
+  type TokenRequest,
+  TokenView,
   ViolationPage,
   type ViolationView,
 } from '@fso/shared/api';
@@ -36,6 +43,11 @@ export interface HubClientOptions {
   readonly token?: string | undefined;
 }
 
+interface Call {
+  readonly method?: 'POST' | 'DELETE';
+  readonly body?: unknown;
+}
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
@@ -54,6 +66,14 @@ export interface HubClient {
   /** The whole audit log, oldest first, from behind an entry. */
   wholeAudit(after?: number, signal?: AbortSignal): AsyncGenerator<AuditEntry>;
   auditProofs(signal?: AbortSignal): Promise<AuditProofs>;
+  /** Who the hub takes the caller for. */
+  session(signal?: AbortSignal): Promise<SessionView>;
+  logout(signal?: AbortSignal): Promise<LogoutView>;
+  tokens(signal?: AbortSignal): Promise<readonly TokenView[]>;
+  createToken(wanted: TokenRequest, signal?: AbortSignal): Promise<CreatedToken>;
+  revokeToken(id: string, signal?: AbortSignal): Promise<TokenView>;
+  /** The hub reads the repository now. */
+  fetchSource(signal?: AbortSignal): Promise<void>;
   /** Live events; ends when the hub closes the stream, throws when it breaks. Going on after `lastEventId`, if the hub still can. */
   stream(
     options: { lastEventId?: string | undefined; onOpen?: () => void },
@@ -73,13 +93,17 @@ const withoutUndefined = (query: Query): [string, string][] =>
   Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
 
 export const createHubClient = ({ server, token }: HubClientOptions): HubClient => {
-  const base = `${server.replace(/\/+$/, '')}/api/v1`;
+  const root = server.replace(/\/+$/, '');
+  const authorization: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` };
 
-  const request = async (path: string, accept: Record<string, string>, signal: AbortSignal | undefined): Promise<Response> => {
-    const headers = { ...accept, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) };
+  const request = async (
+    path: string,
+    init: RequestInit & { headers: Record<string, string> },
+    signal?: AbortSignal,
+  ): Promise<Response> => {
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, { headers, signal: signal ?? null });
+      response = await fetch(root + path, { ...init, headers: { ...init.headers, ...authorization }, signal: signal ?? null });
     } catch (cause) {
       signal?.throwIfAborted();
       throw new HubError(`no answer from ${server}`, 0, { cause });
@@ -87,12 +111,17 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     if (!response.ok) throw await problemOf(response);
     return response;
   };
-  const get = async <S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> => {
-    const search = new URLSearchParams(withoutUndefined(query)).toString();
-    const response = await request(search === '' ? path : `${path}?${search}`, { Accept: 'application/json' }, signal);
+  const send = async <S extends z.ZodType>(schema: S, path: string, call: Call, signal?: AbortSignal): Promise<z.output<S>> => {
+    const { method = 'GET', body } = call;
+    const headers = { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };
+    const response = await request(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }, signal);
     const parsed = schema.safeParse(await response.json().catch(() => undefined));
     if (!parsed.success) throw new HubError(`the answer of ${path} is not what a hub of this version sends`, response.status);
     return parsed.data;
+  };
+  const get = <S extends z.ZodType>(schema: S, path: string, query: Query = {}, signal?: AbortSignal): Promise<z.output<S>> => {
+    const search = new URLSearchParams(withoutUndefined(query)).toString();
+    return send(schema, `/api/v1${path}${search === '' ? '' : `?${search}`}`, {}, signal);
   };
   const all = async <T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> => {
     const items: T[] = [];
@@ -125,9 +154,15 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       } while (cursor !== undefined);
     },
     auditProofs: (signal) => get(AuditProofs, '/audit/proofs', {}, signal),
+    session: (signal) => send(SessionView, '/auth/session', {}, signal),
+    logout: (signal) => send(LogoutView, '/auth/logout', { method: 'POST' }, signal),
+    tokens: async (signal) => (await get(TokenList, '/tokens', {}, signal)).items,
+    createToken: (body, signal) => send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
+    revokeToken: (id, signal) => send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+    fetchSource: async (signal) => void (await send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal)),
     stream: async function* ({ lastEventId, onOpen }, signal) {
       const resume = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
-      const response = await request('/stream', { Accept: 'text/event-stream', ...resume }, signal);
+      const response = await request('/api/v1/stream', { headers: { Accept: 'text/event-stream', ...resume } }, signal);
       onOpen?.();
       for await (const { id, event, data } of parseSse(response.body ?? new ReadableStream())) {
         const parsed = StreamEvent.safeParse({ event, data: JSON.parse(data) });

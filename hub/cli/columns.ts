@@ -1,4 +1,12 @@
-import { type AuditEntry, type ClusterView, CONDITIONS, type EventView, type PolicyView, type ViolationView } from '@fso/shared/api';
+import {
+  type AuditEntry,
+  type ClusterView,
+  CONDITIONS,
+  type EventView,
+  type PolicyView,
+  type TokenView,
+  type ViolationView,
+} from '@fso/shared/api';
 import type { Column } from './table.ts';
 import { age, list, shortRevision } from './text.ts';
 
@@ -81,4 +89,18 @@ export const auditColumns = (): Column<AuditEntry>[] => [
   { title: 'SUBJECT', value: ({ subject }) => subject },
   { title: 'DETAIL', value: ({ detail }) => JSON.stringify(detail), wide: true },
   { title: 'HASH', value: ({ hash }) => hash, wide: true },
+];
+
+/** Past or to come: `3d ago`, `in 3d`. */
+const until = (time: string, now: Date): string =>
+  Date.parse(time) > now.getTime() ? `in ${age(now.toISOString(), new Date(time))}` : `expired ${age(time, now)} ago`;
+
+export const tokenColumns = (now: Date): Column<TokenView>[] => [
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'ROLE', value: ({ role }) => role },
+  { title: 'EXPIRES', value: ({ expiresAt }) => until(expiresAt, now) },
+  { title: 'USED', value: ({ lastUsedAt }) => age(lastUsedAt, now) },
+  { title: 'CREATED-BY', value: ({ createdBy }) => createdBy },
+  { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), wide: true },
 ];

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { HubClient } from './api-client.ts';
+import { type CredentialFile, openCredentials } from './credentials.ts';
 import type { CliEnvironment } from './environment.ts';
 import { CliError } from './errors.ts';
 import { createPaint, type Paint } from './text.ts';
@@ -19,7 +20,12 @@ export interface Context {
   readonly paint: Paint;
   readonly now: () => Date;
   readonly server: string;
-  readonly connect: () => Promise<HubClient>;
+  /** What `fso login` keeps. */
+  readonly credentials: CredentialFile;
+  /** The token that was given for this call, by an option. */
+  readonly givenToken: () => string | undefined;
+  /** With the given token, else that of the environment, else the stored one; or with this one. */
+  readonly connect: (token?: string) => Promise<HubClient>;
 }
 
 export const DEFAULT_SERVER = 'http://127.0.0.1:8080';
@@ -46,6 +52,9 @@ const checkServer = (server: string): string => {
 
 export const createContext = (options: GlobalOptions, environment: CliEnvironment): Context => {
   const server = options.server ?? environment.server ?? DEFAULT_SERVER;
+  const credentials = openCredentials(environment.configFolder);
+  const givenToken = (): string | undefined =>
+    options.token ?? (options.tokenFile === undefined ? undefined : readToken(options.tokenFile));
   const colors = options.color && !environment.noColor && process.stdout.isTTY === true;
   return {
     out: (text) => {
@@ -58,8 +67,10 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
     paint: createPaint(colors),
     now: () => new Date(),
     server,
-    connect: async () => {
-      const token = options.token ?? (options.tokenFile === undefined ? environment.token : readToken(options.tokenFile));
+    credentials,
+    givenToken,
+    connect: async (chosen) => {
+      const token = chosen ?? givenToken() ?? environment.token ?? credentials.get(checkServer(server));
       // Loaded here: commands without a hub, and --help, start without the schemas.
       const { createHubClient } = await import('./api-client.ts');
       return createHubClient({ server: checkServer(server), token: checkToken(token) });

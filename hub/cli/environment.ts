@@ -1,7 +1,12 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
 /** What the command takes from its environment; the only file of the `fso` command that reads it. */
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
+  /** Where `fso login` keeps its tokens. */
+  readonly configFolder: string;
   /** https://no-color.org: any value but the empty one. */
   readonly noColor: boolean;
 }
@@ -9,6 +14,7 @@ export interface CliEnvironment {
 export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnvironment => ({
   server: env['FSO_SERVER'] || undefined,
   token: env['FSO_TOKEN'] || undefined,
+  configFolder: join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'fso'),
   noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
 });
 

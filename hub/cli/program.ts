@@ -4,21 +4,21 @@ import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
 import type { ExportFormat } from './commands/audit-formats.ts';
 import type { GetOptions, Resource } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
-import { type Context, createContext, DEFAULT_SERVER, type GlobalOptions } from './context.ts';
-import { hubEnvironment, readEnvironment } from './environment.ts';
+import { DEFAULT_SERVER } from './context.ts';
+import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
+import { contextOf, examples, outputOption } from './program-parts.ts';
+import { addPeople } from './program-people.ts';
 import { runCommand } from './run.ts';
 
 /**
  * Every command loads what it needs when it runs: --help answers without the schemas, YAML and the hub.
  */
 
-const FORMATS = ['table', 'wide', 'json', 'yaml'];
-
 const EPILOGUE = `
 Environment:
   FSO_SERVER  URL of the hub, as --server
-  FSO_TOKEN   API token, as --token
+  FSO_TOKEN   API token, as --token; without either, what fso login has kept for the hub
   NO_COLOR    no colours, as --no-color; they are also off when the output is not a terminal
 
 Exit codes:
@@ -31,13 +31,17 @@ Environment:
   FSO_GIT_URL              the policy repository (http or https), needed
   FSO_GIT_REF              branch, tag or ref (main)
   FSO_GIT_POLL_MS          time between fetches (30000)
-  FSO_GIT_TOKEN            token for the repository
+  FSO_GIT_TOKEN, FSO_GIT_USERNAME and FSO_GIT_PASSWORD, or FSO_GIT_AUTH_COMMAND
+                           credentials for the repository
   FSO_AGENT_TOKENS_FILE    file with the token of each cluster's agent, needed
   FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
   FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)
   FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE
                            certificate of the agents' address
-  FSO_API_TOKEN            token that the API asks for
+  FSO_API_TOKEN            static token of the API, an administrator's
+  FSO_PUBLIC_URL           where browsers reach the hub
+  FSO_OIDC_ISSUER, FSO_OIDC_CLIENT_ID, FSO_OIDC_CLIENT_SECRET, FSO_OIDC_ROLE_MAP and more
+                           identity provider of people (docs/access.md)
   FSO_WEBHOOK_SECRET       secret of the repository's webhooks
   FSO_DATA_DIR             folder of the clone, and of the ledger without DATABASE_URL (.fso/hub)
   DATABASE_URL             PostgreSQL server of the ledger (embedded, in FSO_DATA_DIR)
@@ -45,8 +49,6 @@ Environment:
                            how long, and how many, events are kept (400, 1000000)
   FSO_AUDIT_KEY_FILE       key that signs the audit log (audit-key.pem in FSO_DATA_DIR)
   FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
-
-const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -67,10 +69,6 @@ const parseLimit = (text: string): number => {
   if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 500) return Number(text);
   throw new InvalidArgumentError('Must be 1 to 500.');
 };
-
-const outputOption = (): Option => new Option('-o, --output <format>', 'how to show it').choices(FORMATS).default('table');
-
-const contextOf = (command: Command): Context => createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
 
 const addServe = (program: Command): void => {
   program
@@ -257,6 +255,8 @@ const addWait = (program: Command): void => {
     });
 };
 
+const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)];
+
 export const createProgram = (): Command => {
   const program = new Command('fso')
     .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
@@ -267,9 +267,9 @@ export const createProgram = (): Command => {
     .option('--no-color', 'no colours')
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, addAudit, addBackup]) add(program);
+  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, ...addPeople, addAudit, addBackup]) add(program);
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
-  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) command.exitOverride(exit);
+  for (const command of withSubcommands(program)) command.exitOverride(exit);
   return program;
 };

@@ -7,7 +7,15 @@ const statusOf = (error: unknown): number | undefined =>
 
 const HELP: Readonly<Record<number, (server: string) => string>> = {
   0: (server) => `no hub answers at ${server}. Start one with "fso serve", or name another with --server or FSO_SERVER.`,
-  401: (server) => `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN.`,
+  401: (server) =>
+    `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN, or log in with fso login.`,
+};
+
+/** What the hub itself says of it. */
+const detailOf = (error: Error): string => {
+  const problem: unknown = 'problem' in error ? error.problem : undefined;
+  const detail: unknown = Reflect.get(Object(problem), 'detail');
+  return typeof detail === 'string' ? ` It says: ${detail}` : '';
 };
 
 const toCliError = (error: unknown, server: string): CliError | undefined => {
@@ -16,7 +24,10 @@ const toCliError = (error: unknown, server: string): CliError | undefined => {
   if (status === undefined || !(error instanceof Error)) return undefined;
   const help = HELP[status]?.(server);
   const cause = error.cause instanceof Error && error.cause.cause instanceof Error ? ` (${error.cause.cause.message})` : '';
-  return new CliError(help === undefined ? error.message : help + (status === 0 ? cause : ''), status === 404 ? EXIT.no : EXIT.usage);
+  return new CliError(
+    help === undefined ? error.message : help + (status === 0 ? cause : detailOf(error)),
+    status === 404 ? EXIT.no : EXIT.usage,
+  );
 };
 
 /** Runs a command; expected errors end as one line on stderr and an exit code. */

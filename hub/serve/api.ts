@@ -1,6 +1,6 @@
 import express from 'express';
-import helmet from 'helmet';
-import { requireToken } from './auth.ts';
+import { createGuard } from './guard.ts';
+import { noStore, secureHeaders } from './headers.ts';
 import { createRequestTimer, registerFleetMetrics } from './metrics.ts';
 import { ROUTES } from './openapi.ts';
 import { ApiError, problemHandler, requestId } from './problems.ts';
@@ -12,18 +12,19 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
 /**
  * Step ⑨: the API for people, programs and webhooks. Registers metrics in `deps.registry`, so once per registry.
  *
- * The API token, where configured, guards /api/v1 and /metrics; open are /healthz, /readyz, the description of the API, and
- * the webhook, which has a secret of its own.
+ * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, and the
+ * webhook, which has a secret of its own.
  */
 export const createApi = (deps: ApiDeps): express.Express => {
   const app = express();
   app.disable('x-powered-by');
-  app.use(requestId, helmet());
+  app.set('trust proxy', [...(deps.config.trustedProxies ?? [])]);
+  app.use(requestId, secureHeaders(deps.access.publicOrigin), noStore);
   registerFleetMetrics(deps);
   const timed = createRequestTimer(deps);
-  const token = requireToken(deps.config.apiToken);
+  const guard = createGuard(deps);
   for (const route of ROUTES) {
-    app[route.method](expressPath(route.path), timed(route.path), ...(route.auth ? [token] : []), route.handler(deps));
+    app[route.method](expressPath(route.path), timed(route.path), ...guard(route), route.handler(deps));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());

@@ -33,7 +33,7 @@ export const auditRoutes: readonly Route[] = [
       summary: 'The audit log',
       description: 'Hash-chained: `fso audit verify` reads it all and computes every hash anew.',
       tag: 'audit',
-      auth: true,
+      access: 'viewer',
       query: AuditQuery,
     },
     { schema: AuditPage, description: 'A page.' },
@@ -58,7 +58,7 @@ export const auditRoutes: readonly Route[] = [
       operationId: 'getAuditProofs',
       summary: 'Checkpoints of the audit log, and those that agents keep',
       tag: 'audit',
-      auth: true,
+      access: 'viewer',
     },
     { schema: AuditProofs, description: 'Signed by the hub, and given back by agents.' },
     async ({ ledger, auditKey }) => {

@@ -12,15 +12,19 @@ const NAMED = {
   AuditPage: views.AuditPage,
   AuditProofs: views.AuditProofs,
   CheckpointView: views.CheckpointView,
+  CliLoginRequest: views.CliLoginRequest,
+  CliLoginView: views.CliLoginView,
   ClusterPage: views.ClusterPage,
   ClusterReport: views.ClusterReport,
   ClusterView: views.ClusterView,
   CommitView: views.CommitView,
   Condition: views.Condition,
+  CreatedToken: views.CreatedToken,
   Enforcement: views.Enforcement,
   EventPage: views.EventPage,
   EventView: views.EventView,
   LockStatus: views.LockStatus,
+  LogoutView: views.LogoutView,
   PolicyChange: views.PolicyChange,
   PolicyInCluster: views.PolicyInCluster,
   PolicyPage: views.PolicyPage,
@@ -28,9 +32,13 @@ const NAMED = {
   PolicyView: views.PolicyView,
   ProblemDetails: views.ProblemDetails,
   ProblemView: views.ProblemView,
+  SessionView: views.SessionView,
   SourceView: views.SourceView,
   StatusView: views.StatusView,
   StreamEvent: views.StreamEvent,
+  TokenList: views.TokenList,
+  TokenRequest: views.TokenRequest,
+  TokenView: views.TokenView,
   ViolationPage: views.ViolationPage,
   ViolationView: views.ViolationView,
   WitnessView: views.WitnessView,
@@ -74,16 +82,33 @@ const content = ({ response }: Route): Json => {
   return { [contentType]: schema === undefined ? {} : { schema: schemaOf(schema) } };
 };
 
+const requestBody = ({ body }: Route): Json =>
+  body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } };
+
+/** What the access of a route means for who calls it. */
+const accessOf = ({ access, method }: Route): { fields: Json; problems: readonly ProblemCode[] } => {
+  if (access === 'open') return { fields: { security: [] }, problems: [] };
+  const role = access === 'signed-in' ? {} : { 'x-fso-role': access };
+  // A session of anybody may be asked for; a foreign page may not change anything with it.
+  const refused = access !== 'signed-in' || method !== 'get';
+  return {
+    fields: { security: [{ token: [] }, { session: [] }], ...role },
+    problems: ['unauthorized', ...(refused ? (['forbidden'] as const) : []), 'too-many-requests', 'login-unavailable'],
+  };
+};
+
 const operation = (route: Route): Json => {
   const described = [...parameters('path', route.params), ...parameters('query', route.query)];
-  const problems: ProblemCode[] = [...route.problems, ...(route.auth ? (['unauthorized'] as const) : []), 'internal'];
+  const access = accessOf(route);
+  const problems: ProblemCode[] = [...route.problems, ...access.problems, 'internal'];
   return {
     operationId: route.operationId,
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     tags: [route.tag],
     ...(described.length === 0 ? {} : { parameters: described }),
-    security: route.auth ? [{ token: [] }] : [],
+    ...requestBody(route),
+    ...access.fields,
     responses: {
       [route.response.status]: { description: route.response.description, content: content(route) },
       ...problemResponses(problems),
@@ -103,11 +128,23 @@ export const describeApi = (routes: readonly Route[]): object => {
       description: 'What the hub knows of policies, clusters and violations. Errors are problem details (RFC 9457).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: ['hub', 'policies', 'clusters', 'audit', 'operations'].map((name) => ({ name })),
+    tags: ['hub', 'policies', 'clusters', 'audit', 'access', 'operations'].map((name) => ({ name })),
     paths,
     components: {
       schemas: componentSchemas(),
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'The API token, where the hub has one configured.' } },
+      securitySchemes: {
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API token, the static token of the hub, or an access token of its identity provider.',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-fso',
+          description: `Set by /auth/login. Calls that change something also need the header ${views.CSRF_HEADER}, and the origin of the hub.`,
+        },
+      },
     },
   };
 };

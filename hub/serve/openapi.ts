@@ -1,8 +1,11 @@
 import { auditRoutes } from './audit-routes.ts';
+import { authRoutes } from './auth-routes.ts';
+import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 const openApiRoute: Route = {
   method: 'get',
@@ -10,7 +13,7 @@ const openApiRoute: Route = {
   operationId: 'getOpenApi',
   summary: 'This description',
   tag: 'operations',
-  auth: false,
+  access: 'open',
   response: { status: 200, description: 'OpenAPI 3.1.' },
   problems: [],
   handler: () => {
@@ -22,7 +25,15 @@ const openApiRoute: Route = {
 };
 
 /** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [...viewRoutes, ...auditRoutes, ...operationRoutes, openApiRoute];
+export const ROUTES: readonly Route[] = [
+  ...viewRoutes,
+  ...auditRoutes,
+  ...tokenRoutes,
+  ...authRoutes,
+  ...cliLoginRoutes,
+  ...operationRoutes,
+  openApiRoute,
+];
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

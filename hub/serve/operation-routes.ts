@@ -1,39 +1,50 @@
 import type { NewAuditEntry } from '@fso/shared/api';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { createBroadcast } from './broadcast.ts';
-import { ApiError } from './problems.ts';
+import { addressOf } from './caller.ts';
+import { ApiError, requestIdOf } from './problems.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import { streamHandler } from './stream.ts';
 import type { ApiDeps } from './types.ts';
-import { verifyWebhook } from './webhook.ts';
+import { readWebhook } from './webhook.ts';
+import { readPush, whyIgnored } from './webhook-filter.ts';
 
-const Accepted = z.object({ accepted: z.literal(true) });
+const Taken = z.object({
+  accepted: z.boolean(),
+  ignored: z.string().optional().describe('Why no fetch follows.'),
+});
 
 /** Who sends the webhooks of a forge, by the header that each sends. */
 const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
 
 const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
-  from: req.socket.remoteAddress ?? null,
+  from: addressOf(req),
   action: 'webhook.accept',
   subject: 'source',
   detail: { requestId },
 });
 
 const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): RequestHandler => {
-  const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
-  return async (req, res) => {
-    if (!allows(req.socket.remoteAddress ?? ''))
-      throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
-    await verifyWebhook(req, config.webhookSecret);
-    source.hint();
-    const written = ledger.audit.append(webhookEntry(req, String(res.getHeader('X-Request-Id'))));
+  const note = async (req: Request, res: Response): Promise<void> => {
+    const written = ledger.audit.append(webhookEntry(req, requestIdOf(res)));
     // The hint is taken in any case; a database that is away gets its entry when it is back.
     if (ledger.health().ok) await written;
     else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
-    res.status(202).json({ accepted: true } satisfies z.infer<typeof Accepted>);
+  };
+  const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
+  return async (req, res) => {
+    if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
+    const push = readPush(req, await readWebhook(req, { secret: config.webhookSecret, clock }));
+    const ignored = config.git && whyIgnored(push, config.git);
+    if (ignored === undefined) {
+      source.hint();
+      await note(req, res);
+    }
+    const taken: z.infer<typeof Taken> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
+    res.status(202).json(taken);
   };
 };
 
@@ -58,7 +69,7 @@ export const operationRoutes: readonly Route[] = [
     description:
       'Server-sent events of the kinds status, source, cluster, policy, event and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
     tag: 'hub',
-    auth: true,
+    access: 'viewer',
     response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
     problems: [],
     handler: (deps) => streamHandler(deps, createBroadcast(deps)),
@@ -69,10 +80,10 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'gitWebhook',
     summary: 'Says that the policy repository may have changed',
     description:
-      'A hint: the hub fetches its configured repository; nothing of the content is looked at. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea) or X-Gitlab-Token (GitLab). Without a configured secret it is taken from the own machine only. The API token is not asked for.',
+      'A hint: the hub fetches its configured repository, whatever the content says. A push to another ref or repository, and any other event, is acknowledged and ignored. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab). Without a configured secret it is taken from the own machine only.',
     tag: 'hub',
-    auth: false,
-    response: { status: 202, description: 'Taken; the fetch follows.', schema: Accepted },
+    access: 'open',
+    response: { status: 202, description: 'Taken; the fetch follows, or why none does.', schema: Taken },
     problems: ['webhook-refused', 'too-large', 'too-many-requests'],
     handler: webhookHandler,
   },
@@ -82,7 +93,7 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'healthz',
     summary: 'Whether the process answers',
     tag: 'operations',
-    auth: false,
+    access: 'open',
     response: text('It does.'),
     problems: [],
     handler: () => (_req, res) => {
@@ -95,7 +106,7 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'readyz',
     summary: 'Whether a good revision of the policy repository is in force, and the ledger can be written',
     tag: 'operations',
-    auth: false,
+    access: 'open',
     response: text('It is.'),
     problems: ['not-ready'],
     handler: readyHandler,
@@ -105,9 +116,9 @@ export const operationRoutes: readonly Route[] = [
     path: '/metrics',
     operationId: 'metrics',
     summary: 'Metrics in the Prometheus text format',
-    description: 'Names clusters, so it asks for the API token where one is configured (Prometheus: `authorization.credentials_file`).',
+    description: 'Names clusters, so it is for viewers (Prometheus: an API token in `authorization.credentials_file`).',
     tag: 'operations',
-    auth: true,
+    access: 'viewer',
     response: text('The metrics.'),
     problems: [],
     handler: (deps) => async (_req, res) => {

@@ -6,13 +6,16 @@ import type { pino } from 'pino';
 /** Every error the API answers with. The only place that knows HTTP statuses of errors. */
 export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request cannot be understood' },
-  unauthorized: { status: 401, title: 'A valid bearer token is needed' },
+  'login-failed': { status: 400, title: 'The login did not succeed' },
+  unauthorized: { status: 401, title: 'The hub does not know who calls' },
+  forbidden: { status: 403, title: 'The caller may not do this' },
   'webhook-refused': { status: 403, title: 'The webhook is not signed with the configured secret' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'too-large': { status: 413, title: 'The body is too large' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The hub failed' },
+  'login-unavailable': { status: 503, title: 'The identity provider cannot be asked now' },
   'not-ready': { status: 503, title: 'The hub is not ready' },
 } as const;
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -30,7 +33,7 @@ export class ApiError extends Error {
 }
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
-const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
+export const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
 
 /** Takes the caller's X-Request-Id when it is harmless, else makes one; the answer carries it. */
 export const requestId: RequestHandler = (req, res, next) => {
@@ -43,6 +46,9 @@ const toApiError = (error: unknown): ApiError => {
   if (error instanceof ApiError) return error;
   // What express and its parts throw themselves (a malformed %-escape, say) carries a client status.
   const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  if (status === 413) return new ApiError('too-large', 'The body is larger than this call takes.');
+  if (status === 400 && 'type' in Object(error) && Reflect.get(Object(error), 'type') === 'entity.parse.failed')
+    return new ApiError('bad-request', 'The body is not JSON.');
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new ApiError('bad-request', 'The URL or the headers are malformed.');
   return new ApiError('internal', 'See the log of the hub under this request id.');

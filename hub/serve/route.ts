@@ -1,21 +1,27 @@
-import type { RequestHandler } from 'express';
+import type { Role } from '@fso/shared/api';
+import express, { type RequestHandler } from 'express';
 import type { z } from 'zod';
+import { type Caller, callerOf, recorded } from './caller.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
 import type { ApiDeps } from './types.ts';
 
+/** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
+export type RouteAccess = Role | 'signed-in' | 'open';
+
 /** One line of the route table: express serves it, OpenAPI describes it. */
 export interface Route {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** As OpenAPI writes it: `/api/v1/policies/{namespace}/{name}`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'operations';
-  /** Whether the API token is asked for, where one is configured. */
-  readonly auth: boolean;
+  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
+  readonly access: RouteAccess;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
+  /** JSON of at most {@link MAX_BODY_BYTES}. */
+  readonly body?: z.ZodObject;
   readonly response: RouteResponse;
   /** Beyond those that every route can answer with. */
   readonly problems: readonly ProblemCode[];
@@ -33,9 +39,13 @@ type Shape = z.ZodObject | undefined;
 type Parsed<S extends Shape> = S extends z.ZodObject ? z.output<S> : undefined;
 
 /** What a route is, short of how it answers. */
-export type RouteHead<P extends Shape, Q extends Shape> = Omit<Route, 'params' | 'query' | 'handler' | 'problems' | 'response'> & {
+export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefined> = Omit<
+  Route,
+  'params' | 'query' | 'body' | 'handler' | 'problems' | 'response'
+> & {
   readonly params?: P;
   readonly query?: Q;
+  readonly body?: B;
   readonly problems?: readonly ProblemCode[];
 };
 
@@ -54,18 +64,48 @@ const parse = <S extends Shape>(schema: S, value: unknown, what: string): Parsed
   return result.data as Parsed<S>;
 };
 
-/** A route that answers with JSON of one schema. */
-export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType>(
-  head: RouteHead<P, Q>,
-  response: { schema: R; description: string },
-  answer: (deps: ApiDeps, input: { params: Parsed<P>; query: Parsed<Q> }) => Promise<z.input<R>>,
+/** What a route is called with, checked by its schemas. */
+export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
+  readonly params: Parsed<P>;
+  readonly query: Parsed<Q>;
+  readonly body: Parsed<B>;
+  readonly caller: Caller;
+}
+
+const MAX_BODY_BYTES = 16 * 1024;
+
+const readBody = express.json({ limit: MAX_BODY_BYTES });
+
+const problemsOf = ({ query, body, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
+  ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
+  ...(body === undefined ? [] : (['too-large'] as const)),
+  ...problems,
+];
+
+/**
+ * A route that answers with JSON of one schema. One that changes something is recorded before it answers; not an open one, as
+ * everybody could fill the record with such.
+ */
+export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
+  head: RouteHead<P, Q, B>,
+  response: { schema: R; description: string; status?: number },
+  answer: (deps: ApiDeps, input: RouteInput<P, Q, B>) => Promise<z.input<R>>,
 ): Route => ({
-  ...(head as RouteHead<z.ZodObject, z.ZodObject>),
+  ...(head as RouteHead<z.ZodObject, z.ZodObject, z.ZodObject>),
   response: { status: 200, ...response },
-  problems: head.query === undefined ? (head.problems ?? []) : ['bad-request', ...(head.problems ?? [])],
+  problems: problemsOf(head),
   handler: (deps) => async (req, res) => {
-    const params = parse(head.params as P, { ...req.params }, 'path parameter');
-    const query = parse(head.query as Q, { ...req.query }, 'query parameter');
-    res.json(await answer(deps, { params, query }));
+    if (head.body !== undefined)
+      await new Promise<void>((resolve, reject) => readBody(req, res, (error) => (error ? reject(error) : resolve())));
+    const caller = callerOf(req, res);
+    const work = (): Promise<z.input<R>> =>
+      answer(deps, {
+        params: parse(head.params as P, { ...req.params }, 'path parameter'),
+        query: parse(head.query as Q, { ...req.query }, 'query parameter'),
+        body: parse(head.body as B, req.body ?? {}, 'body'),
+        caller,
+      });
+    const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
+    res.status(response.status ?? 200).json(result);
   },
 });

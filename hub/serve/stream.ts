@@ -5,7 +5,6 @@ import type { ApiDeps } from './types.ts';
 
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-store',
   // Proxies that gather answers (nginx) must pass each event on.
   'X-Accel-Buffering': 'no',
 };

@@ -1,8 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { systemClock } from '@fso/shared/runtime';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
 import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
@@ -12,16 +17,25 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly ledger: Ledger;
   hints: number;
+  /** Everything that was recorded of what callers changed, or tried to. */
+  readonly audit: readonly AuditRecord[];
 }
+
+type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock; readonly onAudit?: OnAudit };
 
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startTestServer = async (
-  config: Partial<ApiConfig> = {},
+  config: TestConfig = {},
   stream: StreamOptions = { windowMs: 5 },
   auditKey = createAuditKey().id,
 ): Promise<TestServer> => {
-  const ledger = createMemoryLedger({ clock: systemClock });
-  const started = { hints: 0 };
+  const ledger = createMemoryLedger({ clock: config.clock ?? systemClock });
+  const started = { hints: 0, audit: [] as AuditRecord[] };
+  const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
+  const logger = pino({ level: 'silent' });
+  // Made by the first token only.
+  const folder = join(tmpdir(), `fso-test-${randomUUID()}`);
+  const access = createAccess({ apiToken, oidc, publicUrl }, { tokens: await openTokenFile(folder), clock, logger });
   const api = createApi({
     ledger,
     auditKey,
@@ -30,10 +44,12 @@ export const startTestServer = async (
         started.hints += 1;
       },
     },
-    config: { version: '0.1.0', ...config },
+    config: { version: '0.1.0', ...apiConfig },
+    access,
+    onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
     registry: new Registry(),
-    clock: systemClock,
-    logger: pino({ level: 'silent' }),
+    clock,
+    logger,
     stream,
   });
   const server: Server = createServer(api);
@@ -45,6 +61,7 @@ export const startTestServer = async (
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await rm(folder, { recursive: true, force: true });
     },
   });
 };

@@ -1,14 +1,17 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { pino } from 'pino';
 import type { Registry } from 'prom-client';
+import type { Access, OnAudit } from '../access/index.ts';
 import type { Ledger } from '../ledger/types.ts';
 
 export interface ApiConfig {
-  /** Bearer token of /api/v1 and /metrics; absent: open. */
-  readonly apiToken?: string | undefined;
   /** Secret of Git webhooks; absent: they are taken from this machine only. */
   readonly webhookSecret?: string | undefined;
   readonly version: string;
+  /** What a push must be to for a webhook to cause a fetch; absent: any. */
+  readonly git?: { readonly url: string; readonly ref: string };
+  /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[];
 }
 
 export interface StreamOptions {
@@ -29,6 +32,9 @@ export interface ApiDeps {
   /** The part of step ① that a webhook touches. */
   readonly source: { hint(): void };
   readonly config: ApiConfig;
+  readonly access: Access;
+  /** Hears of everything that somebody changed, or tried to. */
+  readonly onAudit: OnAudit;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly logger: pino.Logger;

@@ -5,7 +5,6 @@ import type { CommitView } from '@fso/shared/api';
 import type { RawObject } from '@fso/shared/protocol';
 import git from 'isomorphic-git';
 import { type GitHttp, GitTransportError } from './git-http.ts';
-import type { GitCredentials } from './types.ts';
 
 /** A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here. */
 export interface Clone {
@@ -30,16 +29,10 @@ export interface CloneOptions {
   readonly url: string;
   readonly ref: string;
   readonly http: GitHttp;
-  readonly credentials?: GitCredentials | undefined;
 }
 
 /** Where the last fetched commit is remembered: what a fetch tells the server that it has. */
 const HELD_REF = 'refs/heads/held';
-
-const authorization = (credentials: GitCredentials | undefined): Record<string, string> =>
-  credentials === undefined
-    ? {}
-    : { Authorization: `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}` };
 
 export const isObjectMissing = (error: unknown): boolean => error instanceof git.Errors.NotFoundError;
 export const isCloneDamaged = (error: unknown): boolean => error instanceof git.Errors.InternalError;
@@ -47,7 +40,7 @@ export const isCloneDamaged = (error: unknown): boolean => error instanceof git.
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
 
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
-  const { gitdir, url, ref, http, credentials } = options;
+  const { gitdir, url, ref, http } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.
   let cache = {};
   const init = async (): Promise<void> => {
@@ -72,7 +65,6 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
         remote: 'origin',
         singleBranch: true,
         tags: false,
-        headers: authorization(credentials),
       });
       if (fetchHead === null) throw new GitTransportError('the repository has no commits');
       // An annotated tag is peeled to its commit.

@@ -1,5 +1,6 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { Agent, type Dispatcher, request } from 'undici';
+import type { GitAuth } from './git-auth.ts';
 
 /** An answer that is not one of the Git protocol; the message is for people. */
 export class GitTransportError extends Error {
@@ -37,23 +38,38 @@ async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
   yield chunk;
 }
 
+export interface GitHttpOptions {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  /** Credentials, and the only origin (scheme, host and port) that they are sent to. */
+  readonly access?: { readonly origin: string; readonly auth: GitAuth };
+}
+
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
- * and time. Redirects are not followed: credentials then never reach a host that nobody configured.
+ * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that nobody configured.
  * An answer is read whole before it is handed on, so that a broken one fails here and never half-parses.
  */
-export const createGitHttp = (options: { maxBytes: number; timeoutMs: number }): GitHttp => {
+export const createGitHttp = (options: GitHttpOptions): GitHttp => {
+  const { access } = options;
   const agent = new Agent({ connections: 2, keepAliveTimeout: 60_000, connect: { timeout: options.timeoutMs } });
+
+  const authorization = async (url: string, signal: AbortSignal): Promise<Record<string, string>> => {
+    if (access === undefined || new URL(url).origin !== access.origin) return {};
+    const header = await access.auth.header(signal);
+    return header === undefined ? {} : { Authorization: header };
+  };
 
   const send = async ({ url, method, headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
     const response = await request(url, {
       method: (method ?? 'GET') as Dispatcher.HttpMethod,
-      headers: headers ?? {},
+      headers: { ...headers, ...(await authorization(url, signal)) },
       body: await collectBody(body),
       dispatcher: agent,
       signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
     });
     const { statusCode } = response;
+    if (statusCode === 401 || statusCode === 403) access?.auth.refused();
     if (statusCode >= 300 && statusCode < 400) {
       await response.body.dump();
       throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');

@@ -6,6 +6,7 @@ import type pino from 'pino';
 import { createAlarm } from './alarm.ts';
 import { isCloneDamaged, openClone } from './clone.ts';
 import { describeGitError } from './describe-error.ts';
+import { createGitAuth } from './git-auth.ts';
 import { createGitHttp } from './git-http.ts';
 import { createRevisionReader } from './object-access.ts';
 import { readState, writeState } from './state-file.ts';
@@ -58,10 +59,14 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const { dataDir, ref, pollMs } = options;
   const { maxPacks = DEFAULT_MAX_PACKS } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const http = createGitHttp({ maxBytes: limits.responseBytes, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS });
+  const http = createGitHttp({
+    maxBytes: limits.responseBytes,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    access: { origin: new URL(options.url).origin, auth: createGitAuth(options, clock) },
+  });
   const url = redact(options.url);
   const identity = { url, ref };
-  const clone = await openClone({ gitdir: join(dataDir, 'git'), url: options.url, ref, http, credentials: options.credentials });
+  const clone = await openClone({ gitdir: join(dataDir, 'git'), url: options.url, ref, http });
   const objects = createRevisionReader(clone, limits.chain);
   const decode = createDecoder();
   const alarm = createAlarm(clock);

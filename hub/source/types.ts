@@ -16,6 +16,12 @@ export interface GitCredentials {
   readonly password: string;
 }
 
+/** A program that prints what goes into the header Authorization; run without a shell. */
+export interface AuthCommand {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 export interface SourceOptions {
   /** http or https, without credentials. */
   readonly url: string;
@@ -26,7 +32,9 @@ export interface SourceOptions {
   readonly pollMs: number;
   /** Ends a request to the Git server that takes longer. Default 30 s. */
   readonly timeoutMs?: number;
-  readonly credentials?: GitCredentials;
+  readonly credentials?: GitCredentials | undefined;
+  /** Instead of credentials. */
+  readonly authCommand?: AuthCommand | undefined;
   /** Fetches after which the clone is made anew at the next start. Default 64. */
   readonly maxPacks?: number;
   readonly limits?: Partial<SourceLimits>;

@@ -5,7 +5,9 @@ import { z } from 'zod';
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const AuditActor = z.object({
-  kind: z.enum(['hub', 'agent', 'git', 'user', 'token', 'webhook', 'operator']).describe('`operator`: an offline command on the database.'),
+  kind: z
+    .enum(['hub', 'agent', 'git', 'user', 'token', 'local', 'anonymous', 'webhook', 'operator'])
+    .describe('`operator`: an offline command on the database.'),
   id: z.string().max(512),
   roles: z.array(z.string().max(128)).max(64),
 });

@@ -76,12 +76,14 @@ const clock = {
 };
 const informers = () => createInformers(client, { logger, clock, random: () => 0 }, stop.signal);
 
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000 });
+
 describe('reflector', () => {
   it('watches on from the last version after a watch ends, bookmarks included', async () => {
     const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } };
     script = [list('5', [object('x', '4')]), events([{ type: 'ADDED', object: object('y', '6') }, bookmark], true)];
     const informer = informers().informer(CONFIG_MAP_KIND);
-    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'watch 9']));
+    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'watch 9']));
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['x', 'y']);
   });
 
@@ -95,7 +97,7 @@ describe('reflector', () => {
     const informer = informers().informer(CONFIG_MAP_KIND);
     await informer.ready(stop.signal);
     informer.onChange((key, current, previous) => changes.push(`${key} ${previous?.data?.['value']}→${current?.data?.['value']}`));
-    await vi.waitFor(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 9']));
+    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 9']));
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['stays', 'changes', 'comes']);
     expect(changes.slice(-3)).toEqual(['a/goes →undefined', 'a/changes old→new', 'a/comes undefined→']);
   });
@@ -119,7 +121,7 @@ describe('reflector', () => {
     // Stays unanswered: the state before it can be looked at.
     script.push(() => undefined);
     const informer = informers().informer(CONFIG_MAP_KIND);
-    await vi.waitFor(() => expect(requests).toHaveLength(6));
+    await soon(() => expect(requests).toHaveLength(6));
     expect(informer).toMatchObject({ served: false, synced: true });
     expect(informer.get('a/x')).toBeDefined();
   });

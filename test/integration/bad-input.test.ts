@@ -1,4 +1,6 @@
 /** What goes wrong is said where people look: API, command, log. What was good stays in force, and the hub keeps answering. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SourceView } from '@fso/shared/api';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
@@ -75,6 +77,28 @@ it('Git that cannot be reached', async () => {
   ]);
   await inForce(hub, good);
   expect((await get(hub, '/readyz')).status).toBe(200);
+});
+
+it('Git credentials of a command: taken anew when the server has refused them, and nowhere to be read', async () => {
+  const credentials = { username: 'git', password: 'right-password' };
+  bench = await openHubBench({ credentials });
+  const good = await bench.repository.commit(basicRepository(), 'good');
+  const file = join(bench.folder, 'header');
+  await writeFile(file, 'Bearer old-and-refused\n');
+  const lines: string[] = [];
+  const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+  const command = { argv: [process.execPath, '-p', 'require("node:fs").readFileSync(process.argv[1], "utf8")', file], env: {} };
+  const hub = await bench.startHub({
+    gitConfig: { credentials: undefined, authCommand: command },
+    config: { apiToken: API_TOKEN },
+    deps: { logger },
+  });
+  await expect.poll(async () => (await sourceOf(hub)).error?.message, PATIENT).toMatch(/refuses the credentials/);
+  const header = `Basic ${Buffer.from('git:right-password').toString('base64')}`;
+  await writeFile(file, header);
+  await inForce(hub, good);
+  const everything = lines.join('') + (await (await get(hub, '/api/v1/source')).text()) + (await (await get(hub, '/api/v1/events')).text());
+  for (const secret of [header, 'right-password', 'old-and-refused']) expect(everything).not.toContain(secret);
 });
 
 it('Git that refuses the credentials from the start: not ready, and it says why', async () => {

@@ -36,9 +36,10 @@ const FAILURES = /\.(reject|refuse|fail|deny)$/;
 
 /** An entry as an event of the Open Cybersecurity Schema Framework; hashes and details go along in `unmapped`. */
 export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, previous, hash }: AuditEntry): object => {
-  const verb = action.slice(action.lastIndexOf('.') + 1);
+  // `api.create-token`: what comes first is what is done.
+  const verb = action.slice(action.lastIndexOf('.') + 1).split('-')[0] ?? '';
   const [activity, name] = ACTIVITIES[verb] ?? OTHER;
-  const failed = FAILURES.test(action);
+  const failed = FAILURES.test(action) || (detail['outcome'] ?? 'done') !== 'done';
   return {
     ...API_ACTIVITY,
     activity_id: activity,

@@ -1,0 +1,127 @@
+import { CLI_SESSION } from '@fso/shared/api';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Bearer, createBearer, isJwt } from './bearer.ts';
+import { type CliLogin, createCliLogin } from './cli-login.ts';
+import { createEnded } from './ended.ts';
+import { createLogin, type Login } from './login.ts';
+import { createProvider, type OidcSettings } from './provider.ts';
+import { sameSecret } from './secrets.ts';
+import { createSessions, type SessionLimits, type Sessions } from './sessions.ts';
+import { createTokens, isApiToken, type Tokens } from './tokens.ts';
+import type { Ended, Grant, Principal, TokenStore } from './types.ts';
+
+export interface AccessSettings {
+  /** The static token, an administrator's. */
+  readonly apiToken?: string | undefined;
+  readonly oidc?: OidcSettings | undefined;
+  /** Where browsers reach the hub; needed with `oidc`. */
+  readonly publicUrl?: string | undefined;
+}
+
+export interface AccessDeps {
+  readonly tokens: TokenStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sessionLimits?: Partial<SessionLimits>;
+}
+
+/** What a request brings. */
+export interface Credentials {
+  /** The header Authorization. */
+  readonly authorization: string | undefined;
+  /** The session of the cookie. */
+  readonly session: string | undefined;
+}
+
+/** `missing`: nothing was brought. `invalid`: what was brought is not good, or no longer. */
+export type Checked =
+  | { readonly ok: true; readonly grant: Grant }
+  | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };
+
+/** Who may come in, by whatever way. */
+export interface Access {
+  /** @throws ProviderUnavailable */
+  check(credentials: Credentials): Promise<Checked>;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly cliLogin: CliLogin;
+  /** Only with a provider. */
+  readonly login: Login | undefined;
+  readonly ended: Ended;
+  /** Where browsers reach the hub, without a path. */
+  readonly publicOrigin: string | undefined;
+}
+
+const BEARER = /^Bearer +(\S+)$/i;
+const LOCAL: Principal = { kind: 'local', id: 'local', name: 'local', role: 'admin' };
+const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', role: 'viewer' };
+
+const lasting = (principal: Principal): Grant => ({
+  principal,
+  key: principal.id,
+  byCookie: false,
+  expiresAt: null,
+  stillHolds: () => Promise.resolve(true),
+});
+
+const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
+const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant === undefined ? invalid(otherwise) : { ok: true, grant });
+
+interface BearerDeps {
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly bearer: Bearer | undefined;
+}
+
+/** What may stand behind `Bearer`, each known by its form. */
+const createBearerCheck = (settings: AccessSettings, { tokens, sessions, bearer }: BearerDeps) => {
+  const isStatic = (token: string): boolean => settings.apiToken !== undefined && sameSecret(token, settings.apiToken);
+  const known = async (token: string): Promise<Checked> => {
+    if (isStatic(token)) return { ok: true, grant: lasting(LOCAL) };
+    if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
+    if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
+    const session = sessions.check(token.slice(CLI_SESSION.length), { byCookie: false });
+    return granted(session, 'The login of the command line has ended: fso login.');
+  };
+  const ofProvider = (token: string, { check }: Bearer): Promise<Checked> =>
+    check(token).then((grant) =>
+      granted(grant, 'The access token is not one of the identity provider for this hub, or is no longer good.'),
+    );
+
+  return async (authorization: string): Promise<Checked> => {
+    const token = BEARER.exec(authorization)?.[1];
+    if (token === undefined) return invalid('Send the header Authorization: Bearer <token>.');
+    return bearer !== undefined && isJwt(token) && !isStatic(token) ? ofProvider(token, bearer) : known(token);
+  };
+};
+
+/** Opens every way in that the settings name; without any, everybody who reaches the hub may read, and nobody may change anything. */
+export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access => {
+  const { clock, logger } = deps;
+  const { oidc, publicUrl } = settings;
+  const ended = createEnded();
+  const tokens = createTokens(deps.tokens, { clock, ended, logger });
+  const sessions = createSessions({ clock, ended, ...(deps.sessionLimits && { limits: deps.sessionLimits }) });
+  const provider = oidc && createProvider(oidc, { clock, logger });
+  const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
+  const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
+  const checkBearer = createBearerCheck(settings, { tokens, sessions, bearer });
+  const isOpen = settings.apiToken === undefined && oidc === undefined;
+
+  return {
+    tokens,
+    sessions,
+    cliLogin: createCliLogin(sessions, clock),
+    login,
+    ended,
+    publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
+    check: async ({ authorization, session }) => {
+      if (authorization !== undefined) return checkBearer(authorization);
+      if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
+      if (session !== undefined)
+        return granted(sessions.check(session, { byCookie: true }), 'The login has ended: sign in again at /auth/login.');
+      const ways = login === undefined ? '' : ', or sign in at /auth/login';
+      return { ok: false, reason: 'missing', detail: `Send the header Authorization: Bearer <token>${ways}.` };
+    },
+  };
+};

@@ -1,0 +1,81 @@
+import type { Clock } from '@fso/shared/runtime';
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
+import { userOf } from './login.ts';
+import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
+import { hashSecret } from './secrets.ts';
+import type { Grant } from './types.ts';
+
+/** Signatures that only the provider can make: none with a shared secret, and not "none". */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+
+/** What an access token calls itself, where it says it (RFC 9068); a logout token or the like is none. */
+const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
+
+const CLOCK_TOLERANCE_S = 30;
+
+export const isJwt = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
+
+export interface Bearer {
+  /**
+   * @returns undefined for a token that is not the provider's, not for this hub, or no longer good
+   * @throws ProviderUnavailable when its keys cannot be had
+   */
+  check(token: string): Promise<Grant | undefined>;
+}
+
+/** What went wrong with the token itself, not on the way to the keys. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof errors.JOSEError &&
+  !(error instanceof errors.JWKSTimeout) &&
+  !(error instanceof errors.JWKSInvalid) &&
+  error.code !== 'ERR_JOSE_GENERIC';
+
+/** Access tokens of the provider that are JWTs and meant for this hub, checked against the provider's keys. */
+export const createBearer = (settings: OidcSettings & { audience: string }, provider: Provider, clock: Clock): Bearer => {
+  let keys: { url: string; get: JWTVerifyGetKey } | undefined;
+  const keysAt = (url: string): JWTVerifyGetKey => {
+    // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in any case.
+    if (keys?.url !== url) keys = { url, get: createRemoteJWKSet(new URL(url)) };
+    return keys.get;
+  };
+
+  const verify = async (token: string): Promise<JWTVerifyResult> => {
+    const { issuer, jwks_uri: url } = (await provider.configuration()).serverMetadata();
+    if (url === undefined) throw new ProviderUnavailable('The identity provider does not say where its keys are.');
+    return jwtVerify(token, keysAt(url), {
+      issuer,
+      audience: settings.audience,
+      algorithms: ALGORITHMS,
+      requiredClaims: ['exp', 'sub'],
+      clockTolerance: CLOCK_TOLERANCE_S,
+      currentDate: clock.now(),
+    });
+  };
+
+  const verified = async (token: string): Promise<JWTVerifyResult | undefined> => {
+    try {
+      return await verify(token);
+    } catch (error) {
+      if (isRefusal(error)) return undefined;
+      if (error instanceof ProviderUnavailable) throw error;
+      throw new ProviderUnavailable('The keys of the identity provider cannot be read, so its tokens cannot be checked now.', {
+        cause: error,
+      });
+    }
+  };
+
+  return {
+    check: async (token) => {
+      const result = await verified(token);
+      if (result === undefined || !TYPES.has((result.protectedHeader.typ ?? 'jwt').toLowerCase())) return undefined;
+      const expiresAt = ((result.payload.exp ?? 0) + CLOCK_TOLERANCE_S) * 1000;
+      return {
+        principal: userOf(result.payload, settings),
+        key: `jwt:${hashSecret(token)}`,
+        byCookie: false,
+        expiresAt,
+        stillHolds: async () => clock.now().getTime() < expiresAt,
+      };
+    },
+  };
+};

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '@fso/shared/runtime';
+import { dropOldest } from '../drop-oldest.ts';
+import { createSeal } from './seal.ts';
+import { newSecret, sameSecret } from './secrets.ts';
+import type { Sessions } from './sessions.ts';
+import type { Grant } from './types.ts';
+
+/** What the command line asks for through the browser, as with a native application (RFC 8252, RFC 7636). */
+export interface CliRequest {
+  /** Of 127.0.0.1, where the command waits. */
+  readonly port: number;
+  /** S256 of a secret that only the command has. */
+  readonly challenge: string;
+  /** Given back as it is. */
+  readonly state: string;
+}
+
+type Asked = CliRequest & { readonly session: string };
+
+interface Code {
+  readonly challenge: string;
+  readonly grant: Grant;
+  readonly until: number;
+}
+
+export interface CliLogin {
+  /** @returns what the form has to bring back: it is good for this session, and for a while */
+  ask(request: CliRequest, grant: Grant): Promise<string>;
+  /** @returns where the browser brings the code; undefined for a form that is not of this session, or too old */
+  approve(form: string | undefined, grant: Grant): Promise<string | undefined>;
+  /** @returns the id of a session for the command; undefined for a code that is unknown, used, too old or another one's */
+  exchange(code: string, verifier: string): Promise<string | undefined>;
+}
+
+const FORM_MS = 600_000;
+const CODE_MS = 60_000;
+const MAX_CODES = 1000;
+
+const challengeOf = (verifier: string): string => createHash('sha256').update(verifier).digest('base64url');
+
+/** Hands a session to the command line, by a code that is good once and only with the command's secret. */
+export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
+  const seal = createSeal<Asked>(clock, FORM_MS);
+  const codes = new Map<string, Code>();
+  const now = (): number => clock.now().getTime();
+
+  return {
+    ask: (request, grant) => seal.close({ ...request, session: grant.key }),
+    approve: async (form, grant) => {
+      const asked = await seal.open(form);
+      if (asked === undefined || asked.session !== grant.key) return undefined;
+      const code = newSecret();
+      codes.set(code, { challenge: asked.challenge, grant, until: now() + CODE_MS });
+      dropOldest(codes, MAX_CODES);
+      return `http://127.0.0.1:${asked.port}/?${new URLSearchParams({ code, state: asked.state })}`;
+    },
+    exchange: async (code, verifier) => {
+      const known = codes.get(code);
+      // Whoever shows it: one try.
+      codes.delete(code);
+      if (known === undefined || now() >= known.until || !sameSecret(known.challenge, challengeOf(verifier))) return undefined;
+      const { principal, expiresAt, stillHolds } = known.grant;
+      if (!(await stillHolds())) return undefined;
+      // Not beyond the login that it came from: that is when the roles were asked for.
+      return sessions.begin(principal, { byCookie: false, ...(expiresAt !== null && { endsAt: expiresAt }) });
+    },
+  };
+};

@@ -1,0 +1,153 @@
+import type { Clock, Logger } from '@fso/shared/runtime';
+import * as oidc from 'openid-client';
+import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
+import { claimValues, roleOf } from './roles.ts';
+import { createSeal } from './seal.ts';
+import type { Principal } from './types.ts';
+
+/** A login came to nothing. The message is for people and names no secret. */
+export class LoginFailed extends Error {}
+
+export interface StartedLogin {
+  /** Where the browser goes. */
+  readonly url: string;
+  /** What the browser has to bring back, in a cookie of its own. */
+  readonly state: string;
+}
+
+export interface Login {
+  /** @throws ProviderUnavailable */
+  start(returnTo: string): Promise<StartedLogin>;
+  /**
+   * @param query what the provider sent the browser back with
+   * @param state from the cookie
+   * @throws LoginFailed, ProviderUnavailable
+   */
+  finish(query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }>;
+  /** Where the provider ends its own session; null where it does not say. */
+  endSessionUrl(): Promise<string | null>;
+}
+
+/** How long somebody may take at the provider. */
+export const LOGIN_MS = 600_000;
+
+/** What a login needs until it ends. */
+interface Pending {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly returnTo: string;
+}
+
+/** The checks of the library, which say that the answer is not the one that was asked for. */
+const FAILED_CHECKS = new Set([
+  'OAUTH_INVALID_RESPONSE',
+  'OAUTH_JWT_CLAIM_COMPARISON_FAILED',
+  'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
+  'OAUTH_JWT_TIMESTAMP_CHECK_FAILED',
+  'OAUTH_KEY_SELECTION_FAILED',
+  'OAUTH_UNSUPPORTED_OPERATION',
+  'OAUTH_PARSE_ERROR',
+]);
+
+const AGAIN = 'Sign in again.';
+
+const explain = (error: unknown): LoginFailed | ProviderUnavailable => {
+  if (error instanceof oidc.AuthorizationResponseError)
+    return new LoginFailed(`The identity provider refused: ${(error.error_description ?? error.error).slice(0, 200)}. ${AGAIN}`);
+  if (error instanceof oidc.ResponseBodyError && error.status < 500)
+    return new LoginFailed(`The identity provider refused the login (${error.error.slice(0, 100)}). ${AGAIN}`);
+  const code = error instanceof oidc.ClientError ? error.code : undefined;
+  if (code !== undefined && FAILED_CHECKS.has(code))
+    return new LoginFailed(`What came from the identity provider does not belong to a login that was begun here. ${AGAIN}`);
+  return new ProviderUnavailable('The identity provider did not answer in the middle of the login. Try again in a while.');
+};
+
+const nameOf = (claims: Record<string, unknown>): string => {
+  const names = [claims['preferred_username'], claims['email'], claims['name'], claims['sub']];
+  return String(names.find((name) => typeof name === 'string' && name !== '')).slice(0, 200);
+};
+
+/** The person behind claims that were checked. */
+export const userOf = (claims: Record<string, unknown>, { rolesClaim, roleMap }: OidcSettings): Principal => ({
+  kind: 'user',
+  id: String(claims['sub']),
+  name: nameOf(claims),
+  role: roleOf(claimValues(claims, rolesClaim), roleMap),
+});
+
+/** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
+export const createLogin = (
+  settings: OidcSettings,
+  provider: Provider,
+  deps: { publicUrl: string; clock: Clock; logger: Logger },
+): Login => {
+  const { clock, logger } = deps;
+  const redirectUri = new URL('/auth/callback', deps.publicUrl).href;
+  const seal = createSeal<Pending>(clock, LOGIN_MS);
+
+  const openState = async (state: string | undefined): Promise<Pending> => {
+    const pending = await seal.open(state);
+    if (pending !== undefined) return pending;
+    throw new LoginFailed(`This browser has begun no login here within the last ${LOGIN_MS / 60_000} minutes. ${AGAIN}`);
+  };
+
+  /** Many providers put groups into the user info only. */
+  const claimsOf = async (configuration: oidc.Configuration, tokens: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>) => {
+    const claims: Record<string, unknown> = { ...tokens.claims() };
+    const { userinfo_endpoint: endpoint } = configuration.serverMetadata();
+    if (claimValues(claims, settings.rolesClaim).length > 0 || endpoint === undefined) return claims;
+    return { ...(await oidc.fetchUserInfo(configuration, tokens.access_token, String(claims['sub']))), ...claims };
+  };
+
+  const exchange = async (query: string, pending: Pending): Promise<Record<string, unknown>> => {
+    const configuration = await provider.configuration();
+    const url = new URL(redirectUri);
+    url.search = query;
+    try {
+      const tokens = await oidc.authorizationCodeGrant(configuration, url, {
+        expectedState: pending.state,
+        expectedNonce: pending.nonce,
+        pkceCodeVerifier: pending.verifier,
+        idTokenExpected: true,
+      });
+      return await claimsOf(configuration, tokens);
+    } catch (error) {
+      const explained = explain(error);
+      // Causes hold claims and answers of the provider: the log gets the code alone.
+      const code: unknown = Reflect.get(Object(error), 'code') ?? Reflect.get(Object(error), 'error');
+      logger.warn({ reason: explained.message, code }, 'login failed');
+      throw explained;
+    }
+  };
+
+  return {
+    start: async (returnTo) => {
+      const configuration = await provider.configuration();
+      const pending: Pending = {
+        state: oidc.randomState(),
+        nonce: oidc.randomNonce(),
+        verifier: oidc.randomPKCECodeVerifier(),
+        returnTo,
+      };
+      const url = oidc.buildAuthorizationUrl(configuration, {
+        redirect_uri: redirectUri,
+        scope: settings.scopes,
+        state: pending.state,
+        nonce: pending.nonce,
+        code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
+        code_challenge_method: 'S256',
+      });
+      return { url: url.href, state: await seal.close(pending) };
+    },
+    finish: async (query, state) => {
+      const pending = await openState(state);
+      return { principal: userOf(await exchange(query, pending), settings), returnTo: pending.returnTo };
+    },
+    endSessionUrl: async () => {
+      const configuration = await provider.configuration();
+      if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
+      return oidc.buildEndSessionUrl(configuration).href;
+    },
+  };
+};

@@ -1,0 +1,88 @@
+import type { Clock, Logger } from '@fso/shared/runtime';
+import { isLoopback } from '@fso/shared/runtime';
+import * as oidc from 'openid-client';
+import type { RoleMap } from './roles.ts';
+
+export interface OidcSettings {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Without one the hub is a public client; PKCE is used in any case. */
+  readonly clientSecret: string | undefined;
+  readonly scopes: string;
+  readonly rolesClaim: string;
+  readonly roleMap: RoleMap;
+  /** Audience of access tokens that are taken as bearer tokens; without one none is. */
+  readonly audience: string | undefined;
+}
+
+/** The provider does not answer, or not as one does. The message is for people. */
+export class ProviderUnavailable extends Error {}
+
+export interface Provider {
+  /** @throws ProviderUnavailable */
+  configuration(): Promise<oidc.Configuration>;
+}
+
+const REFRESH_MS = 3_600_000;
+const TIMEOUT_S = 10;
+
+/** By what the provider says it takes; client_secret_basic is what OpenID Connect Core has as the default. */
+const clientAuth = (secret: string | undefined): oidc.ClientAuth => {
+  if (secret === undefined) return oidc.None();
+  const [basic, post] = [oidc.ClientSecretBasic(secret), oidc.ClientSecretPost(secret)];
+  return (server, client, body, headers) => {
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    return (methods.includes('client_secret_basic') ? basic : post)(server, client, body, headers);
+  };
+};
+
+const describe = (error: unknown): string => {
+  const { message = 'unknown', cause } = error as Partial<Error>;
+  const code = Reflect.get(Object(cause), 'code');
+  return typeof code === 'string' ? `${message} (${code})` : message;
+};
+
+/**
+ * What the provider says of itself (OpenID Connect Discovery), asked for when it is first needed and again every hour. One
+ * that does not answer is asked again at the next call; what it said last stays good meanwhile.
+ */
+export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger }): Provider => {
+  const { clock, logger } = deps;
+  const issuer = new URL(settings.issuer);
+  let known: { configuration: oidc.Configuration; at: number } | undefined;
+  let asking: Promise<oidc.Configuration> | undefined;
+
+  const discover = async (): Promise<oidc.Configuration> => {
+    // Only a provider on this machine may speak plain HTTP: for tests and trials.
+    const insecure = issuer.protocol === 'http:' && isLoopback(issuer.hostname) ? [oidc.allowInsecureRequests] : [];
+    const configuration = await oidc.discovery(issuer, settings.clientId, undefined, clientAuth(settings.clientSecret), {
+      // ID tokens come straight from the provider; their signature is checked all the same.
+      execute: [oidc.enableNonRepudiationChecks, ...insecure],
+      timeout: TIMEOUT_S,
+    });
+    known = { configuration, at: clock.monotonicMs() };
+    return configuration;
+  };
+
+  const ask = async (): Promise<oidc.Configuration> => {
+    try {
+      return await discover();
+    } catch (error) {
+      logger.warn({ reason: describe(error), url: settings.issuer }, 'identity provider does not answer');
+      if (known !== undefined) return known.configuration;
+      throw new ProviderUnavailable('The identity provider does not answer as one does. Who is signed in stays so. Try again in a while.', {
+        cause: error,
+      });
+    }
+  };
+
+  return {
+    configuration: async () => {
+      if (known !== undefined && clock.monotonicMs() - known.at < REFRESH_MS) return known.configuration;
+      asking ??= ask().finally(() => {
+        asking = undefined;
+      });
+      return asking;
+    },
+  };
+};

@@ -1,0 +1,91 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Role } from '@fso/shared/api';
+import { ConfigError } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { TokenRecord, TokenStore } from './types.ts';
+
+const Kept = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
+  hash: z.string(),
+  createdBy: z.string(),
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  lastUsedAt: z.string().nullable(),
+});
+const File = z.object({ version: z.literal(1), tokens: z.array(Kept) });
+
+/** Whole or not at all, and still there after a power cut: new file, fsync, rename, fsync of the folder. */
+const writeDurably = async (path: string, text: string): Promise<void> => {
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+const readTokens = async (path: string): Promise<readonly TokenRecord[]> => {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const code: unknown = Reflect.get(Object(error), 'code');
+    if (code === 'ENOENT') return [];
+    throw new ConfigError([`FSO_DATA_DIR: ${path} cannot be read (${String(code)})`]);
+  }
+  try {
+    return File.parse(JSON.parse(text)).tokens;
+  } catch {
+    // Going on without would forget who has access; the next write would make that final.
+    throw new ConfigError([`FSO_DATA_DIR: ${path} is damaged: restore it from a backup, or remove it to revoke all API tokens`]);
+  }
+};
+
+/**
+ * API tokens in `<folder>/tokens.json`, hashed. One process at a time may use it.
+ *
+ * @throws ConfigError when the file is there and cannot be read
+ */
+export const openTokenFile = async (folder: string): Promise<TokenStore> => {
+  const path = join(folder, 'tokens.json');
+  let records: ReadonlyMap<string, TokenRecord> = new Map((await readTokens(path)).map((record) => [record.id, record]));
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** One after the other, each on what the one before left; what could not be written is not in force either. */
+  const change = <T>(apply: (tokens: Map<string, TokenRecord>) => T): Promise<T> => {
+    const done = last.then(async () => {
+      const next = new Map(records);
+      const result = apply(next);
+      await writeDurably(path, `${JSON.stringify({ version: 1, tokens: [...next.values()] }, null, 2)}\n`);
+      records = next;
+      return result;
+    });
+    last = done.catch(() => undefined);
+    return done;
+  };
+
+  return {
+    list: async () => [...records.values()],
+    find: async (id) => records.get(id),
+    add: (record) => change((tokens) => void tokens.set(record.id, record)),
+    remove: async (id) => records.has(id) && change((tokens) => tokens.delete(id)),
+    used: (id, time) =>
+      change((tokens) => {
+        const record = tokens.get(id);
+        if (record !== undefined) tokens.set(id, { ...record, lastUsedAt: time });
+      }),
+  };
+};

@@ -1,0 +1,125 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEnded } from './ended.ts';
+import { openTokenFile } from './token-file.ts';
+import { createTokens } from './tokens.ts';
+import type { Principal } from './types.ts';
+
+const DAY = 86_400_000;
+const admin: Principal = { kind: 'user', id: 'ada', name: 'ada@example.com', role: 'admin' };
+const wanted = { name: 'ci', role: 'operator', expiresInDays: 90 } as const;
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-tokens-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const open = async (clock = new FakeClock()) => {
+  const ended = createEnded();
+  const told: string[] = [];
+  ended.listen((key) => told.push(key));
+  const tokens = createTokens(await openTokenFile(folder), { clock, ended, logger: pino({ level: 'silent' }) });
+  return { clock, tokens, told };
+};
+const kept = () => readFile(join(folder, 'tokens.json'), 'utf8');
+
+describe('API tokens', () => {
+  it('let in as what they were made for, also after a restart', async () => {
+    const { tokens } = await open();
+    const { token, view } = await tokens.create(wanted, admin);
+    expect(token).toMatch(/^fso_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
+    expect(view).toMatchObject({ name: 'ci', role: 'operator', createdBy: 'ada@example.com', lastUsedAt: null });
+    const again = (await open()).tokens;
+    for (const one of [tokens, again])
+      expect((await one.check(token))?.principal).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator' });
+  });
+
+  it('are kept as hashes only, for the owner of the file only', async () => {
+    const { tokens } = await open();
+    const { token } = await tokens.create(wanted, admin);
+    expect(await kept()).not.toContain(token.slice(21));
+    expect((await stat(join(folder, 'tokens.json'))).mode & 0o777).toBe(0o600);
+    expect(JSON.stringify(await tokens.list())).not.toContain('hash');
+  });
+
+  it('are refused when anything of them is different', async () => {
+    const { tokens } = await open();
+    const { token } = await tokens.create(wanted, admin);
+    const [other, flipped] = [(await tokens.create(wanted, admin)).token, token.endsWith('A') ? 'B' : 'A'];
+    const mixed = token.slice(0, 21) + other.slice(21);
+    for (const wrong of [mixed, token.slice(0, -1), `${token}A`, token.slice(0, -1) + flipped, token.replace('fso_', 'FSO_'), '', 'fso__'])
+      expect([wrong, await tokens.check(wrong)]).toEqual([wrong, undefined]);
+  });
+
+  it('end with their time', async () => {
+    const { tokens, clock } = await open();
+    const { token } = await tokens.create({ ...wanted, expiresInDays: 1 }, admin);
+    await clock.advance(DAY - 1);
+    const grant = await tokens.check(token);
+    expect(await grant?.stillHolds()).toBe(true);
+    await clock.advance(1);
+    expect([await tokens.check(token), await grant?.stillHolds()]).toEqual([undefined, false]);
+  });
+
+  it('are revoked at once, for good, and that is told', async () => {
+    const { tokens, told } = await open();
+    const { token, view } = await tokens.create(wanted, admin);
+    const grant = await tokens.check(token);
+    expect((await tokens.revoke(view.id))?.name).toBe('ci');
+    expect([await tokens.check(token), await grant?.stillHolds(), told]).toEqual([undefined, false, [`token:${view.id}`]]);
+    expect(await (await open()).tokens.check(token)).toBeUndefined();
+    expect(await tokens.revoke(view.id)).toBeUndefined();
+  });
+
+  it('never stand above who makes them', async () => {
+    const { tokens } = await open();
+    const operator = { ...admin, role: 'operator' } as const;
+    await expect(tokens.create({ ...wanted, role: 'admin' }, operator)).rejects.toThrow('You are operator');
+    await expect(tokens.create({ ...wanted, role: 'viewer' }, { ...admin, role: null })).rejects.toThrow('without a role');
+    expect((await tokens.create({ ...wanted, role: 'operator' }, operator)).view.role).toBe('operator');
+    expect(await tokens.list()).toHaveLength(1);
+  });
+
+  it('remember their last use, to the minute', async () => {
+    const { tokens, clock } = await open();
+    const { token } = await tokens.create(wanted, admin);
+    const used = async () => (await tokens.list())[0]?.lastUsedAt;
+    for (let i = 0; i < 20; i += 1) await tokens.check(token);
+    await expect.poll(used).toBe('2026-01-01T00:00:00.000Z');
+    await clock.advance(59_000);
+    await tokens.check(token);
+    await clock.advance(1000);
+    expect(await used()).toBe('2026-01-01T00:00:00.000Z');
+    await tokens.check(token);
+    await expect.poll(used).toBe('2026-01-01T00:01:00.000Z');
+  });
+
+  it('are all there after many were made at once', async () => {
+    const { tokens } = await open();
+    const made = await Promise.all(Array.from({ length: 20 }, () => tokens.create(wanted, admin)));
+    const again = (await open()).tokens;
+    for (const { token } of made) expect(await again.check(token)).toBeDefined();
+  });
+});
+
+describe('file of tokens', () => {
+  it.each(['', '{', '{"version":2,"tokens":[]}', '{"version":1,"tokens":[{"id":"x"}]}'])('that holds %j stops the start', async (text) => {
+    await writeFile(join(folder, 'tokens.json'), text);
+    await expect(openTokenFile(folder)).rejects.toThrow('is damaged: restore it');
+  });
+
+  it('that cannot be written leaves everything as it was', async () => {
+    const { tokens } = await open();
+    const { token, view } = await tokens.create(wanted, admin);
+    await rm(folder, { recursive: true });
+    await writeFile(folder, 'no folder');
+    await expect(tokens.revoke(view.id)).rejects.toThrow();
+    await expect(tokens.create(wanted, admin)).rejects.toThrow();
+    expect(await tokens.check(token)).toBeDefined();
+  });
+});

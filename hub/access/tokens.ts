@@ -1,0 +1,107 @@
+import type { Role, TokenView } from '@fso/shared/api';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import { dropOldest } from '../drop-oldest.ts';
+import { covers } from './roles.ts';
+import { hashSecret, newId, newSecret, sameSecret } from './secrets.ts';
+import type { Ended, Grant, Principal, TokenRecord, TokenStore } from './types.ts';
+
+const DAY_MS = 86_400_000;
+const USE_RECORDED_EVERY_MS = 60_000;
+const MAX_TOKENS = 1000;
+
+/** `fso_<id>_<secret>`; the prefix lets scanners of repositories find one that leaked. */
+const TOKEN = /^fso_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
+
+export const isApiToken = (text: string): boolean => text.startsWith('fso_');
+
+export interface NewToken {
+  readonly name: string;
+  readonly role: Role;
+  readonly expiresInDays: number;
+}
+
+/** Why a token was not made; for people. */
+export class TokenRefused extends Error {}
+
+export interface Tokens {
+  /**
+   * @returns the token itself, which is nowhere kept
+   * @throws TokenRefused for a role above the creator's own, or when there are too many
+   */
+  create(wanted: NewToken, creator: Principal): Promise<{ token: string; view: TokenView }>;
+  list(): Promise<readonly TokenView[]>;
+  /** In force at once, also for what is under way. @returns what was revoked */
+  revoke(id: string): Promise<TokenView | undefined>;
+  /** @returns undefined for a token that is unknown, revoked or expired */
+  check(token: string): Promise<Grant | undefined>;
+}
+
+export const tokenKey = (id: string): string => `token:${id}`;
+
+const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
+
+export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: Ended; logger: Logger }): Tokens => {
+  const { clock, ended, logger } = deps;
+  const noted = new Map<string, number>();
+  const now = (): number => clock.now().getTime();
+  const isCurrent = (record: TokenRecord | undefined): record is TokenRecord =>
+    record !== undefined && Date.parse(record.expiresAt) > now();
+
+  const grantOf = (record: TokenRecord): Grant => ({
+    principal: { kind: 'token', id: record.id, name: record.name, role: record.role },
+    key: tokenKey(record.id),
+    byCookie: false,
+    expiresAt: Date.parse(record.expiresAt),
+    stillHolds: async () => isCurrent(await store.find(record.id)),
+  });
+
+  /** A thousand calls within a minute are one write; a call neither waits for it nor fails with it. */
+  const noteUse = ({ id, lastUsedAt }: TokenRecord): void => {
+    const last = noted.get(id) ?? (lastUsedAt === null ? -Infinity : Date.parse(lastUsedAt));
+    if (now() - last < USE_RECORDED_EVERY_MS) return;
+    noted.set(id, now());
+    dropOldest(noted, MAX_TOKENS);
+    store.used(id, clock.now().toISOString()).catch((err: unknown) => logger.warn({ err }, 'use of a token could not be recorded'));
+  };
+
+  return {
+    create: async ({ name, role, expiresInDays }, creator) => {
+      if (!covers(creator.role, role))
+        throw new TokenRefused(`You are ${creator.role ?? 'without a role'}: you cannot give the role ${role}.`);
+      const kept = await store.list();
+      // Those that ended are shown for as long as there is room.
+      for (const { id } of kept.filter((record) => kept.length >= MAX_TOKENS && !isCurrent(record))) await store.remove(id);
+      if ((await store.list()).length >= MAX_TOKENS) throw new TokenRefused(`There are ${MAX_TOKENS} tokens: revoke some first.`);
+      const [id, secret, created] = [newId(), newSecret(), now()];
+      const record: TokenRecord = {
+        id,
+        name,
+        role,
+        hash: hashSecret(secret),
+        createdBy: creator.name,
+        createdAt: new Date(created).toISOString(),
+        expiresAt: new Date(created + expiresInDays * DAY_MS).toISOString(),
+        lastUsedAt: null,
+      };
+      await store.add(record);
+      return { token: `fso_${id}_${secret}`, view: viewOf(record) };
+    },
+    list: async () => (await store.list()).map(viewOf),
+    revoke: async (id) => {
+      const record = await store.find(id);
+      if (record === undefined || !(await store.remove(id))) return undefined;
+      ended.tell(tokenKey(id));
+      return viewOf(record);
+    },
+    check: async (token) => {
+      const [, id, secret] = TOKEN.exec(token) ?? [];
+      if (id === undefined || secret === undefined) return undefined;
+      const record = await store.find(id);
+      // An unknown id takes as long as a wrong secret.
+      const matches = sameSecret(hashSecret(secret), record?.hash ?? '');
+      if (!matches || !isCurrent(record)) return undefined;
+      noteUse(record);
+      return grantOf(record);
+    },
+  };
+};

@@ -1,0 +1,122 @@
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startTestServer, type TestServer } from '../serve/test-server.ts';
+import { runFso } from './run-fso.ts';
+
+const STATIC = 'static-token-0123456789';
+let home: string;
+let kept: string;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'fso-home-'));
+  kept = join(home, 'fso', 'credentials.json');
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+const start = () => startTestServer({ apiToken: STATIC });
+const fso = (server: TestServer, args: readonly string[], more: { token?: string; input?: string } = {}) =>
+  runFso(args, { FSO_SERVER: server.url, XDG_CONFIG_HOME: home, ...(more.token && { FSO_TOKEN: more.token }) }, undefined, more.input);
+
+describe('fso tokens', () => {
+  it('makes a token, alone on its output, that works; lists and revokes it', async () => {
+    await using server = await start();
+    const created = await fso(server, ['tokens', 'create', 'ci', '--role', 'operator', '--expires', '30d'], { token: STATIC });
+    expect(created).toMatchObject({ code: 0, out: expect.stringMatching(/^fso_[0-9a-f]{16}_[\w-]{43}\n$/) });
+    expect(created.err).toMatch(/^Token [0-9a-f]{16}, operator, for (29|30)d\. It is shown this once:\n$/);
+    const token = created.out.trim();
+    const id = token.slice(4, 20);
+    expect(await fso(server, ['fetch'], { token })).toMatchObject({ code: 0, out: '' });
+    expect(server.hints).toBe(1);
+    const listed = await fso(server, ['tokens', 'list'], { token: STATIC });
+    expect(listed.out).toMatch(
+      new RegExp(`^ID +NAME +ROLE +EXPIRES +USED +CREATED-BY\\n${id} +ci +operator +in (29|30)d +\\d+s +local\\n$`),
+    );
+    expect(await fso(server, ['tokens', 'revoke', id], { token: STATIC })).toMatchObject({
+      code: 0,
+      err: expect.stringContaining(`Revoked ${id} (ci)`),
+    });
+    expect(await fso(server, ['fetch'], { token })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('It says: The API token is unknown, revoked or expired.'),
+    });
+    expect(await fso(server, ['tokens', 'revoke', id], { token: STATIC })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`There is no token ${id}.`),
+    });
+  });
+
+  it('says who may not, and why', async () => {
+    await using server = await start();
+    const viewer = (await fso(server, ['tokens', 'create', 'ci'], { token: STATIC })).out.trim();
+    expect(await fso(server, ['tokens', 'create', 'x', '--role', 'admin'], { token: viewer })).toEqual({
+      code: 2,
+      out: '',
+      err: 'fso: The caller may not do this: You are ci with the role viewer; this needs the role admin.\n',
+    });
+  });
+
+  it.each([
+    [['tokens', 'create']],
+    [['tokens', 'create', 'ci', '--role', 'root']],
+    [['tokens', 'create', 'ci', '--expires', '0d']],
+    [['tokens', 'create', 'ci', '--expires', '401d']],
+    [['tokens', 'forget', 'x']],
+    [['tokens', 'revoke']],
+  ])('of usage ends with 2: %j', async (args) => {
+    const { code, out, err } = await runFso(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).not.toContain('    at ');
+  });
+});
+
+describe('fso login', () => {
+  it('keeps a token that is good, for its owner and its hub only', async () => {
+    await using server = await start();
+    await using other = await start();
+    expect(await fso(server, ['login', '--with-token'], { input: `${STATIC}\n` })).toMatchObject({
+      code: 0,
+      out: '',
+      err: expect.stringContaining('as local (admin)'),
+    });
+    expect([(await stat(kept)).mode & 0o777, (await stat(join(home, 'fso'))).mode & 0o777]).toEqual([0o600, 0o700]);
+    const who = await fso(server, ['whoami']);
+    expect(who).toMatchObject({ code: 0, err: '' });
+    expect(who.out).toMatch(/Name: +local\nRole: +admin\nKind: +local\n/);
+    expect((await fso(other, ['whoami'])).code).toBe(2);
+    expect(await fso(server, ['logout'])).toMatchObject({ code: 0, err: expect.stringContaining('Forgot the token') });
+    expect((await fso(server, ['whoami'])).code).toBe(2);
+    expect(await readFile(kept, 'utf8')).not.toContain(STATIC);
+  });
+
+  it('keeps nothing that the hub refuses', async () => {
+    await using server = await start();
+    expect(await fso(server, ['login', '--token', 'wrong'])).toMatchObject({ code: 2, err: expect.stringContaining('wants a token') });
+    expect(await fso(server, ['login', '--with-token'], { input: ' \n' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no token on standard input'),
+    });
+    await expect(stat(kept)).rejects.toThrow('ENOENT');
+  });
+
+  it('gives way to a token that is given for one call', async () => {
+    await using server = await start();
+    await fso(server, ['login', '--token', STATIC]);
+    expect((await fso(server, ['whoami'], { token: 'wrong' })).code).toBe(2);
+    expect((await fso(server, ['whoami', '--token', 'wrong'])).code).toBe(2);
+    expect((await fso(server, ['whoami', '-o', 'json'])).out).toContain('"role": "admin"');
+  });
+
+  it('does not use what others may read, or what is damaged', async () => {
+    await using server = await start();
+    await fso(server, ['login', '--token', STATIC]);
+    await chmod(kept, 0o644);
+    expect(await fso(server, ['whoami'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('others of this machine may read it: chmod 600'),
+    });
+    await chmod(kept, 0o600);
+    await writeFile(kept, '{"x":1}');
+    expect(await fso(server, ['whoami'])).toMatchObject({ code: 2, err: expect.stringContaining('is damaged') });
+  });
+});

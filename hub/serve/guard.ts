@@ -1,0 +1,116 @@
+import { CSRF_HEADER } from '@fso/shared/api';
+import { isLoopback } from '@fso/shared/runtime';
+import type { Request, RequestHandler, Response } from 'express';
+import { Counter } from 'prom-client';
+import { covers, foreignRequest, type Grant, ProviderUnavailable } from '../access/index.ts';
+import { addressOf, callerOf, record, setGrant } from './caller.ts';
+import { readCookie } from './cookies.ts';
+import { ApiError } from './problems.ts';
+import { createRateLimit } from './rate-limit.ts';
+import type { Route } from './route.ts';
+import type { ApiDeps } from './types.ts';
+
+/** Failed calls of one address: these many at once, then one a second; beyond, they hear to wait. */
+const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
+/** How often an open stream asks whether its reader is still let in. */
+const RECHECK_MS = 30_000;
+
+type Failure = 'missing' | 'invalid' | 'csrf' | 'host' | 'role';
+
+const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
+
+/** Ends an open stream with the credential that opened it: at once when that is revoked, else within {@link RECHECK_MS}. */
+const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void> => {
+  const gone = new AbortController();
+  const cut = (): void => void res.destroy();
+  const unsubscribe = deps.access.ended.listen((key) => key === grant.key && cut());
+  res.once('close', () => {
+    unsubscribe();
+    gone.abort();
+  });
+  // What ended between the check and the subscription was not heard.
+  if (!(await grant.stillHolds())) return cut();
+  const watch = async (): Promise<void> => {
+    while (await grant.stillHolds()) {
+      const left = grant.expiresAt === null ? RECHECK_MS : grant.expiresAt - deps.clock.now().getTime();
+      await deps.clock.sleep(Math.max(1, Math.min(RECHECK_MS, left)), gone.signal);
+    }
+    cut();
+  };
+  // Ends with the reader (the sleep is aborted), or cuts it off.
+  watch().catch(() => cut());
+};
+
+interface No {
+  readonly reason: Failure;
+  readonly detail: string;
+}
+
+const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, ownOrigin: string): No | undefined => {
+  if (!byCookie || method === 'get') return undefined;
+  const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
+  const foreign = foreignRequest(said, ownOrigin);
+  return foreign === undefined ? undefined : { reason: 'csrf', detail: `The call is not one of this hub's own pages: ${foreign}.` };
+};
+
+/** A page of elsewhere whose name was made to mean this machine (DNS rebinding) still calls by that name. */
+const foreignName = ({ hostname }: Request, { principal }: Grant): No | undefined =>
+  principal.kind !== 'anonymous' || isLoopback(hostname)
+    ? undefined
+    : { reason: 'host', detail: `Without FSO_API_TOKEN or FSO_OIDC_ISSUER the hub is for its own machine, not for ${hostname}.` };
+
+const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): No | undefined => {
+  if (access === 'open' || access === 'signed-in' || covers(role, access)) return undefined;
+  const detail =
+    role === null
+      ? `You are ${name}, but nothing that the identity provider says of you gives a role here. Ask an administrator of the hub.`
+      : `You are ${name} with the role ${role}; this needs the role ${access}.`;
+  return { reason: 'role', detail };
+};
+
+/** Lets the callers of a route through that its access names, and nobody else. */
+export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestHandler[]) => {
+  const { access, clock, registry } = deps;
+  const mayFail = createRateLimit(clock, FAILURES);
+  const failures = new Counter({
+    name: 'fso_hub_auth_failures_total',
+    help: 'Calls that were not let in.',
+    labelNames: ['reason'],
+    registers: [registry],
+  });
+
+  const refuse = (req: Request, reason: Failure, error: ApiError): never => {
+    failures.inc({ reason });
+    if (!mayFail(addressOf(req)))
+      throw new ApiError('too-many-requests', 'Too many calls of this address were not let in.', { 'Retry-After': '1' });
+    throw error;
+  };
+
+  const authenticate = async (req: Request): Promise<Grant> => {
+    const credentials = { authorization: req.get('Authorization'), session: readCookie(deps, req, 'fso') };
+    const checked = await access.check(credentials).catch((error: unknown) => {
+      throw error instanceof ProviderUnavailable ? new ApiError('login-unavailable', error.message, { 'Retry-After': '5' }) : error;
+    });
+    return checked.ok ? checked.grant : refuse(req, checked.reason, new ApiError('unauthorized', checked.detail, CHALLENGE));
+  };
+
+  const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
+    foreignPage(req, route, grant, access.publicOrigin ?? '') ?? foreignName(req, grant) ?? lackingRole(route, grant);
+
+  return (route) => {
+    if (route.access === 'open') return [];
+    const guard: RequestHandler = async (req, res, next) => {
+      const grant = await authenticate(req);
+      setGrant(res, grant);
+      const no = whyNot(req, route, grant);
+      if (no !== undefined) {
+        if (route.method !== 'get')
+          await record(deps, callerOf(req, res), { action: route.operationId, outcome: 'refused', detail: no.detail });
+        refuse(req, no.reason, new ApiError('forbidden', no.detail));
+      }
+      if (route.response.contentType === 'text/event-stream') await follow(deps, res, grant);
+      next();
+    };
+    return [guard];
+  };
+};

@@ -1,0 +1,30 @@
+import type { RequestHandler } from 'express';
+import helmet from 'helmet';
+
+const YEAR_S = 31_536_000;
+
+/** For answers that are no pages: a browser that shows one all the same runs, loads, frames and sends nothing. */
+const NOTHING = {
+  'default-src': ["'none'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+};
+
+/**
+ * Headers of every answer. `same-origin` as the referrer policy, as with `no-referrer` browsers also hide the origin of
+ * forms, by which a foreign call is told from an own one.
+ */
+export const secureHeaders = (publicOrigin: string | undefined): RequestHandler =>
+  helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: NOTHING },
+    strictTransportSecurity: publicOrigin?.startsWith('https:') ? { maxAge: YEAR_S, includeSubDomains: false } : false,
+    referrerPolicy: { policy: 'same-origin' },
+    xFrameOptions: { action: 'deny' },
+  });
+
+/** What the hub says is for who asked, and for now. */
+export const noStore: RequestHandler = (_req, res, next) => {
+  res.setHeader('Cache-Control', 'no-store');
+  next();
+};

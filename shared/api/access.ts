@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+/** Who may do what at the hub's API: shared by the API, the `fso` command and the dashboard. */
+
+const Time = z.iso.datetime({ offset: true });
+
+/** From least to most: each may do all that the ones before it may. */
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+export const Role = z.enum(ROLES);
+export type Role = z.infer<typeof Role>;
+
+/** Header that a browser's script sends with every call that changes something; a form or link of another site cannot. */
+export const CSRF_HEADER = 'X-FSO-CSRF';
+
+/** Sessions that `fso login` gets; the rest is the session's id. */
+export const CLI_SESSION = 'fsosession_';
+
+export const SessionView = z.object({
+  kind: z
+    .enum(['local', 'anonymous', 'token', 'user'])
+    .describe('local: the static token; anonymous: the hub asks nobody; token: an API token; user: somebody whom the provider knows.'),
+  id: z.string().describe('What does not change: the id of a token, the subject of a user.'),
+  name: z.string(),
+  role: Role.nullable().describe('null: known, but none of the claims gives a role.'),
+  expiresAt: Time.nullable().describe('When this login or token ends at the latest.'),
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+export const CliLoginRequest = z.strictObject({
+  code: z.string().max(128).describe('What the browser brought to the command.'),
+  verifier: z.string().min(43).max(128).describe('The secret of the command.'),
+});
+export const CliLoginView = z.object({ token: z.string().describe('A session, as a bearer token.') });
+
+export const LogoutView = z.object({
+  endSessionUrl: z.string().nullable().describe('Where the provider ends its own session, if it says where.'),
+});
+export type LogoutView = z.infer<typeof LogoutView>;
+
+export const TokenView = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
+  createdBy: z.string(),
+  createdAt: Time,
+  expiresAt: Time,
+  lastUsedAt: Time.nullable().describe('To the minute.'),
+});
+export type TokenView = z.infer<typeof TokenView>;
+
+export const TokenList = z.object({ items: z.array(TokenView) });
+export type TokenList = z.infer<typeof TokenList>;
+
+export const MAX_TOKEN_DAYS = 400;
+export const DEFAULT_TOKEN_DAYS = 90;
+
+export const TokenRequest = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.@/-][\w .@/-]{0,62}$/, 'must be 1 to 63 letters, digits, spaces and . _ @ / -')
+    .describe('What it is for, e.g. ci.'),
+  role: Role,
+  expiresInDays: z
+    .int()
+    .min(1, 'must be at least 1')
+    .max(MAX_TOKEN_DAYS, `must be at most ${MAX_TOKEN_DAYS}`)
+    .default(DEFAULT_TOKEN_DAYS)
+    .describe('Days until it ends.'),
+});
+export type TokenRequest = z.input<typeof TokenRequest>;
+
+export const CreatedToken = z.object({
+  token: z.string().describe('The secret: shown this once, kept only as a hash.'),
+  view: TokenView,
+});
+export type CreatedToken = z.infer<typeof CreatedToken>;
+
+export const FetchHint = z.object({ accepted: z.literal(true) });

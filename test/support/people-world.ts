@@ -1,0 +1,98 @@
+import { type ProblemDetails, SessionView } from '@fso/shared/api';
+import { type Clock, systemClock } from '@fso/shared/runtime';
+import { type OidcSettings, parseRoleMap } from '../../hub/access/index.ts';
+import type { RunningHub } from '../../hub/hub.ts';
+import { type Browser, createBrowser } from './browser.ts';
+import { type HubBench, openHubBench } from './hub-bench.ts';
+import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, freePort, type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
+import { basicRepository } from './policy-files.ts';
+
+export const API_TOKEN = 'static-token-0123456789';
+/** Where browsers find a hub that stands behind a proxy with TLS. */
+export const BEHIND_PROXY = 'https://hub.example';
+export const HOUR = 3_600_000;
+export const PEOPLE = {
+  ada: { name: 'ada@example.com', groups: ['staff', 'governance-admins'] },
+  olaf: { name: 'olaf@example.com', groups: ['platform'] },
+  vera: { name: 'vera@example.com', groups: ['staff'] },
+  greta: { name: 'greta@example.com', groups: ['guests'] },
+} as const;
+
+/** A hub with a repository, a real identity provider, and people with browsers. */
+export interface PeopleWorld {
+  readonly bench: HubBench;
+  readonly idp: IdentityProvider;
+  readonly hub: RunningHub;
+  readonly oidc: OidcSettings;
+  /** Time of the hub, ahead of the real one; the provider's stays. */
+  offsetMs: number;
+  url(path: string): string;
+  /** As a script of the hub's own pages does it. */
+  call(browser: Browser, method: string, path: string, body?: object): Promise<Response>;
+  withToken(path: string, token: string, init?: RequestInit): Promise<Response>;
+  /** A browser in which somebody has logged in. */
+  login(user: keyof typeof PEOPLE): Promise<Browser>;
+  sessionOf(browser: Browser): Promise<SessionView>;
+  close(): Promise<void>;
+}
+
+export const problemOf = async (response: Response): Promise<ProblemDetails> => (await response.json()) as ProblemDetails;
+
+const OWN_PAGE = { 'X-FSO-CSRF': '1', 'Sec-Fetch-Site': 'same-origin' };
+
+const oidcOf = (issuer: string): OidcSettings => ({
+  issuer,
+  clientId: CLIENT_ID,
+  clientSecret: CLIENT_SECRET,
+  scopes: 'openid profile groups',
+  rolesClaim: 'groups',
+  roleMap: parseRoleMap('admin=governance-admins,operator=platform,viewer=staff'),
+  audience: AUDIENCE,
+});
+
+export const openPeopleWorld = async (): Promise<PeopleWorld> => {
+  const bench = await openHubBench();
+  await bench.repository.commit(basicRepository(), 'good');
+  const port = await freePort();
+  const publicUrl = `http://127.0.0.1:${port}`;
+  const idp = await startIdentityProvider({
+    redirectUris: [`${publicUrl}/auth/callback`, `${BEHIND_PROXY}/auth/callback`],
+    people: PEOPLE,
+  });
+  const oidc = oidcOf(idp.issuer);
+  const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + world.offsetMs) };
+  const hub = await bench.startHub({
+    config: { apiToken: API_TOKEN, listen: { host: '127.0.0.1', port }, access: { oidc, publicUrl, trustedProxies: ['127.0.0.0/8'] } },
+    deps: { clock },
+  });
+  const url = (path: string): string => hub.url + path;
+  const world: PeopleWorld = {
+    bench,
+    idp,
+    hub,
+    oidc,
+    offsetMs: 0,
+    url,
+    call: (browser, method, path, body) =>
+      browser.request(url(path), {
+        method,
+        headers: { Origin: hub.url, ...OWN_PAGE, ...(body && { 'Content-Type': 'application/json' }) },
+        ...(body && { body: JSON.stringify(body) }),
+      }),
+    withToken: (path, token, init = {}) =>
+      fetch(url(path), { ...init, headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' } }),
+    login: async (user) => {
+      idp.user = user;
+      const browser = createBrowser();
+      const { response } = await browser.follow(url('/auth/login?returnTo=/auth/session'));
+      if (response?.status !== 200) throw new Error(`${user} could not log in: ${response?.status}`);
+      return browser;
+    },
+    sessionOf: async (browser) => SessionView.parse(await (await browser.request(url('/auth/session'))).json()),
+    close: async () => {
+      await bench.close();
+      await idp.stop();
+    },
+  };
+  return world;
+};
