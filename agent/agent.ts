@@ -18,6 +18,7 @@ import type { ClusterSettings } from './controller/plan.ts';
 import { adoptGuard } from './enforce/guard/adopt-guard.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { healthListener } from './health.ts';
+import { linkToHub } from './hub-link.ts';
 import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { EventSink } from './observe/event-sink.ts';
 import { LiveObservatory } from './observe/observatory.ts';
@@ -25,7 +26,6 @@ import type { Observatory } from './observe/types.ts';
 import { ClusterView } from './observe/view.ts';
 import { ViolationTimes } from './observe/violation-times.ts';
 import packageJson from './package.json' with { type: 'json' };
-import { startStream } from './stream/index.ts';
 import { untilUpgraded } from './version-watch.ts';
 
 export interface AgentDeps {
@@ -262,31 +262,16 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
       if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
     };
-    await Promise.all([
-      enforcing,
-      ...installed,
-      violationTimes.run(signal),
-      firstRound.promise.then(() => stream(running, { view: known.view, onEvent }, signal)),
-    ]);
+    const { cluster, hub } = config;
+    const link = async (): Promise<void> => {
+      if (hub === undefined || signal.aborted) return;
+      const options = { config: { cluster, hub }, agentVersion: AGENT_VERSION, client, policies, observatory, events, metrics };
+      await linkToHub({ ...options, clock, random, logger, onEvent }, signal);
+    };
+    await Promise.all([enforcing, ...installed, violationTimes.run(signal), firstRound.promise.then(link)]);
   } finally {
     phase.leader = false;
     phase.problem = undefined;
     metrics.leader.set(0);
   }
-};
-
-const stream = async (
-  { config, deps, client, observatory }: Running,
-  { view, onEvent }: { view: ClusterView; onEvent: (event: ClusterEvent) => void },
-  signal: AbortSignal,
-): Promise<void> => {
-  if (config.hub === undefined || signal.aborted) return;
-  const { url: hubUrl, token, ca } = config.hub;
-  const { clock, random, logger } = deps;
-  const streamConfig = { cluster: config.cluster, hubUrl, token, ca, agentVersion: AGENT_VERSION };
-  const running = await startStream(
-    { config: streamConfig, client, policies: view.policies, observatory, clock, random, logger, onEvent },
-    signal,
-  );
-  await running.done;
 };

@@ -33,7 +33,7 @@ describe('configuration of the agent', () => {
   it('reads the token and the CA from files', async () => {
     const [token, ca] = [await fileWith('token', 'token-of-eu\n'), await fileWith('ca.pem', 'PEM\n')];
     const { hub } = await loadAgentConfig(withHub({ FSO_HUB_TOKEN_FILE: token, FSO_HUB_CA_FILE: ca, FSO_HUB_TOKEN: '' }));
-    expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', ca: 'PEM\n' });
+    expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', enrolToken: undefined, ca: 'PEM\n' });
   });
 
   it('names every problem together, of variables and of files', async () => {
@@ -50,7 +50,6 @@ describe('configuration of the agent', () => {
   });
 
   it('wants one token for a hub, and one that a header can carry', async () => {
-    expect(await problemsOf(withHub())).toEqual([expect.stringContaining('FSO_HUB_URL needs FSO_HUB_TOKEN or FSO_HUB_TOKEN_FILE')]);
     const empty = await fileWith('empty', ' \n');
     expect(await problemsOf(withHub({ FSO_HUB_TOKEN_FILE: empty }))).toEqual([`FSO_HUB_TOKEN_FILE: ${empty} is empty`]);
     const token = await fileWith('other', 'hunter2');
@@ -88,5 +87,19 @@ describe('configuration of the agent', () => {
     expect(new Set(problems.map((problem) => problem.split(':', 1)[0]))).toEqual(
       new Set(['FSO_TRUSTED_BINDERS', 'FSO_GATEKEEPER_NAMESPACE']),
     );
+  });
+
+  it('enrols with a token of its own cluster, over TLS, or has its identity already', async () => {
+    const tokenOf = (cluster: string): string => `fso1.${cluster}.${Buffer.alloc(32, 1).toString('base64url')}.${'ab'.repeat(32)}`;
+    expect((await loadAgentConfig(withHub())).hub).toEqual({ url: 'wss://hub', token: undefined, enrolToken: undefined, ca: undefined });
+    const file = await fileWith('enrol', `${tokenOf('eu')}\n`);
+    expect((await loadAgentConfig(withHub({ FSO_ENROLL_TOKEN_FILE: file }))).hub?.enrolToken).toBe(tokenOf('eu'));
+    const problem = async (change: Record<string, string>): Promise<string> => (await problemsOf(withHub(change))).join('\n');
+    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu-1') })).toBe(
+      'FSO_ENROLL_TOKEN: is for the cluster eu-1, and FSO_CLUSTER is eu (expected: One-time token to enrol with, from "fso clusters token"; spent once the agent has its identity.)',
+    );
+    expect(await problem({ FSO_ENROLL_TOKEN: 'secret' })).toMatch(/^FSO_ENROLL_TOKEN: must be a token(?!.*secret)/);
+    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_TOKEN: 'static' })).toMatch(/^FSO_ENROLL_TOKEN: is of no use/);
+    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_URL: 'ws://127.0.0.1:8443' })).toMatch(/^FSO_HUB_URL: .*needs wss/);
   });
 });

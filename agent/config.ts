@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { NamespaceName, ResourceName } from '@fso/shared/api';
+import { parseToken } from '@fso/shared/protocol';
 import {
   Address,
   ConfigError,
@@ -38,6 +39,10 @@ const Names = z
 /** An authorization header can carry nothing else, and the hub takes nothing else. */
 const Token = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters of ASCII without spaces');
 
+const EnrolToken = z
+  .string()
+  .refine((text) => parseToken(text) !== undefined, 'must be a token as "fso clusters token" prints it: fso1.<cluster>.…');
+
 const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' }).refine((text) => {
   const url = URL.parse(text);
   return url?.protocol !== 'ws:' || isLoopback(url.hostname);
@@ -61,9 +66,17 @@ const AgentEnvironment = z
     FSO_HUB_URL: HubUrl.optional().describe(
       'WebSocket URL of the hub, wss:// (ws:// only on this machine); absent: the agent works alone.',
     ),
-    FSO_HUB_TOKEN: Token.optional().describe('Token of this cluster at the hub.'),
+    FSO_ENROLL_TOKEN: EnrolToken.optional().describe(
+      'One-time token to enrol with, from "fso clusters token"; spent once the agent has its identity.',
+    ),
+    FSO_ENROLL_TOKEN_FILE: z.string().min(1).optional().describe('File with it, instead of FSO_ENROLL_TOKEN.'),
+    FSO_HUB_TOKEN: Token.optional().describe('Static token of this cluster at the hub, instead of enrolment.'),
     FSO_HUB_TOKEN_FILE: z.string().min(1).optional().describe('File with the token, instead of FSO_HUB_TOKEN.'),
-    FSO_HUB_CA_FILE: z.string().min(1).optional().describe('PEM file with the CA of the hub.'),
+    FSO_HUB_CA_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file with the CA of the hub; absent: the one that the enrolment token names.'),
     FSO_LISTEN: Address.prefault('127.0.0.1:8081').describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
     FSO_IDENTITY: z.string().min(1).max(253).optional().describe('Name in the leader election (host name and process id).'),
     FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).describe(
@@ -89,14 +102,21 @@ const AgentEnvironment = z
     FSO_GATEKEEPER_GRACE_MS: Millis.default(15_000).describe('How long lock 2 may stay unproven before it counts as degraded (15000).'),
   })
   .superRefine((env, context) => {
-    if (env.FSO_HUB_URL !== undefined && env.FSO_HUB_TOKEN === undefined && env.FSO_HUB_TOKEN_FILE === undefined) {
-      context.addIssue({ code: 'custom', path: ['FSO_HUB_TOKEN'], message: 'FSO_HUB_URL needs FSO_HUB_TOKEN or FSO_HUB_TOKEN_FILE' });
-    }
+    const issue = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
+    const hasToken = env.FSO_HUB_TOKEN !== undefined;
+    if (env.FSO_HUB_URL?.startsWith('ws:') === true && !hasToken && env.FSO_HUB_TOKEN_FILE === undefined)
+      issue('FSO_HUB_URL', 'without FSO_HUB_TOKEN the agent proves itself by a certificate, which needs wss://');
+    if (hasToken && env.FSO_ENROLL_TOKEN !== undefined) issue('FSO_ENROLL_TOKEN', 'is of no use with FSO_HUB_TOKEN: set one of them');
+    const cluster = parseToken(env.FSO_ENROLL_TOKEN ?? '')?.cluster;
+    if (cluster !== undefined && cluster !== env.FSO_CLUSTER)
+      issue('FSO_ENROLL_TOKEN', `is for the cluster ${cluster}, and FSO_CLUSTER is ${env.FSO_CLUSTER}`);
   });
 
 export interface HubConfig {
   readonly url: string;
-  readonly token: string;
+  /** Static token; absent: the agent enrols. */
+  readonly token: string | undefined;
+  readonly enrolToken: string | undefined;
   /** PEM. */
   readonly ca: string | undefined;
 }
@@ -120,6 +140,8 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
 }
 
+const SECRETS = ['FSO_HUB_TOKEN', 'FSO_ENROLL_TOKEN'];
+
 /**
  * Reads the agent's configuration from the environment and the files that it names.
  *
@@ -127,16 +149,16 @@ export interface AgentConfig {
  */
 export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> => {
   const problems: Problems = [];
-  const secrets = await readSecrets(env, ['FSO_HUB_TOKEN'], problems);
+  const secrets = await readSecrets(env, SECRETS, problems);
   const { FSO_HUB_CA_FILE: caFile } = env;
   const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;
   const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token } = variables;
+  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken } = variables;
   return {
     cluster: variables.FSO_CLUSTER,
     kubeconfig: variables.KUBECONFIG,
-    hub: url === undefined || token === undefined ? undefined : { url, token, ca },
+    hub: url === undefined ? undefined : { url, token, enrolToken, ca },
     listen: variables.FSO_LISTEN,
     identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,
     logLevel: variables.FSO_LOG_LEVEL,

@@ -13,6 +13,7 @@ export interface AgentMetrics {
   readonly probes: Counter<'result'>;
   readonly leader: Gauge;
   readonly proven: Gauge;
+  readonly certificateExpiry: Gauge;
 }
 
 export const createAgentMetrics = (registry: Registry): AgentMetrics => {
@@ -48,6 +49,11 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
     proven: new Gauge({
       name: 'fso_agent_is_proven',
       help: '1: every policy is proven by each lock that the cluster can have.',
+      registers,
+    }),
+    certificateExpiry: new Gauge({
+      name: 'fso_agent_certificate_expiry_timestamp_seconds',
+      help: 'When the certificate expires that the agent proves itself with at the hub; 0: it has none.',
       registers,
     }),
   };

@@ -32,6 +32,23 @@ describe('configuration of the hub', () => {
     expect(config.git).toEqual({ url: 'https://git.example.com/policies.git', ref: 'main', pollMs: 30_000, credentials: undefined });
     expect(config.agentTokens).toEqual(new Map([['eu', 'eu-token-0123456789']]));
     expect(config.apiToken).toBeUndefined();
+    expect(config.identity).toEqual({ ca: undefined, hostnames: [] });
+  });
+
+  it('takes no tokens, or tokens alone for a proxy on the same machine', async () => {
+    const enrolled = await loadHubConfig(
+      base({ FSO_AGENT_TOKENS_FILE: '', FSO_AGENT_LISTEN: ':8443', FSO_AGENT_HOSTNAMES: 'Hub.example.com, ::1' }),
+    );
+    expect([enrolled.agentTokens.size, enrolled.identity?.hostnames]).toEqual([0, ['hub.example.com', '::1']]);
+    expect((await loadHubConfig(base({ FSO_AGENT_TLS: 'off' }))).identity).toBeUndefined();
+  });
+
+  it('says what is wrong with a CA', async () => {
+    const [cert, key] = [join(folder, 'ca.pem'), join(folder, 'ca.key')];
+    await Promise.all([writeFile(cert, 'no certificate'), writeFile(key, 'no key')]);
+    expect(await problemsOf(base({ FSO_AGENT_CA_CERT_FILE: cert, FSO_AGENT_CA_KEY_FILE: key }))).toEqual([
+      'FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE: there is no certificate in the file',
+    ]);
   });
 
   it('takes credentials out of the URL and secrets from files', async () => {
@@ -54,14 +71,18 @@ describe('configuration of the hub', () => {
       FSO_LISTEN: 'nowhere',
       FSO_API_TOKEN: 'short',
       FSO_WEBHOOK_SECRET_FILE: join(folder, 'absent'),
+      FSO_AGENT_HOSTNAMES: 'a b',
     });
-    for (const name of ['FSO_GIT_URL', 'FSO_LISTEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET_FILE', 'FSO_AGENT_TOKENS_FILE'])
+    for (const name of ['FSO_GIT_URL', 'FSO_LISTEN', 'FSO_API_TOKEN', 'FSO_WEBHOOK_SECRET_FILE', 'FSO_AGENT_HOSTNAMES'])
       expect(problems.filter((problem) => problem.startsWith(`${name}:`))).toHaveLength(1);
   });
 
   it.each([
     ['an open API for other machines', { FSO_LISTEN: '0.0.0.0:8080' }, 'FSO_API_TOKEN'],
-    ['agent tokens in the clear', { FSO_AGENT_LISTEN: ':8443' }, 'FSO_AGENT_TLS_CERT_FILE'],
+    ['agent tokens in the clear', { FSO_AGENT_LISTEN: ':8443', FSO_AGENT_TLS: 'off' }, 'FSO_AGENT_TLS'],
+    ['no way for agents to connect', { FSO_AGENT_TOKENS_FILE: '', FSO_AGENT_TLS: 'off' }, 'FSO_AGENT_TOKENS_FILE'],
+    ['a host name that is none', { FSO_AGENT_HOSTNAMES: 'hub.example.com,not a name' }, 'FSO_AGENT_HOSTNAMES'],
+    ['a CA without its key', { FSO_AGENT_CA_CERT_FILE: '/tmp/ca.pem' }, 'FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE'],
     ['a certificate without a key', { FSO_AGENT_TLS_CERT_FILE: '/tmp/cert.pem' }, 'FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE'],
     ['a secret given twice', { FSO_API_TOKEN: 'x'.repeat(20), FSO_API_TOKEN_FILE: '/dev/null' }, 'FSO_API_TOKEN, FSO_API_TOKEN_FILE'],
     ['a tokens file that is not there', { FSO_AGENT_TOKENS_FILE: '/nowhere/tokens' }, 'FSO_AGENT_TOKENS_FILE'],

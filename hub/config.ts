@@ -12,7 +12,7 @@ import {
 } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts';
-import { readTls, readTokens, type TlsFiles } from './config-files.ts';
+import { readCa, readPair, readTokens, type TlsFiles } from './config-files.ts';
 import { GIT_VARIABLES, type GitAccess, readGitAccess } from './config-git.ts';
 import type { DatabaseConfig, HistoryLimits } from './ledger/index.ts';
 
@@ -24,7 +24,10 @@ export interface HubConfig {
   };
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
+  /** Certificate of the agents' listener; undefined: the CA of the agents issues one, or, without it, there is no TLS. */
   readonly agentTls: TlsFiles | undefined;
+  /** How agents enrol; undefined: they have static tokens alone. */
+  readonly identity?: { readonly ca: TlsFiles | undefined; readonly hostnames: readonly string[] } | undefined;
   /** By cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
   readonly apiToken: string | undefined;
@@ -48,6 +51,13 @@ const DatabaseUrl = z
   .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
   .optional();
 
+/** Comma separated DNS names and IP addresses. */
+const Hostnames = z
+  .string()
+  .max(4096)
+  .transform((text) => text.split(',').map((name) => name.trim().toLowerCase()))
+  .pipe(z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: 'must be host names or IP addresses, separated by commas' })));
+
 const Variables = z.object({
   ...GIT_VARIABLES,
   ...ACCESS_VARIABLES,
@@ -55,9 +65,13 @@ const Variables = z.object({
   FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
   FSO_LISTEN: Address.prefault('127.0.0.1:8080'),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443'),
-  FSO_AGENT_TOKENS_FILE: z.string().min(1),
+  FSO_AGENT_TOKENS_FILE: File,
+  FSO_AGENT_TLS: z.enum(['on', 'off']).default('on'),
   FSO_AGENT_TLS_CERT_FILE: File,
   FSO_AGENT_TLS_KEY_FILE: File,
+  FSO_AGENT_CA_CERT_FILE: File,
+  FSO_AGENT_CA_KEY_FILE: File,
+  FSO_AGENT_HOSTNAMES: Hostnames.optional(),
   FSO_API_TOKEN: Secret,
   FSO_WEBHOOK_SECRET: Secret,
   FSO_DATA_DIR: z.string().min(1).default('.fso/hub'),
@@ -78,10 +92,11 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
     problems.push(
       `FSO_API_TOKEN: is not set, nor FSO_OIDC_ISSUER, but FSO_LISTEN=${listen.host}:${listen.port} can be reached from other machines`,
     );
-  if (!isLoopback(agents.host) && variables.FSO_AGENT_TLS_CERT_FILE === undefined)
-    problems.push(
-      `FSO_AGENT_TLS_CERT_FILE: is not set, but at FSO_AGENT_LISTEN=${agents.host}:${agents.port} tokens would come in the clear`,
-    );
+  if (variables.FSO_AGENT_TLS === 'on') return;
+  if (!isLoopback(agents.host))
+    problems.push(`FSO_AGENT_TLS: is off, but at FSO_AGENT_LISTEN=${agents.host}:${agents.port} tokens would come in the clear`);
+  if (variables.FSO_AGENT_TOKENS_FILE === undefined)
+    problems.push('FSO_AGENT_TOKENS_FILE: is not set, and with FSO_AGENT_TLS=off agents cannot enrol: none could connect');
 };
 
 /** A server where one is given, else the database that is embedded in the hub. */
@@ -100,15 +115,18 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   checkExposure(variables, problems);
   const access = readAccess(variables, problems);
   const git = readGitAccess(variables, env, problems);
-  const { FSO_AGENT_TLS_CERT_FILE: cert, FSO_AGENT_TLS_KEY_FILE: key } = variables;
-  const agentTokens = await readTokens('FSO_AGENT_TOKENS_FILE', variables.FSO_AGENT_TOKENS_FILE, problems);
-  const agentTls = await readTls({ ...(cert && { cert }), ...(key && { key }) }, problems);
+  const { FSO_AGENT_TOKENS_FILE: tokensFile, FSO_AGENT_HOSTNAMES: hostnames = [] } = variables;
+  const agentTokens = tokensFile === undefined ? new Map() : await readTokens('FSO_AGENT_TOKENS_FILE', tokensFile, problems);
+  const tlsFiles = { cert: variables.FSO_AGENT_TLS_CERT_FILE, key: variables.FSO_AGENT_TLS_KEY_FILE };
+  const agentTls = await readPair('FSO_AGENT_TLS', tlsFiles, problems);
+  const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     git: { ...git, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
-    agentTls,
+    agentTls: variables.FSO_AGENT_TLS === 'on' ? agentTls : undefined,
+    identity: variables.FSO_AGENT_TLS === 'on' ? { ca, hostnames } : undefined,
     agentTokens,
     apiToken: variables.FSO_API_TOKEN,
     access,

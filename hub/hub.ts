@@ -1,5 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createServer } from 'node:http';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
@@ -13,13 +12,15 @@ import {
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import { createAccess, openTokenFile } from './access/index.ts';
+import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
-import { createAuthenticate, createDelivery, createOffers, type Delivery, type DeliveryLimits } from './delivery/index.ts';
+import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
+import { type AgentListenerIdentity, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
-
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { recordAudit } from './record-audit.ts';
+import { recordIdentity } from './record-identity.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
@@ -35,6 +36,7 @@ export interface HubDeps {
   readonly random: () => number;
   readonly ledger?: Ledger;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly identityLimits?: OpenIdentityOptions['limits'];
 }
 
 export interface RunningHub {
@@ -44,6 +46,8 @@ export interface RunningHub {
   readonly agentUrl: string;
   readonly ledger: Ledger;
   readonly source: Source;
+  /** Who may be which cluster; undefined where agents do not enrol. */
+  readonly identity: Identity | undefined;
   readonly registry: Registry;
   /** Frames of offers made, whoever they were sent to. */
   offersMade(): number;
@@ -61,12 +65,21 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxFrameBytes: MAX_FRAME_BYTES,
 };
 
-type AnyServer = Server | TlsServer;
+/** undefined where agents have static tokens alone. */
+const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Ledger): Promise<AgentListenerIdentity | undefined> => {
+  if (config.identity === undefined) return undefined;
+  const { dataDir: folder, agentTls, agentListen: listen, agentTokens: tokens } = config;
+  const clock = deps.clock ?? systemClock;
+  const logger = deps.logger.child({ step: 'identity' });
+  const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
+  return openIdentity(options, { clock, logger, onEvent: recordIdentity({ ledger, clock, logger }) });
+};
 
-/** Agents upgrade; whoever does not is told so. */
-const createAgentServer = (tls: HubConfig['agentTls']): AnyServer => {
-  const answer: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
-  return tls === undefined ? createServer(answer) : createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, answer);
+/** What agents of other machines are told to dial. */
+const agentUrlOf = (listening: Listening, agents: AgentListenerIdentity | undefined): string => {
+  const host = agents?.hosts[0];
+  if (host === undefined) return listening.url.replace(/^http/, 'ws');
+  return `wss://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
 };
 
 /** Either both listeners answer or none is left behind. */
@@ -109,7 +122,8 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     metrics,
     delivery: (): Delivery => delivery,
   });
-  const delivery = createDelivery(createAuthenticate(config.agentTokens), {
+  const agentIdentity = await openListenerIdentity(config, deps, ledger);
+  const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
     ledger,
     offers,
     checkpoints,
@@ -121,13 +135,14 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     target: pipeline.target,
     digestOf: pipeline.digestOf,
   });
+  agentIdentity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   source.onRevision(pipeline.take);
   ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
   const stopping = new AbortController();
   const until = AbortSignal.any([signal, stopping.signal]);
-  const agents = createAgentServer(config.agentTls);
+  const agents = createAgentServer(config.agentTls, agentIdentity);
   delivery.attach(agents);
   const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const access = createAccess(
@@ -149,15 +164,18 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),
+    ...(agentIdentity && { enrolment: { identity: agentIdentity.identity, agentUrl: () => agentUrl } }),
   });
   const listeners = await listenBoth([agents, config.agentListen], [createServer(api), config.listen], stopping);
   const [agentListener, apiListener] = listeners;
-  const agentUrl = agentListener.url.replace(/^http/, 'ws');
+  const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
+  const certificate = keepCertificate(agents, agentIdentity, until);
   const work = Promise.all([
     source.run(until),
     delivery.run(until),
     checkpoints.run(until),
+    certificate,
     untilAborted(until).then(() => stopping.abort()),
   ]);
   const stopped = work.then(async () => {
@@ -175,6 +193,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
     agentUrl,
     ledger,
     source,
+    identity: agentIdentity?.identity,
     registry,
     offersMade: offers.made,
     stopped,

@@ -14,8 +14,8 @@ export interface PolicySnapshot {
   readonly proven: boolean;
 }
 
-/** The part of a ClusterReport that is seen in the cluster; the stream adds the revisions. */
-export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification'>;
+/** The part of a ClusterReport that is seen in the cluster; the stream adds the revisions, and what it knows of itself. */
+export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification' | 'clockSkewMs' | 'certificateExpires'>;
 
 export interface AgentSnapshot {
   /** By `namespace/name`. */

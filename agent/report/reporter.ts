@@ -7,7 +7,7 @@ import type { AgentSnapshot, Observatory } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
 import { EventBuffer } from './event-buffer.ts';
 
-export type RevisionFacts = Pick<ClusterReport, 'revision' | 'provenRevision' | 'verification'>;
+export type RevisionFacts = Pick<ClusterReport, 'revision' | 'provenRevision' | 'verification' | 'clockSkewMs' | 'certificateExpires'>;
 
 export interface ReporterOptions {
   readonly observatory: Observatory;

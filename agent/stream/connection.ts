@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   type AgentFrame,
   CLOSE_CODES,
@@ -9,11 +10,20 @@ import {
 } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
+import { explainTls } from './explain-tls.ts';
 import type { ConnectionEnd } from './state.ts';
+
+/** What the agent proves itself with, and what verifies the hub; PEM. */
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
 
 export interface ConnectionConfig {
   readonly hubUrl: string;
-  readonly token: string;
+  /** Static token; absent: a certificate proves the agent. */
+  readonly token?: string;
   /** PEM of the hub's CA; absent: the system's. */
   readonly ca?: string | undefined;
 }
@@ -33,8 +43,23 @@ const HANDSHAKE_MS = 10_000;
 /** Twice this long without a sign of life is a dead connection. */
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
+const MAX_REASON = 300;
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
+
+/** What a hub that refuses has to say, as far as it fits into a line. */
+const readReason = async (response: IncomingMessage): Promise<string> => {
+  let text = '';
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      text += chunk.toString('utf8');
+      if (text.length > MAX_REASON) break;
+    }
+  } catch {
+    // What came until then is better than nothing.
+  }
+  return text.slice(0, MAX_REASON).replaceAll(/\s+/g, ' ').trim();
+};
 
 const streamUrl = (hubUrl: string): URL => {
   const url = new URL(hubUrl);
@@ -55,12 +80,14 @@ export class Connection {
   /** Nothing that still arrives counts. */
   #over: boolean = false;
 
-  constructor(config: ConnectionConfig, handlers: ConnectionHandlers, clock: Clock) {
+  /** @param certificate instead of the token of `config` */
+  constructor(config: ConnectionConfig, handlers: ConnectionHandlers, clock: Clock, certificate?: ClientCertificate) {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#socket = new WebSocket(streamUrl(config.hubUrl), {
-      headers: { authorization: `Bearer ${config.token}` },
+      headers: config.token === undefined ? {} : { authorization: `Bearer ${config.token}` },
       ...(config.ca === undefined ? {} : { ca: config.ca }),
+      ...certificate,
       maxPayload: MAX_FRAME_BYTES,
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
@@ -106,11 +133,10 @@ export class Connection {
       this.#alive = true;
     });
     socket.on('unexpected-response', (_request, response) => {
-      const refused = REFUSED_STATUS.includes(response.statusCode);
-      this.#ended.resolve({ kind: refused ? 'rejected' : 'lost', reason: `the hub answered with HTTP status ${response.statusCode}` });
-      socket.terminate();
+      void this.#refused(response);
     });
-    socket.on('error', (error) => this.#ended.resolve({ kind: 'lost', reason: error.message || error.name }));
+    const { hostname } = new URL(socket.url);
+    socket.on('error', (error) => this.#ended.resolve({ kind: 'lost', reason: explainTls(error, hostname) }));
     socket.on('close', (code, reason) => {
       const rejected = REJECTIONS.includes(code);
       const why = reason.toString('utf8').slice(0, 200);
@@ -120,6 +146,13 @@ export class Connection {
       });
       this.#closed.abort();
     });
+  }
+
+  async #refused(response: IncomingMessage): Promise<void> {
+    const reason = await readReason(response);
+    const kind = REFUSED_STATUS.includes(response.statusCode) ? 'rejected' : 'lost';
+    this.#ended.resolve({ kind, reason: `the hub answered with HTTP status ${response.statusCode}${reason && `: ${reason}`}` });
+    this.#socket.terminate();
   }
 
   #receive(decoded: ReturnType<typeof decodeHubFrame>): void {

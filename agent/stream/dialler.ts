@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
+import { type ClientCertificate, Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
 import type { ConnectionEnd, StreamState } from './state.ts';
 
 export interface DiallerHandlers extends ConnectionHandlers {
@@ -10,6 +10,8 @@ export interface DiallerHandlers extends ConnectionHandlers {
 
 export interface DiallerOptions {
   readonly config: ConnectionConfig;
+  /** What proves the agent instead of a token; asked at each dial, and waited for. */
+  readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: pino.Logger;
@@ -74,10 +76,12 @@ export class Dialler {
         this.handlers.onWelcome(welcome, connection);
       },
     };
-    return new Connection(this.#options.config, handlers, this.#options.clock).ended(signal);
+    const { config, clock, certificate } = this.#options;
+    return new Connection(config, handlers, clock, await certificate?.(signal)).ended(signal);
   }
 
   #retryInMs({ kind }: ConnectionEnd): number {
+    if (kind === 'renewed') return 0;
     const retryInMs = this.#backoff.next();
     return Math.round(kind === 'rejected' ? (REJECTED_RETRY_MS * (1 + this.#options.random())) / 2 : retryInMs);
   }

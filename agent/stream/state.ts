@@ -8,6 +8,7 @@ export type StreamState =
 
 /** How a connection came to its end. */
 export interface ConnectionEnd {
-  readonly kind: 'rejected' | 'lost' | 'resend';
+  /** `renewed`: the agent has another certificate, and goes on with it at once. */
+  readonly kind: 'rejected' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
 }

@@ -7,8 +7,9 @@ import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/types.ts';
 import { isProven, nextProven } from '../report/proven.ts';
 import { Reporter, type RevisionFacts } from '../report/reporter.ts';
+import { ClockSkew } from './clock-skew.ts';
 import type { Connection, ConnectionConfig } from './connection.ts';
-import { Dialler } from './dialler.ts';
+import { Dialler, type DiallerOptions } from './dialler.ts';
 import type { StreamState } from './state.ts';
 import { createWitness, type Witness } from './witness.ts';
 
@@ -27,6 +28,8 @@ export interface StreamOptions {
   /** 0 ≤ x < 1. */
   readonly random: () => number;
   readonly logger: pino.Logger;
+  /** What proves the agent where it has no token, and until when. */
+  readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
   /** Gets the events of the intake too; the hub gets them anyway. */
   readonly onEvent?: (event: ClusterEvent) => void;
 }
@@ -35,6 +38,8 @@ export interface Stream {
   state(): StreamState;
   /** @returns a function that removes the handler */
   onStateChange(handler: (state: StreamState) => void): () => void;
+  /** Dials anew with the certificate that there is now. */
+  reconnect(): void;
   /** What this cluster has accepted, written and persisted. */
   revisions(): RevisionFacts;
   /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: the program has to start anew. */
@@ -61,6 +66,7 @@ class HubStream {
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
   readonly #witness: Witness;
+  readonly #skew: ClockSkew;
   #connection: Connection | undefined;
   /** See {@link nextProven}. */
   #proven: string | null = null;
@@ -79,14 +85,18 @@ class HubStream {
     };
     this.#intake = new Intake({ ...options, cluster: config.cluster, onOutcome: (outcome) => this.#answer(outcome), onEvent });
     this.#witness = createWitness({ ...options, onEvent });
-    this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#revisions(snapshot) });
+    this.#skew = new ClockSkew(clock, onEvent);
+    this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
-      onWelcome: (_welcome: unknown, connection: Connection) => this.#connected(connection),
+      onWelcome: ({ time }: { readonly time: string }, connection: Connection) => {
+        this.#skew.welcomed(time);
+        this.#connected(connection);
+      },
       onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
       onEnd: () => this.#disconnected(),
     };
-    this.#dialler = new Dialler({ config, clock, random, logger }, handlers);
+    this.#dialler = new Dialler({ config, clock, random, logger, certificate: options.certificate?.current }, handlers);
   }
 
   async restore(signal: AbortSignal): Promise<void> {
@@ -108,7 +118,8 @@ class HubStream {
     return {
       state: () => this.#dialler.state,
       onStateChange: (handler) => this.#dialler.onStateChange(handler),
-      revisions: () => this.#revisions(this.#options.observatory.snapshot()),
+      reconnect: () => this.#connection?.close({ kind: 'renewed', reason: 'the agent has a new certificate' }),
+      revisions: () => this.#facts(this.#options.observatory.snapshot()),
       done,
     };
   }
@@ -128,6 +139,7 @@ class HubStream {
     const { cluster, agentVersion } = this.#options.config;
     const revision = this.#wantsAll ? null : (this.#intake.accepted?.revision ?? null);
     this.#wantsAll = false;
+    this.#skew.greeted();
     const checkpoint = this.#witness.held() ?? null;
     return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds: this.#intake.holds, agentVersion, checkpoint };
   }
@@ -188,6 +200,16 @@ class HubStream {
   #askForAll(reason: string): void {
     this.#intake.forgetObjects();
     this.#connection?.close({ kind: 'resend', reason });
+  }
+
+  #facts(snapshot: AgentSnapshot): RevisionFacts {
+    const expires = this.#options.certificate?.expires();
+    const skewMs = this.#skew.ms;
+    return {
+      ...this.#revisions(snapshot),
+      ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),
+      ...(expires === undefined ? {} : { certificateExpires: expires.toISOString() }),
+    };
   }
 
   #revisions(snapshot: AgentSnapshot): RevisionFacts {

@@ -8,10 +8,12 @@ import { downFleet, type FleetCluster, knownClusters, readDefinition, upFleet } 
 import { writeAgentKubeconfig } from './agent-identity.ts';
 import { type GitRepository, openGitRepository } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
-import { freePort, type Program, startProgram } from './programs.ts';
+import { freePort, type Program, startProgram, until } from './programs.ts';
 
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
+const HUB_START_MS = 30_000;
+const ENROL_SECONDS = 600;
 /** Says that a demo started the fleet. */
 const FLEET_MARK = 'fleet-of-the-demo';
 
@@ -64,7 +66,6 @@ const secret = (): string => randomBytes(32).toString('base64url');
 interface Secrets {
   readonly apiToken: string;
   readonly webhookSecret: string;
-  readonly agentTokens: Readonly<Record<string, string>>;
 }
 
 /** A push webhook as GitHub sends it. The hub hears of the commit a moment later at its next poll when it is lost. */
@@ -88,13 +89,10 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
   const definition = readDefinition(join(import.meta.dirname, '..'));
   const [apiPort, agentPort] = [await freePort(), await freePort()];
   const hubUrl = `http://127.0.0.1:${apiPort}`;
-  const secrets: Secrets = {
-    apiToken: secret(),
-    webhookSecret: secret(),
-    agentTokens: Object.fromEntries(definition.map(({ name }) => [name, secret()])),
-  };
-  const tokensFile = join(folder, 'agent-tokens.json');
-  await writeFile(tokensFile, JSON.stringify(secrets.agentTokens), { mode: 0o600 });
+  const secrets: Secrets = { apiToken: secret(), webhookSecret: secret() };
+  const hub = createHubClient({ server: hubUrl, token: secrets.apiToken });
+  /** By cluster; spent once its agent has enrolled. */
+  const enrolTokens = new Map<string, string>();
 
   const clusters: DemoCluster[] = [];
   const programs = new Map<string, Program>();
@@ -113,11 +111,22 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     programs.delete(name);
   };
 
+  /** The hub may still be starting. */
+  const enrolTokenOf = async (cluster: string): Promise<string> => {
+    const known = enrolTokens.get(cluster);
+    if (known !== undefined) return known;
+    const signal = AbortSignal.timeout(HUB_START_MS);
+    const make = () => hub.createEnrolmentToken(cluster, ENROL_SECONDS, signal);
+    const { token } = await until('the hub makes an enrolment token', HUB_START_MS, make, signal);
+    enrolTokens.set(cluster, token);
+    return token;
+  };
+
   return {
     clusters,
     hubUrl,
     apiToken: secrets.apiToken,
-    hub: createHubClient({ server: hubUrl, token: secrets.apiToken }),
+    hub,
     get repository() {
       return required(repository, 'the repository');
     },
@@ -148,7 +157,6 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
         FSO_GIT_URL: required(git, 'the Git server').url(REPOSITORY),
         FSO_LISTEN: `127.0.0.1:${apiPort}`,
         FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
-        FSO_AGENT_TOKENS_FILE: tokensFile,
         FSO_API_TOKEN: secrets.apiToken,
         FSO_WEBHOOK_SECRET: secrets.webhookSecret,
         FSO_DATA_DIR: join(folder, 'hub'),
@@ -162,8 +170,8 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
         start(`agent-${name}`, [join(projectRoot, 'agent/main.ts')], {
           FSO_CLUSTER: name,
           KUBECONFIG: agentKubeconfig,
-          FSO_HUB_URL: `ws://127.0.0.1:${agentPort}/agent/v1/stream`,
-          FSO_HUB_TOKEN: secrets.agentTokens[name] ?? '',
+          FSO_HUB_URL: `wss://127.0.0.1:${agentPort}`,
+          FSO_ENROLL_TOKEN: await enrolTokenOf(name),
           FSO_LISTEN: `127.0.0.1:${await freePort()}`,
         });
       }

@@ -5,6 +5,9 @@ import {
   ClusterPage,
   ClusterView,
   CreatedToken,
+  EnrolmentPage,
+  EnrolmentTokenView,
+  EnrolmentView,
   EventPage,
   type EventView,
   FetchHint,
@@ -58,6 +61,10 @@ export interface HubClient {
   policy(namespace: string, name: string, signal?: AbortSignal): Promise<PolicyView>;
   clusters(query?: { q?: string }, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
+  enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
+  /** Makes a token; the one before is worth nothing any more if it was not used. */
+  createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
+  revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
   violations(query?: { cluster?: string; policy?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<ViolationView[]>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
@@ -142,6 +149,16 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       get(PolicyView, `/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, {}, signal),
     clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), query),
     cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
+    enrolments: (signal) => all((page) => get(EnrolmentPage, '/enrolments', page, signal), {}),
+    createEnrolmentToken: (cluster, ttlSeconds, signal) =>
+      send(
+        EnrolmentTokenView,
+        `/api/v1/clusters/${encodeURIComponent(cluster)}/enrolment-token`,
+        { method: 'POST', body: { ttlSeconds } },
+        signal,
+      ),
+    revokeCluster: (cluster, signal) =>
+      send(EnrolmentView, `/api/v1/clusters/${encodeURIComponent(cluster)}/revoke`, { method: 'POST' }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), query),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,

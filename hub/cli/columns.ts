@@ -49,6 +49,8 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
   { title: 'GATEKEEPER', value: ({ report }) => report?.gatekeeper.state ?? '-' },
   { title: 'TAMPERED', value: tamperedOf },
+  { title: 'SKEW', value: ({ clockSkewMs }) => (clockSkewMs === null ? '-' : `${(clockSkewMs / 1000).toFixed(1)}s`), wide: true },
+  { title: 'CERTIFICATE', value: ({ certificateExpires }) => certificateExpires ?? '-', wide: true },
   { title: 'REGIONS', value: ({ regions }) => list(regions), wide: true },
   { title: 'NODES', value: nodesOf, wide: true },
   { title: 'KUBERNETES', value: ({ report }) => report?.kubernetesVersion ?? '-', wide: true },

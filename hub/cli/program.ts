@@ -7,7 +7,8 @@ import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
-import { contextOf, examples, outputOption } from './program-parts.ts';
+import { addClusters } from './program-clusters.ts';
+import { contextOf, examples, outputOption, parseDuration } from './program-parts.ts';
 import { addPeople } from './program-people.ts';
 import { runCommand } from './run.ts';
 
@@ -33,32 +34,27 @@ Environment:
   FSO_GIT_POLL_MS          time between fetches (30000)
   FSO_GIT_TOKEN, FSO_GIT_USERNAME and FSO_GIT_PASSWORD, or FSO_GIT_AUTH_COMMAND
                            credentials for the repository
-  FSO_AGENT_TOKENS_FILE    file with the token of each cluster's agent, needed
+  FSO_AGENT_TOKENS_FILE    file with static tokens of agents that do not enrol
   FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
   FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)
+  FSO_AGENT_HOSTNAMES      names under which agents call it, separated by commas
+  FSO_AGENT_TLS            off: plain, static tokens only, on this machine only (on)
   FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE
-                           certificate of the agents' address
+                           certificate of the agents' address (issued by the CA of the agents)
+  FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE
+                           CA of the agents (made at the first start)
   FSO_API_TOKEN            static token of the API, an administrator's
   FSO_PUBLIC_URL           where browsers reach the hub
   FSO_OIDC_ISSUER, FSO_OIDC_CLIENT_ID, FSO_OIDC_CLIENT_SECRET, FSO_OIDC_ROLE_MAP and more
                            identity provider of people (docs/access.md)
   FSO_WEBHOOK_SECRET       secret of the repository's webhooks
-  FSO_DATA_DIR             folder of the clone, and of the ledger without DATABASE_URL (.fso/hub)
+  FSO_DATA_DIR             folder of the clone, the CA and the enrolments, and of the ledger
+                           without DATABASE_URL (.fso/hub)
   DATABASE_URL             PostgreSQL server of the ledger (embedded, in FSO_DATA_DIR)
   FSO_HISTORY_DAYS, FSO_HISTORY_EVENTS
                            how long, and how many, events are kept (400, 1000000)
   FSO_AUDIT_KEY_FILE       key that signs the audit log (audit-key.pem in FSO_DATA_DIR)
   FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-const parseDuration = (text: string): number => {
-  const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
-  const size = UNITS[unit ?? ''];
-  if (count === undefined || size === undefined || Number(count) === 0)
-    throw new InvalidArgumentError('Must be a number and a unit, such as 60s or 5m.');
-  return Math.min(Number(count) * size, 86_400_000);
-};
 
 const parseRevision = (text: string): string => {
   if (text === 'HEAD' || /^[0-9a-f]{4,64}$/.test(text)) return text;
@@ -267,7 +263,8 @@ export const createProgram = (): Command => {
     .option('--no-color', 'no colours')
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, ...addPeople, addAudit, addBackup]) add(program);
+  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, addClusters, ...addPeople, addAudit, addBackup])
+    add(program);
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
   for (const command of withSubcommands(program)) command.exitOverride(exit);

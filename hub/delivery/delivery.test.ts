@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { createAuditKey, createCheckpoints, createMemoryLedger } from '../ledger/index.ts';
-import { createAuthenticate } from './authenticate.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
+import { tokenGate } from './gate.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -17,7 +17,7 @@ const nothing = (): void => undefined;
 
 const startDelivery = async () => {
   const ledger = createMemoryLedger({ clock: systemClock });
-  const delivery = createDelivery(createAuthenticate(TOKENS), {
+  const delivery = createDelivery(tokenGate(TOKENS), {
     ledger,
     checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock: systemClock, logger: pino({ level: 'silent' }) }),
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },

@@ -3,7 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES } from '@fso/shared/protocol';
 import { WebSocketServer } from 'ws';
-import type { Authenticate } from './authenticate.ts';
+import type { Denial, Gate, Proof } from './gate.ts';
 import { type Session, startSession } from './session.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -15,23 +15,34 @@ export interface Delivery {
   attach(server: HttpServer | HttpsServer): void;
   /** Offers a revision to those of the clusters that are connected. */
   publish(revision: string, clusters: readonly string[]): void;
+  /** Looks again whether what the streams of a cluster have proven still holds, and closes those where it does not. */
+  recheck(cluster: string): void;
   /** Names of the connected clusters. */
   connected(): readonly string[];
   /** Pings until aborted, then closes every stream. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-const refuse = (socket: Duplex, status: string, headers = ''): void => {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${headers}\r\n`);
+/** A timer of Node ends here; what is due later is looked at then. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const refuse = (socket: Duplex, status: string, reason = '', headers = ''): void => {
+  const length = Buffer.byteLength(reason);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n${headers}\r\n${reason}`);
+};
+
+const refuseAgent = (socket: Duplex, { status, reason }: Denial): void => {
+  if (status === 403) refuse(socket, '403 Forbidden', reason);
+  else refuse(socket, '401 Unauthorized', reason, 'WWW-Authenticate: Bearer\r\n');
 };
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
 
-export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): Delivery => {
+export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const { ledger, logger, limits, clock, metrics } = deps;
   // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
   const server = new WebSocketServer({ noServer: true, maxPayload: limits.maxFrameBytes, perMessageDeflate: false });
-  const open = new Set<Session>();
+  const open = new Map<Session, { readonly proof: Proof; readonly ended: AbortController }>();
   const byCluster = new Map<string, Session>();
   /** Those that have said no hello yet, oldest first. */
   const silent = new Set<Session>();
@@ -49,6 +60,7 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     if (stopping && open.size === 0) allClosed.resolve();
   };
   const onClosed = (session: Session): void => {
+    open.get(session)?.ended.abort();
     open.delete(session);
     noteClosed();
     silent.delete(session);
@@ -59,9 +71,34 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     ledger.setConnected(session.cluster, false).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   };
 
-  const onOpen = (session: Session): void => {
-    open.add(session);
+  const recheck = async (session: Session, proof: Proof): Promise<void> => {
+    const denial = await proof.recheck();
+    if (denial === undefined) return;
+    logger.warn({ cluster: session.cluster, reason: denial.reason }, 'stream closed: its proof does not hold any more');
+    session.close(CLOSE_CODES.unauthorized, denial.reason);
+  };
+  const recheckSafely = (session: Session, proof: Proof): void => {
+    recheck(session, proof).catch((err: unknown) => {
+      logger.error({ err, cluster: session.cluster }, 'proof of a stream cannot be checked');
+      session.close(1011, 'the hub cannot check who this is');
+    });
+  };
+  /** A stream does not outlive what it was opened with. */
+  const closeWhenExpired = async (session: Session, proof: Proof, signal: AbortSignal): Promise<void> => {
+    while (proof.expires !== undefined && !signal.aborted) {
+      const leftMs = proof.expires.getTime() - clock.now().getTime();
+      if (leftMs <= 0) return recheckSafely(session, proof);
+      await clock.sleep(Math.min(leftMs, MAX_TIMER_MS), signal).catch(() => undefined);
+    }
+  };
+
+  const onOpen = (session: Session, proof: Proof): void => {
+    const ended = new AbortController();
+    open.set(session, { proof, ended });
     silent.add(session);
+    // It may have been revoked while the connection was made.
+    recheckSafely(session, proof);
+    void closeWhenExpired(session, proof, ended.signal);
     const [oldest, ...others] = [...silent].filter(({ cluster }) => cluster === session.cluster);
     if (oldest === undefined || others.length < limits.maxSilent) return;
     logger.warn({ cluster: session.cluster }, 'too many streams without a hello');
@@ -70,20 +107,26 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     oldest.close(CLOSE_CODES.badFrame, 'too many streams without a hello');
   };
 
+  const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const judged = await gate(request);
+    if ('status' in judged) {
+      logger.warn({ remote: request.socket.remoteAddress, reason: judged.reason }, 'agent refused');
+      refuseAgent(socket, judged);
+      return;
+    }
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      onOpen(startSession(webSocket, judged.cluster, deps, { onReady, onClosed }), judged);
+    });
+  };
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
     if (pathOf(request) !== AGENT_PATH) {
       refuse(socket, '404 Not Found');
       return;
     }
-    const cluster = authenticate(request.headers.authorization);
-    if (cluster === undefined) {
-      logger.warn({ remote: request.socket.remoteAddress }, 'agent token refused');
-      refuse(socket, '401 Unauthorized', 'WWW-Authenticate: Bearer\r\n');
-      return;
-    }
-    server.handleUpgrade(request, socket, head, (webSocket) => {
-      onOpen(startSession(webSocket, cluster, deps, { onReady, onClosed }));
+    admit(request, socket, head).catch((err: unknown) => {
+      logger.error({ err }, 'agent cannot be judged');
+      refuse(socket, '500 Internal Server Error');
     });
   };
 
@@ -104,10 +147,13 @@ export const createDelivery = (authenticate: Authenticate, deps: DeliveryDeps): 
     publish: (revision, clusters) => {
       for (const cluster of clusters) byCluster.get(cluster)?.offer(revision);
     },
+    recheck: (cluster) => {
+      for (const [session, { proof }] of open) if (session.cluster === cluster) recheckSafely(session, proof);
+    },
     connected: () => [...byCluster.keys()],
     run: async (signal) => {
       while (!signal.aborted) await pingAll(signal);
-      for (const session of open) session.close(1001, 'the hub stops');
+      for (const session of open.keys()) session.close(1001, 'the hub stops');
       server.close();
       stopping = true;
       noteClosed();

@@ -16,7 +16,7 @@ export interface Session {
 }
 
 export interface SessionHooks {
-  /** The agent has said who it is, and it is who its token says. */
+  /** The agent has said who it is, and it is who its certificate or token says. */
   onReady(session: Session): void;
   onClosed(session: Session): void;
 }
@@ -60,11 +60,12 @@ const shorten = (reason: string): string => {
 const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
   if (hello.protocol !== PROTOCOL_VERSION)
     return { code: CLOSE_CODES.unsupportedProtocol, reason: `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${hello.protocol}` };
-  if (hello.cluster !== cluster) return { code: CLOSE_CODES.unauthorized, reason: 'the token is not for the cluster of the hello' };
+  if (hello.cluster !== cluster)
+    return { code: CLOSE_CODES.unauthorized, reason: 'the hello names another cluster than the one that was proven' };
   return undefined;
 };
 
-/** @param cluster as proven by the token of the connection */
+/** @param cluster as proven by the certificate or token of the connection */
 export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
   const { clock, ledger, limits } = deps;
   const logger = deps.logger.child({ cluster });

@@ -136,6 +136,8 @@ describe('access', () => {
   it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
     const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
     expect(changing).toEqual([
+      ['createEnrolmentToken', 'admin'],
+      ['revokeCluster', 'admin'],
       ['createToken', 'admin'],
       ['revokeToken', 'admin'],
       ['fetchSource', 'operator'],

@@ -2,6 +2,7 @@ import { auditRoutes } from './audit-routes.ts';
 import { authRoutes } from './auth-routes.ts';
 import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
+import { enrolmentRoutes } from './enrolment-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
@@ -28,6 +29,7 @@ const openApiRoute: Route = {
 export const ROUTES: readonly Route[] = [
   ...viewRoutes,
   ...auditRoutes,
+  ...enrolmentRoutes,
   ...tokenRoutes,
   ...authRoutes,
   ...cliLoginRoutes,

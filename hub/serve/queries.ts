@@ -19,6 +19,7 @@ const paging = {
 const Search = z.string().min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
 const PolicyName = z.string().min(1).max(317).optional().describe('namespace/name');
 
+export const PageQuery = z.strictObject(paging);
 export const PolicyQuery = z.strictObject({
   cluster: ResourceName.optional().describe('Policies of this cluster, with their phase there as the one that `phase` filters by.'),
   phase: Phase.optional(),

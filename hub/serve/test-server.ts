@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
+import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
 import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
@@ -16,6 +17,7 @@ import type { ApiConfig, StreamOptions } from './types.ts';
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly ledger: Ledger;
+  readonly identity: AgentListenerIdentity['identity'];
   hints: number;
   /** Everything that was recorded of what callers changed, or tried to. */
   readonly audit: readonly AuditRecord[];
@@ -33,9 +35,12 @@ export const startTestServer = async (
   const started = { hints: 0, audit: [] as AuditRecord[] };
   const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
   const logger = pino({ level: 'silent' });
-  // Made by the first token only.
   const folder = join(tmpdir(), `fso-test-${randomUUID()}`);
   const access = createAccess({ apiToken, oidc, publicUrl }, { tokens: await openTokenFile(folder), clock, logger });
+  const { identity } = await openIdentity(
+    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
+    { clock, logger, onEvent: () => undefined },
+  );
   const api = createApi({
     ledger,
     auditKey,
@@ -50,6 +55,7 @@ export const startTestServer = async (
     registry: new Registry(),
     clock,
     logger,
+    enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
     stream,
   });
   const server: Server = createServer(api);
@@ -58,6 +64,7 @@ export const startTestServer = async (
   return Object.assign(started, {
     url: `http://127.0.0.1:${port}`,
     ledger,
+    identity,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

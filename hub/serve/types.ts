@@ -2,6 +2,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type { pino } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
+import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
 
 export interface ApiConfig {
@@ -25,6 +26,13 @@ export interface StreamOptions {
   readonly windowMs?: number;
 }
 
+/** How clusters come to prove themselves. */
+export interface EnrolmentAccess {
+  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'get' | 'list'>;
+  /** What agents are to dial; known once the listener answers. */
+  readonly agentUrl: () => string;
+}
+
 export interface ApiDeps {
   readonly ledger: Ledger;
   /** Public key of the hub's checkpoints. */
@@ -38,5 +46,7 @@ export interface ApiDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly logger: pino.Logger;
+  /** Absent: agents do not enrol. */
+  readonly enrolment?: EnrolmentAccess;
   readonly stream?: StreamOptions;
 }

@@ -155,6 +155,8 @@ export const clusterView = (record: ClusterRecord, desired: Desired | null): Clu
     nack: nackOf(record),
     policies: countPhases(phases),
     violations: sumViolations(record.policies.values()),
+    clockSkewMs: record.report?.clockSkewMs ?? null,
+    certificateExpires: record.report?.certificateExpires ?? null,
     report: record.report,
   };
 };

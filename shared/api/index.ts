@@ -2,6 +2,7 @@ export * from './access.ts';
 export * from './audit.ts';
 export * from './clusters.ts';
 export * from './common.ts';
+export * from './enrolments.ts';
 export * from './floor-parameters.ts';
 export * from './kubernetes.ts';
 export * from './names.ts';

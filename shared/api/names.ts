@@ -20,6 +20,9 @@ export const AGENT_STATE = 'fso-agent-state';
 /** ConfigMap with the times since when the reported violations stand, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
 
+/** Secret with what the agent proves itself with at the hub, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_IDENTITY = 'fso-agent-identity';
+
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 /** Deprecated since Kubernetes 1.17, still the truth for cloud node controllers; never a proof of a region. */
@@ -73,6 +76,7 @@ export const FIELD_MANAGERS = {
   status: 'fso-agent-status',
   record: 'fso-agent-record',
   witness: 'fso-agent-witness',
+  identity: 'fso-agent-identity',
 } as const;
 
 export const CONDITIONS = {

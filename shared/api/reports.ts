@@ -58,6 +58,8 @@ export const ClusterReport = z.object({
   /** Number of nodes by region; nodes without a region count under `''`. */
   nodesByRegion: z.record(z.string().max(63), z.int().min(0)),
   conditions: z.array(Condition).max(32),
+  clockSkewMs: z.int().optional().describe('By how much the clock of the agent is ahead of that of the hub.'),
+  certificateExpires: Time.optional().describe('Of the certificate that the agent proves itself with, if it has one.'),
 });
 export type ClusterReport = z.infer<typeof ClusterReport>;
 

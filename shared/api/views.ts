@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
+import { EnrolmentView } from './enrolments.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, Violation } from './reports.ts';
 import { EnforcementAction, Phase } from './sovereign-policy.ts';
 
@@ -52,6 +53,8 @@ export const ClusterView = z.object({
   nack: z.object({ revision: z.string(), reasons: z.array(ProblemView), time: Time }).nullable(),
   policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
   violations: z.int(),
+  clockSkewMs: z.int().nullable().describe('By how much the clock of the agent is ahead of that of the hub; null: not known.'),
+  certificateExpires: Time.nullable().describe('Until when the agent can prove itself without renewing; null: it has no certificate.'),
   report: ClusterReport.nullable(),
 });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -115,6 +118,7 @@ export type ProblemDetails = z.infer<typeof ProblemDetails>;
 const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
 export const PolicyPage = pageOf(PolicyView);
 export const ClusterPage = pageOf(ClusterView);
+export const EnrolmentPage = pageOf(EnrolmentView);
 export const ViolationPage = pageOf(ViolationView);
 export const EventPage = pageOf(EventView);
 export interface Page<T> {

@@ -1,5 +1,6 @@
 export * from './checkpoint.ts';
 export * from './codec.ts';
+export * from './enrolment.ts';
 export * from './frames.ts';
 export * from './git-objects.ts';
 export * from './git-walk.ts';

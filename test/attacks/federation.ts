@@ -34,6 +34,7 @@ export const openFederation = async (folder: string, cluster: string, files: Rea
     FSO_GIT_URL: url,
     FSO_LISTEN: `127.0.0.1:${apiPort}`,
     FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
+    FSO_AGENT_TLS: 'off',
     FSO_AGENT_TOKENS_FILE: tokens,
     FSO_API_TOKEN: apiToken,
     FSO_DATA_DIR: join(folder, 'hub'),

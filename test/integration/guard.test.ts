@@ -31,6 +31,7 @@ import {
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
+  SECRET_KIND,
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -334,6 +335,8 @@ describe('guard', () => {
     expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('written by the agent only');
     const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
     expect(await answer(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('written by the agent only');
+    const identity = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-identity' } };
+    expect(await answer(admin.create(SECRET_KIND, identity, {}, signal))).toContain('written by the agent only');
     for (const namespace of [SYSTEM_NAMESPACE, 'default']) {
       const other = { metadata: { namespace, name: namespace === 'default' ? 'fso-agent-state' : 'notes' } };
       await admin.create(CONFIG_MAP_KIND, other, {}, signal);

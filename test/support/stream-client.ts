@@ -25,10 +25,21 @@ export interface StreamClient {
   close(): void;
 }
 
-/** @throws Error `HTTP <status>` when the upgrade is refused */
-export const connectStream = async (agentUrl: string, token: string, cluster: string): Promise<StreamClient> => {
+/** What a connection over TLS trusts and shows; PEM. */
+export interface TlsPart {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/**
+ * @param token `''`: none is sent
+ * @throws Error `HTTP <status>` when the upgrade is refused
+ */
+export const connectStream = async (agentUrl: string, token: string, cluster: string, tls: TlsPart = {}): Promise<StreamClient> => {
   const socket = new WebSocket(`${agentUrl}/agent/v1/stream`, {
-    headers: { Authorization: `Bearer ${token}` },
+    headers: token === '' ? {} : { Authorization: `Bearer ${token}` },
+    ...tls,
     maxPayload: 256 * 1024 * 1024,
   });
   const frames: HubFrame[] = [];

@@ -1,4 +1,4 @@
-import { AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, API_GROUP, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_IDENTITY, AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, API_GROUP, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -157,14 +157,14 @@ const definitions = (trust: Trust): Guard => ({
   ],
 });
 
-const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS];
+const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_IDENTITY];
 
-/** A lease or a state in other hands stops the agent, or makes it believe what was never accepted. */
+/** In other hands a lease or a state stops the agent, or makes it believe what was never accepted; an identity makes it listen to another hub. */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,
   namespace: SYSTEM_NAMESPACE,
   rules: [
-    { apiGroups: [''], resources: ['configmaps'], operations: EVERYTHING },
+    { apiGroups: [''], resources: ['configmaps', 'secrets'], operations: EVERYTHING },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
   conditions: { ours: isNamed(STATE_NAMES) },

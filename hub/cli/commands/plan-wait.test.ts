@@ -21,6 +21,8 @@ const cluster = (name: string, change: Partial<ClusterView> = {}): ClusterView =
   nack: null,
   policies: { total: 3, active: 2, failed: 1, pending: 0, expired: 0 },
   violations: 0,
+  clockSkewMs: null,
+  certificateExpires: null,
   report: null,
   ...change,
 });

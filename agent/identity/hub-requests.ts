@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http';
+import { type RequestOptions, request } from 'node:https';
+import { CA_PATH, ENROL_PATH, EnrolmentRefusal, IssuedIdentity, MAX_ENROLMENT_BYTES, RENEW_PATH } from '@fso/shared/protocol';
+import { explainTls } from '../stream/explain-tls.ts';
+import { type AgentIdentity, certificatesIn, fingerprintOf } from './certificate.ts';
+
+/** The hub does not give what was asked for; asking again changes nothing. */
+export class HubRefusal extends Error {
+  override readonly name = 'HubRefusal';
+  readonly code: EnrolmentRefusal['code'];
+  constructor({ code, message }: EnrolmentRefusal) {
+    super(message);
+    this.code = code;
+  }
+}
+
+type Trust = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
+
+interface Asked {
+  readonly url: URL;
+  readonly method: 'GET' | 'POST';
+  readonly body?: unknown;
+  readonly trust: Trust;
+}
+
+const TIMEOUT_MS = 15_000;
+const STREAM_PATH = /\/agent\/v1\/stream$/;
+
+/** Where the hub takes requests beside the stream. */
+export const requestUrl = (hubUrl: string, path: string): URL => {
+  const url = new URL(hubUrl);
+  url.protocol = 'https:';
+  url.pathname = STREAM_PATH.test(url.pathname) ? url.pathname.replace(STREAM_PATH, path) : path;
+  url.search = '';
+  return url;
+};
+
+const readText = async (response: IncomingMessage): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_ENROLMENT_BYTES) throw new Error('the hub answers with too much');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
+const send = ({ url, method, body, trust }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    // A connection of its own: what one was trusted for must not carry another.
+    const sent = request(url, { method, headers, agent: false, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
+    sent.on('error', (error) => reject(new Error(explainTls(error, url.hostname), { cause: error })));
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+const ask = async (asked: Asked, signal: AbortSignal): Promise<string> => {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const response = await send(asked, limited);
+  const text = await readText(response);
+  if (response.statusCode === 200) return text;
+  const refusal = EnrolmentRefusal.safeParse(parseJson(text));
+  if (refusal.success && refusal.data.code !== 'internal' && refusal.data.code !== 'too-many-requests') throw new HubRefusal(refusal.data);
+  throw new Error(
+    refusal.success ? refusal.data.message : `the hub answered ${asked.url.pathname} with HTTP status ${response.statusCode}`,
+  );
+};
+
+const issuedIn = (text: string): IssuedIdentity => {
+  const issued = IssuedIdentity.safeParse(parseJson(text));
+  if (!issued.success) throw new Error('the hub answered with something else than a certificate');
+  return issued.data;
+};
+
+/**
+ * The CA with this fingerprint, from a hub that need not be trusted for it: what it sends is compared.
+ *
+ * @param ca what verifies the connection where it is set; else nothing does, and nothing secret goes over it
+ * @throws Error when the hub has another CA
+ */
+export const fetchCa = async (hubUrl: string, fingerprint: string, ca: string | undefined, signal: AbortSignal): Promise<string> => {
+  const trust = ca === undefined ? { rejectUnauthorized: false } : { ca };
+  const text = await ask({ url: requestUrl(hubUrl, CA_PATH), method: 'GET', trust }, signal);
+  const found = certificatesIn(text).find((certificate) => fingerprintOf(certificate) === fingerprint);
+  if (found === undefined)
+    throw new Error('the hub has not the CA that the token names: the token is of another hub, or something stands in between');
+  return found.toString();
+};
+
+/** @throws HubRefusal where the token or the request is not accepted */
+export const enrol = async (
+  hubUrl: string,
+  content: { token: string; csr: string },
+  ca: string,
+  signal: AbortSignal,
+): Promise<IssuedIdentity> =>
+  issuedIn(await ask({ url: requestUrl(hubUrl, ENROL_PATH), method: 'POST', body: content, trust: { ca } }, signal));
+
+/** @throws HubRefusal where the identity is not (any longer) wanted */
+export const renew = async (hubUrl: string, csr: string, { cert, key, ca }: AgentIdentity, signal: AbortSignal): Promise<IssuedIdentity> =>
+  issuedIn(await ask({ url: requestUrl(hubUrl, RENEW_PATH), method: 'POST', body: { csr }, trust: { cert, key, ca } }, signal));

@@ -1,0 +1,54 @@
+import { AGENT_IDENTITY, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KubeClient, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import type { AgentIdentity } from './certificate.ts';
+
+/** What is kept in the Secret. Nothing of it leaves the cluster but by the agent's own connection. */
+export interface StoredIdentity {
+  readonly identity: AgentIdentity | undefined;
+  /** Digest of the token that it came by; tells an old token from a new one. */
+  readonly enrolledWith: string | undefined;
+  /** A key that a certificate was asked for, and with which token: the answer may have been lost. */
+  readonly asked: { readonly key: string; readonly token: string } | undefined;
+}
+
+const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY } as const;
+const NOTHING: StoredIdentity = { identity: undefined, enrolledWith: undefined, asked: undefined };
+
+const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+
+const reader =
+  ({ data = {} }: Secret) =>
+  (key: string): string | undefined => {
+    const value = data[key];
+    return value === undefined || value === '' ? undefined : Buffer.from(value, 'base64').toString('utf8');
+  };
+
+/** @throws what the API server answered */
+export const loadIdentity = async (client: KubeClient, signal: AbortSignal): Promise<StoredIdentity> => {
+  const secret = await client.get(SECRET_KIND, REF, signal);
+  if (secret === undefined) return NOTHING;
+  const read = reader(secret);
+  const [cert, key, ca] = [read('tls.crt'), read('tls.key'), read('ca.crt')];
+  const [askedKey, askedToken] = [read('asked.key'), read('asked.token')];
+  return {
+    identity: cert === undefined || key === undefined || ca === undefined ? undefined : { cert, key, ca },
+    enrolledWith: read('enrolled-with'),
+    asked: askedKey === undefined || askedToken === undefined ? undefined : { key: askedKey, token: askedToken },
+  };
+};
+
+/** Replaces what is kept. @throws what the API server answered */
+export const saveIdentity = async (client: KubeClient, stored: StoredIdentity, signal: AbortSignal): Promise<void> => {
+  const { identity, enrolledWith, asked } = stored;
+  const entries: readonly [string, string | undefined][] = [
+    ['tls.crt', identity?.cert],
+    ['tls.key', identity?.key],
+    ['ca.crt', identity?.ca],
+    ['enrolled-with', enrolledWith],
+    ['asked.key', asked?.key],
+    ['asked.token', asked?.token],
+  ];
+  const data = Object.fromEntries(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, encode(value)]])));
+  const body: Secret = { apiVersion: 'v1', kind: 'Secret', metadata: { ...REF }, type: 'Opaque', data };
+  await client.apply(SECRET_KIND, body, { fieldManager: FIELD_MANAGERS.identity, force: true }, signal);
+};

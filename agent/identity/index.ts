@@ -1,0 +1,1 @@
+export { createIdentityKeeper, type IdentityKeeper } from './keeper.ts';

@@ -1,0 +1,44 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+
+/** From here on people should know: certificates and expiry dates of policies are judged by clocks. */
+const WARN_MS = 30_000;
+
+/** How far the clock of this agent is from that of the hub, by the time that passes between hello and welcome (RFC 5905 8, with one server stamp). */
+export class ClockSkew {
+  readonly #clock: Clock;
+  readonly #onEvent: (event: ClusterEvent) => void;
+  #greetedAt: number | undefined;
+  #warned = false;
+  #ms: number | undefined;
+
+  constructor(clock: Clock, onEvent: (event: ClusterEvent) => void) {
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  /** Positive: this clock is ahead. undefined: not known yet. */
+  get ms(): number | undefined {
+    return this.#ms;
+  }
+
+  /** The hello is on its way. */
+  greeted(): void {
+    this.#greetedAt = this.#clock.now().getTime();
+  }
+
+  /** @param time of the hub when it answered, RFC 3339 */
+  welcomed(time: string): void {
+    const now = this.#clock.now();
+    const middle = ((this.#greetedAt ?? now.getTime()) + now.getTime()) / 2;
+    this.#ms = Math.round(middle - Date.parse(time));
+    const isFar = Math.abs(this.#ms) > WARN_MS;
+    if (isFar && !this.#warned) this.#onEvent(this.#warning(this.#ms, now));
+    this.#warned = isFar;
+  }
+
+  #warning(ms: number, now: Date): ClusterEvent {
+    const message = `The clock of the agent is ${Math.abs(Math.round(ms / 1000))} s ${ms > 0 ? 'ahead of' : 'behind'} that of the hub.`;
+    return { time: now.toISOString(), severity: 'warning', reason: 'ClockSkewed', message };
+  }
+}

@@ -1,0 +1,109 @@
+import type { EnrolmentTokenView } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { makeRequest } from '../identity/fixtures.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
+import { runFso } from './run-fso.ts';
+
+const API_TOKEN = 's3cret';
+const started = async (config: Parameters<typeof startTestServer>[0] = { apiToken: API_TOKEN }): Promise<TestServer> => {
+  const server = await startTestServer(config);
+  await fillLedger(server.ledger);
+  return server;
+};
+const fso = (server: TestServer, ...args: string[]) => runFso(['clusters', ...args], { FSO_SERVER: server.url, FSO_TOKEN: API_TOKEN });
+const tokenIn = (text: string): string => /fso1\.\S+/.exec(text)?.[0] ?? '';
+
+describe('fso clusters', () => {
+  it('add: prints what to commit and what to run; the token is good', async () => {
+    await using server = await started();
+    const { code, out, err } = await fso(server, 'add', 'apac', '--region', 'ap-south-1', '--region', 'ap-east-1', '--label', 'env=prod');
+    expect([code, err]).toEqual([0, '']);
+    const [document = '', commands = ''] = out.split('\n\n');
+    expect(document).toMatch(/^# Commit this as clusters\/apac.yaml:\n/);
+    expect(parse(document)).toEqual({
+      apiVersion: 'compliance.federated.io/v1',
+      kind: 'ManagedCluster',
+      metadata: { name: 'apac', labels: { env: 'prod' } },
+      spec: { regions: ['ap-south-1', 'ap-east-1'] },
+    });
+    expect(commands).toContain('FSO_CLUSTER=apac FSO_HUB_URL=wss://hub.example.com:8443 FSO_ENROLL_TOKEN=fso1.apac.');
+    expect((await server.identity.enrol(tokenIn(out), (await makeRequest()).csr)).cluster).toBe('apac');
+  });
+
+  it('add: prints no registration where there is one, and asks for the regions where there is none', async () => {
+    await using server = await started();
+    expect((await fso(server, 'add', 'eu')).out).toMatch(/^# In the cluster eu, before /);
+    expect(await fso(server, 'add', 'apac')).toMatchObject({ code: 2, err: expect.stringContaining('with --region') });
+    expect(await fso(server, 'add', 'apac', '--region', 'no region!')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('spec.regions.0'),
+    });
+    expect(await server.identity.get('apac')).toBeUndefined();
+  });
+
+  it('token: as JSON too, for as long as it is said', async () => {
+    await using server = await started();
+    const { out } = await fso(server, 'token', 'eu', '--ttl', '5m', '-o', 'json');
+    const token = JSON.parse(out) as EnrolmentTokenView;
+    const leftMs = Date.parse(token.expires) - Date.now();
+    expect([token.cluster, leftMs > 290_000, leftMs <= 300_000]).toEqual(['eu', true, true]);
+    for (const args of [
+      ['token', 'eu', '--ttl', '2h'],
+      ['token', '../x'],
+      ['token', 'E\u0075'],
+      ['token', '\u0435u'],
+    ]) {
+      expect((await fso(server, ...args)).code).toBe(2);
+    }
+  });
+
+  it('list: who has enrolled, who may, and who never did', async () => {
+    await using server = await started();
+    const enrolled = await server.identity.issueToken('eu', 60_000);
+    await server.identity.enrol(enrolled.token, (await makeRequest()).csr);
+    await server.identity.issueToken('apac', 60_000);
+    const { out } = await fso(server, 'list');
+    expect(out.split('\n').map((line) => line.split(/ {2,}/).slice(0, 5))).toEqual([
+      ['NAME', 'REGISTERED', 'ENROLMENT', 'CERTIFICATE', 'CONNECTION'],
+      ['apac', 'no', expect.stringMatching(/^invited, token good in (1m|\d+s)$/), '-', 'NeverSeen'],
+      ['eu', 'yes', 'enrolled', 'in 23h', 'Connected'],
+      ['us', 'yes', 'none', '-', 'Connected'],
+      [''],
+    ]);
+  });
+
+  it('revoke: only with --yes, and only what there is', async () => {
+    await using server = await started();
+    expect(await fso(server, 'revoke', 'eu')).toMatchObject({ code: 2, err: expect.stringContaining('Repeat with --yes') });
+    expect(await server.identity.get('eu')).toBeUndefined();
+    expect(await fso(server, 'revoke', 'nowhere', '--yes')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('There is no cluster nowhere'),
+    });
+    expect(await fso(server, 'revoke', 'eu', '--yes')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('eu is revoked (generation 1)'),
+    });
+    expect((await server.identity.get('eu'))?.state).toBe('revoked');
+  });
+
+  it('changes nothing without a token, nor at a hub that has none', async () => {
+    await using server = await started();
+    const open = await started({});
+    for (const [command, url, status] of [
+      ['token eu', server.url, 'wants a token'],
+      ['revoke eu --yes', server.url, 'wants a token'],
+      ['token eu', open.url, 'needs the role admin'],
+      ['revoke eu --yes', open.url, 'needs the role admin'],
+    ] as const) {
+      expect(await runFso(['clusters', ...command.split(' ')], { FSO_SERVER: url })).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(status),
+      });
+    }
+    expect(await server.identity.list()).toEqual([]);
+    expect(await open.identity.list()).toEqual([]);
+    await open[Symbol.asyncDispose]();
+  });
+});

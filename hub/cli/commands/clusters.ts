@@ -1,0 +1,134 @@
+import { type ClusterView, type EnrolmentTokenView, type EnrolmentView, ManagedClusterDocument } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import type { HubClient } from '../api-client.ts';
+import type { Context } from '../context.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { type Format, writeData, writeRows } from '../output.ts';
+import type { Column } from '../table.ts';
+import { age } from '../text.ts';
+
+/** A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be missing. */
+interface ClusterRow {
+  readonly name: string;
+  readonly cluster: ClusterView | undefined;
+  readonly enrolment: EnrolmentView | undefined;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** `in 7h`, `expired`; `-` for none. */
+const until = (time: string | null | undefined, now: Date): string => {
+  if (time === null || time === undefined) return '-';
+  const ms = Date.parse(time) - now.getTime();
+  return ms <= 0 ? 'expired' : `in ${age(new Date(now.getTime() - Math.min(ms, 3650 * DAY_MS)).toISOString(), now)}`;
+};
+
+const enrolmentText = ({ enrolment }: ClusterRow, now: Date): string => {
+  if (enrolment === undefined) return 'none';
+  const { state, token } = enrolment;
+  return token?.state === 'open' ? `${state}, token good ${until(token.expires, now)}` : state;
+};
+
+const columns = (now: Date): Column<ClusterRow>[] => [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'REGISTERED', value: ({ cluster }) => ((cluster?.regions.length ?? 0) > 0 ? 'yes' : 'no') },
+  { title: 'ENROLMENT', value: (row) => enrolmentText(row, now) },
+  { title: 'CERTIFICATE', value: ({ enrolment }) => until(enrolment?.certificateExpires, now) },
+  { title: 'CONNECTION', value: ({ cluster }) => cluster?.connection ?? 'NeverSeen' },
+  { title: 'SEEN', value: ({ cluster }) => age(cluster?.lastSeen, now) },
+  {
+    title: 'SKEW',
+    value: ({ cluster }) => (typeof cluster?.clockSkewMs === 'number' ? `${(cluster.clockSkewMs / 1000).toFixed(1)}s` : '-'),
+  },
+  { title: 'ENROLLED', value: ({ enrolment }) => age(enrolment?.enrolled, now), wide: true },
+  { title: 'REVOKED', value: ({ enrolment }) => age(enrolment?.revoked, now), wide: true },
+  { title: 'GENERATION', value: ({ enrolment }) => (enrolment === undefined ? '-' : String(enrolment.generation)), wide: true },
+];
+
+const rowsOf = (clusters: readonly ClusterView[], enrolments: readonly EnrolmentView[]): ClusterRow[] => {
+  const byName = new Map(clusters.map((cluster) => [cluster.name, cluster]));
+  const enrolmentOf = new Map(enrolments.map((enrolment) => [enrolment.cluster, enrolment]));
+  return [...new Set([...byName.keys(), ...enrolmentOf.keys()])]
+    .sort(byText)
+    .map((name) => ({ name, cluster: byName.get(name), enrolment: enrolmentOf.get(name) }));
+};
+
+/** `fso clusters list` */
+export const listClusters = async (context: Context, { output }: { output: Format }): Promise<void> => {
+  const hub = await context.connect();
+  const [clusters, enrolments] = await Promise.all([hub.clusters(), hub.enrolments()]);
+  await writeRows(context, output, rowsOf(clusters, enrolments), columns(context.now()));
+};
+
+export interface AddOptions {
+  readonly region: readonly string[];
+  readonly label: readonly string[];
+  readonly ttlMs: number;
+}
+
+const parseLabels = (labels: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    labels.map((label) => {
+      const at = label.indexOf('=');
+      if (at < 1) throw new CliError(`--label ${label}: must be key=value`);
+      return [label.slice(0, at), label.slice(at + 1)];
+    }),
+  );
+
+const registration = async (name: string, { region, label }: AddOptions): Promise<string> => {
+  if (region.length === 0)
+    throw new CliError(`${name} is not registered in the repository yet: say where its nodes are with --region, once for each region`);
+  const labels = parseLabels(label);
+  const parsed = ManagedClusterDocument.safeParse({
+    apiVersion: 'compliance.federated.io/v1',
+    kind: 'ManagedCluster',
+    metadata: { name, ...(label.length === 0 ? {} : { labels }) },
+    spec: { regions: [...region] },
+  });
+  if (!parsed.success) throw new CliError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
+  const { stringify } = await import('yaml');
+  return stringify(parsed.data);
+};
+
+const isRegistered = async (hub: HubClient, name: string): Promise<boolean> =>
+  (await hub.clusters({ q: name })).some((cluster) => cluster.name === name && cluster.regions.length > 0);
+
+const writeInstructions = (context: Context, { cluster, token, expires, agentUrl }: EnrolmentTokenView): void => {
+  context.out(
+    [
+      `# In the cluster ${cluster}, before ${expires}; the token is good once:`,
+      'kubectl apply -f deploy/agent/rbac.yaml',
+      `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`,
+      '',
+    ].join('\n'),
+  );
+};
+
+/** `fso clusters add`: the registration to commit where there is none, and the way in. */
+export const addCluster = async (context: Context, name: string, options: AddOptions): Promise<void> => {
+  const hub = await context.connect();
+  const document = (await isRegistered(hub, name)) ? undefined : await registration(name, options);
+  const token = await hub.createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
+  if (document !== undefined) context.out(`# Commit this as clusters/${name}.yaml:\n${document}\n`);
+  writeInstructions(context, token);
+};
+
+/** `fso clusters token` */
+export const createToken = async (context: Context, name: string, options: { ttlMs: number; output: 'text' | 'json' }): Promise<void> => {
+  const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
+  if (options.output === 'json') return writeData(context, 'json', token);
+  writeInstructions(context, token);
+};
+
+/** `fso clusters revoke`. @returns the exit code */
+export const revokeCluster = async (context: Context, name: string, { yes }: { yes: boolean }): Promise<number> => {
+  if (!yes) {
+    context.progress(
+      `This closes the stream of ${name} and makes its certificates and tokens worthless; it goes on enforcing what it has. Repeat with --yes.\n`,
+    );
+    return EXIT.usage;
+  }
+  const { generation } = await (await context.connect()).revokeCluster(name);
+  context.out(`${name} is revoked (generation ${generation}). To let it in again: fso clusters token ${name}\n`);
+  return EXIT.ok;
+};

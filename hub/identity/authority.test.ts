@@ -1,0 +1,70 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createAuthority, keepAuthority } from './authority.ts';
+import { readRequest } from './csr.ts';
+import { makeRequest } from './fixtures.ts';
+import { createCa, newSerial, readCertificate } from './x509.ts';
+
+const NOW = new Date('2026-01-03T10:30:00Z');
+const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-ca-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the CA of the agents', () => {
+  it('is made once, and its key is for its owner alone', async () => {
+    const made = await keepAuthority(folder, NOW);
+    expect((await keepAuthority(folder, NOW)).fingerprint).toBe(made.fingerprint);
+    expect((await stat(join(folder, 'ca.key'))).mode & 0o777).toBe(0o600);
+    expect(made.expires.getUTCFullYear()).toBe(2036);
+  });
+
+  it('is never replaced in silence', async () => {
+    await keepAuthority(folder, NOW);
+    await rm(join(folder, 'ca.key'));
+    await expect(keepAuthority(folder, NOW)).rejects.toThrow('ca.key is missing');
+    await writeFile(join(folder, 'ca.key'), (await createCa('other', validity)).key);
+    await expect(keepAuthority(folder, NOW)).rejects.toThrow('the key does not belong to the first certificate');
+  });
+
+  it('starts anew where the start before was cut off', async () => {
+    await writeFile(join(folder, 'ca.key'), 'half');
+    expect((await keepAuthority(folder, NOW)).fingerprint).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('issues certificates that say whose they are', async () => {
+    const authority = await keepAuthority(folder, new Date());
+    const { publicKey } = await readRequest((await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' })).csr);
+    const pem = await authority.issueAgent({ cluster: 'eu', generation: 3, serial: newSerial(), publicKey, ...validity });
+    const certificate = new X509Certificate(pem);
+    expect(readCertificate(new Uint8Array(certificate.raw).buffer)).toEqual({
+      names: [{ type: 'url', value: 'fso://cluster/eu' }],
+      subjectSerials: ['3'],
+    });
+    expect([certificate.ca, certificate.keyUsage]).toEqual([false, ['1.3.6.1.5.5.7.3.2']]);
+    expect(authority.hasIssued(certificate)).toBe(true);
+  });
+
+  it('follows another one: the first of several signs, all are trusted', async () => {
+    const [before, after] = [await createCa('before', validity), await createCa('after', validity)];
+    const old = createAuthority(before);
+    const { publicKey } = await readRequest((await makeRequest()).csr);
+    const agent = new X509Certificate(await old.issueAgent({ cluster: 'eu', generation: 1, serial: newSerial(), publicKey, ...validity }));
+    const both = createAuthority({ cert: `${after.cert}${before.cert}`, key: after.key });
+    expect([both.hasIssued(agent), createAuthority(after).hasIssued(agent)]).toEqual([true, false]);
+    expect(both.fingerprint).toBe(createAuthority(after).fingerprint);
+    expect(() => createAuthority({ cert: `${after.cert}${before.cert}`, key: before.key })).toThrow('does not belong');
+  });
+
+  it('must be a CA', async () => {
+    const authority = await keepAuthority(folder, NOW);
+    const server = await authority.issueServer(['localhost'], validity);
+    expect(() => createAuthority(server)).toThrow('is no CA');
+  });
+});

@@ -1,0 +1,139 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identityUri } from '@fso/shared/protocol';
+import { ConfigError } from '@fso/shared/runtime';
+import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
+
+export interface AgentCertificate extends Validity {
+  readonly cluster: string;
+  readonly generation: number;
+  readonly serial: string;
+  /** DER of the SubjectPublicKeyInfo. */
+  readonly publicKey: ArrayBuffer;
+}
+
+/** The CA of the agents. */
+export interface Authority {
+  /** Every CA that is trusted, PEM; the first one signs. */
+  readonly bundle: string;
+  /** SHA-256 of the DER of the one that signs, hexadecimal. */
+  readonly fingerprint: string;
+  /** When the one that signs expires. */
+  readonly expires: Date;
+  /** @returns PEM */
+  issueAgent(content: AgentCertificate): Promise<string>;
+  issueServer(hosts: readonly string[], validity: Validity): Promise<KeyPair>;
+  /** Whether one of the CAs issued it; says nothing of dates. */
+  hasIssued(certificate: X509Certificate): boolean;
+}
+
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+const CA_VALID_MS = 10 * YEAR_MS;
+/** A clock that is a little behind must not refuse a certificate made a moment ago. */
+export const BACKDATE_MS = 3600 * 1000;
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
+  const [first, ...others] = (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
+  if (first === undefined) throw new Error('there is no certificate in the file');
+  for (const certificate of [first, ...others]) if (!certificate.ca) throw new Error(`${certificate.subject} is no CA`);
+  return [first, ...others];
+};
+
+const checkKey = (certificate: X509Certificate, key: string): void => {
+  const privateKey = createPrivateKey(key);
+  if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key does not belong to the first certificate');
+  if (signingAlgorithmOf(privateKey) === undefined) throw new Error(`the key must be ${KEY_RULE}`);
+};
+
+/**
+ * A CA from PEM; several certificates are trusted, so that one CA can follow another, and the first one signs.
+ *
+ * @throws Error that says what does not fit
+ */
+export const createAuthority = (pair: KeyPair): Authority => {
+  const cas = parseCas(pair.cert);
+  const [first] = cas;
+  checkKey(first, pair.key);
+  const signer: KeyPair = { cert: first.toString(), key: pair.key };
+  return {
+    bundle: cas.map((certificate) => certificate.toString()).join(''),
+    fingerprint: first.fingerprint256.replaceAll(':', '').toLowerCase(),
+    expires: first.validToDate,
+    issueAgent: ({ cluster, generation, serial, publicKey, notBefore, notAfter }) =>
+      issue(signer, {
+        notBefore,
+        notAfter,
+        serial,
+        publicKey,
+        subject: [{ O: ['fso-agent'] }, { [SERIAL_NUMBER]: [String(generation)] }],
+        usage: 'clientAuth',
+        names: [{ type: 'url', value: identityUri(cluster) }],
+      }),
+    issueServer: (hosts, validity) => issueServer(signer, hosts, validity),
+    hasIssued: (certificate) => cas.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
+  };
+};
+
+const readIfThere = async (path: string): Promise<string | undefined> => {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
+/** On the disk under a name of its own before it gets the one it is read by. */
+export const writeDurably = async (path: string, text: string): Promise<void> => {
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.chmod(0o600);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  const folder = await open(join(path, '..'), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+};
+
+const CA_CERT = 'ca.crt';
+const CA_KEY = 'ca.key';
+
+/**
+ * The hub's own CA, made at the first start and kept in `folder`.
+ *
+ * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ */
+export const keepAuthority = async (folder: string, now: Date): Promise<Authority> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const [certPath, keyPath] = [join(folder, CA_CERT), join(folder, CA_KEY)];
+  const [cert, key] = [await readIfThere(certPath), await readIfThere(keyPath)];
+  if (cert !== undefined && key !== undefined) {
+    try {
+      return createAuthority({ cert, key });
+    } catch (error) {
+      throw new ConfigError([
+        `FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      ]);
+    }
+  }
+  // The key is written first: a key alone is of a start that was cut off, and has signed nothing.
+  if (cert !== undefined)
+    throw new ConfigError([
+      `FSO_DATA_DIR: ${keyPath} is missing: put it back from a backup, or remove ${certPath} and enrol every agent again`,
+    ]);
+  const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
+  const made = await createCa(`FSO agents ${now.toISOString()}`, validity);
+  await writeDurably(keyPath, made.key);
+  await writeDurably(certPath, made.cert);
+  return createAuthority(made);
+};

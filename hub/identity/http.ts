@@ -1,0 +1,131 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import {
+  CA_PATH,
+  ENROL_PATH,
+  type EnrolmentRefusal,
+  EnrolRequest,
+  MAX_ENROLMENT_BYTES,
+  RENEW_PATH,
+  RenewRequest,
+} from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { z } from 'zod';
+import { createRateLimit } from '../serve/rate-limit.ts';
+import type { Authority } from './authority.ts';
+import type { Identity } from './identity.ts';
+import { readPeer } from './peer.ts';
+import { REFUSAL_STATUS, Refusal } from './refusal.ts';
+
+export interface RequestLimits {
+  /** Requests of one address at once; 5 a second after that. */
+  readonly requestBurst: number;
+  /** Renewals of one identity at once; one in 10 s after that. */
+  readonly renewalBurst: number;
+}
+
+export const DEFAULT_REQUEST_LIMITS: RequestLimits = { requestBurst: 60, renewalBurst: 10 };
+
+export interface IdentityHttpDeps {
+  readonly identity: Identity;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  readonly limits: RequestLimits;
+}
+
+interface Answer {
+  readonly type: string;
+  readonly body: string;
+}
+
+type Handle = (request: IncomingMessage) => Promise<Answer>;
+
+const json = (value: unknown): Answer => ({ type: 'application/json', body: JSON.stringify(value) });
+
+const readBody = async (request: IncomingMessage): Promise<string> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_ENROLMENT_BYTES) throw new Refusal('bad-request', `the body has more than ${MAX_ENROLMENT_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
+const parseBody = async <T>(schema: z.ZodType<T>, request: IncomingMessage): Promise<T> => {
+  let value: unknown;
+  const text = await readBody(request);
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Refusal('bad-request', 'the body is not JSON');
+  }
+  const parsed = schema.safeParse(value);
+  // Which fields are wrong, not what is in them: there may be a token.
+  if (!parsed.success)
+    throw new Refusal(
+      'bad-request',
+      `the body is wrong at ${parsed.error.issues.map(({ path }) => path.join('.') || 'its top').join(', ')}`,
+    );
+  return parsed.data;
+};
+
+const send = (response: ServerResponse, status: number, { type, body }: Answer): void => {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' }).end(body);
+};
+
+/**
+ * What agents ask beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
+ * one that the connection shows. Everything else is told to upgrade.
+ */
+export const identityListener = ({ identity, authority, clock, logger, limits }: IdentityHttpDeps): RequestListener => {
+  const allows = createRateLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
+  const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
+  const routes: Readonly<Record<string, Handle>> = {
+    [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
+    [`POST ${ENROL_PATH}`]: async (request) => {
+      const { token, csr } = await parseBody(EnrolRequest, request);
+      return json(await identity.enrol(token, csr));
+    },
+    [`POST ${RENEW_PATH}`]: async (request) => {
+      const peer = readPeer(request.socket as TLSSocket, authority);
+      if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
+      if (!allowsRenewal(peer.cluster)) throw new Refusal('too-many-requests', 'this identity renews too often');
+      const { csr } = await parseBody(RenewRequest, request);
+      return json(await identity.renew(peer, csr));
+    },
+  };
+
+  const refuse = (response: ServerResponse, remote: string | undefined, error: unknown): void => {
+    const known = error instanceof Refusal ? error : new Refusal('internal', 'see the log of the hub');
+    if (known === error) logger.warn({ remote, code: known.code, detail: known.message }, 'enrolment request refused');
+    else logger.error({ err: error, remote }, 'enrolment request failed');
+    if (response.headersSent || response.destroyed) return;
+    send(response, REFUSAL_STATUS[known.code], json({ code: known.code, message: known.message } satisfies EnrolmentRefusal));
+  };
+
+  const decline = (response: ServerResponse, path: string): void => {
+    const method = Object.keys(routes)
+      .find((route) => route.endsWith(` ${path}`))
+      ?.split(' ', 1)[0];
+    if (method === undefined) response.writeHead(426, { connection: 'close' }).end();
+    else response.writeHead(405, { connection: 'close', allow: method }).end();
+  };
+
+  return (request, response) => {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const handle = routes[`${request.method} ${path}`];
+    if (handle === undefined) return decline(response, path);
+    const remote = request.socket.remoteAddress;
+    const answering = allows(remote ?? '')
+      ? handle(request)
+      : Promise.reject(new Refusal('too-many-requests', 'too many requests from this address; wait a few seconds'));
+    answering.then(
+      (answer) => send(response, 200, answer),
+      (error: unknown) => refuse(response, remote, error),
+    );
+  };
+};

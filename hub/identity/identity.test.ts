@@ -1,0 +1,148 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { IssuedIdentity } from '@fso/shared/protocol';
+import { FakeClock } from '@fso/shared/runtime';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keepAuthority } from './authority.ts';
+import { openFileStore } from './file-store.ts';
+import { makeRequest, requestFor } from './fixtures.ts';
+import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
+import type { Peer } from './records.ts';
+import { Refusal } from './refusal.ts';
+
+const HOUR = 3600 * 1000;
+let folder: string;
+let clock: FakeClock;
+let identity: Identity;
+let events: IdentityEvent[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
+  clock = new FakeClock(new Date('2026-01-03T10:30:00Z'));
+  events = [];
+  identity = createIdentity({
+    authority: await keepAuthority(folder, clock.now()),
+    store: await openFileStore(folder),
+    clock,
+    limits: DEFAULT_IDENTITY_LIMITS,
+    onEvent: (event) => events.push(event),
+  });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const codeOf = async (call: Promise<unknown>): Promise<string> => {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error === undefined) return 'taken';
+  if (!(error instanceof Refusal)) throw error;
+  return error.code;
+};
+const tokenFor = async (cluster: string): Promise<string> => (await identity.issueToken(cluster, HOUR)).token;
+const peerOf = ({ cluster, certificate }: IssuedIdentity, generation: number): Peer => {
+  const { serialNumber: serial, validFromDate: notBefore, validToDate: expires } = new X509Certificate(certificate);
+  return { cluster, generation, serial, notBefore, expires };
+};
+const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
+  peerOf(await identity.enrol(await tokenFor(cluster), (await makeRequest()).csr), generation);
+
+describe('a token', () => {
+  it('is kept as its digest only', async () => {
+    const token = await tokenFor('eu');
+    const kept = await readFile(join(folder, 'enrolments.json'), 'utf8');
+    expect(kept).not.toContain(token.split('.')[2]);
+    expect(kept).not.toContain(token);
+  });
+
+  it('is good once, for an hour at most, and for the one cluster', async () => {
+    const token = await tokenFor('eu');
+    const issued = await identity.enrol(token, (await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' })).csr);
+    const certificate = new X509Certificate(issued.certificate);
+    expect([issued.cluster, certificate.subjectAltName]).toEqual(['eu', 'URI:fso://cluster/eu']);
+    expect(certificate.validToDate.getTime() - certificate.validFromDate.getTime()).toBe(24 * HOUR);
+    expect(await codeOf(identity.enrol(token, (await makeRequest()).csr))).toBe('token-used');
+    await expect(identity.issueToken('eu', HOUR + 1)).rejects.toThrow(RangeError);
+    await expect(identity.issueToken('\u0435u', HOUR)).rejects.toThrow(RangeError);
+    const late = await tokenFor('eu');
+    await clock.advance(HOUR);
+    expect(await codeOf(identity.enrol(late, (await makeRequest()).csr))).toBe('token-expired');
+  });
+
+  it('is not worth more in the name of another cluster', async () => {
+    await tokenFor('us');
+    const [prefix, , ...rest] = (await tokenFor('eu')).split('.');
+    for (const name of ['us', 'e', 'eu-1', 'nowhere']) {
+      expect(await codeOf(identity.enrol([prefix, name, ...rest].join('.'), (await makeRequest()).csr))).toBe('token-unknown');
+    }
+    expect(await identity.get('nowhere')).toBeUndefined();
+    expect(events.filter(({ reason }) => reason === 'EnrolmentRefused').map(({ cluster }) => cluster)).toEqual([null, null, null, null]);
+  });
+
+  it('survives a bad request, and an answer that was lost', async () => {
+    const token = await tokenFor('eu');
+    expect(await codeOf(identity.enrol(token, 'no request'))).toBe('csr-refused');
+    const { csr, key } = await makeRequest();
+    const first = await identity.enrol(token, csr);
+    const again = await identity.enrol(token, await requestFor(key));
+    expect(new X509Certificate(again.certificate).publicKey.equals(new X509Certificate(first.certificate).publicKey)).toBe(true);
+    expect((await identity.get('eu'))?.generation).toBe(1);
+    await identity.revoke('eu');
+    expect(await codeOf(identity.enrol(token, await requestFor(key)))).toBe('token-used');
+  });
+
+  it('takes the place of the one before', async () => {
+    const [first, second] = [await tokenFor('eu'), await tokenFor('eu')];
+    expect(await codeOf(identity.enrol(first, (await makeRequest()).csr))).toBe('token-unknown');
+    expect(await codeOf(identity.enrol(second, (await makeRequest()).csr))).toBe('taken');
+  });
+});
+
+describe('a certificate', () => {
+  it('is renewed by the same identity, also when it expired a while ago', async () => {
+    const peer = await enrolled('eu');
+    await clock.advance(16 * HOUR);
+    const next = peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
+    expect(next.expires.getTime() - peer.expires.getTime()).toBe(16 * HOUR);
+    await clock.advance(9 * 24 * HOUR);
+    expect(await codeOf(identity.admit(next))).toBe('not-authorized');
+    expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('taken');
+    await clock.advance(30 * 24 * HOUR);
+    expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('not-authorized');
+  });
+
+  it('that expired is not renewed once a newer one was shown: it may be a copy', async () => {
+    const peer = await enrolled('eu');
+    await clock.advance(16 * HOUR);
+    const next = peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
+    await identity.admit(next);
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('taken');
+    await clock.advance(8 * HOUR);
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
+  });
+
+  it('is worth nothing after a revocation, until the cluster enrols anew', async () => {
+    const peer = await enrolled('eu');
+    const other = await enrolled('eu-1');
+    await identity.admit(peer);
+    const open = await tokenFor('eu');
+    await identity.revoke('eu');
+    expect(await codeOf(identity.admit(peer))).toBe('revoked');
+    expect(await codeOf(identity.recheck(peer))).toBe('revoked');
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('revoked');
+    expect(await codeOf(identity.enrol(open, (await makeRequest()).csr))).toBe('token-unknown');
+    expect(await codeOf(identity.admit(other))).toBe('taken');
+    const anew = await enrolled('eu', 3);
+    expect(await codeOf(identity.admit(anew))).toBe('taken');
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
+  });
+
+  it('of an earlier enrolment gives way to the new one', async () => {
+    const before = await enrolled('eu');
+    const after = await enrolled('eu', 2);
+    expect(await codeOf(identity.admit(after))).toBe('taken');
+    expect(await codeOf(identity.recheck(before))).toBe('superseded');
+  });
+});

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { ResourceName } from '@fso/shared/api';
+import { digestOfToken, formatToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type { Authority } from './authority.ts';
+import { readRequest } from './csr.ts';
+import { assertCurrent, enrol, type Issue, invite, type Peer, renew, revoke, show } from './records.ts';
+import { Refusal } from './refusal.ts';
+import type { EnrolmentRecord, IdentityStore } from './store.ts';
+import { newSerial } from './x509.ts';
+
+/** Something happened to who may be which cluster; for the log, the history and the audit. */
+export interface IdentityEvent {
+  readonly reason: 'EnrolmentTokenIssued' | 'ClusterEnrolled' | 'CertificateRenewed' | 'ClusterRevoked' | 'EnrolmentRefused';
+  /** null: what was asked proves no cluster. */
+  readonly cluster: string | null;
+  readonly message: string;
+}
+
+export interface IdentityLimits {
+  /** Life of an agent's certificate. */
+  readonly certificateMs: number;
+  /** How long after its end it can still be renewed. */
+  readonly graceMs: number;
+  /** Longest life of a token. */
+  readonly maxTokenMs: number;
+}
+
+export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
+  certificateMs: 24 * 3600 * 1000,
+  graceMs: 30 * 24 * 3600 * 1000,
+  maxTokenMs: 3600 * 1000,
+};
+
+export interface IdentityDeps {
+  readonly authority: Authority;
+  readonly store: IdentityStore;
+  readonly clock: Clock;
+  readonly limits: IdentityLimits;
+  readonly onEvent: (event: IdentityEvent) => void;
+}
+
+/** Who may be which cluster. */
+export interface Identity {
+  /** @throws RangeError for a name that no cluster can have, or a life that is too long */
+  issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }>;
+  /** @throws Refusal */
+  enrol(token: string, csr: string): Promise<IssuedIdentity>;
+  /** @throws Refusal */
+  renew(peer: Peer, csr: string): Promise<IssuedIdentity>;
+  /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
+  admit(peer: Peer): Promise<void>;
+  /** As {@link admit}, for one that was admitted before. */
+  recheck(peer: Peer): Promise<void>;
+  revoke(cluster: string): Promise<EnrolmentRecord>;
+  get(cluster: string): Promise<EnrolmentRecord | undefined>;
+  list(): Promise<readonly EnrolmentRecord[]>;
+  subscribe(handler: (cluster: string) => void): () => void;
+}
+
+/** A hub that is a little behind must not refuse a certificate made a moment ago. */
+const BACKDATE_MS = 5 * 60 * 1000;
+
+export const createIdentity = ({ authority, store, clock, limits, onEvent }: IdentityDeps): Identity => {
+  const newIssue = (): Issue => {
+    const issued = clock.now();
+    return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - BACKDATE_MS) };
+  };
+  const sign = async ({ cluster, generation }: EnrolmentRecord, issue: Issue, publicKey: ArrayBuffer): Promise<IssuedIdentity> => {
+    const { serial, issued, expires } = issue;
+    const notBefore = new Date(issued.getTime() - BACKDATE_MS);
+    const certificate = await authority.issueAgent({ cluster, generation, serial, publicKey, notBefore, notAfter: expires });
+    return { cluster, certificate, ca: authority.bundle, expires: expires.toISOString(), time: clock.now().toISOString() };
+  };
+  const refused = (cluster: string | null, error: unknown): never => {
+    if (error instanceof Refusal) onEvent({ reason: 'EnrolmentRefused', cluster, message: error.message });
+    throw error;
+  };
+  const assertInForce = ({ notBefore, expires }: Peer): void => {
+    const now = clock.now().getTime();
+    if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is good from ${notBefore.toISOString()} on`);
+    if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
+  };
+
+  const enrolWith = async (text: string, csr: string): Promise<IssuedIdentity> => {
+    const token = parseToken(text);
+    if (token === undefined) throw new Refusal('bad-request', 'this is no enrolment token');
+    // Before the token is used up: who sends a bad request may correct it.
+    const { publicKey, digest: key } = await readRequest(csr);
+    const issue = newIssue();
+    const record = await store.update(token.cluster, (before) => enrol(before, { digest: digestOfToken(text), key }, issue));
+    onEvent({ reason: 'ClusterEnrolled', cluster: record.cluster, message: `Enrolled as generation ${record.generation}.` });
+    return sign(record, issue, publicKey);
+  };
+  const renewAs = async (peer: Peer, csr: string): Promise<IssuedIdentity> => {
+    const { publicKey } = await readRequest(csr);
+    const issue = newIssue();
+    const record = await store.update(peer.cluster, (before) => renew(before, peer, issue, limits.graceMs));
+    onEvent({ reason: 'CertificateRenewed', cluster: record.cluster, message: `Certificate good until ${issue.expires.toISOString()}.` });
+    return sign(record, issue, publicKey);
+  };
+
+  return {
+    issueToken: async (cluster, ttlMs) => {
+      if (!ResourceName.safeParse(cluster).success) throw new RangeError('this is no name that a cluster can have');
+      if (!(ttlMs > 0 && ttlMs <= limits.maxTokenMs)) throw new RangeError(`a token may live for at most ${limits.maxTokenMs / 1000} s`);
+      const created = clock.now();
+      const expires = new Date(created.getTime() + ttlMs);
+      const token = formatToken({ cluster, secret: randomBytes(32).toString('base64url'), caFingerprint: authority.fingerprint });
+      await store.update(cluster, (before) => invite(before, { cluster, digest: digestOfToken(token), created, expires }));
+      onEvent({ reason: 'EnrolmentTokenIssued', cluster, message: `Good until ${expires.toISOString()}.` });
+      return { token, expires: expires.toISOString() };
+    },
+    // Who has no valid token is nobody: what it claims to be stays out of that cluster's history.
+    enrol: (token, csr) => enrolWith(token, csr).catch((error: unknown) => refused(null, error)),
+    renew: (peer, csr) => renewAs(peer, csr).catch((error: unknown) => refused(peer.cluster, error)),
+    admit: async (peer) => {
+      assertInForce(peer);
+      await store.update(peer.cluster, (before) => show(before, peer));
+    },
+    recheck: async (peer) => {
+      assertInForce(peer);
+      assertCurrent(await store.get(peer.cluster), peer);
+    },
+    revoke: async (cluster) => {
+      const record = await store.update(cluster, (before) => revoke(before, cluster, clock.now()));
+      onEvent({ reason: 'ClusterRevoked', cluster, message: 'Its certificates and tokens are worth nothing any more.' });
+      return record;
+    },
+    get: (cluster) => store.get(cluster),
+    list: () => store.list(),
+    subscribe: (handler) => store.subscribe(handler),
+  };
+};

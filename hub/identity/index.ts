@@ -1,0 +1,4 @@
+export { createAuthority } from './authority.ts';
+export type { Identity, IdentityEvent } from './identity.ts';
+export { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './open-identity.ts';
+export type * from './store.ts';

@@ -1,0 +1,79 @@
+import type { RequestListener } from 'node:http';
+import { join } from 'node:path';
+import type { Clock, ListenAddress } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Gate } from '../delivery/index.ts';
+import { type Authority, createAuthority, keepAuthority } from './authority.ts';
+import { openFileStore } from './file-store.ts';
+import { identityGate } from './gate.ts';
+import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
+import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent, type IdentityLimits } from './identity.ts';
+import { createServerCertificate, type ServerCertificate, serverHosts } from './server-certificate.ts';
+import type { IdentityStore } from './store.ts';
+import type { KeyPair } from './x509.ts';
+
+export interface OpenIdentityOptions {
+  /** CA and enrolments are kept here. */
+  readonly folder: string;
+  /** A CA of the operator's; absent: the hub's own. */
+  readonly ca: KeyPair | undefined;
+  /** Certificate of the listener; absent: the CA issues it. */
+  readonly serverCertificate: KeyPair | undefined;
+  readonly listen: ListenAddress;
+  readonly hostnames: readonly string[];
+  /** Static tokens by cluster. */
+  readonly tokens: ReadonlyMap<string, string>;
+  readonly limits?: Partial<IdentityLimits & RequestLimits & { readonly serverCertificateMs: number }> | undefined;
+}
+
+export interface OpenIdentityDeps {
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  readonly onEvent: (event: IdentityEvent) => void;
+  /** Default: a file in the folder. */
+  readonly store?: IdentityStore | undefined;
+}
+
+/** What the agents' listener is made of where agents enrol. */
+export interface AgentListenerIdentity {
+  readonly identity: Identity;
+  readonly gate: Gate;
+  readonly listener: RequestListener;
+  readonly certificate: ServerCertificate;
+  /** Names under which the listener can be called; the first one is what agents are told. */
+  readonly hosts: readonly string[];
+}
+
+const SERVER_CERTIFICATE_MS = 7 * 24 * 3600 * 1000;
+const CA_WARNING_MS = 180 * 24 * 3600 * 1000;
+
+const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDeps): void => {
+  if (expires.getTime() - clock.now().getTime() < CA_WARNING_MS)
+    logger.warn({ expires: expires.toISOString() }, 'the CA of the agents expires soon');
+};
+
+/** @throws ConfigError when what is kept in the folder cannot be used */
+export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
+  const { clock, logger, onEvent } = deps;
+  const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
+  const folder = join(options.folder, 'identity');
+  const authority = options.ca === undefined ? await keepAuthority(folder, clock.now()) : createAuthority(options.ca);
+  warnOfExpiry(authority, deps);
+  const store = deps.store ?? (await openFileStore(folder));
+  const identity = createIdentity({ authority, store, clock, limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits }, onEvent });
+  const hosts = serverHosts(options.listen, options.hostnames);
+  return {
+    identity,
+    gate: identityGate({ identity, authority, tokens: options.tokens }),
+    listener: identityListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
+    certificate: await createServerCertificate({
+      authority,
+      given: options.serverCertificate,
+      hosts,
+      clock,
+      logger,
+      validMs: serverCertificateMs,
+    }),
+    hosts,
+  };
+};

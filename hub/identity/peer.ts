@@ -1,0 +1,56 @@
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { clusterOfUri } from '@fso/shared/protocol';
+import type { Authority } from './authority.ts';
+import type { Peer } from './records.ts';
+import { Refusal } from './refusal.ts';
+import { type CertificateFacts, readCertificate } from './x509.ts';
+
+const GENERATION = /^[1-9]\d{0,9}$/;
+
+/** Exactly one name, which is the cluster's, and exactly one generation. */
+const identityOf = ({ names, subjectSerials }: CertificateFacts): Pick<Peer, 'cluster' | 'generation'> | undefined => {
+  const [name, ...otherNames] = names;
+  const [generation, ...otherSerials] = subjectSerials;
+  if (name?.type !== 'url' || otherNames.length > 0) return undefined;
+  if (generation === undefined || otherSerials.length > 0 || !GENERATION.test(generation)) return undefined;
+  const cluster = clusterOfUri(name.value);
+  return cluster === undefined ? undefined : { cluster, generation: Number(generation) };
+};
+
+const refuse = (message: string): never => {
+  throw new Refusal('not-authorized', message);
+};
+
+const factsOf = (certificate: X509Certificate): CertificateFacts => {
+  try {
+    return readCertificate(new Uint8Array(certificate.raw).buffer);
+  } catch {
+    return refuse('the certificate cannot be parsed');
+  }
+};
+
+/** Errors of the TLS layer that leave a certificate issued by the CA, for its owner, as a client's. */
+const BESIDE_EXPIRY: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED'];
+
+/**
+ * Who the certificate of a connection says it is. Dates are the caller's to check: an expired one may be good for a renewal.
+ *
+ * @returns undefined where no certificate was shown
+ * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not for exactly one cluster
+ */
+export const readPeer = (socket: TLSSocket, authority: Authority): Peer | undefined => {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  // Its type is Error, its value the code.
+  const error: unknown = socket.authorizationError;
+  if (!socket.authorized && !BESIDE_EXPIRY.includes(error as string | undefined))
+    return refuse(`the certificate is not accepted (${String(error)})`);
+  // What follows the TLS layer has looked at too; it says nothing of an expired certificate but that.
+  if (!authority.hasIssued(certificate)) return refuse('the certificate was not issued by the CA of this hub');
+  if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');
+  const identity = identityOf(factsOf(certificate));
+  if (identity === undefined) return refuse('the certificate does not name exactly one cluster');
+  const { serialNumber: serial, validFromDate: notBefore, validToDate: expires } = certificate;
+  return { ...identity, serial: serial.toLowerCase(), notBefore, expires };
+};

@@ -1,0 +1,151 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Refusal } from './refusal.ts';
+import type { EnrolmentRecord, TokenRecord } from './store.ts';
+
+/** What becomes of the record of a cluster. Pure; what is refused is thrown as a {@link Refusal}. */
+
+/** Who a certificate says it is. */
+export interface Peer {
+  readonly cluster: string;
+  readonly generation: number;
+  readonly serial: string;
+  readonly notBefore: Date;
+  readonly expires: Date;
+}
+
+/** A certificate about to be issued. */
+export interface Issue {
+  readonly serial: string;
+  readonly issued: Date;
+  readonly expires: Date;
+}
+
+/** Tokens remembered for each cluster. */
+const TOKENS_KEPT = 8;
+
+const unknownCluster = (cluster: string): EnrolmentRecord => ({
+  cluster,
+  state: 'invited',
+  generation: 0,
+  tokens: [],
+  enrolled: null,
+  revoked: null,
+  certificate: null,
+  newestShown: null,
+});
+
+const withdrawOpen = (tokens: readonly TokenRecord[]): TokenRecord[] =>
+  tokens.map((token) => (token.used === null ? { ...token, withdrawn: true } : token));
+
+/** A token more; one that was not used yet is worth nothing any more. */
+export const invite = (
+  before: EnrolmentRecord | undefined,
+  token: { readonly cluster: string; readonly digest: string; readonly created: Date; readonly expires: Date },
+): EnrolmentRecord => {
+  const record = before ?? unknownCluster(token.cluster);
+  const added: TokenRecord = {
+    digest: token.digest,
+    created: token.created.toISOString(),
+    expires: token.expires.toISOString(),
+    withdrawn: false,
+    used: null,
+  };
+  return { ...record, tokens: [added, ...withdrawOpen(record.tokens)].slice(0, TOKENS_KEPT) };
+};
+
+/** Compares with every token, in constant time: how long it takes says nothing of which there are. */
+const findToken = (tokens: readonly TokenRecord[], digest: string): TokenRecord | undefined => {
+  const given = Buffer.from(digest, 'hex');
+  let found: TokenRecord | undefined;
+  for (const token of tokens) if (timingSafeEqual(Buffer.from(token.digest, 'hex'), given)) found = token;
+  return found;
+};
+
+const UNKNOWN = 'this hub knows no such token: make one with "fso clusters token <name>"';
+
+/** The token, if it may be used with this key now. */
+const usableToken = (record: EnrolmentRecord | undefined, digest: string, key: string, now: Date): TokenRecord => {
+  const token = findToken(record?.tokens ?? [], digest);
+  if (record === undefined || token === undefined) throw new Refusal('token-unknown', UNKNOWN);
+  if (token.withdrawn) throw new Refusal('token-unknown', 'a newer token, or a revocation, took the place of this one');
+  if (Date.parse(token.expires) <= now.getTime()) throw new Refusal('token-expired', `the token was good until ${token.expires}`);
+  if (token.used === null) return token;
+  const isRepeated = token.used.key === key && token.used.generation === record.generation && record.state === 'enrolled';
+  if (!isRepeated) throw new Refusal('token-used', `the token was used at ${token.used.time}; each is good for one enrolment`);
+  return token;
+};
+
+const certificateOf = ({ serial, issued, expires }: Issue): EnrolmentRecord['certificate'] => ({
+  serial,
+  issued: issued.toISOString(),
+  expires: expires.toISOString(),
+});
+
+/** Uses a token up. The same key may repeat its request until the token expires: the answer may have been lost. */
+export const enrol = (
+  before: EnrolmentRecord | undefined,
+  request: { readonly digest: string; readonly key: string },
+  issue: Issue,
+): EnrolmentRecord => {
+  const token = usableToken(before, request.digest, request.key, issue.issued);
+  const record = before as EnrolmentRecord;
+  const certificate = certificateOf(issue);
+  if (token.used !== null) return { ...record, certificate };
+  const generation = record.generation + 1;
+  const time = issue.issued.toISOString();
+  const used = { ...token, used: { time, key: request.key, generation } };
+  return {
+    ...record,
+    state: 'enrolled',
+    generation,
+    tokens: record.tokens.map((known) => (known === token ? used : known)),
+    enrolled: time,
+    certificate,
+    newestShown: null,
+  };
+};
+
+/** @throws Refusal where the cluster was revoked or has enrolled anew since */
+export const assertCurrent = (
+  record: EnrolmentRecord | undefined,
+  { cluster, generation }: Pick<Peer, 'cluster' | 'generation'>,
+): EnrolmentRecord => {
+  if (record === undefined) throw new Refusal('not-authorized', `this hub has not enrolled ${cluster}`);
+  if (record.state === 'revoked') throw new Refusal('revoked', `${cluster} was revoked at ${record.revoked}`);
+  if (record.state !== 'enrolled' || record.generation !== generation)
+    throw new Refusal('superseded', `${cluster} has enrolled anew since this certificate was issued`);
+  return record;
+};
+
+/**
+ * A certificate more for the same identity. One that expired not too long ago will do, as long as no newer one was shown: an agent that was
+ * away for days comes back by itself, and an old copy of its key does not.
+ */
+export const renew = (before: EnrolmentRecord | undefined, peer: Peer, issue: Issue, graceMs: number): EnrolmentRecord => {
+  const record = assertCurrent(before, peer);
+  const lateMs = issue.issued.getTime() - peer.expires.getTime();
+  if (lateMs > graceMs)
+    throw new Refusal('not-authorized', `the certificate expired at ${peer.expires.toISOString()}, too long ago to be renewed`);
+  if (lateMs > 0 && peer.expires.getTime() < Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z'))
+    throw new Refusal('superseded', 'a newer certificate of this identity was used already');
+  return { ...record, certificate: certificateOf(issue) };
+};
+
+/** A certificate was shown by somebody who has its key. */
+export const show = (before: EnrolmentRecord | undefined, peer: Peer): EnrolmentRecord => {
+  const record = assertCurrent(before, peer);
+  if (peer.expires.getTime() <= Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z')) return record;
+  return { ...record, newestShown: peer.expires.toISOString() };
+};
+
+/** From now on no certificate and no token of the cluster is worth anything; a token that is made later lets it enrol anew. */
+export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => {
+  const record = before ?? unknownCluster(cluster);
+  return {
+    ...record,
+    state: 'revoked',
+    generation: record.generation + 1,
+    tokens: withdrawOpen(record.tokens),
+    revoked: now.toISOString(),
+  };
+};

@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { Clock } from '@fso/shared/runtime';
+import { isLoopback, type ListenAddress } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { type Authority, BACKDATE_MS } from './authority.ts';
+import type { KeyPair } from './x509.ts';
+
+/** Part of a server that takes another certificate while it runs. */
+export interface SecureServer {
+  setSecureContext(options: SecureContextOptions): void;
+}
+
+export interface ServerCertificateOptions {
+  readonly authority: Authority;
+  /** Given by the operator: used as it is. Absent: the CA issues one. */
+  readonly given: KeyPair | undefined;
+  readonly hosts: readonly string[];
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  /** Life of an issued one. */
+  readonly validMs: number;
+}
+
+export interface ServerCertificate {
+  context(): SecureContextOptions;
+  /** Issues the next one in time, until aborted. */
+  run(server: SecureServer, signal: AbortSignal): Promise<void>;
+}
+
+const LOCAL_NAMES: readonly string[] = ['localhost', '127.0.0.1', '::1'];
+const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
+/** A timer of Node ends at 2³¹ ms; a failure is tried again no later either. */
+const LOOK_MS = 3600 * 1000;
+
+/** Names under which agents may call the listener: those that are set, and what its address says. The first one is what agents are told. */
+export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[]): readonly string[] => {
+  const own = WILDCARDS.includes(host) ? hostname().toLowerCase() : host;
+  const local = own !== host || isLoopback(host) ? LOCAL_NAMES : [];
+  return [...new Set([...hostnames, own, ...local])];
+};
+
+const MIN_VERSION = 'TLSv1.2';
+
+export const createServerCertificate = async (options: ServerCertificateOptions): Promise<ServerCertificate> => {
+  const { authority, given, hosts, clock, logger, validMs } = options;
+  const make = async (): Promise<KeyPair & { readonly renewAt: number }> => {
+    const now = clock.now().getTime();
+    const validity = { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + validMs) };
+    return { ...(await authority.issueServer(hosts, validity)), renewAt: now + (validMs * 2) / 3 };
+  };
+  let current = given === undefined ? await make() : { ...given, renewAt: Number.POSITIVE_INFINITY };
+  // The CA goes with an issued one, so that whoever looks at the connection sees it whole.
+  const context = (): SecureContextOptions => ({
+    cert: given === undefined ? `${current.cert}${authority.bundle}` : current.cert,
+    key: current.key,
+    // Agents are believed by this CA alone, whatever the machine trusts.
+    ca: authority.bundle,
+    minVersion: MIN_VERSION,
+  });
+  const renew = async (server: SecureServer): Promise<void> => {
+    try {
+      current = await make();
+      server.setSecureContext(context());
+      logger.info('certificate of the agents listener renewed');
+    } catch (err) {
+      logger.error({ err }, 'certificate of the agents listener cannot be renewed');
+    }
+  };
+  return {
+    context,
+    run: async (server, signal) => {
+      while (!signal.aborted) {
+        const waitMs = Math.min(LOOK_MS, Math.max(1_000, current.renewAt - clock.now().getTime()));
+        await clock.sleep(waitMs, signal).catch(() => undefined);
+        if (!signal.aborted && clock.now().getTime() >= current.renewAt) await renew(server);
+      }
+    },
+  };
+};
+
+/** Whether a connection is one over TLS. */
+export const isTls = (socket: unknown): socket is TLSSocket => typeof socket === 'object' && socket !== null && 'encrypted' in socket;

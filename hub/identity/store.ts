@@ -1,0 +1,56 @@
+import { ResourceName } from '@fso/shared/api';
+import { z } from 'zod';
+
+const Time = z.iso.datetime({ offset: true });
+const Digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** A token as it is remembered: its digest, and what became of it. */
+export const TokenRecord = z.strictObject({
+  digest: Digest,
+  created: Time,
+  expires: Time,
+  /** Another token, or a revocation, took its place. */
+  withdrawn: z.boolean(),
+  used: z
+    .strictObject({
+      time: Time,
+      /** SHA-256 of the key that it was used for: the same agent may ask once more when the answer was lost. */
+      key: Digest,
+      generation: z.int().min(1),
+    })
+    .nullable(),
+});
+export type TokenRecord = z.infer<typeof TokenRecord>;
+
+/** All that is known of who may be one cluster. */
+export const EnrolmentRecord = z.strictObject({
+  cluster: ResourceName,
+  state: z.enum(['invited', 'enrolled', 'revoked']),
+  /** Raised by each enrolment and each revocation: certificates of another one are worth nothing. */
+  generation: z.int().min(0),
+  /** Newest first. */
+  tokens: z.array(TokenRecord).max(16),
+  enrolled: Time.nullable(),
+  revoked: Time.nullable(),
+  /** The newest one that was issued. */
+  certificate: z.strictObject({ serial: z.string().max(64), issued: Time, expires: Time }).nullable(),
+  /** Expiry of the newest certificate that was shown to the hub. */
+  newestShown: Time.nullable(),
+});
+export type EnrolmentRecord = z.infer<typeof EnrolmentRecord>;
+
+/** Makes a record of what is there (undefined: nothing). What it throws goes to the caller, and nothing is changed. */
+export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
+
+/**
+ * Remembers who may be which cluster. Changes of one cluster happen one after the other; a resolved change is durable. `change`
+ * must be pure: it may run more than once.
+ */
+export interface IdentityStore {
+  get(cluster: string): Promise<EnrolmentRecord | undefined>;
+  /** By name. */
+  list(): Promise<readonly EnrolmentRecord[]>;
+  update(cluster: string, change: Change): Promise<EnrolmentRecord>;
+  /** Tells of each changed record, at the latest within a second, whichever replica changed it. @returns a function that ends it */
+  subscribe(handler: (cluster: string) => void): () => void;
+}

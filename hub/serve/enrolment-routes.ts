@@ -1,0 +1,106 @@
+import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ResourceName } from '@fso/shared/api';
+import { z } from 'zod';
+import type { EnrolmentRecord } from '../identity/index.ts';
+import { enrolmentView } from './enrolment-view.ts';
+import { pageOf } from './paging.ts';
+import { ApiError } from './problems.ts';
+import { ClusterParams, PageQuery } from './queries.ts';
+import { jsonRoute, type Route } from './route.ts';
+import type { ApiDeps, EnrolmentAccess } from './types.ts';
+
+const MAX_TTL_SECONDS = 3600;
+const DEFAULT_TTL_SECONDS = 1800;
+
+const WantedToken = z.strictObject({
+  ttlSeconds: z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(MAX_TTL_SECONDS, `must be at most ${MAX_TTL_SECONDS}`)
+    .default(DEFAULT_TTL_SECONDS)
+    .describe('How long the token is good.'),
+});
+
+/** @throws ApiError where agents do not enrol at this hub */
+const accessOf = ({ enrolment }: ApiDeps): EnrolmentAccess => {
+  if (enrolment === undefined) throw new ApiError('not-found', 'Agents do not enrol at this hub: it runs with FSO_AGENT_TLS=off.');
+  return enrolment;
+};
+
+const clusterName = (name: string): string => {
+  const parsed = ResourceName.safeParse(name);
+  if (!parsed.success) throw new ApiError('bad-request', 'path parameter name: must be a lowercase RFC 1123 subdomain');
+  return parsed.data;
+};
+
+const isKnown = async (deps: ApiDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
+  record !== undefined || (await deps.ledger.cluster(cluster)) !== null;
+
+/** How clusters come to prove themselves. */
+export const enrolmentRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/enrolments',
+      operationId: 'listEnrolments',
+      summary: 'Who has enrolled, and until when its certificate is good',
+      tag: 'clusters',
+      access: 'viewer',
+      query: PageQuery,
+      problems: ['not-found'],
+    },
+    { schema: EnrolmentPage, description: 'A page, sorted by cluster.' },
+    async (deps, { query }) => {
+      const records = await accessOf(deps).identity.list();
+      const now = deps.clock.now();
+      return pageOf(
+        records.map((record) => enrolmentView(record, now)),
+        ({ cluster }) => cluster,
+        query,
+      );
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/clusters/{name}/enrolment-token',
+      operationId: 'createEnrolmentToken',
+      summary: 'Makes the token with which the agent of a cluster enrols, once',
+      description: 'The one before, if it was not used, is worth nothing any more.',
+      tag: 'clusters',
+      access: 'admin',
+      params: ClusterParams,
+      body: WantedToken,
+      problems: ['not-found'],
+    },
+    { schema: EnrolmentTokenView, description: 'The token.' },
+    async (deps, { params, body, caller }) => {
+      const { identity, agentUrl } = accessOf(deps);
+      const cluster = clusterName(params.name);
+      caller.about(cluster);
+      const { token, expires } = await identity.issueToken(cluster, body.ttlSeconds * 1000);
+      caller.about(cluster, `good until ${expires}`);
+      return { cluster, agentUrl: agentUrl(), token, expires };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/clusters/{name}/revoke',
+      operationId: 'revokeCluster',
+      summary: 'Makes every certificate and token of a cluster worthless, and closes its stream',
+      description: 'The cluster goes on enforcing what it has. With a new token it may enrol anew.',
+      tag: 'clusters',
+      access: 'admin',
+      params: ClusterParams,
+      problems: ['bad-request', 'not-found'],
+    },
+    { schema: EnrolmentView, description: 'The enrolment, revoked.' },
+    async (deps, { params, caller }) => {
+      const { identity } = accessOf(deps);
+      const cluster = clusterName(params.name);
+      caller.about(cluster);
+      if (!(await isKnown(deps, cluster, await identity.get(cluster)))) throw new ApiError('not-found', `There is no cluster ${cluster}.`);
+      return enrolmentView(await identity.revoke(cluster), deps.clock.now());
+    },
+  ),
+];

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ResourceName } from '../api/index.ts';
+
+/** Paths of the agents' listener beside the stream. */
+export const ENROL_PATH = '/agent/v1/enroll';
+export const RENEW_PATH = '/agent/v1/renew';
+export const CA_PATH = '/agent/v1/ca';
+
+/** Largest body that either side accepts here, in bytes. */
+export const MAX_ENROLMENT_BYTES: number = 64 * 1024;
+
+const URI_PREFIX = 'fso://cluster/';
+const SECRET_BYTES = 32;
+/** A cluster name may hold dots, what follows it does not. */
+const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
+
+/** How a certificate says whose it is: one URI in its subject alternative names. */
+export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
+
+/** @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks */
+export const clusterOfUri = (uri: string): string | undefined => {
+  if (!uri.startsWith(URI_PREFIX)) return undefined;
+  const name = ResourceName.safeParse(uri.slice(URI_PREFIX.length));
+  return name.success ? name.data : undefined;
+};
+
+/** Lets one agent of one cluster enrol once. */
+export interface EnrolmentToken {
+  readonly cluster: string;
+  /** 256 bit, base64url. */
+  readonly secret: string;
+  /** SHA-256 of the DER of the CA that the agent is to trust, hexadecimal. */
+  readonly caFingerprint: string;
+}
+
+/** `fso1.<cluster>.<secret>.<fingerprint of the CA>` */
+export const formatToken = ({ cluster, secret, caFingerprint }: EnrolmentToken): string => `fso1.${cluster}.${secret}.${caFingerprint}`;
+
+/** @returns undefined for what is no token */
+export const parseToken = (text: string): EnrolmentToken | undefined => {
+  const [, cluster = '', secret = '', caFingerprint = ''] = TOKEN.exec(text) ?? [];
+  if (!ResourceName.safeParse(cluster).success || Buffer.from(secret, 'base64url').length !== SECRET_BYTES) return undefined;
+  return { cluster, secret, caFingerprint };
+};
+
+/** What is kept of a token: nothing that could be used instead of it. SHA-256, hexadecimal. */
+export const digestOfToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+const Pem = z.string().max(16_384);
+const Time = z.iso.datetime({ offset: true });
+
+/** A PKCS#10 certificate request, PEM. Nothing of it counts but its key. */
+export const RenewRequest = z.strictObject({ csr: Pem });
+export const EnrolRequest = z.strictObject({ token: z.string().min(1).max(512), csr: Pem });
+
+export const IssuedIdentity = z.object({
+  cluster: ResourceName,
+  certificate: Pem,
+  /** Every CA that hubs may show, now or soon; PEM. */
+  ca: z.string().max(MAX_ENROLMENT_BYTES),
+  expires: Time,
+  /** The hub's clock. */
+  time: Time,
+});
+export type IssuedIdentity = z.infer<typeof IssuedIdentity>;
+
+/** Why a request was not fulfilled. */
+export const EnrolmentRefusal = z.object({
+  code: z.enum([
+    'bad-request',
+    'csr-refused',
+    'token-unknown',
+    'token-used',
+    'token-expired',
+    'not-authorized',
+    'revoked',
+    'superseded',
+    'too-many-requests',
+    'internal',
+  ]),
+  message: z.string().max(1000),
+});
+export type EnrolmentRefusal = z.infer<typeof EnrolmentRefusal>;

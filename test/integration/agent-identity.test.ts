@@ -1,0 +1,167 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
+import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
+import type { RunningHub } from '../../hub/hub.ts';
+import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { issueToken } from '../support/enrolment-client.ts';
+import { type HubBench, openHubBench } from '../support/hub-bench.ts';
+import { basicRepository } from '../support/policy-files.ts';
+
+const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY };
+
+/** An agent with deploy/agent/rbac.yaml on a real API server, and a hub: how it comes to its identity and keeps it. */
+describe('the identity of an agent', () => {
+  const stop = new AbortController();
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let kubeconfig: string;
+  let bench: HubBench;
+  let hub: RunningHub;
+  const agents: RunningAgent[] = [];
+
+  beforeAll(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
+    cluster = await startLocalCluster({ name: 'identity', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
+    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    kubeconfig = join(folder, 'agent.kubeconfig');
+    await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
+    return async () => {
+      await world.close();
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    };
+  });
+  beforeEach(async () => {
+    bench = await openHubBench();
+    await bench.repository.commit(basicRepository(), 'first');
+    hub = await startHub();
+  });
+  afterEach(async () => {
+    await Promise.all(agents.splice(0).map((agent) => world.stopAgent(agent)));
+    await bench.close();
+    await deleteSecret();
+  });
+
+  const startHub = (identityLimits: object = {}): Promise<RunningHub> =>
+    bench.startHub({ config: { identity: { ca: undefined, hostnames: [] } }, deps: { identityLimits } });
+  const startAgent = async (identity: string, enrolToken?: string): Promise<RunningAgent> => {
+    const agent = await world.startAgent(identity, {
+      cluster: 'eu',
+      kubeconfig,
+      hub: { url: hub.agentUrl, token: undefined, enrolToken, ca: undefined },
+    });
+    agents.push(agent);
+    return agent;
+  };
+  /** As somebody who has stopped the agent and taken the guard off, for it refuses that. */
+  const deleteSecret = async (): Promise<void> => {
+    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-state' }, stop.signal);
+    await eventually(async () => {
+      await world.client.delete(SECRET_KIND, REF, stop.signal);
+      return true;
+    });
+  };
+  /** What a cluster administrator hears who changes the Secret. */
+  const refusal = (): Promise<string> =>
+    world.client.mergePatch(SECRET_KIND, REF, { metadata: { labels: { touched: 'yes' } } }, stop.signal).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+  const secret = (): Promise<Secret | undefined> => world.client.get(SECRET_KIND, REF, stop.signal);
+  const partOf = async (key: string): Promise<string> => Buffer.from((await secret())?.data?.[key] ?? '', 'base64').toString('utf8');
+  const serial = async (): Promise<string> => new X509Certificate(await partOf('tls.crt')).serialNumber;
+  const connected = (): Promise<true> =>
+    eventually(async () => ((await hub.ledger.cluster('eu'))?.connected === true ? true : undefined), 60_000);
+  const complaints = async (): Promise<string[]> =>
+    (await world.client.list(EVENT_KIND, { namespace: SYSTEM_NAMESPACE }, stop.signal))
+      .filter(({ reason }) => reason === 'NotEnrolled')
+      .map(({ message }) => message);
+
+  it('comes by a token, is kept in its Secret, and outlives the token', async () => {
+    const token = await issueToken(hub, 'eu');
+    const first = await startAgent('first', token);
+    await connected();
+    expect(new X509Certificate(await partOf('tls.crt')).subjectAltName).toBe('URI:fso://cluster/eu');
+    expect(Object.keys((await secret())?.data ?? {}).toSorted(byText)).toEqual(['ca.crt', 'enrolled-with', 'tls.crt', 'tls.key']);
+    const before = await serial();
+    const report = await eventually(async () => (await hub.ledger.cluster('eu'))?.report ?? undefined);
+    expect(Math.abs(report.clockSkewMs ?? Number.NaN)).toBeLessThan(5_000);
+    expect(report.certificateExpires).toBeDefined();
+    // The guard is about a second old before it is in force.
+    await eventually(async () => (await refusal()).includes('written by the agent only'));
+    await world.stopAgent(first);
+
+    // With the spent token, as settings keep it, and without one.
+    for (const settings of [token, undefined]) {
+      const again = await startAgent('again', settings);
+      await connected();
+      expect(await serial()).toBe(before);
+      await world.stopAgent(again);
+    }
+  });
+
+  it('is the only Secret that the agent may read or write', async () => {
+    const asAgent = createKubeClient({ kubeconfig });
+    try {
+      for (const name of ['foreign', 'fso-agent-identity-2']) {
+        const ref = { namespace: SYSTEM_NAMESPACE, name };
+        await expect(asAgent.get(SECRET_KIND, ref, stop.signal)).rejects.toThrow('forbidden');
+        await expect(asAgent.apply(SECRET_KIND, { metadata: ref }, { fieldManager: 'test' }, stop.signal)).rejects.toThrow('forbidden');
+      }
+      await expect(asAgent.list(SECRET_KIND, { namespace: SYSTEM_NAMESPACE }, stop.signal)).rejects.toThrow('forbidden');
+      await expect(asAgent.get(SECRET_KIND, { ...REF, namespace: 'default' }, stop.signal)).rejects.toThrow('forbidden');
+    } finally {
+      await asAgent.close();
+    }
+  });
+
+  it('is renewed in time, and the agent goes on with the new certificate', async () => {
+    await hub.stop();
+    // Backdated by 5 min, so that two thirds are over at once; an agent waits for 10 s at least.
+    hub = await startHub({ certificateMs: 390_000 });
+    const agent = await startAgent('first', await issueToken(hub, 'eu'));
+    await connected();
+    const before = await serial();
+    await eventually(async () => (await serial()) !== before, 80_000);
+    await eventually(
+      async () =>
+        (await hub.ledger.cluster('eu'))?.report?.certificateExpires ===
+        new X509Certificate(await partOf('tls.crt')).validToDate.toISOString(),
+    );
+    await connected();
+    await world.stopAgent(agent);
+  });
+
+  it('that was revoked is complained about once, and a new token takes over', async () => {
+    const agent = await startAgent('first', await issueToken(hub, 'eu'));
+    await connected();
+    await hub.identity?.revoke('eu');
+    await eventually(async () => (await complaints()).some((message) => message.includes('eu was revoked')), 60_000);
+    expect((await hub.ledger.cluster('eu'))?.connected).toBe(false);
+    await world.stopAgent(agent);
+    const again = await startAgent('second', await issueToken(hub, 'eu'));
+    await connected();
+    expect((await hub.identity?.get('eu'))?.generation).toBe(3);
+    await world.stopAgent(again);
+  });
+
+  it('is not had with a spent token, and the agent says so and enforces all the same', async () => {
+    const token = await issueToken(hub, 'eu');
+    const agent = await startAgent('first', token);
+    await connected();
+    await world.stopAgent(agent);
+    await deleteSecret();
+    const again = await startAgent('second', token);
+    await eventually(async () => (await complaints()).some((message) => message.includes('each is good for one enrolment')), 60_000);
+    expect((await fetch(`${again.url}/readyz`)).status).toBe(200);
+    await world.stopAgent(again);
+  });
+});

@@ -1,0 +1,83 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { identityUri } from '@fso/shared/protocol';
+import { createAuthority } from '../../hub/identity/index.ts';
+import { createCa, issue, type KeyPair, newSerial, SERIAL_NUMBER } from '../../hub/identity/x509.ts';
+import { type Credential, caOf } from '../support/enrolment-client.ts';
+
+/** Certificates that nobody should accept, each with its key. */
+
+const HOUR_MS = 3600 * 1000;
+const ALIKE: readonly string[] = [
+  'eu-1\u0000',
+  'eu-1/',
+  'eu-1 ',
+  ' eu-1',
+  'EU-1',
+  'eu-1?',
+  'eu-1#',
+  '%65u-1',
+  // Cyrillic е and у, fullwidth e, a non-breaking hyphen, a soft hyphen, a zero width space, a combining mark.
+  '\u0435u-1',
+  '\u0435\u0443-1',
+  '\uff45u-1',
+  'eu\u20111',
+  'eu\u00ad-1',
+  'eu\u200b-1',
+  'eu-1\u0301',
+];
+
+const validity = () => ({ notBefore: new Date(Date.now() - HOUR_MS), notAfter: new Date(Date.now() + HOUR_MS) });
+
+interface Claim {
+  readonly names: readonly { readonly type: 'dns' | 'ip' | 'url'; readonly value: string }[];
+  readonly generation?: string | undefined;
+  readonly usage?: 'clientAuth' | 'serverAuth';
+  readonly lifetime?: { readonly notBefore: Date; readonly notAfter: Date };
+}
+
+/** A certificate with whatever claims, by whoever holds this CA. */
+export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAuth', lifetime = validity() }: Claim): Promise<KeyPair> => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const cert = await issue(ca, {
+    ...lifetime,
+    serial: newSerial(),
+    subject: [{ O: ['fso-agent'] }, ...(generation === undefined ? [] : [{ [SERIAL_NUMBER]: [generation] }])],
+    publicKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })).buffer,
+    usage,
+    names,
+  });
+  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+};
+
+const uri = (value: string) => ({ type: 'url' as const, value });
+
+/** What would be signed by somebody who has the hub's own CA, or by another CA that says it were it: by name. */
+export const forgeries = async (dataDir: string, victim: string, generation: number): Promise<ReadonlyMap<string, Credential>> => {
+  const ca = caOf(dataDir);
+  const own: KeyPair = { cert: ca, key: readFileSync(join(dataDir, 'identity', 'ca.key'), 'utf8') };
+  const foreign = await createCa(createAuthority(own).fingerprint, validity());
+  const current = String(generation);
+  const right = { names: [uri(identityUri(victim))], generation: current };
+  const past = { notBefore: new Date(Date.now() - 3 * HOUR_MS), notAfter: new Date(Date.now() - HOUR_MS) };
+  const made: [string, Promise<KeyPair>][] = [
+    ['of another CA', forge(foreign, right)],
+    ['self-signed', forge(foreign, right).then(() => foreign)],
+    ['of another CA, and expired', forge(foreign, { ...right, lifetime: past })],
+    ['of an earlier generation', forge(own, { ...right, generation: String(generation - 1) })],
+    ['of a later generation', forge(own, { ...right, generation: String(generation + 1) })],
+    ['without a generation', forge(own, { ...right, generation: undefined })],
+    ['with a generation that is no number', forge(own, { ...right, generation: `${current}.0` })],
+    ['of a server', forge(own, { ...right, usage: 'serverAuth' })],
+    ['with two names', forge(own, { ...right, names: [uri(identityUri('eu')), uri(identityUri(victim))] })],
+    ['with a DNS name', forge(own, { ...right, names: [{ type: 'dns', value: victim }] })],
+    ['with a name and a DNS name', forge(own, { ...right, names: [uri(identityUri(victim)), { type: 'dns', value: victim }] })],
+    ['without a name', forge(own, { ...right, names: [] })],
+    ...ALIKE.map((name): [string, Promise<KeyPair>] => [
+      `with a name that looks alike: ${JSON.stringify(name)}`,
+      forge(own, { ...right, names: [uri(`fso://cluster/${name}`)] }),
+    ]),
+  ];
+  return new Map(await Promise.all(made.map(async ([name, pair]) => [name, { ca, ...(await pair) }] as const)));
+};
