@@ -11,11 +11,11 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
-import { createAccess, openTokenFile } from './access/index.ts';
+import { createAccess, createTokenRecords, openTokenFile } from './access/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
-import { type AgentListenerIdentity, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
+import { type AgentListenerIdentity, createRecordStore, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
@@ -65,6 +65,9 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxFrameBytes: MAX_FRAME_BYTES,
 };
 
+/** Whether other hubs may be on the same database: then what they must agree on lies there and not in the data folder. */
+const isShared = ({ database }: HubConfig): boolean => 'url' in database;
+
 /** undefined where agents have static tokens alone. */
 const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Ledger): Promise<AgentListenerIdentity | undefined> => {
   if (config.identity === undefined) return undefined;
@@ -72,7 +75,8 @@ const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Le
   const clock = deps.clock ?? systemClock;
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
-  return openIdentity(options, { clock, logger, onEvent: recordIdentity({ ledger, clock, logger }) });
+  const store = isShared(config) ? createRecordStore(ledger.records) : undefined;
+  return openIdentity(options, { clock, logger, store, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** What agents of other machines are told to dial. */
@@ -98,16 +102,28 @@ const listenBoth = async (
   }
 };
 
-/** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. */
+/** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. Whatever fails, nothing is left open. */
 export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
-  const { logger, version } = deps;
-  const clock = deps.clock ?? systemClock;
+  const { logger, random, clock = systemClock } = deps;
+  const ledger = deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }) }, signal));
+  try {
+    return await startOn(config, { ...deps, clock, ledger }, signal);
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+};
+
+const startOn = async (
+  config: HubConfig,
+  deps: HubDeps & { readonly clock: Clock; readonly ledger: Ledger },
+  signal: AbortSignal,
+): Promise<RunningHub> => {
+  const { logger, version, clock, ledger } = deps;
   const registry = createMetricsRegistry({ processMetrics: deps.processMetrics ?? false });
   const metrics = createHubMetrics(registry);
   const { git, dataDir } = config;
   const auditKey = await loadAuditKey(config.auditKeyFile);
-  const ledger =
-    deps.ledger ?? (await openLedger({ ...config, clock, random: deps.random, logger: logger.child({ step: 'ledger' }) }, signal));
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
@@ -147,7 +163,11 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const access = createAccess(
     { apiToken, oidc, publicUrl },
-    { tokens: await openTokenFile(dataDir), clock, logger: logger.child({ step: 'access' }) },
+    {
+      tokens: isShared(config) ? createTokenRecords(ledger.records) : await openTokenFile(dataDir),
+      clock,
+      logger: logger.child({ step: 'access' }),
+    },
   );
   const api = createApi({
     ledger,

@@ -1,6 +1,7 @@
 import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/compile';
 import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
+import type { RecordChange, RecordKey, RecordOutcome } from './records.ts';
 import type { Acked, ClusterRecord } from './types.ts';
 
 /** A write of the ledger. Everything that is to be known of it is in it: it is applied to a record, and to the database, the same way. */
@@ -10,6 +11,7 @@ export type Change = { readonly time: string } & (
   | ClusterChange
   | { readonly type: 'event'; readonly cluster: string | null; readonly event: ClusterEvent }
   | { readonly type: 'audit'; readonly entry: NewAuditEntry }
+  | ({ readonly type: 'record'; readonly change: RecordChange; readonly outcome: RecordOutcome } & RecordKey)
   | { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint }
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );

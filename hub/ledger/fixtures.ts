@@ -230,6 +230,31 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect((await ledger.audit.list({ limit: 5, actor: 'ada' })).map(({ action }) => action)).toEqual(['token.create']);
     });
 
+    it('keeps records of other parts: changes in turn, refusals of one alone, removal, and news of each', async () => {
+      const told: string[] = [];
+      const end = ledger.records.subscribe('counter', (name) => told.push(name));
+      const count = (before: unknown) => ({ n: ((before as { n: number } | undefined)?.n ?? 0) + 1 });
+      const refuse = () => {
+        throw new Error('refused');
+      };
+      const results = await Promise.allSettled([
+        ...Array.from({ length: 20 }, () => ledger.records.update('counter', 'a', count)),
+        ledger.records.update('counter', 'a', refuse),
+        ledger.records.update('counter', 'b', count),
+        ledger.records.update('other', 'a', count),
+      ]);
+      expect(results.map(({ status }) => status).filter((status) => status === 'rejected')).toHaveLength(1);
+      expect(results[19]).toEqual({ status: 'fulfilled', value: { n: 20 } });
+      expect(await ledger.records.update('counter', 'a', (before) => before)).toEqual({ n: 20 });
+      await ledger.records.update('counter', 'b', () => undefined);
+      end();
+      expect(new Set(told)).toEqual(new Set(['a', 'b']));
+      await reopen();
+      expect(ledger.records.list('counter')).toEqual([{ n: 20 }]);
+      expect([ledger.records.get('counter', 'b'), ledger.records.get('other', 'a')]).toEqual([undefined, { n: 1 }]);
+      expect(await ledger.records.update('counter', 'b', count)).toEqual({ n: 1 });
+    });
+
     it('is well and leads where it is alone', async () => {
       expect(ledger.health()).toEqual({ ok: true });
       await new Promise<void>((resolve) => ledger.onLead(resolve));

@@ -3,6 +3,7 @@ import { auditOf, type Before } from './audit/derive.ts';
 import { createMemoryAudit } from './audit/memory.ts';
 import { applyChange, type Change, digestOfEvent, eventsOfChange, isClusterChange } from './changes.ts';
 import { createPicture } from './picture.ts';
+import { applyRecordChange, createRecordPicture, recordsOf } from './records.ts';
 import type { Ledger } from './types.ts';
 import { type ChangeInput, writesOf } from './writes.ts';
 
@@ -17,15 +18,22 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
   const picture = createPicture(eventLimit);
   const now = (): string => clock.now().toISOString();
   const audit = createMemoryAudit(now);
+  const records = createRecordPicture();
+  let version = 0;
   let desired: string | null = null;
   let lastEventId = 0;
   const digests = new Set<string>();
 
+  const takeRecord = ({ kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
+    version += 1;
+    if (applyRecordChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
+  };
   const take = (change: Change): void => {
     const before: Before = { source: picture.source(), desired, cluster: picture.get };
     audit.add(auditOf(change, before), change.time);
     if (change.type === 'source') picture.setSource(change.source);
     if (change.type === 'desired') desired = change.revision;
+    if (change.type === 'record') takeRecord(change);
     if (isClusterChange(change)) picture.set(applyChange(picture.get(change.cluster), change));
     const fresh = eventsOfChange(change).filter(({ cluster, event }) => {
       const digest = digestOfEvent(cluster, event);
@@ -53,6 +61,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     countEvents: async (query) => picture.events(query).length,
     subscribe: picture.subscribe,
     audit,
+    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),
     leads: () => true,
     onLead: (handler) => handler(),

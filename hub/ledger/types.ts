@@ -2,6 +2,7 @@ import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView }
 import type { CompiledPolicy, PolicySet } from '@fso/shared/compile';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
+import type { Records } from './records.ts';
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
 export interface Desired {
@@ -76,6 +77,7 @@ export interface Ledger {
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;
   readonly audit: AuditLog;
+  readonly records: Records;
   health(): LedgerHealth;
   /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */
   leads(): boolean;

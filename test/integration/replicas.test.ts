@@ -23,7 +23,8 @@ let git: GitServer;
 let repository: GitRepository;
 let postgres: TestPostgres;
 const hubs: HubProcess[] = [];
-const clientOf = (hub: HubProcess): HubClient => createHubClient({ server: hub.url });
+const ADMIN = 'admin-token-0123456789';
+const clientOf = (hub: HubProcess, token: string = ADMIN): HubClient => createHubClient({ server: hub.url, token });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-replicas-'));
@@ -36,6 +37,7 @@ beforeAll(async () => {
     DATABASE_URL: await postgres.createDatabase(),
     FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'),
     FSO_GIT_POLL_MS: '60000',
+    FSO_API_TOKEN: ADMIN,
   };
   for (const name of ['a', 'b'])
     hubs.push(await createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env }));
@@ -96,6 +98,15 @@ describe('two hubs on one PostgreSQL', () => {
         timeout: 10 * SECOND,
       });
     expect(performance.now() - pushed).toBeLessThan(20 * SECOND);
+  });
+
+  it('a token that one makes is good at the other, until it is revoked there', async () => {
+    const { token, view } = await clientOf(a()).createToken({ name: 'ci', role: 'viewer', expiresInDays: 1 });
+    await vi.waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0), { timeout: 2 * SECOND });
+    await clientOf(b()).revokeToken(view.id);
+    await vi.waitFor(() => expect(clientOf(a(), token).clusters()).rejects.toThrow(/token/), { timeout: 2 * SECOND });
+    const [revoked, created] = await clientOf(a()).audit({ limit: 2 });
+    expect([revoked?.action, created?.action]).toEqual(['api.revoke-token', 'api.create-token']);
   });
 
   it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {

@@ -45,6 +45,7 @@ export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {} 
     FSO_LISTEN: `127.0.0.1:${apiPort}`,
     FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
     FSO_DATA_DIR: join(folder, 'data'),
+    FSO_AGENT_TLS: 'off',
     ...env,
   };
   let program: Program | undefined;

@@ -113,7 +113,9 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
 
 const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry): Promise<void> => {
   await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
-  await sql`select setval('ledger_version', (select coalesce(max(version), 0) + 1 from clusters), false)`.execute(trx);
+  await sql`select setval('ledger_version', (select coalesce(max(version), 0) + 1 from (select version from clusters union all select version from records union all select version from state) as all_versions), false)`.execute(
+    trx,
+  );
   await trx.updateTable('clusters').set({ connected: false, connected_by: null }).execute();
   const head = await readHead(trx);
   const placed = chainEntry(entry, head, new Date().toISOString());

@@ -8,6 +8,7 @@ export const TABLES = [
   { name: 'policy_chunks', key: ['cluster', 'chunk'] },
   { name: 'deviations', key: ['cluster', 'policy'] },
   { name: 'events', key: ['id'] },
+  { name: 'records', key: ['kind', 'name'] },
   { name: 'audit', key: ['sequence'] },
   { name: 'checkpoints', key: ['sequence', 'key'] },
   { name: 'witnesses', key: ['cluster'] },

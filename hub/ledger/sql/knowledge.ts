@@ -1,6 +1,7 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { Picture } from '../picture.ts';
+import type { RecordPicture } from '../records.ts';
 import { loadClusters, loadEvents, loadState, refreshCluster } from './load.ts';
 import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
@@ -20,7 +21,7 @@ export interface Knowledge extends Stored {
 }
 
 /** @param eventsInMemory newest events that are read at start */
-export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowledge => {
+export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
   const marks = new Map<string, Pick<StoredCluster, 'version' | 'connectedBy'>>();
   let source: SourceView | null = null;
   let desired: string | null = null;
@@ -49,6 +50,15 @@ export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowl
     const last = picture.lastEvent();
     picture.addEvents(events.filter(({ id }) => id > last));
   };
+  /** Version up to which all records are known. */
+  let recordsUpTo = 0;
+  const learnRecords = async (db: Kysely<Schema>): Promise<void> => {
+    const rows = await db.selectFrom('records').selectAll().where('version', '>', recordsUpTo).execute();
+    for (const { kind, name, value_json, version } of rows) {
+      records.set({ kind, name }, value_json === null ? undefined : JSON.parse(value_json), version);
+      recordsUpTo = Math.max(recordsUpTo, version);
+    }
+  };
   const learnState = async (db: Kysely<Schema>): Promise<void> => {
     const state = await loadState(db);
     learnSource(state.source);
@@ -63,16 +73,19 @@ export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowl
       return desired;
     },
     cluster,
+    record: records.get,
     load: async (db) => {
       const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
       for await (const stored of loadClusters(db, names)) learnCluster(stored);
       await learnState(db);
+      await learnRecords(db);
       learnEvents((await loadEvents(db, { limit: eventsInMemory })).reverse());
     },
     learn: (batch, { version, events }) => {
       for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
       learnSource(batch.source);
       desired = batch.desired ?? desired;
+      for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
       learnEvents(events);
     },
     refresh: async (db, names) => {
@@ -81,6 +94,7 @@ export const createKnowledge = (picture: Picture, eventsInMemory: number): Knowl
         if (found !== undefined) learnCluster(found);
       }
       await learnState(db);
+      await learnRecords(db);
       learnEvents((await loadEvents(db, { after: picture.lastEvent(), limit: eventsInMemory })).reverse());
     },
   };

@@ -3,6 +3,7 @@ import { policyKey } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, eventsOfChange, isClusterChange } from '../changes.ts';
+import { applyRecordChange, type RecordKey } from '../records.ts';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 
@@ -18,6 +19,7 @@ export interface Stored {
   /** Revision. */
   readonly desired: string | null;
   readonly cluster: (name: string) => StoredCluster;
+  readonly record: (kind: string, name: string) => unknown;
 }
 
 /** What a batch makes of one cluster. */
@@ -36,6 +38,8 @@ export interface Batch {
   readonly clusters: Map<string, ClusterWrite>;
   readonly events: { readonly cluster: string | null; readonly event: ClusterEvent }[];
   readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
+  /** By `kind name`. */
+  readonly records: Map<string, RecordKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
   /** By cluster. */
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
@@ -72,17 +76,27 @@ const newBatch = (): Batch => ({
   clusters: new Map(),
   events: [],
   audit: [],
+  records: new Map(),
   checkpoints: [],
   witnesses: new Map(),
 });
 
-const takeOther = (batch: Batch, change: Exclude<Change, ClusterChange>): void => {
+const takeRecord = (batch: Batch, stored: Stored, { kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
+  const key = `${kind} ${name}`;
+  const before = batch.records.has(key) ? batch.records.get(key)?.value : stored.record(kind, name);
+  if (applyRecordChange(before, change, outcome)) batch.records.set(key, { kind, name, value: outcome.after });
+};
+
+const takeOther = (batch: Batch, stored: Stored, change: Exclude<Change, ClusterChange>): void => {
   switch (change.type) {
     case 'source':
       batch.source = change.source;
       break;
     case 'desired':
       batch.desired = change.revision;
+      break;
+    case 'record':
+      takeRecord(batch, stored, change);
       break;
     case 'checkpoint':
       batch.checkpoints.push(change.checkpoint);
@@ -113,7 +127,7 @@ export const planBatch = (changes: readonly Change[], stored: Stored, replica: s
       const write = writeOf(change.cluster);
       takeClusterChange(write, change, replica);
       batch.clusters.set(change.cluster, write);
-    } else takeOther(batch, change);
+    } else takeOther(batch, stored, change);
   }
   return batch;
 };

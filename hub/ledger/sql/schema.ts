@@ -73,6 +73,14 @@ interface AuditTable {
   entry_json: string;
 }
 
+/** Values that other parts of the hub keep; one that was removed stays as null, so that the other hubs hear of it. */
+interface RecordTable {
+  kind: string;
+  name: string;
+  value_json: string | null;
+  version: number;
+}
+
 interface CheckpointColumns {
   sequence: number;
   hash: string;
@@ -94,6 +102,7 @@ export interface Schema {
   deviations: DeviationTable;
   events: EventTable;
   audit: AuditTable;
+  records: RecordTable;
   checkpoints: CheckpointColumns;
   witnesses: WitnessTable;
 }

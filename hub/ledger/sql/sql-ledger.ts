@@ -3,6 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Change } from '../changes.ts';
 import { createPicture } from '../picture.ts';
+import { createRecordPicture, recordsOf } from '../records.ts';
 import type { Desired, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createSqlAudit } from './audit-log.ts';
@@ -66,7 +67,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   // Whoever was connected to a hub that was alone here is not any more.
   if (!shared) await db.updateTable('clusters').set({ connected: false, connected_by: null }).where('connected', '=', true).execute();
   const picture = createPicture(EVENTS_IN_MEMORY);
-  const knowledge = createKnowledge(picture, EVENTS_IN_MEMORY);
+  const records = createRecordPicture();
+  const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
   await knowledge.load(db);
 
   const queue = createWriteQueue({ ...options, commit: createCommit(database, knowledge, replica) });
@@ -115,6 +117,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     },
     subscribe: picture.subscribe,
     audit: createSqlAudit(reads, submit),
+    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
     health: queue.health,
     leads: replicas.leads,
     onLead: replicas.onLead,

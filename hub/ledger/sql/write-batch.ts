@@ -188,6 +188,25 @@ const writeState = async (batch: Batch, { trx, version, replica: writer }: Writi
     .execute();
 };
 
+const writeRecords = async ({ records }: Batch, { trx, version }: Writing): Promise<void> => {
+  const rows = [...records.values()].map(({ kind, name, value }) => ({
+    kind,
+    name,
+    value_json: value === undefined ? null : JSON.stringify(value),
+    version,
+  }));
+  for (const values of slices(rows))
+    await trx
+      .insertInto('records')
+      .values(values)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['kind', 'name'])
+          .doUpdateSet((eb) => ({ value_json: eb.ref('excluded.value_json'), version: eb.ref('excluded.version') })),
+      )
+      .execute();
+};
+
 const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: Writing): Promise<void> => {
   if (checkpoints.length > 0)
     await trx
@@ -258,6 +277,7 @@ export const writeBatch = async (
   const events = await writeEvents(batch.events, writing);
   await writeState(batch, writing);
   await writeAudit(batch.audit, writing);
+  await writeRecords(batch, writing);
   await writeProofs(batch, writing);
   if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
   return { version: writing.version, events };

@@ -58,6 +58,14 @@ const STATEMENTS = [
   `create index events_cluster on events (cluster, id)`,
   `create index events_policy on events (policy, id)`,
   `create index events_received on events (received)`,
+  `create table records (
+    kind text not null,
+    name text not null,
+    value_json text,
+    version bigint not null,
+    primary key (kind, name)
+  )`,
+  `create index records_version on records (version)`,
   `create table audit (
     sequence bigint primary key,
     entry_json text not null
