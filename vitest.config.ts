@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config';
  * unit: beside the code it tests, no cluster, seconds.
  * integration: test/integration, real API servers and Gatekeeper.
  * attacks: test/attacks, attempts to get pods past the locks of a real control plane.
- * trust: test/trust, who may do what at the hub: people with real identity providers, agents over real TLS, and real attempts.
+ * trust: test/trust, whom hub and agents believe: people with real identity providers, agents over real TLS, signatures
+ *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  */
 export default defineConfig({

@@ -261,11 +261,12 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
     ];
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
       if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
+      if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
     };
-    const { cluster, hub } = config;
+    const { cluster, hub, trust } = config;
     const link = async (): Promise<void> => {
       if (hub === undefined || signal.aborted) return;
-      const options = { config: { cluster, hub }, agentVersion: AGENT_VERSION, client, policies, observatory, events, metrics };
+      const options = { config: { cluster, hub, trust }, agentVersion: AGENT_VERSION, client, policies, observatory, events, metrics };
       await linkToHub({ ...options, clock, random, logger, onEvent }, signal);
     };
     await Promise.all([enforcing, ...installed, violationTimes.run(signal), firstRound.promise.then(link)]);

@@ -5,6 +5,9 @@ import { ConfigError } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAgentConfig } from './config.ts';
 
+/** A public key; nobody has its other half. */
+const ED25519 = 'AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea';
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-agent-config-'));
@@ -34,6 +37,31 @@ describe('configuration of the agent', () => {
     const [token, ca] = [await fileWith('token', 'token-of-eu\n'), await fileWith('ca.pem', 'PEM\n')];
     const { hub } = await loadAgentConfig(withHub({ FSO_HUB_TOKEN_FILE: token, FSO_HUB_CA_FILE: ca, FSO_HUB_TOKEN: '' }));
     expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', enrolToken: undefined, ca: 'PEM\n' });
+  });
+
+  it('checks commits strictly as soon as it knows who may sign them', async () => {
+    const signers = await fileWith('signers', `ana ssh-ed25519 ${ED25519}\n`);
+    expect((await loadAgentConfig({ FSO_CLUSTER: 'eu' })).trust).toEqual({ mode: 'off' });
+    expect((await loadAgentConfig({ FSO_CLUSTER: 'eu', FSO_SIGNERS_FILE: signers })).trust).toMatchObject({
+      mode: 'strict',
+      signers: { ssh: [{ principals: 'ana' }] },
+    });
+    const off = { FSO_CLUSTER: 'eu', FSO_SIGNERS_FILE: signers, FSO_VERIFY: 'off' };
+    expect((await loadAgentConfig(off)).trust).toEqual({ mode: 'off' });
+  });
+
+  it('does not start with signers that it cannot use', async () => {
+    const trusting = (env: Record<string, string>) => problemsOf({ FSO_CLUSTER: 'eu', ...env });
+    expect(await trusting({ FSO_VERIFY: 'warn' })).toEqual(['FSO_VERIFY: warn needs FSO_SIGNERS_FILE or FSO_SIGNERS_KEYRING']);
+    const bad = await fileWith('bad-signers', `ana ssh-ed25519 ${ED25519}\nbob cert-authority ssh-ed25519 ${ED25519}\n`);
+    expect(await trusting({ FSO_SIGNERS_FILE: bad, FSO_VERIFY: 'off' })).toEqual([
+      'FSO_SIGNERS_FILE: allowed signers, line 2: cert-authority is not supported: list the keys of the signers themselves',
+    ]);
+    const keyring = await fileWith('keyring.asc', 'no keyring\n');
+    expect(await trusting({ FSO_SIGNERS_KEYRING: keyring })).toEqual([expect.stringContaining('FSO_SIGNERS_KEYRING: keyring: ')]);
+    expect(await trusting({ FSO_SIGNERS_FILE: join(folder, 'absent') })).toEqual([expect.stringContaining('cannot be read (ENOENT)')]);
+    const nobody = await fileWith('nobody', '# nobody\n');
+    expect(await trusting({ FSO_SIGNERS_FILE: nobody })).toEqual(['FSO_SIGNERS_FILE: the signers hold no key that may sign commits']);
   });
 
   it('names every problem together, of variables and of files', async () => {

@@ -12,6 +12,7 @@ import {
   readSecrets,
   readText,
 } from '@fso/shared/runtime';
+import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
@@ -77,6 +78,22 @@ const AgentEnvironment = z
       .min(1)
       .optional()
       .describe('PEM file with the CA of the hub; absent: the one that the enrolment token names.'),
+    FSO_SIGNERS_FILE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('File with those who may sign commits with SSH keys (OpenSSH allowed signers).'),
+    FSO_SIGNERS_KEYRING: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('File with those who may sign commits with OpenPGP keys (ASCII-armoured public keys).'),
+    FSO_VERIFY: z
+      .enum(VERIFY_MODES)
+      .optional()
+      .describe(
+        'What becomes of commits that are not verified: strict refuses, warn accepts and says so, off checks nothing (strict with signers, else off).',
+      ),
     FSO_LISTEN: Address.prefault('127.0.0.1:8081').describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
     FSO_IDENTITY: z.string().min(1).max(253).optional().describe('Name in the leader election (host name and process id).'),
     FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).describe(
@@ -125,6 +142,8 @@ export interface AgentConfig {
   readonly cluster: string;
   readonly kubeconfig: string | undefined;
   readonly hub: HubConfig | undefined;
+  /** Who may sign commits. */
+  readonly trust: TrustConfig;
   readonly listen: ListenAddress;
   readonly identity: string;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -153,12 +172,14 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
   const { FSO_HUB_CA_FILE: caFile } = env;
   const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;
   const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
+  const trust = await readTrust(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken } = variables;
   return {
     cluster: variables.FSO_CLUSTER,
     kubeconfig: variables.KUBECONFIG,
     hub: url === undefined ? undefined : { url, token, enrolToken, ca },
+    trust,
     listen: variables.FSO_LISTEN,
     identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,
     logLevel: variables.FSO_LOG_LEVEL,

@@ -10,7 +10,7 @@ import type { ClusterView } from './observe/view.ts';
 import { startStream } from './stream/index.ts';
 
 export interface HubLinkOptions {
-  readonly config: Pick<AgentConfig, 'cluster'> & { readonly hub: HubConfig };
+  readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
   readonly agentVersion: string;
   readonly client: KubeClient;
   readonly policies: ClusterView['policies'];
@@ -51,7 +51,14 @@ export const linkToHub = async (options: HubLinkOptions, signal: AbortSignal): P
   const { config, agentVersion, client, policies, observatory, clock, random, logger, onEvent } = options;
   const { url: hubUrl, token, ca } = config.hub;
   const keeper = await keeperOf(options, () => stream.reconnect());
-  const streamConfig = { cluster: config.cluster, hubUrl, agentVersion, ca, ...(token === undefined ? {} : { token }) };
+  const streamConfig = {
+    cluster: config.cluster,
+    trust: config.trust,
+    hubUrl,
+    agentVersion,
+    ca,
+    ...(token === undefined ? {} : { token }),
+  };
   const certificate = keeper && { certificate: { current: keeper.current, expires: keeper.expires } };
   const stream = await startStream(
     { config: streamConfig, ...certificate, client, policies, observatory, clock, random, logger, onEvent },

@@ -9,6 +9,7 @@ export interface AgentMetrics {
   readonly policies: Gauge<'phase'>;
   readonly violations: Gauge;
   readonly tampering: Counter<'kind'>;
+  readonly untrusted: Counter;
   readonly writes: Counter<'kind' | 'result'>;
   readonly probes: Counter<'result'>;
   readonly leader: Gauge;
@@ -36,6 +37,11 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
       name: 'fso_agent_tampering_total',
       help: 'Objects that someone else changed or deleted and that were put back.',
       labelNames: ['kind'],
+      registers,
+    }),
+    untrusted: new Counter({
+      name: 'fso_agent_untrusted_revisions_total',
+      help: 'Commits that the hub offered and that are not trusted: refused, or taken all the same with FSO_VERIFY=warn.',
       registers,
     }),
     writes: new Counter({

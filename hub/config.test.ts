@@ -29,7 +29,13 @@ describe('configuration of the hub', () => {
     const config = await loadHubConfig(base());
     expect(config.listen).toEqual({ host: '127.0.0.1', port: 8080 });
     expect(config.agentListen).toEqual({ host: '127.0.0.1', port: 8443 });
-    expect(config.git).toEqual({ url: 'https://git.example.com/policies.git', ref: 'main', pollMs: 30_000, credentials: undefined });
+    expect(config.git).toEqual({
+      url: 'https://git.example.com/policies.git',
+      ref: 'main',
+      pollMs: 30_000,
+      credentials: undefined,
+      trust: { mode: 'off' },
+    });
     expect(config.agentTokens).toEqual(new Map([['eu', 'eu-token-0123456789']]));
     expect(config.apiToken).toBeUndefined();
     expect(config.identity).toEqual({ ca: undefined, hostnames: [] });

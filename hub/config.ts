@@ -10,6 +10,7 @@ import {
   parseConfig,
   readSecrets,
 } from '@fso/shared/runtime';
+import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
 import { z } from 'zod';
 import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts';
 import { readCa, readPair, readTokens, type TlsFiles } from './config-files.ts';
@@ -21,6 +22,8 @@ export interface HubConfig {
     readonly url: string;
     readonly ref: string;
     readonly pollMs: number;
+    /** Who may sign commits. */
+    readonly trust: TrustConfig;
   };
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
@@ -63,6 +66,9 @@ const Variables = z.object({
   ...ACCESS_VARIABLES,
   FSO_GIT_REF: z.string().min(1).max(255).default('main'),
   FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
+  FSO_SIGNERS_FILE: File,
+  FSO_SIGNERS_KEYRING: File,
+  FSO_VERIFY: z.enum(VERIFY_MODES).optional(),
   FSO_LISTEN: Address.prefault('127.0.0.1:8080'),
   FSO_AGENT_LISTEN: Address.prefault('127.0.0.1:8443'),
   FSO_AGENT_TOKENS_FILE: File,
@@ -120,9 +126,10 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
   const tlsFiles = { cert: variables.FSO_AGENT_TLS_CERT_FILE, key: variables.FSO_AGENT_TLS_KEY_FILE };
   const agentTls = await readPair('FSO_AGENT_TLS', tlsFiles, problems);
   const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
+  const trust = await readTrust(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
-    git: { ...git, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
+    git: { ...git, trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls: variables.FSO_AGENT_TLS === 'on' ? agentTls : undefined,

@@ -27,6 +27,13 @@ describe('events of the source', () => {
     expect(reasons(down, bad)).toEqual(['SourceReachable']);
   });
 
+  it('tells of a commit that is in force without being trusted, and why one is not', () => {
+    const taken: SourceView = { ...idle, revision: commit('a'), verification: { state: 'failed', reason: 'unsigned: commit aaa' } };
+    expect(reasons(idle, taken)).toEqual(['RevisionAccepted', 'RevisionNotTrusted']);
+    const rejected = { commit: commit('b'), problems: [{ code: 'unsigned', reason: 'the commit is not signed' }] };
+    expect(eventsOf(idle, { ...idle, rejected })).toMatchObject([{ message: 'unsigned: the commit is not signed' }]);
+  });
+
   it('names the first problem of a rejected commit by place, and how many more there are', () => {
     const problems = [{ path: 'policies/x.yaml', line: 3, column: 5, reason: 'broken' }, { reason: 'too many files' }];
     const [event] = eventsOf(idle, { ...idle, rejected: { commit: commit('b'), problems } });

@@ -8,17 +8,28 @@ type NewEvent = Omit<ClusterEvent, 'time'>;
 
 const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string => {
   const [first] = rejected.problems;
-  const place = first?.path === undefined ? '' : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `;
+  const code = first?.code === undefined ? '' : `${first.code}: `;
+  const place = first?.path === undefined ? code : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `;
   const more = rejected.problems.length > 1 ? ` (and ${rejected.problems.length - 1} more)` : '';
   return `${place}${first?.reason ?? 'unknown'}${more}`.slice(0, 4096);
 };
 
+/** With FSO_VERIFY=warn. */
+const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
+  severity: 'alert',
+  reason: 'RevisionNotTrusted',
+  message: `taken all the same, ${why}`.slice(0, 4096),
+  revision,
+});
+
 /** What in a change of the source is worth remembering. Pure. */
 export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
   const events: NewEvent[] = [];
-  const { revision, rejected, error } = after;
-  if (revision !== null && revision.revision !== before.revision?.revision)
+  const { revision, rejected, error, verification } = after;
+  if (revision !== null && revision.revision !== before.revision?.revision) {
     events.push({ severity: 'info', reason: 'RevisionAccepted', message: revision.subject.slice(0, 4096), revision: revision.revision });
+    if (verification?.state === 'failed') events.push(notTrusted(revision.revision, verification.reason));
+  }
   if (rejected !== null && rejected.commit.revision !== before.rejected?.commit.revision)
     events.push({ severity: 'alert', reason: 'CommitRejected', message: describeProblem(rejected), revision: rejected.commit.revision });
   if (error !== null && error.message !== before.error?.message)

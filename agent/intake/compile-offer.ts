@@ -1,14 +1,15 @@
 import { type CompiledCluster, compileCluster, type DecodeResult, type SourceFile, type SourceProblem } from '@fso/shared/compile';
 import { filesOfRevision, type Offer, type RawObject, type Reason } from '@fso/shared/protocol';
-import { checkObjects, type ObjectStore } from './object-store.ts';
-import { type Verification, verifyRevision } from './verify.ts';
+import { checkObjects } from './object-store.ts';
+import { type VerifiedOffer, type VerifyContext, verifyOffer } from './verify.ts';
 
 /** An offer that proved to be good: what it means for this cluster and the objects it stands on. */
 export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
   readonly objects: ReadonlyMap<string, RawObject>;
-  readonly verification: Verification['state'];
+  /** Who signed it, and who may sign what comes after it. */
+  readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
 
 export type OfferResult =
@@ -18,23 +19,30 @@ export type OfferResult =
 
 export interface CompileContext {
   readonly cluster: string;
-  readonly held: ObjectStore;
+  readonly verify: VerifyContext;
   readonly decode: (files: readonly SourceFile[]) => DecodeResult;
 }
 
 const MAX_REASONS = 100;
 
-/** Checks every object, rebuilds the commit's policy files from them, and compiles them for this cluster. Writes nothing. */
-export const compileOffer = async (offer: Offer, { cluster, held, decode }: CompileContext): Promise<OfferResult> => {
-  if (offer.chain.at(-1) !== offer.revision) return refuse([{ message: 'the chain of the offer does not end at its revision' }]);
+/**
+ * Checks every object and who signed the commit, rebuilds the commit's policy files, and compiles them for this cluster.
+ * Nothing of a commit that is not trusted is decoded. Writes nothing.
+ */
+export const compileOffer = async (offer: Offer, { cluster, verify, decode }: CompileContext): Promise<OfferResult> => {
+  const { held } = verify;
+  if (offer.chain.at(-1) !== offer.revision)
+    return refuse([{ code: 'chain-incomplete', message: 'the chain of the offer does not end at its revision' }]);
   const checked = checkObjects(offer.objects);
   if (!checked.ok) return refuse(checked.reasons);
+  const verified = await verifyOffer(offer, checked, verify);
+  if (!verified.ok) return refuse([verified.reason], verified.missing);
   const walked = await filesOfRevision(offer.revision, (id) => checked.objects.get(id) ?? held.get(id));
   if (!walked.ok) return walked.missing.length > 0 ? refuseMissing(walked.missing) : refuse(walked.problems);
   const decoded = decode(walked.files);
   if (!decoded.ok) return refuse(decoded.problems.map(toReason));
   const compiled = compileCluster(decoded.set, cluster);
-  return { ok: true, offer: { revision: offer.revision, compiled, objects: walked.objects, verification: verifyRevision().state } };
+  return { ok: true, offer: { revision: offer.revision, compiled, objects: walked.objects, verified } };
 };
 
 const refuse = (reasons: readonly Reason[], missing = false): OfferResult => ({
@@ -45,7 +53,7 @@ const refuse = (reasons: readonly Reason[], missing = false): OfferResult => ({
 
 const refuseMissing = (ids: readonly string[]): OfferResult =>
   refuse(
-    ids.map((id) => ({ message: `object ${id} is neither in the offer nor held by this agent` })),
+    ids.map((id) => ({ code: 'object-missing', message: `object ${id} is neither in the offer nor held by this agent` })),
     true,
   );
 

@@ -3,13 +3,14 @@ import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/c
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import type { Offer, RawObject, Reason } from '@fso/shared/protocol';
 import { type Clock, createBackoff } from '@fso/shared/runtime';
+import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type pino from 'pino';
-import { type CompiledOffer, compileOffer } from './compile-offer.ts';
+import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { Doorbell } from './doorbell.ts';
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';
 import { PolicyWriter, type WriteTarget } from './policy-writer.ts';
-import { type AcceptedState, ensureNamespace, loadState, saveState } from './state-store.ts';
+import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
 export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
@@ -18,6 +19,8 @@ export type IntakeOutcome =
 
 export interface IntakeOptions {
   readonly cluster: string;
+  /** Who may sign commits. */
+  readonly trust: TrustConfig;
   readonly client: KubeClient;
   readonly policies: Informer<SovereignPolicy>;
   readonly clock: Clock;
@@ -27,9 +30,8 @@ export interface IntakeOptions {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-interface Target extends WriteTarget {
+interface Target extends WriteTarget, AcceptedRevision {
   readonly digest: string;
-  readonly verification: AcceptedState['verification'];
   /** Empty after a restart: objects are not persisted. */
   readonly objects: ReadonlyMap<string, RawObject>;
 }
@@ -42,10 +44,14 @@ export class Intake {
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
-  readonly #offers: Offer[] = [];
   readonly #bell = new Doorbell();
+  /** The newest alone: a hub that sends faster than this agent judges must not fill its memory. */
+  #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
+  /** What a state that was lost otherwise still says. */
+  #kept: AcceptedRevision | undefined;
   #holds: string | null = null;
+  #alerted = '';
   #compiling: boolean = false;
 
   constructor(options: IntakeOptions) {
@@ -58,6 +64,20 @@ export class Intake {
     return this.#accepted;
   }
 
+  /** Commit that the next one has to be shown to descend from. */
+  get anchor(): string | null {
+    return this.#last?.revision ?? null;
+  }
+
+  /** Whether what was accepted has been judged by the signers that are configured now. */
+  get judged(): boolean {
+    return this.#accepted === undefined || isJudged(this.#options.trust, this.#accepted);
+  }
+
+  get #last(): AcceptedRevision | undefined {
+    return this.#accepted ?? this.#kept;
+  }
+
   /** Commit whose objects are held in memory. */
   get holds(): string | null {
     return this.#holds;
@@ -65,7 +85,7 @@ export class Intake {
 
   /** Whether an offer is being checked or written. */
   get busy(): boolean {
-    return this.#compiling || this.#offers.length > 0 || this.writing;
+    return this.#compiling || this.#offered !== undefined || this.writing;
   }
 
   /** Whether another revision than the accepted one is being written. */
@@ -79,7 +99,7 @@ export class Intake {
   }
 
   offer(offer: Offer): void {
-    this.#offers.push(offer);
+    this.#offered = offer;
     this.#bell.ring();
   }
 
@@ -112,36 +132,37 @@ export class Intake {
     await Promise.all([this.#writer.run(signal), this.#compileOffers(signal)]);
   }
 
-  #resume({ state, problem }: { state: AcceptedState | undefined; problem?: string }): void {
+  #resume({ state, problem, kept }: LoadedState): void {
     const { logger } = this.#options;
     if (problem !== undefined) logger.warn({ problem }, 'accepted state cannot be used, waiting for the hub');
     this.#accepted = state;
+    this.#kept = kept;
     if (state === undefined) return;
-    const { revision, digest, verification, policies } = state;
+    const { policies, ...accepted } = state;
+    const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
-    if (policies !== undefined) this.#writer.resume({ revision, digest, verification, desired: policies, objects: new Map() });
+    if (policies !== undefined) this.#writer.resume({ ...accepted, desired: policies, objects: new Map() });
   }
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#bell.wait(signal);
-      for (let offer = this.#offers.shift(); offer !== undefined; offer = this.#offers.shift()) await this.#take(offer);
+      for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
+        this.#offered = undefined;
+        await this.#take(offer);
+      }
     }
   }
 
   async #take(offer: Offer): Promise<void> {
-    const { cluster, logger, onOutcome } = this.#options;
+    const { cluster, trust, clock, logger, onOutcome } = this.#options;
     const { revision } = offer;
     this.#compiling = true;
     try {
-      const result = await compileOffer(offer, { cluster, held: this.#held, decode: this.#decode });
-      if (result.ok) return this.#aimAt(result.offer);
-      logger.warn(
-        { revision, reasons: result.reasons.slice(0, 5), missing: result.missing },
-        'offer refused, the last good revision stays in force',
-      );
-      if (result.missing) this.forgetObjects();
-      onOutcome({ type: 'nack', revision, reasons: result.reasons, missing: result.missing });
+      const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
+      const result = await compileOffer(offer, { cluster, verify, decode: this.#decode });
+      if (result.ok) this.#aimAt(result.offer);
+      else this.#refuse(revision, result);
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
       const message = `the agent failed on this offer: ${error instanceof Error ? error.message : String(error)}`.slice(0, 4096);
@@ -151,23 +172,44 @@ export class Intake {
     }
   }
 
-  #aimAt({ revision, compiled, objects, verification }: CompiledOffer): void {
+  #refuse(revision: string, { reasons, missing }: Extract<OfferResult, { ok: false }>): void {
+    const { logger, onOutcome } = this.#options;
+    logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
+    const [first] = reasons;
+    if (first?.code !== undefined && first.code !== 'object-missing') this.#alert(revision, `refused, ${first.code}: ${first.message}`);
+    if (missing) this.forgetObjects();
+    onOutcome({ type: 'nack', revision, reasons, missing });
+  }
+
+  /** Beside the nack, so that it stays in the events of the cluster. The same again is not told again. */
+  #alert(revision: string, why: string): void {
+    const { clock, onEvent } = this.#options;
+    const message = why.slice(0, 4096);
+    if (this.#alerted === revision + message) return;
+    this.#alerted = revision + message;
+    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
+  }
+
+  #aimAt({ revision, compiled, objects, verified }: CompiledOffer): void {
+    const { verification, trust } = verified;
+    if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
     const before = this.#writer.target?.desired ?? new Map();
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
     // Held from here on: the hub may build its next offer on this one.
     this.#held.add(objects);
     this.#options.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
-    this.#writer.setTarget({ revision, digest: compiled.digest, verification, desired, objects });
+    this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, desired, objects });
   }
 
-  async #accept({ revision, digest, verification, desired, objects }: Target, signal: AbortSignal): Promise<void> {
+  async #accept({ desired, objects, ...target }: Target, signal: AbortSignal): Promise<void> {
     const { client, logger, onOutcome } = this.#options;
-    const state: AcceptedState = { revision, digest, verification, policies: desired };
+    const { revision, digest } = target;
+    const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);
     this.#accepted = state;
     this.#held.keepOnly(objects);
     this.#holds = revision;
-    logger.info({ revision, policies: desired.size }, 'revision accepted');
+    logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');
     onOutcome({ type: 'ack', revision, digest });
   }
 }

@@ -30,7 +30,7 @@ export const checkObjects = (objects: readonly GitObject[]): CheckedObjects => {
     const object: RawObject = { type, data: Buffer.from(data, 'base64') };
     const actual = objectId(type, object.data);
     if (actual === id) checked.set(id, object);
-    else reasons.push({ message: `a ${type} was offered as object ${id}, but its content has the id ${actual}` });
+    else reasons.push({ code: 'object-altered', message: `a ${type} was offered as object ${id}, but its content has the id ${actual}` });
   }
   return reasons.length === 0 ? { ok: true, objects: checked } : { ok: false, reasons: reasons.slice(0, 100) };
 };

@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { type AcceptedState, loadState, saveState } from './state-store.ts';
 
 const REVISION = 'a'.repeat(40);
+const VERIFIED = { state: 'verified', signer: 'ana (SHA256:x)' } as const;
+const TRUST = { root: 'r', signersTree: 'b'.repeat(40), allowedSigners: 'ana ssh-ed25519 AAAA\n' };
 const { signal } = new AbortController();
 
 const document = (kind: string, name: string, spec: string): string =>
@@ -23,7 +25,7 @@ const compiled = () => {
 const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
   const { policies, digest } = compiled();
   const desired = new Map(policies.map((policy) => [policyKey(policy), { policy, since: REVISION }]));
-  return { revision: REVISION, digest, verification: 'verified', policies: desired };
+  return { revision: REVISION, digest, verification: VERIFIED, trust: TRUST, policies: desired };
 };
 /** What is loaded after this was saved. */
 const reloaded = async (state: AcceptedState): ReturnType<typeof loadState> => {
@@ -61,7 +63,8 @@ describe('the accepted state', () => {
     ['a policy has another digest', changed({ digest: '0'.repeat(64) }), 'not what was accepted'],
     ['the whole has another digest', { ...accepted(), digest: '0'.repeat(64) }, 'have the digest'],
     ['a policy is missing', { ...accepted(), policies: new Map() }, 'have the digest'],
-  ])('is dropped when %s', async (_what, state, problem) => {
-    expect(await reloaded(state)).toEqual({ state: undefined, problem: expect.stringContaining(problem) });
+  ])('is dropped, but for who may sign after which commit, when %s', async (_what, state, problem) => {
+    const kept = { revision: REVISION, verification: VERIFIED, trust: TRUST };
+    expect(await reloaded(state)).toEqual({ state: undefined, problem: expect.stringContaining(problem), kept });
   });
 });

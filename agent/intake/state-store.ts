@@ -1,9 +1,10 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText, type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { Checkpoint } from '@fso/shared/protocol';
+import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
 
@@ -15,16 +16,14 @@ interface ConfigMap extends KubeObject {
 
 const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 
-/** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for metadata. */
-const MAX_POLICIES_LENGTH = 900 * 1024;
+/** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */
+const MAX_POLICIES_LENGTH = 800 * 1024;
 /** Bound on what a state that somebody tampered with can make of the memory. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 /** What was accepted last: enough to go on without a hub after a restart. */
-export interface AcceptedState {
-  readonly revision: string;
+export interface AcceptedState extends AcceptedRevision {
   readonly digest: string;
-  readonly verification: 'verified' | 'unverified' | 'failed';
   /** undefined: too many to be kept; until the next offer, drift of policies is not put back after a restart. */
   readonly policies: DesiredPolicies | undefined;
 }
@@ -32,7 +31,8 @@ export interface AcceptedState {
 const StateData = z.object({
   revision: z.string().regex(/^[0-9a-f]{40}$/),
   digest: z.string().max(128),
-  verification: z.enum(['verified', 'unverified', 'failed']),
+  verification: RevisionVerification,
+  trust: StoredTrust.optional(),
   policies: z.enum(['stored', 'too-large']),
 });
 
@@ -51,23 +51,31 @@ const StoredPolicies = z.array(
   }),
 );
 
-/** @throws what the API server answered. A state that cannot be read as one, or was changed, is undefined, with the reason. */
-export const loadState = async (
-  client: KubeClient,
-  signal: AbortSignal,
-): Promise<{ state: AcceptedState | undefined; problem?: string }> => {
+export interface LoadedState {
+  readonly state: AcceptedState | undefined;
+  /** Why there is no state, though something is stored. */
+  readonly problem?: string;
+  /** What can be relied on of a state whose policies cannot be: nothing older may be accepted all the same. */
+  readonly kept?: AcceptedRevision;
+}
+
+/** @throws what the API server answered */
+export const loadState = async (client: KubeClient, signal: AbortSignal): Promise<LoadedState> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
+  let kept: AcceptedRevision | undefined;
   try {
-    return { state: await readState(map) };
+    const { policies, trust, ...data } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
+    const state = { ...data, trust };
+    kept = { revision: state.revision, verification: state.verification, trust };
+    return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
-    return { state: undefined, problem: error instanceof Error ? error.message : String(error) };
+    const problem = error instanceof Error ? error.message : String(error);
+    return { state: undefined, problem, ...(kept && { kept }) };
   }
 };
 
-const readState = async (map: ConfigMap): Promise<AcceptedState> => {
-  const { policies: kept, ...state } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
-  if (kept !== 'stored') return { ...state, policies: undefined };
+const withPolicies = async (state: Omit<AcceptedState, 'policies'>, map: ConfigMap): Promise<AcceptedState> => {
   const policies = await unpack(map.binaryData?.['policies'] ?? '');
   return { ...state, digest: checkedDigest(policies, state.digest), policies };
 };
@@ -90,6 +98,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
     revision: state.revision,
     digest: state.digest,
     verification: state.verification,
+    trust: state.trust,
     policies: fits ? 'stored' : 'too-large',
   };
   const body: ConfigMap = {

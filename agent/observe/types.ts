@@ -14,8 +14,18 @@ export interface PolicySnapshot {
   readonly proven: boolean;
 }
 
-/** The part of a ClusterReport that is seen in the cluster; the stream adds the revisions, and what it knows of itself. */
-export type ClusterFacts = Omit<ClusterReport, 'revision' | 'provenRevision' | 'verification' | 'clockSkewMs' | 'certificateExpires'>;
+/** The part of a ClusterReport that only the stream knows: of revisions, and of itself. */
+export type StreamFact =
+  | 'revision'
+  | 'provenRevision'
+  | 'verification'
+  | 'signer'
+  | 'verificationReason'
+  | 'clockSkewMs'
+  | 'certificateExpires';
+
+/** The part of a ClusterReport that is seen in the cluster. */
+export type ClusterFacts = Omit<ClusterReport, StreamFact>;
 
 export interface AgentSnapshot {
   /** By `namespace/name`. */

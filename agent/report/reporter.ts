@@ -3,11 +3,11 @@ import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api'
 import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { Doorbell } from '../intake/doorbell.ts';
-import type { AgentSnapshot, Observatory } from '../observe/types.ts';
+import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
 import { EventBuffer } from './event-buffer.ts';
 
-export type RevisionFacts = Pick<ClusterReport, 'revision' | 'provenRevision' | 'verification' | 'clockSkewMs' | 'certificateExpires'>;
+export type RevisionFacts = Pick<ClusterReport, StreamFact>;
 
 export interface ReporterOptions {
   readonly observatory: Observatory;

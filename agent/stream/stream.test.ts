@@ -16,7 +16,7 @@ const DIGEST_MS = 60_000;
 
 /** A stream with nothing around it: an empty cluster, and a hub that is not there. */
 const start = (clock: Clock, signal: AbortSignal) => {
-  const config = { hubUrl: 'ws://127.0.0.1:1', token: 'secret', cluster: 'eu', agentVersion: 'test' };
+  const config = { hubUrl: 'ws://127.0.0.1:1', token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
   const client = { get: async (kind: { kind: string }) => (kind.kind === 'Namespace' ? {} : undefined) } as unknown as KubeClient;
   const policies = {
     ready: async () => undefined,

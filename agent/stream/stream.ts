@@ -2,6 +2,7 @@ import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
+import type { TrustConfig } from '@fso/shared/trust';
 import type pino from 'pino';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/types.ts';
@@ -17,6 +18,8 @@ export interface StreamConfig extends ConnectionConfig {
   /** As its ManagedCluster in Git has it. */
   readonly cluster: string;
   readonly agentVersion: string;
+  /** Who may sign commits. */
+  readonly trust: TrustConfig;
 }
 
 export interface StreamOptions {
@@ -83,7 +86,13 @@ class HubStream {
       this.#reporter.event(event);
       options.onEvent?.(event);
     };
-    this.#intake = new Intake({ ...options, cluster: config.cluster, onOutcome: (outcome) => this.#answer(outcome), onEvent });
+    this.#intake = new Intake({
+      ...options,
+      cluster: config.cluster,
+      trust: config.trust,
+      onOutcome: (outcome) => this.#answer(outcome),
+      onEvent,
+    });
     this.#witness = createWitness({ ...options, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
     this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#facts(snapshot) });
@@ -137,11 +146,13 @@ class HubStream {
 
   #hello(): AgentFrame & { type: 'hello' } {
     const { cluster, agentVersion } = this.#options.config;
-    const revision = this.#wantsAll ? null : (this.#intake.accepted?.revision ?? null);
+    const { accepted, anchor, holds, judged } = this.#intake;
+    // What was accepted before these signers were configured is asked for again, to be judged by them.
+    const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
     const checkpoint = this.#witness.held() ?? null;
-    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds: this.#intake.holds, agentVersion, checkpoint };
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, anchor, agentVersion, checkpoint };
   }
 
   #connected(connection: Connection): void {
@@ -215,12 +226,19 @@ class HubStream {
   #revisions(snapshot: AgentSnapshot): RevisionFacts {
     const { accepted } = this.#intake;
     if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
-    const { revision, policies, verification } = accepted;
+    const { revision, policies } = accepted;
     const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
     // While a newer one is written over it, the accepted one can no longer be judged: the last judgement stands.
     if (policies !== undefined && !this.#intake.writing)
       this.#proven = nextProven(this.#proven, { revision, proven: isProven({ keys: policies, generationOf }, snapshot) });
-    return { revision, provenRevision: this.#proven, verification };
+    const { state: verification, signer, reason } = accepted.verification;
+    return {
+      revision,
+      provenRevision: this.#proven,
+      verification,
+      ...(signer !== undefined && { signer }),
+      ...(reason !== undefined && { verificationReason: reason }),
+    };
   }
 
   async #compareDigests(signal: AbortSignal): Promise<void> {

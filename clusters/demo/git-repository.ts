@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -32,12 +32,39 @@ export interface GitRepository {
   git(...args: readonly string[]): Promise<string>;
 }
 
-/** Makes a working copy of branch `main` that pushes to `url`. */
-export const openGitRepository = async (folder: string, url: string): Promise<GitRepository> => {
+/** A key that signs commits (git-config(1), gpg.format=ssh). */
+export interface SigningKey {
+  /** Path of the private key. */
+  readonly file: string;
+  /** Path of a file that lists it, and only it, as an allowed signer. */
+  readonly allowedSigners: string;
+}
+
+/** Makes an SSH key. @returns undefined where there is no ssh-keygen, which git itself would sign with */
+export const makeSigningKey = async (folder: string): Promise<SigningKey | undefined> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const [file, allowedSigners] = [join(folder, 'signing-key'), join(folder, 'allowed_signers')];
+  try {
+    await execute('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'governance@example.com', '-f', file]);
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined;
+    throw error;
+  }
+  await writeFile(allowedSigners, `governance@example.com namespaces="git" ${await readFile(`${file}.pub`, 'utf8')}`);
+  return { file, allowedSigners };
+};
+
+/** Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without one they are not signed */
+export const openGitRepository = async (folder: string, url: string, key?: SigningKey): Promise<GitRepository> => {
   await mkdir(folder, { recursive: true });
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
   await git('init', '--quiet', '--initial-branch=main');
   await git('remote', 'add', 'origin', url);
+  if (key !== undefined) {
+    await git('config', 'gpg.format', 'ssh');
+    await git('config', 'user.signingKey', key.file);
+    await git('config', 'commit.gpgSign', 'true');
+  }
 
   const change = async (path: string, content: string | null): Promise<void> => {
     const target = join(folder, path);

@@ -8,6 +8,7 @@ import {
   followedCommit,
   hubBack,
   tamperingAnswered,
+  unsignedCommit,
   violatingPod,
   warnedDeployment,
   withoutHub,
@@ -52,6 +53,7 @@ export async function runDemo(world: World, runner: Runner, samples: number[], s
     return text;
   });
   await step('broken commit refused, last good one stays', () => brokenCommit(world, signal));
+  await step('unsigned commit refused, last good one stays', () => unsignedCommit(world, signal));
   await step('tampering refused, put back and told', () => tamperingAnswered(world, signal));
   await step('hub stopped, enforcement goes on', () => withoutHub(world, signal));
   await step('hub started again, clusters in step', () => hubBack(world, signal));

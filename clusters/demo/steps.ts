@@ -1,4 +1,4 @@
-import { type ClusterView, floorLabel, REGION_LABEL, type SourceView } from '@fso/shared/api';
+import { type ClusterView, floorLabel, type ProblemView, REGION_LABEL, type SourceView } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   DEPLOYMENT_KIND,
@@ -61,6 +61,8 @@ export async function everyClusterProven(world: World, signal: AbortSignal): Pro
   };
   const proven = await until('every cluster proves the commit', SOON_MS, look, signal);
   await assertBothLocks(world, signal);
+  const doubtful = proven.filter(({ report }) => world.signed && report?.verification !== 'verified').map(({ name }) => name);
+  if (doubtful.length > 0) throw new Error(`the commit is signed, but not verified by ${doubtful.join(', ')}`);
   return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
 }
 
@@ -157,22 +159,52 @@ export async function hubBack(world: World, signal: AbortSignal): Promise<string
   return everyClusterProven(world, signal);
 }
 
-/** A broken commit is refused as a whole, with file and line; what was in force stays. */
-export async function brokenCommit(world: World, signal: AbortSignal): Promise<string> {
+/** Pushes a policy that the hub must refuse, sees that nothing changes, and takes it back. @returns why it was refused */
+async function refusedCommit(
+  world: World,
+  policy: { text: string; push: typeof world.repository.commit },
+  signal: AbortSignal,
+): Promise<ProblemView[]> {
   const before = (await world.hub.source(signal)).revision?.revision;
-  const broken =
-    'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: typo\nspec:\n  targetNamespace: x\n  allowedRegion: [eu-west-1]\n';
-  const revision = await world.repository.commit({ 'policies/typo.yaml': broken }, 'Add a policy with a typo');
+  const revision = await policy.push({ 'policies/refused.yaml': policy.text }, 'Add a policy that is to be refused');
   const look = async (): Promise<SourceView | undefined> => {
     const source = await world.hub.source(signal);
     return source.rejected?.commit.revision === revision ? source : undefined;
   };
   const { rejected, revision: inForce } = await until('the commit is refused', SOON_MS, look, signal);
   if (inForce?.revision !== before) throw new Error('the commit in force changed');
-  await world.repository.commit({ 'policies/typo.yaml': null }, 'Remove the policy with the typo');
+  const mended = await world.repository.commit({ 'policies/refused.yaml': null }, 'Remove the policy that was refused');
+  const isMended = async (): Promise<true | undefined> =>
+    (await world.hub.source(signal)).revision?.revision === mended ? true : undefined;
+  await until('the next commit is taken', SOON_MS, isMended, signal);
   await everyClusterProven(world, signal);
-  const problems = rejected?.problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`) ?? [];
-  return ['refused:', ...problems].join('\n');
+  return rejected?.problems ?? [];
+}
+
+const policyText = (spec: string): string =>
+  `apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: refused\nspec:\n${spec}`;
+
+/** A broken commit is refused as a whole, with file and line; what was in force stays. */
+export async function brokenCommit(world: World, signal: AbortSignal): Promise<string> {
+  const text = policyText('  targetNamespace: x\n  allowedRegion: [eu-west-1]\n');
+  const problems = await refusedCommit(world, { text, push: world.repository.commit }, signal);
+  return ['refused:', ...problems.map(({ path, line, column, reason }) => `${path}:${line}:${column} ${reason}`)].join('\n');
+}
+
+/** Who may push, but not sign, changes nothing. */
+export async function unsignedCommit(world: World, signal: AbortSignal): Promise<string> {
+  if (!world.signed) return 'skipped: there is no ssh-keygen to sign with';
+  const { repository } = world;
+  const push: typeof repository.commit = async (...change) => {
+    await repository.git('config', 'commit.gpgSign', 'false');
+    const revision = await repository.commit(...change);
+    await repository.git('config', 'commit.gpgSign', 'true');
+    return revision;
+  };
+  const text = policyText('  targetNamespace: x\n  allowedRegions: [eu-west-1]\n');
+  const problems = await refusedCommit(world, { text, push }, signal);
+  if (problems[0]?.code !== 'unsigned') throw new Error(`refused, but for another reason: ${problems[0]?.reason}`);
+  return ['refused:', ...problems.map(({ code, reason }) => `${code}: ${reason}`)].join('\n');
 }
 
 /** Commits a change of one policy that is placed on every cluster, and follows it. */

@@ -6,7 +6,7 @@ import { createHubClient, type HubClient } from '@fso/hub/client';
 import { createKubeClient, type KubeClient } from '@fso/shared/kube';
 import { downFleet, type FleetCluster, knownClusters, readDefinition, upFleet } from '../fleet/index.ts';
 import { writeAgentKubeconfig } from './agent-identity.ts';
-import { type GitRepository, openGitRepository } from './git-repository.ts';
+import { type GitRepository, makeSigningKey, openGitRepository } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
 import { freePort, type Program, startProgram, until } from './programs.ts';
 
@@ -33,6 +33,8 @@ export interface World {
   readonly clusters: readonly DemoCluster[];
   readonly repository: GitRepository;
   readonly gitUrl: string;
+  /** Whether commits are signed, and hub and agents refuse others. */
+  readonly signed: boolean;
   readonly hub: HubClient;
   readonly hubUrl: string;
   readonly apiToken: string;
@@ -93,6 +95,10 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
   const hub = createHubClient({ server: hubUrl, token: secrets.apiToken });
   /** By cluster; spent once its agent has enrolled. */
   const enrolTokens = new Map<string, string>();
+  const signingKey = await makeSigningKey(join(folder, 'signing'));
+  if (signingKey === undefined) log('ssh-keygen is not installed: the commits of this demo are not signed, so nobody verifies them');
+  /** Hub and agents refuse what this key did not sign. */
+  const trust: Record<string, string> = signingKey === undefined ? {} : { FSO_SIGNERS_FILE: signingKey.allowedSigners };
 
   const clusters: DemoCluster[] = [];
   const programs = new Map<string, Program>();
@@ -126,6 +132,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     clusters,
     hubUrl,
     apiToken: secrets.apiToken,
+    signed: signingKey !== undefined,
     hub,
     get repository() {
       return required(repository, 'the repository');
@@ -149,7 +156,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     startGit: async () => {
       git = await startGitServer({ root: join(folder, 'git'), onPush: () => sendWebhook(hubUrl, secrets.webhookSecret) });
       await git.create(REPOSITORY);
-      repository = await openGitRepository(join(folder, 'working-copy'), git.url(REPOSITORY));
+      repository = await openGitRepository(join(folder, 'working-copy'), git.url(REPOSITORY), signingKey);
       await repository.commit(await initialFiles(definition), 'Register the clusters and govern them');
     },
     startHub: async () => {
@@ -160,6 +167,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
         FSO_API_TOKEN: secrets.apiToken,
         FSO_WEBHOOK_SECRET: secrets.webhookSecret,
         FSO_DATA_DIR: join(folder, 'hub'),
+        ...trust,
       });
     },
     stopHub: () => stop('hub'),
@@ -173,6 +181,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
           FSO_HUB_URL: `wss://127.0.0.1:${agentPort}`,
           FSO_ENROLL_TOKEN: await enrolTokenOf(name),
           FSO_LISTEN: `127.0.0.1:${await freePort()}`,
+          ...trust,
         });
       }
     },

@@ -30,12 +30,12 @@ fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
     const { out } = await fso(server, 'get', 'clusters', '-o', 'wide');
     const [head, eu] = out.split('\n').map((line) => line.split(/ {2,}/));
     expect(head).toEqual(
-      'NAME CONNECTION SEEN REVISION PROVEN IN-SYNC POLICIES VIOLATIONS GATEKEEPER TAMPERED SKEW CERTIFICATE REGIONS NODES KUBERNETES AGENT VERIFICATION'.split(
+      'NAME CONNECTION SEEN REVISION VERIFICATION PROVEN IN-SYNC POLICIES VIOLATIONS GATEKEEPER TAMPERED SKEW CERTIFICATE REGIONS NODES KUBERNETES AGENT'.split(
         ' ',
       ),
     );
     expect(eu?.slice(3)).toEqual(
-      'a1a1a1a1 a1a1a1a1 yes 2/2 0 Ready - - - eu-west-1,eu-central-1 eu-west-1=2 v1.36.3 0.1.0 unverified'.split(' '),
+      'a1a1a1a1 unverified a1a1a1a1 yes 2/2 0 Ready - - - eu-west-1,eu-central-1 eu-west-1=2 v1.36.3 0.1.0'.split(' '),
     );
   });
 

@@ -43,6 +43,7 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'CONNECTION', value: ({ connection }) => connection },
   { title: 'SEEN', value: ({ lastSeen }) => age(lastSeen, now) },
   { title: 'REVISION', value: ({ revision }) => shortRevision(revision) },
+  { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-' },
   { title: 'PROVEN', value: ({ provenRevision }) => shortRevision(provenRevision) },
   { title: 'IN-SYNC', value: ({ inSync }) => (inSync ? 'yes' : 'no') },
   { title: 'POLICIES', value: ({ policies }) => `${policies.active}/${policies.total}` },
@@ -55,7 +56,6 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NODES', value: nodesOf, wide: true },
   { title: 'KUBERNETES', value: ({ report }) => report?.kubernetesVersion ?? '-', wide: true },
   { title: 'AGENT', value: ({ report }) => report?.agentVersion ?? '-', wide: true },
-  { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-', wide: true },
 ];
 
 export const violationColumns = (now: Date): Column<ViolationView>[] => [

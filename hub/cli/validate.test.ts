@@ -55,6 +55,19 @@ us       us-east-1               1
     expect([code, err]).toEqual([1, expect.stringMatching(/^\d+ problems?\n$/)]);
   });
 
+  it('refuses signers after whom nobody could sign', async () => {
+    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea';
+    put('signers/allowed_signers', `ana@example.org ${key}\n`);
+    expect((await runFso(['validate', root])).code).toBe(0);
+    put('signers/allowed_signers', `# none\n`);
+    expect(await runFso(['validate', root])).toMatchObject({
+      code: 1,
+      out: 'signers:1:1: the signers hold no key that may sign commits\n',
+    });
+    put('signers/allowed_signers', `ana@example.org ${key}\nbob ssh-ed25519 AAAA\n`);
+    expect((await runFso(['validate', root])).out).toMatch(/^signers:1:1: allowed signers, line 2: /);
+  });
+
   it('refuses links, to files and to folders', async () => {
     symlinkSync('/etc/hostname', join(root, 'policies/link.yaml'));
     symlinkSync('/etc', join(root, 'policies/folder'));

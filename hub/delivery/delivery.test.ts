@@ -60,7 +60,15 @@ it('closes the oldest stream without a hello when a cluster has too many', async
   const greeted = await connect('eu');
   const welcomed = new Promise((resolve) => greeted.socket.once('message', resolve));
   greeted.socket.send(
-    encodeFrame({ type: 'hello', protocol: PROTOCOL_VERSION, cluster: 'eu', revision: null, holds: null, agentVersion: 'test' }),
+    encodeFrame({
+      type: 'hello',
+      protocol: PROTOCOL_VERSION,
+      cluster: 'eu',
+      revision: null,
+      holds: null,
+      anchor: null,
+      agentVersion: 'test',
+    }),
   );
   await welcomed;
   const silent = [await connect('eu'), await connect('eu')] as const;

@@ -37,6 +37,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   if (!isKnown(revision, context)) return;
   state.revision = revision;
   state.holds = revision;
+  state.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest });
   logger.info({ revision }, 'revision acked');
   const expected = deps.digestOf(cluster, revision);

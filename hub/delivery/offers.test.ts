@@ -20,6 +20,7 @@ const access = (): ObjectAccess & { reads: number } => {
       const [start, end] = [HISTORY.indexOf(from), HISTORY.indexOf(to)];
       return start >= 0 && start <= end ? HISTORY.slice(start + 1, end + 1) : null;
     },
+    proof: async (chain: readonly string[]) => chain,
     read: async (object: string) => {
       counted.reads += 1;
       return { id: object, type: 'blob' as const, data: '' };
@@ -31,30 +32,38 @@ const access = (): ObjectAccess & { reads: number } => {
 const frameOf = ({ payload }: EncodedOffer) => {
   const decoded = decodeHubFrame(payload);
   if (!decoded.ok || decoded.frame.type !== 'offer') throw new Error('not an offer');
-  return { chain: decoded.frame.chain, objects: decoded.frame.objects.map((object) => object.id) };
+  return { anchor: decoded.frame.anchor, chain: decoded.frame.chain, objects: decoded.frame.objects.map((object) => object.id) };
 };
 
 describe('offers', () => {
   it('carries every commit on the way and what the newer one has beyond what is held', async () => {
-    const offer = await createOffers(access()).get(id(1), id(3));
-    expect(frameOf(offer)).toEqual({ chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
+    const offer = await createOffers(access()).get({ holds: id(1), anchor: id(1) }, id(3));
+    expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
+  });
+
+  it('proves descent to an agent that holds nothing, and sends it everything', async () => {
+    const offer = await createOffers(access()).get({ holds: null, anchor: id(1) }, id(3));
+    expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), ...(CONTENT[id(3)] ?? [])] });
   });
 
   it.each([
-    ['nothing is held', null],
-    ['what is held is not in the clone', id(9)],
-    ['what is held is no ancestor', id(3)],
-  ])('carries everything when %s', async (_name, holds) => {
-    const offer = await createOffers(access()).get(holds, id(2));
-    expect(frameOf(offer)).toEqual({ chain: [id(2)], objects: CONTENT[id(2)] });
+    ['nothing was accepted', null],
+    ['what was accepted is not in the clone', id(9)],
+    ['what was accepted is no ancestor', id(3)],
+  ])('has no anchor when %s', async (_name, anchor) => {
+    const offer = await createOffers(access()).get({ holds: anchor, anchor }, id(2));
+    expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: CONTENT[id(2)] });
   });
 
   it('is made once per pair', async () => {
     const objects = access();
     const offers = createOffers(objects);
-    const [one, other] = await Promise.all([offers.get(id(1), id(2)), offers.get(id(1), id(2))]);
+    const [one, other] = await Promise.all([
+      offers.get({ holds: id(1), anchor: id(1) }, id(2)),
+      offers.get({ holds: id(1), anchor: id(1) }, id(2)),
+    ]);
     expect(one.payload).toBe(other.payload);
-    await offers.get(null, id(2));
+    await offers.get({ holds: null, anchor: null }, id(2));
     expect(offers.made()).toBe(2);
     expect(objects.reads).toBe(2 + 3);
   });
@@ -62,8 +71,8 @@ describe('offers', () => {
   it('is tried again after a failure', async () => {
     const objects = access();
     const offers = createOffers({ ...objects, objectsOf: async (revision) => (revision === id(8) ? null : objects.objectsOf(revision)) });
-    await expect(offers.get(null, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
-    await expect(offers.get(null, id(8))).rejects.toThrow();
+    await expect(offers.get({ holds: null, anchor: null }, id(8))).rejects.toThrow(`objects of revision ${id(8)}`);
+    await expect(offers.get({ holds: null, anchor: null }, id(8))).rejects.toThrow();
     expect(offers.made()).toBe(0);
   });
 });

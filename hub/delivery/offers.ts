@@ -10,13 +10,17 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
+/** What an agent said of itself. Commit ids; null: none. */
+export interface AgentHistory {
+  /** Commit whose objects the agent has. */
+  readonly holds: string | null;
+  /** Commit that the next one has to be shown to descend from. */
+  readonly anchor: string | null;
+}
+
 export interface Offers {
-  /**
-   * The frame that brings an agent from what it holds to a revision; made once per pair, however many ask.
-   *
-   * @param holds commit whose objects the agent has; null, or one that is no ancestor: everything is sent
-   */
-  get(holds: string | null, revision: string): Promise<EncodedOffer>;
+  /** The frame that brings an agent from what it has to a revision; made once per pair, however many ask. */
+  get(agent: AgentHistory, revision: string): Promise<EncodedOffer>;
   /** How many frames were made, for tests and metrics. */
   made(): number;
 }
@@ -30,41 +34,44 @@ const required = <T>(value: T | null, revision: string): T => {
   return value;
 };
 
-/** What to send: what `revision` has beyond what is held, and every commit between, so that descent can be proven. */
-const planOffer = async (
-  access: ObjectAccess,
-  holds: string | null,
-  revision: string,
-): Promise<{ chain: readonly string[]; ids: readonly string[] }> => {
+interface Plan {
+  readonly anchor: string | null;
+  readonly chain: readonly string[];
+  /** Objects to send. */
+  readonly ids: readonly string[];
+}
+
+/** What to send: what `revision` has beyond what is held, and what proves that it descends from the anchor. */
+const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<Plan> => {
   const wanted = required(await access.objectsOf(revision), revision);
-  const held = holds === null ? null : await access.objectsOf(holds);
-  const chain = holds === null || held === null ? null : await access.chain(holds, revision);
-  if (held === null || chain === null || chain.length === 0) return { chain: [revision], ids: wanted };
-  const has = new Set(held);
-  const ids = new Set([...chain, ...wanted]);
-  return { chain, ids: [...ids].filter((id) => !has.has(id)) };
+  const found = anchor === null ? null : await access.chain(anchor, revision);
+  // Without a way from what was accepted nothing is taken for granted.
+  const held = new Set(holds === null || found === null ? [] : await access.objectsOf(holds));
+  const chain = found === null || found.length === 0 ? [revision] : found;
+  const ids = new Set([...(await access.proof(chain)), ...wanted]);
+  return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)) };
 };
 
 export const createOffers = (access: ObjectAccess): Offers => {
   const pairs = new Map<string, Promise<EncodedOffer>>();
   let made = 0;
-  const make = async (holds: string | null, revision: string): Promise<EncodedOffer> => {
-    const { chain, ids } = await planOffer(access, holds, revision);
+  const make = async (agent: AgentHistory, revision: string): Promise<EncodedOffer> => {
+    const { anchor, chain, ids } = await planOffer(access, agent, revision);
     const objects = await mapLimit(ids, READ_AT_ONCE, (id) => access.read(id));
     made += 1;
     return {
       revision,
       objects: objects.length,
-      payload: Buffer.from(encodeFrame({ type: 'offer', revision, chain: [...chain], objects })),
+      payload: Buffer.from(encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects })),
     };
   };
   return {
     made: () => made,
-    get: (holds, revision) => {
-      const key = `${holds ?? ''}..${revision}`;
+    get: (agent, revision) => {
+      const key = `${agent.holds ?? ''}..${agent.anchor ?? ''}..${revision}`;
       const known = pairs.get(key);
       if (known !== undefined) return known;
-      const making = make(holds, revision);
+      const making = make(agent, revision);
       pairs.set(key, making);
       // A failed one is tried again by the next who asks.
       making.catch(() => pairs.delete(key));

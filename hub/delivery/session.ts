@@ -25,6 +25,8 @@ export interface SessionHooks {
 export interface SessionState {
   /** Commit whose objects the agent has. */
   holds: string | null;
+  /** Commit that the next one has to be shown to descend from. */
+  anchor: string | null;
   /** Commit the agent enforces. */
   revision: string | null;
   /** Commit the agent was given last, and enforces or will; null = not known. */
@@ -71,6 +73,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   const logger = deps.logger.child({ cluster });
   const state: SessionState = {
     holds: null,
+    anchor: null,
     revision: null,
     heading: null,
     known: new Set(),
@@ -111,7 +114,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   const send = (frame: HubFrame): void => outbox.send(encodeFrame(frame));
 
   const makeOffer = async (revision: string): Promise<void> => {
-    const offer = await deps.offers.get(state.holds, revision);
+    const offer = await deps.offers.get({ holds: state.holds, anchor: state.anchor }, revision);
     // A newer revision that came meanwhile makes its own offer.
     if (state.target === revision) outbox.offer(offer);
   };
@@ -162,6 +165,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     }
     ready = true;
     state.holds = hello.holds;
+    state.anchor = hello.anchor;
     state.revision = hello.revision;
     state.heading = hello.revision;
     state.checkpoint = witnessOf(hello, deps)?.sequence ?? null;

@@ -1,4 +1,4 @@
-import { GitTransportError } from './git-http.ts';
+import { GitTransportError } from './git-transport-error.ts';
 
 const field = (value: unknown, key: string): unknown => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined);
 

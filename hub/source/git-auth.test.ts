@@ -158,6 +158,7 @@ describe('credentials stay with the configured server', () => {
         dataDir: folder,
         pollMs: 60_000,
         credentials: { username: 'bot', password: 'hunter2' },
+        trust: { mode: 'off' },
       },
       { clock: new FakeClock(), logger: pino({ level: 'trace' }, { write: (line) => void lines.push(line) }), random: () => 0.5 },
     );

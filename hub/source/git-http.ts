@@ -1,11 +1,8 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { Agent, type Dispatcher, request } from 'undici';
 import type { GitAuth } from './git-auth.ts';
-
-/** An answer that is not one of the Git protocol; the message is for people. */
-export class GitTransportError extends Error {
-  override readonly name = 'GitTransportError';
-}
+import { GitTransportError } from './git-transport-error.ts';
+import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
 export interface GitHttp {
   /** A client for one fetch. */
@@ -48,7 +45,7 @@ export interface GitHttpOptions {
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
  * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that nobody configured.
- * An answer is read whole before it is handed on, so that a broken one fails here and never half-parses.
+ * An answer is read whole, and a pack looked through, before it is handed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
@@ -60,9 +57,9 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     return header === undefined ? {} : { Authorization: header };
   };
 
-  const send = async ({ url, method, headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
+  const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
     const response = await request(url, {
-      method: (method ?? 'GET') as Dispatcher.HttpMethod,
+      method: method as Dispatcher.HttpMethod,
       headers: { ...headers, ...(await authorization(url, signal)) },
       body: await collectBody(body),
       dispatcher: agent,
@@ -74,13 +71,15 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
       await response.body.dump();
       throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
     }
+    const answer = await readCapped(response.body, options.maxBytes);
+    if (method === 'POST' && statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS);
     return {
       url,
-      method: method ?? 'GET',
+      method,
       statusCode,
       statusMessage: response.statusText,
       headers: flatten(response.headers),
-      body: once(await readCapped(response.body, options.maxBytes)),
+      body: once(answer),
     };
   };
 

@@ -1,4 +1,4 @@
-import { filesOfRevision, parseCommit, type RawObject, type RevisionFiles } from '@fso/shared/protocol';
+import { filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/protocol';
 import { dropOldest } from '../drop-oldest.ts';
 import { type Clone, isObjectMissing } from './clone.ts';
 import type { ObjectAccess } from './types.ts';
@@ -11,6 +11,8 @@ const LISTS_KEPT = 64;
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;
+  /** undefined: not in the clone. */
+  object(id: string): Promise<RawObject | undefined>;
 }
 
 /** The way from the commit where a search ended to the one where it began, without the former. */
@@ -20,12 +22,25 @@ const trace = (cameFrom: ReadonlyMap<string, string | null>, found: string): rea
   return chain;
 };
 
+type ParentsOf = (id: string) => Promise<readonly string[]>;
+interface Way {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The line of a branch itself: what was merged into it was not in force by itself. */
+const findMainline = async (parentsOf: ParentsOf, { from, to }: Way, limit: number): Promise<readonly string[] | null> => {
+  const chain: string[] = [];
+  for (let id: string | undefined = to; id !== undefined && chain.length < limit; [id] = await parentsOf(id)) {
+    if (id === from) return chain.reverse();
+    chain.push(id);
+  }
+  return null;
+};
+
 /** Breadth first from the newer commit back, so that the chain is a shortest one. */
-const findChain = async (
-  parentsOf: (id: string) => Promise<readonly string[]>,
-  { from, to }: { from: string; to: string },
-  limit: number,
-): Promise<readonly string[] | null> => {
+const findShortest = async (parentsOf: ParentsOf, way: Way, limit: number): Promise<readonly string[] | null> => {
+  const { from, to } = way;
   const cameFrom = new Map<string, string | null>([[to, null]]);
   const queue = [to];
   for (const id of queue) {
@@ -72,15 +87,38 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     return object?.type === 'commit' ? parseCommit(object.data).parents : [];
   };
 
+  const entriesOf = async (tree: string | undefined) => {
+    const object = tree === undefined ? undefined : await find(tree);
+    return object?.type === 'tree' ? parseTree(object.data) : [];
+  };
+
+  /** The commit, its tree, and what is in its folder of signers unless that was named before. */
+  const proofOf = async (commit: string, named: ReadonlySet<string>): Promise<readonly string[]> => {
+    const object = await find(commit);
+    if (object?.type !== 'commit') return [commit];
+    const { tree } = parseCommit(object.data);
+    const signers = (await entriesOf(tree)).find(({ name, kind }) => name === SIGNERS_FOLDER && kind === 'tree')?.id;
+    if (signers === undefined || named.has(signers)) return [commit, tree];
+    const files = (await entriesOf(signers)).filter(({ kind }) => kind === 'blob');
+    return [commit, tree, signers, ...files.map(({ id }) => id)];
+  };
+
   return {
     files,
+    object: find,
+    proof: async (chain) => {
+      const ids = new Set<string>();
+      for (const commit of chain) for (const id of await proofOf(commit, ids)) ids.add(id);
+      return [...ids];
+    },
     objectsOf: async (revision) => {
       const known = lists.get(revision);
       if (known !== undefined) return known;
       const read = await files(revision);
       return read.ok ? [...read.objects.keys()] : null;
     },
-    chain: (from, to) => findChain(parentsOf, { from, to }, chainLimit),
+    chain: async (from, to) =>
+      (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit),
     read: async (id) => {
       const object = await find(id);
       if (object === undefined) throw new Error(`object ${id} is not in the clone`);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ProblemView, SourceView } from '@fso/shared/api';
+import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/compile';
 import { type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
@@ -9,6 +9,7 @@ import { describeGitError } from './describe-error.ts';
 import { createGitAuth } from './git-auth.ts';
 import { createGitHttp } from './git-http.ts';
 import { createRevisionReader } from './object-access.ts';
+import { createRevisionJudge } from './revision-judge.ts';
 import { readState, writeState } from './state-file.ts';
 import { DEFAULT_LIMITS, type Source, type SourceOptions, type SourceRevision } from './types.ts';
 
@@ -68,6 +69,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const identity = { url, ref };
   const clone = await openClone({ gitdir: join(dataDir, 'git'), url: options.url, ref, http });
   const objects = createRevisionReader(clone, limits.chain);
+  const judge = createRevisionJudge(options.trust, objects, () => clock.now());
   const decode = createDecoder();
   const alarm = createAlarm(clock);
   const revisionHandlers: ((revision: SourceRevision) => void)[] = [];
@@ -89,20 +91,28 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     return decoded.ok ? decoded : { ok: false, problems: decoded.problems.map(toView) };
   };
 
+  const reject = (commit: CommitView, problems: readonly ProblemView[]): void => {
+    const shown = problems.slice(0, PROBLEMS_SHOWN);
+    view.set({ rejected: { commit, problems: shown } });
+    logger.warn({ revision: commit.revision, problems: problems.length, first: shown[0] }, 'commit rejected');
+  };
+
+  /** Nothing of a commit that is not trusted is decoded. */
   const take = async (id: string, restored: boolean): Promise<void> => {
     const commit = await clone.commit(id);
-    const examined = await examine(id);
+    const judged = await judge.judge(id);
+    const examined = judged.ok ? await examine(id) : judged;
     head = id;
-    if (!examined.ok) {
-      const problems = examined.problems.slice(0, PROBLEMS_SHOWN);
-      view.set({ rejected: { commit, problems } });
-      logger.warn({ revision: id, problems: examined.problems.length, first: problems[0] }, 'commit rejected');
+    if (!judged.ok || !examined.ok) {
+      if (!examined.ok) reject(commit, examined.problems);
       return;
     }
+    const { verification, trust } = judged;
+    judge.accept({ revision: id, verification, trust });
     for (const handler of revisionHandlers) handler({ commit, set: examined.set, restored });
-    view.set({ revision: commit, rejected: null });
-    logger.info({ revision: id, policies: examined.set.policies.length, restored }, 'revision accepted');
-    if (!restored) await writeState(dataDir, { ...identity, lastGood: id });
+    view.set({ revision: commit, verification, rejected: null });
+    logger.info({ revision: id, policies: examined.set.policies.length, verification, restored }, 'revision accepted');
+    await writeState(dataDir, { ...identity, lastGood: id, verification, trust });
   };
 
   /** Only at start, before anything is read: lookups are quick again, and the folder is small. */
@@ -123,6 +133,9 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
         if (state !== null) await clone.reset();
         return;
       }
+      const last = { revision: state.lastGood, verification: state.verification, trust: state.trust };
+      // Also one that fails now keeps older ones from following it.
+      judge.accept(last);
       await tidy(state.lastGood, signal);
       await take(state.lastGood, true);
       // The head is looked at again in any case: it may be newer, and bad.

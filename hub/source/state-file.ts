@@ -1,5 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { RevisionVerification } from '@fso/shared/api';
+import { StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 
 const State = z.object({
@@ -7,6 +9,8 @@ const State = z.object({
   ref: z.string(),
   /** Commit that was last found good. */
   lastGood: z.string().regex(/^[0-9a-f]{40}$/),
+  verification: RevisionVerification.default({ state: 'unverified' }),
+  trust: StoredTrust.optional(),
 });
 type State = z.infer<typeof State>;
 

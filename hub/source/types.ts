@@ -1,6 +1,7 @@
 import type { CommitView, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/compile';
 import type { GitObject } from '@fso/shared/protocol';
+import type { TrustConfig } from '@fso/shared/trust';
 
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
@@ -35,6 +36,8 @@ export interface SourceOptions {
   readonly credentials?: GitCredentials | undefined;
   /** Instead of credentials. */
   readonly authCommand?: AuthCommand | undefined;
+  /** Who may sign commits. */
+  readonly trust: TrustConfig;
   /** Fetches after which the clone is made anew at the next start. Default 64. */
   readonly maxPacks?: number;
   readonly limits?: Partial<SourceLimits>;
@@ -44,8 +47,13 @@ export interface SourceOptions {
 export interface ObjectAccess {
   /** Ids of the commit, its folders on the way to policy files, and these files; null when the commit is not here. */
   objectsOf(revision: string): Promise<readonly string[] | null>;
-  /** Commits from `from` (exclusive) to `to` (inclusive), oldest first; null when `to` does not descend from `from`. */
+  /**
+   * Commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of the next: along first parents where
+   * these lead there, else a shortest way. null when `to` does not descend from `from`.
+   */
   chain(from: string, to: string): Promise<readonly string[] | null>;
+  /** Ids of the objects that prove a chain: its commits, and of each the folder that says who may sign, where it changes. */
+  proof(chain: readonly string[]): Promise<readonly string[]>;
   read(id: string): Promise<GitObject>;
 }
 

@@ -42,12 +42,27 @@ export const PolicyReport = z.object({
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
 
+/** Whether it was found out who signed a commit. */
+export const RevisionVerification = z.object({
+  state: z
+    .enum(['verified', 'unverified', 'failed'])
+    .describe(
+      'unverified: nobody looked, as no signers are configured; failed: it was found bad and taken all the same (FSO_VERIFY=warn).',
+    ),
+  signer: z.string().max(5000).optional().describe('Principals or user id, and fingerprint of the key; when verified.'),
+  reason: z.string().max(2048).optional().describe('Code and explanation; when failed.'),
+});
+export type RevisionVerification = z.infer<typeof RevisionVerification>;
+
 export const ClusterReport = z.object({
   /** Commit whose policies the agent has accepted and written to its cluster. */
   revision: Revision.nullable(),
   /** Commit whose every policy is proven by both locks (or by each lock that the cluster can have); it trails `revision`. */
   provenRevision: Revision.nullable(),
-  verification: z.enum(['verified', 'unverified', 'failed']),
+  /** Of `revision`. */
+  verification: RevisionVerification.shape.state,
+  signer: RevisionVerification.shape.signer,
+  verificationReason: RevisionVerification.shape.reason,
   agentVersion: z.string().max(64),
   kubernetesVersion: z.string().max(64),
   gatekeeper: z.object({

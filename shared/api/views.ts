@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
 import { EnrolmentView } from './enrolments.ts';
-import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, Violation } from './reports.ts';
+import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase } from './sovereign-policy.ts';
 
 /** What the hub's API answers: shared by the API, the `fso` command and the dashboard. */
@@ -20,6 +20,7 @@ export const ProblemView = z.object({
   path: z.string().optional(),
   line: z.int().optional(),
   column: z.int().optional(),
+  code: z.string().optional().describe('Why, for programs, where a commit is not trusted: unsigned, not-a-descendant, …'),
   reason: z.string(),
 });
 export type ProblemView = z.infer<typeof ProblemView>;
@@ -28,6 +29,7 @@ export const SourceView = z.object({
   url: z.string().describe('Without credentials.'),
   ref: z.string(),
   revision: CommitView.nullable().describe('The commit in force: the last good one.'),
+  verification: RevisionVerification.optional().describe('Of the commit in force, by the hub; agents judge for themselves.'),
   rejected: z
     .object({ commit: CommitView, problems: z.array(ProblemView) })
     .nullable()

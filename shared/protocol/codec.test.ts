@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeAgentFrame, decodeHubFrame, encodeFrame } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES } from './frames.ts';
 
-const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, agentVersion: '0.1.0' };
+const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
 const reported: HubFrame = { type: 'reported', seq: 1 };
 
 describe('frames over the wire', () => {

@@ -3,7 +3,7 @@ import { ClusterEvent, ClusterReport, PolicyReport, ResourceName } from '../api/
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
@@ -18,6 +18,7 @@ export const GitObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 
 export type GitObject = z.infer<typeof GitObject>;
 
 const Reason = z.strictObject({
+  code: z.string().max(64).optional().describe('Why, for programs; see docs/security.md.'),
   path: z.string().max(4096).optional(),
   line: z.int().min(1).optional(),
   column: z.int().min(1).optional(),
@@ -35,6 +36,8 @@ export const Hello = z.strictObject({
   revision: ObjectId.nullable(),
   /** Commit whose objects the agent still holds, so that an offer need not repeat them. */
   holds: ObjectId.nullable(),
+  /** Commit that the next one has to be shown to descend from. Older agents do not say it, and are refused for their version. */
+  anchor: ObjectId.nullable().default(null),
   agentVersion: z.string().max(64),
   /** Last checkpoint of the audit log that the agent kept; it is a witness. */
   checkpoint: Checkpoint.nullable().optional(),
@@ -73,7 +76,9 @@ export const Welcome = z.strictObject({
 export const Offer = z.strictObject({
   type: z.literal('offer'),
   revision: ObjectId,
-  /** Commit ids from the one the agent holds (exclusive) to `revision` (inclusive), oldest first; only `revision` when the agent holds none. */
+  /** The agent's anchor as the hub knows it, where the chain begins; null: there is none, or no way leads from it to `revision`. */
+  anchor: ObjectId.nullable(),
+  /** Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of the next; only `revision` when `anchor` is null. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: z.array(GitObject).max(50_000),
 });

@@ -2,6 +2,7 @@ import { isPolicyPath } from '../compile/paths.ts';
 import type { SourceFile } from '../compile/types.ts';
 import type { Reason } from './frames.ts';
 import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './git-objects.ts';
+import { SIGNERS_FILES, SIGNERS_FOLDER } from './git-signers.ts';
 
 export type GetObject = (id: string) => RawObject | undefined | Promise<RawObject | undefined>;
 
@@ -35,9 +36,9 @@ export type RevisionFiles =
   | { readonly ok: false; readonly problems: readonly Reason[]; readonly missing: readonly string[] };
 
 /**
- * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that cannot hold policy are not
- * entered, so their objects need not be there. Symbolic links and submodules where policy stands are refused: what
- * they show is not part of the commit. Object ids are not recomputed here; whoever puts objects in a store does that.
+ * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither hold policy nor say
+ * who may sign are not entered, so their objects need not be there. Symbolic links and submodules where policy stands are
+ * refused: what they show is not part of the commit. Object ids are not recomputed here; whoever puts objects in a store does that.
  */
 export const filesOfRevision = async (revision: string, getObject: GetObject, limits = DEFAULT_WALK_LIMITS): Promise<RevisionFiles> => {
   const walk = new Walk(getObject, limits);
@@ -87,7 +88,7 @@ class Walk {
   async #entry(entry: TreeEntry, path: string): Promise<void> {
     switch (entry.kind) {
       case 'tree':
-        return isPolicyPath(`${path}/x.yaml`) ? this.#folder(entry.id, path) : undefined;
+        return this.#folder(entry.id, path);
       case 'blob':
         return isPolicyPath(path) ? this.#blob(entry.id, path) : undefined;
       case 'symlink':
@@ -98,7 +99,18 @@ class Walk {
     }
   }
 
+  /** Only their objects: who trusts signatures reads them, and says what is wrong. */
+  async #signers(id: string): Promise<void> {
+    const object = await this.#read(id, 'tree', SIGNERS_FOLDER);
+    if (object === undefined) return;
+    const entries = this.#parse(SIGNERS_FOLDER, () => parseTree(object.data)) ?? [];
+    const files = entries.filter(({ name, kind }) => kind === 'blob' && Object.hasOwn(SIGNERS_FILES, name));
+    await Promise.all(files.map((entry) => this.#read(entry.id, 'blob', `${SIGNERS_FOLDER}/${entry.name}`)));
+  }
+
   async #folder(id: string, path: string): Promise<void> {
+    if (path === SIGNERS_FOLDER) return this.#signers(id);
+    if (!isPolicyPath(`${path}/x.yaml`)) return;
     if (path.split('/').length <= this.#limits.maxDepth) return this.#tree(id, path);
     this.#problem(path, `lies deeper than ${this.#limits.maxDepth} folders`);
   }

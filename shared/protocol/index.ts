@@ -3,5 +3,6 @@ export * from './codec.ts';
 export * from './enrolment.ts';
 export * from './frames.ts';
 export * from './git-objects.ts';
+export * from './git-signers.ts';
 export * from './git-walk.ts';
 export * from './report-digest.ts';

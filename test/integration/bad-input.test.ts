@@ -116,7 +116,7 @@ it('a wrong token, of an agent and of a person', async () => {
   await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start();
   await expect(connectStream(hub.agentUrl, 'not-the-token-of-anyone', 'eu')).rejects.toThrow('HTTP 401');
-  expect(logged('agent token refused')).toEqual([expect.objectContaining({ level: 'warn', remote: '127.0.0.1' })]);
+  expect(logged('agent refused')).toEqual([expect.objectContaining({ level: 'warn', remote: '127.0.0.1' })]);
   const answer = await fetch(`${hub.url}/api/v1/status`, { headers: { Authorization: 'Bearer wrong' } });
   expect([answer.status, await answer.json()]).toEqual([401, expect.objectContaining({ code: 'unauthorized' })]);
   const status = await runFso(['status', '--token', 'wrong'], { FSO_SERVER: hub.url });

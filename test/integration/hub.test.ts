@@ -71,8 +71,8 @@ describe('from a push to an offer', () => {
     const delta = await takeOffer(eu, hub, 'eu');
     expect(performance.now() - began).toBeLessThan(2000);
     expect(delta.chain).toEqual([second, third]);
-    // Both commits, the root folder, policies/ and the one file of the newer commit.
-    expect(delta.objects.map((object) => object.type).sort()).toEqual(['blob', 'commit', 'commit', 'tree', 'tree']);
+    // Both commits and their root folders, policies/ and the one file of the newer commit.
+    expect(delta.objects.map((object) => object.type).sort()).toEqual(['blob', 'commit', 'commit', 'tree', 'tree', 'tree']);
     const record = await hub.ledger.cluster('eu');
     expect(record?.offeredRevision).toBe(third);
     expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).not.toContain('DigestMismatch');

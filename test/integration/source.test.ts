@@ -27,6 +27,7 @@ const follow = async (change: Partial<SourceOptions> = {}): Promise<Following> =
     ref: 'main',
     dataDir: join(bench.folder, 'source'),
     pollMs: 60_000,
+    trust: { mode: 'off' },
     ...change,
   };
   const source = await createSource(options, { clock: systemClock, logger: pino({ level: 'silent' }), random: Math.random });

@@ -55,7 +55,7 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
     });
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });
-  const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test' };
+  const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
   const stream = await startStream({ config, client, policies, observatory, clock: systemClock, random: () => 0, logger }, signal);
   agent = {
     stream,

@@ -41,6 +41,7 @@ export class AgentWorld {
       cluster: 'test',
       kubeconfig: this.kubeconfig,
       hub: undefined,
+      trust: { mode: 'off' },
       listen: { host: '127.0.0.1', port: 0 },
       identity,
       logLevel: 'silent',

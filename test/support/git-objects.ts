@@ -2,14 +2,24 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { filesOfRevision, type GitObject, type GitObjectType, type Offer, type RawObject } from '@fso/shared/protocol';
+import {
+  filesOfRevision,
+  type GitObject,
+  type GitObjectType,
+  type Offer,
+  parseCommit,
+  type RawObject,
+  SIGNERS_FOLDER,
+} from '@fso/shared/protocol';
 
 /** A real repository, made by git, from which a scripted hub takes its objects. */
 export interface ObjectRepository {
   /** Writes (`undefined`: removes) files and commits. @returns the commit's id */
   commit(files: Readonly<Record<string, string | undefined>>): string;
-  /** Objects of a commit, without those that another one has. */
-  offer(revision: string, holds: string | null): Promise<Offer>;
+  /** Objects of a commit, without those that another one has, and the proof that it descends from a third along first parents. */
+  offer(revision: string, holds: string | null, anchor?: string): Promise<Offer>;
+  /** Any git command in the repository. */
+  git(...args: string[]): string;
   remove(): void;
 }
 
@@ -34,7 +44,22 @@ export const makeObjectRepository = (): ObjectRepository => {
     if (!walked.ok) throw new Error(`revision ${revision} cannot be read`);
     return walked.objects;
   };
+  const text = (...args: string[]): string =>
+    git(...args)
+      .toString()
+      .trim();
+  /** Ids of the commits after the anchor, oldest first, and of what proves them. */
+  const proofOf = (anchor: string, revision: string): { chain: string[]; ids: string[] } => {
+    const chain = text('rev-list', '--first-parent', '--reverse', `${anchor}..${revision}`).split('\n');
+    const ids = chain.flatMap((id) => {
+      const { tree } = parseCommit(read(id).data);
+      const signers = text('ls-tree', '-r', '-t', '--object-only', id, '--', SIGNERS_FOLDER).split('\n').filter(Boolean);
+      return [id, tree, ...signers];
+    });
+    return { chain, ids };
+  };
   return {
+    git: text,
     commit: (files) => {
       for (const [path, text] of Object.entries(files)) {
         mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -45,12 +70,14 @@ export const makeObjectRepository = (): ObjectRepository => {
       git('commit', '--quiet', '--allow-empty', '--message', 'Change');
       return git('rev-parse', 'HEAD').toString().trim();
     },
-    offer: async (revision, holds) => {
+    offer: async (revision, holds, anchor) => {
       const held = holds === null ? new Map() : await objectsOf(holds);
-      const objects: GitObject[] = [...(await objectsOf(revision))]
-        .filter(([id]) => !held.has(id))
-        .map(([id, { type, data }]) => ({ id, type, data: Buffer.from(data).toString('base64') }));
-      return { type: 'offer', revision, chain: [revision], objects };
+      const { chain, ids } = anchor === undefined || anchor === revision ? { chain: [revision], ids: [] } : proofOf(anchor, revision);
+      const wanted = new Set([...ids, ...(await objectsOf(revision)).keys()]);
+      const objects: GitObject[] = [...wanted]
+        .filter((id) => !held.has(id))
+        .map((id) => ({ id, type: read(id).type, data: Buffer.from(read(id).data).toString('base64') }));
+      return { type: 'offer', revision, anchor: anchor ?? null, chain, objects };
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -65,7 +65,7 @@ export const openHubBench = async (gitOptions: Partial<GitServerOptions> = {}): 
       const database = config?.database ?? (await embeddedDatabase(dataDir));
       const hub = await startHub(
         {
-          git: { url: git.url('policies.git'), ref: 'main', pollMs: 60_000, credentials, ...gitConfig },
+          git: { url: git.url('policies.git'), ref: 'main', pollMs: 60_000, credentials, trust: { mode: 'off' }, ...gitConfig },
           listen: { host: '127.0.0.1', port: 0 },
           agentListen: { host: '127.0.0.1', port: 0 },
           agentTls: undefined,

@@ -13,6 +13,10 @@ export interface ScriptedHub {
   /** Authorization headers of the connections. */
   readonly authorizations: readonly string[];
   send(frame: HubFrame): void;
+  /** What no hub of good faith would send. */
+  sendRaw(data: string | Buffer): void;
+  /** Of the present connection to the agent. */
+  readonly socket: WebSocket | undefined;
   /** Closes the present connection. */
   drop(code?: number): void;
   close(): Promise<void>;
@@ -53,6 +57,10 @@ export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith
     authorizations,
     got: <T extends AgentFrame['type']>(type: T) => frames.filter((frame): frame is FrameOf<T> => frame.type === type),
     send,
+    sendRaw: (data) => socket?.send(data),
+    get socket() {
+      return socket;
+    },
     drop: (code = 1001) => socket?.close(code),
     close: async () => {
       for (const client of server.clients) client.terminate();

@@ -66,7 +66,16 @@ export const connectStream = async (agentUrl: string, token: string, cluster: st
     sendRaw: (data) => socket.send(data),
     pong: () => socket.pong(),
     hello: (change) =>
-      send({ type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision: null, holds: null, agentVersion: 'test', ...change }),
+      send({
+        type: 'hello',
+        protocol: PROTOCOL_VERSION,
+        cluster,
+        revision: null,
+        holds: null,
+        anchor: null,
+        agentVersion: 'test',
+        ...change,
+      }),
     next: async <T extends HubFrame['type']>(type: T): Promise<FrameOf<T>> => {
       for (;;) {
         const found = frames.find((frame): frame is FrameOf<T> => frame.type === type && !taken.has(frame));

@@ -105,12 +105,16 @@ export const describeCluster = async (context: Context, name: string, { output }
   if (output === 'json' || output === 'yaml') return writeData(context, output, cluster);
   const events = await hub.events({ cluster: name, limit: RECENT_EVENTS });
   const facts = clusterColumns(context.now()).map(({ title, value }): [string, string] => [title.toLowerCase(), value(cluster)]);
+  const { signer, verificationReason } = cluster.report ?? {};
+  if (signer !== undefined) facts.push(['signed by', signer]);
+  if (verificationReason !== undefined) facts.push(['not trusted', verificationReason]);
   context.out(
     renderFacts([...facts, ['labels', list(Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`))]], context.paint),
   );
   if (cluster.nack !== null) {
     context.out(`\nRefused by the agent: ${shortRevision(cluster.nack.revision)}, ${age(cluster.nack.time, context.now())} ago\n`);
     section(context, 'Reasons', cluster.nack.reasons, [
+      { title: 'CODE', value: ({ code }) => code ?? '-' },
       { title: 'REASON', value: ({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`) },
     ]);
   }

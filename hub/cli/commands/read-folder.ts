@@ -26,7 +26,8 @@ const listFolder = (root: string, path: string): Dirent[] => {
   }
 };
 
-const readFile = (root: string, path: string): SourceFile | SourceProblem => {
+/** @throws CliError when it cannot be read */
+export const readFile = (root: string, path: string): SourceFile | SourceProblem => {
   const file = join(root, path);
   try {
     const { size } = statSync(file);

@@ -4,15 +4,25 @@ import { type Format, writeData } from '../output.ts';
 import { renderFacts } from '../table.ts';
 import { age, plain, shortRevision } from '../text.ts';
 
-const sourceFacts = ({ url, ref, revision, error, lastFetch }: SourceView, now: Date): [string, string][] => [
-  ['Repository', url === '' ? 'not read yet' : `${url} (${ref})`],
-  [
-    'Revision',
-    revision === null ? '-' : `${shortRevision(revision.revision)} ${revision.subject} (${revision.author}, ${age(revision.time, now)})`,
-  ],
-  ['Fetched', lastFetch === null ? 'never' : `${age(lastFetch, now)} ago`],
-  ...(error === null ? [] : [['Not readable', `${error.message} (for ${age(error.since, now)})`] satisfies [string, string]]),
-];
+const verificationOf = ({ verification }: SourceView): string => {
+  const { state, signer, reason } = verification ?? { state: 'unverified' };
+  const detail = signer ?? reason;
+  return detail === undefined ? state : `${state}: ${detail}`;
+};
+
+const sourceFacts = (source: SourceView, now: Date): [string, string][] => {
+  const { url, ref, revision, error, lastFetch } = source;
+  return [
+    ['Repository', url === '' ? 'not read yet' : `${url} (${ref})`],
+    [
+      'Revision',
+      revision === null ? '-' : `${shortRevision(revision.revision)} ${revision.subject} (${revision.author}, ${age(revision.time, now)})`,
+    ],
+    ...(revision === null ? [] : [['Signature', verificationOf(source)] satisfies [string, string]]),
+    ['Fetched', lastFetch === null ? 'never' : `${age(lastFetch, now)} ago`],
+    ...(error === null ? [] : [['Not readable', `${error.message} (for ${age(error.since, now)})`] satisfies [string, string]]),
+  ];
+};
 
 const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [string, string][] => [
   ['Clusters', `${clusters.total}, ${clusters.connected} connected, ${clusters.inSync} in sync, ${clusters.proven} proven`],
@@ -31,8 +41,8 @@ const writeRejected = (context: Context, { rejected }: SourceView): void => {
   context.out(
     `\n${context.paint('red', 'Refused')}: ${shortRevision(commit.revision)} ${plain(commit.subject)} (${plain(commit.author)})\n`,
   );
-  for (const { path, line, column, reason } of problems) {
-    const place = [path, line, column].filter((part) => part !== undefined).join(':');
+  for (const { path, line, column, code, reason } of problems) {
+    const place = [path ?? code, line, column].filter((part) => part !== undefined).join(':');
     context.out(`  ${place === '' ? '' : `${plain(place)}: `}${plain(reason)}\n`);
   }
 };

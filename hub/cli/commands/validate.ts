@@ -4,6 +4,7 @@ import { CliError, EXIT } from '../errors.ts';
 import { renderTable } from '../table.ts';
 import { list, plain } from '../text.ts';
 import { readPolicyFolder } from './read-folder.ts';
+import { signersProblems } from './validate-signers.ts';
 
 interface ClusterCount {
   readonly name: string;
@@ -43,7 +44,7 @@ const judge = (folder: string): Verdict => {
     throw new CliError(`no policy files in ${folder}: they are YAML under policies/, clusters/, regions/ and rollout/, or rollout.yaml`);
   }
   const decoded = decodeFiles(files);
-  const all = [...problems, ...(decoded.ok ? [] : decoded.problems)];
+  const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...signersProblems(folder)];
   return decoded.ok && all.length === 0 ? accepted(decoded.set) : { ok: false, problems: all };
 };
 

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { ObjectBox } from '../../shared/trust/testing.ts';
+import type { Clone } from './clone.ts';
+import { createRevisionReader } from './object-access.ts';
+
+/** The history and what it is read with; only objects are asked for. */
+const scene = () => {
+  const box = new ObjectBox();
+  const object = async (id: string) => {
+    const found = box.get(id);
+    if (found === undefined) throw new Error(`no object ${id}`);
+    return found;
+  };
+  return { box, reader: createRevisionReader({ object } as Pick<Clone, 'object'> as Clone, 20) };
+};
+
+describe('the chain from one commit to another', () => {
+  it('keeps to the line of the branch, though a merged one is shorter', async () => {
+    const { box, reader } = scene();
+    const root = box.commit({ message: 'root' });
+    const side = box.commit({ parents: [root], message: 'side' });
+    const one = box.commit({ parents: [root], message: 'one' });
+    const two = box.commit({ parents: [one], message: 'two' });
+    const merge = box.commit({ parents: [two, side], message: 'merge' });
+    expect(await reader.chain(root, merge)).toEqual([one, two, merge]);
+    expect(await reader.chain(side, merge)).toEqual([merge]);
+    expect(await reader.chain(merge, merge)).toEqual([]);
+    expect(await reader.chain(merge, side)).toBeNull();
+  });
+
+  it('ends at its limit', async () => {
+    const { box, reader } = scene();
+    const line = [box.commit({ message: '0' })];
+    for (let count = 1; count < 30; count += 1) line.push(box.commit({ parents: [line.at(-1) ?? ''], message: String(count) }));
+    expect(await reader.chain(line[15] ?? '', line[29] ?? '')).toEqual(line.slice(16));
+    expect(await reader.chain(line[0] ?? '', line[29] ?? '')).toBeNull();
+  });
+
+  it('is proven by its commits and their folders, and by the signers where these change', async () => {
+    const { box, reader } = scene();
+    const first = { allowed_signers: 'ana\n' };
+    const [a, b, c] = [
+      box.commit({ message: 'a' }),
+      box.commit({ signers: first, message: 'b' }),
+      box.commit({ signers: first, message: 'c' }),
+    ];
+    const folder = box.signersTree(first);
+    const proof = await reader.proof([a, b, c]);
+    expect(proof).toContain(folder);
+    expect(new Set(proof).size).toBe(proof.length);
+    // Three commits, the root folders with and without signers, the signers' folder and its file.
+    expect(proof).toHaveLength(3 + 2 + 2);
+  });
+});

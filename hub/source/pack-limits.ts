@@ -1,0 +1,145 @@
+import { inflateSync } from 'node:zlib';
+import { GitTransportError } from './git-transport-error.ts';
+
+/** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
+export interface PackLimits {
+  /** Of one object, unpacked and with its deltas applied. */
+  readonly objectBytes: number;
+  /** Of all objects, as they are unpacked. */
+  readonly inflatedBytes: number;
+  /** Of all objects, with their deltas applied. */
+  readonly resolvedBytes: number;
+}
+
+export const DEFAULT_PACK_LIMITS: PackLimits = {
+  objectBytes: 16 * 1024 * 1024,
+  inflatedBytes: 512 * 1024 * 1024,
+  resolvedBytes: 4 * 1024 * 1024 * 1024,
+};
+
+/** gitformat-pack(5). */
+const [OFS_DELTA, REF_DELTA] = [6, 7];
+const HEADER_BYTES = 12;
+const TRAILER_BYTES = 20;
+const ID_BYTES = 20;
+/** A long scan lets others run about this often. */
+const SLICE_MS = 20;
+
+const broken = (): GitTransportError => new GitTransportError('the Git server sent a pack that cannot be read');
+const tooLarge = (what: string, limit: number): GitTransportError =>
+  new GitTransportError(`the Git server sent ${what} of more than ${limit} bytes; the repository holds something that is no policy`);
+
+/** pkt-lines (gitprotocol-common(5)) of an answer to `git-upload-pack`. @returns the pack, put together; undefined: there is none */
+const packOf = (answer: Buffer): Buffer | undefined => {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 4 <= answer.length; ) {
+    // Without a side band the pack follows as it is.
+    if (answer.toString('latin1', at, at + 4) === 'PACK') return answer.subarray(at);
+    const length = Number.parseInt(answer.toString('latin1', at, at + 4), 16);
+    if (Number.isNaN(length) || at + length > answer.length) throw broken();
+    // Side band 1 is the pack, 2 is for people, 3 an error; other lines begin with a letter.
+    if (length > 5 && answer[at + 4] === 1) parts.push(answer.subarray(at + 5, at + length));
+    at += Math.max(length, 4);
+  }
+  return parts.length === 0 ? undefined : Buffer.concat(parts);
+};
+
+/** A number in groups of seven bits, the lowest first. */
+const readSize = (bytes: Buffer, at: number, first: { value: number; bits: number }): { value: number; next: number } => {
+  let { value, bits } = first;
+  for (let next = at; ; next += 1) {
+    const byte = bytes[next];
+    if (byte === undefined || bits > 49) throw broken();
+    value += (byte & 0x7f) * 2 ** bits;
+    bits += 7;
+    if (byte < 0x80) return { value, next: next + 1 };
+  }
+};
+
+interface Entry {
+  readonly type: number;
+  /** As it says, unpacked. */
+  readonly size: number;
+  /** Where its packed data begins. */
+  readonly data: number;
+}
+
+const readEntry = (pack: Buffer, at: number): Entry => {
+  const first = pack[at];
+  if (first === undefined) throw broken();
+  const type = (first >> 4) & 7;
+  const low = first & 0x0f;
+  const { value: size, next } = first < 0x80 ? { value: low, next: at + 1 } : readSize(pack, at + 1, { value: low, bits: 4 });
+  if (type === REF_DELTA) return { type, size, data: next + ID_BYTES };
+  if (type === OFS_DELTA) return { type, size, data: readSize(pack, next, { value: 0, bits: 0 }).next };
+  return { type, size, data: next };
+};
+
+/** @returns how many bytes the packed data takes, and what it unpacks to */
+const inflate = (pack: Buffer, { data, size }: Entry): { used: number; content: Buffer } => {
+  try {
+    const { buffer, engine } = inflateSync(pack.subarray(data), { info: true, maxOutputLength: Math.max(size, 1) }) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    if (buffer.length !== size) throw broken();
+    return { used: engine.bytesWritten, content: buffer };
+  } catch {
+    throw broken();
+  }
+};
+
+/** What a delta makes: its second number. */
+const resolvedSize = (delta: Buffer): number => {
+  const { next } = readSize(delta, 0, { value: 0, bits: 0 });
+  return readSize(delta, next, { value: 0, bits: 0 }).value;
+};
+
+interface Measured {
+  readonly inflated: number;
+  readonly resolved: number;
+  /** Where the next object begins. */
+  readonly next: number;
+}
+
+const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): Measured => {
+  const entry = readEntry(pack, at);
+  if (entry.size > objectBytes) throw tooLarge('an object', objectBytes);
+  const { used, content } = inflate(pack, entry);
+  const resolved = entry.type === OFS_DELTA || entry.type === REF_DELTA ? resolvedSize(content) : entry.size;
+  if (resolved > objectBytes) throw tooLarge('an object', objectBytes);
+  return { inflated: entry.size, resolved, next: entry.data + used };
+};
+
+/** Lets others run in between. */
+const createBreaks = (): (() => Promise<void>) => {
+  let until = performance.now() + SLICE_MS;
+  return async () => {
+    if (performance.now() < until) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    until = performance.now() + SLICE_MS;
+  };
+};
+
+/** @throws GitTransportError for a pack that would take more than its limits, or is none; nothing of it is kept meanwhile */
+const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
+  if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
+  const body = pack.subarray(0, pack.length - TRAILER_BYTES);
+  const takeBreak = createBreaks();
+  let [inflated, resolved, at] = [0, 0, HEADER_BYTES];
+  for (let left = pack.readUInt32BE(8); left > 0; left -= 1) {
+    const object = measureObject(body, at, limits);
+    inflated += object.inflated;
+    resolved += object.resolved;
+    if (inflated > limits.inflatedBytes) throw tooLarge('objects', limits.inflatedBytes);
+    if (resolved > limits.resolvedBytes) throw tooLarge('objects', limits.resolvedBytes);
+    at = object.next;
+    await takeBreak();
+  }
+};
+
+/** Looks through an answer to `git-upload-pack` before anything unpacks it. @throws GitTransportError */
+export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits): Promise<void> => {
+  const pack = packOf(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
+  if (pack !== undefined) await checkPack(pack, limits);
+};

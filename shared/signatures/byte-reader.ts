@@ -1,0 +1,51 @@
+import { SignatureError } from './errors.ts';
+
+/** Reads big-endian binary formats from the front; a read beyond the end is a SignatureError `signature-malformed`. */
+export class ByteReader {
+  readonly #bytes: Buffer;
+  readonly #what: string;
+  #offset = 0;
+
+  /** @param what the thing that is read, for messages */
+  constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#what = what;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  take(length: number): Buffer {
+    if (length > this.left) throw new SignatureError('signature-malformed', `${this.#what} ends too early`);
+    const start = this.#offset;
+    this.#offset += length;
+    return this.#bytes.subarray(start, this.#offset);
+  }
+
+  uint8(): number {
+    return this.take(1).readUInt8();
+  }
+
+  uint16(): number {
+    return this.take(2).readUInt16BE();
+  }
+
+  uint32(): number {
+    return this.take(4).readUInt32BE();
+  }
+
+  /** Length as 32 bits, then that many bytes (RFC 4251 section 5). */
+  string(): Buffer {
+    return this.take(this.uint32());
+  }
+
+  rest(): Buffer {
+    return this.take(this.left);
+  }
+
+  /** Nothing may follow: what a reader skips, another one may read. */
+  end(): void {
+    if (this.left > 0) throw new SignatureError('signature-malformed', `${this.#what} has ${this.left} bytes too many`);
+  }
+}

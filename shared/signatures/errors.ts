@@ -1,0 +1,25 @@
+/** Why a signature does not count; stable, for programs. */
+export type SignatureProblem =
+  | 'unsigned'
+  | 'signature-malformed'
+  | 'signature-unsupported'
+  | 'signature-invalid'
+  | 'signer-unknown'
+  | 'signer-not-valid'
+  | 'commit-in-future';
+
+/** A signature that does not count. The message is for people. */
+export class SignatureError extends Error {
+  override readonly name = 'SignatureError';
+  readonly code: SignatureProblem;
+
+  constructor(code: SignatureProblem, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A file of signers that cannot be used as it stands. The message is for people and names the line where there is one. */
+export class SignersError extends Error {
+  override readonly name = 'SignersError';
+}

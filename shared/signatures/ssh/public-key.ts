@@ -1,0 +1,124 @@
+import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { ByteReader } from '../byte-reader.ts';
+import { SignatureError } from '../errors.ts';
+
+/** A public key as OpenSSH writes it (RFC 4253 section 6.6, RFC 5656, RFC 8709, PROTOCOL.u2f). */
+export interface SshPublicKey {
+  /** `ssh-ed25519`, … */
+  readonly type: string;
+  readonly key: KeyObject;
+  readonly scheme: 'ed25519' | 'ecdsa' | 'rsa';
+  /** Of ECDSA. */
+  readonly curve: Curve | undefined;
+  /** Keys in a security token sign for an application; undefined for other keys. */
+  readonly application: Buffer | undefined;
+  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
+  readonly fingerprint: string;
+}
+
+export interface Curve {
+  readonly jwk: 'P-256' | 'P-384' | 'P-521';
+  readonly hash: 'sha256' | 'sha384' | 'sha512';
+  /** Of a coordinate. */
+  readonly bytes: number;
+}
+
+export const MIN_RSA_BITS = 2048;
+export const MAX_RSA_BITS = 16_384;
+
+const CURVES: Readonly<Record<string, Curve>> = {
+  nistp256: { jwk: 'P-256', hash: 'sha256', bytes: 32 },
+  nistp384: { jwk: 'P-384', hash: 'sha384', bytes: 48 },
+  nistp521: { jwk: 'P-521', hash: 'sha512', bytes: 66 },
+};
+
+const ED25519_BYTES = 32;
+const UNCOMPRESSED = 0x04;
+
+const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
+
+/** A number must be positive and as short as it can be. @returns without the leading zero */
+export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
+  const [first = 0, second = 0] = bytes;
+  const isMinimal = bytes.length > 0 && (first !== 0 || (bytes.length > 1 && second >= 0x80));
+  if (!isMinimal || first >= 0x80) throw malformed(`${what} is not written as a positive number`);
+  return first === 0 ? bytes.subarray(1) : bytes;
+};
+
+/** @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its curve */
+export const importKey = (jwk: JsonWebKey): KeyObject => {
+  try {
+    return createPublicKey({ key: jwk, format: 'jwk' });
+  } catch {
+    throw malformed('the public key is no valid key');
+  }
+};
+
+const url = (bytes: Buffer): string => bytes.toString('base64url');
+
+export const ed25519Key = (bytes: Buffer): KeyObject => {
+  if (bytes.length !== ED25519_BYTES) throw malformed('the Ed25519 key does not have 32 bytes');
+  return importKey({ kty: 'OKP', crv: 'Ed25519', x: url(bytes) });
+};
+
+/** @param point uncompressed */
+export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
+  if (point[0] !== UNCOMPRESSED || point.length !== 1 + 2 * curve.bytes) throw malformed(`the key is no point of ${curve.jwk}`);
+  const [x, y] = [point.subarray(1, 1 + curve.bytes), point.subarray(1 + curve.bytes)];
+  return importKey({ kty: 'EC', crv: curve.jwk, x: url(x), y: url(y) });
+};
+
+/** Bits of a number without leading zeros. */
+const bitLength = (bytes: Buffer): number => (bytes.length === 0 ? 0 : bytes.length * 8 - Math.clz32(bytes[0] ?? 0) + 24);
+
+/** @param numbers without leading zeros */
+export const rsaKey = (numbers: { n: Buffer; e: Buffer }): KeyObject => {
+  const bits = bitLength(numbers.n);
+  if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
+    throw new SignatureError('signature-unsupported', `the RSA key has ${bits} bits; ${MIN_RSA_BITS} to ${MAX_RSA_BITS} are accepted`);
+  return importKey({ kty: 'RSA', n: url(numbers.n), e: url(numbers.e) });
+};
+
+type Parts = Pick<SshPublicKey, 'key' | 'scheme' | 'curve'>;
+
+const readEd25519 = (reader: ByteReader): Parts => ({ key: ed25519Key(reader.string()), scheme: 'ed25519', curve: undefined });
+
+const readEcdsa = (reader: ByteReader, expected: string): Parts => {
+  const name = reader.string().toString('latin1');
+  const curve = CURVES[name];
+  if (curve === undefined || name !== expected) throw malformed('the ECDSA key names another curve than its type');
+  return { key: ecKey(curve, reader.string()), scheme: 'ecdsa', curve };
+};
+
+const readRsa = (reader: ByteReader): Parts => {
+  const e = positiveNumber(reader.string(), 'the exponent of the key');
+  const n = positiveNumber(reader.string(), 'the modulus of the key');
+  return { key: rsaKey({ n, e }), scheme: 'rsa', curve: undefined };
+};
+
+const READERS: Readonly<Record<string, { read: (reader: ByteReader) => Parts; inToken: boolean }>> = {
+  'ssh-ed25519': { read: readEd25519, inToken: false },
+  'ssh-rsa': { read: readRsa, inToken: false },
+  'ecdsa-sha2-nistp256': { read: (reader) => readEcdsa(reader, 'nistp256'), inToken: false },
+  'ecdsa-sha2-nistp384': { read: (reader) => readEcdsa(reader, 'nistp384'), inToken: false },
+  'ecdsa-sha2-nistp521': { read: (reader) => readEcdsa(reader, 'nistp521'), inToken: false },
+  'sk-ssh-ed25519@openssh.com': { read: readEd25519, inToken: true },
+  'sk-ecdsa-sha2-nistp256@openssh.com': { read: (reader) => readEcdsa(reader, 'nistp256'), inToken: true },
+};
+
+export const sshFingerprint = (blob: Uint8Array): string =>
+  `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+
+/** @throws SignatureError `signature-malformed`, `signature-unsupported` (certificates, DSA, short RSA keys) */
+export const parseSshPublicKey = (blob: Uint8Array): SshPublicKey => {
+  const reader = new ByteReader(blob, 'the public key');
+  const type = reader.string().toString('latin1');
+  const kind = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
+  if (kind === undefined) throw new SignatureError('signature-unsupported', `keys of type "${printable(type)}" are not accepted`);
+  const parts = kind.read(reader);
+  const application = kind.inToken ? reader.string() : undefined;
+  reader.end();
+  return { type, ...parts, application, fingerprint: sshFingerprint(blob) };
+};
+
+export const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);

@@ -1,0 +1,18 @@
+import type { SignatureProblem } from '../signatures/errors.ts';
+
+/** Why a revision is not trusted; stable, for programs. */
+export type TrustProblem = SignatureProblem | 'chain-incomplete' | 'not-a-descendant' | 'signers-removed' | 'signers-invalid';
+
+/** A revision that is not trusted. The message is for people. */
+export class TrustError extends Error {
+  override readonly name = 'TrustError';
+  readonly code: TrustProblem;
+  /** An object was not there: with it the answer may be another. */
+  readonly missing: boolean;
+
+  constructor(code: TrustProblem, message: string, missing = false) {
+    super(message);
+    this.code = code;
+    this.missing = missing;
+  }
+}

@@ -1,0 +1,3 @@
+export type { Proposal } from './judge.ts';
+export * from './trust-config.ts';
+export * from './verification.ts';

@@ -1,0 +1,83 @@
+import { generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto';
+import { objectId, type RawObject } from '../protocol/git-objects.ts';
+
+/** Keys and signed commits for tests, made in this process. */
+
+const sshString = (bytes: Uint8Array | string): Buffer => {
+  const content = Buffer.from(bytes);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(content.length);
+  return Buffer.concat([length, content]);
+};
+
+export interface TestKey {
+  readonly privateKey: KeyObject;
+  readonly blob: Buffer;
+  /** As in an allowed signers file. */
+  readonly line: string;
+}
+
+export const makeKey = (): TestKey => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const blob = Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'))]);
+  return { privateKey, blob, line: `ssh-ed25519 ${blob.toString('base64')}` };
+};
+
+/** As `ssh-keygen -Y sign -n git`. */
+export const signSsh = ({ privateKey, blob }: TestKey, payload: Buffer): string => {
+  const [namespace, reserved, algorithm] = [sshString('git'), sshString(''), sshString('sha512')];
+  const digest = sshString(hash('sha512', payload, 'buffer'));
+  const signature = sign(null, Buffer.concat([Buffer.from('SSHSIG'), namespace, reserved, algorithm, digest]), privateKey);
+  const inner = Buffer.concat([sshString('ssh-ed25519'), sshString(signature)]);
+  const whole = [Buffer.from('SSHSIG'), Buffer.from([0, 0, 0, 1]), sshString(blob), namespace, reserved, algorithm, sshString(inner)];
+  const lines =
+    Buffer.concat(whole)
+      .toString('base64')
+      .match(/.{1,70}/g) ?? [];
+  return `-----BEGIN SSH SIGNATURE-----\n${lines.join('\n')}\n-----END SSH SIGNATURE-----`;
+};
+
+type Files = Readonly<Record<string, string>>;
+
+export interface CommitSpec {
+  readonly parents?: readonly string[];
+  /** Of the folder `signers/`; absent: there is none. */
+  readonly signers?: Files;
+  readonly key?: TestKey;
+  readonly time?: Date;
+  readonly message?: string;
+}
+
+/** Git objects in memory. */
+export class ObjectBox {
+  readonly objects = new Map<string, RawObject>();
+
+  get = (id: string): RawObject | undefined => this.objects.get(id);
+
+  #put(type: RawObject['type'], data: Buffer): string {
+    const id = objectId(type, data);
+    this.objects.set(id, { type, data });
+    return id;
+  }
+
+  #tree(entries: readonly (readonly [mode: string, name: string, id: string])[]): string {
+    return this.#put(
+      'tree',
+      Buffer.concat(entries.map(([mode, name, id]) => Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]))),
+    );
+  }
+
+  /** @returns the id of the folder */
+  signersTree(files: Files): string {
+    return this.#tree(Object.entries(files).map(([name, text]) => ['100644', name, this.#put('blob', Buffer.from(text))] as const));
+  }
+
+  commit({ parents = [], signers, key, time = new Date(), message = 'Change' }: CommitSpec): string {
+    const tree = this.#tree(signers === undefined ? [] : [['40000', 'signers', this.signersTree(signers)]]);
+    const who = `Ana <ana@example.org> ${Math.floor(time.getTime() / 1000)} +0000`;
+    const head = [`tree ${tree}`, ...parents.map((parent) => `parent ${parent}`), `author ${who}`, `committer ${who}`].join('\n');
+    const body = `\n\n${message}\n`;
+    const signature = key === undefined ? '' : `\ngpgsig ${signSsh(key, Buffer.from(head + body)).replaceAll('\n', '\n ')}`;
+    return this.#put('commit', Buffer.from(head + signature + body));
+  }
+}

@@ -1,0 +1,45 @@
+import { type Problems, readText } from '../runtime/config-files.ts';
+import { SignersError } from '../signatures/errors.ts';
+import { parseSigners, type Signers } from '../signatures/signers.ts';
+
+/** `strict`: what is not verified is refused. `warn`: it is accepted, and said to be unverified. `off`: nothing is checked. */
+export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
+export type VerifyMode = (typeof VERIFY_MODES)[number];
+
+/** Whom a program believes who may sign. */
+export type TrustConfig = { readonly mode: 'off' } | { readonly mode: 'strict' | 'warn'; readonly signers: Signers };
+
+export interface TrustVariables {
+  readonly FSO_SIGNERS_FILE?: string | undefined;
+  readonly FSO_SIGNERS_KEYRING?: string | undefined;
+  readonly FSO_VERIFY?: VerifyMode | undefined;
+}
+
+/** @returns undefined for a file that is not named; null where there is a problem with it */
+const readNamed = async (variable: string, path: string | undefined, problems: Problems): Promise<string | undefined | null> =>
+  path === undefined ? undefined : ((await readText(variable, path, problems)) ?? null);
+
+/** @returns undefined where there is a problem, and when no file is named */
+const readSigners = async (variables: TrustVariables, problems: Problems): Promise<Signers | undefined> => {
+  const { FSO_SIGNERS_FILE: file, FSO_SIGNERS_KEYRING: keyringFile } = variables;
+  const allowedSigners = await readNamed('FSO_SIGNERS_FILE', file, problems);
+  const keyring = await readNamed('FSO_SIGNERS_KEYRING', keyringFile, problems);
+  if (allowedSigners === null || keyring === null || (file ?? keyringFile) === undefined) return undefined;
+  try {
+    return parseSigners({ allowedSigners, keyring });
+  } catch (error) {
+    if (!(error instanceof SignersError)) throw error;
+    problems.push(`${file === undefined ? 'FSO_SIGNERS_KEYRING' : 'FSO_SIGNERS_FILE'}: ${error.message}`);
+    return undefined;
+  }
+};
+
+/** Files that are named are read whatever the mode, so that a mistake in them shows before it matters. */
+export const readTrust = async (variables: TrustVariables, problems: Problems): Promise<TrustConfig> => {
+  const { FSO_VERIFY: mode = 'strict' } = variables;
+  const isNamed = (variables.FSO_SIGNERS_FILE ?? variables.FSO_SIGNERS_KEYRING) !== undefined;
+  const signers = await readSigners(variables, problems);
+  if (!isNamed && variables.FSO_VERIFY !== undefined && mode !== 'off')
+    problems.push(`FSO_VERIFY: ${mode} needs FSO_SIGNERS_FILE or FSO_SIGNERS_KEYRING`);
+  return signers === undefined || mode === 'off' ? { mode: 'off' } : { mode, signers };
+};

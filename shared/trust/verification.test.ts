@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest';
+import { parseSigners, type Signers } from '../signatures/index.ts';
+import { type CommitSpec, makeKey, ObjectBox, type TestKey } from './testing.ts';
+import type { TrustConfig } from './trust-config.ts';
+import { type AcceptedRevision, isJudged, type Judgement, judge } from './verification.ts';
+
+const [ana, bob, eve] = [makeKey(), makeKey(), makeKey()];
+const allow = (...keys: readonly TestKey[]): string => keys.map(({ line }) => `x ${line}\n`).join('');
+const signersOf = (...keys: readonly TestKey[]): Signers => parseSigners({ allowedSigners: allow(...keys) });
+const carrying = (...keys: readonly TestKey[]) => ({ signers: { allowed_signers: allow(...keys) } });
+const STRICT: TrustConfig = { mode: 'strict', signers: signersOf(ana) };
+
+/** A repository, and a program that takes its commits in. */
+const scene = (config: TrustConfig = STRICT) => {
+  const box = new ObjectBox();
+  let accepted: AcceptedRevision | undefined;
+  const propose = async (chain: readonly string[], from: string | null = accepted?.revision ?? null): Promise<string> => {
+    const revision = chain.at(-1) ?? '';
+    const result = await judge(config, accepted, { revision, from, chain }, { getObject: box.get, now: new Date() });
+    if (result.ok) accepted = { revision, verification: result.verification, trust: result.trust };
+    return codeOf(result);
+  };
+  return {
+    box,
+    propose,
+    /** A commit on top of what was accepted. */
+    next: (spec: CommitSpec): string => box.commit({ ...(accepted && { parents: [accepted.revision] }), ...spec }),
+    accepted: () => accepted,
+    restart: (other: TrustConfig) => {
+      config = other;
+    },
+  };
+};
+const codeOf = (result: Judgement): string => (result.ok ? result.verification.state : result.code);
+
+describe('a signed history', () => {
+  it('is followed from commit to commit', async () => {
+    const { propose, next, accepted } = scene();
+    expect(await propose([next({ key: ana })])).toBe('verified');
+    expect(accepted()?.verification.signer).toMatch(/^x \(SHA256:/);
+    const second = next({ key: ana, message: 'second' });
+    expect(await propose([second])).toBe('verified');
+    expect(await propose([second])).toBe('verified');
+  });
+
+  it('needs no signatures on the way, but commits that are parents of each other', async () => {
+    const { box, propose, next } = scene();
+    await propose([next({ key: ana })]);
+    const unsigned = next({});
+    const other = next({ message: 'other' });
+    const merged = box.commit({ parents: [other, unsigned], key: ana });
+    expect(await propose([unsigned, merged])).toBe('verified');
+  });
+
+  it('is refused for whom nobody knows, and for who does not sign', async () => {
+    const { propose, next } = scene();
+    expect(await propose([next({ key: eve })])).toBe('signer-unknown');
+    expect(await propose([next({})])).toBe('unsigned');
+  });
+
+  it('goes forward only', async () => {
+    const { box, propose, next, accepted } = scene();
+    const first = next({ key: ana });
+    await propose([first]);
+    const second = next({ key: ana, message: 'second' });
+    await propose([second]);
+    expect(await propose([first], null)).toBe('not-a-descendant');
+    expect(await propose([first])).toBe('chain-incomplete');
+    const stranger = box.commit({ key: ana, message: 'another root' });
+    expect(await propose([stranger], null)).toBe('not-a-descendant');
+    expect(await propose([first, stranger])).toBe('chain-incomplete');
+    expect(accepted()?.revision).toBe(second);
+  });
+
+  it('is refused with a hole, and taken from any commit before', async () => {
+    const { box, propose, next, accepted } = scene();
+    const root = next({ key: ana });
+    await propose([root]);
+    const one = next({ key: ana, message: 'one' });
+    const two = box.commit({ parents: [one], key: ana });
+    expect(await propose([two])).toBe('chain-incomplete');
+    expect(await propose([one, two], 'f'.repeat(40))).toBe('chain-incomplete');
+    const hidden = box.objects.get(one);
+    box.objects.delete(one);
+    expect(await propose([one, two])).toBe('chain-incomplete');
+    if (hidden !== undefined) box.objects.set(one, hidden);
+    await propose([one]);
+    // Whoever proposes has not heard of `one` yet.
+    expect(await propose([one, two], root)).toBe('verified');
+    expect(accepted()?.revision).toBe(two);
+  });
+});
+
+describe('signers in the repository', () => {
+  it('follow those who could sign before', async () => {
+    const { propose, next } = scene();
+    expect(await propose([next({ key: ana, ...carrying(ana) })])).toBe('verified');
+    expect(await propose([next({ key: bob, ...carrying(bob) })])).toBe('signer-unknown');
+    expect(await propose([next({ key: ana, ...carrying(bob) })])).toBe('verified');
+    expect(await propose([next({ key: ana, ...carrying(bob), message: 'too late' })])).toBe('signer-unknown');
+    expect(await propose([next({ key: bob, ...carrying(bob), message: 'in time' })])).toBe('verified');
+  });
+
+  it('follow each other along a chain too', async () => {
+    const { box, propose, next } = scene();
+    await propose([next({ key: ana, ...carrying(ana) })]);
+    const handover = next({ key: ana, ...carrying(bob) });
+    const forged = next({ key: eve, ...carrying(eve) });
+    const by = (key: TestKey, parent: string, signer: TestKey): string => box.commit({ parents: [parent], key, ...carrying(signer) });
+    expect(await propose([forged, by(eve, forged, eve)])).toBe('signer-unknown');
+    expect(await propose([forged, by(ana, forged, ana)])).toBe('signer-unknown');
+    expect(await propose([handover, by(ana, handover, bob)])).toBe('signer-unknown');
+    expect(await propose([handover, by(bob, handover, bob)])).toBe('verified');
+  });
+
+  it('cannot be taken away, nor be nobody', async () => {
+    const { propose, next } = scene();
+    await propose([next({ key: ana, ...carrying(ana) })]);
+    expect(await propose([next({ key: ana })])).toBe('signers-removed');
+    expect(await propose([next({ key: ana, signers: { allowed_signers: '# nobody\n' } })])).toBe('signers-invalid');
+    expect(await propose([next({ key: ana, signers: { 'README.md': 'x' } })])).toBe('signers-invalid');
+    expect(await propose([next({ key: ana, signers: { allowed_signers: `x cert-authority ${ana.line}\n` } })])).toBe('signers-invalid');
+  });
+
+  it('may come late, and then count', async () => {
+    const { propose, next } = scene();
+    await propose([next({ key: ana })]);
+    expect(await propose([next({ key: ana, ...carrying(bob) })])).toBe('verified');
+    expect(await propose([next({ key: ana, ...carrying(bob), message: 'again' })])).toBe('signer-unknown');
+  });
+});
+
+describe('configured signers', () => {
+  it('count anew when they change, also where those in the repository are lost', async () => {
+    const { propose, next, restart, accepted } = scene();
+    await propose([next({ key: ana, ...carrying(ana) })]);
+    const config: TrustConfig = { mode: 'strict', signers: signersOf(bob) };
+    restart(config);
+    const before = accepted();
+    expect(before && isJudged(config, before)).toBe(false);
+    expect(await propose([next({ key: ana, ...carrying(ana), message: 'as before' })])).toBe('signer-unknown');
+    expect(await propose([next({ key: bob, ...carrying(bob) })])).toBe('verified');
+  });
+
+  it('judge what was accepted before there were any', async () => {
+    const { propose, next, restart, accepted } = scene({ mode: 'off' });
+    const unsigned = next({});
+    expect(await propose([unsigned])).toBe('unverified');
+    restart(STRICT);
+    expect(isJudged(STRICT, accepted() as AcceptedRevision)).toBe(false);
+    expect(await propose([unsigned])).toBe('unsigned');
+    expect(await propose([next({ key: ana })])).toBe('verified');
+  });
+
+  it('only warn where that is asked for, and keys of such a commit are not believed', async () => {
+    const warn: TrustConfig = { mode: 'warn', signers: signersOf(ana) };
+    const { propose, next, restart, accepted } = scene(warn);
+    await propose([next({ key: ana, ...carrying(ana) })]);
+    expect(await propose([next({ key: eve, ...carrying(eve) })])).toBe('failed');
+    expect(accepted()?.verification.reason).toContain('signer-unknown: commit');
+    restart(STRICT);
+    expect(await propose([next({ key: eve, ...carrying(eve), message: 'more' })])).toBe('signer-unknown');
+    expect(await propose([next({ key: ana, ...carrying(ana), message: 'back' })])).toBe('verified');
+  });
+});

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { RevisionVerification } from '../api/reports.ts';
+import { SignersError } from '../signatures/errors.ts';
+import { parseSigners, type Signers } from '../signatures/signers.ts';
+import { TrustError, type TrustProblem } from './errors.ts';
+import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
+import type { TrustConfig } from './trust-config.ts';
+
+/** What is kept of trust beside the accepted revision, over restarts. */
+export const StoredTrust = z.object({
+  /** Digest of the signers that were configured. Others configured since: what came from Git counts no more. */
+  root: z.string().max(128),
+  /** See TrustState; absent: undefined. */
+  signersTree: z.string().max(64).nullable().optional(),
+  allowedSigners: z.string().optional(),
+  keyring: z.string().optional(),
+});
+export type StoredTrust = z.infer<typeof StoredTrust>;
+
+/** What was accepted last. */
+export interface AcceptedRevision {
+  readonly revision: string;
+  readonly verification: RevisionVerification;
+  readonly trust: StoredTrust | undefined;
+}
+
+export type Judgement =
+  | { readonly ok: true; readonly verification: RevisionVerification; readonly trust: StoredTrust | undefined }
+  /** `missing`: an object was not there. */
+  | { readonly ok: false; readonly code: TrustProblem; readonly message: string; readonly missing: boolean };
+
+const MAX_REASON = 2048;
+
+const storeTrust = (root: Signers, { signers, signersTree }: TrustState): StoredTrust => ({
+  root: root.digest,
+  ...(signersTree === undefined ? {} : { signersTree }),
+  ...(typeof signersTree === 'string' ? signers.files : {}),
+});
+
+/** Stored signers that cannot be read any more (another version wrote them) count as none: the configured ones are the root. */
+const parseStored = ({ allowedSigners, keyring }: StoredTrust): Signers | undefined => {
+  try {
+    return parseSigners({ allowedSigners, keyring });
+  } catch (error) {
+    if (error instanceof SignersError) return undefined;
+    throw error;
+  }
+};
+
+const restoreTrust = (root: Signers, accepted: AcceptedRevision | undefined): TrustState => {
+  const anchor = accepted?.revision ?? null;
+  const stored = accepted?.trust;
+  const configured: TrustState = { anchor, signers: root, signersTree: undefined };
+  if (stored === undefined || stored.root !== root.digest) return configured;
+  if (typeof stored.signersTree !== 'string') return { ...configured, signersTree: stored.signersTree };
+  const signers = parseStored(stored);
+  return signers === undefined ? configured : { anchor, signers, signersTree: stored.signersTree };
+};
+
+/** Whether what was accepted has been judged by the signers that are configured now, as strictly as is asked now. */
+export const isJudged = (config: TrustConfig, { verification, trust }: AcceptedRevision): boolean => {
+  if (config.mode === 'off') return true;
+  const { state } = verification;
+  return trust?.root === config.signers.digest && (state === 'verified' || (state === 'failed' && config.mode === 'warn'));
+};
+
+/** Judges a revision by what is configured and what was accepted before. */
+export const judge = async (
+  config: TrustConfig,
+  accepted: AcceptedRevision | undefined,
+  proposal: Proposal,
+  context: JudgeContext,
+): Promise<Judgement> => {
+  if (config.mode === 'off') return { ok: true, verification: { state: 'unverified' }, trust: accepted?.trust };
+  if (accepted?.revision === proposal.revision && isJudged(config, accepted))
+    return { ok: true, verification: accepted.verification, trust: accepted.trust };
+  const before = restoreTrust(config.signers, accepted);
+  try {
+    const { signer, state } = await judgeRevision(before, proposal, context);
+    const verification: RevisionVerification = { state: 'verified', signer: `${signer.name} (${signer.fingerprint})` };
+    return { ok: true, verification, trust: storeTrust(config.signers, state) };
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    const { code, message, missing } = error;
+    if (config.mode === 'strict' || missing) return { ok: false, code, message, missing };
+    // Keys of a commit that nobody vouches for are not taken over.
+    return {
+      ok: true,
+      verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) },
+      trust: storeTrust(config.signers, before),
+    };
+  }
+};

@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SourceView } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
+import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { openSigningBench, type SigningBench } from './signing-bench.ts';
+
+const WAIT = { timeout: 60_000, interval: 50 };
+const MB = 1024 * 1024;
+/** What one hub may take, whatever it is sent (docs/limits.md). */
+const MEMORY_MB = 512;
+
+let folder: string;
+let keys: SigningBench;
+let git: GitServer;
+let repository: GitRepository;
+let hub: Program;
+let url = '';
+let good = '';
+const cleanups: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'fso-hostile-'));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  keys = openSigningBench();
+  cleanups.push(() => keys.close());
+  const ana = keys.sshKey('ana', '-t', 'ed25519');
+  git = await startGitServer({ root: join(folder, 'git') });
+  cleanups.push(() => git.stop());
+  await git.create('policies.git');
+  repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
+  // Whoever signs is the attacker here: a signature says who, not that it is sensible.
+  for (const [name, value] of [
+    ['gpg.format', 'ssh'],
+    ['user.signingKey', ana.file],
+    ['commit.gpgSign', 'true'],
+  ] as const)
+    await repository.git('config', name, value);
+  good = await repository.commit(basicRepository(), 'good');
+  writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ eu: 'token-of-eu-0123456789' }));
+  writeFileSync(join(folder, 'allowed_signers'), `ana@example.org ${ana.line}\n`);
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  hub = startProgram({
+    name: 'hub',
+    command: [join(import.meta.dirname, '..', '..', 'hub/cli/main.ts'), 'serve'],
+    env: {
+      FSO_GIT_URL: git.url('policies.git'),
+      FSO_GIT_POLL_MS: '200',
+      FSO_LISTEN: `127.0.0.1:${port}`,
+      FSO_AGENT_LISTEN: `127.0.0.1:${await freePort()}`,
+      FSO_AGENT_TOKENS_FILE: join(folder, 'tokens.json'),
+      FSO_DATA_DIR: join(folder, 'hub'),
+      FSO_SIGNERS_FILE: join(folder, 'allowed_signers'),
+    },
+    logFile: join(folder, 'hub.log'),
+  });
+  cleanups.push(() => hub.stop());
+  await inForce(good);
+});
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+const sourceOf = async (): Promise<SourceView> => SourceView.parse(await (await fetch(`${url}/api/v1/source`)).json());
+const inForce = (revision: string): Promise<void> =>
+  vi.waitFor(async () => {
+    hub.assertRunning();
+    expect((await sourceOf()).revision?.revision).toBe(revision);
+  }, WAIT);
+const eventsOf = async (reason: string): Promise<{ message: string; revision?: string }[]> => {
+  const { items } = (await (await fetch(`${url}/api/v1/events?limit=500`)).json()) as { items: { reason: string; message: string }[] };
+  return items.filter((event) => event.reason === reason);
+};
+const memoryPeakMb = (): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${hub.pid}/status`, 'utf8'))?.[1]) / 1024;
+/** The hub answers, is within its memory, and has the good commit. */
+const standsFirm = async (): Promise<void> => {
+  hub.assertRunning();
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect((await sourceOf()).revision?.revision).toBe(good);
+  expect(memoryPeakMb()).toBeLessThan(MEMORY_MB);
+};
+
+/** Makes a commit of what is in the index, and pushes it. */
+const push = async (): Promise<string> => {
+  await repository.git('commit', '--quiet', '--allow-empty', '--message', 'bad');
+  await repository.git('push', '--quiet', 'origin', 'HEAD:main');
+  return repository.git('rev-parse', 'HEAD');
+};
+/** Back to the good commit; a revert would keep what is bad in the history. */
+const goBack = async (): Promise<void> => {
+  await repository.git('reset', '--quiet', '--hard', good);
+  await repository.git('push', '--quiet', '--force', 'origin', `${good}:main`);
+  await vi.waitFor(async () => expect(await sourceOf()).toMatchObject({ rejected: null, error: null }), WAIT);
+};
+const refusalOf = async (revision: string): Promise<string[]> => {
+  const rejected = await vi.waitFor(async () => {
+    const now = (await sourceOf()).rejected;
+    expect(now?.commit.revision).toBe(revision);
+    return now;
+  }, WAIT);
+  expect((await eventsOf('CommitRejected')).filter((event) => event.revision === revision)).toHaveLength(1);
+  await standsFirm();
+  await goBack();
+  return (rejected?.problems ?? []).map(({ path, reason }) => `${path ?? ''}: ${reason}`);
+};
+const write = async (path: string, content: string): Promise<void> => {
+  const target = join(repository.folder, path);
+  await mkdir(join(target, '..'), { recursive: true });
+  writeFileSync(target, content);
+};
+/** A tree object as no git would write it, as the tree of a commit. */
+const pushTree = async (entries: readonly (readonly [mode: string, name: string, id: string])[]): Promise<string> => {
+  const file = join(folder, 'tree');
+  writeFileSync(
+    file,
+    Buffer.concat(entries.map(([mode, name, id]) => Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]))),
+  );
+  const tree = await repository.git('hash-object', '-t', 'tree', '-w', '--literally', file);
+  const id = await repository.git('commit-tree', '-S', '-p', good, '-m', 'bad', tree);
+  await repository.git('push', '--quiet', '--force', 'origin', `${id}:main`);
+  return id;
+};
+
+describe('a commit that somebody who may sign made to do harm', () => {
+  it('with a symbolic link, and a submodule, where policy stands', async () => {
+    symlinkSync('/etc/passwd', join(repository.folder, 'policies', 'link.yaml'));
+    symlinkSync('..', join(repository.folder, 'regions'));
+    await repository.git('add', '--all');
+    await repository.git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},rollout/module`);
+    expect((await refusalOf(await push())).sort(byText)).toEqual([
+      'policies/link.yaml: is a symbolic link; policy must be a plain file',
+      'regions: is a symbolic link; policy must be a plain file',
+      'rollout/module: is a submodule; policy must be a plain file',
+    ]);
+  });
+
+  it('with names that leave the folder, or are there twice', async () => {
+    const policies = await repository.git('rev-parse', `${good}:policies`);
+    for (const name of ['..', '.', 'a/b', '.git', '.GIT'])
+      expect(await refusalOf(await pushTree([['40000', name, policies]])), name).toEqual([
+        expect.stringContaining('the tree has an entry named'),
+      ]);
+    const twice = await pushTree([
+      ['40000', 'policies', policies],
+      ['40000', 'policies', policies],
+    ]);
+    expect(await refusalOf(twice)).toEqual([expect.stringContaining('two entries named "policies"')]);
+  });
+
+  it.each<[string, () => string, RegExp]>([
+    ['aliases that multiply', () => `a: &a [x, x]\nb: &b [${'*a, '.repeat(9)}*a]\nc: [${'*b, '.repeat(9)}*b]\n`, /alias|anchor/],
+    ['nesting', () => '['.repeat(100_000), /./],
+    ['keys without end', () => Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join('\n'), /./],
+    ['documents without end', () => '---\na: 1\n'.repeat(20_000), /./],
+  ])('with YAML of %s', async (_what, text, reason) => {
+    await write('policies/bomb.yaml', text());
+    await repository.git('add', '--all');
+    expect((await refusalOf(await push())).join('\n')).toMatch(reason);
+  });
+});
+
+describe('a repository that is too much', () => {
+  /** The repository cannot be taken; said once, and over when the branch is mended. */
+  const unreachable = async (message: RegExp): Promise<void> => {
+    const before = (await eventsOf('SourceUnreachable')).length;
+    await push();
+    await vi.waitFor(async () => expect((await sourceOf()).error?.message).toMatch(message), WAIT);
+    // Tried again meanwhile, and told once.
+    await vi.waitFor(() => expect(readFileSync(join(folder, 'hub.log'), 'utf8')).toMatch(message), WAIT);
+    expect((await eventsOf('SourceUnreachable')).length).toBe(before + 1);
+    await standsFirm();
+    await goBack();
+    await standsFirm();
+  };
+
+  it('with 100 MB that cannot be compressed', async () => {
+    const file = await open(join(repository.folder, 'policies', 'big.yaml'), 'w');
+    for (let count = 0; count < 100; count += 1) await file.write(randomBytes(MB));
+    await file.close();
+    await repository.git('-c', 'core.bigFileThreshold=1g', 'add', '--all');
+    await unreachable(/sent more than \d+ bytes/);
+  });
+
+  it('with a small pack that unpacks to 600 MB', async () => {
+    const file = await open(join(repository.folder, 'policies', 'zeros.yaml'), 'w');
+    await file.truncate(600 * MB);
+    await file.close();
+    await repository.git('add', '--all');
+    await unreachable(/an object of more than \d+ bytes/);
+  });
+
+  it('takes the next good commit all the same', async () => {
+    const next = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'good again');
+    await inForce(next);
+    expect((await sourceOf()).verification?.state).toBe('verified');
+    expect(memoryPeakMb()).toBeLessThan(MEMORY_MB);
+  });
+});

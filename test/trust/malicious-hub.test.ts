@@ -1,0 +1,380 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { AGENT_STATE, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { createKubeClient, type KindDescriptor, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer, objectId } from '@fso/shared/protocol';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
+import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
+import { clusterFile, policyFile } from '../support/policy-files.ts';
+import { type ScriptedHub, startScriptedHub } from '../support/scripted-hub.ts';
+import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
+
+/** The agent waits up to 30 s before it dials again; after a flood it has much to read. */
+const WAIT = { timeout: 100_000, interval: 20 };
+const MB = 1024 * 1024;
+const CONFIG_MAPS: KindDescriptor = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+
+let folder: string;
+let cluster: LocalCluster;
+let client: KubeClient;
+let hub: ScriptedHub;
+let agent: AgentProcess;
+let keys: SigningBench;
+let [ana, bob, eve]: SshKey[] = [];
+let repository: ObjectRepository;
+const cleanups: (() => unknown)[] = [];
+/** What the agent accepted last. */
+let head = '';
+
+/** @param key null: commits are not signed */
+const signAs = (key: SshKey | null | undefined): void => {
+  repository.git('config', 'gpg.format', 'ssh');
+  repository.git('config', 'user.signingKey', key?.file ?? '');
+  repository.git('config', 'commit.gpgSign', String(key !== null));
+};
+const startAgent = (hubUrl: string): Promise<AgentProcess> => {
+  const signers = join(folder, 'allowed_signers');
+  writeFileSync(signers, `ana@example.org ${ana?.line}\n`);
+  return startAgentProcess(cluster, { folder, env: { FSO_HUB_URL: hubUrl, FSO_HUB_TOKEN: 'secret', FSO_SIGNERS_FILE: signers } });
+};
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'fso-malicious-'));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  keys = openSigningBench();
+  cleanups.push(() => keys.close());
+  [ana, bob, eve] = ['ana', 'bob', 'eve'].map((name) => keys.sshKey(name, '-t', 'ed25519'));
+  cluster = await startLocalCluster(
+    { name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false },
+    AbortSignal.timeout(800_000),
+  );
+  cleanups.push(() => cluster.stop());
+  client = createKubeClient({ kubeconfig: cluster.kubeconfig });
+  cleanups.push(() => client.close());
+  hub = await startScriptedHub();
+  cleanups.push(() => hub.close());
+  repository = makeObjectRepository();
+  cleanups.push(() => repository.remove());
+  signAs(ana);
+  agent = await startAgent(hub.url);
+  cleanups.push(() => agent.stop());
+  await greeted(1);
+  head = repository.commit({
+    'clusters/eu.yaml': clusterFile('eu', ['eu-west-1', 'eu-central-1']),
+    'clusters/us.yaml': clusterFile('us', ['us-east-1']),
+    'policies/finance.yaml': policyFile('finance'),
+    'policies/hr.yaml': policyFile('hr', ['eu-central-1']),
+    'policies/us.yaml': `${policyFile('us-only', ['us-east-1'])}  placement: { clusterNames: [us] }\n`,
+  });
+  hub.send(await repository.offer(head, null));
+  await acked(head);
+});
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+});
+
+const greeted = (times: number): Promise<void> => vi.waitFor(() => expect(hub.got('hello').length).toBeGreaterThanOrEqual(times), WAIT);
+const acked = (revision: string): Promise<void> =>
+  vi.waitFor(() => expect(hub.got('ack').map((ack) => ack.revision)).toContain(revision), WAIT);
+
+/** Everything that stands in the cluster of what the agent was told. */
+const standing = async () => {
+  const signal = AbortSignal.timeout(10_000);
+  const policies = await client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, signal);
+  const state = await client.get(CONFIG_MAPS, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
+  return {
+    policies: policies.map(({ metadata, spec }) => [metadata.name, metadata.generation, spec]),
+    state: [Reflect.get(Object(state), 'data'), Reflect.get(Object(state), 'binaryData')],
+  };
+};
+
+/** Does something that must change nothing. @returns the codes of the refusal */
+const refusalOf = async (revision: string, attack: () => Promise<void> | void): Promise<(string | undefined)[]> => {
+  const before = await standing();
+  const seen = hub.got('nack').length;
+  const hellos = hub.got('hello').length;
+  await attack();
+  const nack = await vi.waitFor(() => {
+    const found = hub
+      .got('nack')
+      .slice(seen)
+      .find((each) => each.revision === revision);
+    if (found === undefined) throw new Error('no nack yet');
+    return found;
+  }, WAIT);
+  const codes = nack.reasons.map(({ code }) => code);
+  // What is missing is asked for in a new connection.
+  if (codes.includes('object-missing') || nack.reasons[0]?.message.match(/missing|not all there/)) await greeted(hellos + 1);
+  expect(await standing()).toEqual(before);
+  expect(nack.reasons.every(({ message }) => message.length > 20)).toBe(true);
+  return codes;
+};
+/** Makes a commit that never becomes the agent's, and goes back to the accepted one. */
+const aside = (files: Record<string, string | undefined>, key: SshKey | null | undefined = ana): string => {
+  signAs(key);
+  const id = repository.commit(files);
+  signAs(ana);
+  repository.git('reset', '--quiet', '--hard', head);
+  return id;
+};
+const weaker = { 'policies/finance.yaml': policyFile('finance', ['us-east-1']) };
+/** In full: an agent that missed something holds nothing more. */
+const offerOf = (revision: string): Promise<Offer> => repository.offer(revision, null, head);
+const idOf = (text: string): string => objectId('blob', Buffer.from(text));
+/** The way of good faith still works. */
+let notes = 0;
+const goesOn = async (files: Record<string, string> = {}) => {
+  notes += 1;
+  const next = repository.commit({ 'policies/note.yaml': policyFile('note', ['eu-west-1', `eu-north-${notes}`]), ...files });
+  hub.send(await offerOf(next));
+  await acked(next);
+  head = next;
+};
+const memoryPeakMb = (): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${agent.pid}/status`, 'utf8'))?.[1]) / 1024;
+
+describe('a hub that was taken over', () => {
+  it('is reported to have brought a verified commit while it was honest', async () => {
+    await vi.waitFor(
+      () =>
+        expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster).toMatchObject({
+          revision: head,
+          verification: 'verified',
+        }),
+      WAIT,
+    );
+    expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster?.signer).toContain('ana@example.org (SHA256:');
+    expect((await standing()).policies.map(([name]) => name)).toEqual(['finance', 'hr']);
+  });
+
+  it('cannot forge a policy: nobody signed it, or a stranger did', async () => {
+    const unsigned = aside(weaker, null);
+    expect(await refusalOf(unsigned, async () => hub.send(await offerOf(unsigned)))).toEqual(['unsigned']);
+    const stranger = aside(weaker, eve);
+    expect(await refusalOf(stranger, async () => hub.send(await offerOf(stranger)))).toEqual(['signer-unknown']);
+    await vi.waitFor(() => {
+      const events = hub.got('report').flatMap((report) => report.events);
+      expect(events.filter(({ reason }) => reason === 'RevisionNotTrusted').map(({ revision }) => revision)).toEqual([unsigned, stranger]);
+    }, WAIT);
+    // Past the hub as well, which may keep it to itself.
+    const metrics = await (await fetch(`${agent.url}/metrics`)).text();
+    expect(metrics).toMatch(/^fso_agent_untrusted_revisions_total\{.*\} 2$/m);
+  });
+
+  it('cannot alter a file, under its old id or a new one', async () => {
+    const text = policyFile('hr', ['eu-west-1']);
+    const next = aside({ 'policies/hr.yaml': text });
+    const offer = await offerOf(next);
+    const content = policyFile('hr', ['us-east-1']);
+    const altered = (id: string) => {
+      const data = Buffer.from(content).toString('base64');
+      return { ...offer, objects: offer.objects.map((object) => (object.id === idOf(text) ? { ...object, data, id } : object)) };
+    };
+    expect(await refusalOf(next, () => hub.send(altered(idOf(text))))).toEqual(['object-altered']);
+    expect(await refusalOf(next, () => hub.send(altered(idOf(content))))).toEqual(['object-missing']);
+  });
+
+  it('cannot alter the commit, its message or its tree', async () => {
+    const next = aside({ 'policies/hr.yaml': policyFile('hr', ['eu-west-1']) });
+    const offer = await offerOf(next);
+    const commit = offer.objects.find(({ id }) => id === next);
+    const data = Buffer.from(
+      Buffer.from(commit?.data ?? '', 'base64')
+        .toString('latin1')
+        .replace('Change', 'Chance'),
+      'latin1',
+    );
+    const forged = objectId('commit', data);
+    const objects = [...offer.objects, { id: forged, type: 'commit' as const, data: data.toString('base64') }];
+    expect(await refusalOf(forged, () => hub.send({ ...offer, revision: forged, chain: [forged], objects }))).toEqual([
+      'signature-invalid',
+    ]);
+  });
+
+  it('cannot drop a file', async () => {
+    const text = policyFile('new');
+    const next = aside({ 'policies/new.yaml': text });
+    const offer = await offerOf(next);
+    const without = (type: string, ...ids: string[]) => ({
+      ...offer,
+      objects: offer.objects.filter((object) => object.type !== type && !ids.includes(object.id)),
+    });
+    expect(await refusalOf(next, () => hub.send(without('', idOf(text))))).toEqual(['object-missing']);
+    // A folder without it is another folder: the signed commit does not name it.
+    expect(await refusalOf(next, () => hub.send(without('tree')))).toEqual(['chain-incomplete']);
+  });
+
+  it('cannot go back to an old commit, though it is validly signed', async () => {
+    const old = head;
+    await goesOn();
+    const whole = await repository.offer(old, null);
+    expect(await refusalOf(old, () => hub.send(whole))).toEqual(['not-a-descendant']);
+    expect(await refusalOf(old, () => hub.send({ ...whole, anchor: head }))).toEqual(['chain-incomplete']);
+    expect(await refusalOf(old, () => hub.send({ ...whole, anchor: old }))).toEqual(['chain-incomplete']);
+  });
+
+  it('cannot go back after the agent was restarted', async () => {
+    const old = repository.git('rev-parse', `${head}^`);
+    const hellos = hub.got('hello').length;
+    await agent.stop('SIGKILL');
+    agent = await startAgent(hub.url);
+    await greeted(hellos + 1);
+    expect(hub.got('hello').at(-1)).toMatchObject({ revision: head, anchor: head, holds: null });
+    const whole = await repository.offer(old, null);
+    expect(await refusalOf(old, () => hub.send(whole))).toEqual(['not-a-descendant']);
+    const next = repository.commit({ 'policies/after.yaml': policyFile('after') });
+    hub.send(await repository.offer(next, null, head));
+    await acked(next);
+    head = next;
+  });
+
+  it('cannot leave commits out of the chain, nor put others in', async () => {
+    const middle = repository.commit({ 'policies/a.yaml': policyFile('a') });
+    const last = aside({ 'policies/b.yaml': policyFile('b') });
+    const offer = await offerOf(last);
+    expect(offer.chain).toEqual([middle, last]);
+    expect(await refusalOf(last, () => hub.send({ ...offer, chain: [last] }))).toEqual(['chain-incomplete']);
+    const other = aside({ 'policies/c.yaml': policyFile('c') });
+    const more = (await offerOf(other)).objects;
+    expect(await refusalOf(last, () => hub.send({ ...offer, chain: [other, last], objects: [...offer.objects, ...more] }))).toEqual([
+      'chain-incomplete',
+    ]);
+    repository.git('reset', '--quiet', '--hard', last);
+    hub.send(offer);
+    await acked(last);
+    head = last;
+  });
+
+  it('cannot replay what it sent to another cluster: each agent takes its own share', async () => {
+    const next = repository.commit({ 'policies/us.yaml': `${policyFile('us-only', ['us-east-2'])}  placement: { clusterNames: [us] }\n` });
+    // The frame of an agent of cluster us that has nothing yet; only the way from this agent's commit is its own.
+    const { objects } = await repository.offer(next, null);
+    const replay: Offer = { type: 'offer', revision: next, anchor: null, chain: [next], objects };
+    expect(await refusalOf(next, () => hub.send(replay))).toEqual(['not-a-descendant']);
+    hub.send({ ...replay, anchor: head });
+    await acked(next);
+    head = next;
+    expect((await standing()).policies.map(([name]) => name)).not.toContain('us');
+  });
+
+  it('cannot hand the keys over to itself', async () => {
+    const signers = (key: SshKey | undefined) => ({ 'signers/allowed_signers': `x ${key?.line}\n` });
+    const seized = aside(signers(eve), eve);
+    expect(await refusalOf(seized, async () => hub.send(await offerOf(seized)))).toEqual(['signer-unknown']);
+    await goesOn(signers(bob));
+    const late = aside(weaker, ana);
+    expect(await refusalOf(late, async () => hub.send(await offerOf(late)))).toEqual(['signer-unknown']);
+    signAs(bob);
+    await goesOn(signers(ana));
+    signAs(ana);
+    const nobody = aside({ 'signers/allowed_signers': undefined });
+    expect(await refusalOf(nobody, async () => hub.send(await offerOf(nobody)))).toEqual(['signers-removed']);
+    await goesOn();
+  });
+});
+
+describe('frames that no hub sends', () => {
+  /** The agent ends the connection, comes back, and nothing has changed. @returns the code that it closed with */
+  const cutOffBy = async (attack: () => void): Promise<number> => {
+    const before = await standing();
+    const hellos = hub.got('hello').length;
+    const closed = new Promise<number>((resolve) => hub.socket?.once('close', resolve));
+    attack();
+    const code = await closed;
+    await greeted(hellos + 1);
+    expect(await standing()).toEqual(before);
+    await goesOn();
+    return code;
+  };
+  const raw = (change: object): string =>
+    JSON.stringify({ type: 'offer', revision: head, anchor: null, chain: [head], objects: [], ...change });
+
+  it.each<[string, () => string | Buffer]>([
+    ['an object of unknown type', () => raw({ objects: [{ id: head, type: 'tag', data: '' }] })],
+    ['a chain without end', () => raw({ chain: Array.from({ length: 10_001 }, () => head) })],
+    ['a field that is not known', () => raw({ trust: 'me' })],
+    ['another type of frame', () => JSON.stringify({ type: 'obey' })],
+    ['something else than JSON', () => '{'],
+    ['nesting without end', () => '['.repeat(1_000_000)],
+  ])('%s', async (_what, frame) => {
+    expect(await cutOffBy(() => hub.sendRaw(frame()))).toBe(CLOSE_CODES.badFrame);
+  });
+
+  it('a commit where a tree belongs', async () => {
+    const data = Buffer.from(`tree ${head}\n\n`);
+    const odd = objectId('commit', data);
+    const objects = [{ id: odd, type: 'commit' as const, data: data.toString('base64') }];
+    expect(await refusalOf(odd, () => hub.send({ type: 'offer', revision: odd, anchor: head, chain: [odd], objects }))).toEqual([
+      'chain-incomplete',
+    ]);
+  });
+
+  it('giant ones: the agent ends the connection and its memory stays within bounds', async () => {
+    const before = memoryPeakMb();
+    expect(await cutOffBy(() => hub.sendRaw(Buffer.alloc(MAX_FRAME_BYTES + 1, 'x')))).toBe(1009);
+    const blobs = Array.from({ length: 50 }, () => {
+      const data = randomBytes(700 * 1024);
+      return {
+        id: createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex'),
+        type: 'blob' as const,
+        data: data.toString('base64'),
+      };
+    });
+    const unsigned = aside(weaker, null);
+    const offer = await offerOf(unsigned);
+    const frame = encodeFrame({ ...offer, objects: [...offer.objects, ...blobs] });
+    expect(frame.length).toBeGreaterThan(40 * MB);
+    // Faster than they can be judged: none may pile up.
+    await refusalOf(unsigned, () => {
+      for (let count = 0; count < 8; count += 1) hub.sendRaw(frame);
+    });
+    await goesOnSoon();
+    expect(memoryPeakMb() - before).toBeLessThan(700);
+  }, 240_000);
+
+  /** Once the flood has been read. */
+  const goesOnSoon = async (): Promise<void> => {
+    await vi.waitFor(() => expect(hub.socket?.bufferedAmount).toBe(0), WAIT);
+    await goesOn();
+  };
+});
+
+describe('a hub that is slow on purpose', () => {
+  let server: Server;
+  const sockets: Socket[] = [];
+  let dials = 0;
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  it('holds the agent up, and changes nothing: the agent enforces, answers, and dials again', async () => {
+    const before = await standing();
+    await agent.stop();
+    server = createServer((socket) => {
+      sockets.push(socket);
+      dials += 1;
+      socket.on('error', () => undefined);
+      // One byte of an answer each 100 ms.
+      const answer = 'HTTP/1.1 101 Switching Protocols\r\n';
+      let at = 0;
+      const drip = setInterval(() => socket.write(answer[at++ % answer.length] ?? ''), 100);
+      socket.on('close', () => clearInterval(drip));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    agent = await startAgent(`ws://127.0.0.1:${port}`);
+    await vi.waitFor(() => expect(dials).toBeGreaterThanOrEqual(2), WAIT);
+    expect((await fetch(`${agent.url}/readyz`)).status).toBe(200);
+    expect(await standing()).toEqual(before);
+    await agent.stop();
+    const hellos = hub.got('hello').length;
+    agent = await startAgent(hub.url);
+    await greeted(hellos + 1);
+    expect(hub.got('hello').at(-1)).toMatchObject({ revision: head, anchor: head });
+  });
+});
