@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   Address,
   ConfigError,
@@ -15,6 +15,7 @@ import { z } from 'zod';
 import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts';
 import { readCa, readPair, readTokens, type TlsFiles } from './config-files.ts';
 import { GIT_VARIABLES, type GitAccess, readGitAccess } from './config-git.ts';
+import type { DatabaseConfig, HistoryLimits } from './ledger/index.ts';
 
 export interface HubConfig {
   readonly git: Partial<GitAccess> & {
@@ -36,12 +37,22 @@ export interface HubConfig {
   readonly access?: HubAccess;
   readonly webhookSecret: string | undefined;
   readonly dataDir: string;
+  readonly database: DatabaseConfig;
+  readonly history: HistoryLimits;
+  /** File with the private key that signs the checkpoints of the audit log; made where there is none. */
+  readonly auditKeyFile: string;
   readonly logLevel: LogLevel;
 }
 
 const MIN_SECRET_LENGTH = 16;
 const Secret = z.string().min(MIN_SECRET_LENGTH, `must have at least ${MIN_SECRET_LENGTH} characters`).max(512).optional();
 const File = z.string().min(1).optional();
+
+/** Its parts are not said in an error: one of them is a password. */
+const DatabaseUrl = z
+  .string()
+  .refine((text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''), 'must be a postgresql:// URL')
+  .optional();
 
 /** Comma separated DNS names and IP addresses. */
 const Hostnames = z
@@ -70,11 +81,15 @@ const Variables = z.object({
   FSO_API_TOKEN: Secret,
   FSO_WEBHOOK_SECRET: Secret,
   FSO_DATA_DIR: z.string().min(1).default('.fso/hub'),
+  DATABASE_URL: DatabaseUrl,
+  FSO_HISTORY_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
+  FSO_HISTORY_EVENTS: z.coerce.number().int().min(1000).max(100_000_000).default(1_000_000),
+  FSO_AUDIT_KEY_FILE: File,
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 type Variables = z.infer<typeof Variables>;
 
-const SECRETS = ['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_API_TOKEN', 'FSO_OIDC_CLIENT_SECRET', 'FSO_WEBHOOK_SECRET'];
+const SECRETS = ['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_API_TOKEN', 'FSO_OIDC_CLIENT_SECRET', 'FSO_WEBHOOK_SECRET', 'DATABASE_URL'];
 
 /** What other machines can reach must not be open to them. */
 const checkExposure = (variables: Variables, problems: Problems): void => {
@@ -89,6 +104,10 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
   if (variables.FSO_AGENT_TOKENS_FILE === undefined)
     problems.push('FSO_AGENT_TOKENS_FILE: is not set, and with FSO_AGENT_TLS=off agents cannot enrol: none could connect');
 };
+
+/** A server where one is given, else the database that is embedded in the hub. */
+const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
+  url === undefined ? { folder: join(resolve(dataDir), 'ledger') } : { url };
 
 /**
  * Reads the hub's configuration from the environment and the files that it names.
@@ -120,6 +139,18 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     access,
     webhookSecret: variables.FSO_WEBHOOK_SECRET,
     dataDir: resolve(variables.FSO_DATA_DIR),
+    database: databaseOf(variables),
+    history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
+    auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
     logLevel: variables.FSO_LOG_LEVEL,
   };
+};
+
+/** Where the ledger is, for commands that work on it without a hub. @throws ConfigError */
+export const loadDatabaseConfig = async (env: Environment): Promise<DatabaseConfig> => {
+  const problems: Problems = [];
+  const secrets = await readSecrets(env, ['DATABASE_URL'], problems);
+  const variables = parseConfig(Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true }), { ...env, ...secrets }, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return databaseOf(variables);
 };

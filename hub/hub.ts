@@ -11,16 +11,17 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
-import { createAccess, openTokenFile } from './access/index.ts';
+import { createAccess, createTokenRecords, openTokenFile } from './access/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
-import { type AgentListenerIdentity, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
-import { createMemoryLedger, type Ledger } from './ledger/index.ts';
+import { type AgentListenerIdentity, createRecordStore, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
+import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { recordAudit } from './record-audit.ts';
 import { recordIdentity } from './record-identity.ts';
+import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
@@ -64,6 +65,9 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxFrameBytes: MAX_FRAME_BYTES,
 };
 
+/** Whether other hubs may be on the same database: then what they must agree on lies there and not in the data folder. */
+const isShared = ({ database }: HubConfig): boolean => 'url' in database;
+
 /** undefined where agents have static tokens alone. */
 const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Ledger): Promise<AgentListenerIdentity | undefined> => {
   if (config.identity === undefined) return undefined;
@@ -71,7 +75,8 @@ const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Le
   const clock = deps.clock ?? systemClock;
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
-  return openIdentity(options, { clock, logger, onEvent: recordIdentity({ ledger, clock, logger }) });
+  const store = isShared(config) ? createRecordStore(ledger.records) : undefined;
+  return openIdentity(options, { clock, logger, store, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** What agents of other machines are told to dial. */
@@ -97,15 +102,30 @@ const listenBoth = async (
   }
 };
 
-/** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. */
+/** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. Whatever fails, nothing is left open. */
 export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
-  const { logger, version } = deps;
-  const clock = deps.clock ?? systemClock;
+  const { logger, random, clock = systemClock } = deps;
+  const ledger = deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }) }, signal));
+  try {
+    return await startOn(config, { ...deps, clock, ledger }, signal);
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+};
+
+const startOn = async (
+  config: HubConfig,
+  deps: HubDeps & { readonly clock: Clock; readonly ledger: Ledger },
+  signal: AbortSignal,
+): Promise<RunningHub> => {
+  const { logger, version, clock, ledger } = deps;
   const registry = createMetricsRegistry({ processMetrics: deps.processMetrics ?? false });
   const metrics = createHubMetrics(registry);
-  const ledger = deps.ledger ?? createMemoryLedger({ clock });
-
   const { git, dataDir } = config;
+  const auditKey = await loadAuditKey(config.auditKeyFile);
+  const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
+  await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
     { ...git, dataDir },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
@@ -122,6 +142,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
     ledger,
     offers,
+    checkpoints,
     clock,
     version,
     logger: logger.child({ step: 'delivery' }),
@@ -132,6 +153,7 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   });
   agentIdentity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   source.onRevision(pipeline.take);
+  ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
   const stopping = new AbortController();
@@ -141,11 +163,21 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const access = createAccess(
     { apiToken, oidc, publicUrl },
-    { tokens: await openTokenFile(dataDir), clock, logger: logger.child({ step: 'access' }) },
+    {
+      tokens: isShared(config) ? createTokenRecords(ledger.records) : await openTokenFile(dataDir),
+      clock,
+      logger: logger.child({ step: 'access' }),
+    },
   );
   const api = createApi({
     ledger,
-    source,
+    auditKey: auditKey.id,
+    source: {
+      hint: () => {
+        source.hint();
+        ledger.shareHint();
+      },
+    },
     access,
     onAudit: recordAudit({ ledger, logger }),
     config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
@@ -159,11 +191,20 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
   const certificate = keepCertificate(agents, agentIdentity, until);
-  const work = Promise.all([source.run(until), delivery.run(until), certificate, untilAborted(until).then(() => stopping.abort())]);
+  const work = Promise.all([
+    source.run(until),
+    delivery.run(until),
+    checkpoints.run(until),
+    certificate,
+    untilAborted(until).then(() => stopping.abort()),
+  ]);
   const stopped = work.then(async () => {
     // Event streams never end by themselves.
     for (const { server } of listeners) server.closeAllConnections();
     await Promise.all(listeners.map(({ closed }) => closed));
+    // A database that is away must not keep the hub from stopping: closing the ledger waits as long as is sensible.
+    ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    await ledger.close();
     logger.info('hub stopped');
   });
   logger.info({ url: apiListener.url, agentUrl, git: source.state().url, ref: git.ref }, 'hub started');

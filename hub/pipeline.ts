@@ -47,7 +47,9 @@ export const createPipeline = ({ ledger, clock, logger, metrics, delivery }: Pip
     metrics.revision(revision);
     remember(revision, compiled.digests);
     const time = clock.now().toISOString();
-    const writes = [ledger.setDesired(compiled.desired), ...plan.events.map((event) => ledger.addEvent(null, { ...event, time }))];
+    // Each hub compiles for itself; what happens to the fleet is told once.
+    const events = ledger.leads() ? plan.events : [];
+    const writes = [ledger.setDesired(compiled.desired), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
     Promise.all(writes).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
   };
 

@@ -1,4 +1,4 @@
-import type { ClusterEvent } from '@fso/shared/api';
+import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
 import type pino from 'pino';
 import type { AuditRecord, OnAudit } from './access/index.ts';
 import type { Ledger } from './ledger/types.ts';
@@ -17,10 +17,21 @@ const eventOf = (record: AuditRecord): ClusterEvent => ({
   message: auditMessage(record),
 });
 
-/** Writes what somebody changed, or tried to, into the log and the events of the hub. */
+/** `createToken` as the audit log names it: `api.create-token`. */
+const actionOf = (operation: string): string => `api.${operation.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outcome, detail, requestId }: AuditRecord): NewAuditEntry => ({
+  actor: { kind: AuditActor.shape.kind.parse(kind), id: id.slice(0, 512), roles: [...roles] },
+  from,
+  action: actionOf(action),
+  subject: subject.slice(0, 512),
+  detail: { outcome, name, detail: detail.slice(0, 4096), requestId },
+});
+
+/** Writes what somebody changed, or tried to, into the log, the audit log and the events of the hub. */
 export const recordAudit =
   ({ ledger, logger }: { ledger: Ledger; logger: pino.Logger }): OnAudit =>
   async (record) => {
     logger.info({ audit: record }, 'audit');
-    await ledger.addEvent(null, eventOf(record));
+    await Promise.all([ledger.audit.append(entryOf(record)), ledger.addEvent(null, eventOf(record))]);
   };

@@ -39,16 +39,43 @@ export const eventsOf = (before: SourceView, after: SourceView): readonly NewEve
   return events;
 };
 
-/** Keeps the ledger's view of the source, and what happened to it, current. */
+/**
+ * Until the first fetch of this life has ended, what an earlier life knew still stands: the revision that is found again is no news,
+ * and neither is a newer one that was refused. Pure.
+ */
+export const carryOver = (before: SourceView, view: SourceView): SourceView =>
+  view.lastFetch !== null
+    ? view
+    : { ...view, revision: view.revision ?? before.revision, rejected: view.rejected ?? before.rejected, lastFetch: before.lastFetch };
+
+const isSameRepository = (one: SourceView, other: SourceView): boolean => one.url === other.url && one.ref === other.ref;
+
+/**
+ * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the leading one does; one that begins to lead
+ * goes on from what the ledger says.
+ */
 export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: pino.Logger }): Promise<void> => {
   const { ledger, clock, logger } = deps;
   let before = source.state();
-  await ledger.setSource(before);
-  source.onChange((view) => {
+  const record = async (state: SourceView): Promise<void> => {
+    const view = carryOver(before, state);
     const time = clock.now().toISOString();
     const events = eventsOf(before, view);
     before = view;
-    const writes = [ledger.setSource(view), ...events.map((event) => ledger.addEvent(null, { ...event, time }))];
-    Promise.all(writes).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    await Promise.all([ledger.setSource(view), ...events.map((event) => ledger.addEvent(null, { ...event, time }))]);
+  };
+  const failed = (err: unknown): void => logger.error({ err }, 'ledger write failed');
+  let begun: Promise<void> | undefined;
+  ledger.onLead(() => {
+    begun = (async () => {
+      const stored = await ledger.source();
+      const state = source.state();
+      before = stored !== null && isSameRepository(stored, state) ? stored : { ...state, revision: null, rejected: null, error: null };
+      await record(state);
+    })().catch(failed);
+  });
+  await begun;
+  source.onChange((view) => {
+    if (ledger.leads()) record(view).catch(failed);
   });
 };

@@ -3,6 +3,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText, type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { Checkpoint } from '@fso/shared/protocol';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
@@ -117,6 +118,27 @@ const unpack = async (packed: string): Promise<DesiredPolicies> => {
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_UNPACKED_BYTES });
   const stored = StoredPolicies.parse(JSON.parse(text.toString('utf8')));
   return new Map(stored.map((desired) => [policyKey(desired.policy), desired]));
+};
+
+/** The last checkpoint of the hub's audit log that was kept; undefined also where it cannot be read as one. @throws what the API server answered */
+export const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
+  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
+  try {
+    return Checkpoint.parse(JSON.parse(map?.data?.['checkpoint'] ?? ''));
+  } catch {
+    return undefined;
+  }
+};
+
+/** Under a name of its own, so that it stands beside the accepted state. @throws what the API server answered */
+export const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
+  const body: ConfigMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
+    data: { checkpoint: JSON.stringify(checkpoint) },
+  };
+  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
 };
 
 /** The namespace comes with the agent's installation; without it nothing could be written. @throws what the API server answered */

@@ -12,6 +12,7 @@ import { ClockSkew } from './clock-skew.ts';
 import type { Connection, ConnectionConfig } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
 import type { StreamState } from './state.ts';
+import { createWitness, type Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
   /** As its ManagedCluster in Git has it. */
@@ -67,6 +68,7 @@ class HubStream {
   readonly #intake: Intake;
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
+  readonly #witness: Witness;
   readonly #skew: ClockSkew;
   #connection: Connection | undefined;
   /** See {@link nextProven}. */
@@ -91,6 +93,7 @@ class HubStream {
       onOutcome: (outcome) => this.#answer(outcome),
       onEvent,
     });
+    this.#witness = createWitness({ ...options, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
     this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
@@ -105,12 +108,19 @@ class HubStream {
     this.#dialler = new Dialler({ config, clock, random, logger, certificate: options.certificate?.current }, handlers);
   }
 
-  restore(signal: AbortSignal): Promise<void> {
-    return this.#intake.restore(signal);
+  async restore(signal: AbortSignal): Promise<void> {
+    await this.#intake.restore(signal);
+    await this.#witness.restore(signal);
   }
 
   start(signal: AbortSignal): Stream {
-    const parts = [this.#intake.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
+    const parts = [
+      this.#intake.run(signal),
+      this.#witness.run(signal),
+      this.#reporter.run(signal),
+      this.#dialler.run(signal),
+      this.#compareDigests(signal),
+    ];
     const done = Promise.all(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
     // Whoever started the stream looks at `done` later than it may fail.
     done.catch(() => undefined);
@@ -141,7 +151,8 @@ class HubStream {
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
-    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, anchor, agentVersion };
+    const checkpoint = this.#witness.held() ?? null;
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, anchor, agentVersion, checkpoint };
   }
 
   #connected(connection: Connection): void {
@@ -167,6 +178,9 @@ class HubStream {
         break;
       case 'digest':
         this.#compare(frame.digest);
+        break;
+      case 'checkpoint':
+        this.#witness.take(frame);
         break;
     }
   }

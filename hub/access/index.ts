@@ -6,5 +6,6 @@ export { safeReturnTo } from './return-to.ts';
 export { covers, parseRoleMap } from './roles.ts';
 export { sameSecret } from './secrets.ts';
 export { openTokenFile } from './token-file.ts';
+export { createTokenRecords } from './token-records.ts';
 export { TokenRefused } from './tokens.ts';
 export type { AuditRecord, Grant, OnAudit, Principal } from './types.ts';

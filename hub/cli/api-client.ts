@@ -1,4 +1,7 @@
 import {
+  type AuditEntry,
+  AuditPage,
+  AuditProofs,
   ClusterPage,
   ClusterView,
   CreatedToken,
@@ -65,6 +68,11 @@ export interface HubClient {
   violations(query?: { cluster?: string; policy?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<ViolationView[]>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
+  /** The newest `limit` entries of the audit log (at most 500), newest first. */
+  audit(query?: { action?: string; actor?: string; subject?: string; limit?: number }, signal?: AbortSignal): Promise<AuditEntry[]>;
+  /** The whole audit log, oldest first, from behind an entry. */
+  wholeAudit(after?: number, signal?: AbortSignal): AsyncGenerator<AuditEntry>;
+  auditProofs(signal?: AbortSignal): Promise<AuditProofs>;
   /** Who the hub takes the caller for. */
   session(signal?: AbortSignal): Promise<SessionView>;
   logout(signal?: AbortSignal): Promise<LogoutView>;
@@ -153,6 +161,16 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       send(EnrolmentView, `/api/v1/clusters/${encodeURIComponent(cluster)}/revoke`, { method: 'POST' }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), query),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
+    audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
+    wholeAudit: async function* (after = 0, signal) {
+      let cursor: string | undefined = after === 0 ? undefined : Buffer.from(String(after)).toString('base64url');
+      do {
+        const page: z.output<typeof AuditPage> = await get(AuditPage, '/audit', { order: 'asc', limit: 500, cursor }, signal);
+        yield* page.items;
+        cursor = page.next ?? undefined;
+      } while (cursor !== undefined);
+    },
+    auditProofs: (signal) => get(AuditProofs, '/audit/proofs', {}, signal),
     session: (signal) => send(SessionView, '/auth/session', {}, signal),
     logout: (signal) => send(LogoutView, '/auth/logout', { method: 'POST' }, signal),
     tokens: async (signal) => (await get(TokenList, '/tokens', {}, signal)).items,

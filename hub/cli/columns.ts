@@ -1,4 +1,12 @@
-import { type ClusterView, CONDITIONS, type EventView, type PolicyView, type TokenView, type ViolationView } from '@fso/shared/api';
+import {
+  type AuditEntry,
+  type ClusterView,
+  CONDITIONS,
+  type EventView,
+  type PolicyView,
+  type TokenView,
+  type ViolationView,
+} from '@fso/shared/api';
 import type { Column } from './table.ts';
 import { age, list, shortRevision } from './text.ts';
 
@@ -72,6 +80,17 @@ export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'POLICY', value: ({ policy }) => policy ?? '-', wide: true },
   { title: 'ID', value: ({ id }) => String(id), wide: true },
   { title: 'MESSAGE', value: ({ message }) => message },
+];
+
+export const auditColumns = (): Column<AuditEntry>[] => [
+  { title: 'SEQUENCE', value: ({ sequence }) => String(sequence) },
+  { title: 'TIME', value: ({ time }) => time },
+  { title: 'ACTOR', value: ({ actor }) => `${actor.kind}:${actor.id}` },
+  { title: 'FROM', value: ({ from }) => from ?? '-', wide: true },
+  { title: 'ACTION', value: ({ action }) => action },
+  { title: 'SUBJECT', value: ({ subject }) => subject },
+  { title: 'DETAIL', value: ({ detail }) => JSON.stringify(detail), wide: true },
+  { title: 'HASH', value: ({ hash }) => hash, wide: true },
 ];
 
 /** Past or to come: `3d ago`, `in 3d`. */

@@ -17,3 +17,6 @@ export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnviro
   configFolder: join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'fso'),
   noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
 });
+
+/** The hub's own settings, for commands that work on its database without it. */
+export const hubEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => env;

@@ -1,8 +1,11 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
+import type { ExportFormat } from './commands/audit-formats.ts';
 import type { GetOptions, Resource } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
+import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
 import { addClusters } from './program-clusters.ts';
 import { contextOf, examples, outputOption, parseDuration } from './program-parts.ts';
@@ -45,7 +48,12 @@ Environment:
   FSO_OIDC_ISSUER, FSO_OIDC_CLIENT_ID, FSO_OIDC_CLIENT_SECRET, FSO_OIDC_ROLE_MAP and more
                            identity provider of people (docs/access.md)
   FSO_WEBHOOK_SECRET       secret of the repository's webhooks
-  FSO_DATA_DIR             folder of the clone, the CA and the enrolments (.fso/hub)
+  FSO_DATA_DIR             folder of the clone, the CA and the enrolments, and of the ledger
+                           without DATABASE_URL (.fso/hub)
+  DATABASE_URL             PostgreSQL server of the ledger (embedded, in FSO_DATA_DIR)
+  FSO_HISTORY_DAYS, FSO_HISTORY_EVENTS
+                           how long, and how many, events are kept (400, 1000000)
+  FSO_AUDIT_KEY_FILE       key that signs the audit log (audit-key.pem in FSO_DATA_DIR)
   FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
 
 const parseRevision = (text: string): string => {
@@ -123,6 +131,87 @@ const addGet = (program: Command): void => {
     });
 };
 
+const parseSequence = (text: string): number => {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Must be the number of an entry.');
+};
+
+const parseKey = (text: string): string => {
+  if (/^[\w-]{43}$/.test(text)) return text;
+  throw new InvalidArgumentError('Must be an Ed25519 public key as the hub shows it.');
+};
+
+const addAuditVerify = (audit: Command): void => {
+  audit
+    .command('verify')
+    .description('compute every hash of the log anew, and compare with the checkpoints of the hub and of the agents')
+    .argument('[file]', 'an export (jsonl) instead of the log of the hub')
+    .addOption(new Option('--key <key>', 'public key that the checkpoints must be signed with').argParser(parseKey))
+    .addOption(new Option('-o, --output <format>', 'how to show it').choices(['text', 'json']).default('text'))
+    .addHelpText(
+      'after',
+      `\nExits with 1 when the log was changed, cut, reordered or forked.\n${examples('audit verify', 'audit verify audit.jsonl')}`,
+    )
+    .action((file: string | undefined, options: AuditVerifyOptions, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/audit.ts')).verifyAuditLog(context, file, options));
+    });
+};
+
+const addAudit = (program: Command): void => {
+  const audit = program.command('audit').description('the audit log: who did what, in an order that cannot be changed unseen');
+  audit
+    .command('list')
+    .description('the newest entries')
+    .addOption(outputOption())
+    .option('--action <action>', 'of this kind, such as revision.accept')
+    .option('--actor <id>', 'by this one')
+    .option('--subject <name>', 'about this')
+    .option('--limit <number>', 'at most so many (100 if not given)', parseLimit)
+    .action((options: AuditListOptions, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/audit.ts')).listAudit(context, options));
+    });
+  addAuditVerify(audit);
+  audit
+    .command('export')
+    .description('the whole log for other programs, one entry a line, oldest first')
+    .addOption(
+      new Option('--format <format>', 'JSON Lines, CSV, or events of the Open Cybersecurity Schema Framework 1.3.0')
+        .choices(['jsonl', 'csv', 'ocsf'])
+        .default('jsonl'),
+    )
+    .addOption(new Option('--after <sequence>', 'only entries behind this one').argParser(parseSequence))
+    .action((options: { format: ExportFormat; after?: number }, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/audit.ts')).exportAudit(context, options));
+    });
+};
+
+const LEDGER_ENVIRONMENT = `
+The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
+
+const addBackup = (program: Command): void => {
+  program
+    .command('backup')
+    .description('write the ledger, with its audit log, into one file; needs no hub')
+    .argument('<file>', 'where to')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
+    .action((file: string, _options: object, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/backup.ts')).backup(context, file, hubEnvironment()));
+    });
+  program
+    .command('restore')
+    .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
+    .argument('<file>', 'the backup')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
+    .action((file: string, _options: object, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await import('./commands/backup.ts')).restore(context, file, hubEnvironment()));
+    });
+};
+
 const addDescribe = (program: Command): void => {
   program
     .command('describe')
@@ -174,7 +263,8 @@ export const createProgram = (): Command => {
     .option('--no-color', 'no colours')
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, addClusters, ...addPeople]) add(program);
+  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, addClusters, ...addPeople, addAudit, addBackup])
+    add(program);
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
   for (const command of withSubcommands(program)) command.exitOverride(exit);

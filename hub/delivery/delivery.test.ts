@@ -5,7 +5,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { createMemoryLedger } from '../ledger/index.ts';
+import { createAuditKey, createCheckpoints, createMemoryLedger } from '../ledger/index.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
 import { tokenGate } from './gate.ts';
 
@@ -16,8 +16,10 @@ const TOKENS = new Map([
 const nothing = (): void => undefined;
 
 const startDelivery = async () => {
+  const ledger = createMemoryLedger({ clock: systemClock });
   const delivery = createDelivery(tokenGate(TOKENS), {
-    ledger: createMemoryLedger({ clock: systemClock }),
+    ledger,
+    checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock: systemClock, logger: pino({ level: 'silent' }) }),
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
     clock: systemClock,
     logger: pino({ level: 'silent' }),

@@ -54,9 +54,15 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     before?.close(CLOSE_CODES.replaced, 'the same cluster connected again');
     metrics.connected(byCluster.size);
   };
+  const allClosed = Promise.withResolvers<void>();
+  let stopping = false;
+  const noteClosed = (): void => {
+    if (stopping && open.size === 0) allClosed.resolve();
+  };
   const onClosed = (session: Session): void => {
     open.get(session)?.ended.abort();
     open.delete(session);
+    noteClosed();
     silent.delete(session);
     // One that was replaced says nothing about its cluster any more.
     if (byCluster.get(session.cluster) !== session) return;
@@ -130,6 +136,10 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     for (const session of byCluster.values()) session.ping();
   };
 
+  deps.checkpoints.onNew(() => {
+    for (const session of byCluster.values()) session.sendCheckpoint();
+  });
+
   return {
     attach: (http) => {
       http.on('upgrade', upgrade);
@@ -145,6 +155,10 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
       while (!signal.aborted) await pingAll(signal);
       for (const session of open.keys()) session.close(1001, 'the hub stops');
       server.close();
+      stopping = true;
+      noteClosed();
+      // What the ends of the streams have the ledger write is submitted then.
+      await allClosed.promise;
     },
   };
 };

@@ -61,15 +61,12 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   state.holds = null;
   if (state.heading === revision) state.heading = null;
   deps.metrics.nacked();
-  await deps.ledger.setNack(cluster, { revision, reasons });
   const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
-  await deps.ledger.addEvent(cluster, {
-    time: deps.clock.now().toISOString(),
-    severity: 'alert',
-    reason: 'RevisionRefused',
-    message,
-    revision,
-  });
+  const time = deps.clock.now().toISOString();
+  await Promise.all([
+    deps.ledger.setNack(cluster, { revision, reasons }),
+    deps.ledger.addEvent(cluster, { time, severity: 'alert', reason: 'RevisionRefused', message, revision }),
+  ]);
   logger.warn({ revision, reasons }, 'revision nacked');
 };
 

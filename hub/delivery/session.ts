@@ -3,12 +3,15 @@ import type WebSocket from 'ws';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import type { DeliveryDeps } from './types.ts';
+import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
 
 /** The open stream of one agent. */
 export interface Session {
   readonly cluster: string;
   offer(revision: string): void;
   close(code: number, reason: string): void;
+  /** Sends the newest checkpoint of the audit log, if the agent has not got it. */
+  sendCheckpoint(): void;
   ping(): void;
 }
 
@@ -34,6 +37,8 @@ export interface SessionState {
   resyncing: boolean;
   /** Newest revision meant for the agent. */
   target: string | null;
+  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
+  checkpoint: number | null;
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -74,6 +79,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     known: new Set(),
     resyncing: false,
     target: null,
+    checkpoint: null,
   };
   const closing = new AbortController();
   let ready = false;
@@ -128,6 +134,9 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
           close(1011, 'the offer cannot be made');
         });
     },
+    sendCheckpoint: () => {
+      if (ready) sendCheckpoints(state, deps, send).catch((err: unknown) => logger.warn({ err }, 'checkpoint not sent'));
+    },
     ping: () => {
       if (!ready) return;
       if (!alive) {
@@ -159,6 +168,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     state.anchor = hello.anchor;
     state.revision = hello.revision;
     state.heading = hello.revision;
+    state.checkpoint = witnessOf(hello, deps)?.sequence ?? null;
     if (hello.revision !== null) state.known.add(hello.revision);
     send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: deps.version, time: clock.now().toISOString() });
     hooks.onReady(session);
@@ -166,6 +176,8 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     if (target !== null) session.offer(target);
     await ledger.setConnected(cluster, true);
     await noteRevision(hello.revision);
+    await keepWitness(hello, { cluster, state, send, deps, logger });
+    session.sendCheckpoint();
     logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   };
 

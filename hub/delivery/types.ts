@@ -1,5 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
+import type { Checkpoints } from '../ledger/audit/checkpoints.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { Offers } from './offers.ts';
 
@@ -27,6 +28,7 @@ export interface DeliveryMetrics {
 export interface DeliveryDeps {
   readonly ledger: Ledger;
   readonly offers: Offers;
+  readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor' | 'onNew'>;
   readonly clock: Clock;
   readonly logger: pino.Logger;
   readonly metrics: DeliveryMetrics;

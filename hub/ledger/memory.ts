@@ -1,9 +1,11 @@
-import type { ClusterEvent, EventView, SourceView } from '@fso/shared/api';
-import { policyKey } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
-import type { Report } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
-import type { ClusterRecord, Desired, Ledger, LedgerChange } from './types.ts';
+import { auditOf, type Before } from './audit/derive.ts';
+import { createMemoryAudit } from './audit/memory.ts';
+import { applyChange, type Change, digestOfEvent, eventsOfChange, isClusterChange } from './changes.ts';
+import { createPicture } from './picture.ts';
+import { applyRecordChange, createRecordPicture, recordsOf } from './records.ts';
+import type { Ledger } from './types.ts';
+import { type ChangeInput, writesOf } from './writes.ts';
 
 export interface MemoryLedgerOptions {
   readonly clock: Clock;
@@ -11,107 +13,60 @@ export interface MemoryLedgerOptions {
   readonly eventLimit?: number;
 }
 
-const unseen = (name: string): ClusterRecord => ({
-  name,
-  connected: false,
-  lastSeen: null,
-  offeredRevision: null,
-  acked: null,
-  nack: null,
-  report: null,
-  policies: new Map(),
-  reportedSeq: 0,
-});
-
-/** A report carries changes; what it does not mention stays as it was, unless it is a full one. */
-const mergePolicies = (known: ClusterRecord['policies'], report: Report): ClusterRecord['policies'] => {
-  const merged = new Map(report.full ? [] : known);
-  for (const policy of report.policies) merged.set(policyKey(policy), policy);
-  for (const key of report.removed) merged.delete(key);
-  return merged;
-};
-
-const matches = (event: EventView, query: { cluster?: string; policy?: string; before?: number }): boolean =>
-  (query.cluster === undefined || event.cluster === query.cluster) &&
-  (query.policy === undefined || event.policy === query.policy) &&
-  (query.before === undefined || event.id < query.before);
-
-/**
- * Step ⑧, the ledger of this process only: what it knows is gone with it and comes back as agents connect and report
- * in full. Records are replaced, never changed, so that a reader may keep what it was given.
- */
+/** Step ⑧ without a database, for tests: what it knows is gone with its process. */
 export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerOptions): Ledger => {
-  let sourceView: SourceView | null = null;
-  let current: Desired | null = null;
-  let lastEventId = 0;
-  const seen = new Map<string, ClusterRecord>();
-  const events: EventView[] = [];
-  const handlers = new Set<(change: LedgerChange) => void>();
-
-  const notify = (change: LedgerChange): void => {
-    for (const handler of handlers) handler(change);
-  };
+  const picture = createPicture(eventLimit);
   const now = (): string => clock.now().toISOString();
-  const get = (name: string): ClusterRecord => seen.get(name) ?? unseen(name);
-  const update = (name: string, change: Partial<ClusterRecord>): void => {
-    seen.set(name, { ...get(name), ...change });
-    notify({ kind: 'cluster', cluster: name });
+  const audit = createMemoryAudit(now);
+  const records = createRecordPicture();
+  let version = 0;
+  let desired: string | null = null;
+  let lastEventId = 0;
+  const digests = new Set<string>();
+
+  const takeRecord = ({ kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
+    version += 1;
+    if (applyRecordChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
   };
-  const append = (cluster: string | null, event: ClusterEvent): void => {
-    lastEventId += 1;
-    const view: EventView = { ...event, id: lastEventId, cluster };
-    events.push(view);
-    if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
-    notify({ kind: 'event', event: view });
+  const take = (change: Change): void => {
+    const before: Before = { source: picture.source(), desired, cluster: picture.get };
+    audit.add(auditOf(change, before), change.time);
+    if (change.type === 'source') picture.setSource(change.source);
+    if (change.type === 'desired') desired = change.revision;
+    if (change.type === 'record') takeRecord(change);
+    if (isClusterChange(change)) picture.set(applyChange(picture.get(change.cluster), change));
+    const fresh = eventsOfChange(change).filter(({ cluster, event }) => {
+      const digest = digestOfEvent(cluster, event);
+      return !digests.has(digest) && digests.add(digest);
+    });
+    const events = fresh.map(({ cluster, event }) => {
+      lastEventId += 1;
+      return { ...event, id: lastEventId, cluster };
+    });
+    picture.addEvents(events);
   };
+  const submit = async (input: ChangeInput): Promise<void> => take({ ...input, time: now() } as Change);
 
   return {
-    setSource: async (view) => {
-      sourceView = view;
-      notify({ kind: 'source' });
+    ...writesOf(submit),
+    setDesired: async (next) => {
+      picture.setDesired(next);
+      await submit({ type: 'desired', revision: next.revision });
     },
-    source: async () => sourceView,
-    setDesired: async (desired) => {
-      current = desired;
-      notify({ kind: 'desired', revision: desired.revision });
-    },
-    desired: async () => current,
-    setConnected: async (cluster, connected) => {
-      const before = get(cluster);
-      seen.set(cluster, { ...before, connected, lastSeen: now() });
-      // A heartbeat of a connected cluster only moves lastSeen; readers need not be woken for it.
-      if (before.connected !== connected) notify({ kind: 'cluster', cluster });
-    },
-    setOffered: async (cluster, revision) => update(cluster, { offeredRevision: revision }),
-    setAck: async (cluster, ack) => update(cluster, { acked: ack, nack: null, lastSeen: now() }),
-    setNack: async (cluster, nack) => update(cluster, { nack: { ...nack, time: now() }, lastSeen: now() }),
-    applyReport: async (cluster, report) => {
-      const before = get(cluster);
-      update(cluster, {
-        policies: mergePolicies(before.policies, report),
-        report: report.cluster ?? before.report,
-        reportedSeq: report.seq,
-        lastSeen: now(),
-      });
-      for (const event of report.events) append(cluster, event);
-    },
-    addEvent: async (cluster, event) => append(cluster, event),
-    clusters: async () => {
-      const names = new Set([...(current?.clusters.keys() ?? []), ...seen.keys()]);
-      return [...names].sort(byText).map(get);
-    },
-    cluster: async (name) => (seen.has(name) || current?.clusters.has(name) ? get(name) : null),
-    events: async ({ limit, ...query }) => {
-      const found: EventView[] = [];
-      for (let i = events.length - 1; i >= 0 && found.length < limit; i -= 1) {
-        const event = events[i];
-        if (event && matches(event, query)) found.push(event);
-      }
-      return found;
-    },
-    subscribe: (handler) => {
-      handlers.add(handler);
-      return () => handlers.delete(handler);
-    },
+    source: async () => picture.source(),
+    desired: async () => picture.desired(),
+    clusters: async () => picture.clusters(),
+    cluster: async (name) => picture.cluster(name),
+    events: async (query) => picture.events(query),
+    countEvents: async (query) => picture.events(query).length,
+    subscribe: picture.subscribe,
+    audit,
+    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
+    health: () => ({ ok: true }),
+    leads: () => true,
+    onLead: (handler) => handler(),
+    shareHint: () => undefined,
+    onSharedHint: () => undefined,
+    close: async () => undefined,
   };
 };

@@ -1,6 +1,8 @@
 import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView } from '@fso/shared/api';
 import type { CompiledPolicy, PolicySet } from '@fso/shared/compile';
 import type { Reason, Report } from '@fso/shared/protocol';
+import type { AuditLog } from './audit/types.ts';
+import type { Records } from './records.ts';
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
 export interface Desired {
@@ -39,13 +41,23 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
+/** Which events are meant; all that are given must hold. */
+export interface EventFilter {
+  readonly cluster?: string;
+  readonly policy?: string;
+}
+
+/** `since`: RFC 3339. */
+export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
+
 /**
- * Step ⑧. Everything the hub remembers. Methods are asynchronous because PostgreSQL stands behind this interface
- * too; a resolved write is durable as far as the implementation promises.
+ * Step ⑧. Everything the hub remembers. Reads come from memory. A write resolves when it is as durable as the implementation promises;
+ * while a database is away it waits. Writes of one cluster take effect in the order of the calls.
  */
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
   source(): Promise<SourceView | null>;
+  /** What is desired comes from Git at every start; of it the ledger remembers the revision. */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
   setConnected(cluster: string, connected: boolean): Promise<void>;
@@ -59,7 +71,22 @@ export interface Ledger {
   clusters(): Promise<readonly ClusterRecord[]>;
   cluster(name: string): Promise<ClusterRecord | null>;
   /** Newest first. */
-  events(query: { cluster?: string; policy?: string; before?: number; limit: number }): Promise<readonly EventView[]>;
+  events(query: EventFilter & { readonly before?: number; readonly limit: number }): Promise<readonly EventView[]>;
+  /** How many there are, counted up to `limit`. */
+  countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;
+  readonly audit: AuditLog;
+  readonly records: Records;
+  health(): LedgerHealth;
+  /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */
+  leads(): boolean;
+  /** Called each time this hub begins to lead, also at once if it does. */
+  onLead(handler: () => void): void;
+  /** Tells the other hubs on the same database that the repository may have changed. */
+  shareHint(): void;
+  /** Called when another hub says so. */
+  onSharedHint(handler: () => void): void;
+  /** Writes what waits, as far as the database answers within a few seconds, and lets go of everything. */
+  close(): Promise<void>;
 }

@@ -7,6 +7,11 @@ type Json = Record<string, unknown>;
 
 /** Schemas that get a name of their own in the description; what they hold refers to them by it. */
 const NAMED = {
+  AuditActor: views.AuditActor,
+  AuditEntry: views.AuditEntry,
+  AuditPage: views.AuditPage,
+  AuditProofs: views.AuditProofs,
+  CheckpointView: views.CheckpointView,
   CliLoginRequest: views.CliLoginRequest,
   CliLoginView: views.CliLoginView,
   ClusterPage: views.ClusterPage,
@@ -39,6 +44,7 @@ const NAMED = {
   TokenView: views.TokenView,
   ViolationPage: views.ViolationPage,
   ViolationView: views.ViolationView,
+  WitnessView: views.WitnessView,
 } as const;
 
 const reference = (name: string): string => `#/components/schemas/${name}`;
@@ -125,7 +131,7 @@ export const describeApi = (routes: readonly Route[]): object => {
       description: 'What the hub knows of policies, clusters and violations. Errors are problem details (RFC 9457).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: ['hub', 'policies', 'clusters', 'access', 'operations'].map((name) => ({ name })),
+    tags: ['hub', 'policies', 'clusters', 'audit', 'access', 'operations'].map((name) => ({ name })),
     paths,
     components: {
       schemas: componentSchemas(),

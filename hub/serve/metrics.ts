@@ -24,6 +24,8 @@ const createGauges = (registry: Registry, refresh: () => Promise<void>) => {
     policies: gauge('fso_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', ['phase']),
     violations: gauge('fso_cluster_violations', 'Violations that a cluster last reported.', ['cluster']),
     inSync: gauge('fso_cluster_in_sync', '1: connected and at the revision in force.', ['cluster']),
+    ledgerOk: gauge('fso_hub_ledger_ok', "1: the ledger's database can be written.", []),
+    leads: gauge('fso_hub_leads', '1: this hub does what one of several does.', []),
     sourceOk: gauge('fso_source_ok', '1: the repository is readable and its newest commit is in force.', []),
   };
 };
@@ -53,6 +55,8 @@ export const registerFleetMetrics = (deps: ApiDeps): void => {
     for (const state of CLUSTER_STATES) gauges.clusters.set({ state }, status.clusters[state]);
     for (const phase of POLICY_STATES) gauges.policies.set({ phase }, status.policies[phase]);
     setClusters(clusterViews(knowledge));
+    gauges.ledgerOk.set(deps.ledger.health().ok ? 1 : 0);
+    gauges.leads.set(deps.ledger.leads() ? 1 : 0);
     gauges.sourceOk.set(isGood(status.source) ? 1 : 0);
   };
 };

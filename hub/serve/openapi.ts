@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit-routes.ts';
 import { authRoutes } from './auth-routes.ts';
 import { cliLoginRoutes } from './cli-login-routes.ts';
 import { describeApi } from './describe-api.ts';
@@ -27,6 +28,7 @@ const openApiRoute: Route = {
 /** The route table: what express serves and what OpenAPI describes. */
 export const ROUTES: readonly Route[] = [
   ...viewRoutes,
+  ...auditRoutes,
   ...enrolmentRoutes,
   ...tokenRoutes,
   ...authRoutes,

@@ -1,8 +1,9 @@
-import type { RequestHandler } from 'express';
+import type { NewAuditEntry } from '@fso/shared/api';
+import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { createBroadcast } from './broadcast.ts';
 import { addressOf } from './caller.ts';
-import { ApiError } from './problems.ts';
+import { ApiError, requestIdOf } from './problems.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import { streamHandler } from './stream.ts';
@@ -15,13 +16,33 @@ const Taken = z.object({
   ignored: z.string().optional().describe('Why no fetch follows.'),
 });
 
-const webhookHandler = ({ config, source, clock }: ApiDeps): RequestHandler => {
+/** Who sends the webhooks of a forge, by the header that each sends. */
+const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
+
+const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
+  actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
+  from: addressOf(req),
+  action: 'webhook.accept',
+  subject: 'source',
+  detail: { requestId },
+});
+
+const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): RequestHandler => {
+  const note = async (req: Request, res: Response): Promise<void> => {
+    const written = ledger.audit.append(webhookEntry(req, requestIdOf(res)));
+    // The hint is taken in any case; a database that is away gets its entry when it is back.
+    if (ledger.health().ok) await written;
+    else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  };
   const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
   return async (req, res) => {
     if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
     const push = readPush(req, await readWebhook(req, { secret: config.webhookSecret, clock }));
     const ignored = config.git && whyIgnored(push, config.git);
-    if (ignored === undefined) source.hint();
+    if (ignored === undefined) {
+      source.hint();
+      await note(req, res);
+    }
     const taken: z.infer<typeof Taken> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
     res.status(202).json(taken);
   };
@@ -31,6 +52,8 @@ const readyHandler =
   ({ ledger }: ApiDeps): RequestHandler =>
   async (_req, res) => {
     if ((await ledger.desired()) === null) throw new ApiError('not-ready', 'No good revision of the policy repository was read yet.');
+    const health = ledger.health();
+    if (!health.ok) throw new ApiError('not-ready', `The ledger's database cannot be written since ${health.since}: ${health.message}`);
     res.type('text/plain').send('ok\n');
   };
 
@@ -81,7 +104,7 @@ export const operationRoutes: readonly Route[] = [
     method: 'get',
     path: '/readyz',
     operationId: 'readyz',
-    summary: 'Whether a good revision of the policy repository is in force',
+    summary: 'Whether a good revision of the policy repository is in force, and the ledger can be written',
     tag: 'operations',
     access: 'open',
     response: text('It is.'),

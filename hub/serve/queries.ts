@@ -5,7 +5,7 @@ import type { ApiDeps } from './types.ts';
 import { effectivePhase, type Knowledge, statusView } from './views.ts';
 
 /** Query parameters come as text; everything else about them is checked here. */
-const Limit = z
+export const Limit = z
   .string()
   .regex(/^\d{1,6}$/, 'must be a whole number')
   .transform(Number)

@@ -16,7 +16,7 @@ export interface Route {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
-  readonly tag: 'policies' | 'clusters' | 'hub' | 'access' | 'operations';
+  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;

@@ -167,10 +167,10 @@ const hubRoutes: readonly Route[] = [
     async (deps, { query: { limit, cursor, cluster, policy } }) => {
       const filter = { ...(cluster === undefined ? {} : { cluster }), ...(policy === undefined ? {} : { policy }) };
       const [counted, found] = await Promise.all([
-        deps.ledger.events({ ...filter, limit: MAX_COUNTED_EVENTS }),
+        deps.ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
         deps.ledger.events({ ...filter, ...eventId(cursor), limit: limit + 1 }),
       ]);
-      return { items: found.slice(0, limit), total: counted.length, next: nextCursor(found, ({ id }) => String(id), limit) };
+      return { items: found.slice(0, limit), total: counted, next: nextCursor(found, ({ id }) => String(id), limit) };
     },
   ),
 ];

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
-import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import type { ApiConfig, StreamOptions } from './types.ts';
@@ -26,7 +26,11 @@ export interface TestServer extends AsyncDisposable {
 type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock; readonly onAudit?: OnAudit };
 
 /** The API over a real listener and the real in-memory ledger, for tests. */
-export const startTestServer = async (config: TestConfig = {}, stream: StreamOptions = { windowMs: 5 }): Promise<TestServer> => {
+export const startTestServer = async (
+  config: TestConfig = {},
+  stream: StreamOptions = { windowMs: 5 },
+  auditKey = createAuditKey().id,
+): Promise<TestServer> => {
   const ledger = createMemoryLedger({ clock: config.clock ?? systemClock });
   const started = { hints: 0, audit: [] as AuditRecord[] };
   const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
@@ -39,6 +43,7 @@ export const startTestServer = async (config: TestConfig = {}, stream: StreamOpt
   );
   const api = createApi({
     ledger,
+    auditKey,
     source: {
       hint: () => {
         started.hints += 1;

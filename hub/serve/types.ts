@@ -35,6 +35,8 @@ export interface EnrolmentAccess {
 
 export interface ApiDeps {
   readonly ledger: Ledger;
+  /** Public key of the hub's checkpoints. */
+  readonly auditKey: string;
   /** The part of step ① that a webhook touches. */
   readonly source: { hint(): void };
   readonly config: ApiConfig;

@@ -75,6 +75,7 @@ export const FIELD_MANAGERS = {
   gatekeeper: 'fso-agent-gatekeeper',
   status: 'fso-agent-status',
   record: 'fso-agent-record',
+  witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
 } as const;
 

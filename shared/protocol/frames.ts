@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { ClusterEvent, ClusterReport, PolicyReport, ResourceName } from '../api/index.ts';
+import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
 export const PROTOCOL_VERSION = 2;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
+/** Entries of the audit log between two checkpoints of one frame; more go in several. */
+export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
@@ -36,6 +39,8 @@ export const Hello = z.strictObject({
   /** Commit that the next one has to be shown to descend from. Older agents do not say it, and are refused for their version. */
   anchor: ObjectId.nullable().default(null),
   agentVersion: z.string().max(64),
+  /** Last checkpoint of the audit log that the agent kept; it is a witness. */
+  checkpoint: Checkpoint.nullable().optional(),
 });
 export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: z.string().max(128) });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
@@ -82,5 +87,15 @@ export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int
 /** Asks for a full report: the digests differ. */
 export const Resync = z.strictObject({ type: z.literal('resync') });
 
-export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync]);
+/** A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as proof that it goes on from there. */
+export const CheckpointFrame = z.strictObject({
+  type: z.literal('checkpoint'),
+  checkpoint: Checkpoint,
+  /** Sequence that the digests follow on; 0: from the beginning. */
+  after: z.int().min(0),
+  digests: z.array(Hash).max(MAX_CHECKPOINT_DIGESTS),
+});
+export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
+
+export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, CheckpointFrame]);
 export type HubFrame = z.infer<typeof HubFrame>;

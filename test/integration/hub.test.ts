@@ -342,8 +342,8 @@ describe('a repository that cannot be read', () => {
   });
 
   it('no such repository, and one without commits', async () => {
-    const { git, startHub } = await open();
-    const none = await startHub({ gitConfig: { url: git.url('none.git') } });
+    const { git, startHub, folder } = await open();
+    const none = await startHub({ gitConfig: { url: git.url('none.git') }, config: { dataDir: `${folder}/none` } });
     expect((await until(none, async () => none.source.state().error)).message).toMatch(/no such repository/);
     const empty = await startHub();
     expect((await until(empty, async () => empty.source.state().error)).message).toMatch(/no commits/);

@@ -60,7 +60,8 @@ export const openPeopleWorld = async (): Promise<PeopleWorld> => {
     people: PEOPLE,
   });
   const oidc = oidcOf(idp.issuer);
-  const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + world.offsetMs) };
+  const time = { offsetMs: 0 };
+  const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + time.offsetMs) };
   const hub = await bench.startHub({
     config: { apiToken: API_TOKEN, listen: { host: '127.0.0.1', port }, access: { oidc, publicUrl, trustedProxies: ['127.0.0.0/8'] } },
     deps: { clock },
@@ -71,7 +72,12 @@ export const openPeopleWorld = async (): Promise<PeopleWorld> => {
     idp,
     hub,
     oidc,
-    offsetMs: 0,
+    get offsetMs() {
+      return time.offsetMs;
+    },
+    set offsetMs(ms) {
+      time.offsetMs = ms;
+    },
     url,
     call: (browser, method, path, body) =>
       browser.request(url(path), {

@@ -1,0 +1,92 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import type { ClusterEvent } from '@fso/shared/api';
+import type { KubeClient } from '@fso/shared/kube';
+import { type Checkpoint, type CheckpointFrame, chainHash, checkpointText, NO_HASH } from '@fso/shared/protocol';
+import { createLogger, systemClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { judgeCheckpoint } from './judge-checkpoint.ts';
+import { createWitness } from './witness.ts';
+
+const createKey = () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const key = String(publicKey.export({ format: 'jwk' }).x);
+  return (sequence: number, hash: string): Checkpoint => {
+    const content = { sequence, hash, time: '2026-01-03T10:30:00.000Z' };
+    return { ...content, key, signature: sign(null, Buffer.from(checkpointText(content)), privateKey).toString('base64url') };
+  };
+};
+const signed = createKey();
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+const digests = Array.from({ length: 9 }, (_, i) => digest(`entry ${i + 1}`));
+/** Hash of entry `n` of the true log. */
+const hashAt = (n: number): string => digests.slice(0, n).reduce(chainHash, NO_HASH);
+const at = (n: number): Checkpoint => signed(n, hashAt(n));
+const frame = (
+  checkpoint: Checkpoint,
+  after: number,
+  between: readonly string[] = digests.slice(after, checkpoint.sequence),
+): CheckpointFrame => ({
+  type: 'checkpoint',
+  checkpoint,
+  after,
+  digests: [...between],
+});
+
+describe('judgeCheckpoint', () => {
+  it('takes the first one, and what goes on from what it keeps', () => {
+    expect(judgeCheckpoint(undefined, frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
+    expect(judgeCheckpoint(at(4), frame(at(9), 4))).toEqual({ ok: true, checkpoint: at(9) });
+    expect(judgeCheckpoint(at(4), frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
+  });
+
+  const changed = digests.with(6, digest('another entry 7'));
+  const changedHash = changed.reduce(chainHash, NO_HASH);
+  const rewritten = digests.with(1, digest('another entry 2'));
+  it.each([
+    ['a log that was cut', frame(at(3), 3), /ends at entry 3/],
+    ['the same entry with another hash', frame(signed(5, digest('x')), 5), /entry 5 is another/],
+    ['another key', frame(createKey()(9, hashAt(9)), 5), /another key/],
+    ['a broken signature', frame({ ...at(9), hash: digest('x') }, 5), /not signed/],
+    ['no proof', frame(at(9), 9), /does not go on/],
+    ['a proof from somewhere else', frame(at(9), 4), /does not go on/],
+    ['digests that lead elsewhere', frame(signed(9, changedHash), 5, digests.slice(5)), /does not go on/],
+    ['a history that was written anew', frame(signed(9, rewritten.reduce(chainHash, NO_HASH)), 5, rewritten.slice(5)), /does not go on/],
+  ])('refuses %s', (_what, given, reason) => {
+    expect(judgeCheckpoint(at(5), given)).toEqual({ ok: false, fork: expect.stringMatching(reason) });
+  });
+});
+
+describe('witness', () => {
+  it('keeps what it takes across restarts, and tells of a fork once', async () => {
+    const stored: Record<string, string> = {};
+    const client = {
+      get: async () => ({ data: stored }),
+      apply: async (_kind: unknown, body: { data: Record<string, string> }) => Object.assign(stored, body.data),
+    } as unknown as KubeClient;
+    const events: ClusterEvent[] = [];
+    const options = {
+      client,
+      clock: systemClock,
+      random: Math.random,
+      logger: createLogger({ name: 'test', level: 'silent' }),
+      onEvent: (event: ClusterEvent) => void events.push(event),
+    };
+    const stop = new AbortController();
+    const witness = createWitness(options);
+    await witness.restore(stop.signal);
+    expect(witness.held()).toBeUndefined();
+    const running = witness.run(stop.signal).catch(() => undefined);
+    witness.take(frame(at(2), 2));
+    witness.take(frame(at(6), 2));
+    await expect.poll(() => stored['checkpoint']).toContain(hashAt(6));
+    witness.take(frame(at(3), 3));
+    witness.take(frame(at(4), 3));
+    stop.abort();
+    await running;
+    expect(witness.held()).toEqual(at(6));
+    expect(events.map(({ reason, severity }) => [reason, severity])).toEqual([['AuditForkDetected', 'alert']]);
+    const next = createWitness(options);
+    await next.restore(new AbortController().signal);
+    expect(next.held()).toEqual(at(6));
+  });
+});

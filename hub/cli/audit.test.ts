@@ -1,0 +1,116 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuditKey } from '../ledger/index.ts';
+import { REVISION, TIME } from '../serve/fixtures.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
+import { runFso } from './run-fso.ts';
+
+const key = createAuditKey();
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-audit-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const started = async (): Promise<TestServer> => {
+  const server = await startTestServer({}, { windowMs: 5 }, key.id);
+  const { ledger } = server;
+  await fillLedger(ledger);
+  const actor = { kind: 'user' as const, id: '=cmd|calc', roles: ['admin'] };
+  await ledger.audit.append({ actor, from: '10.0.0.7', action: 'token.create', subject: 'ci, "main"', detail: { n: 1 } });
+  await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));
+  return server;
+};
+const fso = (server: TestServer, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
+
+describe('fso audit', () => {
+  it('lists the newest entries first, and by what they are', async () => {
+    await using server = await started();
+    const { out } = await fso(server, 'audit', 'list');
+    const rows = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/).slice(2));
+    expect(rows).toEqual([
+      ['ACTOR', 'ACTION', 'SUBJECT'],
+      ['user:=cmd|calc', 'token.create', 'ci, "main"'],
+      ['agent:us', 'cluster.connect', 'us'],
+      ['agent:eu', 'cluster.connect', 'eu'],
+      ['hub:hub', 'desired.set', REVISION],
+      ['git:Ada', 'revision.accept', REVISION],
+    ]);
+    const { out: json } = await fso(server, 'audit', 'list', '--action', 'cluster.connect', '--limit', '1', '-o', 'json');
+    expect(JSON.parse(json)).toMatchObject([{ sequence: 4, subject: 'us' }]);
+  });
+
+  it('exports it as JSON Lines, which can be verified, as CSV and as OCSF', async () => {
+    await using server = await started();
+    const { out: lines } = await fso(server, 'audit', 'export');
+    const file = join(folder, 'audit.jsonl');
+    await writeFile(file, lines);
+    expect((await runFso(['audit', 'verify', file])).code).toBe(0);
+    await writeFile(file, lines.replace('"subject":"us"', '"subject":"eu"'));
+    const changed = await runFso(['audit', 'verify', file]);
+    expect([changed.code, changed.out]).toEqual([1, expect.stringContaining('entry 4 was changed')]);
+    await writeFile(file, 'hello\n');
+    expect(await runFso(['audit', 'verify', file])).toMatchObject({ code: 1, err: expect.stringContaining('audit.jsonl:1: is no entry') });
+
+    const { out: csv } = await fso(server, 'audit', 'export', '--format', 'csv', '--after', '4');
+    const [head, row, end] = csv.split('\r\n');
+    expect(head).toBe('sequence,time,actorKind,actorId,actorRoles,from,action,subject,detail,previous,hash');
+    expect(row).toMatch(
+      /^5,[^,]+,user,'=cmd\|calc,admin,10\.0\.0\.7,token\.create,"ci, ""main""","\{""n"":1\}",[0-9a-f]{64},[0-9a-f]{64}$/,
+    );
+    expect(end).toBe('');
+
+    const { out: ocsf } = await fso(server, 'audit', 'export', '--format', 'ocsf', '--after', '4');
+    expect(JSON.parse(ocsf)).toMatchObject({
+      class_uid: 6003,
+      category_uid: 6,
+      activity_id: 1,
+      type_uid: 600301,
+      severity_id: 1,
+      status_id: 1,
+      metadata: { version: '1.3.0', sequence: 5, uid: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      actor: { user: { uid: '=cmd|calc', type: 'user', groups: [{ name: 'admin' }] } },
+      api: { operation: 'token.create', service: { name: 'fso-hub' } },
+      src_endpoint: { ip: '10.0.0.7' },
+      resources: [{ name: 'ci, "main"' }],
+    });
+  });
+
+  it('verifies what the hub says, with its checkpoints and those of agents', async () => {
+    await using server = await started();
+    const intact = await fso(server, 'audit', 'verify');
+    expect([intact.code, intact.out]).toEqual([0, expect.stringMatching(/Entries: +5\n[\s\S]*Checkpoints: +1\n[\s\S]*intact/)]);
+    const stranger = await fso(server, 'audit', 'verify', '--key', createAuditKey().id);
+    expect([stranger.code, stranger.out]).toEqual([1, expect.stringContaining('signed by another key')]);
+    await server.ledger.audit.addWitness('eu', key.sign({ sequence: 9, hash: 'a'.repeat(64), time: TIME }));
+    const cut = await fso(server, 'audit', 'verify', '-o', 'json');
+    expect(cut.code).toBe(1);
+    expect(JSON.parse(cut.out)).toMatchObject({
+      ok: false,
+      witnesses: 1,
+      problems: [{ sequence: 9, message: expect.stringContaining('that the agent of eu keeps is beyond the end of the log') }],
+    });
+  });
+});
+
+describe('fso backup and restore', () => {
+  it('work on a data folder without a hub, and say what is wrong in words', async () => {
+    const file = join(folder, 'ledger.gz');
+    const at = (name: string) => ({ FSO_DATA_DIR: join(folder, name) });
+    expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 0, out: expect.stringContaining('0 audit entries') });
+    expect(await runFso(['restore', file], at('two'))).toMatchObject({ code: 0, out: expect.stringContaining('intact') });
+    expect(await runFso(['restore', file], at('two'))).toMatchObject({ code: 2, err: expect.stringContaining('not empty') });
+    const away = { DATABASE_URL: 'postgresql://fso:hunter2-hunter2@127.0.0.1:9/fso' };
+    const unreachable = await runFso(['backup', file], away);
+    expect(unreachable).toMatchObject({ code: 2, err: expect.stringContaining('ECONNREFUSED') });
+    expect(unreachable.err).not.toContain('hunter2');
+    const wrong = await runFso(['backup', file], { DATABASE_URL: 'mysql://fso:hunter2-hunter2@127.0.0.1/fso' });
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('DATABASE_URL: must be a postgresql:// URL') });
+    expect(wrong.err).not.toContain('hunter2');
+  }, 60_000);
+});

@@ -1,0 +1,86 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { AuditEntry, type AuditVerification } from '@fso/shared/api';
+import { type Proofs, verifyAudit } from '../../ledger/audit/verify.ts';
+import { auditColumns } from '../columns.ts';
+import type { Context } from '../context.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { type Format, writeData, writeRows } from '../output.ts';
+import { renderFacts } from '../table.ts';
+import { plain } from '../text.ts';
+import { type ExportFormat, FORMATTERS } from './audit-formats.ts';
+
+export interface AuditListOptions {
+  readonly output: Format;
+  readonly action?: string;
+  readonly actor?: string;
+  readonly subject?: string;
+  readonly limit?: number;
+}
+
+/** `fso audit list` */
+export const listAudit = async (context: Context, { output, ...query }: AuditListOptions): Promise<void> => {
+  const entries = await (await context.connect()).audit(query);
+  await writeRows(context, output, entries, auditColumns());
+};
+
+/** `fso audit export` */
+export const exportAudit = async (context: Context, { format, after }: { format: ExportFormat; after?: number }): Promise<void> => {
+  const hub = await context.connect();
+  const { head, line } = FORMATTERS[format];
+  context.out(head);
+  for await (const entry of hub.wholeAudit(after)) context.out(line(entry));
+};
+
+async function* readExport(file: string): AsyncGenerator<AuditEntry> {
+  let number = 0;
+  try {
+    for await (const line of createInterface({ input: createReadStream(file, 'utf8') })) {
+      number += 1;
+      yield AuditEntry.parse(JSON.parse(line));
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw new CliError(`cannot read ${file}: ${error.message}`);
+    throw new CliError(`${file}:${number}: is no entry of an audit log; only exports in the format jsonl can be verified`, EXIT.no);
+  }
+}
+
+const writeVerification = (context: Context, found: AuditVerification, output: 'text' | 'json'): void | Promise<void> => {
+  if (output === 'json') return writeData(context, 'json', found);
+  context.out(
+    renderFacts(
+      [
+        ['Entries', String(found.entries)],
+        ['Last', found.head === null ? '-' : `${found.head.sequence} ${found.head.hash}`],
+        ['Checkpoints', String(found.checkpoints)],
+        ['Witnesses', String(found.witnesses)],
+        ['Audit log', found.ok ? 'intact' : context.paint('red', 'NOT INTACT')],
+      ],
+      context.paint,
+    ),
+  );
+  for (const { message } of found.problems) context.out(`  ${plain(message)}\n`);
+};
+
+export interface AuditVerifyOptions {
+  readonly output: 'text' | 'json';
+  /** Public key that the checkpoints must be signed with, instead of the one that the hub names. */
+  readonly key?: string;
+}
+
+/** `fso audit verify`: every hash is computed here, whatever the hub says of its log. @returns the exit code */
+export const verifyAuditLog = async (context: Context, file: string | undefined, options: AuditVerifyOptions): Promise<number> => {
+  const found = file === undefined ? await verifyHub(context, options) : await verifyFile(file);
+  await writeVerification(context, found, options.output);
+  return found.ok ? EXIT.ok : EXIT.no;
+};
+
+const verifyHub = async (context: Context, { key }: AuditVerifyOptions): Promise<AuditVerification> => {
+  const hub = await context.connect();
+  // The proofs first: entries that come meanwhile are then beyond them, not missing.
+  const proofs: Proofs = await hub.auditProofs();
+  return verifyAudit(hub.wholeAudit(), { ...proofs, key: key ?? proofs.key });
+};
+
+const verifyFile = (file: string): Promise<AuditVerification> =>
+  verifyAudit(readExport(file), { key: null, checkpoints: [], witnesses: [] });

@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { fixedClock } from '../ledger/fixtures.ts';
+import { createMemoryLedger } from '../ledger/index.ts';
+import { createRecordStore } from './record-store.ts';
+import { revoke } from './records.ts';
+
+const NOW = new Date('2026-01-03T10:30:00Z');
+
+it('enrolments in the ledger: kept by name, told of, and unchanged where the change throws or changes nothing', async () => {
+  const { records } = createMemoryLedger({ clock: fixedClock });
+  const store = createRecordStore(records);
+  const told: string[] = [];
+  const end = store.subscribe((cluster) => told.push(cluster));
+  for (const name of ['us', 'eu']) expect(await store.update(name, (before) => revoke(before, name, NOW))).toMatchObject({ cluster: name });
+  const refuse = (): never => {
+    throw new Error('no');
+  };
+  await expect(store.update('apac', refuse)).rejects.toThrow('no');
+  await store.update('eu', (before) => before ?? refuse());
+  end();
+  expect(told).toEqual(['us', 'eu']);
+  // Another one on the same records, as another hub has it.
+  const other = createRecordStore(records);
+  expect((await other.list()).map(({ cluster, state }) => [cluster, state])).toEqual([
+    ['eu', 'revoked'],
+    ['us', 'revoked'],
+  ]);
+  expect(await other.get('apac')).toBeUndefined();
+});

@@ -1,0 +1,27 @@
+import { byText } from '@fso/shared/compile';
+import type { Records } from '../ledger/index.ts';
+import { EnrolmentRecord, type IdentityStore } from './store.ts';
+
+const KIND = 'enrolment';
+
+const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
+
+/** An {@link IdentityStore} in the ledger, for hubs that share one: what one of them revokes is revoked at all. */
+export const createRecordStore = (records: Records): IdentityStore => ({
+  get: async (cluster) => parse(records.get(KIND, cluster)),
+  list: async () =>
+    records
+      .list(KIND)
+      .map((value) => EnrolmentRecord.parse(value))
+      .sort((a, b) => byText(a.cluster, b.cluster)),
+  update: async (cluster, change) => {
+    const after = await records.update(KIND, cluster, (value) => {
+      const before = parse(value);
+      const next = change(before);
+      // Of the same value, so that nothing is written where nothing changed.
+      return next === before ? value : next;
+    });
+    return EnrolmentRecord.parse(after);
+  },
+  subscribe: (handler) => records.subscribe(KIND, handler),
+});

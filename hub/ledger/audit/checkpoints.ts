@@ -1,0 +1,104 @@
+import { type Checkpoint, type CheckpointFrame, MAX_CHECKPOINT_DIGESTS } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Ledger } from '../types.ts';
+import { digestOfEntry } from './chain.ts';
+import type { AuditKey } from './key.ts';
+
+/** Signed checkpoints of the audit log, on their way to the agents. */
+export interface Checkpoints {
+  /** Public key. */
+  readonly key: string;
+  /**
+   * What brings an agent to the newest checkpoint, with the proof that the log goes on from what it holds.
+   *
+   * @param held sequence of the checkpoint that the agent keeps; null: none
+   */
+  framesFor(held: number | null): Promise<readonly CheckpointFrame[]>;
+  /** Called with each new checkpoint. */
+  onNew(handler: (checkpoint: Checkpoint) => void): void;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface CheckpointsDeps {
+  readonly ledger: Ledger;
+  readonly key: AuditKey;
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  /** Time between two. Default one minute. */
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 60_000;
+/** Ways to the newest checkpoint that are kept; most agents are at the one before it. */
+const KEPT = 8;
+
+export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_MS }: CheckpointsDeps): Checkpoints => {
+  const { audit } = ledger;
+  const handlers: ((checkpoint: Checkpoint) => void)[] = [];
+  const ways = new Map<number | null, Promise<readonly CheckpointFrame[]>>();
+  let latest: Checkpoint | null = null;
+
+  /** Digests go in frames of bounded size, each with a checkpoint of its own. */
+  const follow = async (held: number, to: Checkpoint): Promise<readonly CheckpointFrame[]> => {
+    const frames: CheckpointFrame[] = [];
+    for (let after = held; after < to.sequence; after += MAX_CHECKPOINT_DIGESTS) {
+      const entries = await audit.after(after, Math.min(MAX_CHECKPOINT_DIGESTS, to.sequence - after));
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      const checkpoint = last.sequence === to.sequence ? to : key.sign({ sequence: last.sequence, hash: last.hash, time: to.time });
+      frames.push({ type: 'checkpoint', checkpoint, after, digests: entries.map(digestOfEntry) });
+    }
+    return frames;
+  };
+  const make = async (held: number | null): Promise<readonly CheckpointFrame[]> => {
+    const to = latest;
+    if (to === null) return [];
+    // Without anything held there is nothing to go on from; with something beyond the end the agent has to see that end.
+    if (held === null || held >= to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
+    return follow(held, to);
+  };
+
+  const take = (checkpoint: Checkpoint): void => {
+    latest = checkpoint;
+    ways.clear();
+    for (const handler of handlers) handler(checkpoint);
+  };
+  /** The newest one of this hub's key, by whichever replica. */
+  const newest = async (): Promise<Checkpoint | null> => {
+    const last = await audit.lastCheckpoint();
+    if (last === null || last.key === key.id) return last;
+    if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
+    return null;
+  };
+  const advance = async (): Promise<void> => {
+    const current = await newest();
+    const head = await audit.head();
+    if (ledger.leads() && head.sequence > (current?.sequence ?? 0)) {
+      const checkpoint = key.sign({ ...head, time: clock.now().toISOString() });
+      await audit.addCheckpoint(checkpoint);
+      take(checkpoint);
+    } else if (current !== null && current.sequence !== latest?.sequence) take(current);
+  };
+
+  return {
+    key: key.id,
+    framesFor: (held) => {
+      const known = ways.get(held);
+      if (known !== undefined) return known;
+      const made = make(held);
+      ways.set(held, made);
+      made.catch(() => ways.delete(held));
+      const [oldest] = ways.keys();
+      if (ways.size > KEPT && oldest !== undefined) ways.delete(oldest);
+      return made;
+    },
+    onNew: (handler) => void handlers.push(handler),
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await advance().catch((err: unknown) => logger.warn({ err }, 'no checkpoint of the audit log'));
+        await clock.sleep(everyMs, signal).catch(() => undefined);
+      }
+    },
+  };
+};

@@ -1,0 +1,69 @@
+import type { AuditActor, NewAuditEntry, SourceView } from '@fso/shared/api';
+import type { Change } from '../changes.ts';
+import type { ClusterRecord } from '../types.ts';
+
+/** What the ledger knew when a change came. */
+export interface Before {
+  readonly source: SourceView | null;
+  readonly desired: string | null;
+  readonly cluster: (name: string) => ClusterRecord;
+}
+
+const HUB: AuditActor = { kind: 'hub', id: 'hub', roles: [] };
+const MAX_REASONS = 10;
+
+const ofSource = (before: SourceView | null, { revision, rejected }: SourceView): NewAuditEntry[] => {
+  const entries: NewAuditEntry[] = [];
+  const by = (author: string): AuditActor => ({ kind: 'git', id: author.slice(0, 512), roles: [] });
+  if (revision !== null && revision.revision !== before?.revision?.revision)
+    entries.push({
+      actor: by(revision.author),
+      from: null,
+      action: 'revision.accept',
+      subject: revision.revision,
+      detail: { subject: revision.subject.slice(0, 1024), committed: revision.time },
+    });
+  if (rejected !== null && rejected.commit.revision !== before?.rejected?.commit.revision)
+    entries.push({
+      actor: by(rejected.commit.author),
+      from: null,
+      action: 'revision.reject',
+      subject: rejected.commit.revision,
+      detail: {
+        subject: rejected.commit.subject.slice(0, 1024),
+        problems: rejected.problems.length,
+        first: rejected.problems[0]?.reason.slice(0, 1024) ?? null,
+      },
+    });
+  return entries;
+};
+
+const ofAgent = (cluster: string, action: string, subject: string, detail: NewAuditEntry['detail']): NewAuditEntry => ({
+  actor: { kind: 'agent', id: cluster, roles: [] },
+  from: null,
+  action,
+  subject,
+  detail,
+});
+
+/** Entries of the audit log that belong to a change, so that they are written with it or not at all. Pure. */
+export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[] => {
+  switch (change.type) {
+    case 'audit':
+      return [change.entry];
+    case 'source':
+      return ofSource(before.source, change.source);
+    case 'desired':
+      if (change.revision === before.desired) return [];
+      return [{ actor: HUB, from: null, action: 'desired.set', subject: change.revision, detail: { before: before.desired } }];
+    case 'connected':
+      if (!change.connected || before.cluster(change.cluster).lastSeen !== null) return [];
+      return [ofAgent(change.cluster, 'cluster.connect', change.cluster, { first: true })];
+    case 'nack': {
+      const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => message.slice(0, 1024));
+      return [ofAgent(change.cluster, 'revision.refuse', change.nack.revision, { cluster: change.cluster, reasons })];
+    }
+    default:
+      return [];
+  }
+};

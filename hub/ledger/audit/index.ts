@@ -1,0 +1,4 @@
+export * from './checkpoints.ts';
+export * from './key.ts';
+export type * from './types.ts';
+export * from './verify.ts';

@@ -1,0 +1,60 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
+import { LedgerError } from '../sql/errors.ts';
+
+/** The hub's own key for checkpoints of its audit log. */
+export interface AuditKey {
+  /** Public key as checkpoints name it. */
+  readonly id: string;
+  sign(checkpoint: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): Checkpoint;
+}
+
+const keyOf = (key: KeyObject): AuditKey => {
+  const { x } = createPublicKey(key).export({ format: 'jwk' });
+  if (key.asymmetricKeyType !== 'ed25519' || x === undefined) throw new Error('it is not an Ed25519 key');
+  return {
+    id: x,
+    sign: ({ sequence, hash, time }) => ({
+      sequence,
+      hash,
+      time,
+      key: x,
+      signature: sign(null, Buffer.from(checkpointText({ sequence, hash, time })), key).toString('base64url'),
+    }),
+  };
+};
+
+/** A key that lasts as long as the process. */
+export const createAuditKey = (): AuditKey => keyOf(generateKeyPairSync('ed25519').privateKey);
+
+const make = async (path: string): Promise<string> => {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const file = await open(path, 'wx', 0o600);
+  await file.writeFile(pem);
+  await file.sync();
+  await file.close();
+  return pem;
+};
+
+/**
+ * Reads the key, PEM of a PKCS #8 private key, or makes one where there is no file.
+ *
+ * @throws LedgerError that says what is wrong with the file
+ */
+export const loadAuditKey = async (path: string): Promise<AuditKey> => {
+  try {
+    const pem = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (Reflect.get(Object(error), 'code') === 'ENOENT') return make(path);
+      throw error;
+    });
+    return keyOf(createPrivateKey(pem));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LedgerError(
+      `the audit key ${path} cannot be used: ${reason}. It is the PEM of an Ed25519 private key (openssl genpkey -algorithm ed25519)`,
+    );
+  }
+};

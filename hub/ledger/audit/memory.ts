@@ -1,0 +1,32 @@
+import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
+import type { Checkpoint } from '@fso/shared/protocol';
+import { chainEntry, NO_HEAD } from './chain.ts';
+import { matchesAudit, readAudit } from './read.ts';
+import type { AuditHead, AuditLog, AuditQuery } from './types.ts';
+import { verifyAudit } from './verify.ts';
+
+/** An audit log of this process only. */
+export const createMemoryAudit = (now: () => string): AuditLog & { add(entries: readonly NewAuditEntry[], time: string): void } => {
+  const entries: AuditEntry[] = [];
+  const checkpoints: Checkpoint[] = [];
+  const witnesses = new Map<string, { cluster: string; checkpoint: Checkpoint; seen: string }>();
+  const head = (): AuditHead => entries.at(-1) ?? NO_HEAD;
+  const add = (added: readonly NewAuditEntry[], time: string): void => {
+    for (const entry of added) entries.push(chainEntry(entry, head(), time));
+  };
+  const log = {
+    append: async (entry: NewAuditEntry) => add([entry], now()),
+    list: async (query: AuditQuery) =>
+      entries
+        .filter((entry) => matchesAudit(entry, query))
+        .reverse()
+        .slice(0, query.limit),
+    after: async (sequence: number, limit: number) => entries.slice(sequence, sequence + limit),
+    head: async () => ({ sequence: head().sequence, hash: head().hash }),
+    proofs: async () => ({ checkpoints: [...checkpoints], witnesses: [...witnesses.values()] }),
+    lastCheckpoint: async () => checkpoints.at(-1) ?? null,
+    addCheckpoint: async (checkpoint: Checkpoint) => void checkpoints.push(checkpoint),
+    addWitness: async (cluster: string, checkpoint: Checkpoint) => void witnesses.set(cluster, { cluster, checkpoint, seen: now() }),
+  };
+  return { ...log, add, verify: async () => verifyAudit(readAudit(log), { ...(await log.proofs()), key: null }) };
+};

@@ -1,0 +1,38 @@
+import type { AuditEntry, AuditProofs, AuditVerification, NewAuditEntry } from '@fso/shared/api';
+import type { Checkpoint } from '@fso/shared/protocol';
+
+export interface AuditQuery {
+  /** Entries with a lower number only. */
+  readonly before?: number;
+  readonly action?: string;
+  /** Id of the actor. */
+  readonly actor?: string;
+  readonly subject?: string;
+  readonly limit: number;
+}
+
+export interface AuditHead {
+  /** 0: there is no entry. */
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+/** What happened and who did it, in an order that cannot be changed unseen. */
+export interface AuditLog {
+  /** Resolves once the entry is durable. */
+  append(entry: NewAuditEntry): Promise<void>;
+  /** Newest first. */
+  list(query: AuditQuery): Promise<readonly AuditEntry[]>;
+  /** Entries after a number, oldest first. */
+  after(sequence: number, limit: number): Promise<readonly AuditEntry[]>;
+  head(): Promise<AuditHead>;
+  /** Checkpoints of this hub, oldest first, and what agents gave back. */
+  proofs(): Promise<Omit<AuditProofs, 'key'>>;
+  /** The newest one; null: there is none. */
+  lastCheckpoint(): Promise<Checkpoint | null>;
+  addCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  /** Keeps what an agent said that it holds. */
+  addWitness(cluster: string, checkpoint: Checkpoint): Promise<void>;
+  /** Reads the whole log: the chain, the checkpoints and the witnesses. */
+  verify(): Promise<AuditVerification>;
+}

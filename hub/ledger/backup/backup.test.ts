@@ -1,0 +1,88 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { event, fixedClock, policy, report, source } from '../fixtures.ts';
+import { type Database, openDatabase } from '../sql/database.ts';
+import { createSqlLedger } from '../sql/sql-ledger.ts';
+import type { Ledger } from '../types.ts';
+import { backupLedger } from './backup.ts';
+import { restoreLedger } from './restore.ts';
+
+const OPERATOR = { kind: 'operator' as const, id: 'ada', roles: [] };
+const open = (database: Database): Promise<Ledger> =>
+  createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
+
+describe('backup', () => {
+  let folder: string;
+  let file: string;
+  let filled: Database;
+  let empty: Database;
+  let whole: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-backup-'));
+    file = join(folder, 'backup.gz');
+    filled = await openDatabase({ folder: join(folder, 'filled') });
+    empty = await openDatabase({ folder: join(folder, 'empty') });
+    const ledger = await open(filled);
+    await ledger.setSource(source({ lastFetch: '2026-01-03T10:30:00.000Z' }));
+    await ledger.setConnected('eu', true);
+    const policies = Array.from({ length: 40 }, (_, i) => policy(`p${i}`, i === 0 ? { violations: 2 } : {}));
+    await ledger.applyReport('eu', report(1, { full: true, policies, events: [event('A'), event('B')] }));
+    await ledger.close();
+    expect(await backupLedger(filled, file, 'test')).toMatchObject({ rows: { clusters: 1, events: 2, audit: 1, deviations: 1, state: 1 } });
+    whole = gunzipSync(await readFile(file)).toString();
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([filled.close(), empty.close()]);
+    await rm(folder, { recursive: true, force: true });
+  });
+  const restoreText = async (text: string): Promise<unknown> => {
+    const other = join(folder, 'other.gz');
+    await writeFile(other, gzipSync(text));
+    return restoreLedger(empty, other, OPERATOR);
+  };
+
+  it.each([
+    ['a byte that was changed', () => whole.replace('"B"', '"C"'), /digest is another/],
+    ['a line that is missing', () => whole.split('\n').toSpliced(3, 1).join('\n'), /digest is another/],
+    ['the end missing', () => `${whole.trimEnd().split('\n').slice(0, -1).join('\n')}\n`, /last line cannot be read/],
+    ['a newer format', () => whole.replace('"version":1', '"version":99'), /newer version/],
+    ['something else', () => 'hello\n', /is no backup of a ledger/],
+  ])('is refused with %s, and nothing is restored', async (_what, text, reason) => {
+    await expect(restoreText(text())).rejects.toThrow(reason);
+    expect(
+      await empty.db
+        .selectFrom('clusters')
+        .selectAll()
+        .execute()
+        .catch(() => []),
+    ).toEqual([]);
+  });
+
+  it('is refused when it is no gzip, or not there', async () => {
+    await writeFile(join(folder, 'text'), 'hello');
+    await expect(restoreLedger(empty, join(folder, 'text'), OPERATOR)).rejects.toThrow(/cannot be read/);
+    await expect(restoreLedger(empty, join(folder, 'absent'), OPERATOR)).rejects.toThrow(/cannot be read/);
+  });
+
+  it('brings everything back into an empty ledger, and only there', async () => {
+    await restoreLedger(empty, file, OPERATOR);
+    const ledger = await open(empty);
+    const before = await open(filled);
+    const record = await ledger.cluster('eu');
+    expect(record).toEqual(await before.cluster('eu'));
+    expect(record?.policies.size).toBe(40);
+    expect(await ledger.events({ limit: 10 })).toEqual(await before.events({ limit: 10 }));
+    expect(await ledger.source()).toEqual(await before.source());
+    // Written after the restore, with ids and numbers that go on.
+    await ledger.applyReport('eu', report(2, { policies: [policy('p1', { phase: 'Failed' })], events: [event('C')] }));
+    expect((await ledger.events({ limit: 1 })).map(({ reason }) => reason)).toEqual(['C']);
+    expect((await ledger.audit.list({ limit: 1 })).map(({ action, actor }) => [action, actor])).toEqual([['ledger.restore', OPERATOR]]);
+    expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 2 });
+    await Promise.all([ledger.close(), before.close()]);
+    await expect(restoreLedger(empty, file, OPERATOR)).rejects.toThrow(/not empty/);
+  });
+});

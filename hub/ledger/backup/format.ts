@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+/** Of a backup: the first line is the manifest, the last one the end, all between are rows. */
+export const FORMAT = 'fso-ledger-backup';
+/** Grows with every migration that changes the tables. */
+export const FORMAT_VERSION = 1;
+
+export const Manifest = z.strictObject({
+  format: z.literal(FORMAT),
+  version: z.int().min(1),
+  program: z.string(),
+  created: z.iso.datetime(),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+export const Line = z.strictObject({ table: z.string(), row: z.record(z.string(), z.json()) });
+
+export const End = z.strictObject({
+  rows: z.record(z.string(), z.int()),
+  /** Of all lines before, line feeds included. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type End = z.infer<typeof End>;

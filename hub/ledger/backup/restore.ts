@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import type { AuditVerification, NewAuditEntry } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/compile';
+import { sql, type Transaction } from 'kysely';
+import { chainEntry } from '../audit/chain.ts';
+import { createSqlAudit } from '../sql/audit-log.ts';
+import type { Database } from '../sql/database.ts';
+import { LedgerError } from '../sql/errors.ts';
+import { migrate } from '../sql/migrate.ts';
+import type { Schema } from '../sql/schema.ts';
+import { lockWrites, readHead } from '../sql/write-batch.ts';
+import { End, FORMAT_VERSION, Line, Manifest } from './format.ts';
+import { type Row, TABLES } from './tables.ts';
+
+export interface RestoreSummary {
+  readonly created: string;
+  readonly rows: Readonly<Record<string, number>>;
+  readonly audit: AuditVerification;
+}
+
+const ROWS = 500;
+const MAX_LINE_LENGTH = 256 * 1024 * 1024;
+
+async function* readLines(file: string): AsyncGenerator<string> {
+  const unzipped = createGunzip().setEncoding('utf8');
+  // Whatever fails ends the reading below with the same error.
+  pipeline(createReadStream(file), unzipped).catch(() => undefined);
+  let rest = '';
+  for await (const chunk of unzipped as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_LINE_LENGTH) throw new LedgerError(`${file} has a line that is too long to be one of a backup`);
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
+const parseLine = <T>(schema: { parse(value: unknown): T }, line: string, file: string, what: string): T => {
+  try {
+    return schema.parse(JSON.parse(line));
+  } catch {
+    throw new LedgerError(`${file} is no backup of a ledger, or was damaged: ${what} cannot be read`);
+  }
+};
+
+/** First and last line, and the digest of all but the last. */
+const digestLines = async (file: string): Promise<{ first: string; last: string; sha256: string }> => {
+  const hash = createHash('sha256');
+  let first: string | undefined;
+  let last: string | undefined;
+  for await (const line of readLines(file)) {
+    first ??= line;
+    if (last !== undefined) hash.update(`${last}\n`);
+    last = line;
+  }
+  return { first: first ?? '', last: last ?? '', sha256: hash.digest('hex') };
+};
+
+/** Reads the file once, before anything is written. @throws LedgerError when it is not whole, or was changed */
+const checkFile = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
+  const { first, last, sha256 } = await digestLines(file).catch((error: unknown) => {
+    throw error instanceof LedgerError
+      ? error
+      : new LedgerError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  const manifest = parseLine(Manifest, first, file, 'its first line');
+  if (manifest.version > FORMAT_VERSION)
+    throw new LedgerError(`${file} was written by a newer version of this program (${manifest.program}): restore it with that one`);
+  const end = parseLine(End, last, file, 'its last line');
+  if (sha256 !== end.sha256) throw new LedgerError(`${file} was changed or damaged: its digest is another`);
+  return { manifest, end };
+};
+
+const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
+  for (const { name } of TABLES) {
+    const { rows } = await sql`select 1 from ${sql.table(name)} limit 1`.execute(trx);
+    if (rows.length > 0)
+      throw new LedgerError(
+        `the ledger is not empty (table ${name}): a backup is restored into a new database or an empty data folder only`,
+      );
+  }
+};
+
+const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Row[]): Promise<void> => {
+  const known = TABLES.find(({ name }) => name === table);
+  if (known === undefined) throw new LedgerError(`the backup has rows of an unknown table: ${table}`);
+  if (rows.length > 0)
+    await trx
+      .insertInto(known.name)
+      .values(rows as never)
+      .execute();
+};
+
+const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> => {
+  let table = '';
+  let rows: Row[] = [];
+  for await (const line of readLines(file)) {
+    // The first and the last line, which are no rows, were read before.
+    if (!line.startsWith('{"table":')) continue;
+    const next = parseLine(Line, line, file, 'a line');
+    if (next.table !== table || rows.length >= ROWS) {
+      if (table !== '') await insert(trx, table, rows);
+      ({ table } = next);
+      rows = [];
+    }
+    rows.push(next.row);
+  }
+  if (table !== '') await insert(trx, table, rows);
+};
+
+const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry): Promise<void> => {
+  await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
+  await sql`select setval('ledger_version', (select coalesce(max(version), 0) + 1 from (select version from clusters union all select version from records union all select version from state) as all_versions), false)`.execute(
+    trx,
+  );
+  await trx.updateTable('clusters').set({ connected: false, connected_by: null }).execute();
+  const head = await readHead(trx);
+  const placed = chainEntry(entry, head, new Date().toISOString());
+  await trx
+    .insertInto('audit')
+    .values({ sequence: placed.sequence, entry_json: canonicalJson(placed) })
+    .execute();
+};
+
+/**
+ * Fills an empty ledger from a backup, in one transaction: whole or not at all. The audit log is verified, and goes on with an entry that
+ * says so.
+ *
+ * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
+ */
+export const restoreLedger = async ({ db }: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
+  const { manifest, end } = await checkFile(file);
+  await migrate(db);
+  const audit = await db.transaction().execute(async (trx) => {
+    await lockWrites(trx);
+    await refuseFilled(trx);
+    await insertAll(trx, file);
+    const verified = await createSqlAudit(trx, () => Promise.reject(new Error('only read here'))).verify();
+    if (!verified.ok)
+      throw new LedgerError(`the audit log of the backup is not intact, so nothing was restored: ${verified.problems[0]?.message}`);
+    const detail = { created: manifest.created, sha256: end.sha256, entries: verified.entries };
+    await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail });
+    return verified;
+  });
+  return { created: manifest.created, rows: end.rows, audit };
+};

@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { describeLedger, event, fixedClock } from './fixtures.ts';
+import { createMemoryLedger } from './memory.ts';
+import { openDatabase } from './sql/database.ts';
+import { createSqlLedger } from './sql/sql-ledger.ts';
+
+describeLedger('memory', async () => ({
+  open: async () => createMemoryLedger({ clock: fixedClock }),
+  durable: false,
+  destroy: async () => undefined,
+}));
+
+describeLedger('embedded', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
+  return {
+    open: async () => {
+      const database = await openDatabase({ folder });
+      const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
+      return {
+        ...ledger,
+        close: async () => {
+          await ledger.close();
+          await database.close();
+        },
+      };
+    },
+    durable: true,
+    destroy: () => rm(folder, { recursive: true, force: true }),
+  };
+});
+
+it('the memory ledger keeps a bounded history', async () => {
+  const ledger = createMemoryLedger({ clock: fixedClock, eventLimit: 3 });
+  for (const reason of ['A', 'B', 'C', 'D']) await ledger.addEvent(null, event(reason));
+  expect((await ledger.events({ limit: 10 })).map(({ reason }) => reason)).toEqual(['D', 'C', 'B']);
+});

@@ -1,0 +1,53 @@
+import { createBackoff } from '@fso/shared/runtime';
+import { type Database, type DatabaseConfig, openDatabase } from './sql/database.ts';
+import { describeDatabaseError, isPermanent, LedgerError } from './sql/errors.ts';
+import type { HistoryLimits } from './sql/history.ts';
+import { createSqlLedger, type SqlLedgerOptions } from './sql/sql-ledger.ts';
+import type { Ledger } from './types.ts';
+
+export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger'> {
+  readonly database: DatabaseConfig;
+  readonly history: HistoryLimits;
+}
+
+const RETRY = { baseMs: 500, maxMs: 10_000 };
+
+/** Whether nobody but people can help. */
+const isFinal = (error: unknown, embedded: boolean): boolean => error instanceof LedgerError || embedded || isPermanent(error);
+
+/** Closing the ledger closes its database. */
+const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
+  ...ledger,
+  close: async () => {
+    await ledger.close();
+    await database.close();
+  },
+});
+
+/**
+ * Opens the hub's ledger. A server that does not answer yet is waited for; an embedded database that cannot be opened is an error.
+ *
+ * @throws LedgerError where people have to do something; the signal's reason
+ */
+export const openLedger = async (options: OpenLedgerOptions, signal: AbortSignal): Promise<Ledger> => {
+  const { clock, logger, random } = options;
+  const backoff = createBackoff({ ...RETRY, random });
+  const database = await openDatabase(options.database);
+  const wait = async (error: unknown): Promise<void> => {
+    if (isFinal(error, !database.shared)) throw error;
+    if (backoff.failures === 0)
+      logger.error({ database: database.name, reason: describeDatabaseError(error) }, 'ledger database is waited for');
+    await clock.sleep(backoff.next(), signal);
+  };
+  try {
+    for (;;) {
+      const ledger = await createSqlLedger({ ...options, database }).catch(wait);
+      if (ledger === undefined) continue;
+      logger.info({ database: database.name }, 'ledger opened');
+      return withDatabase(ledger, database);
+    }
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+};

@@ -1,0 +1,97 @@
+import type { EventView, SourceView } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import { unseen } from './changes.ts';
+import type { ClusterRecord, Desired, EventFilter, LedgerChange } from './types.ts';
+
+/** What the hub knows, in memory: reads are served from it, whatever a database does. */
+export interface Picture {
+  source(): SourceView | null;
+  setSource(source: SourceView): void;
+  desired(): Desired | null;
+  setDesired(desired: Desired): void;
+  /** A record that says nothing, for a cluster that was never seen. */
+  get(name: string): ClusterRecord;
+  cluster(name: string): ClusterRecord | null;
+  clusters(): readonly ClusterRecord[];
+  set(record: ClusterRecord): void;
+  addEvents(events: readonly EventView[]): void;
+  /** Newest first, of those that are in memory. */
+  events(query: EventFilter & { readonly before?: number; readonly limit: number }): readonly EventView[];
+  /** How many are in memory. */
+  countEvents(): number;
+  /** Id of the newest one; 0: there is none. */
+  lastEvent(): number;
+  subscribe(handler: (change: LedgerChange) => void): () => void;
+}
+
+const matches = (event: EventView, query: EventFilter & { before?: number }): boolean =>
+  (query.cluster === undefined || event.cluster === query.cluster) &&
+  (query.policy === undefined || event.policy === query.policy) &&
+  (query.before === undefined || event.id < query.before);
+
+/** A heartbeat of a connected cluster only moves lastSeen; readers need not be woken for it. */
+const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
+  before.connected &&
+  after.connected &&
+  before.policies === after.policies &&
+  before.report === after.report &&
+  before.acked === after.acked &&
+  before.nack === after.nack &&
+  before.offeredRevision === after.offeredRevision &&
+  before.reportedSeq === after.reportedSeq;
+
+/** @param eventLimit events kept; the oldest go first */
+export const createPicture = (eventLimit: number): Picture => {
+  let source: SourceView | null = null;
+  let desired: Desired | null = null;
+  const seen = new Map<string, ClusterRecord>();
+  const events: EventView[] = [];
+  const handlers = new Set<(change: LedgerChange) => void>();
+  const notify = (change: LedgerChange): void => {
+    for (const handler of handlers) handler(change);
+  };
+  const get = (name: string): ClusterRecord => seen.get(name) ?? unseen(name);
+
+  return {
+    source: () => source,
+    setSource: (view) => {
+      source = view;
+      notify({ kind: 'source' });
+    },
+    desired: () => desired,
+    setDesired: (next) => {
+      desired = next;
+      notify({ kind: 'desired', revision: next.revision });
+    },
+    get,
+    cluster: (name) => (seen.has(name) || desired?.clusters.has(name) ? get(name) : null),
+    clusters: () => {
+      const names = new Set([...(desired?.clusters.keys() ?? []), ...seen.keys()]);
+      return [...names].sort(byText).map(get);
+    },
+    set: (record) => {
+      const before = get(record.name);
+      seen.set(record.name, record);
+      if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
+    },
+    addEvents: (added) => {
+      events.push(...added);
+      if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
+      for (const event of added) notify({ kind: 'event', event });
+    },
+    events: ({ limit, ...query }) => {
+      const found: EventView[] = [];
+      for (let i = events.length - 1; i >= 0 && found.length < limit; i -= 1) {
+        const event = events[i];
+        if (event && matches(event, query)) found.push(event);
+      }
+      return found;
+    },
+    countEvents: () => events.length,
+    lastEvent: () => events.at(-1)?.id ?? 0,
+    subscribe: (handler) => {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
+  };
+};

@@ -1,0 +1,85 @@
+/** Makes a record of what is there (undefined: nothing). Pure, as it may run more than once. What it throws goes to the caller, and nothing is changed. */
+export type RecordChange = (before: unknown) => unknown;
+
+/**
+ * What other parts of the hub keep with the ledger, as JSON values by kind and name, so that all hubs on one database share it. Reads come
+ * from memory; changes of all hubs happen one after the other, and a resolved one is durable.
+ */
+export interface Records {
+  get(kind: string, name: string): unknown;
+  /** In no order. */
+  list(kind: string): readonly unknown[];
+  /** @returns the record that `change` made; undefined or null removes it */
+  update(kind: string, name: string, change: RecordChange): Promise<unknown>;
+  /** Tells of each changed record, at the latest within a second, whichever hub changed it. @returns a function that ends it */
+  subscribe(kind: string, handler: (name: string) => void): () => void;
+}
+
+export interface RecordKey {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** How the change of a record ended; filled when it is planned, true once it is committed. */
+export interface RecordOutcome {
+  after?: unknown;
+  error?: { readonly reason: unknown };
+}
+
+/** Runs a change. What it throws is its outcome, not that of the others it is committed with. @returns whether something is to be written */
+export const applyRecordChange = (before: unknown, change: RecordChange, outcome: RecordOutcome): boolean => {
+  try {
+    outcome.after = change(before) ?? undefined;
+    delete outcome.error;
+    return outcome.after !== before;
+  } catch (reason) {
+    outcome.error = { reason };
+    return false;
+  }
+};
+
+/** The records in memory. */
+export interface RecordPicture extends Omit<Records, 'update'> {
+  /** Newer versions only. */
+  set(key: RecordKey, value: unknown, version: number): void;
+}
+
+const keyOf = ({ kind, name }: RecordKey): string => `${kind} ${name}`;
+
+export const createRecordPicture = (): RecordPicture => {
+  const known = new Map<string, RecordKey & { readonly value: unknown; readonly version: number }>();
+  const handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
+  return {
+    get: (kind, name) => known.get(keyOf({ kind, name }))?.value,
+    list: (kind) => [...known.values()].flatMap((record) => (record.kind === kind && record.value !== undefined ? [record.value] : [])),
+    set: (key, value, version) => {
+      if (version <= (known.get(keyOf(key))?.version ?? 0)) return;
+      known.set(keyOf(key), { ...key, value, version });
+      for (const { kind, handler } of handlers) if (kind === key.kind) handler(key.name);
+    },
+    subscribe: (kind, handler) => {
+      const entry = { kind, handler };
+      handlers.add(entry);
+      return () => handlers.delete(entry);
+    },
+  };
+};
+
+/** @param submit resolves when the change is committed */
+export const recordsOf = (
+  picture: RecordPicture,
+  submit: (change: RecordKey & { readonly change: RecordChange; readonly outcome: RecordOutcome }) => Promise<void>,
+): Records => ({
+  get: picture.get,
+  list: picture.list,
+  subscribe: picture.subscribe,
+  update: async (kind, name, change) => {
+    const outcome: RecordOutcome = {};
+    const before = picture.get(kind, name);
+    // What changes nothing needs no database; what is refused may be refused for want of news, and is asked there.
+    if (!applyRecordChange(before, change, outcome) && outcome.error === undefined) return before;
+    await submit({ kind, name, change, outcome });
+    if (outcome.error !== undefined) throw outcome.error.reason;
+    return outcome.after;
+  },
+});

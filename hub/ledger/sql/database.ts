@@ -1,0 +1,104 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { Kysely, PGliteDialect, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { lockFolder } from './folder-lock.ts';
+import type { Schema } from './schema.ts';
+
+export interface Database {
+  readonly db: Kysely<Schema>;
+  /** For reads beside a transaction of `db`. */
+  readonly reads: Kysely<Schema>;
+  /** Whether other hubs may write here too. */
+  readonly shared: boolean;
+  /** Where it is, without credentials. */
+  readonly name: string;
+  /** A connection of its own, for LISTEN and session locks; only where `shared`. */
+  readonly connect: () => Promise<pg.Client>;
+  close(): Promise<void>;
+}
+
+export type DatabaseConfig = { readonly url: string } | { readonly folder: string };
+
+const INT8_OID = 20;
+const CONNECT_MS = 5_000;
+/** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
+const STATEMENT_MS = 30_000;
+const CONNECTIONS = 4;
+
+// No number here comes near 2⁵³; as text it would only be converted everywhere.
+const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
+  oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
+
+const clientConfig = (url: string): pg.ClientConfig => ({
+  connectionString: url,
+  application_name: 'fso-hub',
+  connectionTimeoutMillis: CONNECT_MS,
+  statement_timeout: STATEMENT_MS,
+  query_timeout: STATEMENT_MS + CONNECT_MS,
+  idle_in_transaction_session_timeout: STATEMENT_MS,
+  keepAlive: true,
+  types: { getTypeParser: parser as typeof pg.types.getTypeParser },
+});
+
+/** Host, port and name of a connection URL. */
+const nameOf = (url: string): string => {
+  const parsed = URL.parse(url);
+  return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
+};
+
+/** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
+const openPostgres = (url: string): Database => {
+  const pool = new pg.Pool({ ...clientConfig(url), max: CONNECTIONS });
+  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool hears
+  // of idle connections only, and one that nobody hears of ends the process.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    db,
+    reads: db,
+    shared: true,
+    name: nameOf(url),
+    connect: async () => {
+      const client = new pg.Client(clientConfig(url));
+      client.on('error', () => undefined);
+      await client.connect();
+      return client;
+    },
+    close: () => db.destroy(),
+  };
+};
+
+/** PostgreSQL within this process, for one hub. Its files are synced at commit, as those of a server are. */
+const openEmbedded = async (folder: string): Promise<Database> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(folder);
+  try {
+    const pglite = await PGlite.create({ dataDir: join(folder, 'database') });
+    // Two drivers: a query beside a transaction waits for its end instead of becoming a part of it.
+    const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
+    const reads = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
+    return {
+      db,
+      reads,
+      shared: false,
+      name: folder,
+      connect: () => Promise.reject(new Error('the embedded database has one connection')),
+      close: async () => {
+        await pglite.close();
+        await lock.release();
+      },
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+};
+
+/** @throws LedgerError when another hub has the folder */
+export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
+  'url' in config ? openPostgres(config.url) : openEmbedded(config.folder);

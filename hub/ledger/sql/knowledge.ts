@@ -1,0 +1,101 @@
+import type { EventView, SourceView } from '@fso/shared/api';
+import type { Kysely } from 'kysely';
+import type { Picture } from '../picture.ts';
+import type { RecordPicture } from '../records.ts';
+import { loadClusters, loadEvents, loadState, refreshCluster } from './load.ts';
+import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
+import type { Schema } from './schema.ts';
+import type { Written } from './write-batch.ts';
+
+/** What is stored, as this process knows it, beside the picture that readers see; the two are changed together. */
+export interface Knowledge extends Stored {
+  /** Everything, at start. */
+  load(db: Kysely<Schema>): Promise<void>;
+  /** What a batch of this process made of it. */
+  learn(batch: Batch, written: Written): void;
+  /**
+   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
+   * transaction that holds the write lock nothing is missed.
+   */
+  refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void>;
+}
+
+/** @param eventsInMemory newest events that are read at start */
+export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
+  const marks = new Map<string, Pick<StoredCluster, 'version' | 'connectedBy'>>();
+  let source: SourceView | null = null;
+  let desired: string | null = null;
+
+  const cluster = (name: string): StoredCluster => ({
+    record: picture.get(name),
+    ...(marks.get(name) ?? { version: 0, connectedBy: null }),
+  });
+  const learnCluster = ({ record, version, connectedBy }: StoredCluster): void => {
+    // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
+    if (version <= (marks.get(record.name)?.version ?? 0)) return;
+    marks.set(record.name, { version, connectedBy });
+    picture.set(record);
+  };
+  const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {
+    if (names.length === 0) return [];
+    const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
+    return rows.flatMap(({ name, version }) => (version > cluster(name).version ? [name] : []));
+  };
+  const learnSource = (view: SourceView | null): void => {
+    if (view === null || JSON.stringify(view) === JSON.stringify(source)) return;
+    source = view;
+    picture.setSource(view);
+  };
+  const learnEvents = (events: readonly EventView[]): void => {
+    const last = picture.lastEvent();
+    picture.addEvents(events.filter(({ id }) => id > last));
+  };
+  /** Version up to which all records are known. */
+  let recordsUpTo = 0;
+  const learnRecords = async (db: Kysely<Schema>): Promise<void> => {
+    const rows = await db.selectFrom('records').selectAll().where('version', '>', recordsUpTo).execute();
+    for (const { kind, name, value_json, version } of rows) {
+      records.set({ kind, name }, value_json === null ? undefined : JSON.parse(value_json), version);
+      recordsUpTo = Math.max(recordsUpTo, version);
+    }
+  };
+  const learnState = async (db: Kysely<Schema>): Promise<void> => {
+    const state = await loadState(db);
+    learnSource(state.source);
+    desired = state.desired;
+  };
+
+  return {
+    get source() {
+      return source;
+    },
+    get desired() {
+      return desired;
+    },
+    cluster,
+    record: records.get,
+    load: async (db) => {
+      const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
+      for await (const stored of loadClusters(db, names)) learnCluster(stored);
+      await learnState(db);
+      await learnRecords(db);
+      learnEvents((await loadEvents(db, { limit: eventsInMemory })).reverse());
+    },
+    learn: (batch, { version, events }) => {
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
+      learnSource(batch.source);
+      desired = batch.desired ?? desired;
+      for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
+      learnEvents(events);
+    },
+    refresh: async (db, names) => {
+      for (const name of await newerThanKnown(db, names)) {
+        const found = await refreshCluster(db, cluster(name));
+        if (found !== undefined) learnCluster(found);
+      }
+      await learnState(db);
+      await learnRecords(db);
+      learnEvents((await loadEvents(db, { after: picture.lastEvent(), limit: eventsInMemory })).reverse());
+    },
+  };
+};

@@ -1,0 +1,111 @@
+import { type EventView, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import type { Kysely, Selectable } from 'kysely';
+import type { ClusterRecord } from '../types.ts';
+import { chunkOf, isConforming } from './chunks.ts';
+import type { StoredCluster } from './plan-batch.ts';
+import type { ClusterTable, Schema } from './schema.ts';
+
+/** Rows become what they were made of; only this program writes them. */
+const parse = <T>(json: string): T => JSON.parse(json) as T;
+
+const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({
+  name: row.name,
+  connected: row.connected,
+  lastSeen: row.last_seen?.toISOString() ?? null,
+  offeredRevision: row.offered_revision,
+  acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
+  nack: row.nack_json === null ? null : parse(row.nack_json),
+  report: row.report_json === null ? null : parse(row.report_json),
+  policies,
+  reportedSeq: row.reported_seq,
+});
+
+/** Clusters read at once: each may have thousands of policies. */
+const CLUSTERS = 100;
+
+const loadPolicies = async (db: Kysely<Schema>, names: readonly string[]): Promise<Map<string, Map<string, PolicyReport>>> => {
+  const found = new Map(names.map((name) => [name, new Map<string, PolicyReport>()]));
+  const chunks = await db.selectFrom('policy_chunks').select(['cluster', 'policies_json']).where('cluster', 'in', names).execute();
+  for (const { cluster, policies_json } of chunks)
+    for (const policy of parse<PolicyReport[]>(policies_json)) found.get(cluster)?.set(policyKey(policy), policy);
+  const deviations = await db.selectFrom('deviations').select(['cluster', 'report_json']).where('cluster', 'in', names).execute();
+  for (const { cluster, report_json } of deviations) {
+    const policy = parse<PolicyReport>(report_json);
+    found.get(cluster)?.set(policyKey(policy), policy);
+  }
+  return found;
+};
+
+/** Clusters by name, as they are stored. */
+export async function* loadClusters(db: Kysely<Schema>, names: readonly string[]): AsyncGenerator<StoredCluster> {
+  for (let at = 0; at < names.length; at += CLUSTERS) {
+    const some = names.slice(at, at + CLUSTERS);
+    const rows = await db.selectFrom('clusters').selectAll().where('name', 'in', some).execute();
+    const policies = await loadPolicies(db, some);
+    for (const row of rows)
+      yield { record: recordOf(row, policies.get(row.name) ?? new Map()), connectedBy: row.connected_by, version: row.version };
+  }
+}
+
+/**
+ * A cluster that another replica wrote, from what is known of it: only chunks that were written since are read.
+ *
+ * @returns undefined when it is not stored
+ */
+export const refreshCluster = async (db: Kysely<Schema>, known: StoredCluster): Promise<StoredCluster | undefined> => {
+  const { name, policies: before } = known.record;
+  const row = await db.selectFrom('clusters').selectAll().where('name', '=', name).executeTakeFirst();
+  if (row === undefined) return undefined;
+  const chunks = await db
+    .selectFrom('policy_chunks')
+    .select(['chunk', 'policies_json'])
+    .where('cluster', '=', name)
+    .where('version', '>', known.version)
+    .execute();
+  const deviations = await db.selectFrom('deviations').select('report_json').where('cluster', '=', name).execute();
+  const rewritten = new Set(chunks.map(({ chunk }) => chunk));
+  const kept = row.full_version > known.version ? [] : [...before].filter(([key, is]) => isConforming(is) && !rewritten.has(chunkOf(key)));
+  const policies = new Map(kept);
+  for (const policy of chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json))) policies.set(policyKey(policy), policy);
+  for (const policy of deviations.map(({ report_json }) => parse<PolicyReport>(report_json))) policies.set(policyKey(policy), policy);
+  return { record: recordOf(row, policies), connectedBy: row.connected_by, version: row.version };
+};
+
+export const loadState = async (db: Kysely<Schema>): Promise<{ source: SourceView | null; desired: string | null }> => {
+  const rows = await db.selectFrom('state').select(['name', 'json']).execute();
+  const json = (name: string): string => rows.find((row) => row.name === name)?.json ?? 'null';
+  return { source: parse(json('source')), desired: parse(json('desired')) };
+};
+
+interface EventQuery {
+  readonly cluster?: string;
+  readonly policy?: string;
+  readonly before?: number;
+  readonly after?: number;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export const loadEvents = async (db: Kysely<Schema>, { cluster, policy, before, after, limit }: EventQuery): Promise<EventView[]> => {
+  let query = db.selectFrom('events').select(['id', 'cluster', 'event_json']).orderBy('id', 'desc').limit(limit);
+  if (cluster !== undefined) query = query.where('cluster', '=', cluster);
+  if (policy !== undefined) query = query.where('policy', '=', policy);
+  if (before !== undefined) query = query.where('id', '<', before);
+  if (after !== undefined) query = query.where('id', '>', after);
+  const rows = await query.execute();
+  return rows.map((row) => ({ ...parse<EventView>(row.event_json), id: row.id, cluster: row.cluster }));
+};
+
+export const countEvents = async (
+  db: Kysely<Schema>,
+  { cluster, policy, limit }: Omit<EventQuery, 'before' | 'after'>,
+): Promise<number> => {
+  let inner = db.selectFrom('events').select('id').limit(limit);
+  if (cluster !== undefined) inner = inner.where('cluster', '=', cluster);
+  if (policy !== undefined) inner = inner.where('policy', '=', policy);
+  const row = await db
+    .selectFrom(inner.as('some'))
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+};

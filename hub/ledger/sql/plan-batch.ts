@@ -1,0 +1,161 @@
+import type { ClusterEvent, NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
+import { policyKey } from '@fso/shared/api';
+import type { Checkpoint, Report } from '@fso/shared/protocol';
+import { auditOf } from '../audit/derive.ts';
+import { applyChange, type Change, type ClusterChange, eventsOfChange, isClusterChange } from '../changes.ts';
+import { applyRecordChange, type RecordKey } from '../records.ts';
+import type { ClusterRecord } from '../types.ts';
+import { chunkOf, isConforming } from './chunks.ts';
+
+/** A cluster as it is stored: its record, and what only replicas care about. */
+export interface StoredCluster {
+  readonly record: ClusterRecord;
+  readonly connectedBy: string | null;
+  readonly version: number;
+}
+
+export interface Stored {
+  readonly source: SourceView | null;
+  /** Revision. */
+  readonly desired: string | null;
+  readonly cluster: (name: string) => StoredCluster;
+  readonly record: (kind: string, name: string) => unknown;
+}
+
+/** What a batch makes of one cluster. */
+export interface ClusterWrite {
+  readonly before: StoredCluster;
+  after: StoredCluster;
+  /** A full report came: all that was stored of its policies goes. */
+  full: boolean;
+  /** Keys of policies that a report named. */
+  readonly touched: Set<string>;
+}
+
+export interface Batch {
+  source: SourceView | null;
+  desired: string | null;
+  readonly clusters: Map<string, ClusterWrite>;
+  readonly events: { readonly cluster: string | null; readonly event: ClusterEvent }[];
+  readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
+  /** By `kind name`. */
+  readonly records: Map<string, RecordKey & { readonly value: unknown }>;
+  readonly checkpoints: Checkpoint[];
+  /** By cluster. */
+  readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
+}
+
+const noteReport = (write: ClusterWrite, report: Report): void => {
+  if (report.full) {
+    write.full = true;
+    write.touched.clear();
+  }
+  for (const policy of report.policies) write.touched.add(policyKey(policy));
+  for (const key of report.removed) write.touched.add(key);
+};
+
+/** Another replica may hold the cluster's stream by now: what the end of the one here says is of no interest then. */
+const isOutdated = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): boolean =>
+  change.type === 'connected' && !change.connected && connectedBy !== null && connectedBy !== replica;
+
+const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): string | null => {
+  if (change.type !== 'connected') return connectedBy;
+  return change.connected ? replica : null;
+};
+
+const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: string): void => {
+  if (isOutdated(change, write.after, replica)) return;
+  const connectedBy = holderAfter(change, write.after, replica);
+  write.after = { ...write.after, record: applyChange(write.after.record, change), connectedBy };
+  if (change.type === 'report') noteReport(write, change.report);
+};
+
+const newBatch = (): Batch => ({
+  source: null,
+  desired: null,
+  clusters: new Map(),
+  events: [],
+  audit: [],
+  records: new Map(),
+  checkpoints: [],
+  witnesses: new Map(),
+});
+
+const takeRecord = (batch: Batch, stored: Stored, { kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
+  const key = `${kind} ${name}`;
+  const before = batch.records.has(key) ? batch.records.get(key)?.value : stored.record(kind, name);
+  if (applyRecordChange(before, change, outcome)) batch.records.set(key, { kind, name, value: outcome.after });
+};
+
+const takeOther = (batch: Batch, stored: Stored, change: Exclude<Change, ClusterChange>): void => {
+  switch (change.type) {
+    case 'source':
+      batch.source = change.source;
+      break;
+    case 'desired':
+      batch.desired = change.revision;
+      break;
+    case 'record':
+      takeRecord(batch, stored, change);
+      break;
+    case 'checkpoint':
+      batch.checkpoints.push(change.checkpoint);
+      break;
+    case 'witness':
+      batch.witnesses.set(change.cluster, change);
+      break;
+    // Events and entries of the audit log are taken of every change.
+    case 'event':
+    case 'audit':
+      break;
+  }
+};
+
+/** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
+export const planBatch = (changes: readonly Change[], stored: Stored, replica: string): Batch => {
+  const batch = newBatch();
+  const writeOf = (name: string): ClusterWrite => {
+    const before = stored.cluster(name);
+    return batch.clusters.get(name) ?? { before, after: before, full: false, touched: new Set() };
+  };
+  const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
+  for (const change of changes) {
+    const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
+    for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
+    batch.events.push(...eventsOfChange(change));
+    if (isClusterChange(change)) {
+      const write = writeOf(change.cluster);
+      takeClusterChange(write, change, replica);
+      batch.clusters.set(change.cluster, write);
+    } else takeOther(batch, stored, change);
+  }
+  return batch;
+};
+
+export interface PolicyWrites {
+  readonly chunks: ReadonlySet<number>;
+  readonly deviating: readonly (readonly [string, PolicyReport])[];
+  /** Keys that have no row of their own any more; of a full report none, as all rows went. */
+  readonly conforming: readonly string[];
+}
+
+interface Move {
+  readonly key: string;
+  readonly was: PolicyReport | undefined;
+  readonly is: PolicyReport | undefined;
+}
+
+const conforms = (policy: PolicyReport | undefined): boolean => policy !== undefined && isConforming(policy);
+const deviates = (policy: PolicyReport | undefined): policy is PolicyReport => policy !== undefined && !isConforming(policy);
+
+/** Which rows of a cluster's policies a batch changes. Pure. */
+export const planPolicies = ({ before, after, full, touched }: ClusterWrite): PolicyWrites => {
+  const was = full ? new Map<string, PolicyReport>() : before.record.policies;
+  const { policies } = after.record;
+  const moves: Move[] = [...(full ? policies.keys() : touched)].map((key) => ({ key, was: was.get(key), is: policies.get(key) }));
+  return {
+    chunks: new Set(moves.filter((move) => conforms(move.was) || conforms(move.is)).map(({ key }) => chunkOf(key))),
+    deviating: moves.flatMap(({ key, is }) => (deviates(is) ? [[key, is] as const] : [])),
+    conforming: moves.flatMap((move) => (deviates(move.was) && !deviates(move.is) ? [move.key] : [])),
+  };
+};

@@ -1,0 +1,151 @@
+import { coalesce, createBackoff } from '@fso/shared/runtime';
+import { sql } from 'kysely';
+import type pg from 'pg';
+import { describeDatabaseError } from './errors.ts';
+import type { Knowledge } from './knowledge.ts';
+import type { SqlLedgerOptions } from './sql-ledger.ts';
+import { lockWrites, NOTIFY_CHANNEL, nextVersion } from './write-batch.ts';
+
+/** This hub among those that share a database. */
+export interface Replicas {
+  leads(): boolean;
+  onLead(handler: () => void): void;
+  shareHint(): void;
+  onSharedHint(handler: () => void): void;
+  close(): Promise<void>;
+}
+
+/** Number of the session lock that the leader holds. It goes with its connection, so that a leader that was killed leaves it at once. */
+const LEAD_LOCK = 0x46534f02;
+const TICK_MS = 2_000;
+/** A replica without a sign of life for this long is gone, and so are the streams that it held. */
+const DEAD_SECONDS = 8;
+/** Where a hub says that the repository may have changed. */
+const HINT_CHANNEL = 'repository_hints';
+const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
+
+export interface ReplicasOptions extends SqlLedgerOptions {
+  readonly knowledge: Knowledge;
+}
+
+/** Takes over what the others wrote since it was last asked. Versions grow in the order of the commits, so none is missed. */
+const createSync = ({ database: { reads }, knowledge, replica }: ReplicasOptions): (() => Promise<void>) => {
+  let cursor = 0;
+  return async () => {
+    const rows = await reads.selectFrom('clusters').select(['name', 'version', 'writer']).where('version', '>', cursor).execute();
+    await knowledge.refresh(
+      reads,
+      rows.filter(({ writer }) => writer !== replica).map(({ name }) => name),
+    );
+    cursor = rows.reduce((last, { version }) => Math.max(last, version), cursor);
+  };
+};
+
+/** Clusters whose replica is gone are not connected. The replica cannot say so any more, so the leader does. */
+const releaseClusters = async ({ database: { db }, replica }: ReplicasOptions): Promise<void> => {
+  const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
+  const lost = db.selectFrom('clusters').select('name').where('connected', '=', true).where('connected_by', 'not in', alive);
+  if ((await lost.limit(1).execute()).length === 0) return;
+  await db.transaction().execute(async (trx) => {
+    await lockWrites(trx);
+    await trx
+      .updateTable('clusters')
+      .set({ connected: false, connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
+      .where('connected', '=', true)
+      .where('connected_by', 'not in', alive)
+      .execute();
+    await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
+  });
+};
+
+/** One connection listens, holds the leader's lock if it can be had, and gives signs of life. */
+export const startReplicas = (options: ReplicasOptions): Replicas => {
+  const { database, replica, clock, random, logger } = options;
+  const stop = new AbortController();
+  const handlers: (() => void)[] = [];
+  const hintHandlers: (() => void)[] = [];
+  const backoff = createBackoff({ ...RETRY, random });
+  const sync = coalesce(createSync(options));
+  let leading = false;
+
+  const catchUp = (): void => {
+    // What fails here is tried again with the next tick.
+    sync().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'changes of other hubs not read'));
+  };
+  /** Another hub says something. */
+  const hear = (channel: string): void => {
+    if (channel === NOTIFY_CHANNEL) catchUp();
+    else for (const handler of hintHandlers) handler();
+  };
+  const lead = (now: boolean): void => {
+    if (now === leading) return;
+    leading = now;
+    logger.info({ replica }, now ? 'this hub leads' : 'this hub does not lead any more');
+    if (now) for (const handler of handlers) handler();
+  };
+  const tick = async (client: pg.Client): Promise<void> => {
+    const beat = 'insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()';
+    await client.query(beat, [replica]);
+    if (!leading) {
+      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [LEAD_LOCK]);
+      lead(rows[0]?.locked === true);
+    }
+    if (leading) await releaseClusters(options);
+    await sync();
+  };
+  const serve = async (client: pg.Client): Promise<void> => {
+    const ended = new AbortController();
+    client.once('end', () => ended.abort());
+    client.on('notification', ({ channel, payload }) => {
+      if (payload !== replica) hear(channel);
+    });
+    for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL]) await client.query(`listen ${channel}`);
+    const until = AbortSignal.any([ended.signal, stop.signal]);
+    while (!until.aborted) {
+      await tick(client);
+      backoff.reset();
+      await clock.sleep(TICK_MS, until).catch(() => undefined);
+    }
+  };
+  const run = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const client = await database.connect().catch(() => undefined);
+      // The queue says when the database is away and when it is back.
+      if (client !== undefined)
+        await serve(client).catch((error: unknown) =>
+          logger.debug({ reason: describeDatabaseError(error) }, 'connection to other hubs lost'),
+        );
+      lead(false);
+      await client?.end().catch(() => undefined);
+      await clock.sleep(backoff.next(), stop.signal).catch(() => undefined);
+    }
+  };
+  const running = run();
+
+  return {
+    leads: () => leading,
+    onLead: (handler) => {
+      handlers.push(handler);
+      if (leading) handler();
+    },
+    shareHint: () => {
+      sql`select pg_notify(${HINT_CHANNEL}, ${replica})`
+        .execute(database.reads)
+        .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'hint not shared'));
+    },
+    onSharedHint: (handler) => void hintHandlers.push(handler),
+    close: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+};
+
+/** The only hub on its database. */
+export const ALONE: Replicas = {
+  leads: () => true,
+  onLead: (handler) => handler(),
+  shareHint: () => undefined,
+  onSharedHint: () => undefined,
+  close: async () => undefined,
+};

@@ -1,0 +1,108 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/** The tables of the ledger, as `migrations/` makes them. Texts named json hold JSON; `version` is {@link Schema} wide and grows with every commit. */
+
+type Timestamp = ColumnType<Date, string | Date, string | Date>;
+
+/** One row per hub process that writes here; a process counts as alive by its heartbeat. */
+interface ReplicaTable {
+  id: string;
+  /** Last batch that was committed: what a lost answer to a commit is asked for. */
+  batch: number;
+  heartbeat: Generated<Timestamp>;
+}
+
+interface StateTable {
+  name: 'source' | 'desired';
+  json: string;
+  version: number;
+  writer: string;
+}
+
+/** One row per cluster, whatever the number of its policies. */
+export interface ClusterTable {
+  name: string;
+  connected: boolean;
+  /** Replica that holds the stream. */
+  connected_by: string | null;
+  last_seen: ColumnType<Date | null, string | Date | null, string | Date | null>;
+  offered_revision: string | null;
+  acked_revision: string | null;
+  acked_digest: string | null;
+  nack_json: string | null;
+  report_json: string | null;
+  reported_seq: number;
+  version: number;
+  /** Version of the last full report: chunks that are older are gone. */
+  full_version: number;
+  writer: string;
+}
+
+/** Policies of a cluster that are Active without violations, a few in each row. */
+export interface ChunkTable {
+  cluster: string;
+  chunk: number;
+  policies_json: string;
+  version: number;
+}
+
+/** Policies of a cluster that are anything else. */
+export interface DeviationTable {
+  cluster: string;
+  policy: string;
+  phase: string;
+  violations: number;
+  report_json: string;
+}
+
+interface EventTable {
+  id: Generated<number>;
+  cluster: string | null;
+  policy: string | null;
+  severity: string;
+  reason: string;
+  received: Generated<Timestamp>;
+  /** Of cluster and content: what is sent again is not kept again. */
+  digest: string;
+  event_json: string;
+}
+
+/** Nothing is changed or deleted in it: a trigger refuses that. */
+interface AuditTable {
+  sequence: number;
+  entry_json: string;
+}
+
+/** Values that other parts of the hub keep; one that was removed stays as null, so that the other hubs hear of it. */
+interface RecordTable {
+  kind: string;
+  name: string;
+  value_json: string | null;
+  version: number;
+}
+
+interface CheckpointColumns {
+  sequence: number;
+  hash: string;
+  time: string;
+  key: string;
+  signature: string;
+}
+
+interface WitnessTable extends CheckpointColumns {
+  cluster: string;
+  seen: Timestamp;
+}
+
+export interface Schema {
+  replicas: ReplicaTable;
+  state: StateTable;
+  clusters: ClusterTable;
+  policy_chunks: ChunkTable;
+  deviations: DeviationTable;
+  events: EventTable;
+  audit: AuditTable;
+  records: RecordTable;
+  checkpoints: CheckpointColumns;
+  witnesses: WitnessTable;
+}

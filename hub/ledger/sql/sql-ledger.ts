@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Change } from '../changes.ts';
+import { createPicture } from '../picture.ts';
+import { createRecordPicture, recordsOf } from '../records.ts';
+import type { Desired, Ledger } from '../types.ts';
+import { type ChangeInput, writesOf } from '../writes.ts';
+import { createSqlAudit } from './audit-log.ts';
+import type { Database } from './database.ts';
+import { describeDatabaseError } from './errors.ts';
+import { clearHistory, type HistoryLimits } from './history.ts';
+import { createKnowledge, type Knowledge } from './knowledge.ts';
+import { countEvents, loadEvents } from './load.ts';
+import { migrate } from './migrate.ts';
+import { planBatch } from './plan-batch.ts';
+import { ALONE, startReplicas } from './replicas.ts';
+import { beginBatch, writeBatch } from './write-batch.ts';
+import { createWriteQueue } from './write-queue.ts';
+
+export interface SqlLedgerOptions {
+  readonly database: Database;
+  /** Name of this process among those that share the database; never used before. */
+  readonly replica?: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: pino.Logger;
+  readonly history?: HistoryLimits;
+  /** Changes that wait in memory before their writers do. Default 10,000. */
+  readonly maxQueued?: number;
+}
+
+/** Newest events that are served from memory; older ones are read from the database. */
+const EVENTS_IN_MEMORY = 10_000;
+const HISTORY_MS = 3_600_000;
+export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
+
+const clustersOf = (changes: readonly Change[]): string[] => [
+  ...new Set(changes.flatMap((change) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
+];
+
+/** Writes a batch, and then knows of it; nobody else writes meanwhile. */
+const createCommit =
+  ({ db, reads, shared }: Database, knowledge: Knowledge, replica: string) =>
+  async (changes: readonly Change[], number: number): Promise<void> => {
+    const names = clustersOf(changes);
+    const done = await db.transaction().execute(async (trx) => {
+      if (!(await beginBatch(trx, replica, number))) return undefined;
+      if (shared) await knowledge.refresh(trx, names);
+      const batch = planBatch(changes, knowledge, replica);
+      return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
+    });
+    if (done === undefined) await knowledge.refresh(reads, names);
+    else knowledge.learn(done.batch, done.written);
+  };
+
+/**
+ * Step ⑧ on PostgreSQL, a server's or the one embedded in this process. Resolves once the tables are there and what they hold is in
+ * memory. `close` does not close the database.
+ *
+ * @throws LedgerError where people have to do something; what the database answered otherwise
+ */
+export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
+  const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
+  const { db, reads, shared } = database;
+  await migrate(db);
+  // Whoever was connected to a hub that was alone here is not any more.
+  if (!shared) await db.updateTable('clusters').set({ connected: false, connected_by: null }).where('connected', '=', true).execute();
+  const picture = createPicture(EVENTS_IN_MEMORY);
+  const records = createRecordPicture();
+  const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
+  await knowledge.load(db);
+
+  const queue = createWriteQueue({ ...options, commit: createCommit(database, knowledge, replica) });
+  const submit = (input: ChangeInput): Promise<void> => queue.submit({ ...input, time: clock.now().toISOString() } as Change);
+  const replicas = shared ? startReplicas({ ...options, replica, knowledge }) : ALONE;
+  const closing = new AbortController();
+
+  const clearAll = async (): Promise<void> => {
+    if (!replicas.leads()) return;
+    const cleared = await clearHistory(db, history, closing.signal);
+    if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
+  };
+  const keepHistory = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await clearAll().catch((error: unknown) => logger.warn({ reason: describeDatabaseError(error) }, 'history not cleared'));
+      await clock.sleep(HISTORY_MS, closing.signal).catch(() => undefined);
+    }
+  };
+  const clearing = keepHistory();
+
+  const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
+  replicas.onLead(() => {
+    const known = picture.desired();
+    if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  });
+
+  return {
+    ...writesOf(submit),
+    // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
+    setDesired: async (next) => {
+      picture.setDesired(next);
+      if (replicas.leads()) await noteDesired(next);
+    },
+    source: async () => picture.source(),
+    desired: async () => picture.desired(),
+    clusters: async () => picture.clusters(),
+    cluster: async (name) => picture.cluster(name),
+    events: async (query) => {
+      const found = picture.events(query);
+      const inMemory = found.length >= query.limit || picture.countEvents() < EVENTS_IN_MEMORY;
+      return inMemory ? found : loadEvents(reads, query);
+    },
+    countEvents: async (query) => {
+      const counted = picture.events(query).length;
+      return counted >= query.limit || picture.countEvents() < EVENTS_IN_MEMORY ? counted : countEvents(reads, query);
+    },
+    subscribe: picture.subscribe,
+    audit: createSqlAudit(reads, submit),
+    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
+    health: queue.health,
+    leads: replicas.leads,
+    onLead: replicas.onLead,
+    shareHint: replicas.shareHint,
+    onSharedHint: replicas.onSharedHint,
+    close: async () => {
+      await queue.close();
+      closing.abort();
+      await Promise.all([replicas.close(), clearing]);
+    },
+  };
+};

@@ -1,0 +1,284 @@
+import type { EventView } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/compile';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { chainEntry, NO_HEAD } from '../audit/chain.ts';
+import type { AuditHead } from '../audit/types.ts';
+import { digestOfEvent } from '../changes.ts';
+import { fillChunks } from './chunks.ts';
+import { type Batch, type ClusterWrite, planPolicies } from './plan-batch.ts';
+import type { Schema } from './schema.ts';
+
+/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
+const ROWS = 1_000;
+
+function* slices<T>(rows: readonly T[], size = ROWS): Generator<T[]> {
+  for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
+}
+
+/** PostgreSQL keeps no NUL in a text; in JSON it is escaped. */
+const text = (value: string): string => value.replaceAll('\0', '\uFFFD');
+
+interface Writing {
+  readonly trx: Transaction<Schema>;
+  readonly version: number;
+  readonly replica: string;
+}
+
+const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: Writing): Promise<void> => {
+  const rows = writes.map(({ after: { record, connectedBy }, full }) => ({
+    name: record.name,
+    connected: record.connected,
+    connected_by: connectedBy,
+    last_seen: record.lastSeen,
+    offered_revision: record.offeredRevision,
+    acked_revision: record.acked?.revision ?? null,
+    acked_digest: record.acked?.digest ?? null,
+    nack_json: record.nack === null ? null : JSON.stringify(record.nack),
+    report_json: record.report === null ? null : JSON.stringify(record.report),
+    reported_seq: record.reportedSeq,
+    version,
+    full_version: full ? version : 0,
+    writer: replica,
+  }));
+  for (const values of slices(rows))
+    await trx
+      .insertInto('clusters')
+      .values(values)
+      .onConflict((conflict) =>
+        conflict.column('name').doUpdateSet((eb) => ({
+          connected: eb.ref('excluded.connected'),
+          connected_by: eb.ref('excluded.connected_by'),
+          last_seen: eb.ref('excluded.last_seen'),
+          offered_revision: eb.ref('excluded.offered_revision'),
+          acked_revision: eb.ref('excluded.acked_revision'),
+          acked_digest: eb.ref('excluded.acked_digest'),
+          nack_json: eb.ref('excluded.nack_json'),
+          report_json: eb.ref('excluded.report_json'),
+          reported_seq: eb.ref('excluded.reported_seq'),
+          version: eb.ref('excluded.version'),
+          full_version: eb.fn<number>('greatest', ['clusters.full_version', 'excluded.full_version']),
+          writer: eb.ref('excluded.writer'),
+        })),
+      )
+      .execute();
+};
+
+const dropPolicies = async (clusters: readonly string[], { trx }: Writing): Promise<void> => {
+  if (clusters.length === 0) return;
+  await trx.deleteFrom('policy_chunks').where('cluster', 'in', clusters).execute();
+  await trx.deleteFrom('deviations').where('cluster', 'in', clusters).execute();
+};
+
+const writePolicies = async (writes: readonly ClusterWrite[], { trx, version }: Writing): Promise<void> => {
+  const plans = writes.map((write) => ({
+    cluster: write.after.record.name,
+    policies: write.after.record.policies,
+    ...planPolicies(write),
+  }));
+  const chunks = plans.flatMap(({ cluster, policies, chunks: touched }) =>
+    [...fillChunks(policies, touched)].map(([chunk, content]) => ({ cluster, chunk, policies_json: JSON.stringify(content), version })),
+  );
+  for (const values of slices(chunks))
+    await trx
+      .insertInto('policy_chunks')
+      .values(values)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['cluster', 'chunk'])
+          .doUpdateSet((eb) => ({ policies_json: eb.ref('excluded.policies_json'), version: eb.ref('excluded.version') })),
+      )
+      .execute();
+  for (const { cluster, conforming } of plans)
+    for (const keys of slices(conforming.map(text)))
+      await trx.deleteFrom('deviations').where('cluster', '=', cluster).where('policy', 'in', keys).execute();
+  const deviating = plans.flatMap(({ cluster, deviating: found }) =>
+    found.map(([key, policy]) => ({
+      cluster,
+      policy: key,
+      phase: policy.phase,
+      violations: policy.violations,
+      report_json: JSON.stringify(policy),
+    })),
+  );
+  for (const values of slices(deviating))
+    await trx
+      .insertInto('deviations')
+      .values(values)
+      .onConflict((conflict) =>
+        conflict.columns(['cluster', 'policy']).doUpdateSet((eb) => ({
+          phase: eb.ref('excluded.phase'),
+          violations: eb.ref('excluded.violations'),
+          report_json: eb.ref('excluded.report_json'),
+        })),
+      )
+      .execute();
+};
+
+const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
+  if (writes.length === 0) return;
+  await writeClusterRows(writes, writing);
+  await dropPolicies(
+    writes.flatMap(({ full, after }) => (full ? [after.record.name] : [])),
+    writing,
+  );
+  await writePolicies(
+    writes.filter(({ full, touched }) => full || touched.size > 0),
+    writing,
+  );
+};
+
+const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<EventView[]> => {
+  const byDigest = new Map(events.map(({ cluster, event }) => [digestOfEvent(cluster, event), { cluster, event }]));
+  const rows = [...byDigest].map(([digest, { cluster, event }]) => ({
+    cluster,
+    policy: event.policy === undefined ? null : text(event.policy),
+    severity: event.severity,
+    reason: text(event.reason),
+    digest,
+    event_json: JSON.stringify(event),
+  }));
+  const views: EventView[] = [];
+  for (const values of slices(rows)) {
+    const written = await trx
+      .insertInto('events')
+      .values(values)
+      .onConflict((conflict) => conflict.column('digest').doNothing())
+      .returning(['id', 'digest'])
+      .execute();
+    for (const { id, digest } of written) {
+      const found = byDigest.get(digest);
+      if (found !== undefined) views.push({ ...found.event, id, cluster: found.cluster });
+    }
+  }
+  return views.sort((a, b) => a.id - b.id);
+};
+
+export const readHead = async (db: Kysely<Schema>): Promise<AuditHead> => {
+  const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();
+  if (last === undefined) return NO_HEAD;
+  const { hash } = JSON.parse(last.entry_json) as { hash: string };
+  return { sequence: last.sequence, hash };
+};
+
+const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<void> => {
+  if (audit.length === 0) return;
+  let head = await readHead(trx);
+  const rows = audit.map(({ entry, time }) => {
+    const placed = chainEntry(entry, head, time);
+    head = placed;
+    return { sequence: placed.sequence, entry_json: canonicalJson(placed) };
+  });
+  for (const values of slices(rows)) await trx.insertInto('audit').values(values).execute();
+};
+
+const writeState = async (batch: Batch, { trx, version, replica: writer }: Writing): Promise<void> => {
+  const values = [
+    ...(batch.source === null ? [] : [{ name: 'source' as const, json: JSON.stringify(batch.source), version, writer }]),
+    ...(batch.desired === null ? [] : [{ name: 'desired' as const, json: JSON.stringify(batch.desired), version, writer }]),
+  ];
+  if (values.length === 0) return;
+  await trx
+    .insertInto('state')
+    .values(values)
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet((eb) => ({ json: eb.ref('excluded.json'), version: eb.ref('excluded.version'), writer: eb.ref('excluded.writer') })),
+    )
+    .execute();
+};
+
+const writeRecords = async ({ records }: Batch, { trx, version }: Writing): Promise<void> => {
+  const rows = [...records.values()].map(({ kind, name, value }) => ({
+    kind,
+    name,
+    value_json: value === undefined ? null : JSON.stringify(value),
+    version,
+  }));
+  for (const values of slices(rows))
+    await trx
+      .insertInto('records')
+      .values(values)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['kind', 'name'])
+          .doUpdateSet((eb) => ({ value_json: eb.ref('excluded.value_json'), version: eb.ref('excluded.version') })),
+      )
+      .execute();
+};
+
+const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: Writing): Promise<void> => {
+  if (checkpoints.length > 0)
+    await trx
+      .insertInto('checkpoints')
+      .values(checkpoints)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  const rows = [...witnesses].map(([cluster, { checkpoint, time }]) => ({ cluster, ...checkpoint, seen: time }));
+  if (rows.length === 0) return;
+  await trx
+    .insertInto('witnesses')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.column('cluster').doUpdateSet((eb) => ({
+        sequence: eb.ref('excluded.sequence'),
+        hash: eb.ref('excluded.hash'),
+        time: eb.ref('excluded.time'),
+        key: eb.ref('excluded.key'),
+        signature: eb.ref('excluded.signature'),
+        seen: eb.ref('excluded.seen'),
+      })),
+    )
+    .execute();
+};
+
+export interface Written {
+  readonly version: number;
+  /** Those that were not there yet, by id. */
+  readonly events: readonly EventView[];
+}
+
+/** Number of the advisory lock that writers take in turn, so that versions, events and audit entries grow in the order of the commits. */
+const WRITE_LOCK = 0x46534f01;
+/** Where a hub says that it wrote something, to others on the same database. */
+export const NOTIFY_CHANNEL = 'ledger_changes';
+
+/** Until the end of the transaction nobody else writes. */
+export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
+  await sql`select pg_advisory_xact_lock(${WRITE_LOCK})`.execute(trx);
+};
+
+export const nextVersion = async (trx: Transaction<Schema>): Promise<number> => {
+  const { rows } = await sql<{ version: number }>`select nextval('ledger_version') as version`.execute(trx);
+  return Number(rows[0]?.version);
+};
+
+/**
+ * Begins a batch: waits for other writers and says whether the batch is new. It is not where its commit was done and only the answer was lost.
+ */
+export const beginBatch = async (trx: Transaction<Schema>, replica: string, batch: number): Promise<boolean> => {
+  await lockWrites(trx);
+  const fence = await trx
+    .insertInto('replicas')
+    .values({ id: replica, batch })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ batch, heartbeat: sql`now()` }).where('replicas.batch', '<', batch))
+    .returning('id')
+    .execute();
+  return fence.length === 1;
+};
+
+export const writeBatch = async (
+  trx: Transaction<Schema>,
+  batch: Batch,
+  { replica, shared }: { replica: string; shared: boolean },
+): Promise<Written> => {
+  const writing: Writing = { trx, replica, version: await nextVersion(trx) };
+  await writeClusters([...batch.clusters.values()], writing);
+  const events = await writeEvents(batch.events, writing);
+  await writeState(batch, writing);
+  await writeAudit(batch.audit, writing);
+  await writeRecords(batch, writing);
+  await writeProofs(batch, writing);
+  if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
+  return { version: writing.version, events };
+};

@@ -1,0 +1,44 @@
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { z } from 'zod';
+import { sha256 } from '../compile/canonical.ts';
+
+/**
+ * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands for the whole log up to it; a signed
+ * one that somebody else keeps makes the hub unable to tell another history later.
+ */
+
+export const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 digest in hex');
+
+export const Checkpoint = z.strictObject({
+  /** Number of the last entry it covers; the first entry has 1. */
+  sequence: z.int().min(1),
+  hash: Hash,
+  time: z.iso.datetime({ offset: true }),
+  /** The hub's public audit key: Ed25519, raw, base64url. */
+  key: z.string().regex(/^[\w-]{43}$/, 'must be an Ed25519 public key'),
+  /** Ed25519 over {@link checkpointText}, base64url. */
+  signature: z.string().regex(/^[\w-]{86}$/, 'must be an Ed25519 signature'),
+});
+export type Checkpoint = z.infer<typeof Checkpoint>;
+
+/** Hash before the first entry. */
+export const NO_HASH: string = '0'.repeat(64);
+
+/** Hash of an entry. With the digests alone, not the entries, anybody can follow the log from one hash to a later one. */
+export const chainHash = (previous: string, digest: string): string => sha256(`${previous}\n${digest}`);
+
+/** What is signed. */
+export const checkpointText = ({ sequence, hash, time }: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): string =>
+  `fso-audit-checkpoint-v1\n${sequence}\n${hash}\n${time}\n`;
+
+const publicKey = (key: string): KeyObject => createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
+
+/** Whether the key that a checkpoint names signed it. Never throws. */
+export const isSigned = (checkpoint: Checkpoint): boolean => {
+  try {
+    const signature = Buffer.from(checkpoint.signature, 'base64url');
+    return verify(null, Buffer.from(checkpointText(checkpoint)), publicKey(checkpoint.key), signature);
+  } catch {
+    return false;
+  }
+};

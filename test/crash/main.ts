@@ -1,0 +1,31 @@
+/**
+ * Kills the hub (and PostgreSQL) with -9 at random points under load and looks for whatever it had acknowledged.
+ *
+ *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
+ */
+import { parseArgs } from 'node:util';
+import { type CrashOptions, crash } from './crash.ts';
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '100' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    database: { type: 'string' },
+  },
+});
+const kills = Number(values.kills);
+const seed = Number(values.seed);
+const databases = (['embedded', 'postgres'] as const).filter((name) => values.database === undefined || values.database === name);
+if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || databases.length === 0) {
+  console.error('usage: npm run test:crash -- [--kills 100] [--seed 42] [--database embedded|postgres]');
+  process.exit(2);
+}
+
+for (const database of databases) {
+  console.log(`${database}: ${kills} kills, seed ${seed}`);
+  const options: CrashOptions = { database, kills, seed, log: (line) => console.log(`${database}: ${line}`) };
+  const { hubKills, serverKills, reports, events, auditEntries } = await crash(options);
+  console.log(
+    `${database}: hub killed ${hubKills} times, PostgreSQL ${serverKills} times; acknowledged and all there: ${reports} reports, ${events} events, ${auditEntries} audit entries; the audit log is intact`,
+  );
+}

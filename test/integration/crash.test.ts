@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { crash } from '../crash/crash.ts';
+
+/** A few kills of what `npm run test:crash` does a hundred times. */
+const KILLS = 5;
+const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+describe(`kill -9 of the hub under load, seed ${SEED}`, () => {
+  it.each(['embedded', 'postgres'] as const)(
+    '%s: nothing that was acknowledged is lost',
+    async (database) => {
+      const result = await crash({ database, kills: KILLS, seed: SEED, log: () => undefined });
+      expect(result.hubKills + result.serverKills).toBe(KILLS);
+      expect(result.reports).toBeGreaterThan(KILLS);
+      expect(result.events).toBeGreaterThan(KILLS);
+      expect(result.auditEntries).toBeGreaterThan(0);
+    },
+    300_000,
+  );
+});

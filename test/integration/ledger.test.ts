@@ -1,0 +1,114 @@
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { backupLedger } from '../../hub/ledger/backup/backup.ts';
+import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
+import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
+import { openLedger } from '../../hub/ledger/open.ts';
+import { openDatabase } from '../../hub/ledger/sql/database.ts';
+import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
+import type { Ledger } from '../../hub/ledger/types.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+
+const logger = pino({ level: process.env['FSO_TEST_LOG'] ?? 'silent' });
+const never = new AbortController().signal;
+const HISTORY = { days: 400, events: 1_000_000 };
+
+/** A life of a hub's ledger on a server. */
+const open = async (url: string): Promise<Ledger> => {
+  const ledger = await openLedger({ database: { url }, history: HISTORY, clock: fixedClock, random: Math.random, logger }, never);
+  await new Promise<void>((resolve) => ledger.onLead(resolve));
+  return ledger;
+};
+
+describeLedger('PostgreSQL', async () => {
+  const server = await startPostgres();
+  const url = await server.createDatabase();
+  return { open: () => open(url), durable: true, destroy: server.stop };
+});
+
+describe('a PostgreSQL server that goes away', () => {
+  let server: TestPostgres;
+  beforeAll(async () => {
+    server = await startPostgres({ ownServer: true });
+  });
+  afterAll(() => server.stop());
+
+  it('is said once and waited for: reads go on, writes wait, nothing is lost or doubled', async () => {
+    const lines: { level: number; msg: string }[] = [];
+    const told = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const database = await openDatabase({ url: await server.createDatabase() });
+    const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: told, maxQueued: 50 });
+    await ledger.applyReport('eu', report(1, { full: true, policies: [policy('a')] }));
+    await server.kill?.();
+    const writes = Array.from({ length: 200 }, (_, i) =>
+      ledger.applyReport('eu', report(i + 2, { policies: [policy(`p${i}`)], events: [event(`E${i}`)] })),
+    );
+    await vi.waitFor(() => expect(ledger.health()).toMatchObject({ ok: false, message: expect.stringMatching(/./) }), { timeout: 10_000 });
+    expect((await ledger.cluster('eu'))?.policies.size).toBe(1);
+    expect(await ledger.events({ limit: 10 })).toEqual([]);
+    await server.start?.();
+    await Promise.all(writes);
+    expect(ledger.health()).toEqual({ ok: true });
+    expect((await ledger.cluster('eu'))?.reportedSeq).toBe(201);
+    await ledger.close();
+    const next = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: told });
+    expect((await next.cluster('eu'))?.policies.size).toBe(201);
+    const reasons = (await next.events({ limit: 500 })).map(({ reason }) => reason);
+    expect([reasons.length, new Set(reasons).size]).toEqual([200, 200]);
+    await next.close();
+    await database.close();
+    expect(lines.map(({ msg }) => msg)).toEqual(['ledger database unreachable']);
+  });
+
+  it('that is not there yet is waited for at start, and its password is told to nobody', async () => {
+    const url = new URL(await server.createDatabase());
+    await server.kill?.();
+    const lines: string[] = [];
+    const told = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+    const options = { history: HISTORY, clock: { ...fixedClock }, random: () => 0, logger: told };
+    const opening = openLedger({ ...options, database: { url: url.href } }, never);
+    await vi.waitFor(() => expect(lines.join('')).toContain('ledger database is waited for'), { timeout: 10_000 });
+    await server.start?.();
+    const ledger = await opening;
+    await ledger.addEvent(null, event('There'));
+    await ledger.close();
+    const stop = new AbortController();
+    const wrong = new URL(url);
+    wrong.password = 'not-the-password';
+    const refused = openLedger({ ...options, database: { url: wrong.href } }, stop.signal).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(lines.join('')).toMatch(/password authentication failed/), { timeout: 10_000 });
+    stop.abort(new Error('stopped'));
+    expect(String(await refused)).toBe('Error: stopped');
+    expect(lines.join('')).not.toContain(url.password);
+    expect(lines.join('')).not.toContain('not-the-password');
+  });
+});
+
+describe('backup', () => {
+  it('of a server is restored into another database', async () => {
+    const server = await startPostgres();
+    const { mkdtemp, rm } = await import('node:fs/promises');
+    const folder = await mkdtemp('/tmp/fso-backup-');
+    const from = await server.createDatabase();
+    const ledger = await open(from);
+    await ledger.setConnected('eu', true);
+    await ledger.applyReport(
+      'eu',
+      report(1, { full: true, policies: [policy('a'), policy('b', { phase: 'Failed' })], events: [event('A')] }),
+    );
+    const source = await openDatabase({ url: from });
+    await backupLedger(source, `${folder}/backup.gz`, 'test');
+    await source.close();
+    const to = await server.createDatabase();
+    const target = await openDatabase({ url: to });
+    await restoreLedger(target, `${folder}/backup.gz`, { kind: 'operator', id: 'ada', roles: [] });
+    await target.close();
+    const restored = await open(to);
+    expect((await restored.cluster('eu'))?.policies).toEqual((await ledger.cluster('eu'))?.policies);
+    expect((await restored.events({ limit: 5 })).map(({ reason }) => reason)).toEqual(['A']);
+    expect(await restored.audit.verify()).toMatchObject({ ok: true, entries: 2 });
+    await Promise.all([ledger.close(), restored.close()]);
+    await rm(folder, { recursive: true });
+    await server.stop();
+  });
+});

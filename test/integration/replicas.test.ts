@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
+import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
+import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
+import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { policyReport } from '../support/policy-reports.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { connectStream } from '../support/stream-client.ts';
+
+const TOKENS = new Map([
+  ['eu', 'token-of-eu-0123456789'],
+  ['us', 'token-of-us-0123456789'],
+]);
+const SECOND = 1_000;
+const LEADS = 'this hub leads';
+
+let folder: string;
+let git: GitServer;
+let repository: GitRepository;
+let postgres: TestPostgres;
+const hubs: HubProcess[] = [];
+const ADMIN = 'admin-token-0123456789';
+const clientOf = (hub: HubProcess, token: string = ADMIN): HubClient => createHubClient({ server: hub.url, token });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-replicas-'));
+  git = await startGitServer({ root: join(folder, 'repositories') });
+  await git.create('policies.git');
+  repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
+  await repository.commit(basicRepository(), 'first');
+  postgres = await startPostgres();
+  const env = {
+    DATABASE_URL: await postgres.createDatabase(),
+    FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'),
+    FSO_GIT_POLL_MS: '60000',
+    FSO_API_TOKEN: ADMIN,
+  };
+  for (const name of ['a', 'b'])
+    hubs.push(await createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env }));
+  // One after the other, so that it is known which one leads.
+  for (const hub of hubs) await hub.start();
+  await vi.waitFor(() => expect(hubs.map((hub) => hub.logged(LEADS))).toEqual([true, false]), { timeout: 10 * SECOND });
+}, 120_000);
+afterAll(async () => {
+  for (const hub of hubs) await hub.stop();
+  await postgres.stop();
+  await git.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Resolves with the first live event of a hub that is meant. */
+const liveEvent = async (hub: HubProcess, wanted: (text: string) => boolean, opened: () => Promise<void>): Promise<void> => {
+  const stop = new AbortController();
+  let begun: Promise<void> | undefined;
+  const onOpen = (): void => {
+    begun = opened();
+  };
+  for await (const event of clientOf(hub).stream({ onOpen }, stop.signal)) if (wanted(JSON.stringify(event))) break;
+  stop.abort();
+  await begun;
+};
+
+describe('two hubs on one PostgreSQL', () => {
+  const [a, b] = [() => hubs[0] as HubProcess, () => hubs[1] as HubProcess];
+
+  it('what an agent reports to one is in the picture and the live events of the other within a second', async () => {
+    const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
+    stream.hello();
+    await vi.waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Connected'), { timeout: 5 * SECOND });
+    let sent = 0;
+    const send = async (): Promise<void> => {
+      const policies = [policyReport('finance', { phase: 'Failed', message: 'told to b' })];
+      sent = performance.now();
+      stream.send({ type: 'report', seq: 1, full: true, policies, removed: [], events: [] });
+      await stream.next('reported');
+    };
+    await liveEvent(a(), (text) => text.includes('"event":"policy"') && text.includes('finance'), send);
+    expect(performance.now() - sent).toBeLessThan(SECOND);
+    const [policy] = await clientOf(a()).policies({ cluster: 'eu' });
+    expect(policy?.clusters.find(({ cluster }) => cluster === 'eu')?.report?.message).toBe('told to b');
+    stream.close();
+    await vi.waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'), { timeout: 5 * SECOND });
+  });
+
+  it('a webhook to one makes both fetch', async () => {
+    const revision = await repository.commit({ 'policies/it.yaml': policyFile('it') }, 'a hint');
+    const pushed = performance.now();
+    await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
+    for (const hub of [a(), b()])
+      await vi.waitFor(async () => expect((await clientOf(hub).source()).revision?.revision).toBe(revision), { timeout: 10 * SECOND });
+    // The one that does not lead shows what the leader recorded; both have compiled it.
+    for (const hub of [a(), b()])
+      await vi.waitFor(async () => expect((await clientOf(hub).policies()).map(({ name }) => name)).toContain('it'), {
+        timeout: 10 * SECOND,
+      });
+    expect(performance.now() - pushed).toBeLessThan(20 * SECOND);
+  });
+
+  it('a token that one makes is good at the other, until it is revoked there', async () => {
+    const { token, view } = await clientOf(a()).createToken({ name: 'ci', role: 'viewer', expiresInDays: 1 });
+    await vi.waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0), { timeout: 2 * SECOND });
+    await clientOf(b()).revokeToken(view.id);
+    await vi.waitFor(() => expect(clientOf(a(), token).clusters()).rejects.toThrow(/token/), { timeout: 2 * SECOND });
+    const [revoked, created] = await clientOf(a()).audit({ limit: 2 });
+    expect([revoked?.action, created?.action]).toEqual(['api.revoke-token', 'api.create-token']);
+  });
+
+  it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {
+    const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
+    stream.hello();
+    await vi.waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Connected'), { timeout: 5 * SECOND });
+    const killed = performance.now();
+    await a().kill();
+    await vi.waitFor(() => expect(b().logged(LEADS)).toBe(true), { timeout: 10 * SECOND });
+    const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
+    await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
+    await vi.waitFor(async () => expect((await clientOf(b()).source()).revision?.revision).toBe(second), { timeout: 10 * SECOND });
+    await vi.waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Disconnected'), { timeout: 12 * SECOND });
+    expect(performance.now() - killed).toBeLessThan(20 * SECOND);
+    // Told once, by whichever led.
+    const accepted = (await clientOf(b()).events({ limit: 500 })).filter(({ reason }) => reason === 'RevisionAccepted');
+    expect(accepted.map(({ revision }) => revision === second)).toEqual([true, false, false]);
+    const actions = (await clientOf(b()).audit({ limit: 500 })).map(({ action }) => action);
+    expect(actions.filter((action) => action === 'revision.accept')).toHaveLength(3);
+    expect(actions.filter((action) => action === 'desired.set')).toHaveLength(3);
+    stream.close();
+  });
+});

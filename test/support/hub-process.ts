@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, type Program, startProgram, until } from '../../clusters/demo/programs.ts';
+import { tail } from '../../clusters/local/processes.ts';
+
+/** A hub as a process of its own, which can be killed and started again on what it left. */
+export interface HubProcess {
+  readonly url: string;
+  readonly agentUrl: string;
+  /** Resolves once both listeners answer. */
+  start(): Promise<void>;
+  /** kill -9 */
+  kill(): Promise<void>;
+  /** SIGTERM */
+  stop(): Promise<void>;
+  /** Whether a message stands in its log, of all its lives. */
+  logged(message: string): boolean;
+  /** The last lines of its log. */
+  lastLines(): string;
+}
+
+export interface HubProcessOptions {
+  readonly name: string;
+  /** For its data, settings and log. */
+  readonly folder: string;
+  readonly gitUrl: string;
+  /** By cluster. */
+  readonly tokens: ReadonlyMap<string, string>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const START_MS = 60_000;
+
+export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {} }: HubProcessOptions): Promise<HubProcess> => {
+  await mkdir(folder, { recursive: true });
+  const tokensFile = join(folder, 'tokens.json');
+  await writeFile(tokensFile, JSON.stringify(Object.fromEntries(tokens)), { mode: 0o600 });
+  const [apiPort, agentPort] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${apiPort}`;
+  const logFile = join(folder, `${name}.log`);
+  const settings = {
+    FSO_GIT_URL: gitUrl,
+    FSO_AGENT_TOKENS_FILE: tokensFile,
+    FSO_LISTEN: `127.0.0.1:${apiPort}`,
+    FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
+    FSO_DATA_DIR: join(folder, 'data'),
+    FSO_AGENT_TLS: 'off',
+    ...env,
+  };
+  let program: Program | undefined;
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    await program?.stop(signal);
+    program = undefined;
+  };
+  return {
+    url,
+    agentUrl: `ws://127.0.0.1:${agentPort}`,
+    start: async () => {
+      const main = join(import.meta.dirname, '../../hub/main.ts');
+      program = startProgram({ name, command: [main], env: settings, logFile });
+      const running = program;
+      const answers = async (): Promise<true | undefined> => {
+        running.assertRunning();
+        const response = await fetch(`${url}/healthz`);
+        return response.ok || undefined;
+      };
+      await until(`${name} answers`, START_MS, answers, new AbortController().signal);
+    },
+    kill: () => stop('SIGKILL'),
+    stop: () => stop('SIGTERM'),
+    lastLines: () => tail(logFile, 8),
+    logged: (message) => readFileSync(logFile, 'utf8').includes(`"msg":"${message}"`),
+  };
+};
