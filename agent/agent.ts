@@ -24,8 +24,10 @@ import { EventSink } from './observe/event-sink.ts';
 import { LiveObservatory } from './observe/observatory.ts';
 import type { Observatory } from './observe/types.ts';
 import { ClusterView } from './observe/view.ts';
-import { ViolationTimes } from './observe/violation-times.ts';
+import { createViolationTimes } from './observe/violation-times.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { EventOutbox } from './report/event-outbox.ts';
+import { createEventStore } from './report/event-store.ts';
 import { untilUpgraded } from './version-watch.ts';
 
 export interface AgentDeps {
@@ -209,8 +211,12 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   phase.problem = 'the first round is not done yet';
   metrics.leader.set(1);
   const { retryMs, gatekeeperGraceMs } = config;
-  const violationTimes = new ViolationTimes({ client, clock, logger });
-  await violationTimes.load(signal);
+  const violationTimes = createViolationTimes({ client, clock, logger });
+  const eventStore = createEventStore({ client, clock, logger });
+  await Promise.all([violationTimes.load(signal), eventStore.load(signal)]);
+  const outbox = new EventOutbox({ clock, store: eventStore });
+  // From the first round on: what it finds is told when the hub is there.
+  const forget = config.hub && observatory.onEvent((event) => outbox.add(event));
   const firstRound = Promise.withResolvers<void>();
   const onFirstRound = (): void => {
     phase.problem = undefined;
@@ -266,11 +272,21 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
     const { cluster, hub, trust } = config;
     const link = async (): Promise<void> => {
       if (hub === undefined || signal.aborted) return;
-      const options = { config: { cluster, hub, trust }, agentVersion: AGENT_VERSION, client, policies, observatory, events, metrics };
+      const options = {
+        config: { cluster, hub, trust },
+        agentVersion: AGENT_VERSION,
+        client,
+        policies,
+        observatory,
+        outbox,
+        events,
+        metrics,
+      };
       await linkToHub({ ...options, clock, random, logger, onEvent }, signal);
     };
-    await Promise.all([enforcing, ...installed, violationTimes.run(signal), firstRound.promise.then(link)]);
+    await Promise.all([enforcing, ...installed, violationTimes.run(signal), eventStore.run(signal), firstRound.promise.then(link)]);
   } finally {
+    forget?.();
     phase.leader = false;
     phase.problem = undefined;
     metrics.leader.set(0);

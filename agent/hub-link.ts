@@ -7,6 +7,7 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/event-sink.ts';
 import type { Observatory } from './observe/types.ts';
 import type { ClusterView } from './observe/view.ts';
+import type { EventOutbox } from './report/event-outbox.ts';
 import { startStream } from './stream/index.ts';
 
 export interface HubLinkOptions {
@@ -15,6 +16,7 @@ export interface HubLinkOptions {
   readonly client: KubeClient;
   readonly policies: ClusterView['policies'];
   readonly observatory: Observatory;
+  readonly outbox: EventOutbox;
   readonly events: EventSink;
   readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
   readonly clock: Clock;
@@ -48,7 +50,7 @@ const keeperOf = async (options: HubLinkOptions, onRenewed: () => void): Promise
 
 /** Keeps this cluster connected to its hub, with what proves it, until the signal aborts. */
 export const linkToHub = async (options: HubLinkOptions, signal: AbortSignal): Promise<void> => {
-  const { config, agentVersion, client, policies, observatory, clock, random, logger, onEvent } = options;
+  const { config, agentVersion, client, policies, observatory, outbox, clock, random, logger, onEvent } = options;
   const { url: hubUrl, token, ca } = config.hub;
   const keeper = await keeperOf(options, () => stream.reconnect());
   const streamConfig = {
@@ -61,7 +63,7 @@ export const linkToHub = async (options: HubLinkOptions, signal: AbortSignal): P
   };
   const certificate = keeper && { certificate: { current: keeper.current, expires: keeper.expires } };
   const stream = await startStream(
-    { config: streamConfig, ...certificate, client, policies, observatory, clock, random, logger, onEvent },
+    { config: streamConfig, ...certificate, client, policies, observatory, outbox, clock, random, logger, onEvent },
     signal,
   );
   if (keeper === undefined) return stream.done;

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LiveObservatory } from '../observe/observatory.ts';
 import type { AgentSnapshot } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
-import { EventBuffer } from './event-buffer.ts';
+import { EventOutbox } from './event-outbox.ts';
 import { isProven, nextProven } from './proven.ts';
 import { Reporter } from './reporter.ts';
 
@@ -93,7 +93,9 @@ describe('Reporter', () => {
     frames = [];
     observatory = new LiveObservatory(snapshotOf([]));
     const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
-    reporter = new Reporter({ observatory, clock, revisions });
+    const outbox = new EventOutbox({ clock });
+    observatory.onEvent((event) => outbox.add(event));
+    reporter = new Reporter({ observatory, outbox, clock, revisions });
     running = reporter.run(stop.signal).catch(() => undefined);
   });
   afterEach(async () => {
@@ -147,16 +149,6 @@ describe('Reporter', () => {
     reporter.resync();
     await settle();
     expect(reports()[3]).toMatchObject({ seq: 4, full: true, events: [] });
-  });
-});
-
-describe('EventBuffer', () => {
-  it('drops the oldest when it is full, and says how many', () => {
-    const buffer = new EventBuffer(clock, 4);
-    for (const reason of ['A', 'B', 'C', 'D']) buffer.add(eventOf(reason));
-    buffer.putBack([eventOf('Z')]);
-    expect(buffer.takeAll().map(({ reason, message }) => reason + message.slice(0, 2))).toEqual(['EventsDropped2 ', 'B', 'C', 'D']);
-    expect(buffer.takeAll()).toEqual([]);
   });
 });
 

@@ -5,23 +5,19 @@ import type { Clock } from '@fso/shared/runtime';
 import { Doorbell } from '../intake/doorbell.ts';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
-import { EventBuffer } from './event-buffer.ts';
+import type { EventOutbox } from './event-outbox.ts';
 
 export type RevisionFacts = Pick<ClusterReport, StreamFact>;
 
 export interface ReporterOptions {
   readonly observatory: Observatory;
+  readonly outbox: EventOutbox;
   readonly clock: Clock;
   /** What is known of revisions, given what is seen now. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
 }
 
 type Send = (frame: AgentFrame) => void;
-
-interface Unacknowledged {
-  readonly seq: number;
-  readonly events: readonly ClusterEvent[];
-}
 
 /** Least time between two reports: a burst of changes is one report, a single change goes out at once. */
 const SPACING_MS = 20;
@@ -35,17 +31,16 @@ const WINDOW = 32;
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #bell = new Doorbell();
-  readonly #events: EventBuffer;
   #send: Send | undefined;
   #seq = 0;
   #full: boolean = true;
   #sent: ReadonlyMap<string, PolicyReport> = new Map();
   #sentCluster: ClusterReport | undefined;
-  #unacknowledged: readonly Unacknowledged[] = [];
+  /** Numbers of reports. */
+  #unacknowledged: readonly number[] = [];
 
   constructor(options: ReporterOptions) {
     this.#options = options;
-    this.#events = new EventBuffer(options.clock);
   }
 
   /** A hub listens; it gets everything first. */
@@ -58,26 +53,27 @@ export class Reporter {
   disconnected(): void {
     this.#send = undefined;
     this.#full = true;
-    this.#events.putBack(this.#unacknowledged.flatMap(({ events }) => events));
+    this.#options.outbox.takeBack();
     this.#unacknowledged = [];
   }
 
   /** The hub has taken in every report up to `seq`. */
   acknowledged(seq: number): void {
-    this.#unacknowledged = this.#unacknowledged.filter((report) => report.seq > seq);
+    this.#unacknowledged = this.#unacknowledged.filter((sent) => sent > seq);
+    this.#options.outbox.acknowledged(seq);
     this.#bell.ring();
   }
 
   /** The hub asks for everything. Events of refused reports are sent again. */
   resync(): void {
     this.#full = true;
-    this.#events.putBack(this.#unacknowledged.flatMap(({ events }) => events));
+    this.#options.outbox.takeBack();
     this.#unacknowledged = [];
     this.#bell.ring();
   }
 
   event(event: ClusterEvent): void {
-    this.#events.add(event);
+    this.#options.outbox.add(event);
     this.#bell.ring();
   }
 
@@ -95,7 +91,7 @@ export class Reporter {
   /** Works until the signal aborts, which is what it throws then. */
   async run(signal: AbortSignal): Promise<void> {
     const { observatory, clock } = this.#options;
-    const stops = [observatory.onChange(() => this.#bell.ring()), observatory.onEvent((event) => this.event(event))];
+    const stops = [observatory.onChange(() => this.#bell.ring()), observatory.onEvent(() => this.#bell.ring())];
     try {
       while (!signal.aborted) {
         await this.#bell.wait(signal);
@@ -111,7 +107,7 @@ export class Reporter {
     if (this.#send === undefined || this.#unacknowledged.length >= WINDOW) return false;
     const frame = this.#nextReport();
     if (frame === undefined) return false;
-    this.#unacknowledged = [...this.#unacknowledged, { seq: frame.seq, events: frame.events }];
+    this.#unacknowledged = [...this.#unacknowledged, frame.seq];
     this.#send(frame);
     return true;
   }
@@ -123,7 +119,7 @@ export class Reporter {
     const full = this.#full;
     const { policies, removed } = diffReports(full ? new Map() : this.#sent, now);
     const clusterChanged = full || !isDeepStrictEqual(cluster, this.#sentCluster);
-    if (!clusterChanged && policies.length + removed.length + this.#events.size === 0) return;
+    if (!clusterChanged && policies.length + removed.length + this.#options.outbox.size === 0) return;
     this.#full = false;
     this.#sent = now;
     this.#sentCluster = cluster;
@@ -135,7 +131,7 @@ export class Reporter {
       ...(clusterChanged ? { cluster } : {}),
       policies: [...policies],
       removed: [...removed],
-      events: [...this.#events.takeAll()],
+      events: [...this.#options.outbox.send(this.#seq)],
     };
   }
 }

@@ -3,6 +3,7 @@ import type { Informer, KubeClient } from '@fso/shared/kube';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { LiveObservatory } from '../observe/observatory.ts';
+import { EventOutbox } from '../report/event-outbox.ts';
 import { startStream } from './stream.ts';
 
 const FACTS = {
@@ -26,7 +27,10 @@ const start = (clock: Clock, signal: AbortSignal) => {
   } as unknown as Informer<SovereignPolicy>;
   const observatory = new LiveObservatory({ policies: new Map(), cluster: { ...FACTS, conditions: [] } });
   const logger = createLogger({ name: 'test', level: 'silent' });
-  return startStream({ config, client, policies, observatory, clock, random: () => 0.5, logger }, signal);
+  return startStream(
+    { config, client, policies, observatory, outbox: new EventOutbox({ clock }), clock, random: () => 0.5, logger },
+    signal,
+  );
 };
 
 describe('done', () => {

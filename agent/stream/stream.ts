@@ -6,6 +6,7 @@ import type { TrustConfig } from '@fso/shared/trust';
 import type pino from 'pino';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/types.ts';
+import type { EventOutbox } from '../report/event-outbox.ts';
 import { isProven, nextProven } from '../report/proven.ts';
 import { Reporter, type RevisionFacts } from '../report/reporter.ts';
 import { ClockSkew } from './clock-skew.ts';
@@ -27,6 +28,8 @@ export interface StreamOptions {
   readonly client: KubeClient;
   readonly policies: Informer<SovereignPolicy>;
   readonly observatory: Observatory;
+  /** Gets the events of the observatory from whoever made it, so that none is missed before the stream starts. */
+  readonly outbox: EventOutbox;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -95,7 +98,7 @@ class HubStream {
     });
     this.#witness = createWitness({ ...options, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
-    this.#reporter = new Reporter({ observatory, clock, revisions: (snapshot) => this.#facts(snapshot) });
+    this.#reporter = new Reporter({ observatory, outbox: options.outbox, clock, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
       onWelcome: ({ time }: { readonly time: string }, connection: Connection) => {

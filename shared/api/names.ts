@@ -19,6 +19,8 @@ export const AGENT_LEASE = 'fso-agent';
 export const AGENT_STATE = 'fso-agent-state';
 /** ConfigMap with the times since when the reported violations stand, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
+/** ConfigMap with the events that the hub has not acknowledged, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_EVENTS = 'fso-agent-events';
 
 /** Secret with what the agent proves itself with at the hub, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_IDENTITY = 'fso-agent-identity';

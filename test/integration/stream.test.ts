@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { parse } from 'yaml';
 import { LiveObservatory } from '../../agent/observe/observatory.ts';
 import type { AgentSnapshot } from '../../agent/observe/types.ts';
+import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/index.ts';
 import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
 import { clusterFile, policyFile } from '../support/policy-files.ts';
@@ -56,7 +57,9 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
-  const stream = await startStream({ config, client, policies, observatory, clock: systemClock, random: () => 0, logger }, signal);
+  const outbox = new EventOutbox({ clock: systemClock });
+  observatory.onEvent((event) => outbox.add(event));
+  const stream = await startStream({ config, client, policies, observatory, outbox, clock: systemClock, random: () => 0, logger }, signal);
   agent = {
     stream,
     policies,

@@ -1,4 +1,13 @@
-import { AGENT_IDENTITY, AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, API_GROUP, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  AGENT_EVENTS,
+  AGENT_IDENTITY,
+  AGENT_LEASE,
+  AGENT_STATE,
+  AGENT_VIOLATIONS,
+  API_GROUP,
+  LABELS,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -157,7 +166,7 @@ const definitions = (trust: Trust): Guard => ({
   ],
 });
 
-const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_IDENTITY];
+const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
 
 /** In other hands a lease or a state stops the agent, or makes it believe what was never accepted; an identity makes it listen to another hub. */
 const STATE: Guard = {

@@ -1,0 +1,122 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import type { Clock, Logger } from '@fso/shared/runtime';
+
+interface ConfigMap extends KubeObject {
+  /** Values are base64. */
+  binaryData?: Record<string, string>;
+}
+
+const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+
+/** Bound on what a map that somebody tampered with can make of the memory. */
+const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
+/** What is kept changes all the time: so often is the map written at most. */
+const PAUSE_MS = 5_000;
+const RETRY_MS = 30_000;
+
+export interface KeptRecordOptions<T> {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of the ConfigMap. */
+  readonly name: string;
+  /** In the ConfigMap, and for people. */
+  readonly key: string;
+  readonly nothing: T;
+  /** @throws on what is no such value */
+  parse(json: unknown): T;
+  /** Packed it must fit into a ConfigMap, which ends at 1 MiB. */
+  toJson(value: T): unknown;
+  isSame(a: T, b: T): boolean;
+  /** What is gone again within this time is not written. Default 0. */
+  readonly settleMs?: number;
+}
+
+/**
+ * Keeps what the agent knows and nobody else does in a ConfigMap of its namespace, for its next start or for another leader. Nothing waits
+ * for it: what cannot be read is read later, and is not overwritten until then.
+ */
+export class KeptRecord<T> {
+  readonly #options: KeptRecordOptions<T>;
+  #loaded: boolean = false;
+  #restored: T;
+  /** Undefined: nobody has taken up yet what was restored. */
+  #wanted: T | undefined;
+  #written: T;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(options: KeptRecordOptions<T>) {
+    this.#options = options;
+    this.#restored = options.nothing;
+    this.#written = options.nothing;
+  }
+
+  /** What was kept before, once. */
+  take(): T {
+    const restored = this.#restored;
+    this.#restored = this.#options.nothing;
+    return restored;
+  }
+
+  /** The newest picture replaces what was not written yet. */
+  keep(value: T): void {
+    this.#wanted = value;
+    this.#wake.resolve();
+  }
+
+  /** Never rejects. */
+  async load(signal: AbortSignal): Promise<void> {
+    const { client, logger, name, key, nothing, parse } = this.#options;
+    try {
+      const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
+      this.#loaded = true;
+      this.#wanted = undefined;
+      const packed = map?.binaryData?.[key];
+      this.#restored = packed === undefined ? nothing : parse(await unpack(packed));
+      this.#written = this.#restored;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error, name }, `kept ${key} cannot be read`);
+    }
+  }
+
+  /** Writes what is to be kept, until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, settleMs = 0 } = this.#options;
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+    while (!signal.aborted) {
+      await this.#wake.promise;
+      if (settleMs > 0) await clock.sleep(settleMs, signal).catch(() => undefined);
+      this.#wake = Promise.withResolvers();
+      const isDone = await this.#write(signal);
+      await clock.sleep(isDone ? PAUSE_MS : RETRY_MS, signal).catch(() => undefined);
+      if (!isDone) this.#wake.resolve();
+    }
+  }
+
+  async #write(signal: AbortSignal): Promise<boolean> {
+    const { client, logger, name, key, isSame, toJson } = this.#options;
+    try {
+      if (!this.#loaded) await this.load(signal);
+      const value = this.#wanted;
+      if (value === undefined || isSame(value, this.#written)) return this.#loaded;
+      const metadata = { namespace: SYSTEM_NAMESPACE, name };
+      const body: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, binaryData: { [key]: await pack(toJson(value)) } };
+      await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.record, force: true }, signal);
+      this.#written = value;
+      return true;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error, name }, `kept ${key} cannot be written`);
+      return false;
+    }
+  }
+}
+
+const pack = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
+
+const unpack = async (packed: string): Promise<unknown> => {
+  const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_UNPACKED_BYTES });
+  return JSON.parse(text.toString('utf8'));
+};

@@ -1,0 +1,63 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { EventOutbox, type EventStore } from './event-outbox.ts';
+
+const event = (reason: string, severity: ClusterEvent['severity'] = 'info'): ClusterEvent => ({
+  time: '2026-01-01T00:00:00Z',
+  severity,
+  reason,
+  message: '',
+});
+const reasons = (events: readonly ClusterEvent[]): readonly string[] => events.map(({ reason, message }) => reason + message.slice(0, 2));
+
+/** What a restart finds. */
+const storeOf = (kept: readonly ClusterEvent[] = []) => {
+  const store = { kept };
+  const restored = [...kept];
+  const events: EventStore = {
+    take: () => restored.splice(0),
+    keep: (next) => {
+      store.kept = next;
+    },
+  };
+  return { store, events };
+};
+
+describe('EventOutbox', () => {
+  it('drops what is for information first, then the oldest, and says how many', () => {
+    const outbox = new EventOutbox({ clock: new FakeClock(), limit: 4 });
+    for (const [reason, severity] of [['A', 'alert'], ['B'], ['C', 'warning'], ['D'], ['E', 'alert'], ['F', 'warning']] as const)
+      outbox.add(event(reason, severity));
+    expect(reasons(outbox.send(1))).toEqual(['EventsDropped3 ', 'C', 'E', 'F']);
+    expect(outbox.send(2)).toEqual([]);
+  });
+
+  it('tells again what was not acknowledged, before what came later', () => {
+    const outbox = new EventOutbox({ clock: new FakeClock() });
+    outbox.add(event('A'));
+    outbox.send(1);
+    outbox.add(event('B'));
+    outbox.send(2);
+    outbox.add(event('C'));
+    outbox.acknowledged(1);
+    outbox.takeBack();
+    expect(reasons(outbox.send(3))).toEqual(['B', 'C']);
+  });
+
+  it('keeps warnings and alerts until they are acknowledged, for the next start', () => {
+    const { store, events } = storeOf();
+    const outbox = new EventOutbox({ clock: new FakeClock(), store: events });
+    outbox.add(event('Trifle'));
+    outbox.add(event('Alert', 'alert'));
+    outbox.send(1);
+    outbox.add(event('Warning', 'warning'));
+    expect(reasons(store.kept)).toEqual(['Alert', 'Warning']);
+    const next = new EventOutbox({ clock: new FakeClock(), store: storeOf(store.kept).events });
+    next.add(event('New'));
+    expect(next.size).toBe(3);
+    expect(reasons(next.send(1))).toEqual(['Alert', 'Warning', 'New']);
+    outbox.acknowledged(1);
+    expect(reasons(store.kept)).toEqual(['Warning']);
+  });
+});

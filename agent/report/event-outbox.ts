@@ -1,0 +1,103 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+
+const MAX_EVENTS = 1000;
+
+/** What outlives the agent: replaced as a whole. */
+export interface EventStore {
+  /** What was kept before, once. */
+  take(): readonly ClusterEvent[];
+  keep(events: readonly ClusterEvent[]): void;
+}
+
+interface EventOutboxOptions {
+  readonly clock: Clock;
+  readonly store?: EventStore;
+  /** Most events that wait. Default 1,000. */
+  readonly limit?: number;
+}
+
+const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
+
+/**
+ * Events that the hub has not acknowledged. Bounded: what is for information only goes first, then the oldest, and how many went is said.
+ * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed tells them all the same.
+ */
+export class EventOutbox {
+  readonly #clock: Clock;
+  readonly #store: EventStore | undefined;
+  readonly #limit: number;
+  #waiting: ClusterEvent[] = [];
+  /** By the number of the report that carries them. */
+  readonly #sent = new Map<number, readonly ClusterEvent[]>();
+  #dropped = 0;
+
+  constructor({ clock, store, limit = MAX_EVENTS }: EventOutboxOptions) {
+    this.#clock = clock;
+    this.#store = store;
+    this.#limit = limit;
+  }
+
+  /** How many wait to be sent. */
+  get size(): number {
+    this.#restore();
+    return this.#waiting.length;
+  }
+
+  add(event: ClusterEvent): void {
+    this.#waiting.push(event);
+    this.#trim();
+    this.#keep();
+  }
+
+  /** All that wait, for the report of this number. */
+  send(seq: number): readonly ClusterEvent[] {
+    this.#restore();
+    const dropped = this.#dropped === 0 ? [] : [this.#droppedEvent()];
+    const events = [...dropped, ...this.#waiting];
+    this.#waiting = [];
+    this.#dropped = 0;
+    if (events.length > 0) this.#sent.set(seq, events);
+    return events;
+  }
+
+  /** The hub has every report up to this one. */
+  acknowledged(seq: number): void {
+    const before = this.#sent.size;
+    for (const known of this.#sent.keys()) if (known <= seq) this.#sent.delete(known);
+    if (this.#sent.size !== before) this.#keep();
+  }
+
+  /** What was sent and not acknowledged waits again; it is older than all that waits. */
+  takeBack(): void {
+    this.#waiting = [...this.#sent.values()].flat().concat(this.#waiting);
+    this.#sent.clear();
+    this.#trim();
+  }
+
+  #droppedEvent(): ClusterEvent {
+    const message = `${this.#dropped} older events of this cluster were dropped while the hub could not be reached.`;
+    return { time: this.#clock.now().toISOString(), severity: 'warning', reason: 'EventsDropped', message };
+  }
+
+  #restore(): void {
+    const kept = this.#store?.take() ?? [];
+    if (kept.length === 0) return;
+    this.#waiting = [...kept, ...this.#waiting];
+    this.#trim();
+    this.#keep();
+  }
+
+  #keep(): void {
+    this.#store?.keep([...[...this.#sent.values()].flat(), ...this.#waiting].filter((event) => !isTrifle(event)));
+  }
+
+  #trim(): void {
+    // One place is kept for the event that says what was dropped.
+    for (let excess = this.#waiting.length - (this.#limit - 1); excess > 0; excess -= 1) {
+      const trifle = this.#waiting.findIndex(isTrifle);
+      this.#waiting.splice(Math.max(0, trifle), 1);
+      this.#dropped += 1;
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { isDeepStrictEqual } from 'node:util';
+import { AGENT_EVENTS, ClusterEvent } from '@fso/shared/api';
+import { z } from 'zod';
+import { KeptRecord, type KeptRecordOptions } from '../kept-record.ts';
+
+type Events = readonly ClusterEvent[];
+
+const Stored = z.array(ClusterEvent).max(1000);
+
+/** As JSON; a ConfigMap ends at 1 MiB. Alerts are kept before warnings, and the newer before the older. */
+const MAX_BYTES = 512 * 1024;
+/** A hub that is there acknowledges sooner: then nothing is written. */
+const SETTLE_MS = 1_000;
+
+/** Warnings and alerts that the hub has not acknowledged, in ConfigMap `fso-agent-events`. */
+export const createEventStore = (options: Pick<KeptRecordOptions<Events>, 'client' | 'clock' | 'logger'>): KeptRecord<Events> =>
+  new KeptRecord<Events>({
+    ...options,
+    name: AGENT_EVENTS,
+    key: 'events',
+    nothing: [],
+    parse: (json) => Stored.parse(json),
+    toJson: thatFit,
+    isSame: isDeepStrictEqual,
+    settleMs: SETTLE_MS,
+  });
+
+const thatFit = (events: Events): Events => {
+  const byWeight = [...events].reverse().sort((a, b) => Number(b.severity === 'alert') - Number(a.severity === 'alert'));
+  const fitting = new Set<ClusterEvent>();
+  let bytes = 0;
+  for (const event of byWeight) {
+    bytes += Buffer.byteLength(JSON.stringify(event)) + 1;
+    if (bytes > MAX_BYTES) break;
+    fitting.add(event);
+  }
+  return events.filter((event) => fitting.has(event));
+};
