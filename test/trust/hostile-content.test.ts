@@ -10,11 +10,12 @@ import { type GitRepository, openGitRepository } from '../../clusters/demo/git-r
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
 const WAIT = { timeout: 60_000, interval: 50 };
 const MB = 1024 * 1024;
-/** What one hub may take, whatever it is sent, with the heap that docs/limits.md names for it. */
+/** What one hub may take, whatever it is sent, with a PostgreSQL server and the heap that docs/limits.md names for it. */
 const MEMORY_MB = 512;
 
 let folder: string;
@@ -46,6 +47,8 @@ beforeAll(async () => {
   good = await repository.commit(basicRepository(), 'good');
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ eu: 'token-of-eu-0123456789' }));
   writeFileSync(join(folder, 'allowed_signers'), `ana@example.org ${ana.line}\n`);
+  const postgres = await startPostgres();
+  cleanups.push(() => postgres.stop());
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
   hub = startProgram({
@@ -53,6 +56,7 @@ beforeAll(async () => {
     command: [join(import.meta.dirname, '..', '..', 'hub/cli/main.ts'), 'serve'],
     env: {
       NODE_OPTIONS: '--max-old-space-size=256',
+      DATABASE_URL: await postgres.createDatabase(),
       FSO_GIT_URL: git.url('policies.git'),
       FSO_GIT_POLL_MS: '200',
       FSO_LISTEN: `127.0.0.1:${port}`,
