@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CLOSE_CODES, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type Checkpoint, CLOSE_CODES, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { createAuditKey, createCheckpoints, createMemoryLedger } from '../ledger/index.ts';
+import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
 import { tokenGate } from './gate.ts';
 
@@ -17,9 +17,17 @@ const nothing = (): void => undefined;
 
 const startDelivery = async () => {
   const ledger = createMemoryLedger({ clock: systemClock });
+  const key = createAuditKey();
+  const checkpoints = createCheckpoints({ ledger, key, clock: systemClock, logger: pino({ level: 'silent' }) });
+  /** Holds back what a hello has written. */
+  const slow = { until: Promise.resolve() };
+  const setConnected: Ledger['setConnected'] = async (...args) => {
+    await slow.until;
+    await ledger.setConnected(...args);
+  };
   const delivery = createDelivery(tokenGate(TOKENS), {
-    ledger,
-    checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock: systemClock, logger: pino({ level: 'silent' }) }),
+    ledger: { ...ledger, setConnected },
+    checkpoints,
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
     clock: systemClock,
     logger: pino({ level: 'silent' }),
@@ -46,7 +54,7 @@ const startDelivery = async () => {
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { connect, close };
+  return { connect, close, ledger, key, checkpoints, slow };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -76,4 +84,60 @@ it('closes the oldest stream without a hello when a cluster has too many', async
   const newer = [await connect('eu'), await connect('eu')];
   expect(await Promise.all(silent.map(({ closed }) => closed))).toEqual([CLOSE_CODES.badFrame, CLOSE_CODES.badFrame]);
   for (const { socket } of [greeted, other, ...newer]) expect(socket.readyState).toBe(WebSocket.OPEN);
+});
+
+const hello = (checkpoint: Checkpoint | null): string =>
+  encodeFrame({
+    type: 'hello',
+    protocol: PROTOCOL_VERSION,
+    cluster: 'eu',
+    revision: null,
+    holds: null,
+    anchor: null,
+    agentVersion: 'test',
+    checkpoint,
+  });
+
+const entry = (n: number) => ({
+  actor: { kind: 'hub' as const, id: 'hub', roles: [] },
+  from: null,
+  action: 'test.entry',
+  subject: `s${n}`,
+  detail: {},
+});
+
+it('brings an agent from the checkpoint that it keeps to the newest one, also to one made while its hello is taken in', async () => {
+  const { connect, ledger, key, checkpoints, slow } = bench;
+  await ledger.audit.append(entry(1));
+  const held = key.sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' });
+  for (const n of [2, 3]) await ledger.audit.append(entry(n));
+  const released = Promise.withResolvers<void>();
+  slow.until = released.promise;
+  const { socket } = await connect('eu');
+  const frames: HubFrame[] = [];
+  socket.on('message', (data) => {
+    const decoded = decodeHubFrame(data as Buffer);
+    if (decoded.ok) frames.push(decoded.frame);
+  });
+  const got = (type: HubFrame['type']) => frames.filter((frame) => frame.type === type);
+  socket.send(hello(held));
+  await expect.poll(() => got('welcome')).toHaveLength(1);
+  const stop = new AbortController();
+  const running = checkpoints.run(stop.signal);
+  await expect.poll(() => got('checkpoint')).toHaveLength(1);
+  released.resolve();
+  await expect.poll(async () => (await ledger.audit.proofs()).witnesses).toMatchObject([{ cluster: 'eu', checkpoint: held }]);
+  stop.abort();
+  await running;
+  const digests = expect.arrayContaining([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+  expect(got('checkpoint')).toEqual([{ type: 'checkpoint', after: 1, checkpoint: expect.objectContaining({ sequence: 3 }), digests }]);
+});
+
+it('keeps no checkpoint of another hub as a witness', async () => {
+  const { connect, ledger } = bench;
+  await ledger.audit.append(entry(1));
+  const { socket } = await connect('eu');
+  socket.send(hello(createAuditKey().sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' })));
+  await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(true);
+  expect((await ledger.audit.proofs()).witnesses).toEqual([]);
 });

@@ -39,6 +39,8 @@ export interface SessionState {
   target: string | null;
   /** Sequence of the checkpoint that the agent keeps, or was sent last. */
   checkpoint: number | null;
+  /** Sequence of the checkpoint that was sent last on this stream. */
+  sentCheckpoint: number | null;
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -80,6 +82,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     resyncing: false,
     target: null,
     checkpoint: null,
+    sentCheckpoint: null,
   };
   const closing = new AbortController();
   let ready = false;

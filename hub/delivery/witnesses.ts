@@ -25,7 +25,10 @@ export const sendCheckpoints = async (state: SessionState, deps: DeliveryDeps, s
   // Another call was faster; its frames have the agent where these would bring it.
   if (state.checkpoint !== from) return;
   for (const frame of frames) {
+    const { sequence } = frame.checkpoint;
+    if (sequence === state.sentCheckpoint) continue;
     send(frame);
-    state.checkpoint = frame.checkpoint.sequence;
+    state.checkpoint = sequence;
+    state.sentCheckpoint = sequence;
   }
 };

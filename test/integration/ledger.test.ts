@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
@@ -5,6 +6,7 @@ import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
 import { openLedger } from '../../hub/ledger/open.ts';
 import { openDatabase } from '../../hub/ledger/sql/database.ts';
+import { clearHistory } from '../../hub/ledger/sql/history.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -81,6 +83,67 @@ describe('a PostgreSQL server that goes away', () => {
     expect(String(await refused)).toBe('Error: stopped');
     expect(lines.join('')).not.toContain(url.password);
     expect(lines.join('')).not.toContain('not-the-password');
+  });
+});
+
+describe('a database that others touch', () => {
+  let server: TestPostgres;
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.stop());
+  const entry = (n: number) => ({
+    actor: { kind: 'user' as const, id: 'ada', roles: [] },
+    from: null,
+    action: 'test.entry',
+    subject: `s${n}`,
+    detail: {},
+  });
+
+  it('changes of the audit log are refused, and found where somebody gets past that', async () => {
+    const url = await server.createDatabase();
+    const ledger = await open(url);
+    for (let n = 1; n <= 5; n += 1) await ledger.audit.append(entry(n));
+    expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 5 });
+    const database = await openDatabase({ url });
+    const ask = (statement: string) => sql.raw(statement).execute(database.db);
+    await expect(ask(`update audit set entry_json = replace(entry_json, 's3', 's9')`)).rejects.toThrow(/append-only/);
+    await expect(ask('delete from audit where sequence = 5')).rejects.toThrow(/append-only/);
+    await expect(ask('truncate audit')).rejects.toThrow(/append-only/);
+    await ask('alter table audit disable trigger audit_append_only');
+    // The same to whoever parses it, and another text all the same.
+    await ask(`update audit set entry_json = replace(entry_json, '"subject"', ' "subject"') where sequence = 2`);
+    expect((await ledger.audit.verify()).problems.map(({ sequence }) => sequence)).toContain(2);
+    await ask(`update audit set entry_json = replace(entry_json, ' "subject"', '"subject"') where sequence = 2`);
+    expect(await ledger.audit.verify()).toMatchObject({ ok: true });
+    await ask('delete from audit where sequence = 3');
+    expect((await ledger.audit.verify()).problems[0]?.message).toBe('entries 3 to 3 are missing');
+    await database.close();
+    await ledger.close();
+  });
+
+  it('a database of a newer version is left alone', async () => {
+    const url = await server.createDatabase();
+    await (await open(url)).close();
+    const database = await openDatabase({ url });
+    await sql.raw(`insert into ledger_migrations values ('9999-future', '2030-01-01T00:00:00Z')`).execute(database.db);
+    await database.close();
+    await expect(open(url)).rejects.toThrow(/written by a newer version/);
+  });
+
+  it('old events, and those that are too many, are cleared in the end', async () => {
+    const url = await server.createDatabase();
+    const ledger = await open(url);
+    for (let n = 1; n <= 30; n += 1) await ledger.addEvent(null, event(`R${n}`));
+    const database = await openDatabase({ url });
+    await sql.raw(`update events set received = now() - interval '401 days' where id <= 5`).execute(database.db);
+    expect(await clearHistory(database.db, { days: 400, events: 1_000 }, never)).toBe(5);
+    expect(await clearHistory(database.db, { days: 400, events: 10 }, never)).toBe(15);
+    expect(await clearHistory(database.db, { days: 400, events: 10 }, never)).toBe(0);
+    const left = await database.db.selectFrom('events').select('reason').orderBy('id').execute();
+    expect(left.map(({ reason }) => reason)).toEqual(Array.from({ length: 10 }, (_, i) => `R${21 + i}`));
+    await database.close();
+    await ledger.close();
   });
 });
 

@@ -10,6 +10,11 @@ export interface HistoryLimits {
 /** Rows of one statement, so that writers never wait long. */
 const ROWS = 5_000;
 
+/** Forgets hubs that gave no sign of life for a day; none of them comes back under its name. */
+export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<void> => {
+  await db.deleteFrom('replicas').where('id', '!=', own).where(sql<boolean>`heartbeat < now() - interval '1 day'`).execute();
+};
+
 /** Deletes events that are older, or more, than are kept. The audit log is never cleared. @returns how many went */
 export const clearHistory = async (db: Kysely<Schema>, { days, events }: HistoryLimits, signal: AbortSignal): Promise<number> => {
   const first = await db.selectFrom('events').select('id').orderBy('id', 'desc').offset(events).limit(1).executeTakeFirst();

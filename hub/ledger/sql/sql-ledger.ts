@@ -9,7 +9,7 @@ import { type ChangeInput, writesOf } from '../writes.ts';
 import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { describeDatabaseError } from './errors.ts';
-import { clearHistory, type HistoryLimits } from './history.ts';
+import { clearHistory, forgetReplicas, type HistoryLimits } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { countEvents, loadEvents } from './load.ts';
 import { migrate } from './migrate.ts';
@@ -78,6 +78,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   const clearAll = async (): Promise<void> => {
     if (!replicas.leads()) return;
+    await forgetReplicas(db, replica);
     const cleared = await clearHistory(db, history, closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
   };

@@ -1,0 +1,77 @@
+import { systemClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import type { Change } from '../changes.ts';
+import { event, TIME } from '../fixtures.ts';
+import { createWriteQueue } from './write-queue.ts';
+
+const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
+const reasonOf = (one: Change): string => (one.type === 'event' ? one.event.reason : one.type);
+
+/** A database of which the test says how each commit ends. */
+const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000) => {
+  const commits: { readonly reasons: readonly string[]; readonly number: number }[] = [];
+  const commit = async (changes: readonly Change[], number: number): Promise<void> => {
+    const reasons = changes.map(reasonOf);
+    commits.push({ reasons, number });
+    const error = await answer(reasons, number);
+    if (error !== undefined) throw error;
+  };
+  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
+  return { queue, commits };
+};
+const sqlError = (code: string): Error => Object.assign(new Error('no'), { code });
+
+it('what comes in one go, or while a commit is under way, is one commit', async () => {
+  const first = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
+  const writes = ['a', 'b'].map((reason) => queue.submit(change(reason)));
+  await expect.poll(() => commits.length).toBe(1);
+  writes.push(...['c', 'd', 'e'].map((reason) => queue.submit(change(reason))));
+  first.resolve(undefined);
+  await Promise.all(writes);
+  expect(commits.map(({ reasons }) => reasons)).toEqual([
+    ['a', 'b'],
+    ['c', 'd', 'e'],
+  ]);
+});
+
+it('a change that the database can never take is refused alone', async () => {
+  const { queue, commits } = openQueue((reasons) => (reasons.includes('bad') ? sqlError('22021') : undefined));
+  const ends = await Promise.allSettled(['a', 'bad', 'b'].map((reason) => queue.submit(change(reason))));
+  expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(commits.map(({ reasons }) => reasons)).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
+  expect(queue.health()).toEqual({ ok: true });
+});
+
+it('a database that is away gets the same batch under the same number until it is back', async () => {
+  let failures = 3;
+  const { queue, commits } = openQueue(() => {
+    failures -= 1;
+    return failures >= 0 ? sqlError('57P01') : undefined;
+  });
+  await queue.submit(change('a'));
+  await queue.submit(change('b'));
+  expect(commits).toEqual([...Array.from({ length: 4 }, () => ({ reasons: ['a'], number: 1 })), { reasons: ['b'], number: 2 }]);
+});
+
+it('a full queue holds its writers, in their order', async () => {
+  const back = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? back.promise : undefined), 2);
+  const done: string[] = [];
+  const writes = ['a', 'b', 'c', 'd', 'e', 'f'].map((reason) => queue.submit(change(reason)).then(() => done.push(reason)));
+  await expect.poll(() => commits.length).toBe(1);
+  expect(done).toEqual([]);
+  back.resolve(undefined);
+  await Promise.all(writes);
+  expect(commits.flatMap(({ reasons }) => reasons)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  expect(Math.max(...commits.map(({ reasons }) => reasons.length))).toBeLessThanOrEqual(2);
+});
+
+it('closing refuses what a database that is away keeps waiting', async () => {
+  const { queue } = openQueue(() => sqlError('ECONNREFUSED'));
+  const write = queue.submit(change('a')).catch((error: unknown) => error);
+  await queue.close();
+  expect(String(await write)).toContain('the ledger is closed');
+  await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
+}, 20_000);
