@@ -28,6 +28,8 @@ namespace of its own; there are ten region sets. Exits with 1 where a target is 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];
 /** Distinct region sets: ten. */
 const SETS = REGIONS.flatMap((first, index) => [[first], [first, REGIONS[(index + 1) % REGIONS.length] ?? first]]);
+/** As Gatekeeper has it, where nobody says otherwise. */
+const AUDIT_SECONDS = 60;
 const IN_FLIGHT = 16;
 const WARM_UP = 200;
 /**
@@ -165,7 +167,10 @@ export const admission = async (args: string[], signal: AbortSignal): Promise<vo
   const log = (text: string): void => console.error(text);
   const opened: (() => Promise<void>)[] = [];
   const open = async (name: string): Promise<{ cluster: LocalCluster; world: AgentWorld }> => {
-    const cluster = await startLocalCluster({ name, stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
+    const cluster = await startLocalCluster(
+      { name, stateDir: folder, regions: REGIONS, gatekeeper: true, gatekeeperAuditSeconds: AUDIT_SECONDS, log },
+      signal,
+    );
     opened.push(() => cluster.stop());
     const world = new AgentWorld(cluster.kubeconfig, signal);
     opened.push(() => world.close());
