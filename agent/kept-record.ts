@@ -54,7 +54,7 @@ export class KeptRecord<T> {
     this.#written = options.nothing;
   }
 
-  /** What was kept before, once. */
+  /** What was kept before, once. Whoever takes it says anew what is to be kept. */
   take(): T {
     const restored = this.#restored;
     this.#restored = this.#options.nothing;
@@ -69,14 +69,15 @@ export class KeptRecord<T> {
 
   /** Never rejects. */
   async load(signal: AbortSignal): Promise<void> {
-    const { client, logger, name, key, nothing, parse } = this.#options;
+    const { client, logger, name, key, nothing, parse, isSame } = this.#options;
     try {
       const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
       this.#loaded = true;
-      this.#wanted = undefined;
       const packed = map?.binaryData?.[key];
       this.#restored = packed === undefined ? nothing : parse(await unpack(packed));
       this.#written = this.#restored;
+      // Whoever keeps something here takes it up first, and says then what is to be kept.
+      if (!isSame(this.#restored, nothing)) this.#wanted = undefined;
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error, name }, `kept ${key} cannot be read`);
     }

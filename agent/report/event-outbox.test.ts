@@ -53,9 +53,11 @@ describe('EventOutbox', () => {
     outbox.send(1);
     outbox.add(event('Warning', 'warning'));
     expect(reasons(store.kept)).toEqual(['Alert', 'Warning']);
-    const next = new EventOutbox({ clock: new FakeClock(), store: storeOf(store.kept).events });
-    next.add(event('New'));
-    expect(next.size).toBe(3);
+    const second = storeOf(store.kept);
+    const next = new EventOutbox({ clock: new FakeClock(), store: second.events });
+    next.add(event('New', 'alert'));
+    // Killed again before any hub came: nothing of the first life is forgotten.
+    expect(reasons(second.store.kept)).toEqual(['Alert', 'Warning', 'New']);
     expect(reasons(next.send(1))).toEqual(['Alert', 'Warning', 'New']);
     outbox.acknowledged(1);
     expect(reasons(store.kept)).toEqual(['Warning']);

@@ -45,6 +45,7 @@ export class EventOutbox {
   }
 
   add(event: ClusterEvent): void {
+    this.#restore();
     this.#waiting.push(event);
     this.#trim();
     this.#keep();
@@ -63,6 +64,7 @@ export class EventOutbox {
 
   /** The hub has every report up to this one. */
   acknowledged(seq: number): void {
+    this.#restore();
     const before = this.#sent.size;
     for (const known of this.#sent.keys()) if (known <= seq) this.#sent.delete(known);
     if (this.#sent.size !== before) this.#keep();
@@ -85,6 +87,7 @@ export class EventOutbox {
     if (kept.length === 0) return;
     this.#waiting = [...kept, ...this.#waiting];
     this.#trim();
+    // What was kept replaces what is kept: all of it from now on, that is.
     this.#keep();
   }
 
