@@ -91,7 +91,7 @@ export interface K8sGeoResidency extends KubeObject {
   spec?: {
     enforcementAction?: string;
     match?: { namespaces?: string[]; excludedNamespaces?: string[] };
-    parameters?: { regions?: string[]; policies?: { name: string; pattern: string }[] };
+    parameters?: { regions?: string[]; policies?: string[] };
   };
   status?: { auditTimestamp?: string; totalViolations?: number; byPod?: GatekeeperPodStatus[]; violations?: ConstraintViolation[] };
 }

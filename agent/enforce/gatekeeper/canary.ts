@@ -17,7 +17,7 @@ const SPEC: ConstraintSpec = {
   enforcementAction: 'deny',
   match: { kinds: [{ apiGroups: [''], kinds: ['Pod'] }], labelSelector: { matchLabels: CANARY_LABEL } },
   // No name of a SovereignPolicy: those have a slash.
-  parameters: { regions: [], policies: [{ name: CANARY_NAME, pattern: '*' }] },
+  parameters: { regions: [], policies: [`${CANARY_NAME} *`] },
 };
 
 const BODY: Constraint = {

@@ -1,7 +1,6 @@
 import { LABELS } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { sortedSet, weakMemo2 } from '../compare.ts';
+import { sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import { shortHash } from '../labels.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
@@ -46,15 +45,15 @@ const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): N
     },
     parameters: {
       regions: sortedSet(group.regions),
-      policies: sortedEntries(entries),
+      policies: sortedSet(entries.map(entryText)),
       ...(group.binders === undefined ? {} : { trustedBinders: sortedSet(group.binders) }),
     },
   };
   return spec as NonNullable<Constraint['spec']>;
 };
 
-const sortedEntries = (entries: readonly ConstraintEntry[]): ConstraintEntry[] =>
-  [...entries].sort((a, b) => byText(a.name, b.name) || byText(a.pattern, b.pattern));
+/** Neither part has a space. */
+export const entryText = ({ name, pattern }: ConstraintEntry): string => `${name} ${pattern}`;
 
 const specOf = (constraint: Constraint): ConstraintSpec => (constraint.spec ?? {}) as ConstraintSpec;
 
@@ -70,7 +69,13 @@ export const groupOf = (constraint: Constraint): ConstraintGroup => {
   };
 };
 
-export const entriesOf = (constraint: Constraint): readonly ConstraintEntry[] => specOf(constraint).parameters?.policies ?? [];
+export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
+  (specOf(constraint).parameters?.policies ?? []).map((text) => {
+    // Whatever somebody else wrote there.
+    const [name = '', pattern = ''] = String(text).split(' ');
+    return { name, pattern };
+  }),
+);
 
 /** Actions that can refuse a Binding; nobody reads a warning to the scheduler. */
 const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);

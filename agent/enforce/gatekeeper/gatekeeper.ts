@@ -3,7 +3,7 @@ import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, constraintName, entriesOf, groupOf, hasBindGate, withBindGate } from './constraint.ts';
+import { constraintBody, constraintName, entriesOf, entryText, groupOf, hasBindGate, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -97,9 +97,9 @@ const findMoving = (desired: readonly DesiredConstraint[], present: ReadonlyMap<
 const movingInto = (body: Constraint, observed: Constraint | undefined): readonly string[] => {
   const enforced = observed !== undefined && isConstraintEnforced(observed);
   if (enforced && isAsWanted(observed, body)) return [];
-  const held = new Set(enforced && isUndisturbed(observed, body) ? entriesOf(observed).map(entryId) : []);
+  const held = new Set(enforced && isUndisturbed(observed, body) ? entriesOf(observed).map(entryText) : []);
   return entriesOf(body)
-    .filter((entry) => !held.has(entryId(entry)))
+    .filter((entry) => !held.has(entryText(entry)))
     .map(({ name }) => name);
 };
 
@@ -165,8 +165,8 @@ const stayingEntries = (
 };
 
 const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): string => {
-  const before = new Set(entriesOf(observed).map(entryId));
-  const after = new Set(entries.map(entryId));
+  const before = new Set(entriesOf(observed).map(entryText));
+  const after = new Set(entries.map(entryText));
   if (![...after].every((id) => before.has(id))) return 'Join';
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
@@ -189,8 +189,6 @@ const extraKeys = (actual: object | undefined, wanted: object | undefined): read
 const OUR_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
 
 const isOurs = ({ metadata }: Constraint): boolean => OUR_NAME.test(metadata.name) || metadata.labels?.[LABELS.component] === 'constraint';
-
-const entryId = (entry: ConstraintEntry): string => `${entry.name} ${entry.pattern}`;
 
 const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(entries.map((entry) => entry.name));
 

@@ -24,7 +24,8 @@ export interface ConstraintSpec {
   };
   readonly parameters?: {
     readonly regions?: readonly string[];
-    readonly policies?: readonly ConstraintEntry[];
+    /** Of each entry: name, a space, pattern. */
+    readonly policies?: readonly string[];
     readonly trustedBinders?: readonly string[];
   };
 }

@@ -316,9 +316,10 @@ mirror_pod if {
 }
 
 # The policies that govern this namespace, of those that share the constraint.
-policies := sort({policy.name |
-	some policy in list_of(input.parameters, "policies")
-	pattern_matches(policy.pattern, object.get(subject.metadata, "namespace", object.get(input.review, "namespace", "")))
+policies := sort({name |
+	some text in list_of(input.parameters, "policies")
+	[name, pattern] := split(text, " ")
+	pattern_matches(pattern, object.get(subject.metadata, "namespace", object.get(input.review, "namespace", "")))
 })
 
 pattern_matches(pattern, namespace) if pattern == namespace

@@ -31,14 +31,9 @@ const PARAMETERS = {
     trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
     policies: {
       type: 'array',
-      description: 'The policies that this constraint enforces.',
-      items: {
-        type: 'object',
-        properties: {
-          name: { type: 'string', description: 'namespace/name of a SovereignPolicy.' },
-          pattern: { type: 'string', description: 'Its targetNamespace.' },
-        },
-      },
+      // Texts, not objects: Gatekeeper converts the parameters of a constraint anew for each review that it matches.
+      description: 'The policies that this constraint enforces: namespace/name of a SovereignPolicy, a space, its targetNamespace.',
+      items: { type: 'string' },
     },
   },
 };

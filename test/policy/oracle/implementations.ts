@@ -36,7 +36,7 @@ const regoInput = ({ governed, pod }: OracleCase) => {
       },
       oldObject: null,
     },
-    parameters: { regions, policies: policies.map((name) => ({ name, pattern: namespace })) },
+    parameters: { regions, policies: policies.map((name) => `${name} ${namespace}`) },
   };
 };
 
