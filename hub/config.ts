@@ -41,6 +41,8 @@ export interface HubConfig {
   readonly history: HistoryLimits;
   /** File with the private key that signs the checkpoints of the audit log; made where there is none. */
   readonly auditKeyFile: string;
+  /** The key may be another one than the one that signed the audit log so far. */
+  readonly acceptNewAuditKey?: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -85,6 +87,7 @@ const Variables = z.object({
   FSO_HISTORY_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
   FSO_HISTORY_EVENTS: z.coerce.number().int().min(1000).max(100_000_000).default(1_000_000),
   FSO_AUDIT_KEY_FILE: File,
+  FSO_ACCEPT_NEW_AUDIT_KEY: z.enum(['true', 'false']).default('false'),
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 type Variables = z.infer<typeof Variables>;
@@ -142,6 +145,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     database: databaseOf(variables),
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
     auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
+    acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,
   };
 };

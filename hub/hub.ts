@@ -15,8 +15,17 @@ import { createAccess, createTokenRecords, openTokenFile } from './access/index.
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
-import { type AgentListenerIdentity, createRecordStore, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
-import { createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
+import {
+  type AgentListenerIdentity,
+  type Authority,
+  agreeOnAuthority,
+  createRecordStore,
+  type Identity,
+  type OpenIdentityOptions,
+  openIdentity,
+} from './identity/index.ts';
+import { importFiles } from './import-files.ts';
+import { checkAuditKey, createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { recordAudit } from './record-audit.ts';
@@ -52,7 +61,7 @@ export interface RunningHub {
   /** Frames of offers made, whoever they were sent to. */
   offersMade(): number;
   stop(): Promise<void>;
-  /** Resolves when the hub has stopped, by `stop` or by the signal. */
+  /** Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because a part of it failed. */
   readonly stopped: Promise<void>;
 }
 
@@ -76,7 +85,8 @@ const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Le
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
   const store = isShared(config) ? createRecordStore(ledger.records) : undefined;
-  return openIdentity(options, { clock, logger, store, onEvent: recordIdentity({ ledger, clock, logger }) });
+  const checkAuthority = isShared(config) ? (authority: Authority) => agreeOnAuthority(ledger.records, authority) : undefined;
+  return openIdentity(options, { clock, logger, store, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** What agents of other machines are told to dial. */
@@ -98,6 +108,18 @@ const listenBoth = async (
   } catch (error) {
     stopping.abort();
     await one.closed;
+    throw error;
+  }
+};
+
+/** A part that fails takes the others with it: a hub that listens and does nothing helps nobody, one that has ended is started again. */
+const untilAllEnd = async (parts: readonly Promise<void>[], stopping: AbortController, logger: pino.Logger): Promise<void> => {
+  try {
+    await Promise.all(parts);
+  } catch (error) {
+    logger.fatal({ err: error }, 'a part of the hub failed');
+    stopping.abort();
+    await Promise.allSettled(parts);
     throw error;
   }
 };
@@ -124,7 +146,9 @@ const startOn = async (
   const metrics = createHubMetrics(registry);
   const { git, dataDir } = config;
   const auditKey = await loadAuditKey(config.auditKeyFile);
+  await checkAuditKey(ledger.audit, { id: auditKey.id, file: config.auditKeyFile, accept: config.acceptNewAuditKey ?? false });
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
+  if (isShared(config)) await importFiles(dataDir, { ledger, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
     { ...git, dataDir },
@@ -191,14 +215,14 @@ const startOn = async (
   const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
   const certificate = keepCertificate(agents, agentIdentity, until);
-  const work = Promise.all([
+  const parts = [
     source.run(until),
     delivery.run(until),
     checkpoints.run(until),
     certificate,
     untilAborted(until).then(() => stopping.abort()),
-  ]);
-  const stopped = work.then(async () => {
+  ];
+  const close = async (): Promise<void> => {
     // Event streams never end by themselves.
     for (const { server } of listeners) server.closeAllConnections();
     await Promise.all(listeners.map(({ closed }) => closed));
@@ -206,7 +230,15 @@ const startOn = async (
     ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     await ledger.close();
     logger.info('hub stopped');
-  });
+  };
+  const work = async (): Promise<void> => {
+    try {
+      await untilAllEnd(parts, stopping, logger);
+    } finally {
+      await close();
+    }
+  };
+  const stopped = work();
   logger.info({ url: apiListener.url, agentUrl, git: source.state().url, ref: git.ref }, 'hub started');
   return {
     url: apiListener.url,

@@ -3,6 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { IdentityEvent } from './identity/index.ts';
 import type { Ledger } from './ledger/types.ts';
+import { createRateLimit } from './serve/rate-limit.ts';
 
 const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
   EnrolmentTokenIssued: 'info',
@@ -11,16 +12,28 @@ const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity'
   ClusterRevoked: 'alert',
   EnrolmentRefused: 'warning',
 };
-/** Anybody can cause refusals: they must not wash the history out. */
-const REFUSALS_EVERY_MS = 60_000;
+/** Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a minute for each cluster. */
+const REFUSALS = { burst: 1, perSecond: 1 / 60, addresses: 10_000 };
 
-/** What people do to identities is in the audit log as a call of the API; that an agent has enrolled is not. */
-const entriesOf = ({ reason, cluster, message }: IdentityEvent): NewAuditEntry[] =>
-  reason !== 'ClusterEnrolled' || cluster === null
-    ? []
-    : [{ actor: { kind: 'agent', id: cluster, roles: [] }, from: null, action: 'cluster.enrol', subject: cluster, detail: { message } }];
+/** What people do to identities is in the audit log as a call of the API; what agents do is here. */
+const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
+  ClusterEnrolled: 'cluster.enrol',
+  CertificateRenewed: 'cluster.renew',
+  EnrolmentRefused: 'cluster.refuse',
+};
 
-/** Writes what happens to identities into log and history. A renewal a day and cluster is for the log alone. */
+const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): NewAuditEntry[] => {
+  const action = ACTIONS[reason];
+  if (action === undefined) return [];
+  const actor: NewAuditEntry['actor'] =
+    cluster === null ? { kind: 'anonymous', id: 'unknown', roles: [] } : { kind: 'agent', id: cluster, roles: [] };
+  return [{ actor, from, action, subject: cluster ?? claimed ?? '', detail: { message } }];
+};
+
+/**
+ * Writes what happens to identities into log, audit log and history (but for the renewals, one a day and cluster). Resolves once it is
+ * kept; who is refused does not wait for that.
+ */
 export const recordIdentity = ({
   ledger,
   clock,
@@ -29,22 +42,21 @@ export const recordIdentity = ({
   ledger: Ledger;
   clock: Clock;
   logger: pino.Logger;
-}): ((event: IdentityEvent) => void) => {
-  let nextRefusal = Number.NEGATIVE_INFINITY;
-  const isForHistory = ({ reason }: IdentityEvent): boolean => {
-    if (reason !== 'EnrolmentRefused') return reason !== 'CertificateRenewed';
-    const now = clock.monotonicMs();
-    if (now < nextRefusal) return false;
-    nextRefusal = now + REFUSALS_EVERY_MS;
-    return true;
-  };
-  return (event) => {
+}): ((event: IdentityEvent) => Promise<void>) => {
+  const keepsRefusal = createRateLimit(clock, REFUSALS);
+  const keep = async (event: IdentityEvent): Promise<void> => {
     const { reason, cluster, message } = event;
-    const severity = SEVERITY[reason];
-    logger[severity === 'info' ? 'info' : 'warn']({ cluster, reason, detail: message }, 'identity event');
-    if (!isForHistory(event)) return;
     const time = clock.now().toISOString();
-    const writes = [ledger.addEvent(cluster, { time, severity, reason, message }), ...entriesOf(event).map(ledger.audit.append)];
-    Promise.all(writes).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    const writes = entriesOf(event).map(ledger.audit.append);
+    if (reason !== 'CertificateRenewed') writes.push(ledger.addEvent(cluster, { time, severity: SEVERITY[reason], reason, message }));
+    await Promise.all(writes);
+  };
+  return async (event) => {
+    const { reason, cluster, claimed, from, message } = event;
+    logger[SEVERITY[reason] === 'info' ? 'info' : 'warn']({ cluster, claimed, from, reason, detail: message }, 'identity event');
+    if (reason !== 'EnrolmentRefused') return keep(event);
+    // What is proven and what is only claimed are counted apart: nobody can hide the refusals of a cluster behind claims.
+    if (!keepsRefusal(cluster === null ? `claimed ${claimed ?? ''}` : `proven ${cluster}`)) return;
+    keep(event).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   };
 };

@@ -15,6 +15,7 @@ const Kept = z.object({
   expiresAt: z.string(),
   lastUsedAt: z.string().nullable(),
 });
+export const TOKENS_FILE = 'tokens.json';
 const File = z.object({ version: z.literal(1), tokens: z.array(Kept) });
 
 /** Whole or not at all, and still there after a power cut: new file, fsync, rename, fsync of the folder. */
@@ -37,7 +38,8 @@ const writeDurably = async (path: string, text: string): Promise<void> => {
   }
 };
 
-const readTokens = async (path: string): Promise<readonly TokenRecord[]> => {
+/** @throws ConfigError when the file is there and cannot be read */
+export const readTokenFile = async (path: string): Promise<readonly TokenRecord[]> => {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -60,8 +62,8 @@ const readTokens = async (path: string): Promise<readonly TokenRecord[]> => {
  * @throws ConfigError when the file is there and cannot be read
  */
 export const openTokenFile = async (folder: string): Promise<TokenStore> => {
-  const path = join(folder, 'tokens.json');
-  let records: ReadonlyMap<string, TokenRecord> = new Map((await readTokens(path)).map((record) => [record.id, record]));
+  const path = join(folder, TOKENS_FILE);
+  let records: ReadonlyMap<string, TokenRecord> = new Map((await readTokenFile(path)).map((record) => [record.id, record]));
   let last: Promise<unknown> = Promise.resolve();
 
   /** One after the other, each on what the one before left; what could not be written is not in force either. */

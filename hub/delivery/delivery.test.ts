@@ -15,25 +15,31 @@ const TOKENS = new Map([
 ]);
 const nothing = (): void => undefined;
 
-const startDelivery = async () => {
+const startDelivery = async (heartbeatMs = 60_000) => {
   const ledger = createMemoryLedger({ clock: systemClock });
   const key = createAuditKey();
   const checkpoints = createCheckpoints({ ledger, key, clock: systemClock, logger: pino({ level: 'silent' }) });
-  /** Holds back what a hello has written. */
+  /** A database that is away: holds back what a hello, and a report, has written. */
   const slow = { until: Promise.resolve() };
+  const written = { connected: 0 };
   const setConnected: Ledger['setConnected'] = async (...args) => {
+    written.connected += 1;
     await slow.until;
     await ledger.setConnected(...args);
   };
+  const applyReport: Ledger['applyReport'] = async (...args) => {
+    await slow.until;
+    await ledger.applyReport(...args);
+  };
   const delivery = createDelivery(tokenGate(TOKENS), {
-    ledger: { ...ledger, setConnected },
+    ledger: { ...ledger, setConnected, applyReport },
     checkpoints,
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
     clock: systemClock,
     logger: pino({ level: 'silent' }),
     metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
     version: 'test',
-    limits: { helloMs: 60_000, maxSilent: 2, heartbeatMs: 60_000, stallMs: 60_000, maxBufferedBytes: 1024, maxFrameBytes: 1024 },
+    limits: { helloMs: 60_000, maxSilent: 2, heartbeatMs, stallMs: 60_000, maxBufferedBytes: 1024, maxFrameBytes: 1024 },
     target: () => null,
     digestOf: () => undefined,
   });
@@ -54,7 +60,7 @@ const startDelivery = async () => {
     for (const socket of sockets) socket.terminate();
     await new Promise((resolve) => http.close(resolve));
   };
-  return { connect, close, ledger, key, checkpoints, slow };
+  return { delivery, connect, close, ledger, key, checkpoints, slow, written };
 };
 
 let bench: Awaited<ReturnType<typeof startDelivery>>;
@@ -140,4 +146,48 @@ it('keeps no checkpoint of another hub as a witness', async () => {
   socket.send(hello(createAuditKey().sign({ ...(await ledger.audit.head()), time: '2026-01-03T10:30:00.000Z' })));
   await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(true);
   expect((await ledger.audit.proofs()).witnesses).toEqual([]);
+});
+
+const framesOf = (socket: WebSocket): HubFrame['type'][] => {
+  const types: HubFrame['type'][] = [];
+  socket.on('message', (data) => {
+    const decoded = decodeHubFrame(data as Buffer);
+    if (decoded.ok) types.push(decoded.frame.type);
+  });
+  return types;
+};
+
+it('keeps the stream of an agent whose frame waits for the ledger, however long, and lets go of one that really is silent', async () => {
+  const own = await startDelivery(20);
+  const stop = new AbortController();
+  const running = own.delivery.run(stop.signal);
+  try {
+    const released = Promise.withResolvers<void>();
+    own.slow.until = released.promise;
+    const { socket, closed } = await own.connect('eu');
+    const frames = framesOf(socket);
+    let pongs = 0;
+    socket.on('pong', () => {
+      pongs += 1;
+    });
+    socket.send(hello(null));
+    await expect.poll(() => frames).toEqual(['welcome']);
+    socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] }));
+    // The agent has not pinged: they stand for the answers that it would miss while the hub does not read.
+    await expect.poll(() => pongs).toBeGreaterThan(5);
+    expect([socket.readyState, frames]).toEqual([WebSocket.OPEN, ['welcome']]);
+    // Heartbeats do not pile up either.
+    expect(own.written.connected).toBe(1);
+    released.resolve();
+    await expect.poll(() => frames).toEqual(['welcome', 'reported']);
+    await expect.poll(async () => (await own.ledger.cluster('eu'))?.connected).toBe(true);
+    socket.pause();
+    await expect.poll(() => own.delivery.connected()).toEqual([]);
+    socket.resume();
+    expect(await closed).toBe(1006);
+  } finally {
+    stop.abort();
+    await running;
+    await own.close();
+  }
 });

@@ -1,5 +1,6 @@
 import { type AgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
 import type pino from 'pino';
+import { isRepeated } from '../ledger/changes.ts';
 import type { SessionState } from './session.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -53,6 +54,12 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   logger.error({ revision }, 'digest of ack differs');
 };
 
+/** Whether people are to hear of it: it says something new, and the agent has not said too much of late. */
+const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, state, deps }: IntakeContext): Promise<boolean> => {
+  const known = await deps.ledger.cluster(cluster);
+  return !isRepeated(known?.nack, { revision, reasons }) && state.nacks.take();
+};
+
 export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
   const { revision, reasons } = frame;
@@ -61,6 +68,11 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   state.holds = null;
   if (state.heading === revision) state.heading = null;
   deps.metrics.nacked();
+  const told = await isTold(frame, context);
+  if (!told) {
+    await deps.ledger.setNack(cluster, { revision, reasons }, false);
+    return;
+  }
   const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
   const time = deps.clock.now().toISOString();
   await Promise.all([

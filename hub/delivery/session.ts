@@ -2,6 +2,7 @@ import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFr
 import type WebSocket from 'ws';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
+import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
 import type { DeliveryDeps } from './types.ts';
 import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
 
@@ -41,12 +42,15 @@ export interface SessionState {
   checkpoint: number | null;
   /** Sequence of the checkpoint that was sent last on this stream. */
   sentCheckpoint: number | null;
+  /** Nacks that are told: each is an entry of the audit log, which is kept for ever. */
+  readonly nacks: TokenBucket;
 }
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** RFC 6455: the reason of a close frame has at most 123 bytes. */
 const MAX_CLOSE_REASON_BYTES = 123;
+const NACKS = { burst: 10, everyMs: 10_000 };
 /** A closing handshake that takes longer is cut. */
 const CLOSE_MS = 1_000;
 
@@ -83,10 +87,15 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     target: null,
     checkpoint: null,
     sentCheckpoint: null,
+    nacks: createTokenBucket(clock, NACKS),
   };
   const closing = new AbortController();
   let ready = false;
   let alive = true;
+  /** Frames being taken in. Meanwhile the socket is paused, so that neither pings nor pongs of the agent are read. */
+  let pending = 0;
+
+  const writeFailed = (err: unknown): void => logger.error({ err }, 'ledger write failed');
 
   const cut = (): void => {
     clock.sleep(CLOSE_MS, closing.signal).then(
@@ -110,7 +119,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
       state.known.add(revision);
       state.heading = revision;
       deps.metrics.offered();
-      ledger.setOffered(cluster, revision).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+      ledger.setOffered(cluster, revision).catch(writeFailed);
       logger.info({ revision, objects }, 'revision offered');
     },
   });
@@ -142,6 +151,13 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     },
     ping: () => {
       if (!ready) return;
+      if (pending > 0) {
+        // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that nobody asked
+        // for (RFC 6455, 5.5.3) stands for those that the agent waits for.
+        socket.ping();
+        socket.pong();
+        return;
+      }
       if (!alive) {
         logger.warn('agent does not answer');
         socket.terminate();
@@ -152,14 +168,30 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     },
   };
 
+  let noting = false;
+  let answered = false;
+  /** One at a time: heartbeats must not pile up behind a database that is away. */
+  const noteConnected = async (): Promise<void> => {
+    if (noting) return;
+    noting = true;
+    await ledger.setConnected(cluster, true).finally(() => {
+      noting = false;
+    });
+  };
   /** An ack is lost where the stream broke before it; what the agent enforces by its hello is the same word. */
   const noteRevision = async (revision: string | null): Promise<void> => {
     if (revision === null) return;
     const known = await ledger.cluster(cluster);
-    if (known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null });
+    // What the agent has said of a revision meanwhile is the newer word.
+    if (!answered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null });
+  };
+  const noteHello = async (hello: Hello): Promise<void> => {
+    await noteConnected();
+    await noteRevision(hello.revision);
+    await keepWitness(hello, { cluster, state, send, deps, logger });
   };
 
-  const greet = async (hello: Hello): Promise<void> => {
+  const greet = (hello: Hello): void => {
     const refused = refuseHello(hello, cluster);
     if (refused !== undefined) {
       logger.warn({ reason: refused.reason }, 'hello refused');
@@ -177,9 +209,8 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     hooks.onReady(session);
     const target = deps.target(cluster);
     if (target !== null) session.offer(target);
-    await ledger.setConnected(cluster, true);
-    await noteRevision(hello.revision);
-    await keepWitness(hello, { cluster, state, send, deps, logger });
+    // Not waited for: with the database away the agent is greeted and served all the same.
+    noteHello(hello).catch(writeFailed);
     session.sendCheckpoint();
     logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
   };
@@ -194,8 +225,10 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
       case 'hello':
         return greet(frame);
       case 'ack':
+        answered = true;
         return takeAck(frame, context);
       case 'nack':
+        answered = true;
         return takeNack(frame, context);
       case 'report':
         return takeReport(frame, context);
@@ -216,6 +249,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   let queue = Promise.resolve();
   socket.on('message', (data, binary) => {
     alive = true;
+    pending += 1;
     socket.pause();
     queue = queue
       .then(() => receive(data, binary))
@@ -223,12 +257,15 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
         logger.error({ err }, 'frame failed');
         close(1011, 'the hub failed on a frame');
       })
-      .finally(() => socket.resume());
+      .finally(() => {
+        pending -= 1;
+        socket.resume();
+      });
   });
   socket.on('pong', () => {
     alive = true;
     // Only who has said hello is connected: nothing would take the word back when this stream ends.
-    if (ready) ledger.setConnected(cluster, true).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    if (ready) noteConnected().catch(writeFailed);
   });
   socket.on('error', (err) => logger.warn({ err }, 'stream failed'));
   socket.on('close', (code, reason) => {

@@ -35,12 +35,16 @@ export const BACKDATE_MS = 3600 * 1000;
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
+/** @throws Error where there is none, or one is no CA */
+export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
   const [first, ...others] = (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
   if (first === undefined) throw new Error('there is no certificate in the file');
   for (const certificate of [first, ...others]) if (!certificate.ca) throw new Error(`${certificate.subject} is no CA`);
   return [first, ...others];
 };
+
+/** SHA-256 of the DER, hexadecimal. */
+export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 
 const checkKey = (certificate: X509Certificate, key: string): void => {
   const privateKey = createPrivateKey(key);
@@ -60,7 +64,7 @@ export const createAuthority = (pair: KeyPair): Authority => {
   const signer: KeyPair = { cert: first.toString(), key: pair.key };
   return {
     bundle: cas.map((certificate) => certificate.toString()).join(''),
-    fingerprint: first.fingerprint256.replaceAll(':', '').toLowerCase(),
+    fingerprint: fingerprintOf(first),
     expires: first.validToDate,
     issueAgent: ({ cluster, generation, serial, publicKey, notBefore, notAfter }) =>
       issue(signer, {

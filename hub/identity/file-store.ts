@@ -6,11 +6,11 @@ import { z } from 'zod';
 import { writeDurably } from './authority.ts';
 import { EnrolmentRecord, type IdentityStore } from './store.ts';
 
-const FILE = 'enrolments.json';
+export const ENROLMENTS_FILE = 'enrolments.json';
 const Content = z.strictObject({ version: z.literal(1), enrolments: z.array(EnrolmentRecord) });
 
 /** @throws ConfigError when the file is there and cannot be used: to go on without it would forget who was revoked */
-const load = async (path: string): Promise<readonly EnrolmentRecord[]> => {
+export const readEnrolments = async (path: string): Promise<readonly EnrolmentRecord[]> => {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -28,8 +28,8 @@ const load = async (path: string): Promise<readonly EnrolmentRecord[]> => {
 /** An {@link IdentityStore} of one hub: a file in `folder`, replaced as a whole. Changes that come together share a write. */
 export const openFileStore = async (folder: string): Promise<IdentityStore> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, FILE);
-  const records = new Map((await load(path)).map((record) => [record.cluster, record]));
+  const path = join(folder, ENROLMENTS_FILE);
+  const records = new Map((await readEnrolments(path)).map((record) => [record.cluster, record]));
   const handlers = new Set<(cluster: string) => void>();
   const sorted = (): EnrolmentRecord[] => [...records.values()].sort((a, b) => byText(a.cluster, b.cluster));
   const write = coalesce(() => writeDurably(path, JSON.stringify({ version: 1, enrolments: sorted() })));

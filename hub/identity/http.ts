@@ -21,7 +21,7 @@ import { REFUSAL_STATUS, Refusal } from './refusal.ts';
 export interface RequestLimits {
   /** Requests of one address at once; 5 a second after that. */
   readonly requestBurst: number;
-  /** Renewals of one identity at once; one in 10 s after that. */
+  /** Renewals with one certificate at once; one in 10 s after that. */
   readonly renewalBurst: number;
 }
 
@@ -41,6 +41,8 @@ interface Answer {
 }
 
 type Handle = (request: IncomingMessage) => Promise<Answer>;
+
+const addressOf = ({ socket }: IncomingMessage): string | null => socket.remoteAddress ?? null;
 
 const json = (value: unknown): Answer => ({ type: 'application/json', body: JSON.stringify(value) });
 
@@ -88,14 +90,16 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request) => {
       const { token, csr } = await parseBody(EnrolRequest, request);
-      return json(await identity.enrol(token, csr));
+      return json(await identity.enrol(token, csr, addressOf(request)));
     },
     [`POST ${RENEW_PATH}`]: async (request) => {
       const peer = readPeer(request.socket as TLSSocket, authority);
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
-      if (!allowsRenewal(peer.cluster)) throw new Refusal('too-many-requests', 'this identity renews too often');
+      // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
+      if (!allowsRenewal(`${peer.cluster}/${peer.generation}/${peer.serial}`))
+        throw new Refusal('too-many-requests', 'this certificate is renewed too often');
       const { csr } = await parseBody(RenewRequest, request);
-      return json(await identity.renew(peer, csr));
+      return json(await identity.renew(peer, csr, addressOf(request)));
     },
   };
 

@@ -17,17 +17,23 @@ let folder: string;
 let clock: FakeClock;
 let identity: Identity;
 let events: IdentityEvent[];
+/** How the audit log takes it. */
+let record: () => Promise<void>;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
   clock = new FakeClock(new Date('2026-01-03T10:30:00Z'));
   events = [];
+  record = async () => undefined;
   identity = createIdentity({
     authority: await keepAuthority(folder, clock.now()),
     store: await openFileStore(folder),
     clock,
     limits: DEFAULT_IDENTITY_LIMITS,
-    onEvent: (event) => events.push(event),
+    onEvent: async (event) => {
+      events.push(event);
+      await record();
+    },
   });
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -78,7 +84,13 @@ describe('a token', () => {
       expect(await codeOf(identity.enrol([prefix, name, ...rest].join('.'), (await makeRequest()).csr))).toBe('token-unknown');
     }
     expect(await identity.get('nowhere')).toBeUndefined();
-    expect(events.filter(({ reason }) => reason === 'EnrolmentRefused').map(({ cluster }) => cluster)).toEqual([null, null, null, null]);
+    const refusals = events.filter(({ reason }) => reason === 'EnrolmentRefused');
+    expect(refusals.map(({ cluster, claimed }) => [cluster, claimed])).toEqual([
+      [null, 'us'],
+      [null, undefined],
+      [null, undefined],
+      [null, undefined],
+    ]);
   });
 
   it('survives a bad request, and an answer that was lost', async () => {
@@ -101,6 +113,24 @@ describe('a token', () => {
 });
 
 describe('a certificate', () => {
+  it('is given once it is recorded who has got it, and to which address; not at all where that cannot be', async () => {
+    const token = await tokenFor('eu');
+    const { csr, key } = await makeRequest();
+    const kept = Promise.withResolvers<void>();
+    record = () => kept.promise;
+    let answered = false;
+    const answer = identity.enrol(token, csr, '203.0.113.7').finally(() => {
+      answered = true;
+    });
+    await expect.poll(() => events.at(-1)).toMatchObject({ reason: 'ClusterEnrolled', cluster: 'eu', from: '203.0.113.7' });
+    expect(answered).toBe(false);
+    kept.resolve();
+    const peer = peerOf(await answer, 1);
+    record = () => Promise.reject(new Error('disk full'));
+    await expect(identity.renew(peer, csr, '203.0.113.7')).rejects.toThrow('disk full');
+    await expect(identity.enrol(token, await requestFor(key))).rejects.toThrow('disk full');
+  });
+
   it('is renewed by the same identity, also when it expired a while ago', async () => {
     const peer = await enrolled('eu');
     await clock.advance(16 * HOUR);

@@ -14,6 +14,10 @@ export interface IdentityEvent {
   readonly reason: 'EnrolmentTokenIssued' | 'ClusterEnrolled' | 'CertificateRenewed' | 'ClusterRevoked' | 'EnrolmentRefused';
   /** null: what was asked proves no cluster. */
   readonly cluster: string | null;
+  /** Known cluster that somebody who proves nothing says to be. */
+  readonly claimed?: string | undefined;
+  /** Address that the request came from; null where the API has made it, which records it. */
+  readonly from: string | null;
   readonly message: string;
 }
 
@@ -37,17 +41,21 @@ export interface IdentityDeps {
   readonly store: IdentityStore;
   readonly clock: Clock;
   readonly limits: IdentityLimits;
-  readonly onEvent: (event: IdentityEvent) => void;
+  /** What was asked is answered once this resolves: no certificate without its entry in the audit log. */
+  readonly onEvent: (event: IdentityEvent) => Promise<void>;
 }
 
 /** Who may be which cluster. */
 export interface Identity {
   /** @throws RangeError for a name that no cluster can have, or a life that is too long */
   issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }>;
-  /** @throws Refusal */
-  enrol(token: string, csr: string): Promise<IssuedIdentity>;
-  /** @throws Refusal */
-  renew(peer: Peer, csr: string): Promise<IssuedIdentity>;
+  /**
+   * @param from address that the request came from
+   * @throws Refusal
+   */
+  enrol(token: string, csr: string, from?: string | null): Promise<IssuedIdentity>;
+  /** As {@link enrol}. */
+  renew(peer: Peer, csr: string, from?: string | null): Promise<IssuedIdentity>;
   /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
   admit(peer: Peer): Promise<void>;
   /** As {@link admit}, for one that was admitted before. */
@@ -72,9 +80,14 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     const certificate = await authority.issueAgent({ cluster, generation, serial, publicKey, notBefore, notAfter: expires });
     return { cluster, certificate, ca: authority.bundle, expires: expires.toISOString(), time: clock.now().toISOString() };
   };
-  const refused = (cluster: string | null, error: unknown): never => {
-    if (error instanceof Refusal) onEvent({ reason: 'EnrolmentRefused', cluster, message: error.message });
+  const refused = async (who: Pick<IdentityEvent, 'cluster' | 'claimed' | 'from'>, error: unknown): Promise<never> => {
+    if (error instanceof Refusal) await onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
     throw error;
+  };
+  /** Only of clusters that the hub knows, so that nobody can make names up. */
+  const claimedBy = async (text: string): Promise<string | undefined> => {
+    const token = parseToken(text);
+    return token && (await store.get(token.cluster))?.cluster;
   };
   const assertInForce = ({ notBefore, expires }: Peer): void => {
     const now = clock.now().getTime();
@@ -82,21 +95,23 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
   };
 
-  const enrolWith = async (text: string, csr: string): Promise<IssuedIdentity> => {
+  const enrolWith = async (text: string, csr: string, from: string | null): Promise<IssuedIdentity> => {
     const token = parseToken(text);
     if (token === undefined) throw new Refusal('bad-request', 'this is no enrolment token');
     // Before the token is used up: who sends a bad request may correct it.
     const { publicKey, digest: key } = await readRequest(csr);
     const issue = newIssue();
     const record = await store.update(token.cluster, (before) => enrol(before, { digest: digestOfToken(text), key }, issue));
-    onEvent({ reason: 'ClusterEnrolled', cluster: record.cluster, message: `Enrolled as generation ${record.generation}.` });
+    const { cluster, generation } = record;
+    await onEvent({ reason: 'ClusterEnrolled', cluster, from, message: `Enrolled as generation ${generation}.` });
     return sign(record, issue, publicKey);
   };
-  const renewAs = async (peer: Peer, csr: string): Promise<IssuedIdentity> => {
+  const renewAs = async (peer: Peer, csr: string, from: string | null): Promise<IssuedIdentity> => {
     const { publicKey } = await readRequest(csr);
     const issue = newIssue();
     const record = await store.update(peer.cluster, (before) => renew(before, peer, issue, limits.graceMs));
-    onEvent({ reason: 'CertificateRenewed', cluster: record.cluster, message: `Certificate good until ${issue.expires.toISOString()}.` });
+    const message = `Certificate good until ${issue.expires.toISOString()}.`;
+    await onEvent({ reason: 'CertificateRenewed', cluster: record.cluster, from, message });
     return sign(record, issue, publicKey);
   };
 
@@ -108,12 +123,13 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
       const expires = new Date(created.getTime() + ttlMs);
       const token = formatToken({ cluster, secret: randomBytes(32).toString('base64url'), caFingerprint: authority.fingerprint });
       await store.update(cluster, (before) => invite(before, { cluster, digest: digestOfToken(token), created, expires }));
-      onEvent({ reason: 'EnrolmentTokenIssued', cluster, message: `Good until ${expires.toISOString()}.` });
+      await onEvent({ reason: 'EnrolmentTokenIssued', cluster, from: null, message: `Good until ${expires.toISOString()}.` });
       return { token, expires: expires.toISOString() };
     },
     // Who has no valid token is nobody: what it claims to be stays out of that cluster's history.
-    enrol: (token, csr) => enrolWith(token, csr).catch((error: unknown) => refused(null, error)),
-    renew: (peer, csr) => renewAs(peer, csr).catch((error: unknown) => refused(peer.cluster, error)),
+    enrol: (token, csr, from = null) =>
+      enrolWith(token, csr, from).catch(async (error: unknown) => refused({ cluster: null, claimed: await claimedBy(token), from }, error)),
+    renew: (peer, csr, from = null) => renewAs(peer, csr, from).catch((error: unknown) => refused({ cluster: peer.cluster, from }, error)),
     admit: async (peer) => {
       assertInForce(peer);
       await store.update(peer.cluster, (before) => show(before, peer));
@@ -124,7 +140,8 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     },
     revoke: async (cluster) => {
       const record = await store.update(cluster, (before) => revoke(before, cluster, clock.now()));
-      onEvent({ reason: 'ClusterRevoked', cluster, message: 'Its certificates and tokens are worth nothing any more.' });
+      const message = 'Its certificates and tokens are worth nothing any more.';
+      await onEvent({ reason: 'ClusterRevoked', cluster, from: null, message });
       return record;
     },
     get: (cluster) => store.get(cluster),

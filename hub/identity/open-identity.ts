@@ -29,9 +29,11 @@ export interface OpenIdentityOptions {
 export interface OpenIdentityDeps {
   readonly clock: Clock;
   readonly logger: pino.Logger;
-  readonly onEvent: (event: IdentityEvent) => void;
+  readonly onEvent: (event: IdentityEvent) => Promise<void>;
   /** Default: a file in the folder. */
   readonly store?: IdentityStore | undefined;
+  /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
+  readonly checkAuthority?: ((authority: Authority) => Promise<void>) | undefined;
 }
 
 /** What the agents' listener is made of where agents enrol. */
@@ -58,6 +60,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
   const folder = join(options.folder, 'identity');
   const authority = options.ca === undefined ? await keepAuthority(folder, clock.now()) : createAuthority(options.ca);
+  await deps.checkAuthority?.(authority);
   warnOfExpiry(authority, deps);
   const store = deps.store ?? (await openFileStore(folder));
   const identity = createIdentity({ authority, store, clock, limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits }, onEvent });

@@ -2,20 +2,21 @@ import { byText } from '@fso/shared/compile';
 import type { Records } from '../ledger/index.ts';
 import { EnrolmentRecord, type IdentityStore } from './store.ts';
 
-const KIND = 'enrolment';
+/** Kind of the records of enrolments. */
+export const ENROLMENT_KIND = 'enrolment';
 
 const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
 
 /** An {@link IdentityStore} in the ledger, for hubs that share one: what one of them revokes is revoked at all. */
 export const createRecordStore = (records: Records): IdentityStore => ({
-  get: async (cluster) => parse(records.get(KIND, cluster)),
+  get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
   list: async () =>
     records
-      .list(KIND)
+      .list(ENROLMENT_KIND)
       .map((value) => EnrolmentRecord.parse(value))
       .sort((a, b) => byText(a.cluster, b.cluster)),
   update: async (cluster, change) => {
-    const after = await records.update(KIND, cluster, (value) => {
+    const after = await records.update(ENROLMENT_KIND, cluster, (value) => {
       const before = parse(value);
       const next = change(before);
       // Of the same value, so that nothing is written where nothing changed.
@@ -23,5 +24,5 @@ export const createRecordStore = (records: Records): IdentityStore => ({
     });
     return EnrolmentRecord.parse(after);
   },
-  subscribe: (handler) => records.subscribe(KIND, handler),
+  subscribe: (handler) => records.subscribe(ENROLMENT_KIND, handler),
 });

@@ -16,11 +16,20 @@ export type Change = { readonly time: string } & (
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
+export interface Nack {
+  readonly revision: string;
+  readonly reasons: readonly Reason[];
+}
+
+/** An agent that comes back refuses again what it is offered again: that is nothing new. */
+export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
+  before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
+
 export type ClusterChange = { readonly time: string; readonly cluster: string } & (
   | { readonly type: 'connected'; readonly connected: boolean }
   | { readonly type: 'offered'; readonly revision: string }
   | { readonly type: 'ack'; readonly ack: Acked }
-  | { readonly type: 'nack'; readonly nack: { readonly revision: string; readonly reasons: readonly Reason[] } }
+  | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
   | { readonly type: 'report'; readonly report: Report }
 );
 

@@ -63,7 +63,8 @@ export interface Ledger {
   setConnected(cluster: string, connected: boolean): Promise<void>;
   setOffered(cluster: string, revision: string): Promise<void>;
   setAck(cluster: string, ack: Acked): Promise<void>;
-  setNack(cluster: string, nack: { revision: string; reasons: readonly Reason[] }): Promise<void>;
+  /** @param told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
+  setNack(cluster: string, nack: { revision: string; reasons: readonly Reason[] }, told?: boolean): Promise<void>;
   /** Takes a report in; a full one replaces the cluster's policies. */
   applyReport(cluster: string, report: Report): Promise<void>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;

@@ -13,7 +13,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
   setConnected: (cluster, connected) => submit({ type: 'connected', cluster, connected }),
   setOffered: (cluster, revision) => submit({ type: 'offered', cluster, revision }),
   setAck: (cluster, ack) => submit({ type: 'ack', cluster, ack }),
-  setNack: (cluster, nack) => submit({ type: 'nack', cluster, nack }),
+  setNack: (cluster, nack, told = true) => submit({ type: 'nack', cluster, nack, told }),
   applyReport: (cluster, report) => submit({ type: 'report', cluster, report }),
   addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
 });

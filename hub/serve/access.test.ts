@@ -200,6 +200,16 @@ describe('audit', () => {
     ]);
     expect(JSON.stringify(server.audit)).not.toContain(token.slice(21));
   });
+
+  it('is not filled by an address that is refused again and again', async () => {
+    const clock = { ...systemClock, monotonicMs: () => 0 };
+    await using server = await startTestServer({ apiToken: STATIC, clock });
+    const { token } = await create(server);
+    const statuses: number[] = [];
+    for (let i = 0; i < 25; i += 1) statuses.push((await ask(server, '/api/v1/source/fetch', { method: 'POST', token })).status);
+    expect([statuses.filter((status) => status === 403).length, statuses.at(-1)]).toEqual([20, 429]);
+    expect(server.audit.filter(({ outcome }) => outcome === 'refused')).toHaveLength(20);
+  });
 });
 
 describe('what cannot be recorded', () => {

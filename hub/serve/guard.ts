@@ -79,11 +79,11 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
     registers: [registry],
   });
 
-  const refuse = (req: Request, reason: Failure, error: ApiError): never => {
+  /** @throws ApiError where the address has failed too often: then it does not hear, and nobody keeps, why it failed this time */
+  const countFailure = (req: Request, reason: Failure): void => {
     failures.inc({ reason });
     if (!mayFail(addressOf(req)))
       throw new ApiError('too-many-requests', 'Too many calls of this address were not let in.', { 'Retry-After': '1' });
-    throw error;
   };
 
   const authenticate = async (req: Request): Promise<Grant> => {
@@ -91,7 +91,9 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
     const checked = await access.check(credentials).catch((error: unknown) => {
       throw error instanceof ProviderUnavailable ? new ApiError('login-unavailable', error.message, { 'Retry-After': '5' }) : error;
     });
-    return checked.ok ? checked.grant : refuse(req, checked.reason, new ApiError('unauthorized', checked.detail, CHALLENGE));
+    if (checked.ok) return checked.grant;
+    countFailure(req, checked.reason);
+    throw new ApiError('unauthorized', checked.detail, CHALLENGE);
   };
 
   const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
@@ -104,9 +106,11 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
       setGrant(res, grant);
       const no = whyNot(req, route, grant);
       if (no !== undefined) {
+        // First: entries of the audit log are kept for ever, so their number is limited too.
+        countFailure(req, no.reason);
         if (route.method !== 'get')
           await record(deps, callerOf(req, res), { action: route.operationId, outcome: 'refused', detail: no.detail });
-        refuse(req, no.reason, new ApiError('forbidden', no.detail));
+        throw new ApiError('forbidden', no.detail);
       }
       if (route.response.contentType === 'text/event-stream') await follow(deps, res, grant);
       next();

@@ -39,7 +39,7 @@ export const startTestServer = async (
   const access = createAccess({ apiToken, oidc, publicUrl }, { tokens: await openTokenFile(folder), clock, logger });
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
-    { clock, logger, onEvent: () => undefined },
+    { clock, logger, onEvent: async () => undefined },
   );
   const api = createApi({
     ledger,

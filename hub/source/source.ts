@@ -140,14 +140,18 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     }
   };
 
+  /** The clone is only a cache. Where it cannot be removed the next fetch says what is wrong, and is tried again. */
+  const renewClone = (): Promise<void> => clone.reset().catch((err: unknown) => logger.error({ err }, 'damaged clone cannot be removed'));
+
   const restore = async (signal: AbortSignal): Promise<void> => {
     const state = await readState(dataDir);
+    if (state === null) return;
+    if (state.url !== url || state.ref !== ref) {
+      // Objects of another repository must not pass for the history of this one: where they cannot be removed, nothing is followed.
+      await clone.reset();
+      return;
+    }
     try {
-      if (state === null || state.url !== url || state.ref !== ref) {
-        // Objects of another repository must not pass for the history of this one.
-        if (state !== null) await clone.reset();
-        return;
-      }
       const last = { revision: state.lastGood, verification: state.verification, trust: state.trust };
       // Also one that fails now keeps older ones from following it.
       judge.accept(last);
@@ -157,7 +161,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
       head = view.get().rejected === null ? head : null;
     } catch (error) {
       logger.warn({ err: error }, 'clone cannot be read and is made anew');
-      await clone.reset();
+      await renewClone();
     }
   };
 
@@ -168,8 +172,8 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     const known = view.get().error;
     if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
     view.set({ error: { message, since: known?.since ?? clock.now().toISOString() } });
-    // The clone itself is damaged (a crash while a pack was written, a full disk): it is only a cache.
-    if (isCloneDamaged(error)) await clone.reset().catch((err: unknown) => logger.error({ err }, 'damaged clone cannot be removed'));
+    // A crash while a pack was written, a full disk.
+    if (isCloneDamaged(error)) await renewClone();
   };
 
   const sync = async (signal: AbortSignal): Promise<void> => {

@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openGitRepository } from '../../clusters/demo/git-repository.ts';
-import { startGitServer } from '../../clusters/demo/git-server.ts';
-import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
-import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
-import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
-import { clusterFile, policyFile } from '../support/policy-files.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { counterOf, createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts';
+import { createHubClient } from '../../hub/cli/api-client.ts';
+import { caOf } from '../support/enrolment-client.ts';
+import type { HubProcess } from '../support/hub-process.ts';
+import type { TestPostgres } from '../support/postgres.ts';
+import { createApiCalls } from './api-calls.ts';
+import { createEnrolmentLoad, type EnrolmentCounts } from './enrolments.ts';
+import { createLoad, delay } from './load.ts';
+import { auditLosses, eventLosses, policyLosses } from './losses.ts';
+import { createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts';
+import { openWorld, type World } from './world.ts';
 
 export interface CrashOptions {
   readonly database: 'embedded' | 'postgres';
@@ -18,22 +16,24 @@ export interface CrashOptions {
   readonly log: (line: string) => void;
 }
 
-export interface CrashResult {
+/** Beside the kills: what was acknowledged, over all of them. */
+export interface CrashResult extends EnrolmentCounts {
   readonly hubKills: number;
   readonly serverKills: number;
-  /** Acknowledged, over all kills. */
+  readonly agentKills: number;
   readonly reports: number;
   readonly events: number;
   readonly auditEntries: number;
 }
 
 const CLUSTERS = ['eu', 'us', 'apac', 'africa'];
+/** Not in the repository: who enrols need not be registered yet. */
+const ENROLLING = Array.from({ length: 6 }, (_, index) => `site-${index}`);
+const API_TOKEN = 'api-token-0123456789';
 const POLICIES = 25;
 const WEBHOOK_MS = 150;
 /** Every so many kills it is the database server that dies; the hub must live through that. */
 const SERVER_EVERY = 4;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** mulberry32: the same seed kills at the same points in time. */
 const createRandom = (seed: number): (() => number) => {
@@ -44,104 +44,6 @@ const createRandom = (seed: number): (() => number) => {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-};
-
-/** Webhooks, each of which the hub has in its audit log once it has answered. */
-const createWebhooks = (url: string) => {
-  const acknowledged = new Set<string>();
-  let wanted = false;
-  let running: Promise<void> = Promise.resolve();
-  const send = async (): Promise<void> => {
-    const id = randomUUID();
-    const answer = await fetch(`${url}/api/v1/webhooks/git`, {
-      method: 'POST',
-      headers: { 'X-Request-Id': id },
-      signal: AbortSignal.timeout(10_000),
-    }).catch(() => undefined);
-    if (answer?.status === 202) acknowledged.add(id);
-  };
-  return {
-    acknowledged,
-    run: (): void => {
-      wanted = true;
-      running = (async () => {
-        while (wanted) {
-          await send();
-          await delay(WEBHOOK_MS);
-        }
-      })();
-    },
-    pause: async (): Promise<void> => {
-      wanted = false;
-      await running;
-    },
-  };
-};
-
-const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
-  const known = new Map<string, number>();
-  for (const policy of await hub.policies())
-    for (const { cluster, report } of policy.clusters)
-      if (report !== null) known.set(`${cluster} ${policy.namespace}/${policy.name}`, counterOf(report));
-  return agents.flatMap(({ cluster, acknowledged }) =>
-    [...acknowledged].flatMap(([key, counter]) => {
-      const is = known.get(`${cluster} ${key}`) ?? -1;
-      return is >= counter ? [] : [`policy ${key} of ${cluster} is at ${is}, acknowledged was ${counter}`];
-    }),
-  );
-};
-
-const eventLosses = async (url: string, agents: readonly SimulatedAgent[]): Promise<string[]> => {
-  const missing = new Set(agents.flatMap(({ events }) => [...events]));
-  let cursor = '';
-  do {
-    const answer = await fetch(`${url}/api/v1/events?limit=500${cursor}`);
-    const page = (await answer.json()) as { items: { message: string }[]; next: string | null };
-    for (const { message } of page.items) missing.delete(message);
-    cursor = page.next === null ? '' : `&cursor=${page.next}`;
-  } while (cursor !== '' && missing.size > 0);
-  return [...missing].map((message) => `event "${message}" was acknowledged and is lost`);
-};
-
-const auditLosses = async (hub: HubClient, acknowledged: ReadonlySet<string>): Promise<string[]> => {
-  const missing = new Set(acknowledged);
-  const proofs = await hub.auditProofs();
-  const entries = async function* () {
-    for await (const entry of hub.wholeAudit()) {
-      missing.delete(String(entry.detail['requestId']));
-      yield entry;
-    }
-  };
-  const verified = await verifyAudit(entries(), proofs);
-  return [
-    ...verified.problems.map(({ message }) => message),
-    ...[...missing].map((id) => `the audit entry of request ${id} was acknowledged and is lost`),
-  ];
-};
-
-const startWorld = async ({ database }: CrashOptions) => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-crash-'));
-  const git = await startGitServer({ root: join(folder, 'repositories') });
-  await git.create('policies.git');
-  const repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
-  await repository.commit(
-    {
-      ...Object.fromEntries(CLUSTERS.map((name) => [`clusters/${name}.yaml`, clusterFile(name, ['eu-west-1'])])),
-      'policies/finance.yaml': policyFile('finance'),
-    },
-    'first',
-  );
-  const postgres = database === 'postgres' ? await startPostgres() : undefined;
-  const tokens = new Map(CLUSTERS.map((name) => [name, `token-of-${name}-0123456789`]));
-  const env: Record<string, string> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
-  const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl: git.url('policies.git'), tokens, env });
-  const stop = async (): Promise<void> => {
-    await hub.stop();
-    await postgres?.stop();
-    await git.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  return { hub, postgres, tokens, stop };
 };
 
 /** The hub is not ready while it cannot write, and is again when the server is back. */
@@ -155,71 +57,111 @@ const untilReady = async (hub: HubProcess): Promise<void> => {
   }
 };
 
+/** Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it has made its CA. */
+const createWork = ({ hub, dataDir, tokens }: World, random: () => number) => {
+  const ca = caOf(dataDir);
+  const { url, agentUrl } = hub;
+  const calls = createApiCalls(url, API_TOKEN);
+  const client = createHubClient({ server: url, token: API_TOKEN });
+  const agents = CLUSTERS.map((cluster) =>
+    createSimulatedAgent({ agentUrl, cluster, token: tokens.get(cluster) ?? '', ca, policies: POLICIES, random }),
+  );
+  const webhooks = createLoad(() => calls.post('/api/v1/webhooks/git'), WEBHOOK_MS);
+  const enrolments = createEnrolmentLoad({ agentUrl, ca, clusters: ENROLLING, calls, random });
+  const load = [...agents, webhooks, enrolments];
+  return {
+    agents,
+    run: (): void => {
+      for (const one of load) one.run();
+    },
+    pause: async (): Promise<void> => {
+      await Promise.all(load.map((one) => one.pause()));
+    },
+    losses: async (): Promise<string[]> => [
+      ...(await policyLosses(client, agents)),
+      ...(await eventLosses(url, API_TOKEN, agents)),
+      ...(await auditLosses(client, { requests: calls.acknowledged, agents: enrolments.audited })),
+      ...enrolments.losses(await client.enrolments()),
+      ...agents.flatMap(({ cluster, forks }) => forks.map((fork) => `${cluster}: ${fork}`)),
+    ],
+    counts: () => ({
+      ...enrolments.counts,
+      reports: agents.reduce((sum, { reports }) => sum + reports, 0),
+      events: agents.reduce((sum, { events }) => sum + events.size, 0),
+      auditEntries: calls.acknowledged.size + enrolments.audited.size,
+    }),
+  };
+};
+
+/** On a busy machine a kill may come before anybody has enrolled: where it is not to be so. */
+const untilEnrolled = async (enrolments: () => number): Promise<void> => {
+  const [before, end] = [enrolments(), Date.now() + 60_000];
+  while (enrolments() === before) {
+    if (Date.now() > end) throw new Error('nobody could enrol for a minute');
+    await delay(20);
+  }
+};
+
+/** An agent dies under load. Some are there again at once; of the others the hub must know what it has, without a report that mends it. */
+const killAgent = async (agents: readonly SimulatedAgent[], random: () => number): Promise<void> => {
+  const agent = agents[Math.floor(random() * agents.length)];
+  await agent?.die();
+  await delay(random() * 200);
+  if (random() < 0.5) agent?.run();
+  await delay(random() * 200);
+};
+
 /**
- * Kills a hub with -9 again and again, at random moments under load, and each time looks for everything that it had acknowledged.
+ * Kills a hub with -9 again and again, and agents, at random moments under load, and each time looks for everything that it had acknowledged.
  *
  * @throws Error that names what was lost
  */
-export const crash = async (options: CrashOptions): Promise<CrashResult> => {
-  const { kills, seed, log } = options;
+export const crash = async ({ database, kills, seed, log }: CrashOptions): Promise<CrashResult> => {
   const random = createRandom(seed);
-  const world = await startWorld(options);
-  const { hub, postgres, tokens } = world;
-  const agents = CLUSTERS.map((cluster) =>
-    createSimulatedAgent({ agentUrl: hub.agentUrl, cluster, token: tokens.get(cluster) ?? '', policies: POLICIES, random }),
-  );
-  const webhooks = createWebhooks(hub.url);
-  const client = createHubClient({ server: hub.url });
-  const load = [...agents, webhooks];
+  const world = await openWorld(database, { clusters: CLUSTERS, apiToken: API_TOKEN });
+  const { hub, postgres } = world;
+  let work: ReturnType<typeof createWork> | undefined;
   let serverKills = 0;
+  let agentKills = 0;
 
-  const killSomething = async (round: number): Promise<void> => {
-    if (postgres?.kill !== undefined && round % SERVER_EVERY === 0) {
-      serverKills += 1;
-      await killServer(postgres);
-      return;
-    }
-    await hub.kill();
-    await Promise.all(load.map((one) => one.pause()));
-    await hub.start();
-  };
   const killServer = async (server: TestPostgres): Promise<void> => {
+    serverKills += 1;
     await server.kill?.();
     await delay(random() * 500);
     await server.start?.();
     await untilReady(hub);
-    await Promise.all(load.map((one) => one.pause()));
+    await work?.pause();
   };
-  const check = async (round: number): Promise<void> => {
-    await untilReady(hub);
-    const losses = [
-      ...(await policyLosses(client, agents)),
-      ...(await eventLosses(hub.url, agents)),
-      ...(await auditLosses(client, webhooks.acknowledged)),
-      ...agents.flatMap(({ cluster, forks }) => forks.map((fork) => `${cluster}: ${fork}`)),
-    ];
-    if (losses.length > 0) throw new Error(`after kill ${round} (seed ${seed}):\n${losses.slice(0, 20).join('\n')}`);
+  const killHub = async (): Promise<void> => {
+    await hub.kill();
+    await work?.pause();
+    await hub.start();
+  };
+  const killSomething = async (round: number, { agents, counts }: ReturnType<typeof createWork>): Promise<void> => {
+    if (round % 2 === 0) await untilEnrolled(() => counts().enrolments);
+    await delay(100 + random() * 1_200);
+    if (random() < 0.5) {
+      agentKills += 1;
+      await killAgent(agents, random);
+    }
+    if (postgres?.kill !== undefined && round % SERVER_EVERY === 0) await killServer(postgres);
+    else await killHub();
   };
 
   try {
     await hub.start();
+    work = createWork(world, random);
     for (let round = 1; round <= kills; round += 1) {
-      for (const one of load) one.run();
-      await delay(100 + random() * 1_200);
-      await killSomething(round);
-      await check(round);
-      if (round % 10 === 0 || round === kills)
-        log(`${round} kills, ${agents.reduce((sum, { reports }) => sum + reports, 0)} reports, nothing lost`);
+      work.run();
+      await killSomething(round, work);
+      await untilReady(hub);
+      const losses = await work.losses();
+      if (losses.length > 0) throw new Error(`after kill ${round} (seed ${seed}):\n${losses.slice(0, 20).join('\n')}`);
+      if (round % 10 === 0 || round === kills) log(`${round} kills, ${work.counts().reports} reports, nothing lost`);
     }
-    return {
-      hubKills: kills - serverKills,
-      serverKills,
-      reports: agents.reduce((sum, { reports }) => sum + reports, 0),
-      events: agents.reduce((sum, { events }) => sum + events.size, 0),
-      auditEntries: webhooks.acknowledged.size,
-    };
+    return { hubKills: kills - serverKills, serverKills, agentKills, ...work.counts() };
   } finally {
-    await Promise.all(load.map((one) => one.pause()));
+    await work?.pause();
     await world.stop();
   }
 };

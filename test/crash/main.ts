@@ -1,5 +1,5 @@
 /**
- * Kills the hub (and PostgreSQL) with -9 at random points under load and looks for whatever it had acknowledged.
+ * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for whatever it had acknowledged.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  */
@@ -24,8 +24,11 @@ if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || database
 for (const database of databases) {
   console.log(`${database}: ${kills} kills, seed ${seed}`);
   const options: CrashOptions = { database, kills, seed, log: (line) => console.log(`${database}: ${line}`) };
-  const { hubKills, serverKills, reports, events, auditEntries } = await crash(options);
+  const { hubKills, serverKills, agentKills, ...counts } = await crash(options);
+  const { reports, events, auditEntries, tokens, enrolments, renewals, revocations } = counts;
   console.log(
-    `${database}: hub killed ${hubKills} times, PostgreSQL ${serverKills} times; acknowledged and all there: ${reports} reports, ${events} events, ${auditEntries} audit entries; the audit log is intact`,
+    `${database}: hub killed ${hubKills} times, PostgreSQL ${serverKills} times, agents ${agentKills} times; acknowledged and all there: ` +
+      `${reports} reports, ${events} events, ${tokens} enrolment tokens, ${enrolments} enrolments, ${renewals} renewals, ` +
+      `${revocations} revocations, ${auditEntries} audit entries; the audit log is intact`,
   );
 }

@@ -11,6 +11,8 @@ export interface SimulatedAgent {
   run(): void;
   /** Leaves the hub; resolves when nothing is under way any more. */
   pause(): Promise<void>;
+  /** Ends without a close; the next one that runs knows what the cluster keeps, and reports in full. */
+  die(): Promise<void>;
   /** By policy: least counter that the hub must know. */
   readonly acknowledged: ReadonlyMap<string, number>;
   /** Messages of events that the hub must know. */
@@ -25,6 +27,8 @@ export interface SimulatedAgentOptions {
   readonly agentUrl: string;
   readonly cluster: string;
   readonly token: string;
+  /** PEM of the CA of the hub. */
+  readonly ca: string;
   readonly policies: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -38,7 +42,8 @@ const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 export const counterOf = ({ message }: Pick<PolicyReport, 'message'>): number => Number(/counter (\d+)/.exec(message)?.[1] ?? -1);
 
-export const createSimulatedAgent = ({ agentUrl, cluster, token, policies: count, random }: SimulatedAgentOptions): SimulatedAgent => {
+export const createSimulatedAgent = (options: SimulatedAgentOptions): SimulatedAgent => {
+  const { agentUrl, cluster, token, ca, policies: count, random } = options;
   const policies = new Map<string, PolicyReport>();
   const acknowledged = new Map<string, number>();
   const acknowledgedEvents = new Set<string>();
@@ -96,7 +101,7 @@ export const createSimulatedAgent = ({ agentUrl, cluster, token, policies: count
   const live = async (): Promise<void> => {
     while (wanted) {
       try {
-        stream = await connectStream(agentUrl, token, cluster);
+        stream = await connectStream(agentUrl, token, cluster, { ca });
         stream.hello({ checkpoint: held ?? null });
         await reportAll(stream);
       } catch {
@@ -123,6 +128,14 @@ export const createSimulatedAgent = ({ agentUrl, cluster, token, policies: count
       wanted = false;
       stream?.close();
       await running;
+    },
+    die: async () => {
+      wanted = false;
+      stream?.terminate();
+      await running;
+      // Policies and the checkpoint are the cluster's; these were of the process.
+      unacknowledged = [];
+      seq = 0;
     },
   };
 };

@@ -64,7 +64,7 @@ describe('after an absence', () => {
     cluster = await startLocalCluster({ name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
     world = new AgentWorld(cluster.kubeconfig, stop.signal);
     return async () => {
-      await agent?.stop();
+      await agent.stop();
       await hub.stop();
       await world.close();
       await cluster.stop();

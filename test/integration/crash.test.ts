@@ -5,7 +5,7 @@ import { crash } from '../crash/crash.ts';
 const KILLS = 5;
 const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-describe(`kill -9 of the hub under load, seed ${SEED}`, () => {
+describe(`kill -9 of hub, server and agents under load, seed ${SEED}`, () => {
   it.each(['embedded', 'postgres'] as const)(
     '%s: nothing that was acknowledged is lost',
     async (database) => {
@@ -14,6 +14,7 @@ describe(`kill -9 of the hub under load, seed ${SEED}`, () => {
       expect(result.reports).toBeGreaterThan(KILLS);
       expect(result.events).toBeGreaterThan(KILLS);
       expect(result.auditEntries).toBeGreaterThan(0);
+      expect(Math.min(result.tokens, result.enrolments)).toBeGreaterThan(0);
     },
     300_000,
   );

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { compileCluster } from '@fso/shared/compile';
 import { digestOfReports } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -532,4 +533,26 @@ it('registers a cluster by a commit', async () => {
   hub.source.hint();
   await accepted(hub, second);
   await until(hub, async () => (await hub.ledger.cluster('apac'))?.connected === false);
+});
+
+it('ends, and says why, when a part of it fails: it does not listen on and do nothing', async () => {
+  const own = await openHubBench();
+  await own.repository.commit(basicRepository(), 'first');
+  let draws = 0;
+  // Drawn by the source after each fetch.
+  const random = (): number => {
+    draws += 1;
+    throw new Error('no randomness left');
+  };
+  const hub = await own.startHub({ deps: { random } });
+  const { url, agentUrl } = hub;
+  await expect(hub.stopped).rejects.toThrow('no randomness left');
+  expect(draws).toBe(1);
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  await expect(connectStream(agentUrl, 'token-of-eu-0123456789', 'eu')).rejects.toThrow('ECONNREFUSED');
+  await expect(hub.stop()).rejects.toThrow('no randomness left');
+  // The bench stops its hubs too.
+  await expect(own.close()).rejects.toThrow('no randomness left');
+  await own.git.stop();
+  await rm(own.folder, { recursive: true, force: true });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -16,9 +16,11 @@ const TOKENS = new Map([
   ['us', 'token-of-us-0123456789'],
 ]);
 const SECOND = 1_000;
+const TIME = '2026-01-03T10:30:00.000Z';
 const LEADS = 'this hub leads';
 
 let folder: string;
+let env: Record<string, string>;
 let git: GitServer;
 let repository: GitRepository;
 let postgres: TestPostgres;
@@ -33,7 +35,7 @@ beforeAll(async () => {
   repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
   await repository.commit(basicRepository(), 'first');
   postgres = await startPostgres();
-  const env = {
+  env = {
     DATABASE_URL: await postgres.createDatabase(),
     FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'),
     FSO_GIT_POLL_MS: '60000',
@@ -128,5 +130,25 @@ describe('two hubs on one PostgreSQL', () => {
     expect(actions.filter((action) => action === 'revision.accept')).toHaveLength(3);
     expect(actions.filter((action) => action === 'desired.set')).toHaveLength(3);
     stream.close();
+  });
+
+  it('a third one takes over what its data folder has, and does not start with a CA or an audit key of its own', async () => {
+    const add = (name: string, change: Record<string, string>): Promise<HubProcess> =>
+      createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env: { ...env, ...change } });
+    const revoked = { state: 'revoked', generation: 2, tokens: [], enrolled: null, revoked: TIME, certificate: null, newestShown: null };
+    const identity = join(folder, 'c', 'data', 'identity');
+    await mkdir(identity, { recursive: true });
+    await writeFile(join(identity, 'enrolments.json'), JSON.stringify({ version: 1, enrolments: [{ cluster: 'old', ...revoked }] }));
+    const c = await add('c', { FSO_AGENT_TLS: 'on' });
+    await c.start();
+    const [entry] = await clientOf(b()).audit({ limit: 1, action: 'records.import' });
+    expect([entry?.subject, c.logged('file of the data folder imported into the database')]).toEqual(['enrolment', true]);
+    await c.stop();
+    const d = await add('d', { FSO_AGENT_TLS: 'on' });
+    await expect(d.start()).rejects.toThrow();
+    expect(d.lastLines()).toContain('is another one than this database knows');
+    const e = await add('e', { FSO_AUDIT_KEY_FILE: join(folder, 'other-key.pem') });
+    await expect(e.start()).rejects.toThrow();
+    expect(e.lastLines()).toContain('put that key back');
   });
 });

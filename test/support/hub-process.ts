@@ -55,7 +55,7 @@ export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {} 
   };
   return {
     url,
-    agentUrl: `ws://127.0.0.1:${agentPort}`,
+    agentUrl: `${settings.FSO_AGENT_TLS === 'off' ? 'ws' : 'wss'}://127.0.0.1:${agentPort}`,
     start: async () => {
       const main = join(import.meta.dirname, '../../hub/main.ts');
       program = startProgram({ name, command: [main], env: settings, logFile });

@@ -23,6 +23,8 @@ export interface StreamClient {
   pause(): void;
   resume(): void;
   close(): void;
+  /** Destroys the connection without a close, as the end of the process does. */
+  terminate(): void;
 }
 
 /** What a connection over TLS trusts and shows; PEM. */
@@ -95,5 +97,6 @@ export const connectStream = async (agentUrl: string, token: string, cluster: st
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     close: () => socket.close(),
+    terminate: () => socket.terminate(),
   };
 };

@@ -156,6 +156,32 @@ describe('a certificate', () => {
     (await joinHub({ ...agent, cert: issued.certificate, key })).close();
   });
 
+  it('that is worth nothing any more, or is an older copy, does not use up the renewals of the agent', async () => {
+    await start({ identityLimits: { renewalBurst: 2 } });
+    const superseded = await enrolAgent(hub, 'eu', ca);
+    const older = await enrolAgent(hub, 'eu', ca);
+    const { csr, key } = await makeRequest();
+    const renewWith = (agent: EnrolledAgent) => askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
+    const current = { ...older, cert: IssuedIdentity.parse(JSON.parse((await renewWith(older)).body)).certificate, key };
+    const statuses: number[] = [];
+    for (const agent of [superseded, superseded, superseded, older, older]) statuses.push((await renewWith(agent)).status);
+    expect(statuses).toEqual([403, 403, 429, 200, 429]);
+    expect((await renewWith(current)).status).toBe(200);
+    const ofAgents = async () =>
+      (await hub.ledger.audit.after(0, 100))
+        .filter(({ action }) => action.startsWith('cluster.'))
+        .map(({ action, subject, from }) => `${action} ${subject} ${from}`)
+        .toSorted();
+    // Of the refusals there is one in a minute, and who is refused does not wait for it.
+    await expect
+      .poll(ofAgents)
+      .toEqual([
+        ...[1, 2].map(() => 'cluster.enrol eu 127.0.0.1'),
+        'cluster.refuse eu 127.0.0.1',
+        ...[1, 2, 3].map(() => 'cluster.renew eu 127.0.0.1'),
+      ]);
+  });
+
   it('ends its stream when it expires, and may be renewed for a while after', async () => {
     // Backdated by 5 min, so it is good for 4 s.
     await start({ identityLimits: { certificateMs: 304_000 } });

@@ -9,6 +9,7 @@ import { describeDatabaseError, LedgerError } from '../../ledger/sql/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { plain } from '../text.ts';
 
 /** Opens what the hub would open. */
 const withDatabase = async <T>(env: Environment, use: (database: Database) => Promise<T>): Promise<T> => {
@@ -38,6 +39,7 @@ export const backup = async (context: Context, file: string, env: Environment): 
 /** `fso restore` */
 export const restore = async (context: Context, file: string, env: Environment): Promise<void> => {
   const actor = { kind: 'operator' as const, id: userInfo().username, roles: [] };
-  const { created, rows } = await withDatabase(env, (database) => restoreLedger(database, resolve(file), actor));
+  const { created, rows, notes } = await withDatabase(env, (database) => restoreLedger(database, resolve(file), actor));
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
+  for (const note of notes) context.out(`note: ${plain(note)}\n`);
 };

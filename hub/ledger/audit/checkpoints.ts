@@ -51,14 +51,6 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     }
     return frames;
   };
-  const make = async (held: number | null): Promise<readonly CheckpointFrame[]> => {
-    const to = latest;
-    if (to === null) return [];
-    // Without anything held there is nothing to go on from; with something beyond the end the agent has to see that end.
-    if (held === null || held >= to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
-    return follow(held, to);
-  };
-
   const take = (checkpoint: Checkpoint): void => {
     latest = checkpoint;
     ways.clear();
@@ -71,6 +63,25 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     if (latest === null) logger.error({ key: key.id, lastKey: last.key }, 'audit key is not the one of the last checkpoint');
     return null;
   };
+  /** An agent that another hub served may be ahead of what this one has read. */
+  const catchUp = async (): Promise<void> => {
+    const current = await newest();
+    if (current !== null && current.sequence > (latest?.sequence ?? 0)) take(current);
+  };
+  /** What an agent gets that holds a checkpoint beyond the newest one: nothing, unless the log itself ends before it. */
+  const answerBeyond = async (held: number, newestOne: Checkpoint): Promise<readonly CheckpointFrame[]> => {
+    const { sequence } = await audit.head();
+    return held > sequence ? [{ type: 'checkpoint', checkpoint: newestOne, after: newestOne.sequence, digests: [] }] : [];
+  };
+  const make = async (held: number | null): Promise<readonly CheckpointFrame[]> => {
+    if (latest === null) return [];
+    if (held !== null && held > latest.sequence) await catchUp();
+    const to = latest;
+    // Without anything held there is nothing to go on from.
+    if (held === null || held === to.sequence) return [{ type: 'checkpoint', checkpoint: to, after: to.sequence, digests: [] }];
+    return held > to.sequence ? answerBeyond(held, to) : follow(held, to);
+  };
+
   const advance = async (): Promise<void> => {
     const current = await newest();
     const head = await audit.head();

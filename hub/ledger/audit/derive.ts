@@ -1,5 +1,5 @@
 import type { AuditActor, NewAuditEntry, SourceView } from '@fso/shared/api';
-import type { Change } from '../changes.ts';
+import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
 /** What the ledger knew when a change came. */
@@ -60,6 +60,7 @@ export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[
       if (!change.connected || before.cluster(change.cluster).lastSeen !== null) return [];
       return [ofAgent(change.cluster, 'cluster.connect', change.cluster, { first: true })];
     case 'nack': {
+      if (!change.told || isRepeated(before.cluster(change.cluster).nack, change.nack)) return [];
       const reasons = change.nack.reasons.slice(0, MAX_REASONS).map(({ message }) => message.slice(0, 1024));
       return [ofAgent(change.cluster, 'revision.refuse', change.nack.revision, { cluster: change.cluster, reasons })];
     }

@@ -1,6 +1,7 @@
 import type { AuditEntry, AuditProofs, AuditVerification } from '@fso/shared/api';
 import { type Checkpoint, chainHash, isSigned } from '@fso/shared/protocol';
 import { digestOfEntry, NO_HEAD } from './chain.ts';
+import { type KeyChange, keyChangeOf, keysUpTo } from './key-change.ts';
 import type { AuditHead } from './types.ts';
 
 const MAX_PROBLEMS = 100;
@@ -8,7 +9,10 @@ const MAX_PROBLEMS = 100;
 type Problem = AuditVerification['problems'][number];
 
 export interface Proofs extends Omit<AuditProofs, 'key'> {
-  /** The hub's public audit key, as whoever asks knows it; null: every key is taken, but only one. */
+  /**
+   * The hub's public audit key, as whoever asks knows it; null: that of the newest checkpoint. Keys before it are taken where the log
+   * announces the change.
+   */
   readonly key: string | null;
 }
 
@@ -34,12 +38,73 @@ const claimsOf = ({ checkpoints, witnesses }: Proofs): Claim[] => [
   ...witnesses.map(({ cluster, checkpoint }) => ({ who: `the agent of ${cluster}`, checkpoint })),
 ];
 
-const claimProblem = ({ who, checkpoint }: Claim, hash: string | undefined, key: string | undefined): string | undefined => {
-  const what = `the checkpoint of entry ${checkpoint.sequence} that ${who} keeps`;
-  if (!isSigned(checkpoint)) return `${what} is not signed by the key that it names`;
-  if (key !== undefined && checkpoint.key !== key) return `${what} is signed by another key (${checkpoint.key})`;
+const nameOf = ({ who, checkpoint }: Claim): string => `the checkpoint of entry ${checkpoint.sequence} that ${who} keeps`;
+
+const claimProblem = (claim: Claim, hash: string | undefined): string | undefined => {
+  const what = nameOf(claim);
+  if (!isSigned(claim.checkpoint)) return `${what} is not signed by the key that it names`;
   if (hash === undefined) return `${what} is beyond the end of the log: entries were cut off`;
-  return hash === checkpoint.hash ? undefined : `${what} has another hash: the log was rewritten`;
+  return hash === claim.checkpoint.hash ? undefined : `${what} has another hash: the log was rewritten`;
+};
+
+interface Reading {
+  readonly problems: readonly Problem[];
+  readonly count: number;
+  readonly head: AuditHead;
+  /** Of the entries that claims are about, by sequence. */
+  readonly hashes: ReadonlyMap<number, string>;
+  readonly changes: readonly KeyChange[];
+}
+
+const readEntries = async (entries: AsyncIterable<AuditEntry>, wanted: ReadonlySet<number>): Promise<Reading> => {
+  const problems: Problem[] = [];
+  const hashes = new Map<number, string>();
+  const changes: KeyChange[] = [];
+  let count = 0;
+  let head = NO_HEAD;
+  for await (const entry of entries) {
+    const message = entryProblem(entry, head);
+    if (message !== undefined && problems.length < MAX_PROBLEMS) problems.push({ sequence: entry.sequence, message });
+    head = { sequence: entry.sequence, hash: entry.hash };
+    if (wanted.has(entry.sequence)) hashes.set(entry.sequence, entry.hash);
+    const change = keyChangeOf(entry);
+    if (change !== undefined) changes.push(change);
+    count += 1;
+  }
+  return { problems, count, head, hashes, changes };
+};
+
+/** What is wrong with a log. */
+export interface Examination extends Omit<AuditVerification, 'ok'> {
+  /** Checkpoints of keys that nothing announced: forged, or of a key that was replaced in silence. They are not among `problems`. */
+  readonly foreign: readonly Problem[];
+}
+
+/** As {@link verifyAudit}, for who has to tell a log that was changed from a key that was. */
+export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: Proofs): Promise<Examination> => {
+  const claims = claimsOf(proofs);
+  const checkpoints = claims.map(({ checkpoint }) => checkpoint);
+  const { problems, count, head, hashes, changes } = await readEntries(entries, new Set(checkpoints.map(({ sequence }) => sequence)));
+  const key = proofs.key ?? (proofs.checkpoints.at(-1) ?? checkpoints[0])?.key;
+  const keys = key === undefined ? undefined : keysUpTo(key, changes, checkpoints);
+  const broken = claims.flatMap((claim) => {
+    const message = claimProblem(claim, hashes.get(claim.checkpoint.sequence));
+    return message === undefined ? [] : [{ sequence: claim.checkpoint.sequence, message }];
+  });
+  const foreign = claims
+    .filter(({ checkpoint }) => keys?.has(checkpoint.key) === false)
+    .map((claim) => ({
+      sequence: claim.checkpoint.sequence,
+      message: `${nameOf(claim)} is signed by another key (${claim.checkpoint.key})`,
+    }));
+  return {
+    entries: count,
+    head: head.sequence === 0 ? null : head,
+    checkpoints: proofs.checkpoints.length,
+    witnesses: proofs.witnesses.length,
+    problems: [...problems, ...broken].slice(0, MAX_PROBLEMS),
+    foreign: foreign.slice(0, MAX_PROBLEMS),
+  };
 };
 
 /**
@@ -49,29 +114,7 @@ const claimProblem = ({ who, checkpoint }: Claim, hash: string | undefined, key:
  * @param entries oldest first
  */
 export const verifyAudit = async (entries: AsyncIterable<AuditEntry>, proofs: Proofs): Promise<AuditVerification> => {
-  const problems: Problem[] = [];
-  const note = (sequence: number | null, message: string | undefined): void => {
-    if (message !== undefined && problems.length < MAX_PROBLEMS) problems.push({ sequence, message });
-  };
-  const claims = claimsOf(proofs);
-  const wanted = new Set(claims.map(({ checkpoint }) => checkpoint.sequence));
-  const hashes = new Map<number, string>();
-  let count = 0;
-  let head = NO_HEAD;
-  for await (const entry of entries) {
-    note(entry.sequence, entryProblem(entry, head));
-    head = { sequence: entry.sequence, hash: entry.hash };
-    if (wanted.has(entry.sequence)) hashes.set(entry.sequence, entry.hash);
-    count += 1;
-  }
-  const key = proofs.key ?? claims[0]?.checkpoint.key;
-  for (const claim of claims) note(claim.checkpoint.sequence, claimProblem(claim, hashes.get(claim.checkpoint.sequence), key));
-  return {
-    ok: problems.length === 0,
-    entries: count,
-    head: head.sequence === 0 ? null : head,
-    checkpoints: proofs.checkpoints.length,
-    witnesses: proofs.witnesses.length,
-    problems,
-  };
+  const { foreign, ...found } = await examineAudit(entries, proofs);
+  const problems = [...found.problems, ...foreign].slice(0, MAX_PROBLEMS);
+  return { ok: problems.length === 0, ...found, problems };
 };

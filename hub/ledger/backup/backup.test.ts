@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { event, fixedClock, policy, report, source } from '../fixtures.ts';
+import { createAuditKey } from '../audit/key.ts';
+import { event, fixedClock, policy, report, source, TIME } from '../fixtures.ts';
 import { type Database, openDatabase } from '../sql/database.ts';
 import { createSqlLedger } from '../sql/sql-ledger.ts';
 import type { Ledger } from '../types.ts';
@@ -67,6 +68,25 @@ describe('backup', () => {
     await expect(restoreLedger(empty, join(folder, 'text'), OPERATOR)).rejects.toThrow(/cannot be read/);
     await expect(restoreLedger(empty, join(folder, 'absent'), OPERATOR)).rejects.toThrow(/cannot be read/);
   });
+
+  it('is restored with checkpoints of two keys, which it tells; not with one that does not fit the log', async () => {
+    const from = await openDatabase({ folder: join(folder, 'keys') });
+    const to = await openDatabase({ folder: join(folder, 'keys-restored') });
+    const ledger = await open(from);
+    const [old, key] = [createAuditKey(), createAuditKey()];
+    for (const signing of [old, key]) {
+      await ledger.audit.append({ actor: OPERATOR, from: null, action: 'test.entry', subject: 's', detail: {} });
+      await ledger.audit.addCheckpoint(signing.sign({ ...(await ledger.audit.head()), time: TIME }));
+    }
+    const [good, bad] = [join(folder, 'good.gz'), join(folder, 'bad.gz')];
+    await backupLedger(from, good, 'test');
+    await ledger.audit.addCheckpoint(key.sign({ sequence: 1, hash: 'f'.repeat(64), time: TIME }));
+    await backupLedger(from, bad, 'test');
+    await expect(restoreLedger(to, bad, OPERATOR)).rejects.toThrow(/another hash: the log was rewritten/);
+    expect((await restoreLedger(to, good, OPERATOR)).notes).toEqual([expect.stringContaining(`signed by another key (${old.id})`)]);
+    await ledger.close();
+    await Promise.all([from.close(), to.close()]);
+  }, 60_000);
 
   it('brings everything back into an empty ledger, and only there', async () => {
     await restoreLedger(empty, file, OPERATOR);

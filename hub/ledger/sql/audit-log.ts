@@ -1,39 +1,14 @@
-import { AuditEntry } from '@fso/shared/api';
-import { canonicalJson, sha256 } from '@fso/shared/compile';
-import { NO_HASH } from '@fso/shared/protocol';
+import type { AuditEntry } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import { matchesAudit, readAudit } from '../audit/read.ts';
 import type { AuditLog, AuditQuery } from '../audit/types.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import type { ChangeInput } from '../writes.ts';
+import { entryOf, readHead } from './audit-rows.ts';
 import type { Schema } from './schema.ts';
-import { readHead } from './write-batch.ts';
 
 const PAGE = 1_000;
 const MAX_CHECKPOINTS = 10_000;
-
-/** A row that is no entry any more still has its place in the log; its hash is that of nothing the log could have had. */
-const unreadable = (sequence: number, json: string): AuditEntry => ({
-  sequence,
-  time: new Date(0).toISOString(),
-  actor: { kind: 'hub', id: 'hub', roles: [] },
-  from: null,
-  action: 'entry.unreadable',
-  subject: '',
-  detail: {},
-  previous: NO_HASH,
-  hash: sha256(`unreadable ${json}`),
-});
-
-/** The text must be exactly what was written: what only reads the same was changed too. */
-const entryOf = ({ sequence, entry_json }: { sequence: number; entry_json: string }): AuditEntry => {
-  try {
-    const entry = AuditEntry.parse(JSON.parse(entry_json));
-    return entry.sequence === sequence && canonicalJson(entry) === entry_json ? entry : unreadable(sequence, entry_json);
-  } catch {
-    return unreadable(sequence, entry_json);
-  }
-};
 
 export const createSqlAudit = (db: Kysely<Schema>, submit: (change: ChangeInput) => Promise<void>): AuditLog => {
   const page = async (before: number | undefined): Promise<AuditEntry[]> => {
@@ -57,7 +32,10 @@ export const createSqlAudit = (db: Kysely<Schema>, submit: (change: ChangeInput)
       const rows = await db.selectFrom('audit').selectAll().where('sequence', '>', sequence).orderBy('sequence').limit(limit).execute();
       return rows.map(entryOf);
     },
-    head: () => readHead(db),
+    head: async () => {
+      const { sequence, hash } = await readHead(db);
+      return { sequence, hash };
+    },
     proofs: async () => {
       const checkpoints = await db.selectFrom('checkpoints').selectAll().orderBy('sequence', 'desc').limit(MAX_CHECKPOINTS).execute();
       const witnesses = await db.selectFrom('witnesses').selectAll().orderBy('cluster').execute();

@@ -41,7 +41,7 @@ const clustersOf = (changes: readonly Change[]): string[] => [
 
 /** Writes a batch, and then knows of it; nobody else writes meanwhile. */
 const createCommit =
-  ({ db, reads, shared }: Database, knowledge: Knowledge, replica: string) =>
+  ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, knowledge: Knowledge, replica: string) =>
   async (changes: readonly Change[], number: number): Promise<void> => {
     const names = clustersOf(changes);
     const done = await db.transaction().execute(async (trx) => {
@@ -51,7 +51,12 @@ const createCommit =
       return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
     });
     if (done === undefined) await knowledge.refresh(reads, names);
-    else knowledge.learn(done.batch, done.written);
+    else {
+      knowledge.learn(done.batch, done.written);
+      const { damaged } = done.written;
+      // Once: what is written next follows on what was written now.
+      if (damaged !== undefined) logger.error({ sequence: damaged }, 'audit log damaged: its last entry cannot be read');
+    }
   };
 
 /**
@@ -71,7 +76,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
   await knowledge.load(db);
 
-  const queue = createWriteQueue({ ...options, commit: createCommit(database, knowledge, replica) });
+  const queue = createWriteQueue({ ...options, commit: createCommit(options, knowledge, replica) });
   const submit = (input: ChangeInput): Promise<void> => queue.submit({ ...input, time: clock.now().toISOString() } as Change);
   const replicas = shared ? startReplicas({ ...options, replica, knowledge }) : ALONE;
   const closing = new AbortController();

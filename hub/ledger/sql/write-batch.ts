@@ -1,9 +1,10 @@
 import type { EventView } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/compile';
-import { type Kysely, sql, type Transaction } from 'kysely';
-import { chainEntry, NO_HEAD } from '../audit/chain.ts';
+import { sql, type Transaction } from 'kysely';
+import { chainEntry } from '../audit/chain.ts';
 import type { AuditHead } from '../audit/types.ts';
 import { digestOfEvent } from '../changes.ts';
+import { readHead } from './audit-rows.ts';
 import { fillChunks } from './chunks.ts';
 import { type Batch, type ClusterWrite, planPolicies } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
@@ -153,22 +154,18 @@ const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<E
   return views.sort((a, b) => a.id - b.id);
 };
 
-export const readHead = async (db: Kysely<Schema>): Promise<AuditHead> => {
-  const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();
-  if (last === undefined) return NO_HEAD;
-  const { hash } = JSON.parse(last.entry_json) as { hash: string };
-  return { sequence: last.sequence, hash };
-};
-
-const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<void> => {
-  if (audit.length === 0) return;
-  let head = await readHead(trx);
+/** @returns the number of the entry before, where it was damaged */
+const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<number | undefined> => {
+  if (audit.length === 0) return undefined;
+  const end = await readHead(trx);
+  let head: AuditHead = end;
   const rows = audit.map(({ entry, time }) => {
     const placed = chainEntry(entry, head, time);
     head = placed;
     return { sequence: placed.sequence, entry_json: canonicalJson(placed) };
   });
   for (const values of slices(rows)) await trx.insertInto('audit').values(values).execute();
+  return end.damaged ? end.sequence : undefined;
 };
 
 const writeState = async (batch: Batch, { trx, version, replica: writer }: Writing): Promise<void> => {
@@ -236,6 +233,8 @@ export interface Written {
   readonly version: number;
   /** Those that were not there yet, by id. */
   readonly events: readonly EventView[];
+  /** Number of an entry of the audit log that could not be read, and that the first one of the batch follows on. */
+  readonly damaged: number | undefined;
 }
 
 /** Number of the advisory lock that writers take in turn, so that versions, events and audit entries grow in the order of the commits. */
@@ -276,9 +275,9 @@ export const writeBatch = async (
   await writeClusters([...batch.clusters.values()], writing);
   const events = await writeEvents(batch.events, writing);
   await writeState(batch, writing);
-  await writeAudit(batch.audit, writing);
+  const damaged = await writeAudit(batch.audit, writing);
   await writeRecords(batch, writing);
   await writeProofs(batch, writing);
   if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
-  return { version: writing.version, events };
+  return { version: writing.version, events, damaged };
 };

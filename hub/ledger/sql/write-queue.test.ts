@@ -6,7 +6,11 @@ import { event, TIME } from '../fixtures.ts';
 import { createWriteQueue } from './write-queue.ts';
 
 const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
-const reasonOf = (one: Change): string => (one.type === 'event' ? one.event.reason : one.type);
+const reasonOf = (one: Change): string => {
+  if (one.type === 'connected') return `${one.cluster} ${one.connected}`;
+  return one.type === 'event' ? one.event.reason : one.type;
+};
+const connected = (cluster: string, value: boolean, time = TIME): Change => ({ type: 'connected', time, cluster, connected: value });
 
 /** A database of which the test says how each commit ends. */
 const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000) => {
@@ -66,6 +70,37 @@ it('a full queue holds its writers, in their order', async () => {
   await Promise.all(writes);
   expect(commits.flatMap(({ reasons }) => reasons)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   expect(Math.max(...commits.map(({ reasons }) => reasons.length))).toBeLessThanOrEqual(2);
+});
+
+it('however often a cluster comes and goes while the database is away, two changes wait: that it came, and how it is', async () => {
+  const back = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? back.promise : undefined));
+  const writes = [queue.submit(change('a'))];
+  await expect.poll(() => commits.length).toBe(1);
+  for (let i = 0; i < 100; i += 1) {
+    for (const value of [true, true, false]) writes.push(queue.submit(connected('eu', value)));
+    for (const value of [false, true]) writes.push(queue.submit(connected('us', value)));
+  }
+  back.resolve(undefined);
+  await Promise.all(writes);
+  expect(commits[1]?.reasons).toEqual(['eu true', 'eu false', 'us true', 'us true']);
+});
+
+it('does not fold what has another change of the cluster between, and takes the time of the newest', async () => {
+  const times: string[] = [];
+  const back = Promise.withResolvers<void>();
+  const commit = async (changes: readonly Change[]): Promise<void> => {
+    times.push(...changes.map((one) => `${reasonOf(one)} ${one.time}`));
+    await back.promise;
+  };
+  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const writes = [queue.submit(change('a'))];
+  await expect.poll(() => times.length).toBe(1);
+  const between: Change = { type: 'offered', time: TIME, cluster: 'eu', revision: 'r' };
+  for (const one of [connected('eu', true), connected('eu', true, 'later'), between, connected('eu', true)]) writes.push(queue.submit(one));
+  back.resolve();
+  await Promise.all(writes);
+  expect(times.slice(1)).toEqual(['eu true later', `offered ${TIME}`, `eu true ${TIME}`]);
 });
 
 it('closing refuses what a database that is away keeps waiting', async () => {

@@ -23,9 +23,23 @@ export interface WriteQueueOptions {
 }
 
 interface Entry {
-  readonly change: Change;
+  /** Replaced where a newer one of its kind comes while it waits. */
+  change: Change;
   readonly done: PromiseWithResolvers<void>;
+  /** A `connected` of the same cluster stands right before it. */
+  readonly repeats: boolean;
 }
+
+/**
+ * Whether only the newest of two says anything: that a cluster comes and goes, as often as it likes, is at most two changes. The first
+ * `true` is kept, because the audit log has an entry for the first time that a cluster connects.
+ */
+const isFolded = (last: Entry, change: Change): boolean => {
+  if (last.change.type !== 'connected' || change.type !== 'connected') return false;
+  return last.repeats || !last.change.connected || change.connected;
+};
+
+const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
 
 /** Changes of one transaction. */
 const MAX_BATCH = 2_000;
@@ -43,7 +57,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
   const backoff = createBackoff({ ...RETRY, random: options.random });
   const closing = new AbortController();
   const rooms: PromiseWithResolvers<void>[] = [];
-  /** Last change of a cluster that waits: a heartbeat behind a heartbeat says nothing new. */
+  /** Last change of a cluster that waits; see {@link isFolded}. */
   const lastOf = new Map<string, Entry>();
   let queue: Entry[] = [];
   let number = 0;
@@ -101,7 +115,10 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
   const takeBatch = (): Entry[] => {
     const batch = queue.slice(0, MAX_BATCH);
     queue = queue.slice(MAX_BATCH);
-    lastOf.clear();
+    for (const entry of batch) {
+      const cluster = clusterOf(entry.change);
+      if (cluster !== null && lastOf.get(cluster) === entry) lastOf.delete(cluster);
+    }
     for (const room of rooms.splice(0, Math.max(0, maxQueued - queue.length))) room.resolve();
     return batch;
   };
@@ -134,11 +151,14 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     }
   };
   const put = (change: Change): Promise<void> => {
-    const cluster = 'cluster' in change ? change.cluster : null;
+    const cluster = clusterOf(change);
     const last = cluster === null ? undefined : lastOf.get(cluster);
-    if (last?.change.type === 'connected' && change.type === 'connected' && last.change.connected === change.connected)
+    if (last !== undefined && isFolded(last, change)) {
+      last.change = change;
       return last.done.promise;
-    const entry: Entry = { change, done: Promise.withResolvers() };
+    }
+    const repeats = last?.change.type === 'connected' && change.type === 'connected';
+    const entry: Entry = { change, done: Promise.withResolvers(), repeats };
     queue.push(entry);
     if (cluster !== null) lastOf.set(cluster, entry);
     wake();

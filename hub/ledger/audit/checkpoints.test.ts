@@ -1,0 +1,59 @@
+import type { Checkpoint } from '@fso/shared/protocol';
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { fixedClock, TIME } from '../fixtures.ts';
+import { createMemoryLedger } from '../memory.ts';
+import type { Ledger } from '../types.ts';
+import { createCheckpoints } from './checkpoints.ts';
+import { createAuditKey } from './key.ts';
+
+const logger = pino({ level: 'silent' });
+const key = createAuditKey();
+
+const append = async ({ audit }: Ledger, count: number): Promise<void> => {
+  for (let n = 0; n < count; n += 1)
+    await audit.append({ actor: { kind: 'hub', id: 'hub', roles: [] }, from: null, action: 'test', subject: 's', detail: {} });
+};
+const sign = async ({ audit }: Ledger): Promise<Checkpoint> => {
+  const checkpoint = key.sign({ ...(await audit.head()), time: TIME });
+  await audit.addCheckpoint(checkpoint);
+  return checkpoint;
+};
+
+/** A hub that does not lead, and has read the checkpoint of entry 2. */
+const startFollower = async () => {
+  const ledger: Ledger = { ...createMemoryLedger({ clock: fixedClock }), leads: () => false };
+  await append(ledger, 2);
+  await sign(ledger);
+  const checkpoints = createCheckpoints({ ledger, key, clock: new FakeClock(), logger });
+  const stop = new AbortController();
+  const running = checkpoints.run(stop.signal);
+  await expect.poll(() => checkpoints.framesFor(null)).toHaveLength(1);
+  stop.abort();
+  await running;
+  return { ledger, checkpoints };
+};
+
+it('an agent that has a newer checkpoint of another hub is not sent an older one', async () => {
+  const { ledger, checkpoints } = await startFollower();
+  await append(ledger, 1);
+  const held = await sign(ledger);
+  const told: number[] = [];
+  checkpoints.onNew(({ sequence }) => told.push(sequence));
+  const frames = await checkpoints.framesFor(held.sequence);
+  expect(frames).toEqual([{ type: 'checkpoint', checkpoint: held, after: 3, digests: [] }]);
+  expect(told).toEqual([3]);
+});
+
+it('an agent whose checkpoint is not in the database is sent nothing as long as the log has its entry', async () => {
+  const { ledger, checkpoints } = await startFollower();
+  await append(ledger, 2);
+  expect(await checkpoints.framesFor(4)).toEqual([]);
+});
+
+it('an agent is shown the end of a log that was cut before its checkpoint', async () => {
+  const { ledger, checkpoints } = await startFollower();
+  await append(ledger, 1);
+  expect(await checkpoints.framesFor(9)).toMatchObject([{ checkpoint: { sequence: 2 }, after: 2, digests: [] }]);
+});

@@ -1,0 +1,62 @@
+import type { AuditEntry } from '@fso/shared/api';
+import type { Checkpoint } from '@fso/shared/protocol';
+import { LedgerError } from '../sql/errors.ts';
+import type { AuditLog } from './types.ts';
+
+/** Action of the entry that announces another audit key. */
+const ACTION = 'audit.key.changed';
+
+/** The log says that checkpoints of another key follow. */
+export interface KeyChange {
+  /** Of the entry that says so. */
+  readonly sequence: number;
+  readonly before: string;
+  readonly after: string;
+}
+
+export const keyChangeOf = (entry: AuditEntry): KeyChange | undefined => {
+  // Looked at first: an entry that was changed may lack everything else.
+  if (entry.action !== ACTION || entry.actor?.kind !== 'hub') return undefined;
+  const { before, after } = entry.detail ?? {};
+  return typeof before === 'string' && typeof after === 'string' ? { sequence: entry.sequence, before, after } : undefined;
+};
+
+/**
+ * The key, and those before it: one that took another's place has signed the entry that says so, and with it all that came before.
+ *
+ * @param changes oldest first
+ */
+export const keysUpTo = (key: string, changes: readonly KeyChange[], checkpoints: readonly Checkpoint[]): ReadonlySet<string> => {
+  const keys = new Set([key]);
+  const hasSigned = ({ after, sequence }: KeyChange): boolean =>
+    checkpoints.some((checkpoint) => checkpoint.key === after && checkpoint.sequence >= sequence);
+  for (const change of changes.toReversed()) if (keys.has(change.after) && hasSigned(change)) keys.add(change.before);
+  return keys;
+};
+
+/**
+ * To be called before anything is signed: a key that was lost or mixed up is not replaced in silence, since neither agents nor whoever
+ * verifies the log can tell that from a forgery.
+ *
+ * @param accept the operator says that the key is meant to be another one; the log then says so too
+ * @throws LedgerError that says what to do
+ */
+export const checkAuditKey = async (
+  audit: Pick<AuditLog, 'lastCheckpoint' | 'append'>,
+  { id, file, accept }: { readonly id: string; readonly file: string; readonly accept: boolean },
+): Promise<void> => {
+  const last = await audit.lastCheckpoint();
+  if (last === null || last.key === id) return;
+  if (!accept)
+    throw new LedgerError(
+      `the audit key ${file} is another one (${id}) than the one that signed the audit log so far (${last.key}): put that key back. ` +
+        'If it is lost, start once with FSO_ACCEPT_NEW_AUDIT_KEY=true: the change is written into the log, and agents report AuditForkDetected',
+    );
+  await audit.append({
+    actor: { kind: 'hub', id: 'hub', roles: [] },
+    from: null,
+    action: ACTION,
+    subject: id,
+    detail: { before: last.key, after: id },
+  });
+};

@@ -1,0 +1,58 @@
+import { AuditEntry } from '@fso/shared/api';
+import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { NO_HASH } from '@fso/shared/protocol';
+import type { Kysely } from 'kysely';
+import { NO_HEAD } from '../audit/chain.ts';
+import type { AuditHead } from '../audit/types.ts';
+import type { Schema } from './schema.ts';
+
+interface AuditRow {
+  readonly sequence: number;
+  readonly entry_json: string;
+}
+
+/** A row that is no entry any more still has its place in the log; its hash is that of nothing the log could have had. */
+const unreadable = ({ sequence, entry_json }: AuditRow): AuditEntry => ({
+  sequence,
+  time: new Date(0).toISOString(),
+  actor: { kind: 'hub', id: 'hub', roles: [] },
+  from: null,
+  action: 'entry.unreadable',
+  subject: '',
+  detail: {},
+  previous: NO_HASH,
+  hash: sha256(`unreadable ${entry_json}`),
+});
+
+/** The text must be exactly what was written: what only reads the same was changed too. */
+export const entryOf = (row: AuditRow): AuditEntry => {
+  try {
+    const entry = AuditEntry.parse(JSON.parse(row.entry_json));
+    return entry.sequence === row.sequence && canonicalJson(entry) === row.entry_json ? entry : unreadable(row);
+  } catch {
+    return unreadable(row);
+  }
+};
+
+const HASH = /^[0-9a-f]{64}$/;
+
+/** Of an entry that a newer version has written too, whose fields this one may not know. */
+const hashIn = (json: string): string | undefined => {
+  try {
+    const hash: unknown = Reflect.get(Object(JSON.parse(json)), 'hash');
+    return typeof hash === 'string' && HASH.test(hash) ? hash : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/**
+ * The end of the log, that the next entry follows on. One that was damaged must not keep all that comes after it from being written: they
+ * follow on the hash that readers give it, and whoever verifies the log finds the one entry.
+ */
+export const readHead = async (db: Kysely<Schema>): Promise<AuditHead & { readonly damaged: boolean }> => {
+  const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();
+  if (last === undefined) return { ...NO_HEAD, damaged: false };
+  const hash = hashIn(last.entry_json);
+  return { sequence: last.sequence, hash: hash ?? unreadable(last).hash, damaged: hash === undefined };
+};

@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { startGitServer } from '../../clusters/demo/git-server.ts';
+import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
+import { clusterFile, policyFile } from '../support/policy-files.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+
+export interface World {
+  /** Not started yet. */
+  readonly hub: HubProcess;
+  /** Of the hub. */
+  readonly dataDir: string;
+  readonly postgres: TestPostgres | undefined;
+  /** Static tokens of agents, by cluster. */
+  readonly tokens: ReadonlyMap<string, string>;
+  stop(): Promise<void>;
+}
+
+/** A repository, a database and a hub, whose agents come over TLS. */
+export const openWorld = async (
+  database: 'embedded' | 'postgres',
+  { clusters, apiToken }: { clusters: readonly string[]; apiToken: string },
+): Promise<World> => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-crash-'));
+  const git = await startGitServer({ root: join(folder, 'repositories') });
+  await git.create('policies.git');
+  const repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
+  await repository.commit(
+    {
+      ...Object.fromEntries(clusters.map((name) => [`clusters/${name}.yaml`, clusterFile(name, ['eu-west-1'])])),
+      'policies/finance.yaml': policyFile('finance'),
+    },
+    'first',
+  );
+  const postgres = database === 'postgres' ? await startPostgres() : undefined;
+  const tokens = new Map(clusters.map((name) => [name, `token-of-${name}-0123456789`]));
+  const server: Record<string, string> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
+  const env = { ...server, FSO_API_TOKEN: apiToken, FSO_AGENT_TLS: 'on' };
+  const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl: git.url('policies.git'), tokens, env });
+  const stop = async (): Promise<void> => {
+    await hub.stop();
+    await postgres?.stop();
+    await git.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { hub, dataDir: join(folder, 'hub', 'data'), postgres, tokens, stop };
+};
