@@ -25,8 +25,8 @@ export class Outage<Question> {
   /** Namespaces that are looked at while it lasts. */
   readonly #scouts = new Set<string>();
   #isSurveying: boolean = false;
-  /** Counts proofs: a survey that one of them overtakes is void. */
-  #proofs = 0;
+  /** Counts proofs by what was asked: a survey that one of them overtakes is void. */
+  readonly #proofs = new Map<Question, number>();
 
   constructor(options: OutageOptions<Question>) {
     this.#options = options;
@@ -40,19 +40,19 @@ export class Outage<Question> {
   async suspect(namespace: string, question: Question): Promise<void> {
     if (this.isOn || this.#isSurveying) return;
     const { round, isProven, began } = this.#options;
-    const proofs = this.#proofs;
+    const proofs = this.#proofs.get(question);
     const others = this.#others(namespace);
     const proven = others.filter(isProven);
     const answers = await this.#survey(proven.length > 0 ? proven : others, question);
     const isEverywhere = answers.includes('unproven') && !answers.includes('proven');
-    if (!isEverywhere || this.#proofs !== proofs || !round.has(namespace)) return;
+    if (!isEverywhere || this.#proofs.get(question) !== proofs || !round.has(namespace)) return;
     this.#question = question;
     began();
   }
 
   /** The lock was proven to hold in this namespace: an outage is over when it holds in another too, or nothing is known of any. */
   async holds(namespace: string, question: Question): Promise<void> {
-    this.#proofs += 1;
+    this.#proofs.set(question, (this.#proofs.get(question) ?? 0) + 1);
     if (this.#question !== question || this.#isSurveying) return;
     const answers = await this.#survey(this.#others(namespace), question);
     if (answers.includes('proven') || !answers.includes('unproven')) this.end();

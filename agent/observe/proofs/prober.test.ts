@@ -36,6 +36,14 @@ describe('Prober', () => {
     },
   );
 
+  it('sees it too where it was so from the start', async () => {
+    world = new ProofWorld();
+    world.openOne.set('*', ['deny']);
+    world.expectLockOne(NAMES);
+    await world.clock.advance(30_000);
+    expect(world.prober.outage).toBeDefined();
+  });
+
   it('tells one namespace from all', async () => {
     await proven();
     world.openOne.set('b', ['deny']);
