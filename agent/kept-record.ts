@@ -1,15 +1,7 @@
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
-import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
-
-interface ConfigMap extends KubeObject {
-  /** Values are base64. */
-  binaryData?: Record<string, string>;
-}
-
-const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+import { packJson, unpackJson } from './packed-json.ts';
 
 /** Bound on what a map that somebody tampered with can make of the memory. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
@@ -74,7 +66,7 @@ export class KeptRecord<T> {
       const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
       this.#loaded = true;
       const packed = map?.binaryData?.[key];
-      this.#restored = packed === undefined ? nothing : parse(await unpack(packed));
+      this.#restored = packed === undefined ? nothing : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
       this.#written = this.#restored;
       // Whoever keeps something here takes it up first, and says then what is to be kept.
       if (!isSame(this.#restored, nothing)) this.#wanted = undefined;
@@ -104,7 +96,7 @@ export class KeptRecord<T> {
       const value = this.#wanted;
       if (value === undefined || isSame(value, this.#written)) return this.#loaded;
       const metadata = { namespace: SYSTEM_NAMESPACE, name };
-      const body: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, binaryData: { [key]: await pack(toJson(value)) } };
+      const body: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, binaryData: { [key]: await packJson(toJson(value)) } };
       await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.record, force: true }, signal);
       this.#written = value;
       return true;
@@ -114,10 +106,3 @@ export class KeptRecord<T> {
     }
   }
 }
-
-const pack = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
-
-const unpack = async (packed: string): Promise<unknown> => {
-  const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_UNPACKED_BYTES });
-  return JSON.parse(text.toString('utf8'));
-};

@@ -1,26 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '@fso/shared/runtime';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadHubConfig } from './config.ts';
+import { describe, expect, it } from 'vitest';
+import { openConfigBench } from './fixtures.ts';
 
-let folder: string;
-let tokens: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-config-'));
-  tokens = join(folder, 'tokens.yaml');
-  await writeFile(tokens, 'eu: eu-token-0123456789\n');
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-type Change = Record<string, string | undefined>;
-const load = (change: Change) =>
-  loadHubConfig({ FSO_GIT_URL: 'https://git.example.com/policies.git', FSO_AGENT_TOKENS_FILE: tokens, ...change });
-const problemsOf = async (change: Change): Promise<readonly string[]> => {
-  const error: unknown = await load(change).catch((reason: unknown) => reason);
-  return error instanceof ConfigError ? error.problems : [];
-};
+const { folder, base, load, problemsOf } = openConfigBench();
 
 const OIDC = {
   FSO_OIDC_ISSUER: 'https://login.example.com/realms/main',
@@ -57,10 +40,10 @@ describe('settings of the identity provider', () => {
   });
 
   it('are needed together', async () => {
-    expect(await problemsOf({ FSO_OIDC_ISSUER: OIDC.FSO_OIDC_ISSUER })).toEqual(
+    expect(await problemsOf(base({ FSO_OIDC_ISSUER: OIDC.FSO_OIDC_ISSUER }))).toEqual(
       ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_ROLE_MAP', 'FSO_PUBLIC_URL'].map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`),
     );
-    expect(await problemsOf({ FSO_OIDC_CLIENT_ID: 'fso' })).toEqual(['FSO_OIDC_CLIENT_ID: is set, but FSO_OIDC_ISSUER is not']);
+    expect(await problemsOf(base({ FSO_OIDC_CLIENT_ID: 'fso' }))).toEqual(['FSO_OIDC_CLIENT_ID: is set, but FSO_OIDC_ISSUER is not']);
   });
 
   it.each([
@@ -74,7 +57,7 @@ describe('settings of the identity provider', () => {
     ['FSO_TRUSTED_PROXIES', '10.0.0.0/33', 'must be addresses or networks'],
     ['FSO_TRUSTED_PROXIES', 'proxy.example.com', 'must be addresses or networks'],
   ])('%s=%s is refused', async (name, value, reason) => {
-    expect(await problemsOf({ ...OIDC, [name]: value })).toEqual([expect.stringMatching(`^${name}: .*${reason}`)]);
+    expect(await problemsOf(base({ ...OIDC, [name]: value }))).toEqual([expect.stringMatching(`^${name}: .*${reason}`)]);
   });
 
   it('take plain HTTP on this machine', async () => {
@@ -116,6 +99,6 @@ describe('Git credentials', () => {
     [{ FSO_GIT_AUTH_COMMAND: '[]' }, 'FSO_GIT_AUTH_COMMAND: must be a program'],
     [{ FSO_GIT_URL: 'https://a:b@git.example.com/p.git', FSO_GIT_TOKEN: 't' }, 'FSO_GIT_URL: has a password'],
   ])('%j are refused', async (change, problem) => {
-    expect(await problemsOf(change)).toEqual([expect.stringContaining(problem)]);
+    expect(await problemsOf(base(change))).toEqual([expect.stringContaining(problem)]);
   });
 });

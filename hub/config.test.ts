@@ -1,28 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '@fso/shared/runtime';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadHubConfig } from './config.ts';
+import { openConfigBench } from './fixtures.ts';
 
-let folder: string;
-let tokens: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-config-'));
-  tokens = join(folder, 'tokens.yaml');
-  await writeFile(tokens, 'eu: eu-token-0123456789\n');
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const base = (change: Record<string, string | undefined> = {}) => ({
-  FSO_GIT_URL: 'https://git.example.com/policies.git',
-  FSO_AGENT_TOKENS_FILE: tokens,
-  ...change,
-});
-const problemsOf = async (env: Record<string, string | undefined>): Promise<readonly string[]> => {
-  const error: unknown = await loadHubConfig(env).catch((reason: unknown) => reason);
-  return error instanceof ConfigError ? error.problems : [];
-};
+const { folder, base, problemsOf } = openConfigBench();
 
 describe('configuration of the hub', () => {
   it('has defaults that only this machine can reach', async () => {

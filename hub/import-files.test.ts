@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { tokenRecord } from './access/fixtures.ts';
 import { createTokenRecords, openTokenFile } from './access/index.ts';
 import { createRecordStore } from './identity/index.ts';
 import { importFiles } from './import-files.ts';
@@ -19,16 +20,6 @@ const revoked = (cluster: string, generation: number) => ({
   certificate: null,
   newestShown: null,
 });
-const token = {
-  id: 't1',
-  name: 'ci',
-  role: 'viewer' as const,
-  hash: 'h',
-  createdBy: 'ada',
-  createdAt: TIME,
-  expiresAt: TIME,
-  lastUsedAt: null,
-};
 
 let folder: string;
 let enrolments: string;
@@ -52,10 +43,10 @@ const createBench = () => {
 
 it('enrolments and tokens of the data folder come into an empty database, once', async () => {
   const { ledger, generations, run } = createBench();
-  await (await openTokenFile(folder)).add(token);
+  await (await openTokenFile(folder)).add(tokenRecord);
   await run();
   expect(await generations()).toEqual(['eu 2', 'us 4']);
-  expect(await createTokenRecords(ledger.records).list()).toEqual([token]);
+  expect(await createTokenRecords(ledger.records).list()).toEqual([tokenRecord]);
   await Promise.all([enrolments, join(folder, 'tokens.json')].map((path) => access(`${path}.imported`)));
   const entries = await ledger.audit.list({ limit: 10 });
   expect(entries.map(({ action, subject, detail }) => [action, subject, detail['records']])).toEqual([

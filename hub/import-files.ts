@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
-import { readFile, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256 } from '@fso/shared/compile';
 import type pino from 'pino';
 import { readTokenFile, TOKEN_KIND, TOKENS_FILE } from './access/index.ts';
+import { readIfThere } from './durable-file.ts';
 import { ENROLMENT_KIND, ENROLMENTS_FILE, readEnrolments } from './identity/index.ts';
 import type { Ledger } from './ledger/index.ts';
 
@@ -28,14 +29,8 @@ const filesOf = (dataDir: string): readonly Kept[] => {
 
 /** undefined: there is no such file. */
 const digestOf = async (path: string): Promise<string | undefined> => {
-  try {
-    return createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  return text === undefined ? undefined : sha256(text);
 };
 
 /**

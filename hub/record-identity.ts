@@ -3,7 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { IdentityEvent } from './identity/index.ts';
 import type { Ledger } from './ledger/types.ts';
-import { createRateLimit } from './serve/rate-limit.ts';
+import { createRateLimit } from './rate-limit.ts';
 
 const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
   EnrolmentTokenIssued: 'info',

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { identityUri } from '@fso/shared/protocol';
+import { certificatesIn, identityUri } from '@fso/shared/protocol';
 
 /** What an agent proves itself with; PEM. */
 export interface AgentIdentity {
@@ -14,14 +14,6 @@ export interface Life {
   readonly from: Date;
   readonly until: Date;
 }
-
-const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-/** The certificates of a bundle, in their order. @throws Error for one that cannot be parsed */
-export const certificatesIn = (pem: string): X509Certificate[] => (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
-
-/** SHA-256 of the DER, hexadecimal. */
-export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 
 /** @throws Error where it cannot be this cluster's identity: the message says why */
 export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string): Life => {

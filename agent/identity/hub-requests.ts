@@ -1,8 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
-import { CA_PATH, ENROL_PATH, EnrolmentRefusal, IssuedIdentity, MAX_ENROLMENT_BYTES, RENEW_PATH } from '@fso/shared/protocol';
+import {
+  CA_PATH,
+  certificatesIn,
+  ENROL_PATH,
+  EnrolmentRefusal,
+  fingerprintOf,
+  IssuedIdentity,
+  MAX_ENROLMENT_BYTES,
+  RENEW_PATH,
+} from '@fso/shared/protocol';
 import { explainTls } from '../stream/explain-tls.ts';
-import { type AgentIdentity, certificatesIn, fingerprintOf } from './certificate.ts';
+import type { AgentIdentity } from './certificate.ts';
 
 /** The hub does not give what was asked for; asking again changes nothing. */
 export class HubRefusal extends Error {

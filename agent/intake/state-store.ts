@@ -1,20 +1,10 @@
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText, type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
-import { type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
-import { Checkpoint } from '@fso/shared/protocol';
+import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
-import type { DesiredPolicies, DesiredPolicy } from './plan-writes.ts';
-
-interface ConfigMap extends KubeObject {
-  data?: Record<string, string>;
-  /** Values are base64. */
-  binaryData?: Record<string, string>;
-}
-
-const CONFIG_MAP_KIND: KindDescriptor<ConfigMap> = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
+import { packJson, unpackJson } from '../packed-json.ts';
+import type { DesiredPolicies } from './plan-writes.ts';
 
 /** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */
 const MAX_POLICIES_LENGTH = 800 * 1024;
@@ -92,7 +82,7 @@ const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
 
 /** @throws what the API server answered */
 export const saveState = async (client: KubeClient, state: AcceptedState, signal: AbortSignal): Promise<void> => {
-  const packed = state.policies === undefined ? undefined : await pack([...state.policies.values()]);
+  const packed = state.policies === undefined ? undefined : await packJson([...state.policies.values()]);
   const fits = packed !== undefined && packed.length <= MAX_POLICIES_LENGTH;
   const data: z.infer<typeof StateData> = {
     revision: state.revision,
@@ -111,34 +101,9 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
   await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.intake, force: true }, signal);
 };
 
-const pack = async (policies: readonly DesiredPolicy[]): Promise<string> =>
-  (await promisify(gzip)(JSON.stringify(policies))).toString('base64');
-
 const unpack = async (packed: string): Promise<DesiredPolicies> => {
-  const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: MAX_UNPACKED_BYTES });
-  const stored = StoredPolicies.parse(JSON.parse(text.toString('utf8')));
+  const stored = StoredPolicies.parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
   return new Map(stored.map((desired) => [policyKey(desired.policy), desired]));
-};
-
-/** The last checkpoint of the hub's audit log that was kept; undefined also where it cannot be read as one. @throws what the API server answered */
-export const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
-  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
-  try {
-    return Checkpoint.parse(JSON.parse(map?.data?.['checkpoint'] ?? ''));
-  } catch {
-    return undefined;
-  }
-};
-
-/** Under a name of its own, so that it stands beside the accepted state. @throws what the API server answered */
-export const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
-  const body: ConfigMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
-    data: { checkpoint: JSON.stringify(checkpoint) },
-  };
-  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
 };
 
 /** The namespace comes with the agent's installation; without it nothing could be written. @throws what the API server answered */

@@ -4,7 +4,7 @@ import type { Checkpoint, CheckpointFrame } from '@fso/shared/protocol';
 import { type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { Doorbell } from '../intake/doorbell.ts';
-import { loadCheckpoint, saveCheckpoint } from '../intake/state-store.ts';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint-store.ts';
 import { judgeCheckpoint } from './judge-checkpoint.ts';
 
 /** Keeps the last checkpoint of the hub's audit log, and says so when the hub tells another history. */

@@ -1,53 +1,19 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { Role } from '@fso/shared/api';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { TokenRecord, TokenStore } from './types.ts';
+import { readIfThere, writeDurably } from '../durable-file.ts';
+import { TokenRecord, type TokenStore } from './types.ts';
 
-const Kept = z.object({
-  id: z.string(),
-  name: z.string(),
-  role: Role,
-  hash: z.string(),
-  createdBy: z.string(),
-  createdAt: z.string(),
-  expiresAt: z.string(),
-  lastUsedAt: z.string().nullable(),
-});
 export const TOKENS_FILE = 'tokens.json';
-const File = z.object({ version: z.literal(1), tokens: z.array(Kept) });
-
-/** Whole or not at all, and still there after a power cut: new file, fsync, rename, fsync of the folder. */
-const writeDurably = async (path: string, text: string): Promise<void> => {
-  const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-};
+const File = z.object({ version: z.literal(1), tokens: z.array(TokenRecord) });
 
 /** @throws ConfigError when the file is there and cannot be read */
 export const readTokenFile = async (path: string): Promise<readonly TokenRecord[]> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const code: unknown = Reflect.get(Object(error), 'code');
-    if (code === 'ENOENT') return [];
-    throw new ConfigError([`FSO_DATA_DIR: ${path} cannot be read (${String(code)})`]);
-  }
+  const text = await readIfThere(path).catch((error: unknown) => {
+    throw new ConfigError([`FSO_DATA_DIR: ${path} cannot be read (${String(Reflect.get(Object(error), 'code'))})`]);
+  });
+  if (text === undefined) return [];
   try {
     return File.parse(JSON.parse(text)).tokens;
   } catch {
@@ -71,6 +37,7 @@ export const openTokenFile = async (folder: string): Promise<TokenStore> => {
     const done = last.then(async () => {
       const next = new Map(records);
       const result = apply(next);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       await writeDurably(path, `${JSON.stringify({ version: 1, tokens: [...next.values()] }, null, 2)}\n`);
       records = next;
       return result;

@@ -1,4 +1,5 @@
-import type { Role } from '@fso/shared/api';
+import { Role } from '@fso/shared/api';
+import { z } from 'zod';
 
 /** Who calls. */
 export interface Principal {
@@ -24,18 +25,19 @@ export interface Grant {
 }
 
 /** An API token as it is kept: without its secret. */
-export interface TokenRecord {
-  readonly id: string;
-  readonly name: string;
-  readonly role: Role;
+export const TokenRecord = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
   /** SHA-256 of the secret, in hexadecimal. */
-  readonly hash: string;
-  readonly createdBy: string;
+  hash: z.string(),
+  createdBy: z.string(),
   /** RFC 3339, as all times here. */
-  readonly createdAt: string;
-  readonly expiresAt: string;
-  readonly lastUsedAt: string | null;
-}
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  lastUsedAt: z.string().nullable(),
+});
+export type TokenRecord = Readonly<z.infer<typeof TokenRecord>>;
 
 /** Where API tokens are kept. A resolved write is durable. */
 export interface TokenStore {

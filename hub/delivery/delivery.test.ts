@@ -69,30 +69,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-it('closes the oldest stream without a hello when a cluster has too many', async () => {
-  const { connect } = bench;
-  const greeted = await connect('eu');
-  const welcomed = new Promise((resolve) => greeted.socket.once('message', resolve));
-  greeted.socket.send(
-    encodeFrame({
-      type: 'hello',
-      protocol: PROTOCOL_VERSION,
-      cluster: 'eu',
-      revision: null,
-      holds: null,
-      anchor: null,
-      agentVersion: 'test',
-    }),
-  );
-  await welcomed;
-  const silent = [await connect('eu'), await connect('eu')] as const;
-  const other = await connect('us');
-  const newer = [await connect('eu'), await connect('eu')];
-  expect(await Promise.all(silent.map(({ closed }) => closed))).toEqual([CLOSE_CODES.badFrame, CLOSE_CODES.badFrame]);
-  for (const { socket } of [greeted, other, ...newer]) expect(socket.readyState).toBe(WebSocket.OPEN);
-});
-
-const hello = (checkpoint: Checkpoint | null): string =>
+const hello = (checkpoint?: Checkpoint | null): string =>
   encodeFrame({
     type: 'hello',
     protocol: PROTOCOL_VERSION,
@@ -101,8 +78,21 @@ const hello = (checkpoint: Checkpoint | null): string =>
     holds: null,
     anchor: null,
     agentVersion: 'test',
-    checkpoint,
+    ...(checkpoint !== undefined && { checkpoint }),
   });
+
+it('closes the oldest stream without a hello when a cluster has too many', async () => {
+  const { connect } = bench;
+  const greeted = await connect('eu');
+  const welcomed = new Promise((resolve) => greeted.socket.once('message', resolve));
+  greeted.socket.send(hello());
+  await welcomed;
+  const silent = [await connect('eu'), await connect('eu')] as const;
+  const other = await connect('us');
+  const newer = [await connect('eu'), await connect('eu')];
+  expect(await Promise.all(silent.map(({ closed }) => closed))).toEqual([CLOSE_CODES.badFrame, CLOSE_CODES.badFrame]);
+  for (const { socket } of [greeted, other, ...newer]) expect(socket.readyState).toBe(WebSocket.OPEN);
+});
 
 const entry = (n: number) => ({
   actor: { kind: 'hub' as const, id: 'hub', roles: [] },

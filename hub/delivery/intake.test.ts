@@ -2,8 +2,8 @@ import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/index.ts';
+import { createBucket } from '../rate-limit.ts';
 import { type IntakeContext, takeAck, takeNack } from './intake.ts';
-import { createTokenBucket } from './token-bucket.ts';
 
 const REVISION = 'a'.repeat(40);
 
@@ -16,7 +16,7 @@ const createBench = () => {
       nacked += 1;
     },
   };
-  const state = { known: new Set([REVISION]), nacks: createTokenBucket(clock, { burst: 10, everyMs: 10_000 }) };
+  const state = { known: new Set([REVISION]), mayTellNack: createBucket(clock, { burst: 10, perSecond: 0.1 }) };
   const deps = { ledger, clock, metrics, digestOf: () => undefined };
   const context = { cluster: 'eu', state, deps, send: () => undefined, logger: pino({ level: 'silent' }) } as unknown as IntakeContext;
   const nack = (message: string) => takeNack({ type: 'nack', revision: REVISION, reasons: [{ message }] }, context);

@@ -1,7 +1,7 @@
 import { type AgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
 import type pino from 'pino';
 import { isRepeated } from '../ledger/changes.ts';
-import type { SessionState } from './session.ts';
+import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 
 /** What the frames of one agent are taken in with. `cluster` is the proven identity; frames carry none that counts. */
@@ -57,7 +57,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
 /** Whether people are to hear of it: it says something new, and the agent has not said too much of late. */
 const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, state, deps }: IntakeContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
-  return !isRepeated(known?.nack, { revision, reasons }) && state.nacks.take();
+  return !isRepeated(known?.nack, { revision, reasons }) && state.mayTellNack();
 };
 
 export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {

@@ -1,8 +1,9 @@
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type WebSocket from 'ws';
+import { createBucket } from '../rate-limit.ts';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
-import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
+import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
 
@@ -22,35 +23,11 @@ export interface SessionHooks {
   onClosed(session: Session): void;
 }
 
-/** What a session knows of its agent; nothing of it outlives the connection. */
-export interface SessionState {
-  /** Commit whose objects the agent has. */
-  holds: string | null;
-  /** Commit that the next one has to be shown to descend from. */
-  anchor: string | null;
-  /** Commit the agent enforces. */
-  revision: string | null;
-  /** Commit the agent was given last, and enforces or will; null = not known. */
-  heading: string | null;
-  /** Revisions that the agent may ack or nack: what it came with and what it was offered. */
-  readonly known: Set<string>;
-  /** A full report was asked for and has not come yet. */
-  resyncing: boolean;
-  /** Newest revision meant for the agent. */
-  target: string | null;
-  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
-  checkpoint: number | null;
-  /** Sequence of the checkpoint that was sent last on this stream. */
-  sentCheckpoint: number | null;
-  /** Nacks that are told: each is an entry of the audit log, which is kept for ever. */
-  readonly nacks: TokenBucket;
-}
-
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** RFC 6455: the reason of a close frame has at most 123 bytes. */
 const MAX_CLOSE_REASON_BYTES = 123;
-const NACKS = { burst: 10, everyMs: 10_000 };
+const NACKS = { burst: 10, perSecond: 0.1 };
 /** A closing handshake that takes longer is cut. */
 const CLOSE_MS = 1_000;
 
@@ -87,7 +64,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     target: null,
     checkpoint: null,
     sentCheckpoint: null,
-    nacks: createTokenBucket(clock, NACKS),
+    mayTellNack: createBucket(clock, NACKS),
   };
   const closing = new AbortController();
   let ready = false;

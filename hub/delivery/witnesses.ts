@@ -1,6 +1,6 @@
 import { type AgentFrame, type Checkpoint, type HubFrame, isSigned } from '@fso/shared/protocol';
 import type { IntakeContext } from './intake.ts';
-import type { SessionState } from './session.ts';
+import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;

@@ -1,8 +1,9 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { createPrivateKey, type X509Certificate } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { identityUri } from '@fso/shared/protocol';
+import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
 import { ConfigError } from '@fso/shared/runtime';
+import { readIfThere, writeDurably } from '../durable-file.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
 export interface AgentCertificate extends Validity {
@@ -33,18 +34,13 @@ const CA_VALID_MS = 10 * YEAR_MS;
 /** A clock that is a little behind must not refuse a certificate made a moment ago. */
 export const BACKDATE_MS = 3600 * 1000;
 
-const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
 /** @throws Error where there is none, or one is no CA */
 export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
-  const [first, ...others] = (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
+  const [first, ...others] = certificatesIn(pem);
   if (first === undefined) throw new Error('there is no certificate in the file');
   for (const certificate of [first, ...others]) if (!certificate.ca) throw new Error(`${certificate.subject} is no CA`);
   return [first, ...others];
 };
-
-/** SHA-256 of the DER, hexadecimal. */
-export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 
 const checkKey = (certificate: X509Certificate, key: string): void => {
   const privateKey = createPrivateKey(key);
@@ -79,34 +75,6 @@ export const createAuthority = (pair: KeyPair): Authority => {
     issueServer: (hosts, validity) => issueServer(signer, hosts, validity),
     hasIssued: (certificate) => cas.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
   };
-};
-
-const readIfThere = async (path: string): Promise<string | undefined> => {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-};
-
-/** On the disk under a name of its own before it gets the one it is read by. */
-export const writeDurably = async (path: string, text: string): Promise<void> => {
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.chmod(0o600);
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  const folder = await open(join(path, '..'), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 };
 
 const CA_CERT = 'ca.crt';

@@ -1,9 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byText } from '@fso/shared/compile';
 import { ConfigError, coalesce } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { writeDurably } from './authority.ts';
+import { readIfThere, writeDurably } from '../durable-file.ts';
 import { EnrolmentRecord, type IdentityStore } from './store.ts';
 
 export const ENROLMENTS_FILE = 'enrolments.json';
@@ -11,13 +11,8 @@ const Content = z.strictObject({ version: z.literal(1), enrolments: z.array(Enro
 
 /** @throws ConfigError when the file is there and cannot be used: to go on without it would forget who was revoked */
 export const readEnrolments = async (path: string): Promise<readonly EnrolmentRecord[]> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
+  const text = await readIfThere(path);
+  if (text === undefined) return [];
   try {
     return Content.parse(JSON.parse(text)).enrolments;
   } catch {

@@ -12,7 +12,7 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { z } from 'zod';
-import { createRateLimit } from '../serve/rate-limit.ts';
+import { createRateLimit } from '../rate-limit.ts';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';

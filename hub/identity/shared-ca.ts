@@ -1,6 +1,7 @@
+import { fingerprintOf } from '@fso/shared/protocol';
 import { ConfigError } from '@fso/shared/runtime';
 import type { Records } from '../ledger/index.ts';
-import { type Authority, fingerprintOf, parseCas } from './authority.ts';
+import { type Authority, parseCas } from './authority.ts';
 
 /**
  * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA that follows another one carries that

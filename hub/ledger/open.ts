@@ -1,6 +1,7 @@
 import { createBackoff } from '@fso/shared/runtime';
+import { LedgerError } from './ledger-error.ts';
 import { type Database, type DatabaseConfig, openDatabase } from './sql/database.ts';
-import { describeDatabaseError, isPermanent, LedgerError } from './sql/errors.ts';
+import { describeDatabaseError, isPermanent } from './sql/errors.ts';
 import type { HistoryLimits } from './sql/history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql/sql-ledger.ts';
 import type { Ledger } from './types.ts';

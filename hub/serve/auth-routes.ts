@@ -2,11 +2,11 @@ import { CLI_SESSION, LogoutView, SessionView } from '@fso/shared/api';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { LOGIN_MS, LoginFailed, ProviderUnavailable, safeReturnTo } from '../access/index.ts';
+import { createRateLimit } from '../rate-limit.ts';
 import { addressOf, callerOf, record, setGrant } from './caller.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { showLoginProblem } from './login-page.ts';
 import { ApiError } from './problems.ts';
-import { createRateLimit } from './rate-limit.ts';
 import { jsonRoute, type Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
 

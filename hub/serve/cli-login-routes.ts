@@ -2,12 +2,12 @@ import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
 import { foreignForm, type Grant } from '../access/index.ts';
+import { createRateLimit } from '../rate-limit.ts';
 import { loginOf, toApiError } from './auth-routes.ts';
 import { addressOf, callerOf, record, setGrant } from './caller.ts';
 import { readCookie } from './cookies.ts';
 import { escaped, showLoginProblem } from './login-page.ts';
 import { ApiError } from './problems.ts';
-import { createRateLimit } from './rate-limit.ts';
 import { jsonRoute, type Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
 

@@ -3,10 +3,10 @@ import { isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter } from 'prom-client';
 import { covers, foreignRequest, type Grant, ProviderUnavailable } from '../access/index.ts';
+import { createRateLimit } from '../rate-limit.ts';
 import { addressOf, callerOf, record, setGrant } from './caller.ts';
 import { readCookie } from './cookies.ts';
 import { ApiError } from './problems.ts';
-import { createRateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
 

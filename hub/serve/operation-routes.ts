@@ -1,10 +1,10 @@
 import type { NewAuditEntry } from '@fso/shared/api';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { createRateLimit } from '../rate-limit.ts';
 import { createBroadcast } from './broadcast.ts';
 import { addressOf } from './caller.ts';
 import { ApiError, requestIdOf } from './problems.ts';
-import { createRateLimit } from './rate-limit.ts';
 import type { Route } from './route.ts';
 import { streamHandler } from './stream.ts';
 import type { ApiDeps } from './types.ts';

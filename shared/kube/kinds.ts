@@ -43,6 +43,8 @@ export interface Secret extends KubeObject {
 
 export interface ConfigMap extends KubeObject {
   data?: Record<string, string>;
+  /** Values are base64. */
+  binaryData?: Record<string, string>;
 }
 
 export interface ValidatingAdmissionPolicy extends KubeObject {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ResourceName } from '../api/index.ts';
+import { sha256 } from '../compile/canonical.ts';
 
 /** Paths of the agents' listener beside the stream. */
 export const ENROL_PATH = '/agent/v1/enroll';
@@ -45,7 +45,7 @@ export const parseToken = (text: string): EnrolmentToken | undefined => {
 };
 
 /** What is kept of a token: nothing that could be used instead of it. SHA-256, hexadecimal. */
-export const digestOfToken = (token: string): string => createHash('sha256').update(token).digest('hex');
+export const digestOfToken = (token: string): string => sha256(token);
 
 const Pem = z.string().max(16_384);
 const Time = z.iso.datetime({ offset: true });

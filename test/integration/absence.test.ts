@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import { AGENT_EVENTS, ClusterView, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_EVENTS, ClusterView, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import { ADMISSION_POLICY_KIND, type KindDescriptor, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
@@ -13,12 +13,6 @@ import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
 import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
 
-const CONFIG_MAP_KIND: KindDescriptor<KubeObject & { binaryData?: Record<string, string> }> = {
-  apiVersion: 'v1',
-  kind: 'ConfigMap',
-  plural: 'configmaps',
-  namespaced: true,
-};
 const GUARD = 'fso-guard-nodes';
 
 /** A hub that is away for long, and an agent that is killed meanwhile. */

@@ -19,6 +19,7 @@ import {
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  CONFIG_MAP_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
   createKubeClient,
@@ -47,7 +48,6 @@ const POD_STATUS_KIND: KindDescriptor = {
   plural: 'constraintpodstatuses',
   namespaced: true,
 };
-const CONFIG_MAP_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 
 /** The guard, asked by an administrator with every right, while the agent has no more than deploy/agent/rbac.yaml. */
 describe('guard', () => {

@@ -6,6 +6,7 @@ import { AGENT_VIOLATIONS, type KubeObject, REGION_LABEL, SYSTEM_NAMESPACE } fro
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  CONFIG_MAP_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
   createKubeClient,
@@ -21,7 +22,6 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld, eventually } from '../support/agent-world.ts';
 
-const CONFIG_MAP_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 const MUTATING: KindDescriptor = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingAdmissionPolicy',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_STATE, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { createKubeClient, type KindDescriptor, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { CONFIG_MAP_KIND, createKubeClient, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer, objectId } from '@fso/shared/protocol';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
@@ -17,7 +17,6 @@ import { openSigningBench, type SigningBench, type SshKey } from './signing-benc
 /** The agent waits up to 30 s before it dials again; after a flood it has much to read. */
 const WAIT = { timeout: 100_000, interval: 20 };
 const MB = 1024 * 1024;
-const CONFIG_MAPS: KindDescriptor = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 
 let folder: string;
 let cluster: LocalCluster;
@@ -86,7 +85,7 @@ const acked = (revision: string): Promise<void> =>
 const standing = async () => {
   const signal = AbortSignal.timeout(10_000);
   const policies = await client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, signal);
-  const state = await client.get(CONFIG_MAPS, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
+  const state = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   return {
     policies: policies.map(({ metadata, spec }) => [metadata.name, metadata.generation, spec]),
     state: [Reflect.get(Object(state), 'data'), Reflect.get(Object(state), 'binaryData')],

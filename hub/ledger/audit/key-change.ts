@@ -1,6 +1,6 @@
 import type { AuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { LedgerError } from '../sql/errors.ts';
+import { LedgerError } from '../ledger-error.ts';
 import type { AuditLog } from './types.ts';
 
 /** Action of the entry that announces another audit key. */

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
-import { LedgerError } from '../sql/errors.ts';
+import { LedgerError } from '../ledger-error.ts';
 
 /** The hub's own key for checkpoints of its audit log. */
 export interface AuditKey {

@@ -1,8 +1,3 @@
-/** Something about the ledger's database that people can put right; the message says what. */
-export class LedgerError extends Error {
-  override readonly name = 'LedgerError';
-}
-
 /** SQLSTATE classes of statements that fail the same way every time (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const PERMANENT = /^(22|23)/;
 

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { LedgerError } from './errors.ts';
+import { LedgerError } from '../ledger-error.ts';
 
 const Holder = z.object({ host: z.string(), pid: z.int(), started: z.string() });
 type Holder = z.infer<typeof Holder>;

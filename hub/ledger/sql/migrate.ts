@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import { LedgerError } from './errors.ts';
+import { LedgerError } from '../ledger-error.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import type { Schema } from './schema.ts';
 

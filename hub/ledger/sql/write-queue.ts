@@ -2,8 +2,9 @@ import type { Clock } from '@fso/shared/runtime';
 import { createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Change } from '../changes.ts';
+import { LedgerError } from '../ledger-error.ts';
 import type { LedgerHealth } from '../types.ts';
-import { describeDatabaseError, isPermanent, LedgerError } from './errors.ts';
+import { describeDatabaseError, isPermanent } from './errors.ts';
 
 export interface WriteQueue {
   /** Resolves once the change is committed. Waits for room first, so that whoever awaits it is held back. */

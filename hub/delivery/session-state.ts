@@ -1,0 +1,23 @@
+/** What a session knows of its agent; nothing of it outlives the connection. */
+export interface SessionState {
+  /** Commit whose objects the agent has. */
+  holds: string | null;
+  /** Commit that the next one has to be shown to descend from. */
+  anchor: string | null;
+  /** Commit the agent enforces. */
+  revision: string | null;
+  /** Commit the agent was given last, and enforces or will; null = not known. */
+  heading: string | null;
+  /** Revisions that the agent may ack or nack: what it came with and what it was offered. */
+  readonly known: Set<string>;
+  /** A full report was asked for and has not come yet. */
+  resyncing: boolean;
+  /** Newest revision meant for the agent. */
+  target: string | null;
+  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
+  checkpoint: number | null;
+  /** Sequence of the checkpoint that was sent last on this stream. */
+  sentCheckpoint: number | null;
+  /** Nacks that are told: each is an entry of the audit log, which is kept for ever. */
+  readonly mayTellNack: () => boolean;
+}
