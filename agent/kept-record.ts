@@ -1,6 +1,7 @@
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import { Doorbell } from './doorbell.ts';
 import { packJson, unpackJson } from './packed-json.ts';
 
 /** Bound on what a map that somebody tampered with can make of the memory. */
@@ -38,7 +39,7 @@ export class KeptRecord<T> {
   /** Undefined: nobody has taken up yet what was restored. */
   #wanted: T | undefined;
   #written: T;
-  #wake = Promise.withResolvers<void>();
+  readonly #bell = new Doorbell();
 
   constructor(options: KeptRecordOptions<T>) {
     this.#options = options;
@@ -56,7 +57,7 @@ export class KeptRecord<T> {
   /** The newest picture replaces what was not written yet. */
   keep(value: T): void {
     this.#wanted = value;
-    this.#wake.resolve();
+    this.#bell.ring();
   }
 
   /** Never rejects. */
@@ -75,17 +76,19 @@ export class KeptRecord<T> {
     }
   }
 
-  /** Writes what is to be kept, until the signal aborts. Never rejects. */
+  /** Writes what is to be kept, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, settleMs = 0 } = this.#options;
-    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
-    while (!signal.aborted) {
-      await this.#wake.promise;
-      if (settleMs > 0) await clock.sleep(settleMs, signal).catch(() => undefined);
-      this.#wake = Promise.withResolvers();
-      const isDone = await this.#write(signal);
-      await clock.sleep(isDone ? PAUSE_MS : RETRY_MS, signal).catch(() => undefined);
-      if (!isDone) this.#wake.resolve();
+    try {
+      for (;;) {
+        await this.#bell.wait(signal);
+        if (settleMs > 0) await clock.sleep(settleMs, signal);
+        const isDone = await this.#write(signal);
+        await clock.sleep(isDone ? PAUSE_MS : RETRY_MS, signal);
+        if (!isDone) this.#bell.ring();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
   }
 

@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
-import { type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
+import { type Clock, createBackoff, type Logger, untilAborted } from '@fso/shared/runtime';
 import { type AgentIdentity, checkIdentity, type Life } from './certificate.ts';
 import { enrol, fetchCa, HubRefusal, renew } from './hub-requests.ts';
 import { loadIdentity, type StoredIdentity, saveIdentity } from './identity-secret.ts';
@@ -176,7 +176,10 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
 
   return {
     current: async (signal) => {
-      if (held === undefined) await Promise.race([first.promise, aborted(signal)]);
+      if (held === undefined) {
+        await Promise.race([first.promise, untilAborted(signal)]);
+        signal.throwIfAborted();
+      }
       if (held === undefined) throw new Error('there is no identity');
       return withTrust(held.identity);
     },
@@ -197,9 +200,3 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
     },
   };
 };
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });

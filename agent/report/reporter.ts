@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
-import { Doorbell } from '../intake/doorbell.ts';
+import { Doorbell } from '../doorbell.ts';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
 import { diffReports } from './diff.ts';
 import type { EventOutbox } from './event-outbox.ts';

@@ -3,7 +3,7 @@ import type { KubeClient } from '@fso/shared/kube';
 import type { Checkpoint, CheckpointFrame } from '@fso/shared/protocol';
 import { type Clock, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { Doorbell } from '../intake/doorbell.ts';
+import { Doorbell } from '../doorbell.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint-store.ts';
 import { judgeCheckpoint } from './judge-checkpoint.ts';
 
