@@ -82,5 +82,5 @@ export const sourceOf = async ({ ledger }: ApiDeps): Promise<SourceView> => (awa
 
 export const statusOf = async (deps: ApiDeps): Promise<StatusView> => {
   const [knowledge, source] = await Promise.all([knowledgeOf(deps), sourceOf(deps)]);
-  return statusView(knowledge, source, deps.config.version);
+  return statusView(knowledge, source, { version: deps.config.version, now: deps.clock.now().getTime() });
 };

@@ -111,15 +111,18 @@ describe('status and violations', () => {
   const violating = record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]);
 
   it('adds up counts, also of a cluster that is gone', () => {
-    const status = statusView({ desired, clusters: [eu, { ...violating, connected: false }] }, source, '1');
-    expect(status.clusters).toEqual({ total: 2, connected: 1, inSync: 1, proven: 1, tampered: 0 });
-    expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0 });
+    const status = statusView({ desired, clusters: [eu, { ...violating, connected: false }] }, source, { version: '1', now: 0 });
+    expect(status.clusters).toEqual({ total: 2, connected: 1, disconnected: 1, neverSeen: 0, inSync: 1, proven: 1, tampered: 0 });
+    expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0, expiring: 0 });
     expect(status.violations).toBe(7);
   });
 
   it('takes only the revision in force as proven', () => {
     const trailing = { ...eu, report: clusterReport(REVISION, OLD_REVISION) };
-    expect(statusView({ desired, clusters: [trailing, us] }, source, '1').clusters).toMatchObject({ inSync: 2, proven: 1 });
+    expect(statusView({ desired, clusters: [trailing, us] }, source, { version: '1', now: 0 }).clusters).toMatchObject({
+      inSync: 2,
+      proven: 1,
+    });
   });
 
   it('lists violations with their cluster, policy and action', () => {

@@ -186,19 +186,33 @@ const isProven = (view: ClusterView, desired: Desired | null): boolean => view.i
 const isTampered = ({ report }: ClusterView): boolean =>
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
 
-export const statusView = (knowledge: Knowledge, source: SourceView, version: string): StatusView => {
+/** Ahead of its expiry a policy is announced this long; the agents' own announcements begin then too. */
+export const EXPIRY_NOTICE_MS = 14 * 86_400_000;
+
+/** @param now ms since 1970 */
+const isExpiring = ({ expiryDate }: PolicyView, now: number): boolean => {
+  const left = expiryDate === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiryDate) - now;
+  return left > 0 && left <= EXPIRY_NOTICE_MS;
+};
+
+/** @param now for what depends on the time of day: ms since 1970 */
+export const statusView = (knowledge: Knowledge, source: SourceView, { version, now }: { version: string; now: number }): StatusView => {
   const clusters = clusterViews(knowledge);
+  const policies = policyViews(knowledge);
+  const inState = (state: ClusterView['connection']): number => clusters.filter(({ connection }) => connection === state).length;
   return {
     version,
     source,
     clusters: {
       total: clusters.length,
-      connected: clusters.filter(({ connection }) => connection === 'Connected').length,
+      connected: inState('Connected'),
+      disconnected: inState('Disconnected'),
+      neverSeen: inState('NeverSeen'),
       inSync: clusters.filter(({ inSync }) => inSync).length,
       proven: clusters.filter((view) => isProven(view, knowledge.desired)).length,
       tampered: clusters.filter(isTampered).length,
     },
-    policies: countPhases(policyViews(knowledge).map(({ phase }) => phase)),
+    policies: { ...countPhases(policies.map(({ phase }) => phase)), expiring: policies.filter((policy) => isExpiring(policy, now)).length },
     violations: clusters.reduce((sum, { violations }) => sum + violations, 0),
   };
 };

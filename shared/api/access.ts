@@ -26,6 +26,16 @@ export const SessionView = z.object({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
+/** How one can come in; asked before anybody is known. */
+export const LoginMethods = z.object({
+  provider: z.boolean().describe('By GET /auth/login.'),
+  token: z.boolean().describe('By POST /auth/token, which trades an API token for a session.'),
+  anonymous: z.boolean().describe('The hub asks nobody, as it serves only its own machine.'),
+});
+export type LoginMethods = z.infer<typeof LoginMethods>;
+
+export const TokenLogin = z.strictObject({ token: z.string().min(1).max(512) });
+
 export const CliLoginRequest = z.strictObject({
   code: z.string().max(128).describe('What the browser brought to the command.'),
   verifier: z.string().min(43).max(128).describe('The secret of the command.'),

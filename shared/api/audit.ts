@@ -72,3 +72,7 @@ export const AuditVerification = z.object({
   problems: z.array(z.object({ sequence: z.int().nullable(), message: z.string() })).describe('The first 100.'),
 });
 export type AuditVerification = z.infer<typeof AuditVerification>;
+
+/** The hub's own word on its log; `fso audit verify` does not need to believe it. */
+export const AuditVerificationView = AuditVerification.extend({ checkedAt: z.iso.datetime({ offset: true }) });
+export type AuditVerificationView = z.infer<typeof AuditVerificationView>;

@@ -35,6 +35,11 @@ export const PolicyReport = z.object({
   constraintCreated: z.boolean(),
   enforcement: Enforcement,
   violations: z.int().min(0),
+  namespaceLabels: z
+    .array(z.object({ namespace: NamespaceName, labels: z.record(z.string().max(317), z.string().max(63)) }))
+    .max(20)
+    .optional()
+    .describe('Labels under compliance.gov/ as they stand on the first governed namespaces, by name.'),
   violationSamples: z.array(Violation).max(20).describe('The first violations, by namespace and name.'),
   conditions: z.array(Condition).max(32),
   expiryDate: Time.optional(),

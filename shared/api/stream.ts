@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CommitSummary } from './activity.ts';
 import { ClusterView, EventView, SourceView, StatusView } from './views.ts';
 
 /** Which policies may read differently now; the reader asks for those it shows. */
@@ -15,6 +16,7 @@ export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('cluster'), data: ClusterView }),
   z.object({ event: z.literal('policy'), data: PolicyChange }),
   z.object({ event: z.literal('event'), data: EventView }),
+  z.object({ event: z.literal('commit'), data: CommitSummary }),
   /** The stream cannot go on where the reader left off: read everything again. */
   z.object({ event: z.literal('reset'), data: z.object({}) }),
 ]);

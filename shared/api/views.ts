@@ -36,6 +36,10 @@ export const SourceView = z.object({
     .describe('A newer commit that was refused, with reasons.'),
   error: z.object({ message: z.string(), since: Time }).nullable().describe('Why the repository cannot be read now.'),
   lastFetch: Time.nullable(),
+  commitUrl: z
+    .string()
+    .optional()
+    .describe('Page of a commit, with `{revision}` for its id; absent: the repository has no known web page.'),
 });
 export type SourceView = z.infer<typeof SourceView>;
 
@@ -97,11 +101,20 @@ export const StatusView = z.object({
   clusters: z.object({
     total: z.int(),
     connected: z.int(),
+    disconnected: z.int().describe('Were connected once: what is known of them is old.'),
+    neverSeen: z.int(),
     inSync: z.int(),
     proven: z.int(),
     tampered: z.int().describe('Clusters that last reported to have put back, within an hour, what somebody changed or deleted there.'),
   }),
-  policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
+  policies: z.object({
+    total: z.int(),
+    active: z.int(),
+    failed: z.int(),
+    pending: z.int(),
+    expired: z.int(),
+    expiring: z.int().describe('Expire within 14 days; also counted under their phase.'),
+  }),
   violations: z.int(),
 });
 export type StatusView = z.infer<typeof StatusView>;
@@ -117,7 +130,7 @@ export const ProblemDetails = z.object({
 });
 export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
-const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
+export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
 export const PolicyPage = pageOf(PolicyView);
 export const ClusterPage = pageOf(ClusterView);
 export const EnrolmentPage = pageOf(EnrolmentView);

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { ResourceName } from './common.ts';
+import { RevisionVerification } from './reports.ts';
+import { CommitView, ProblemView, pageOf } from './views.ts';
+
+/** The way of one commit through steps ① to ⑨, as the hub saw it. Times are the hub's own. */
+
+const Time = z.iso.datetime({ offset: true });
+const Count = z.int().min(0);
+
+/** When the hub was done with each of its own steps; null: not yet, or it was not watched. */
+export const HubSteps = z.object({
+  noticed: Time.nullable().describe('A webhook, or the poll that found it, began the fetch.'),
+  fetched: Time.nullable().describe('① Its objects were here.'),
+  judged: Time.nullable().describe('① Signature, descent and every document were found good, or not.'),
+  compiled: Time.nullable().describe('② Who gets what was known.'),
+  released: Time.nullable().describe('③ It was decided which clusters may have it.'),
+});
+export type HubSteps = z.infer<typeof HubSteps>;
+
+/** When one cluster was how far; null: not yet. */
+export const ClusterSteps = z.object({
+  cluster: ResourceName,
+  offered: Time.nullable().describe('④ Sent to the agent.'),
+  accepted: Time.nullable().describe('⑤ The agent verified and took it.'),
+  written: Time.nullable().describe('⑥ Its objects are in the cluster.'),
+  proven: Time.nullable().describe('⑦ ⑧ Both locks proved every policy, and the hub heard it.'),
+  refused: z
+    .object({ time: Time, reasons: z.array(ProblemView) })
+    .nullable()
+    .describe('The nack of the agent.'),
+});
+export type ClusterSteps = z.infer<typeof ClusterSteps>;
+
+export const PolicyChanges = z.object({
+  added: z.array(z.string()),
+  changed: z.array(z.string()),
+  removed: z.array(z.string()),
+});
+export type PolicyChanges = z.infer<typeof PolicyChanges>;
+
+export const COMMIT_STATES = ['rejected', 'inProgress', 'enforced', 'refused', 'superseded'] as const;
+
+/** One line of the list of commits. */
+export const CommitSummary = z.object({
+  commit: CommitView,
+  state: z
+    .enum(COMMIT_STATES)
+    .describe(
+      'rejected: the hub refused it. inProgress: clusters are on their way. enforced: proven in every cluster that is connected, and in one at least. refused: an agent refused it. superseded: a newer commit came before it was enforced everywhere.',
+    ),
+  verification: RevisionVerification.nullable(),
+  policies: z.object({ added: Count, changed: Count, removed: Count }),
+  clusters: z.object({ total: Count, offered: Count, accepted: Count, proven: Count, refused: Count }),
+  noticed: Time,
+  enforced: Time.nullable().describe('When the last cluster of those connected had proven it.'),
+  enforcementMs: z.int().nullable().describe('From `noticed` to `enforced`.'),
+});
+export type CommitSummary = z.infer<typeof CommitSummary>;
+export const CommitPage = pageOf(CommitSummary);
+
+export const CommitActivity = CommitSummary.extend({
+  hub: HubSteps,
+  problems: z.array(ProblemView).describe('Why the hub refused it.'),
+  changes: PolicyChanges.describe('Names in Git, at most 500 of each.'),
+  clusterSteps: z.array(ClusterSteps),
+});
+export type CommitActivity = z.infer<typeof CommitActivity>;
+
+/** The fleet at one moment of the past. */
+export const TrendPoint = z.object({
+  time: Time,
+  violations: Count,
+  failed: Count.describe('Policies.'),
+  connected: Count.describe('Clusters.'),
+});
+export type TrendPoint = z.infer<typeof TrendPoint>;
+export const Trend = z.object({
+  items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point.'),
+});
+export type Trend = z.infer<typeof Trend>;
