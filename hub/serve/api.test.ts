@@ -16,13 +16,17 @@ const started = async (config: Parameters<typeof startTestServer>[0] = {}) => {
 };
 
 describe('routes', () => {
-  const examples: Readonly<Record<string, string>> = { '{namespace}/{name}': 'fso-system/finance', '/clusters/{name}': '/clusters/eu' };
+  const examples: Readonly<Record<string, string>> = {
+    '{namespace}/{name}': 'fso-system/finance',
+    '/clusters/{name}': '/clusters/eu',
+    '{revision}': REVISION,
+  };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
 
   it('answer as their schemas say', async () => {
     await using server = await started({ apiToken: 's3cret' });
     const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);
-    expect(described).toHaveLength(13);
+    expect(described).toHaveLength(18);
     for (const { path, response } of described) {
       const answer = await fetch(server.url + concrete(path), { headers: { Authorization: 'Bearer s3cret' } });
       expect([path, answer.status]).toEqual([path, 200]);
