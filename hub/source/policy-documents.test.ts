@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { inflateSync } from 'node:zlib';
 import type { GitObjectType } from '@fso/shared/protocol';
-import { systemClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPolicyDocuments } from './policy-documents.ts';
 import type { FindObject } from './policy-files.ts';
@@ -28,9 +29,11 @@ const git = (...args: string[]): Buffer =>
     env: { PATH: process.env['PATH'], HOME: folder, GIT_COMMITTER_DATE: '2026-01-03T10:30:00Z', ...who },
   });
 const idOf = (revision: string): string => git('rev-parse', revision).toString().trim();
+/** Loose objects: what was just committed (gitformat-loose). */
 const find: FindObject = async (id) => {
-  const type = git('cat-file', '-t', id).toString().trim() as GitObjectType;
-  return { type, data: git('cat-file', type, id) };
+  const object = inflateSync(readFileSync(join(folder, '.git/objects', id.slice(0, 2), id.slice(2))));
+  const end = object.indexOf(0);
+  return { type: object.toString('latin1', 0, object.indexOf(' ')) as GitObjectType, data: object.subarray(end + 1) };
 };
 const commit = (message: string, files: Readonly<Record<string, string | null>>): string => {
   for (const [path, text] of Object.entries(files)) {
@@ -56,7 +59,7 @@ describe('documents of a policy in Git', () => {
     const removed = commit('remove', { 'policies/eu/all.yaml': others });
     const back = commit('back', { 'policies/b.yaml': policy('a') });
 
-    const documents = createPolicyDocuments(find, systemClock);
+    const documents = createPolicyDocuments(find, new FakeClock());
     const place = { revision: back, path: 'policies/b.yaml', name: 'a' };
     expect(await documents.source(place)).toEqual({ path: 'policies/b.yaml', line: 1, revision: back, yaml: policy('a') });
     expect(await documents.source({ ...place, revision: moved, path: 'policies/eu/all.yaml' })).toMatchObject({
@@ -86,7 +89,7 @@ describe('documents of a policy in Git', () => {
     commit('broken', { 'policies/c.yaml': 'name: c\nkind: [' });
     let last = commit('mended', { 'policies/c.yaml': policy('c', 'eu-west-3') });
     const mended = last;
-    const documents = createPolicyDocuments(find, systemClock);
+    const documents = createPolicyDocuments(find, new FakeClock());
     const short = await documents.history({ revision: last, path: 'policies/c.yaml', name: 'c' });
     expect(short?.items.map(({ commit: { revision }, change }) => [revision, change])).toEqual([
       [mended, 'changed'],
@@ -98,10 +101,24 @@ describe('documents of a policy in Git', () => {
     expect([long?.items.length, long?.complete]).toEqual([50, false]);
   });
 
+  it('end after a while, and get further when they are asked for again', async () => {
+    for (const region of ['eu-west-1', 'eu-west-2', 'eu-west-3']) commit(region, { 'policies/e.yaml': policy('e', region) });
+    const clock = new FakeClock();
+    const read = new Set<string>();
+    const documents = createPolicyDocuments(async (id) => {
+      if (!read.has(id)) await clock.advance(800);
+      read.add(id);
+      return find(id);
+    }, clock);
+    const place = { revision: idOf('HEAD'), path: 'policies/e.yaml', name: 'e' };
+    expect(await documents.history(place)).toMatchObject({ items: [{ commit: { subject: 'eu-west-3' } }], complete: false });
+    expect((await documents.history(place))?.items.length).toBeGreaterThan(1);
+  });
+
   it('end where an object is missing', async () => {
     const parent = idOf('HEAD');
     const last = commit('last', { 'policies/d.yaml': policy('d') });
-    const documents = createPolicyDocuments(async (id) => (id === parent ? undefined : find(id)), systemClock);
+    const documents = createPolicyDocuments(async (id) => (id === parent ? undefined : find(id)), new FakeClock());
     expect(await documents.history({ revision: last, path: 'policies/d.yaml', name: 'd' })).toEqual({ items: [], complete: false });
   });
 });

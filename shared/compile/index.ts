@@ -6,5 +6,5 @@ export type { DecodeLimits } from './limits.ts';
 export { matchesNamespace } from './namespace-glob.ts';
 export { isPolicyPath } from './paths.ts';
 export { type PolicyText, policyTexts } from './policy-text.ts';
-export { expandRegions } from './regions.ts';
+export { expandRegions, regionGroupsOf } from './regions.ts';
 export type * from './types.ts';

@@ -1,4 +1,5 @@
 import type { AuditEntry } from '@fso/shared/api';
+import { csvLine } from '../../csv.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
 /** Forms of the audit log for other programs: one entry is one line. */
@@ -8,17 +9,8 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 const COLUMNS = ['sequence', 'time', 'actorKind', 'actorId', 'actorRoles', 'from', 'action', 'subject', 'detail', 'previous', 'hash'];
 
-/** RFC 4180; a cell that a spreadsheet would take for a formula gets an apostrophe before it (https://owasp.org/www-community/attacks/CSV_Injection). */
-const cell = (value: string | number | null): string => {
-  const text = String(value ?? '');
-  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-};
-
 const csv = ({ sequence, time, actor, from, action, subject, detail, previous, hash }: AuditEntry): string =>
-  [sequence, time, actor.kind, actor.id, actor.roles.join(' '), from, action, subject, JSON.stringify(detail), previous, hash]
-    .map(cell)
-    .join(',');
+  csvLine([sequence, time, actor.kind, actor.id, actor.roles.join(' '), from, action, subject, JSON.stringify(detail), previous, hash]);
 
 const OCSF_VERSION = '1.3.0';
 /** https://schema.ocsf.io/1.3.0/classes/api_activity */
@@ -68,6 +60,6 @@ export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, p
 
 export const FORMATTERS: Readonly<Record<ExportFormat, { readonly head: string; readonly line: (entry: AuditEntry) => string }>> = {
   jsonl: { head: '', line: (entry) => `${JSON.stringify(entry)}\n` },
-  csv: { head: `${COLUMNS.join(',')}\r\n`, line: (entry) => `${csv(entry)}\r\n` },
+  csv: { head: csvLine(COLUMNS), line: csv },
   ocsf: { head: '', line: (entry) => `${JSON.stringify(ocsfOf(entry))}\n` },
 };

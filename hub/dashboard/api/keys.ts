@@ -1,0 +1,33 @@
+import type { Params } from './client.ts';
+
+/**
+ * Keys of what is read from the hub. The first part says what a live event may make old (app/live/invalidation.ts), so
+ * everything that is read goes through here.
+ */
+export const keys = {
+  status: ['status'],
+  session: ['session'],
+  loginMethods: ['login-methods'],
+  regions: ['regions'],
+  policies: {
+    all: ['policies'],
+    list: (params: Params) => ['policies', 'list', params],
+    one: (policy: string) => ['policies', 'one', policy],
+  },
+  policyTexts: {
+    all: ['policy-texts'],
+    source: (policy: string) => ['policy-texts', 'source', policy],
+    history: (policy: string) => ['policy-texts', 'history', policy],
+  },
+  violations: {
+    all: ['violations'],
+    list: (params: Params) => ['violations', 'list', params],
+    groups: (params: Params) => ['violations', 'groups', params],
+  },
+  clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
+  commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
+  trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },
+  events: { all: ['events'], list: (params: Params) => ['events', 'list', params] },
+  audit: { all: ['audit'], list: (params: Params) => ['audit', 'list', params], verification: ['audit', 'verification'] },
+  report: ['report'],
+} as const;

@@ -1,0 +1,69 @@
+import type {
+  AuditEntry,
+  AuditVerificationView,
+  ClusterView,
+  CommitActivity,
+  CommitSummary,
+  EventView,
+  IssueReport,
+  Page,
+  PolicyHistory,
+  PolicySourceView,
+  PolicySummary,
+  PolicyView,
+  RegionList,
+  StatusView,
+  Trend,
+  ViolationGroup,
+  ViolationView,
+} from '@fso/shared/api';
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { getJson, type Params } from './client.ts';
+import { keys } from './keys.ts';
+
+/** Rows of one page of a list: few enough to be read again at each change, enough to fill any screen. */
+const PAGE_ROWS = 100;
+
+/** A list that the hub pages: one page after the other, as the reader scrolls. */
+const listOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
+  infiniteQueryOptions({
+    queryKey,
+    queryFn: ({ pageParam, signal }): Promise<Page<T>> =>
+      getJson(path, { limit: PAGE_ROWS, ...params, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page: Page<T>) => page.next,
+  });
+
+const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
+  queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
+
+/** `namespace/name` of a policy, as a part of a path. */
+const policyPath = (policy: string): string => `/api/v1/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
+
+export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
+export const regionsQuery = oneOf<RegionList>('/api/v1/regions', keys.regions);
+export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.trend.hours(hours), { hours });
+
+export const policiesQuery = (params: Params) => listOf<PolicySummary>('/api/v1/policy-summaries', keys.policies.list(params), params);
+/** @param policy namespace/name, as of all that follow */
+export const policyQuery = (policy: string) => oneOf<PolicyView>(policyPath(policy), keys.policies.one(policy));
+export const policySourceQuery = (policy: string) =>
+  oneOf<PolicySourceView>(`${policyPath(policy)}/source`, keys.policyTexts.source(policy));
+export const policyHistoryQuery = (policy: string) =>
+  oneOf<PolicyHistory>(`${policyPath(policy)}/history`, keys.policyTexts.history(policy));
+
+export const violationsQuery = (params: Params) => listOf<ViolationView>('/api/v1/violations', keys.violations.list(params), params);
+export const violationGroupsQuery = (params: Params) =>
+  listOf<ViolationGroup>('/api/v1/violation-groups', keys.violations.groups(params), params);
+export const issueReportQuery = oneOf<IssueReport>('/api/v1/reports/issues', keys.report, { format: 'json' });
+
+export const clustersQuery = (params: Params) => listOf<ClusterView>('/api/v1/clusters', keys.clusters.list(params), params);
+export const clusterQuery = (name: string) => oneOf<ClusterView>(`/api/v1/clusters/${encodeURIComponent(name)}`, keys.clusters.one(name));
+
+export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', keys.commits.list);
+export const commitQuery = (revision: string) =>
+  oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
+
+export const eventsQuery = (params: Params) => listOf<EventView>('/api/v1/events', keys.events.list(params), params);
+export const auditQuery = (params: Params) => listOf<AuditEntry>('/api/v1/audit', keys.audit.list(params), params);
+export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);

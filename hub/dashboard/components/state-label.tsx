@@ -1,0 +1,76 @@
+import type { ConnectionState, EnforcementAction, LockState, Phase } from '@fso/shared/api';
+import { Label, type LabelProps } from '@patternfly/react-core';
+import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ClockIcon from '@patternfly/react-icons/dist/esm/icons/clock-icon';
+import ConnectedIcon from '@patternfly/react-icons/dist/esm/icons/connected-icon';
+import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import EyeIcon from '@patternfly/react-icons/dist/esm/icons/eye-icon';
+import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
+import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
+import LockIcon from '@patternfly/react-icons/dist/esm/icons/lock-icon';
+import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
+import type { ComponentType } from 'react';
+
+/** A state is an icon and a word; its colour says nothing that these do not. */
+interface Look {
+  readonly text: string;
+  readonly icon: ComponentType;
+  readonly color: NonNullable<LabelProps['color']>;
+  /** What it means, for people who do not know the word. */
+  readonly title?: string;
+}
+
+const PHASES: Readonly<Record<Phase, Look>> = {
+  Active: { text: 'Active', icon: CheckCircleIcon, color: 'green', title: 'Proven in every cluster that it is meant for' },
+  Pending: { text: 'Pending', icon: HourglassHalfIcon, color: 'blue', title: 'Not proven everywhere yet, or a cluster is not connected' },
+  Failed: { text: 'Failed', icon: ExclamationCircleIcon, color: 'red', title: 'A cluster does not enforce it as it should' },
+  Expired: { text: 'Expired', icon: HourglassEndIcon, color: 'grey', title: 'Its expiry date has passed: it no longer governs' },
+};
+
+const LOCKS: Readonly<Record<LockState, Look>> = {
+  Enforced: { text: 'Enforced', icon: LockIcon, color: 'green', title: 'Proven by a request that had to be refused' },
+  Pending: { text: 'Pending', icon: HourglassHalfIcon, color: 'blue', title: 'Written, not proven yet' },
+  Degraded: { text: 'Degraded', icon: ExclamationCircleIcon, color: 'red', title: 'It was refused, or its proof failed' },
+  Unavailable: { text: 'Unavailable', icon: ExclamationTriangleIcon, color: 'orange', title: 'This cluster cannot have it' },
+  NotApplicable: { text: 'Not applicable', icon: MinusCircleIcon, color: 'grey', title: 'Nothing to enforce' },
+};
+
+const CONNECTIONS: Readonly<Record<ConnectionState, Look>> = {
+  Connected: { text: 'Connected', icon: ConnectedIcon, color: 'green' },
+  Disconnected: { text: 'Stale', icon: DisconnectedIcon, color: 'orange', title: 'Not connected: what is shown is what was last known' },
+  NeverSeen: { text: 'Never seen', icon: QuestionCircleIcon, color: 'grey', title: 'Registered, but its agent has never connected' },
+};
+
+const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
+  deny: { text: 'Deny', icon: BanIcon, color: 'purple', title: 'Refuses a violating pod' },
+  warn: { text: 'Warn', icon: ExclamationTriangleIcon, color: 'yellow', title: 'Admits a violating pod with a warning' },
+  dryrun: { text: 'Dry run', icon: EyeIcon, color: 'teal', title: 'Only records a violating pod' },
+  custom: { text: 'Custom', icon: WrenchIcon, color: 'grey', title: 'Each lock has an action of its own' },
+};
+
+const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
+
+interface StateLabelProps {
+  readonly look: Look;
+  /** Before the word, e.g. the name of a lock. */
+  readonly prefix?: string | undefined;
+}
+
+const StateLabel = ({ look, prefix }: StateLabelProps) => (
+  <Label isCompact variant="outline" color={look.color} icon={<look.icon />} {...(look.title === undefined ? {} : { title: look.title })}>
+    {prefix === undefined ? look.text : `${prefix}: ${look.text}`}
+  </Label>
+);
+
+export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel look={PHASES[phase]} />;
+/** @param state null: nothing reported yet */
+export const LockLabel = ({ state, lock }: { readonly state: LockState | null; readonly lock?: string }) => (
+  <StateLabel look={state === null ? UNKNOWN : LOCKS[state]} prefix={lock} />
+);
+export const ConnectionLabel = ({ connection }: { readonly connection: ConnectionState }) => <StateLabel look={CONNECTIONS[connection]} />;
+export const ActionLabel = ({ action }: { readonly action: EnforcementAction }) => <StateLabel look={ACTIONS[action]} />;

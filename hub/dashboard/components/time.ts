@@ -1,0 +1,43 @@
+/** Times as people read them. */
+
+const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+  ['year', 365 * 86_400_000],
+  ['month', 30 * 86_400_000],
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+];
+
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
+/** Clocks of hub and browser differ a little: what is that near is now. */
+const NOW_MS = 2000;
+
+/** @returns `3 minutes ago`, `in 5 days`, `now` */
+export const relativeTime = (atMs: number, nowMs: number): string => {
+  const distance = atMs - nowMs;
+  if (Math.abs(distance) < NOW_MS) return 'now';
+  const [unit, size] = UNITS.find(([, ms]) => Math.abs(distance) >= ms) ?? ['second', 1000];
+  return relative.format(Math.trunc(distance / size), unit);
+};
+
+/** With date, seconds and time zone, as the browser's language writes it. */
+export const exactTime = (atMs: number): string => exact.format(atMs);
+
+/** How long until the text of {@link relativeTime} can read differently. */
+export const resolutionOf = (atMs: number, nowMs: number): number => {
+  const distance = Math.abs(atMs - nowMs);
+  if (distance < 60_000) return 1000;
+  return distance < 3_600_000 ? 10_000 : 60_000;
+};
+
+/** @returns `830 ms`, `1.4 s`, `3 min 20 s`, `2 h 5 min` */
+export const duration = (ms: number): string => {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1000)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
