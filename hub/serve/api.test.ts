@@ -1,6 +1,6 @@
-import { ClusterPage, type ProblemDetails } from '@fso/shared/api';
+import { ClusterPage, PolicySummaryPage, type ProblemDetails } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { OLD_REVISION, REVISION } from './fixtures.ts';
+import { OLD_REVISION, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startTestServer } from './test-server.ts';
 
@@ -16,13 +16,17 @@ const started = async (config: Parameters<typeof startTestServer>[0] = {}) => {
 };
 
 describe('routes', () => {
-  const examples: Readonly<Record<string, string>> = { '{namespace}/{name}': 'fso-system/finance', '/clusters/{name}': '/clusters/eu' };
+  const examples: Readonly<Record<string, string>> = {
+    '{namespace}/{name}': 'fso-system/finance',
+    '/clusters/{name}': '/clusters/eu',
+    '/violation-groups': '/violation-groups?by=policy',
+  };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
 
   it('answer as their schemas say', async () => {
     await using server = await started({ apiToken: 's3cret' });
     const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);
-    expect(described).toHaveLength(14);
+    expect(described).toHaveLength(17);
     for (const { path, response } of described) {
       const answer = await fetch(server.url + concrete(path), { headers: { Authorization: 'Bearer s3cret' } });
       expect([path, answer.status]).toEqual([path, 200]);
@@ -37,6 +41,21 @@ describe('routes', () => {
     ['/policies?phase=Failed', []],
     ['/policies?namespace=hr', ['hr']],
     ['/policies?q=FIN', ['finance']],
+    ['/policy-summaries?region=eu-central-1', ['finance']],
+    ['/policy-summaries?action=warn', ['hr']],
+    ['/policy-summaries?managedBy=local', []],
+    ['/policy-summaries?violating=true', ['finance']],
+    ['/policy-summaries?violating=false&expiring=false', ['hr']],
+    ['/policy-summaries?sort=-name', ['hr', 'finance']],
+    ['/policy-summaries?sort=violations', ['hr', 'finance']],
+    ['/violations?kind=Pod&name=api-1&region=us-east-1&action=deny', ['api-1']],
+    ['/violations?region=', []],
+    ['/violations?q=US', ['api-1']],
+    ['/clusters?connection=Connected&inSync=true&sort=-seen', ['us', 'eu']],
+    ['/clusters?connection=NeverSeen', []],
+    ['/clusters?violating=true', ['us']],
+    ['/clusters?region=us-east-1', ['us']],
+    ['/clusters?sort=-violations', ['us', 'eu']],
     ['/violations?cluster=us&policy=fso-system/finance&namespace=finance', ['api-1']],
     ['/violations?cluster=eu', []],
     ['/clusters?q=u', ['eu', 'us']],
@@ -52,6 +71,53 @@ describe('routes', () => {
     expect([first.items.map(({ name }) => name), first.total]).toEqual([['eu'], 2]);
     const second = ClusterPage.parse(await (await fetch(`${server.url}/api/v1/clusters?limit=1&cursor=${first.next}`)).json());
     expect([second.items.map(({ name }) => name), second.next]).toEqual([['us'], null]);
+  });
+
+  it('page through a list in an order of its own, whatever changes in between', async () => {
+    await using server = await started();
+    const read = async (query: string) =>
+      PolicySummaryPage.parse(await (await fetch(`${server.url}/api/v1/policy-summaries?limit=1&${query}`)).json());
+    const first = await read('sort=-violations');
+    expect([first.items.map(({ name }) => name), first.total]).toEqual([['finance'], 2]);
+    // It would now be the last one.
+    await server.ledger.applyReport('us', report({ seq: 2, full: false, policies: [policyReport('finance')] }));
+    const second = await read(`sort=-violations&cursor=${first.next}`);
+    expect(second.items.map(({ name }) => name)).toEqual(['hr']);
+    const other = await fetch(`${server.url}/api/v1/policy-summaries?sort=name&cursor=${first.next}`);
+    expect([other.status, (await problem(other)).detail]).toEqual([400, expect.stringContaining('sort=-violations')]);
+  });
+
+  it('add up violations and regions', async () => {
+    await using server = await started();
+    const read = async (path: string) => (await (await fetch(`${server.url}/api/v1/${path}`)).json()) as { items: object[] };
+    const { items } = await read('violation-groups?by=workload');
+    expect(items).toEqual([
+      {
+        key: 'us/finance/Pod/api-1',
+        violations: 1,
+        named: 1,
+        policies: 1,
+        clusters: 1,
+        worstAction: 'deny',
+        oldest: TIME,
+      },
+    ]);
+    for (const [by, key] of [
+      ['policy', 'fso-system/finance'],
+      ['cluster', 'us'],
+      ['namespace', 'us/finance'],
+      ['region', 'us-east-1'],
+    ])
+      expect((await read(`violation-groups?by=${by}`)).items).toMatchObject([{ key, violations: 1 }]);
+    expect((await read('violation-groups?by=policy&q=hr')).items).toEqual([]);
+    expect(await read('regions')).toEqual({
+      items: [
+        { region: 'eu-central-1', groups: ['eu'], policies: 1, clusters: ['eu'], nodes: 0, violations: 0 },
+        { region: 'eu-west-1', groups: ['eu'], policies: 2, clusters: ['eu', 'us'], nodes: 4, violations: 0 },
+        { region: 'us-east-1', groups: [], policies: 0, clusters: ['us'], nodes: 0, violations: 1 },
+      ],
+      nodesWithoutRegion: 0,
+    });
   });
 
   it('page through events, newest first', async () => {
@@ -87,6 +153,11 @@ describe('problems', () => {
     ['/api/v1/policies?phase=Done', 400, 'query parameter phase: '],
     ['/api/v1/clusters?q=a&q=b', 400, 'query parameter q: '],
     ['/api/v1/clusters?cursor=%21', 400, 'query parameter cursor: '],
+    ['/api/v1/clusters?cursor=YQ', 400, 'query parameter cursor: is not a cursor of this API'],
+    ['/api/v1/clusters?cursor=W10', 400, 'query parameter cursor: is not a cursor of this API'],
+    ['/api/v1/clusters?sort=age', 400, 'query parameter sort: '],
+    ['/api/v1/clusters?inSync=yes', 400, 'query parameter inSync: '],
+    ['/api/v1/violation-groups', 400, 'query parameter by: '],
     ['/api/v1/events?cursor=YQ', 400, 'query parameter cursor: '],
     ['/api/v1/clusters/nowhere', 404, 'There is no cluster nowhere.'],
     ['/api/v1/policies/a/b', 404, 'There is no policy a/b.'],

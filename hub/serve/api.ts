@@ -1,11 +1,12 @@
 import express from 'express';
 import { createDashboard } from './dashboard.ts';
+import { createFleetIndex } from './fleet/fleet-index.ts';
 import { createGuard } from './guard.ts';
 import { noStore, secureHeaders } from './headers.ts';
 import { createRequestTimer, registerFleetMetrics } from './metrics.ts';
 import { ROUTES } from './openapi.ts';
 import { ApiError, problemHandler, requestId } from './problems.ts';
-import type { ApiDeps } from './types.ts';
+import type { ApiDeps, ApiOptions } from './types.ts';
 
 /** `/policies/{name}` as express writes it. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
@@ -16,7 +17,8 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
  * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, the files
  * of the dashboard, which say nothing of the fleet, and the webhook, which has a secret of its own.
  */
-export const createApi = (deps: ApiDeps): express.Express => {
+export const createApi = (options: ApiOptions): express.Express => {
+  const deps: ApiDeps = { ...options, fleet: createFleetIndex() };
   const app = express();
   app.disable('x-powered-by');
   app.set('trust proxy', [...(deps.config.trustedProxies ?? [])]);

@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { StreamEvent } from '@fso/shared/api';
 import type { LedgerChange } from '../ledger/types.ts';
 import { createPolicyDiff, type PolicyDiff } from './policy-diff.ts';
-import { knowledgeOf, sourceOf, statusOf } from './queries.ts';
+import { fleetOf, sourceOf, statusOf } from './queries.ts';
 import type { ApiDeps } from './types.ts';
-import { clusterView } from './views.ts';
 
 /** An event as it goes over the wire, with its position. */
 export interface Message {
@@ -57,14 +56,13 @@ const note = (pending: Pending, change: LedgerChange): void => {
 
 /** Reads what changed, once for all readers. */
 const describe = async (deps: ApiDeps, diff: PolicyDiff, pending: Pending): Promise<StreamEvent[]> => {
-  const { desired, clusters } = await knowledgeOf(deps);
+  // A new revision changes what every cluster should have.
+  const touched = (await fleetOf(deps)).clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
   const out: StreamEvent[] = [];
   if (pending.source) out.push({ event: 'source', data: await sourceOf(deps) });
-  // A new revision changes what every cluster should have.
-  const touched = clusters.filter(({ name }) => pending.desired || pending.clusters.has(name));
-  for (const record of touched) out.push({ event: 'cluster', data: clusterView(record, desired) });
+  for (const { view } of touched) out.push({ event: 'cluster', data: view });
   if (pending.desired) out.push({ event: 'policy', data: { cluster: null, policies: null } });
-  for (const change of diff(touched)) out.push({ event: 'policy', data: change });
+  for (const change of diff(touched.map(({ record }) => record))) out.push({ event: 'policy', data: change });
   if (pending.source || touched.length > 0) out.push({ event: 'status', data: await statusOf(deps) });
   return [...out, ...pending.events];
 };

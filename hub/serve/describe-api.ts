@@ -26,15 +26,20 @@ const NAMED = {
   EnrolmentView: views.EnrolmentView,
   EventPage: views.EventPage,
   EventView: views.EventView,
+  LockCounts: views.LockCounts,
   LockStatus: views.LockStatus,
   LogoutView: views.LogoutView,
   PolicyChange: views.PolicyChange,
   PolicyInCluster: views.PolicyInCluster,
   PolicyPage: views.PolicyPage,
   PolicyReport: views.PolicyReport,
+  PolicySummary: views.PolicySummary,
+  PolicySummaryPage: views.PolicySummaryPage,
   PolicyView: views.PolicyView,
   ProblemDetails: views.ProblemDetails,
   ProblemView: views.ProblemView,
+  RegionList: views.RegionList,
+  RegionView: views.RegionView,
   SessionView: views.SessionView,
   SourceView: views.SourceView,
   StatusView: views.StatusView,
@@ -42,6 +47,8 @@ const NAMED = {
   TokenList: views.TokenList,
   TokenRequest: views.TokenRequest,
   TokenView: views.TokenView,
+  ViolationGroup: views.ViolationGroup,
+  ViolationGroupPage: views.ViolationGroupPage,
   ViolationPage: views.ViolationPage,
   ViolationView: views.ViolationView,
   WitnessView: views.WitnessView,
@@ -69,7 +76,13 @@ const schemaOf = (schema: z.ZodType): Json => {
 const parameters = (place: 'path' | 'query', shape: z.ZodObject | undefined): Json[] =>
   Object.entries(shape?.shape ?? {}).map(([name, field]) => {
     const { description, ...schema } = schemaOf(field);
-    return { name, in: place, required: place === 'path', ...(description === undefined ? {} : { description }), schema };
+    return {
+      name,
+      in: place,
+      required: !field.safeParse(undefined).success,
+      ...(description === undefined ? {} : { description }),
+      schema,
+    };
   });
 
 const problemResponses = (codes: readonly ProblemCode[]): Json => {

@@ -1,3 +1,3 @@
 export { createApi } from './api.ts';
 export { buildOpenApi } from './openapi.ts';
-export type { ApiConfig, ApiDeps, StreamOptions } from './types.ts';
+export type { ApiConfig, ApiOptions, StreamOptions } from './types.ts';

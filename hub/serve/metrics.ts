@@ -1,9 +1,8 @@
 import type { ClusterView, SourceView } from '@fso/shared/api';
 import type { RequestHandler } from 'express';
 import { Gauge, Histogram, type Registry } from 'prom-client';
-import { knowledgeOf, statusOf } from './queries.ts';
+import { fleetOf, statusOf } from './queries.ts';
 import type { ApiDeps } from './types.ts';
-import { clusterViews } from './views.ts';
 
 const CLUSTER_STATES = ['connected', 'inSync', 'proven', 'tampered'] as const;
 const POLICY_STATES = ['active', 'failed', 'pending', 'expired'] as const;
@@ -49,12 +48,12 @@ export const registerFleetMetrics = (deps: ApiDeps): void => {
     }
   };
   const update = async (): Promise<void> => {
-    const [status, knowledge] = await Promise.all([statusOf(deps), knowledgeOf(deps)]);
+    const status = await statusOf(deps);
     gauges.info.set({ version: deps.config.version }, 1);
     gauges.clusters.set({ state: 'total' }, status.clusters.total);
     for (const state of CLUSTER_STATES) gauges.clusters.set({ state }, status.clusters[state]);
     for (const phase of POLICY_STATES) gauges.policies.set({ phase }, status.policies[phase]);
-    setClusters(clusterViews(knowledge));
+    setClusters((await fleetOf(deps)).clusters().map(({ view }) => view));
     gauges.ledgerOk.set(deps.ledger.health().ok ? 1 : 0);
     gauges.leads.set(deps.ledger.leads() ? 1 : 0);
     gauges.sourceOk.set(isGood(status.source) ? 1 : 0);

@@ -1,5 +1,6 @@
 import type { Page } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
+import { z } from 'zod';
 import { ApiError } from './problems.ts';
 
 export interface PageQuery {
@@ -9,10 +10,12 @@ export interface PageQuery {
 
 const encode = (key: string): string => Buffer.from(key, 'utf8').toString('base64url');
 
+const notOurs = (): ApiError => new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
+
 /** @throws ApiError `bad-request` for anything that {@link pageOf} did not make. */
 export const decodeCursor = (cursor: string): string => {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (encode(key) !== cursor) throw new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
+  if (encode(key) !== cursor) throw notOurs();
   return key;
 };
 
@@ -27,4 +30,95 @@ export const pageOf = <T>(items: readonly T[], keyOf: (item: T) => string, { lim
 export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, limit: number): string | null => {
   const last = items[limit - 1];
   return items.length > limit && last !== undefined ? encode(keyOf(last)) : null;
+};
+
+type SortValue = string | number;
+
+/** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */
+export interface Orders<T, S extends string> {
+  readonly keyOf: (item: T) => string;
+  readonly by: Readonly<Record<S, (item: T) => SortValue>>;
+  /** Of an item that can be very large: a page ends before `limit` when its items weigh more than 2000. */
+  readonly weightOf?: (item: T) => number;
+}
+
+export interface SortedQuery<S extends string> extends PageQuery {
+  /** `-` before it: the other way round, keys too. */
+  readonly sort: S | `-${S}`;
+}
+
+interface Place {
+  readonly value: SortValue;
+  readonly key: string;
+}
+
+const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string()]);
+
+/** A page of lists whose items are of very different size ends after this weight. */
+const MAX_WEIGHT = 2000;
+
+/** How many of the first items make a page: at least one. */
+const fitting = (weights: readonly number[]): number => {
+  let weight = 0;
+  const end = weights.findIndex((each, at) => {
+    weight += each;
+    return at > 0 && weight > MAX_WEIGHT;
+  });
+  return end < 0 ? weights.length : end;
+};
+
+const encodePlace = (sort: string, { value, key }: Place): string => encode(JSON.stringify([sort, value, key]));
+
+const decodePlace = (sort: string, cursor: string): Place => {
+  let decoded: unknown;
+  try {
+    decoded = JSON.parse(decodeCursor(cursor));
+  } catch {
+    throw notOurs();
+  }
+  const parsed = Cursor.safeParse(decoded);
+  if (!parsed.success) throw notOurs();
+  const [sortedBy, value, key] = parsed.data;
+  if (sortedBy !== sort)
+    throw new ApiError('bad-request', `query parameter cursor: is of the list sorted by ${sortedBy}, which goes on with sort=${sortedBy}`);
+  return { value, key };
+};
+
+const compareValues = (a: SortValue, b: SortValue): number =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : byText(String(a), String(b));
+
+const comparePlaces = (a: Place, b: Place): number => compareValues(a.value, b.value) || byText(a.key, b.key);
+
+/**
+ * A page of a list in the order that the query asks for. The cursor is the place of the last item given out, value and
+ * key, so that changes in between shift nothing.
+ *
+ * @throws ApiError `bad-request` for a cursor of another order, or of none
+ */
+export const sortedPage = <T, S extends string>(items: readonly T[], orders: Orders<T, S>, query: SortedQuery<S>): Page<T> => {
+  const { keyOf, by, weightOf = () => 0 } = orders;
+  const { sort, limit, cursor } = query;
+  const descending = sort.startsWith('-');
+  const value = by[(descending ? sort.slice(1) : sort) as S];
+  const compare = descending ? (a: Place, b: Place): number => comparePlaces(b, a) : comparePlaces;
+  const placed = items.map((item) => ({ item, value: value(item), key: keyOf(item) })).sort(compare);
+  const after = cursor === undefined ? undefined : decodePlace(sort, cursor);
+  const rest = after === undefined ? placed : placed.filter((place) => compare(place, after) > 0);
+  const taken = rest.slice(0, limit);
+  const page = taken.slice(0, fitting(taken.map(({ item }) => weightOf(item))));
+  const last = page.at(-1);
+  return {
+    items: page.map(({ item }) => item),
+    total: items.length,
+    next: rest.length > page.length && last !== undefined ? encodePlace(sort, last) : null,
+  };
+};
+
+/** The parameter `sort` for these orders, the first of which is the default unless another is given. */
+export const sortParameter = <const S extends string>(names: readonly [S, ...S[]], preferred: S | `-${S}` = names[0]) => {
+  const both = names.flatMap((name): (S | `-${S}`)[] => [name, `-${name}`]);
+  return z
+    .enum(both)
+    .default(preferred as never)
+    .describe('What the list is sorted by; `-` before it: the other way round.');
 };

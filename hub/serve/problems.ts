@@ -32,6 +32,11 @@ export class ApiError extends Error {
   }
 }
 
+/** @throws ApiError `not-found` */
+export const notFound = (what: string): never => {
+  throw new ApiError('not-found', `There is no ${what}.`);
+};
+
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 export const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
 

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
+import type { FleetIndex } from './fleet/fleet-index.ts';
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: they are taken from this machine only. */
@@ -35,7 +36,8 @@ export interface EnrolmentAccess {
   readonly agentUrl: () => string;
 }
 
-export interface ApiDeps {
+/** What the API is given. */
+export interface ApiOptions {
   readonly ledger: Ledger;
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
@@ -51,4 +53,10 @@ export interface ApiDeps {
   /** Absent: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess;
   readonly stream?: StreamOptions;
+}
+
+/** What routes work with. */
+export interface ApiDeps extends ApiOptions {
+  /** The read model of the fleet, shared by all routes, the stream and the metrics. */
+  readonly fleet: FleetIndex;
 }

@@ -1,11 +1,21 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord } from '../ledger/types.ts';
-import { clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from './fixtures.ts';
-import { clusterViews, policyViews, statusView, violationViews } from './views.ts';
+import type { ClusterRecord } from '../../ledger/types.ts';
+import { clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { createFleetIndex, type Knowledge } from './fleet-index.ts';
+import { statusView } from './status-view.ts';
 
 const desired = desiredOf();
+const fleetOf = (knowledge: Knowledge) => createFleetIndex().update(knowledge);
+const policyViews = (knowledge: Knowledge) =>
+  fleetOf(knowledge)
+    .policies()
+    .map((policy) => policy.view());
+const clusterViews = (knowledge: Knowledge) =>
+  fleetOf(knowledge)
+    .clusters()
+    .map(({ view }) => view);
 const source = { url: 'http://git', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
 
 const record = (name: string, policies: readonly PolicyReport[], change: Partial<ClusterRecord> = {}): ClusterRecord => ({
@@ -111,7 +121,7 @@ describe('status and violations', () => {
   const violating = record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]);
 
   it('adds up counts, also of a cluster that is gone', () => {
-    const status = statusView({ desired, clusters: [eu, { ...violating, connected: false }] }, source, { version: '1', now: 0 });
+    const status = statusView(fleetOf({ desired, clusters: [eu, { ...violating, connected: false }] }), source, { version: '1', now: 0 });
     expect(status.clusters).toEqual({ total: 2, connected: 1, disconnected: 1, neverSeen: 0, inSync: 1, proven: 1, tampered: 0 });
     expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0, expiring: 0 });
     expect(status.violations).toBe(7);
@@ -119,14 +129,15 @@ describe('status and violations', () => {
 
   it('takes only the revision in force as proven', () => {
     const trailing = { ...eu, report: clusterReport(REVISION, OLD_REVISION) };
-    expect(statusView({ desired, clusters: [trailing, us] }, source, { version: '1', now: 0 }).clusters).toMatchObject({
+    expect(statusView(fleetOf({ desired, clusters: [trailing, us] }), source, { version: '1', now: 0 }).clusters).toMatchObject({
       inSync: 2,
       proven: 1,
     });
   });
 
   it('lists violations with their cluster, policy and action', () => {
-    expect(violationViews({ desired, clusters: [eu, violating] })).toEqual([
+    const named = fleetOf({ desired, clusters: [eu, violating] }).violations();
+    expect(named.map(({ view }) => view)).toEqual([
       { ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' },
     ]);
   });

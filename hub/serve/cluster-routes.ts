@@ -1,0 +1,53 @@
+import { ClusterPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterQuery, clusterOrders, matchesCluster } from './lists/clusters.ts';
+import { regionList } from './lists/regions.ts';
+import { sortedPage } from './paging.ts';
+import { notFound } from './problems.ts';
+import { ClusterParams, fleetOf } from './queries.ts';
+import { jsonRoute, type Route } from './route.ts';
+
+export const clusterRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters',
+      operationId: 'listClusters',
+      summary: 'Clusters that are registered or were ever seen',
+      tag: 'clusters',
+      access: 'viewer',
+      query: ClusterQuery,
+    },
+    { schema: ClusterPage, description: 'A page; sorted by name unless `sort` says otherwise.' },
+    async (deps, { query }) => {
+      const clusters = (await fleetOf(deps)).clusters().filter((cluster) => matchesCluster(cluster, query));
+      const page = sortedPage(clusters, clusterOrders, query);
+      return { ...page, items: page.items.map(({ view }) => view) };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters/{name}',
+      operationId: 'getCluster',
+      summary: 'One cluster',
+      tag: 'clusters',
+      access: 'viewer',
+      params: ClusterParams,
+      problems: ['not-found'],
+    },
+    { schema: ClusterView, description: 'The cluster.' },
+    async (deps, { params }) => (await fleetOf(deps)).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/regions',
+      operationId: 'listRegions',
+      summary: 'Regions with the policies that allow them, the clusters and nodes in them, and the violations there',
+      tag: 'clusters',
+      access: 'viewer',
+    },
+    { schema: RegionList, description: 'All of them, by name; as last reported.' },
+    async (deps) => regionList(await fleetOf(deps)),
+  ),
+];

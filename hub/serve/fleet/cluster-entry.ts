@@ -1,0 +1,89 @@
+import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type ViolationView } from '@fso/shared/api';
+import { byText, type CompiledPolicy } from '@fso/shared/compile';
+import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { PhaseCounts } from './phases.ts';
+
+/** A violation that an agent named, with what identifies it among all. */
+export interface NamedViolation {
+  readonly key: string;
+  readonly view: ViolationView;
+}
+
+/** What there is to know of one cluster at one moment. Never changed, but replaced. */
+export interface ClusterEntry {
+  readonly record: ClusterRecord;
+  readonly desired: Desired | null;
+  /** What Git means the cluster to have. */
+  readonly meant: readonly CompiledPolicy[];
+  /** undefined: it is not, or no longer, registered. */
+  readonly registration: ManagedClusterDocument | undefined;
+  readonly phases: Readonly<PhaseCounts>;
+  readonly violations: number;
+  /** At most 20 of each policy; `violations` counts all. */
+  readonly named: readonly NamedViolation[];
+  readonly view: ClusterView;
+}
+
+export type ClusterFacts = Omit<ClusterEntry, 'view'>;
+
+const violationKey = (violation: ViolationView): string =>
+  [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
+
+/** By policy, namespace, kind and name. */
+export const namedViolations = ({ name, policies }: ClusterRecord): readonly NamedViolation[] => {
+  const named: NamedViolation[] = [];
+  for (const [policy, { violationSamples, enforcementAction }] of policies) {
+    for (const violation of violationSamples) {
+      const view: ViolationView = { ...violation, cluster: name, policy, enforcementAction };
+      named.push({ key: violationKey(view), view });
+    }
+  }
+  return named.sort((a, b) => byText(a.key, b.key));
+};
+
+export const countViolations = ({ policies }: ClusterRecord): number => {
+  let sum = 0;
+  for (const { violations } of policies.values()) sum += violations;
+  return sum;
+};
+
+const connectionOf = (record: ClusterRecord): ClusterView['connection'] => {
+  if (record.connected) return 'Connected';
+  return record.lastSeen === null ? 'NeverSeen' : 'Disconnected';
+};
+
+const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
+  nack && {
+    revision: nack.revision,
+    time: nack.time,
+    reasons: nack.reasons.map(({ message, ...place }) => ({ ...place, reason: message })),
+  };
+
+/** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
+export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
+  const revision = record.acked?.revision ?? record.report?.revision ?? null;
+  return {
+    name: record.name,
+    regions: [...(registration?.spec.regions ?? [])],
+    labels: { ...registration?.metadata.labels },
+    connection: connectionOf(record),
+    lastSeen: record.lastSeen,
+    offeredRevision: record.offeredRevision,
+    revision,
+    provenRevision: record.report?.provenRevision ?? null,
+    inSync: record.connected && registration !== undefined && revision === desired?.revision,
+    nack: nackOf(record),
+    policies: { ...phases },
+    violations,
+    clockSkewMs: record.report?.clockSkewMs ?? null,
+    certificateExpires: record.report?.certificateExpires ?? null,
+    report: record.report,
+  };
+};
+
+/** Connected, in sync, and every policy of the revision in force proven by the locks. */
+export const isProven = ({ view, desired }: ClusterEntry): boolean => view.inSync && view.provenRevision === desired?.revision;
+
+/** As last reported: a cluster that went away after it was tampered with still counts. */
+export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
+  report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;

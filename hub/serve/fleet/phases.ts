@@ -1,0 +1,39 @@
+import type { Phase, PolicyInCluster } from '@fso/shared/api';
+
+/**
+ * The rule behind every count: what the hub does not know now is not compliant. A cluster that is not connected
+ * contributes at best `Pending`, whatever it last said; `Failed` stays.
+ */
+
+export interface PhaseCounts {
+  total: number;
+  active: number;
+  failed: number;
+  pending: number;
+  expired: number;
+}
+
+/** Worst first. */
+export const SEVERITY: readonly Phase[] = ['Failed', 'Pending', 'Active', 'Expired'];
+
+const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired: 'expired' } as const satisfies Record<
+  Phase,
+  keyof PhaseCounts
+>;
+
+/** The phase that one cluster contributes to a policy. */
+export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
+  if (report === null) return 'Pending';
+  return fresh || report.phase === 'Failed' ? report.phase : 'Pending';
+};
+
+export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
+
+/** @param by 1 to count it, -1 to take it back */
+export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): void => {
+  counts.total += by;
+  counts[FIELDS[phase]] += by;
+};
+
+/** The worst phase; a policy that no cluster is meant to have is enforced nowhere, hence Pending. */
+export const worstPhase = (counts: PhaseCounts): Phase => SEVERITY.find((phase) => counts[FIELDS[phase]] > 0) ?? 'Pending';

@@ -1,0 +1,111 @@
+import type { PolicyInCluster, PolicyReport, PolicySummary, PolicyView } from '@fso/shared/api';
+import { byText } from '@fso/shared/compile';
+import { worstPhase } from './phases.ts';
+import { headFromReport, type PolicyHead } from './policy-head.ts';
+import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
+
+/** One policy over all clusters that are meant to have it or report it. */
+export interface PolicyEntry {
+  /** `namespace/name` */
+  readonly key: string;
+  readonly rows: ReadonlyMap<string, PolicyInCluster>;
+  readonly tally: Readonly<PolicyTally>;
+  /** As in Git, else as the first cluster that reports it says; undefined: nobody describes it. */
+  head(): PolicyHead | undefined;
+  /** @throws Error without a head */
+  view(): PolicyView;
+  /** @throws Error without a head */
+  summary(): PolicySummary;
+}
+
+export interface MutablePolicyEntry extends PolicyEntry {
+  /** What Git says; undefined: it is not in Git. */
+  describe(head: PolicyHead | undefined): void;
+  isInGit(): boolean;
+  /** What a cluster contributes from now on; undefined: nothing. */
+  set(cluster: string, row: PolicyInCluster | undefined): void;
+}
+
+/** Times of agents are all written in one way, in which their text has their order; others are read. */
+const isLater = (a: string, b: string): boolean =>
+  a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
+
+/** The report that changed last. */
+const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
+  let latest: string | null = null;
+  for (const { report } of rows) {
+    if (report !== null && (latest === null || isLater(report.lastUpdated, latest))) latest = report.lastUpdated;
+  }
+  return latest;
+};
+
+const firstReport = (rows: Iterable<PolicyInCluster>): PolicyReport | undefined => {
+  let first: PolicyInCluster | undefined;
+  for (const row of rows) if (row.report !== null && (first === undefined || row.cluster < first.cluster)) first = row;
+  return first?.report ?? undefined;
+};
+
+export const createPolicyEntry = (key: string): MutablePolicyEntry => {
+  const rows = new Map<string, PolicyInCluster>();
+  const tally = emptyTally();
+  let inGit: PolicyHead | undefined;
+  // Computed when asked for, and anew after a change.
+  let head: PolicyHead | undefined;
+  let summary: PolicySummary | undefined;
+  let lastUpdated: string | null | undefined = null;
+
+  /** Searching all clusters for the latest report is left to when the latest itself was replaced by an older one. */
+  const noteUpdate = (before: PolicyReport | null | undefined, now: PolicyReport | null | undefined): void => {
+    if (before === now || lastUpdated === undefined) return;
+    if (now && (lastUpdated === null || !isLater(lastUpdated, now.lastUpdated))) lastUpdated = now.lastUpdated;
+    else if (before?.lastUpdated === lastUpdated) lastUpdated = undefined;
+  };
+  const headNow = (): PolicyHead | undefined => {
+    if (inGit) return inGit;
+    const report = head ? undefined : firstReport(rows.values());
+    if (report) head = headFromReport(report);
+    return head;
+  };
+  const described = (): PolicyHead & Pick<PolicyView, 'phase' | 'violations'> => {
+    const known = headNow();
+    if (known === undefined) throw new Error(`nobody describes policy ${key}`);
+    return { ...known, phase: worstPhase(tally.phases), violations: tally.violations };
+  };
+  const summarise = (): PolicySummary => {
+    if (lastUpdated === undefined) lastUpdated = latestOf(rows.values());
+    const { admission, gatekeeper, binding } = tally.locks;
+    return {
+      ...described(),
+      clusters: { ...tally.phases, connected: tally.connected },
+      locks: { admission: { ...admission }, gatekeeper: { ...gatekeeper }, binding: { ...binding } },
+      namespaces: tally.governed,
+      lastUpdated,
+    };
+  };
+
+  return {
+    key,
+    rows,
+    tally,
+    head: headNow,
+    view: () => ({ ...described(), clusters: [...rows.values()].sort((a, b) => byText(a.cluster, b.cluster)) }),
+    summary: () => {
+      summary ??= summarise();
+      return summary;
+    },
+    describe: (said) => {
+      inGit = said;
+      summary = undefined;
+    },
+    isInGit: () => inGit !== undefined,
+    set: (cluster, row) => {
+      const before = rows.get(cluster);
+      recount(tally, before, row);
+      noteUpdate(before?.report, row?.report);
+      if (row) rows.set(cluster, row);
+      else rows.delete(cluster);
+      head = undefined;
+      summary = undefined;
+    },
+  };
+};

@@ -1,0 +1,42 @@
+import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/compile';
+
+/** What a policy says, whatever became of it in the clusters. */
+export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters'>;
+
+/** Policies of a commit, by `namespace/name`. */
+export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
+  const groups = regionGroupsOf(set);
+  const heads = new Map<string, PolicyHead>();
+  for (const { document, source } of set.policies) {
+    const { spec, metadata } = document;
+    const head: PolicyHead = {
+      // Wherever a policy of Git lands, it is in the agent's own namespace (shared/compile).
+      namespace: SYSTEM_NAMESPACE,
+      name: metadata.name,
+      managedBy: 'hub',
+      targetNamespace: spec.targetNamespace,
+      allowedRegions: [...spec.allowedRegions],
+      effectiveRegions: [...expandRegions(spec.allowedRegions, groups)],
+      enforcementAction: spec.enforcementAction,
+      ...(spec.description === undefined ? {} : { description: spec.description }),
+      ...(spec.expiryDate === undefined ? {} : { expiryDate: spec.expiryDate }),
+      source: { path: source.path, line: source.line },
+    };
+    heads.set(policyKey(head), head);
+  }
+  return heads;
+};
+
+/** A policy that is not in Git: local, or hub-managed and on its way out. */
+export const headFromReport = (report: PolicyReport): PolicyHead => ({
+  namespace: report.namespace,
+  name: report.name,
+  managedBy: report.managedBy,
+  targetNamespace: report.targetNamespace,
+  allowedRegions: [...report.effectiveRegions],
+  effectiveRegions: [...report.effectiveRegions],
+  enforcementAction: report.enforcementAction,
+  ...(report.expiryDate === undefined ? {} : { expiryDate: report.expiryDate }),
+  source: null,
+});

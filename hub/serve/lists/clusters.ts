@@ -1,0 +1,54 @@
+import { ConnectionState, Region } from '@fso/shared/api';
+import { z } from 'zod';
+import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type Orders, sortParameter } from '../paging.ts';
+import { Flag, includesText, isWanted, paging, Search } from '../queries.ts';
+
+/** Which clusters, and in which order. */
+
+export const ClusterQuery = z.strictObject({
+  connection: ConnectionState.optional(),
+  inSync: Flag.optional(),
+  violating: Flag.optional().describe('true: those with violations; false: those without.'),
+  region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
+  q: Search,
+  sort: sortParameter(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
+  ...paging,
+});
+export type ClusterQuery = z.output<typeof ClusterQuery>;
+
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** v1.9 before v1.10. */
+const versionOrder = (version: string): string => version.replaceAll(/\d+/g, (digits) => digits.padStart(6, '0'));
+
+export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violations' | 'seen' | 'certificate' | 'kubernetes'> = {
+  keyOf: ({ record }) => record.name,
+  by: {
+    name: ({ record }) => record.name,
+    connection: ({ view }) => view.connection,
+    violations: ({ violations }) => violations,
+    seen: ({ record }) => Date.parse(record.lastSeen ?? '') || 0,
+    certificate: ({ view }) => Date.parse(view.certificateExpires ?? '') || NEVER,
+    kubernetes: ({ record }) => versionOrder(record.report?.kubernetesVersion ?? ''),
+  },
+};
+
+/** Where a cluster is: as it is registered, and as its nodes say. */
+export const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<string> => {
+  const inhabited = Object.entries(record.report?.nodesByRegion ?? {}).flatMap(([region, nodes]) =>
+    nodes > 0 && region !== '' ? [region] : [],
+  );
+  return new Set([...(registration?.spec.regions ?? []), ...inhabited]);
+};
+
+export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
+  const { connection, inSync, violating, region, q } = query;
+  return (
+    isWanted(connection, entry.view.connection) &&
+    isWanted(inSync, entry.view.inSync) &&
+    isWanted(violating, entry.violations > 0) &&
+    (region === undefined || regionsOf(entry).has(region)) &&
+    includesText(entry.record.name, q)
+  );
+};
