@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
@@ -12,6 +13,7 @@ import {
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import { createAccess, createTokenRecords, openTokenFile } from './access/index.ts';
+import { createActivity, createTrendRecorder } from './activity/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
@@ -73,6 +75,8 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxBufferedBytes: 4 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
 };
+
+const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
 /** Whether other hubs may be on the same database: then what they must agree on lies there and not in the data folder. */
 const isShared = ({ database }: HubConfig): boolean => 'url' in database;
@@ -155,12 +159,16 @@ const startOn = async (
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);
+  const remembering = { ledger, clock, logger: logger.child({ step: 'activity' }) };
+  const activity = createActivity(remembering);
+  const trend = createTrendRecorder(remembering);
   const pipeline = createPipeline({
     ledger,
     clock,
     logger: logger.child({ step: 'compile' }),
     metrics,
     delivery: (): Delivery => delivery,
+    onDone: activity.done,
   });
   const agentIdentity = await openListenerIdentity(config, deps, ledger);
   const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
@@ -176,7 +184,9 @@ const startOn = async (
     digestOf: pipeline.digestOf,
   });
   agentIdentity?.identity.subscribe((cluster) => delivery.recheck(cluster));
+  source.onRevision(activity.take);
   source.onRevision(pipeline.take);
+  source.onRejected(activity.reject);
   ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
@@ -202,9 +212,10 @@ const startOn = async (
         ledger.shareHint();
       },
     },
+    documents: source.documents,
     access,
     onAudit: recordAudit({ ledger, logger }),
-    config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
+    config: { webhookSecret, version, trustedProxies, dashboard: DASHBOARD, git: { url: git.url, ref: git.ref } },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),
@@ -219,6 +230,8 @@ const startOn = async (
     source.run(until),
     delivery.run(until),
     checkpoints.run(until),
+    activity.run(until),
+    trend.run(until),
     certificate,
     untilAborted(until).then(() => stopping.abort()),
   ];

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
+import type { PolicyDocuments } from '../source/index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 
 export interface ApiConfig {
@@ -14,6 +15,8 @@ export interface ApiConfig {
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
+  /** Folder of the built dashboard; absent: there is none. */
+  readonly dashboard?: string;
 }
 
 export interface StreamOptions {
@@ -41,6 +44,8 @@ export interface ApiOptions {
   readonly auditKey: string;
   /** The part of step ① that a webhook touches. */
   readonly source: { hint(): void };
+  /** What Git says of policies. */
+  readonly documents: PolicyDocuments;
   readonly config: ApiConfig;
   readonly access: Access;
   /** Hears of everything that somebody changed, or tried to. */
