@@ -1,5 +1,5 @@
 import type { Role } from '@fso/shared/api';
-import express, { type RequestHandler } from 'express';
+import express, { type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { type Caller, callerOf, recorded } from './caller.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
@@ -107,5 +107,20 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
       });
     const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
     res.status(response.status ?? 200).json(result);
+  },
+});
+
+/** A route that only reads and writes its answer itself: a file, or one of several formats. `schema` is that of its JSON. */
+export const rawRoute = <P extends Shape, Q extends Shape>(
+  head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
+  response: Omit<RouteResponse, 'status'>,
+  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query'>, res: Response) => Promise<void>,
+): Route => ({
+  ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
+  response: { status: 200, ...response },
+  problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),
+  handler: (deps) => async (req, res) => {
+    const params = parse(head.params as P, { ...req.params }, 'path parameter');
+    await answer(deps, { params, query: parse(head.query as Q, { ...req.query }, 'query parameter') }, res);
   },
 });
