@@ -5,6 +5,8 @@
  * Needs nothing but Node.js ≥ 20 and npm, so it is plain JavaScript without dependencies.
  *
  *   node bootstrap.mjs node clusters/demo/main.ts --check
+ *   node bootstrap.mjs --dashboard node clusters/demo/main.ts      first builds the dashboard when it is absent or outdated
+ *   node bootstrap.mjs --dashboard=serve node hub/cli/main.ts …    only when the program's first argument is `serve`
  *   node bootstrap.mjs check            (a task of turbo.json)
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -15,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
+const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
 const stamp = join(root, 'node_modules', '.installed');
 
 function install() {
@@ -31,6 +34,13 @@ function install() {
   writeFileSync(stamp, wanted);
 }
 
+/** turbo knows whether anything has changed since; without a dashboard the hub still governs. */
+function buildDashboard() {
+  const args = ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'];
+  const result = spawnSync(join(bin, 'turbo'), args, { cwd: root, env, stdio: ['ignore', 'ignore', 2] });
+  if (result.status !== 0) console.error('fso: the dashboard could not be built: npm run build shows why');
+}
+
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major < 20) {
   console.error(`fso: Node.js 20 or newer is needed to install, this is ${process.version}`);
@@ -38,13 +48,17 @@ if (major < 20) {
 }
 install();
 
-const [command = 'check', ...args] = process.argv.slice(2);
+const [first, ...others] = process.argv.slice(2);
+const [option, value] = first?.startsWith('--dashboard') ? first.split('=') : [];
+const [command = 'check', ...args] = option === undefined ? process.argv.slice(2) : others;
+if (option !== undefined && (value === undefined || args[1] === value)) buildDashboard();
+
 const [program, programArgs] = command === 'node' ? ['node', args] : ['turbo', ['run', command, ...args]];
 const child = spawn(join(bin, program), programArgs, {
   // People start commands from where they stand; npm tells where that was.
   cwd: command === 'node' ? process.cwd() : root,
   stdio: 'inherit',
-  env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
+  env,
 });
 // A terminal's Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
@@ -73,6 +74,8 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   maxBufferedBytes: 4 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
 };
+
+const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
 /** Whether other hubs may be on the same database: then what they must agree on lies there and not in the data folder. */
 const isShared = ({ database }: HubConfig): boolean => 'url' in database;
@@ -204,7 +207,7 @@ const startOn = async (
     },
     access,
     onAudit: recordAudit({ ledger, logger }),
-    config: { webhookSecret, version, trustedProxies, git: { url: git.url, ref: git.ref } },
+    config: { webhookSecret, version, trustedProxies, dashboard: DASHBOARD, git: { url: git.url, ref: git.ref } },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),

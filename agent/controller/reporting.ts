@@ -1,12 +1,13 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
+import { weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
 import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
 import type { EventSink } from '../observe/event-sink.ts';
+import { NamespaceLabelBook, type NamespaceLabels } from '../observe/namespace-labels.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
 import type { CanaryProber } from '../observe/proofs/canary-prober.ts';
 import type { Prober } from '../observe/proofs/prober.ts';
@@ -52,6 +53,7 @@ export class Reporting {
   readonly #deps: ReportingDeps;
   readonly #statuses = new StatusBook();
   readonly #violations = new ViolationFinder();
+  readonly #labels = new NamespaceLabelBook();
   readonly #audits: AuditComparison;
   /** When lock 2 of a policy was first seen unproven, monotonic. */
   readonly #unprovenSince = new Map<string, number>();
@@ -138,7 +140,8 @@ export class Reporting {
         locks,
         now,
       );
-      snapshots.set(policy.key, snapshotOf(policy, result.status)(violations));
+      const labels = this.#labels.of(policy.key, outcome, (name) => this.#deps.view.namespaces.get(name));
+      snapshots.set(policy.key, snapshotOf(policy, result.status)(violations, labels));
       works.push(...this.#tell(live, result));
     }
     this.#publish(snapshots, plan);
@@ -183,6 +186,7 @@ export class Reporting {
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
     this.#statuses.retain(snapshots);
+    this.#labels.retain(snapshots);
     const now = this.#deps.clock.now();
     this.#deps.tampering.retain(snapshots, now);
     for (const key of this.#unprovenSince.keys()) if (!snapshots.has(key)) this.#unprovenSince.delete(key);
@@ -206,9 +210,9 @@ export class Reporting {
 
 /** The same as long as all that it is made of is: whoever reports sees by identity what changed. */
 const snapshotOf = weakMemo2((policy: PolicyInput, status: SovereignPolicyStatus) =>
-  weakMemo(
-    (violations: PolicyViolations): PolicySnapshot => ({
-      report: toReport(policy, status, violations),
+  weakMemo2(
+    (violations: PolicyViolations, labels: readonly NamespaceLabels[]): PolicySnapshot => ({
+      report: toReport(policy, status, { violations, labels }),
       generation: policy.generation,
       observedGeneration: status.observedGeneration ?? 0,
       proven: isProven(status) && status.observedGeneration === policy.generation,

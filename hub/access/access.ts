@@ -50,6 +50,8 @@ export interface Access {
   readonly ended: Ended;
   /** Where browsers reach the hub, without a path. */
   readonly publicOrigin: string | undefined;
+  /** Without any way in everybody who reaches the hub may read. */
+  readonly asksNobody: boolean;
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
@@ -66,6 +68,11 @@ const lasting = (principal: Principal): Grant => ({
 
 const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
 const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant === undefined ? invalid(otherwise) : { ok: true, grant });
+const LOGIN_ENDED = 'The login has ended: sign in again.';
+
+/** Also asks whether what the session was traded for still holds: another hub may have revoked it. */
+const ofSession = async (grant: Grant | undefined): Promise<Checked> =>
+  granted((await grant?.stillHolds()) === true ? grant : undefined, LOGIN_ENDED);
 
 interface BearerDeps {
   readonly tokens: Tokens;
@@ -114,12 +121,12 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     cliLogin: createCliLogin(sessions, clock),
     login,
     ended,
+    asksNobody: isOpen,
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
     check: async ({ authorization, session }) => {
       if (authorization !== undefined) return checkBearer(authorization);
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
-      if (session !== undefined)
-        return granted(sessions.check(session, { byCookie: true }), 'The login has ended: sign in again at /auth/login.');
+      if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }));
       const ways = login === undefined ? '' : ', or sign in at /auth/login';
       return { ok: false, reason: 'missing', detail: `Send the header Authorization: Bearer <token>${ways}.` };
     },

@@ -12,7 +12,7 @@ const create = (limits: Partial<SessionLimits> = {}) => {
   const [clock, ended] = [new FakeClock(), createEnded()];
   const told: string[] = [];
   ended.listen((key) => told.push(key));
-  return { clock, told, sessions: createSessions({ clock, ended, limits }) };
+  return { clock, told, ended, sessions: createSessions({ clock, ended, limits }) };
 };
 
 describe('sessions', () => {
@@ -60,6 +60,21 @@ describe('sessions', () => {
     const { sessions } = create();
     expect(sessions.check(sessions.begin(ada, cookie), { byCookie: false })).toBeUndefined();
     expect(sessions.check(sessions.begin(ada, { byCookie: false }), cookie)).toBeUndefined();
+  });
+
+  it('end with what they were traded for, at once', async () => {
+    const { ended, sessions, told } = create();
+    let holds = true;
+    const source = { key: 'token:1', stillHolds: async () => holds };
+    const id = sessions.begin(ada, { ...cookie, source });
+    const other = sessions.begin(ada, cookie);
+    const grant = sessions.check(id, cookie);
+    expect(await grant?.stillHolds()).toBe(true);
+    holds = false;
+    expect(await grant?.stillHolds()).toBe(false);
+    ended.tell('token:1');
+    expect([sessions.check(id, cookie), told]).toEqual([undefined, ['token:1', grant?.key]]);
+    expect(sessions.check(other, cookie)).toBeDefined();
   });
 
   it('are bounded; the one unused for longest goes', () => {

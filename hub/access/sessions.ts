@@ -15,19 +15,24 @@ export interface SessionLimits {
 const HOUR_MS = 3_600_000;
 export const SESSION_LIMITS: SessionLimits = { idleMs: 8 * HOUR_MS, absoluteMs: 24 * HOUR_MS, max: 10_000 };
 
+/** What a session was traded for: it ends with that. */
+type Source = Pick<Grant, 'key' | 'stillHolds'>;
+
 interface Session {
   readonly principal: Principal;
   readonly byCookie: boolean;
   readonly endsAt: number;
+  readonly source: Source | undefined;
   usedAt: number;
 }
 
 export interface Sessions {
   /**
    * @param options.endsAt milliseconds since 1970; where it is to end before the limit
+   * @param options.source what it was traded for; the session holds no longer than that
    * @returns its id, a secret that only its owner gets
    */
-  begin(principal: Principal, options: { byCookie: boolean; endsAt?: number }): string;
+  begin(principal: Principal, options: { byCookie: boolean; endsAt?: number; source?: Source }): string;
   /** Counts as use. A session that began for a cookie is not one as a bearer token, nor the other way round. */
   check(id: string, options: { byCookie: boolean }): Grant | undefined;
   /** In force at once, also for what is under way. */
@@ -56,10 +61,19 @@ export const createSessions = (deps: { clock: Clock; ended: Ended; limits?: Part
     sessions.set(hash, session);
   };
 
+  const endHash = (hash: string): void => {
+    if (sessions.delete(hash)) ended.tell(sessionKey(hash));
+  };
+  ended.listen((key) => {
+    for (const [hash, { source }] of [...sessions]) {
+      if (source?.key === key) endHash(hash);
+    }
+  });
+
   return {
-    begin: (principal, { byCookie, endsAt = Infinity }) => {
+    begin: (principal, { byCookie, endsAt = Infinity, source }) => {
       const id = newSecret();
-      put(hashSecret(id), { principal, byCookie, endsAt: Math.min(endsAt, now() + limits.absoluteMs), usedAt: now() });
+      put(hashSecret(id), { principal, byCookie, endsAt: Math.min(endsAt, now() + limits.absoluteMs), source, usedAt: now() });
       dropOldest(sessions, limits.max);
       return id;
     },
@@ -74,12 +88,9 @@ export const createSessions = (deps: { clock: Clock; ended: Ended; limits?: Part
         key: sessionKey(hash),
         byCookie,
         expiresAt: session.endsAt,
-        stillHolds: async () => current(hash) !== undefined,
+        stillHolds: async () => current(hash) !== undefined && ((await session.source?.stillHolds()) ?? true),
       };
     },
-    end: (id) => {
-      const hash = hashSecret(id);
-      if (sessions.delete(hash)) ended.tell(sessionKey(hash));
-    },
+    end: (id) => endHash(hashSecret(id)),
   };
 };

@@ -1,18 +1,18 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
+import { firstLoadBudget, precompress } from './build-plugins.ts';
 
 /** `FSO_HUB_URL` is where `vite` (development, with reload) finds the hub's API. */
 const hub = process.env['FSO_HUB_URL'] ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [react()],
+  plugins: [react(), firstLoadBudget(), precompress()],
   build: {
     target: 'es2024',
     // What is inlined would need `data:` in places where the Content-Security-Policy has none.
     assetsInlineLimit: 0,
     sourcemap: false,
-    manifest: true,
   },
   server: { proxy: Object.fromEntries(['/api', '/auth'].map((path) => [path, { target: hub, changeOrigin: false }])) },
 });

@@ -142,6 +142,7 @@ describe('access', () => {
       ['revokeToken', 'admin'],
       ['fetchSource', 'operator'],
       ['logout', 'signed-in'],
+      ['tokenLogin', 'open'],
       ['allowCliLogin', 'open'],
       ['cliToken', 'open'],
       ['gitWebhook', 'open'],
@@ -150,6 +151,8 @@ describe('access', () => {
     expect(open).toEqual([
       '/auth/login',
       '/auth/callback',
+      '/auth/methods',
+      '/auth/token',
       '/auth/cli',
       '/auth/cli',
       '/auth/cli/token',

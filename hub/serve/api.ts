@@ -1,4 +1,5 @@
 import express from 'express';
+import { createDashboard } from './dashboard.ts';
 import { createFleetIndex } from './fleet/fleet-index.ts';
 import { createGuard } from './guard.ts';
 import { noStore, secureHeaders } from './headers.ts';
@@ -13,8 +14,8 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
 /**
  * Step ⑨: the API for people, programs and webhooks. Registers metrics in `deps.registry`, so once per registry.
  *
- * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, and the
- * webhook, which has a secret of its own.
+ * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, the files
+ * of the dashboard, which say nothing of the fleet, and the webhook, which has a secret of its own.
  */
 export const createApi = (options: ApiOptions): express.Express => {
   const deps: ApiDeps = { ...options, fleet: createFleetIndex() };
@@ -34,6 +35,7 @@ export const createApi = (options: ApiOptions): express.Express => {
       throw new ApiError('method-not-allowed', `${req.method} is not for ${path}.`, { Allow: allowed.join(', ') });
     });
   }
+  if (deps.config.dashboard !== undefined) app.use(createDashboard(deps.config.dashboard));
   app.use((req) => {
     throw new ApiError('not-found', `Nothing is at ${req.path}. The API is described at /api/v1/openapi.json.`);
   });

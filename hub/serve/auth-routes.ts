@@ -8,6 +8,7 @@ import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { showLoginProblem } from './login-page.ts';
 import { ApiError } from './problems.ts';
 import { jsonRoute, type Route } from './route.ts';
+import { sessionView, tokenLoginRoutes } from './token-login.ts';
 import type { ApiDeps } from './types.ts';
 
 const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
@@ -114,12 +115,10 @@ export const authRoutes: readonly Route[] = [
     problems: [],
     handler: logout,
   },
+  ...tokenLoginRoutes,
   jsonRoute(
     { method: 'get', path: '/auth/session', operationId: 'getSession', summary: 'Who am I', tag: 'access', access: 'signed-in' },
     { schema: SessionView, description: 'The caller, as the hub knows it.' },
-    async (_deps, { caller: { principal, expiresAt } }) => ({
-      ...principal,
-      expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-    }),
+    async (_deps, { caller }) => sessionView(caller),
   ),
 ];

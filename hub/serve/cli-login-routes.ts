@@ -28,9 +28,11 @@ const CliQuery = z.strictObject({
     .describe('Given back as it is.'),
 });
 
+/** Of a person: a session that a token was traded for must not give away one that the token's end does not end. */
 const sessionOf = (deps: ApiDeps, req: Request): Grant | undefined => {
   const id = readCookie(deps, req, 'fso');
-  return id === undefined ? undefined : deps.access.sessions.check(id, { byCookie: true });
+  const grant = id === undefined ? undefined : deps.access.sessions.check(id, { byCookie: true });
+  return grant?.principal.kind === 'user' ? grant : undefined;
 };
 
 const page = (grant: Grant, form: string): string => {

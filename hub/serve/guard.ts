@@ -6,6 +6,7 @@ import { covers, foreignRequest, type Grant, ProviderUnavailable } from '../acce
 import { createRateLimit } from '../rate-limit.ts';
 import { addressOf, callerOf, record, setGrant } from './caller.ts';
 import { readCookie } from './cookies.ts';
+import { ownOrigin } from './own-origin.ts';
 import { ApiError } from './problems.ts';
 import type { Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
@@ -46,10 +47,10 @@ interface No {
   readonly detail: string;
 }
 
-const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, ownOrigin: string): No | undefined => {
+const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, own: string): No | undefined => {
   if (!byCookie || method === 'get') return undefined;
   const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
-  const foreign = foreignRequest(said, ownOrigin);
+  const foreign = foreignRequest(said, own);
   return foreign === undefined ? undefined : { reason: 'csrf', detail: `The call is not one of this hub's own pages: ${foreign}.` };
 };
 
@@ -97,7 +98,7 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
   };
 
   const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
-    foreignPage(req, route, grant, access.publicOrigin ?? '') ?? foreignName(req, grant) ?? lackingRole(route, grant);
+    foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
   return (route) => {
     if (route.access === 'open') return [];

@@ -12,6 +12,25 @@ const NOTHING = {
 };
 
 /**
+ * For the pages of the dashboard: they run, load and call what this hub serves, and nothing else. No style or script stands in
+ * the page itself, and no text becomes a script: libraries that would make one are refused by the browser (Trusted Types).
+ */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join(';');
+
+/**
  * Headers of every answer. `same-origin` as the referrer policy, as with `no-referrer` browsers also hide the origin of
  * forms, by which a foreign call is told from an own one.
  */

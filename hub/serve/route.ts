@@ -1,5 +1,5 @@
 import type { Role } from '@fso/shared/api';
-import express, { type RequestHandler, type Response } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { type Caller, callerOf, recorded } from './caller.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
@@ -76,6 +76,15 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 const readBody = express.json({ limit: MAX_BODY_BYTES });
 
+const readJson = (req: Request, res: Response): Promise<void> =>
+  new Promise((resolve, reject) => readBody(req, res, (error) => (error ? reject(error) : resolve())));
+
+/** @throws ApiError `bad-request`, `too-large` */
+export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, res: Response): Promise<z.output<B>> => {
+  await readJson(req, res);
+  return parse(schema, req.body ?? {}, 'body') as z.output<B>;
+};
+
 const problemsOf = ({ query, body, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
   ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
   ...(body === undefined ? [] : (['too-large'] as const)),
@@ -95,8 +104,7 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
   response: { status: 200, ...response },
   problems: problemsOf(head),
   handler: (deps) => async (req, res) => {
-    if (head.body !== undefined)
-      await new Promise<void>((resolve, reject) => readBody(req, res, (error) => (error ? reject(error) : resolve())));
+    if (head.body !== undefined) await readJson(req, res);
     const caller = callerOf(req, res);
     const work = (): Promise<z.input<R>> =>
       answer(deps, {

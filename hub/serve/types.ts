@@ -14,6 +14,8 @@ export interface ApiConfig {
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
+  /** Folder of the built dashboard; absent: there is none. */
+  readonly dashboard?: string;
 }
 
 export interface StreamOptions {

@@ -3,7 +3,7 @@ import { ClusterEvent, ClusterReport, PolicyReport, ResourceName } from '../api/
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** Largest frame either side accepts, in bytes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */

@@ -11,6 +11,7 @@ import {
   FLOOR_ACTIONS,
   floorLabel,
   floorRegionsAnnotation,
+  KEY_PREFIX,
   LABELS,
   REGION_LABEL,
   SYSTEM_NAMESPACE,
@@ -158,6 +159,14 @@ describe('lifecycle of a policy', () => {
     await eventually(async () => (await world.tryPod('shared', 'eu-west-1')) !== '');
     expect(eventReasons('wide')).toContain('Conflict');
     await world.removePolicies('wide', 'narrow', 'trial');
+  });
+
+  it('reports the labels as they stand on each governed namespace', async () => {
+    const reported = () => agent.observatory.snapshot().policies.get('default/finance-eu')?.report.namespaceLabels;
+    await eventually(() => reported()?.[0]?.labels[LABELS.policyName] === 'finance-eu');
+    const { labels = {} } = (await world.namespace('finance'))?.metadata ?? {};
+    const own = Object.entries(labels).filter(([key]) => key.startsWith(KEY_PREFIX));
+    expect(reported()).toEqual([{ namespace: 'finance', labels: Object.fromEntries(own) }]);
   });
 
   it('puts drift of labels, floor and constraints back', async () => {

@@ -4,6 +4,7 @@ import { setCondition } from '@fso/shared/kube';
 import { EXPIRY_WARNING_DAYS } from '../../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../../enforce/types.ts';
 import type { AuditFacts } from '../audit.ts';
+import type { NamespaceLabels } from '../namespace-labels.ts';
 import { type Tampering, tamperedCondition } from '../tampering.ts';
 import type { PolicyViolations } from '../violations.ts';
 import type { InjectionFacts } from './injection-facts.ts';
@@ -226,7 +227,13 @@ export const isProven = (status: SovereignPolicyStatus): boolean =>
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
   status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === 'NamespaceMissing') === true;
 
-export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, violations: PolicyViolations): PolicyReport => ({
+/** What is seen beside the status. */
+export interface Sightings {
+  readonly violations: PolicyViolations;
+  readonly labels: readonly NamespaceLabels[];
+}
+
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
   namespace: policy.namespace,
   name: policy.name,
   managedBy: policy.managedBy,
@@ -239,6 +246,7 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, vio
   message: status.message ?? '',
   constraintCreated: status.constraintCreated ?? false,
   enforcement: status.enforcement ?? NO_ENFORCEMENT,
+  namespaceLabels: [...labels],
   violations: violations.count,
   violationSamples: [...violations.samples],
   conditions: status.conditions ?? [],

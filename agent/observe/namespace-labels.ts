@@ -1,0 +1,41 @@
+import { KEY_PREFIX, type PolicyReport } from '@fso/shared/api';
+import { sameItems, weakMemo } from '../enforce/compare.ts';
+import type { PolicyOutcome } from '../enforce/types.ts';
+import type { Namespace } from './reduce.ts';
+
+export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];
+
+/** As many as a report names; the rest is seen in the cluster. */
+const MAX_NAMED = 20;
+
+const ownLabels = weakMemo(
+  ({ metadata: { name, labels = {} } }: Namespace): NamespaceLabels => ({
+    namespace: name,
+    labels: Object.fromEntries(Object.entries(labels).filter(([key]) => key.startsWith(KEY_PREFIX))),
+  }),
+);
+
+const NONE: readonly NamespaceLabels[] = [];
+
+/**
+ * The labels of this system as they stand on the namespaces of each policy, whoever wrote them. What did not change is the same object, as
+ * reports are compared by identity.
+ */
+export class NamespaceLabelBook {
+  readonly #known = new Map<string, readonly NamespaceLabels[]>();
+
+  /** @param namespaceOf from the cache; undefined: it is gone */
+  of(policy: string, outcome: PolicyOutcome, namespaceOf: (name: string) => Namespace | undefined): readonly NamespaceLabels[] {
+    const governed = outcome.kind === 'governing' ? outcome.namespaces.slice(0, MAX_NAMED) : [];
+    const labels = governed.flatMap((name) => namespaceOf(name) ?? []).map(ownLabels);
+    const before = this.#known.get(policy) ?? NONE;
+    if (sameItems(before, labels)) return before;
+    this.#known.set(policy, labels);
+    return labels;
+  }
+
+  /** Forgets all other policies. */
+  retain(policies: { has(policy: string): boolean }): void {
+    for (const policy of this.#known.keys()) if (!policies.has(policy)) this.#known.delete(policy);
+  }
+}

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Request, RequestHandler, Response } from 'express';
+import sirv from 'sirv';
+import { PAGE_POLICY } from './headers.ts';
+
+/** Paths that programs call: what is not there is a problem, not a page. */
+const PROGRAMS = /^\/(api|auth|healthz|readyz|metrics)(\/|$)/;
+/** Vite puts a hash of the content into the names of these: what is behind a name never changes. */
+const HASHED = '/assets/';
+
+const NOT_BUILT = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Dashboard not built</title><h1>The dashboard is not built</h1>
+<p>Build it with <code>npm run build</code> and start the hub again. Everything else of the hub works: <code>npm run -s fso -- status</code>.</p></html>
+`;
+
+const asksForPage = (req: Request): boolean => req.accepts(['json', 'html']) === 'html';
+
+const sendNotBuilt = (res: Response): void => {
+  res.status(503).type('html').send(NOT_BUILT);
+};
+
+/**
+ * The dashboard as Vite built it: files as they are, or compressed as the build left them beside; every other path that a
+ * browser opens as a page gets index.html, where the router of the dashboard takes over.
+ *
+ * @param folder with index.html; read once, so a new build is served by a hub that starts after it
+ */
+export const createDashboard = (folder: string): RequestHandler => {
+  const files = existsSync(join(folder, 'index.html')) ? sirv(folder, { brotli: true, gzip: true, etag: true }) : undefined;
+
+  const serve = (req: Request, res: Response, otherwise: () => void): void => {
+    const before = res.getHeaders();
+    res.setHeader('Content-Security-Policy', PAGE_POLICY);
+    res.setHeader('Cache-Control', req.path.startsWith(HASHED) ? 'public, max-age=31536000, immutable' : 'no-cache');
+    files?.(req, res, () => {
+      for (const name of ['Content-Security-Policy', 'Cache-Control']) res.setHeader(name, String(before[name.toLowerCase()]));
+      otherwise();
+    });
+  };
+
+  return (req, res, next) => {
+    if ((req.method !== 'GET' && req.method !== 'HEAD') || PROGRAMS.test(req.path)) return next();
+    if (files === undefined) return asksForPage(req) ? sendNotBuilt(res) : next();
+    serve(req, res, () => {
+      if (!asksForPage(req)) return next();
+      req.url = '/';
+      serve(req, res, next);
+    });
+  };
+};
