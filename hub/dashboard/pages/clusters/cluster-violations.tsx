@@ -1,0 +1,89 @@
+import type { ClusterView, ViolationView } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { violationsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ActionLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { useTabSearch } from './tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+const SORTS = ['policy', 'namespace', 'name', 'region', 'since'];
+
+const PolicyLink = ({ policy }: { readonly policy: string }) => {
+  const [namespace = '', name = ''] = policy.split('/');
+  return (
+    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+      {name}
+    </Link>
+  );
+};
+
+const Where = ({ violation: { region, node } }: { readonly violation: ViolationView }) => {
+  if (node === undefined) return <span className="fso-muted">not on a node</span>;
+  return (
+    <>
+      {region ?? 'no region'}
+      <div className="fso-muted">{node}</div>
+    </>
+  );
+};
+
+const COLUMNS: readonly Column<ViolationView>[] = [
+  {
+    title: 'Workload',
+    sort: 'name',
+    width: 20,
+    cell: ({ kind, name }) => (
+      <>
+        {name}
+        <div className="fso-muted">{kind}</div>
+      </>
+    ),
+  },
+  { title: 'Namespace', sort: 'namespace', cell: ({ namespace }) => namespace },
+  { title: 'Runs in', sort: 'region', width: 15, cell: (violation) => <Where violation={violation} /> },
+  { title: 'Policy', sort: 'policy', width: 15, cell: ({ policy }) => <PolicyLink policy={policy} /> },
+  { title: 'Action', width: 10, cell: ({ enforcementAction }) => <ActionLabel action={enforcementAction} /> },
+  { title: 'Reason', width: 25, cell: ({ reason }) => reason },
+  { title: 'Since', sort: 'since', width: 10, cell: ({ since }) => <RelativeTime time={since} /> },
+];
+
+/** Agents name the first 20 of each policy; their count is of all. */
+export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const search = route.useSearch();
+  const { sort, change, clear } = useTabSearch(SORTS, '-since');
+  const { q } = search;
+  const query = useInfiniteQuery(violationsQuery({ cluster: cluster.name, q, sort }));
+  const named = query.data?.pages[0]?.total ?? 0;
+  return (
+    <>
+      <SearchToolbar search="Search violations" values={search} onChange={change} />
+      {q === undefined && named < cluster.violations && query.data !== undefined ? (
+        <p className="fso-muted">
+          The agent counts {cluster.violations.toLocaleString()} and names the first 20 of each policy: {named.toLocaleString()} are listed.
+        </p>
+      ) : null}
+      <DataTable
+        label="Violations"
+        noun={['named violation', 'named violations']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ policy, namespace, kind, name }) => `${policy}/${namespace}/${kind}/${name}`}
+        sort={sort}
+        onSort={(by) => change({ sort: by })}
+        empty={
+          q === undefined ? (
+            <Empty title={cluster.connection === 'Connected' ? 'No violations' : 'No violations were known'}>
+              {cluster.connection === 'Connected' ? 'Every governed workload is where it may be.' : 'The cluster is not connected: nobody knows what is there now.'}
+            </Empty>
+          ) : (
+            <Empty title="No violations match" onClear={clear} />
+          )
+        }
+      />
+    </>
+  );
+};
