@@ -1,24 +1,11 @@
 import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
-import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual';
-import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import { ErrorState, Loading } from './states.tsx';
-import { sortOf } from './table-sort.ts';
+import { type Column, VirtualTable } from './virtual-table.tsx';
 
-const ROW_PX = 53;
-/** Rows drawn above and below what is seen. */
-const OVERSCAN = 10;
-
-export interface Column<T> {
-  readonly title: string;
-  readonly cell: (row: T) => ReactNode;
-  /** Name of the API's sort key; absent: the hub does not sort by it. */
-  readonly sort?: string;
-  /** Per cent of the table's width; those without share what is left. */
-  readonly width?: 10 | 15 | 20 | 25 | 30 | 35 | 40 | 45 | 50;
-}
+export type { Column } from './virtual-table.tsx';
 
 interface DataTableProps<T> {
   /** Accessible name, e.g. `Policies`. */
@@ -30,7 +17,7 @@ interface DataTableProps<T> {
   readonly rowKey: (row: T) => string;
   /** API sort parameter: a key of a column, with `-` before it for descending. */
   readonly sort?: string | undefined;
-  readonly onSort?: (sort: string) => void;
+  readonly onSort?: ((sort: string) => void) | undefined;
   /** Shown where there are no rows. */
   readonly empty: ReactNode;
 }
@@ -53,85 +40,23 @@ const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<
   const { label, noun, query, columns, rowKey, data, sort, onSort } = props;
   const rows = useMemo(() => data.pages.flatMap(({ items }) => items), [data]);
   const total = Math.max(data.pages.at(-1)?.total ?? 0, rows.length);
-  const scroller = useRef<HTMLElement>(null);
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_PX,
-    overscan: OVERSCAN,
-    getItemKey: (index) => keyAt(rows, rowKey, index),
-  });
-  const items = virtual.getVirtualItems();
-  useNextPage(query, (items.at(-1)?.index ?? 0) >= rows.length - OVERSCAN);
-  const before = items[0]?.start ?? 0;
-  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  // After a failure only the reader's button tries again.
+  const mayRead = query.hasNextPage && !query.isFetching && !query.isFetchNextPageError;
   return (
     <>
       <TableNote query={query} shown={rows.length} total={total} noun={noun} />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keyboard, too. */}
-      <section className="fso-table" ref={scroller} tabIndex={0} aria-label={label}>
-        <Table aria-label={label} aria-rowcount={total + 1} variant="compact" isStickyHeader gridBreakPoint="grid-md">
-          <Thead>
-            <Tr aria-rowindex={1}>
-              {columns.map((column, index) => (
-                <Th key={column.title} {...widthOf(column)} {...sortOf(columns, index, sort, onSort)}>
-                  {column.title}
-                </Th>
-              ))}
-            </Tr>
-          </Thead>
-          <Tbody>
-            <Gap height={before} columns={columns.length} />
-            {items.map((item) => (
-              <Row key={item.key} item={item} row={rows[item.index]} columns={columns} measure={virtual.measureElement} />
-            ))}
-            <Gap height={after} columns={columns.length} />
-          </Tbody>
-        </Table>
-      </section>
+      <VirtualTable
+        label={label}
+        rows={rows}
+        total={total}
+        columns={columns}
+        rowKey={rowKey}
+        sort={sort}
+        onSort={onSort}
+        onNearEnd={mayRead ? query.fetchNextPage : undefined}
+      />
     </>
   );
-};
-
-const keyAt = <T,>(rows: readonly T[], rowKey: (row: T) => string, index: number): string | number => {
-  const row = rows[index];
-  return row === undefined ? index : rowKey(row);
-};
-
-const widthOf = <T,>({ width }: Column<T>) => (width === undefined ? {} : { width });
-
-interface RowProps<T> {
-  readonly item: VirtualItem;
-  readonly row: T | undefined;
-  readonly columns: readonly Column<T>[];
-  readonly measure: (element: Element | null) => void;
-}
-
-const Row = <T,>({ item, row, columns, measure }: RowProps<T>) =>
-  row === undefined ? null : (
-    <Tr ref={measure} data-index={item.index} aria-rowindex={item.index + 2}>
-      {columns.map(({ title, cell }) => (
-        <Td key={title} dataLabel={title}>
-          {cell(row)}
-        </Td>
-      ))}
-    </Tr>
-  );
-
-/** Keeps the place of the rows that are not drawn. */
-const Gap = ({ height, columns }: { readonly height: number; readonly columns: number }) =>
-  height <= 0 ? null : (
-    <Tr aria-hidden className="fso-gap">
-      <Td colSpan={columns} style={{ height }} />
-    </Tr>
-  );
-
-/** Reads the next page when the last rows come into view; after a failure only the reader's button tries again. */
-const useNextPage = <T,>(query: UseInfiniteQueryResult<T>, isNear: boolean): void => {
-  const { hasNextPage, isFetching, isFetchNextPageError, fetchNextPage } = query;
-  useEffect(() => {
-    if (isNear && hasNextPage && !isFetching && !isFetchNextPageError) void fetchNextPage();
-  }, [isNear, hasNextPage, isFetching, isFetchNextPageError, fetchNextPage]);
 };
 
 interface TableNoteProps<T> {

@@ -17,7 +17,7 @@ import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
 import type { ComponentType } from 'react';
 
 /** A state is an icon and a word; its colour says nothing that these do not. */
-interface Look {
+export interface Look {
   readonly text: string;
   readonly icon: ComponentType;
   readonly color: NonNullable<LabelProps['color']>;
@@ -61,7 +61,8 @@ interface StateLabelProps {
   readonly prefix?: string | undefined;
 }
 
-const StateLabel = ({ look, prefix }: StateLabelProps) => (
+/** For states that are of one page alone; those of several have a label below. */
+export const StateLabel = ({ look, prefix }: StateLabelProps) => (
   <Label isCompact variant="outline" color={look.color} icon={<look.icon />} {...(look.title === undefined ? {} : { title: look.title })}>
     {prefix === undefined ? look.text : `${prefix}: ${look.text}`}
   </Label>

@@ -1,18 +1,34 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { textParam } from '../../app/search-params.ts';
+import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
+
+const flag = choiceParam(['true', 'false']);
 
 export const clustersRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/clusters',
-    validateSearch: z.object({ q: textParam }),
+    validateSearch: z.object({
+      q: textParam,
+      connection: choiceParam(['Connected', 'Disconnected', 'NeverSeen']),
+      inSync: flag,
+      violating: flag,
+      region: textParam,
+      sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
+    }),
     component: lazyRouteComponent(() => import('./clusters-page.tsx'), 'ClustersPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/clusters/$name',
+    validateSearch: z.object({
+      tab: choiceParam(['policies', 'violations', 'events']),
+      q: textParam,
+      phase: choiceParam(['Active', 'Pending', 'Failed', 'Expired']),
+      severity: choiceParam(['info', 'warning', 'alert']),
+      sort: sortParam(['name', 'target', 'phase', 'violations', 'updated', 'policy', 'namespace', 'region', 'since']),
+    }),
     component: lazyRouteComponent(() => import('./cluster-page.tsx'), 'ClusterPage'),
   }),
 ] as const;

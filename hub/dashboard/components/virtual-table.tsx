@@ -1,0 +1,108 @@
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual';
+import { type ReactNode, useEffect, useRef } from 'react';
+import { sortOf } from './table-sort.ts';
+
+const ROW_PX = 53;
+/** Rows drawn above and below what is seen. */
+const OVERSCAN = 10;
+
+export interface Column<T> {
+  readonly title: string;
+  readonly cell: (row: T) => ReactNode;
+  /** Name of the API's sort key; absent: the hub does not sort by it. */
+  readonly sort?: string;
+  /** Per cent of the table's width; those without share what is left. */
+  readonly width?: 10 | 15 | 20 | 25 | 30 | 35 | 40 | 45 | 50;
+}
+
+interface VirtualTableProps<T> {
+  /** Accessible name, e.g. `Clusters`. */
+  readonly label: string;
+  readonly rows: readonly T[];
+  /** How many there are, where not all of them are here; default: as many as here. */
+  readonly total?: number;
+  readonly columns: readonly Column<T>[];
+  readonly rowKey: (row: T) => string;
+  /** Key of a column, with `-` before it for descending: how the rows are sorted. */
+  readonly sort?: string | undefined;
+  readonly onSort?: ((sort: string) => void) | undefined;
+  /** Called while the last rows are in view. */
+  readonly onNearEnd?: (() => unknown) | undefined;
+}
+
+/** Rows that are here, of which only those on screen are in the document; each is a card on a narrow screen. */
+export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
+  const { label, rows, total = rows.length, columns, rowKey, sort, onSort, onNearEnd } = props;
+  const scroller = useRef<HTMLElement>(null);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: OVERSCAN,
+    getItemKey: (index) => keyAt(rows, rowKey, index),
+  });
+  const items = virtual.getVirtualItems();
+  const isNearEnd = (items.at(-1)?.index ?? 0) >= rows.length - OVERSCAN;
+  useEffect(() => {
+    if (isNearEnd) onNearEnd?.();
+  }, [isNearEnd, onNearEnd]);
+  const before = items[0]?.start ?? 0;
+  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keyboard, too.
+    <section className="fso-table" ref={scroller} tabIndex={0} aria-label={label}>
+      <Table aria-label={label} aria-rowcount={total + 1} variant="compact" isStickyHeader gridBreakPoint="grid-md">
+        <Thead>
+          <Tr aria-rowindex={1}>
+            {columns.map((column, index) => (
+              <Th key={column.title} {...widthOf(column)} {...sortOf(columns, index, sort, onSort)}>
+                {column.title}
+              </Th>
+            ))}
+          </Tr>
+        </Thead>
+        <Tbody>
+          <Gap height={before} columns={columns.length} />
+          {items.map((item) => (
+            <Row key={item.key} item={item} row={rows[item.index]} columns={columns} measure={virtual.measureElement} />
+          ))}
+          <Gap height={after} columns={columns.length} />
+        </Tbody>
+      </Table>
+    </section>
+  );
+};
+
+const keyAt = <T,>(rows: readonly T[], rowKey: (row: T) => string, index: number): string | number => {
+  const row = rows[index];
+  return row === undefined ? index : rowKey(row);
+};
+
+const widthOf = <T,>({ width }: Column<T>) => (width === undefined ? {} : { width });
+
+interface RowProps<T> {
+  readonly item: VirtualItem;
+  readonly row: T | undefined;
+  readonly columns: readonly Column<T>[];
+  readonly measure: (element: Element | null) => void;
+}
+
+const Row = <T,>({ item, row, columns, measure }: RowProps<T>) =>
+  row === undefined ? null : (
+    <Tr ref={measure} data-index={item.index} aria-rowindex={item.index + 2}>
+      {columns.map(({ title, cell }) => (
+        <Td key={title} dataLabel={title}>
+          {cell(row)}
+        </Td>
+      ))}
+    </Tr>
+  );
+
+/** Keeps the place of the rows that are not drawn. */
+const Gap = ({ height, columns }: { readonly height: number; readonly columns: number }) =>
+  height <= 0 ? null : (
+    <Tr aria-hidden className="fso-gap">
+      <Td colSpan={columns} style={{ height }} />
+    </Tr>
+  );
