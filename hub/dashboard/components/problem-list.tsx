@@ -8,8 +8,8 @@ export const ProblemList = ({ problems }: { readonly problems: readonly ProblemV
       const place = placeOf(problem);
       return (
         <li key={`${place} ${problem.code ?? ''} ${problem.reason}`}>
-          {place === '' ? null : <code>{place}</code>} {problem.code === undefined ? null : <code className="fso-muted">{problem.code}</code>}{' '}
-          {problem.reason}
+          {place === '' ? null : <code>{place}</code>}{' '}
+          {problem.code === undefined ? null : <code className="fso-muted">{problem.code}</code>} {problem.reason}
         </li>
       );
     })}

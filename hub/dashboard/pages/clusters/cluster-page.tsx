@@ -7,10 +7,10 @@ import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { ConnectionLabel } from '../../components/state-label.tsx';
 import { StaleBanner } from '../../components/states.tsx';
+import { syncOf } from './cluster-sync.ts';
 import { ClusterTabs } from './cluster-tabs.tsx';
 import { Concerns } from './concerns-list.tsx';
-import { NeverSeen } from './enrolment/never-seen.tsx';
-import { syncOf } from './cluster-sync.ts';
+import { NeverSeen } from './never-seen.tsx';
 import { SyncLabel } from './sync-label.tsx';
 import './clusters.css';
 
@@ -27,7 +27,9 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
   <Stack hasGutter>
     {cluster.connection === 'Disconnected' ? (
       <StackItem>
-        <StaleBanner since={cluster.lastSeen}>Not connected: everything below is what was last known. Its locks hold without the hub.</StaleBanner>
+        <StaleBanner since={cluster.lastSeen}>
+          Not connected: everything below is what was last known. Its locks hold without the hub.
+        </StaleBanner>
       </StackItem>
     ) : null}
     {cluster.connection === 'NeverSeen' ? (

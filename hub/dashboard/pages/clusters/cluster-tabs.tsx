@@ -2,9 +2,9 @@ import type { ClusterView } from '@fso/shared/api';
 import { Tab, TabContent, TabContentBody, Tabs, TabTitleText } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { ClusterEvents } from './cluster-events.tsx';
+import { ClusterOverview } from './cluster-overview.tsx';
 import { ClusterPolicies } from './cluster-policies.tsx';
 import { ClusterViolations } from './cluster-violations.tsx';
-import { ClusterOverview } from './overview/cluster-overview.tsx';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -33,13 +33,24 @@ export const ClusterTabs = ({ cluster }: { readonly cluster: ClusterView }) => {
   const show = (tab: TabKey): void => void navigate({ search: tab === 'overview' ? {} : { tab }, replace: true });
   return (
     <>
-      <Tabs activeKey={active} onSelect={(_event, key) => show(TABS.find((tab) => tab === key) ?? 'overview')} aria-label="Parts of the cluster">
+      <Tabs
+        activeKey={active}
+        onSelect={(_event, key) => show(TABS.find((tab) => tab === key) ?? 'overview')}
+        aria-label="Parts of the cluster"
+      >
         {TABS.map((tab) => (
           <Tab key={tab} eventKey={tab} title={<TabTitleText>{titleOf(tab, cluster)}</TabTitleText>} tabContentId={`cluster-${tab}`} />
         ))}
       </Tabs>
       {TABS.map((tab) => (
-        <TabContent key={tab} id={`cluster-${tab}`} eventKey={tab} activeKey={active} hidden={tab !== active} aria-label={titleOf(tab, cluster)}>
+        <TabContent
+          key={tab}
+          id={`cluster-${tab}`}
+          eventKey={tab}
+          activeKey={active}
+          hidden={tab !== active}
+          aria-label={titleOf(tab, cluster)}
+        >
           <TabContentBody hasPadding>{tab === active ? <Panel tab={tab} cluster={cluster} /> : null}</TabContentBody>
         </TabContent>
       ))}

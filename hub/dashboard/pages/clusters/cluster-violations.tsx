@@ -1,5 +1,5 @@
-import type { ClusterView, ViolationView } from '@fso/shared/api';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
+import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
@@ -51,21 +51,30 @@ const COLUMNS: readonly Column<ViolationView>[] = [
   { title: 'Since', sort: 'since', width: 10, cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
+interface UnnamedNoteProps {
+  readonly counted: number;
+  readonly list: InfiniteData<Page<ViolationView>> | undefined;
+}
+
+const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
+  const [first] = list === undefined ? [] : list.pages;
+  return first === undefined || first.total >= counted ? null : (
+    <p className="fso-muted">
+      The agent counts {counted.toLocaleString()} and names the first 20 of each policy: {first.total.toLocaleString()} are listed.
+    </p>
+  );
+};
+
 /** Agents name the first 20 of each policy; their count is of all. */
 export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
   const { sort, change, clear } = useTabSearch(SORTS, '-since');
   const { q } = search;
   const query = useInfiniteQuery(violationsQuery({ cluster: cluster.name, q, sort }));
-  const named = query.data?.pages[0]?.total ?? 0;
   return (
     <>
       <SearchToolbar search="Search violations" values={search} onChange={change} />
-      {q === undefined && named < cluster.violations && query.data !== undefined ? (
-        <p className="fso-muted">
-          The agent counts {cluster.violations.toLocaleString()} and names the first 20 of each policy: {named.toLocaleString()} are listed.
-        </p>
-      ) : null}
+      {q === undefined ? <UnnamedNote counted={cluster.violations} list={query.data} /> : null}
       <DataTable
         label="Violations"
         noun={['named violation', 'named violations']}
@@ -77,7 +86,9 @@ export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }
         empty={
           q === undefined ? (
             <Empty title={cluster.connection === 'Connected' ? 'No violations' : 'No violations were known'}>
-              {cluster.connection === 'Connected' ? 'Every governed workload is where it may be.' : 'The cluster is not connected: nobody knows what is there now.'}
+              {cluster.connection === 'Connected'
+                ? 'Every governed workload is where it may be.'
+                : 'The cluster is not connected: nobody knows what is there now.'}
             </Empty>
           ) : (
             <Empty title="No violations match" onClear={clear} />

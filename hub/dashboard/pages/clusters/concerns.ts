@@ -46,7 +46,8 @@ const verificationConcern = ({ report }: ClusterView): Concern[] =>
   report?.verification === 'failed'
     ? [
         {
-          kind: 'verification', level: 'danger',
+          kind: 'verification',
+          level: 'danger',
           title: 'The agent took a commit whose signature it found bad (FSO_VERIFY=warn)',
           detail: report.verificationReason ?? '',
           since: null,
@@ -58,7 +59,8 @@ const refusalConcern = (cluster: ClusterView): Concern[] =>
   isRefusing(cluster) && cluster.nack !== null
     ? [
         {
-          kind: 'refusal', level: 'danger',
+          kind: 'refusal',
+          level: 'danger',
           title: 'The agent refused the commit that it was offered',
           detail: 'The last good one stays in force there.',
           since: cluster.nack.time,
@@ -80,7 +82,8 @@ const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number):
   if (state === 'expired')
     return [
       {
-        kind: 'certificate', level: 'danger',
+        kind: 'certificate',
+        level: 'danger',
         title: 'The certificate of the agent has expired',
         detail: 'It renews it by itself within 30 days once it reaches the hub; else it needs a new enrolment token.',
         since: certificateExpires,
@@ -89,7 +92,8 @@ const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number):
   if (state === 'late')
     return [
       {
-        kind: 'certificate', level: 'warning',
+        kind: 'certificate',
+        level: 'warning',
         title: 'The certificate of the agent runs out soon',
         detail: 'It should have been renewed by now: look into the log of the agent.',
         since: null,
@@ -102,7 +106,8 @@ const skewConcern = ({ clockSkewMs }: ClusterView): Concern[] =>
   isSkewed(clockSkewMs)
     ? [
         {
-          kind: 'skew', level: 'warning',
+          kind: 'skew',
+          level: 'warning',
           title: 'The clock of the agent is off',
           detail: `It is ${skewText(clockSkewMs)}: times that it reports, and expiry dates, are off by as much.`,
           since: null,
@@ -116,7 +121,8 @@ const nodesConcern = ({ report }: ClusterView): Concern[] => {
   const title = nodes === 1 ? '1 node has no region' : `${nodes.toLocaleString('en')} nodes have no region`;
   return [
     {
-      kind: 'nodes', level: 'warning',
+      kind: 'nodes',
+      level: 'warning',
       title,
       detail: 'Pods that a policy denies to leave its regions cannot be bound there. The label topology.kubernetes.io/region is missing.',
       since: null,
@@ -129,7 +135,8 @@ const registrationConcern = ({ regions }: ClusterView): Concern[] =>
     ? []
     : [
         {
-          kind: 'registration', level: 'warning',
+          kind: 'registration',
+          level: 'warning',
           title: 'The cluster is not registered in Git',
           detail: 'No policy of the repository is meant for it. Commit a ManagedCluster for it, or revoke it.',
           since: null,

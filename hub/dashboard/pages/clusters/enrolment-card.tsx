@@ -1,14 +1,16 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Content, Flex } from '@patternfly/react-core';
 import { useState } from 'react';
-import { RoleButton } from '../../../components/role.tsx';
-import { Section } from '../overview/facts.tsx';
+import { RoleButton } from '../../components/role.tsx';
 import { RevokeModal } from './revoke-modal.tsx';
+import { Section } from './section.tsx';
 import { TokenModal } from './token-modal.tsx';
 
 const EXPLANATION = {
-  Connected: 'The agent proves who it is with a certificate that it renews by itself. With a new token it can enrol anew, for example after its Secret was lost.',
-  Disconnected: 'An agent that was away for up to 30 days comes back with the certificate that it has. One that lost it needs a new enrolment token.',
+  Connected:
+    'The agent proves who it is with a certificate that it renews by itself. With a new token it can enrol anew, for example after its Secret was lost.',
+  Disconnected:
+    'An agent that was away for up to 30 days comes back with the certificate that it has. One that lost it needs a new enrolment token.',
   NeverSeen: 'The agent needs an enrolment token, once: it makes its own key and gets a certificate for it.',
 } as const;
 

@@ -4,9 +4,9 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { RelativeTime } from '../../../components/relative-time.tsx';
-import { conditionState } from '../concerns.ts';
-import { NotReported, Section } from './facts.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { conditionState } from './concerns.ts';
+import { NotReported, Section } from './section.tsx';
 
 const ICONS = {
   ok: <CheckCircleIcon />,

@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Grid, GridItem } from '@patternfly/react-core';
-import { EnrolmentCard } from '../enrolment/enrolment-card.tsx';
 import { ConditionsCard } from './conditions-card.tsx';
+import { EnrolmentCard } from './enrolment-card.tsx';
 import { NodesCard } from './nodes-card.tsx';
 import { RevisionCard } from './revision-card.tsx';
 import { SoftwareCard } from './software-card.tsx';

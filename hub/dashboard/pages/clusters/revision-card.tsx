@@ -1,10 +1,10 @@
 import type { ClusterView } from '@fso/shared/api';
-import { RelativeTime } from '../../../components/relative-time.tsx';
-import { RevisionLink } from '../../../components/revision-link.tsx';
-import { isRefusing, syncOf } from '../cluster-sync.ts';
-import { PhaseCounts } from '../phase-counts.tsx';
-import { SyncLabel } from '../sync-label.tsx';
-import { Facts, NotReported, Section } from './facts.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { isRefusing, syncOf } from './cluster-sync.ts';
+import { PhaseCounts } from './phase-counts.tsx';
+import { Facts, NotReported, Section } from './section.tsx';
+import { SyncLabel } from './sync-label.tsx';
 
 const WORDS = {
   verified: 'Verified by the agent',

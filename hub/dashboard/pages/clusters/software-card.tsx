@@ -1,10 +1,10 @@
 import type { ClusterView } from '@fso/shared/api';
-import { LabelGroup, Label } from '@patternfly/react-core';
-import { RelativeTime } from '../../../components/relative-time.tsx';
-import { CertificateExpiry } from '../certificate-expiry.tsx';
-import { skewText } from '../clock-skew.ts';
-import { GatekeeperText } from '../gatekeeper-text.tsx';
-import { Facts, NotReported, Section } from './facts.tsx';
+import { Label, LabelGroup } from '@patternfly/react-core';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { CertificateExpiry } from './certificate-expiry.tsx';
+import { skewText } from './clock-skew.ts';
+import { GatekeeperText } from './gatekeeper-text.tsx';
+import { Facts, NotReported, Section } from './section.tsx';
 
 const Labels = ({ labels }: Pick<ClusterView, 'labels'>) => {
   const entries = Object.entries(labels);

@@ -1,9 +1,9 @@
 import { Alert, Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from '@patternfly/react-core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
-import { revokeCluster } from '../../../api/enrolment.ts';
-import { keys } from '../../../api/keys.ts';
-import { showToast } from '../../../components/toasts.tsx';
+import { type SubmitEvent, useState } from 'react';
+import { revokeCluster } from '../../api/enrolment.ts';
+import { keys } from '../../api/keys.ts';
+import { showToast } from '../../components/toasts.tsx';
 
 interface ModalProps {
   readonly cluster: string;
@@ -27,7 +27,7 @@ export const RevokeModal = ({ cluster, onClose }: ModalProps) => {
   const [typed, setTyped] = useState('');
   const revoke = useRevoke({ cluster, onClose });
   const isMeant = typed === cluster;
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (isMeant) revoke.mutate();
   };
@@ -36,8 +36,8 @@ export const RevokeModal = ({ cluster, onClose }: ModalProps) => {
       <ModalHeader title={`Revoke ${cluster}?`} titleIconVariant="warning" labelId="revoke-title" />
       <ModalBody id="revoke-body">
         <p>
-          Its certificates and tokens are worth nothing any more, and its stream is closed. The cluster goes on enforcing what it has, and the hub
-          hears nothing of it until it enrols anew with a new token.
+          Its certificates and tokens are worth nothing any more, and its stream is closed. The cluster goes on enforcing what it has, and
+          the hub hears nothing of it until it enrols anew with a new token.
         </p>
         <Form id="revoke-form" onSubmit={submit} className="fso-step">
           <FormGroup label={`Type ${cluster} to confirm`} fieldId="revoke-name">

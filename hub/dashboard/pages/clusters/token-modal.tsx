@@ -1,8 +1,8 @@
 import type { EnrolmentTokenView } from '@fso/shared/api';
 import { Alert, Button, ClipboardCopy, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation } from '@tanstack/react-query';
-import { createEnrolmentToken } from '../../../api/enrolment.ts';
-import { RelativeTime } from '../../../components/relative-time.tsx';
+import { createEnrolmentToken } from '../../api/enrolment.ts';
+import { RelativeTime } from '../../components/relative-time.tsx';
 import { enrolCommands } from './commands.ts';
 
 const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
@@ -11,7 +11,15 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
       Good once, until <RelativeTime time={made.expires} />. Who has it can be this cluster: hand it over as you would a password.
     </Alert>
     <p className="fso-step">Run in the cluster:</p>
-    <ClipboardCopy isCode isExpanded isReadOnly variant="expansion" hoverTip="Copy" clickTip="Copied" textAriaLabel="Commands for the cluster">
+    <ClipboardCopy
+      isCode
+      isExpanded
+      isReadOnly
+      variant="expansion"
+      hoverTip="Copy"
+      clickTip="Copied"
+      textAriaLabel="Commands for the cluster"
+    >
       {enrolCommands(made)}
     </ClipboardCopy>
   </>

@@ -2,8 +2,8 @@ import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from '../node-regions.ts';
-import { NotReported, Section } from './facts.tsx';
+import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
+import { NotReported, Section } from './section.tsx';
 
 const NOTES: Readonly<Record<RegionNote, string>> = {
   asRegistered: 'registered',

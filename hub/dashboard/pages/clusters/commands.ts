@@ -6,6 +6,7 @@ export const addCommand = (name: string, regions: readonly string[]): string =>
 
 /** What is run in the cluster, with a token that is good once. */
 export const enrolCommands = ({ cluster, agentUrl, token }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl' | 'token'>): string =>
-  ['kubectl apply -f deploy/agent/rbac.yaml', `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`].join(
-    '\n',
-  );
+  [
+    'kubectl apply -f deploy/agent/rbac.yaml',
+    `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`,
+  ].join('\n');
