@@ -57,8 +57,8 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
   };
   useOtherTabs(done);
   // Focus stays within the dialog, which it cannot before there is something in it to focus.
-  const { isPending } = useQuery(loginMethodsQuery);
-  if (isPending) return null;
+  const methods = useQuery(loginMethodsQuery);
+  if (methods.status === 'pending') return null;
   return (
     <Modal isOpen variant="small" aria-labelledby="session-title" {...(onClose === undefined ? {} : { onClose })}>
       <ModalHeader title={title} labelId="session-title" description={text} />
