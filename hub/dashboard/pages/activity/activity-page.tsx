@@ -30,11 +30,21 @@ const COLUMNS: readonly Column<CommitSummary>[] = [
       </>
     ),
   },
-  { title: 'State', width: 10, cell: ({ state }) => <CommitStateLabel state={state} /> },
-  { title: 'Signature', width: 15, cell: ({ verification }) => <VerificationLabel verification={verification} /> },
+  {
+    title: 'State and signature',
+    width: 15,
+    cell: ({ state, verification }) => (
+      <>
+        <div>
+          <CommitStateLabel state={state} />
+        </div>
+        <VerificationLabel verification={verification} />
+      </>
+    ),
+  },
   { title: 'Policies', width: 15, cell: ({ policies }) => changesText(policies) },
-  { title: 'Proven', width: 10, cell: ({ clusters }) => <ProvenBar clusters={clusters} /> },
-  { title: 'Noticed', width: 10, cell: ({ noticed }) => <RelativeTime time={noticed} /> },
+  { title: 'Proven', width: 15, cell: ({ clusters }) => <ProvenBar clusters={clusters} /> },
+  { title: 'Noticed', width: 15, cell: ({ noticed }) => <RelativeTime time={noticed} /> },
   { title: 'Enforced in', width: 10, cell: (commit) => <Enforced commit={commit} /> },
 ];
 

@@ -31,10 +31,8 @@ const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =
   atMs === null ? null : (
     <>
       <div className="fso-way-time">+{duration(atMs)}</div>
-      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">first +{duration(clusters.firstMs)}</div>}
-      {sinceMs === null ? null : (
-        <div className="fso-muted">{sinceMs === 0 ? 'with the step before' : `${duration(sinceMs)} after the step before`}</div>
-      )}
+      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">from +{duration(clusters.firstMs)}</div>}
+      {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'meanwhile' : `${duration(sinceMs)} later`}</div>}
     </>
   );
 
@@ -52,15 +50,12 @@ const StepItem = ({ step }: { readonly step: Step }) => {
         <div className="fso-way-name" title={what}>
           <span aria-hidden>{mark}</span> {name}
         </div>
-        <div>
-          {wordOf(step)}
-          {clusters === null || clusters.total === 0 ? null : (
-            <span className="fso-nowrap">
-              {' '}
-              {clusters.done.toLocaleString()} of {clusters.total.toLocaleString()}
-            </span>
-          )}
-        </div>
+        <div>{wordOf(step)}</div>
+        {clusters === null || clusters.total === 0 ? null : (
+          <div className="fso-nowrap">
+            {clusters.done.toLocaleString()} of {clusters.total.toLocaleString()}
+          </div>
+        )}
         <Times step={step} />
         <div className="fso-way-what fso-muted">{what}</div>
       </div>
@@ -80,7 +75,7 @@ export const StepTimeline = ({ activity }: { readonly activity: CommitActivity }
       ))}
     </ol>
     <p className="fso-muted">
-      Times are the hub’s own, since it noticed the commit
+      Times are the hub’s own, since it noticed the commit, and after all steps before
       {activity.hub.noticed === null ? ', which was in force already when this record began' : ''}.
     </p>
   </section>

@@ -12,7 +12,7 @@ export interface Step {
   readonly what: string;
   /** ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the last of them was so far. */
   readonly atMs: number | null;
-  /** ms after the step before was done; 0 where they went on at the same time; null: not known. */
+  /** ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the first step. */
   readonly sinceMs: number | null;
   /** Of steps in clusters. */
   readonly clusters: { readonly done: number; readonly total: number; readonly firstMs: number | null } | null;
@@ -75,15 +75,14 @@ const stateOf = (raw: Raw, isReached: boolean, activity: CommitActivity): StepSt
   if (hasFailed(raw, activity)) return 'failed';
   if (raw.isDone) return 'done';
   if (isUnwatched(raw, activity)) return 'unwatched';
-  const goesOn = activity.state === 'inProgress' || activity.state === 'refused';
-  return goesOn && (isReached || raw.atMs !== null) ? 'current' : 'waiting';
+  return activity.state === 'inProgress' && (isReached || raw.atMs !== null) ? 'current' : 'waiting';
 };
 
 /** ms after everything before was done. */
 const sinceBefore = (raws: readonly Raw[], index: number): number | null => {
   const atMs = raws[index]?.atMs ?? null;
   const before = Math.max(0, ...raws.slice(0, index).flatMap((raw) => raw.atMs ?? []));
-  return atMs === null ? null : Math.max(0, atMs - before);
+  return atMs === null || index === 0 ? null : Math.max(0, atMs - before);
 };
 
 export const stepsOf = (activity: CommitActivity): Step[] => {

@@ -19,6 +19,8 @@ const Cluster = ({ way: { cluster, refused } }: { readonly way: Way }) => (
 const Took = ({ ms }: { readonly ms: number | null }) =>
   ms === null ? <span className="fso-muted">–</span> : <span className="fso-number">{duration(ms)}</span>;
 
+const restMs = ({ legs, totalMs }: Way): number => (totalMs ?? 0) - LEGS.reduce((sum, leg) => sum + (legs[leg] ?? 0), 0);
+
 /** The legs one after the other, as long as they took; the slowest cluster fills it. */
 const Total = ({ way, slowestMs }: { readonly way: Way; readonly slowestMs: number }) => (
   <>
@@ -32,6 +34,7 @@ const Total = ({ way, slowestMs }: { readonly way: Way; readonly slowestMs: numb
             style={{ inlineSize: `${(100 * (way.legs[leg] ?? 0)) / slowestMs}%` }}
           />
         ))}
+        <span className="fso-bar-part fso-leg-refused" style={{ inlineSize: `${(100 * restMs(way)) / slowestMs}%` }} />
       </span>
     )}
   </>
@@ -43,7 +46,7 @@ const legColumn = (title: string, leg: Leg): Column<Way> => ({ title, sort: leg,
 export const wayColumns = (ways: readonly Way[]): readonly Column<Way>[] => {
   const slowestMs = Math.max(1, ...ways.map(({ totalMs }) => totalMs ?? 0));
   return [
-    { title: 'Cluster', sort: 'cluster', width: 25, cell: (way) => <Cluster way={way} /> },
+    { title: 'Cluster', sort: 'cluster', width: 20, cell: (way) => <Cluster way={way} /> },
     { title: 'Where it is', sort: 'at', width: 20, cell: ({ place }) => <PlaceLabel place={place} /> },
     legColumn('Offered', 'offered'),
     legColumn('Accepted', 'accepted'),

@@ -87,19 +87,20 @@ const Versions = ({ report }: Pick<ClusterView, 'report'>) =>
     <span className="fso-muted">not reported</span>
   ) : (
     <>
-      <div className="fso-nowrap">Kubernetes {report.kubernetesVersion}</div>
-      <div className="fso-muted">
-        Agent {report.agentVersion}, Gatekeeper <GatekeeperText gatekeeper={report.gatekeeper} />
+      <div className="fso-nowrap">Kubernetes {report.kubernetesVersion.replace(/^v/, '')}</div>
+      <div className="fso-small fso-muted">Agent {report.agentVersion}</div>
+      <div className="fso-small fso-muted">
+        Gatekeeper <GatekeeperText gatekeeper={report.gatekeeper} isShort />
       </div>
     </>
   );
 
 export const CLUSTER_COLUMNS: readonly Column<ClusterView>[] = [
-  { title: 'Cluster and regions', sort: 'name', width: 25, cell: (cluster) => <Name cluster={cluster} /> },
+  { title: 'Cluster and regions', sort: 'name', width: 20, cell: (cluster) => <Name cluster={cluster} /> },
   { title: 'Connection', sort: 'connection', width: 15, cell: (cluster) => <Connection cluster={cluster} /> },
   { title: 'Revision', width: 15, cell: (cluster) => <Revision cluster={cluster} /> },
   { title: 'Policies', width: 10, cell: ({ policies }) => <PhaseCounts policies={policies} /> },
   { title: 'Violations', sort: 'violations', cell: (cluster) => <Violations cluster={cluster} /> },
-  { title: 'Versions', sort: 'kubernetes', width: 20, cell: ({ report }) => <Versions report={report} /> },
+  { title: 'Versions', sort: 'kubernetes', width: 15, cell: ({ report }) => <Versions report={report} /> },
   { title: 'Certificate', sort: 'certificate', cell: ({ certificateExpires }) => <CertificateExpiry expires={certificateExpires} /> },
 ];

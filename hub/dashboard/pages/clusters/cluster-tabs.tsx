@@ -51,7 +51,7 @@ export const ClusterTabs = ({ cluster }: { readonly cluster: ClusterView }) => {
           hidden={tab !== active}
           aria-label={titleOf(tab, cluster)}
         >
-          <TabContentBody hasPadding>{tab === active ? <Panel tab={tab} cluster={cluster} /> : null}</TabContentBody>
+          <TabContentBody className="fso-tab">{tab === active ? <Panel tab={tab} cluster={cluster} /> : null}</TabContentBody>
         </TabContent>
       ))}
     </>

@@ -21,7 +21,7 @@ export const EnrolmentCard = ({ cluster: { name, connection } }: { readonly clus
   return (
     <Section title="Enrolment">
       <Content component="p">{EXPLANATION[connection]}</Content>
-      <Flex>
+      <Flex columnGap={{ default: 'columnGapSm' }} rowGap={{ default: 'rowGapSm' }}>
         <RoleButton needs="admin" variant="secondary" onClick={() => setOpen('token')}>
           Make an enrolment token
         </RoleButton>
