@@ -4,6 +4,7 @@ import { numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { EventQuery, given, sourceOf, statusOf } from './queries.ts';
+import { reportRoutes } from './report-routes.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { violationRoutes } from './violation-routes.ts';
 
@@ -52,4 +53,4 @@ const hubRoutes: readonly Route[] = [
 ];
 
 /** Everything that answers with a view. */
-export const viewRoutes: readonly Route[] = [...hubRoutes, ...policyRoutes, ...violationRoutes, ...clusterRoutes];
+export const viewRoutes: readonly Route[] = [...hubRoutes, ...policyRoutes, ...violationRoutes, ...clusterRoutes, ...reportRoutes];
