@@ -7,7 +7,7 @@ import { createAuditVerification } from './audit-verification.ts';
 import { numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
 import { given, PolicyName, paging, period } from './queries.ts';
-import { jsonRoute, parseQuery, type Route } from './route.ts';
+import { jsonRoute, type Route, rawRoute } from './route.ts';
 import type { ApiDeps } from './types.ts';
 
 const Filter = z.string().min(1).max(512).optional();
@@ -117,17 +117,18 @@ export const auditRoutes: readonly Route[] = [
       };
     },
   },
-  {
-    method: 'get',
-    path: '/api/v1/audit/export',
-    operationId: 'exportAudit',
-    summary: 'The audit log as a file, oldest first',
-    description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
-    tag: 'audit',
-    access: 'viewer',
-    query: ExportQuery,
-    response: { status: 200, description: 'One entry a line.', contentType: 'text/plain' },
-    problems: ['bad-request'],
-    handler: (deps) => (req, res) => sendExport(deps, parseQuery(ExportQuery, req), res),
-  },
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit/export',
+      operationId: 'exportAudit',
+      summary: 'The audit log as a file, oldest first',
+      description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
+      tag: 'audit',
+      access: 'viewer',
+      query: ExportQuery,
+    },
+    { description: 'One entry a line.', contentType: 'text/plain' },
+    (deps, { query }, res) => sendExport(deps, query, res),
+  ),
 ];

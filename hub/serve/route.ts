@@ -85,10 +85,6 @@ export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, 
   return parse(schema, req.body ?? {}, 'body') as z.output<B>;
 };
 
-/** @throws ApiError `bad-request` */
-export const parseQuery = <Q extends z.ZodObject>(schema: Q, req: Request): z.output<Q> =>
-  parse(schema, { ...req.query }, 'query parameter') as z.output<Q>;
-
 const problemsOf = ({ query, body, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
   ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
   ...(body === undefined ? [] : (['too-large'] as const)),
