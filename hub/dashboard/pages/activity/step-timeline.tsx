@@ -31,7 +31,7 @@ const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =
   atMs === null ? null : (
     <>
       <div className="fso-way-time">+{duration(atMs)}</div>
-      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">from +{duration(clusters.firstMs)}</div>}
+      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">first +{duration(clusters.firstMs)}</div>}
       {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'meanwhile' : `${duration(sinceMs)} later`}</div>}
     </>
   );

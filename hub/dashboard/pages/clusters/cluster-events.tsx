@@ -44,8 +44,8 @@ const About = ({ event: { policy, revision } }: { readonly event: EventView }) =
 
 const COLUMNS: readonly Column<EventView>[] = [
   { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
-  { title: 'Severity', width: 10, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
-  { title: 'Event', width: 20, cell: ({ reason }) => reason },
+  { title: 'Severity', width: 15, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
+  { title: 'Event', width: 15, cell: ({ reason }) => reason },
   { title: 'Message', cell: ({ message }) => message },
   { title: 'About', width: 20, cell: (event) => <About event={event} /> },
 ];

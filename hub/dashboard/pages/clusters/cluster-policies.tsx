@@ -18,9 +18,9 @@ const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
 
 const Locks = ({ report }: Pick<ClusterPolicy, 'report'>) => (
   <div className="fso-labels">
-    <LockLabel lock="1 admission" state={report?.enforcement.admission.state ?? null} />
-    <LockLabel lock="1 bind gate" state={report?.enforcement.binding.state ?? null} />
-    <LockLabel lock="2 Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
+    <LockLabel lock="Admission" state={report?.enforcement.admission.state ?? null} />
+    <LockLabel lock="Bind gate" state={report?.enforcement.binding.state ?? null} />
+    <LockLabel lock="Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
   </div>
 );
 
@@ -38,12 +38,21 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
       </>
     ),
   },
-  { title: 'Target', sort: 'target', cell: ({ targetNamespace }) => targetNamespace },
-  { title: 'Phase here', sort: 'phase', width: 10, cell: ({ phase }) => <PhaseLabel phase={phase} /> },
-  { title: 'Action', width: 10, cell: ({ enforcementAction }) => <ActionLabel action={enforcementAction} /> },
+  { title: 'Target', sort: 'target', width: 15, cell: ({ targetNamespace }) => targetNamespace },
+  {
+    title: 'Phase here, action',
+    sort: 'phase',
+    width: 15,
+    cell: ({ phase, enforcementAction }) => (
+      <div className="fso-labels">
+        <PhaseLabel phase={phase} />
+        <ActionLabel action={enforcementAction} />
+      </div>
+    ),
+  },
   { title: 'Locks, as last reported', width: 20, cell: ({ report }) => <Locks report={report} /> },
-  { title: 'Violations', sort: 'violations', width: 10, cell: ({ violations }) => violations.toLocaleString() },
-  { title: 'Changed', sort: 'updated', width: 10, cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
+  { title: 'Violations', sort: 'violations', cell: ({ violations }) => violations.toLocaleString() },
+  { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
 ];
 
 /** Policies that are meant for the cluster or that it reports, each as it stands here. */

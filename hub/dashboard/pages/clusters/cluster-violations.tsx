@@ -43,12 +43,23 @@ const COLUMNS: readonly Column<ViolationView>[] = [
       </>
     ),
   },
-  { title: 'Namespace', sort: 'namespace', cell: ({ namespace }) => namespace },
+  { title: 'Namespace', sort: 'namespace', width: 15, cell: ({ namespace }) => namespace },
   { title: 'Runs in', sort: 'region', width: 15, cell: (violation) => <Where violation={violation} /> },
-  { title: 'Policy', sort: 'policy', width: 15, cell: ({ policy }) => <PolicyLink policy={policy} /> },
-  { title: 'Action', width: 10, cell: ({ enforcementAction }) => <ActionLabel action={enforcementAction} /> },
-  { title: 'Reason', width: 25, cell: ({ reason }) => reason },
-  { title: 'Since', sort: 'since', width: 10, cell: ({ since }) => <RelativeTime time={since} /> },
+  {
+    title: 'Policy and action',
+    sort: 'policy',
+    width: 15,
+    cell: ({ policy, enforcementAction }) => (
+      <>
+        <PolicyLink policy={policy} />
+        <div>
+          <ActionLabel action={enforcementAction} />
+        </div>
+      </>
+    ),
+  },
+  { title: 'Reason', width: 20, cell: ({ reason }) => reason },
+  { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
 interface UnnamedNoteProps {

@@ -12,7 +12,7 @@ interface GatekeeperTextProps {
 
 const textOf = ({ state, version }: ClusterReport['gatekeeper'], isShort: boolean): string => {
   if (version === undefined) return WORDS[state];
-  return isShort && state === 'Ready' ? version : `${version}, ${WORDS[state]}`;
+  return isShort && state === 'Ready' ? version.replace(/^v/, '') : `${version}, ${WORDS[state]}`;
 };
 
 /** Version and state of Gatekeeper in a cluster. */

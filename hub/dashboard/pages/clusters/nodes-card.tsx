@@ -47,7 +47,7 @@ export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: 
       {report === null ? (
         <NotReported />
       ) : (
-        <Table aria-label="Nodes by region" variant="compact" borders={false} gridBreakPoint="">
+        <Table aria-label="Nodes by region" variant="compact" borders={false} gridBreakPoint="grid-md">
           <Thead>
             <Tr>
               <Th width={30}>Region</Th>
