@@ -13,6 +13,7 @@ import {
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import { createAccess, createTokenRecords, openTokenFile } from './access/index.ts';
+import { createActivity, createTrendRecorder } from './activity/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
 import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
@@ -158,12 +159,16 @@ const startOn = async (
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );
   const offers = createOffers(source.objects);
+  const remembering = { ledger, clock, logger: logger.child({ step: 'activity' }) };
+  const activity = createActivity(remembering);
+  const trend = createTrendRecorder(remembering);
   const pipeline = createPipeline({
     ledger,
     clock,
     logger: logger.child({ step: 'compile' }),
     metrics,
     delivery: (): Delivery => delivery,
+    onDone: activity.done,
   });
   const agentIdentity = await openListenerIdentity(config, deps, ledger);
   const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
@@ -179,7 +184,9 @@ const startOn = async (
     digestOf: pipeline.digestOf,
   });
   agentIdentity?.identity.subscribe((cluster) => delivery.recheck(cluster));
+  source.onRevision(activity.take);
   source.onRevision(pipeline.take);
+  source.onRejected(activity.reject);
   ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
@@ -205,6 +212,7 @@ const startOn = async (
         ledger.shareHint();
       },
     },
+    documents: source.documents,
     access,
     onAudit: recordAudit({ ledger, logger }),
     config: { webhookSecret, version, trustedProxies, dashboard: DASHBOARD, git: { url: git.url, ref: git.ref } },
@@ -222,6 +230,8 @@ const startOn = async (
     source.run(until),
     delivery.run(until),
     checkpoints.run(until),
+    activity.run(until),
+    trend.run(until),
     certificate,
     untilAborted(until).then(() => stopping.abort()),
   ];

@@ -23,6 +23,8 @@ export interface PipelineDeps {
   readonly metrics: HubMetrics;
   /** Later than the pipeline, as delivery asks it for targets. */
   readonly delivery: () => Delivery;
+  /** Hears when a step of a commit is done. */
+  readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
 }
 
 /** Digests kept for agents that are a little behind. */
@@ -31,7 +33,7 @@ const REVISIONS_KEPT = 8;
 type Plan = ReturnType<typeof planRelease>;
 
 /** The middle of a commit's way: ② compile, ③ release, ④ delivery. */
-export const createPipeline = ({ ledger, clock, logger, metrics, delivery }: PipelineDeps): Pipeline => {
+export const createPipeline = ({ ledger, clock, logger, metrics, delivery, onDone }: PipelineDeps): Pipeline => {
   let current: string | null = null;
   const digests = new Map<string, ReadonlyMap<string, string>>();
 
@@ -46,6 +48,7 @@ export const createPipeline = ({ ledger, clock, logger, metrics, delivery }: Pip
     metrics.compiled((clock.monotonicMs() - started) / 1000);
     metrics.revision(revision);
     remember(revision, compiled.digests);
+    onDone?.('compiled', revision);
     const time = clock.now().toISOString();
     // Each hub compiles for itself; what happens to the fleet is told once.
     const events = ledger.leads() ? plan.events : [];
@@ -61,6 +64,7 @@ export const createPipeline = ({ ledger, clock, logger, metrics, delivery }: Pip
       const plan = planRelease({ revision: id, set: revision.set }, delivery().connected());
       current = id;
       delivery().publish(id, plan.clusters);
+      onDone?.('released', id);
       // Offers carry Git objects and need nothing compiled: they leave while the hub has not begun to compile for itself.
       setImmediate(() => {
         try {

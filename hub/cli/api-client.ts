@@ -14,6 +14,8 @@ import {
   LogoutView,
   type Page,
   PolicyPage,
+  type PolicySummary,
+  PolicySummaryPage,
   PolicyView,
   ProblemDetails,
   SessionView,
@@ -51,21 +53,57 @@ interface Call {
   readonly body?: unknown;
 }
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** As the parameters of the list; what is given must all hold. */
+export interface PolicyFilter {
+  readonly cluster?: string;
+  readonly phase?: string;
+  readonly namespace?: string;
+  readonly region?: string;
+  readonly action?: string;
+  readonly managedBy?: string;
+  readonly violating?: boolean;
+  readonly expiring?: boolean;
+  readonly q?: string;
+  readonly sort?: string;
+}
+
+export interface ClusterFilter {
+  readonly region?: string;
+  readonly violating?: boolean;
+  readonly q?: string;
+  readonly sort?: string;
+}
+
+export interface ViolationFilter {
+  readonly cluster?: string;
+  readonly policy?: string;
+  readonly namespace?: string;
+  readonly region?: string;
+  readonly action?: string;
+  readonly kind?: string;
+  readonly q?: string;
+  readonly sort?: string;
+}
 
 /** Every method throws {@link HubError}; lists are read to their last page unless `limit` says otherwise. */
 export interface HubClient {
   status(signal?: AbortSignal): Promise<StatusView>;
   source(signal?: AbortSignal): Promise<SourceView>;
-  policies(query?: { cluster?: string; phase?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<PolicyView[]>;
+  /** With every cluster's report: of a large fleet that is much; {@link policySummaries} has them counted. */
+  policies(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicyView[]>;
+  policySummaries(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicySummary[]>;
   policy(namespace: string, name: string, signal?: AbortSignal): Promise<PolicyView>;
-  clusters(query?: { q?: string }, signal?: AbortSignal): Promise<ClusterView[]>;
+  clusters(query?: ClusterFilter, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
   enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
   /** Makes a token; the one before is worth nothing any more if it was not used. */
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
-  violations(query?: { cluster?: string; policy?: string; namespace?: string; q?: string }, signal?: AbortSignal): Promise<ViolationView[]>;
+  violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
+  /** Everything that is not as it should be, as text of that format. */
+  issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
   /** The newest `limit` entries of the audit log (at most 500), newest first. */
@@ -144,10 +182,11 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
   return {
     status: (signal) => get(StatusView, '/status', {}, signal),
     source: (signal) => get(SourceView, '/source', {}, signal),
-    policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), query),
+    policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), { ...query }),
+    policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
     policy: (namespace, name, signal) =>
       get(PolicyView, `/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, {}, signal),
-    clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), query),
+    clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), { ...query }),
     cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
     enrolments: (signal) => all((page) => get(EnrolmentPage, '/enrolments', page, signal), {}),
     createEnrolmentToken: (cluster, ttlSeconds, signal) =>
@@ -159,7 +198,8 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       ),
     revokeCluster: (cluster, signal) =>
       send(EnrolmentView, `/api/v1/clusters/${encodeURIComponent(cluster)}/revoke`, { method: 'POST' }, signal),
-    violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), query),
+    violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), { ...query }),
+    issueReport: async (format, signal) => (await request(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
     wholeAudit: async function* (after = 0, signal) {

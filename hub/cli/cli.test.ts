@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -52,6 +55,40 @@ fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
     expect((await fso(server, 'get', 'violations', '--cluster', 'us', '-n', 'finance', '-o', 'json')).out).toContain('api-1');
     expect(await fso(server, 'get', 'violations', '--cluster', 'eu')).toEqual({ code: 0, out: '', err: 'Nothing found.\n' });
     expect(JSON.parse((await fso(server, 'get', 'events', '--limit', '1', '-o', 'json')).out)).toHaveLength(1);
+    const namesOf = async (...args: string[]): Promise<string[]> => {
+      const { out } = await fso(server, 'get', ...args, '-o', 'json');
+      return (JSON.parse(out) as { name: string }[]).map(({ name }) => name);
+    };
+    expect(await namesOf('policies', '--violating', '--region', 'eu-central-1', '--managed-by', 'hub')).toEqual(['finance']);
+    expect(await namesOf('policies', '--sort=-name')).toEqual(['hr', 'finance']);
+    expect(await namesOf('policies', '--expiring')).toEqual([]);
+    expect(await namesOf('clusters', '--violating')).toEqual(['us']);
+    expect(await namesOf('violations', '--kind', 'Pod', '--action', 'deny', '--region', 'us-east-1')).toEqual(['api-1']);
+    expect(await fso(server, 'get', 'policies', '--sort', 'age')).toMatchObject({ code: 2, err: expect.stringContaining('sort: ') });
+    const foreign = await fso(server, 'get', 'clusters', '--managed-by', 'hub');
+    expect(foreign).toMatchObject({ code: 2, err: expect.stringContaining('--managed-by: not an option of this list') });
+  });
+});
+
+describe('fso report issues', () => {
+  it('writes a table, or a file in the wanted form', async () => {
+    await using server = await started();
+    const { code, out } = await fso(server, 'report', 'issues');
+    expect([code, out.split('\r\n')[1]]).toEqual([
+      0,
+      expect.stringMatching(/^violation,us,fso-system\/finance,finance,Pod,api-1,n1,us-east-1,/),
+    ]);
+    expect(JSON.parse((await fso(server, 'report', 'issues', '-o', 'json')).out)).toMatchObject({ violations: [{ name: 'api-1' }] });
+    const folder = await mkdtemp(join(tmpdir(), 'fso-report-'));
+    try {
+      const file = join(folder, 'issues.html');
+      expect(await fso(server, 'report', 'issues', '-o', 'html', '--out', file)).toEqual({ code: 0, out: '', err: '' });
+      expect(await readFile(file, 'utf8')).toMatch(/^<!doctype html>/);
+      const nowhere = await fso(server, 'report', 'issues', '--out', join(folder, 'none', 'issues.csv'));
+      expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('cannot write') });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
@@ -228,6 +265,6 @@ describe('fso --help', () => {
   it('names commands, environment and exit codes', async () => {
     const { code, out } = await runFso(['--help']);
     expect(code).toBe(0);
-    for (const text of ['serve', 'validate', 'wait', 'FSO_TOKEN', 'Exit codes:', 'Examples:']) expect(out).toContain(text);
+    for (const text of ['serve', 'validate', 'wait', 'report', 'FSO_TOKEN', 'Exit codes:', 'Examples:']) expect(out).toContain(text);
   });
 });

@@ -3,26 +3,21 @@ import {
   type ClusterView,
   CONDITIONS,
   type EventView,
-  type PolicyView,
+  type PolicySummary,
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
 import type { Column } from './table.ts';
 import { age, list, shortRevision } from './text.ts';
 
-const activeOf = ({ clusters }: PolicyView): string => {
-  const active = clusters.filter(({ fresh, report }) => fresh && report?.phase === 'Active').length;
-  return `${active}/${clusters.length}`;
-};
-
-export const policyColumns = (): Column<PolicyView>[] => [
+export const policyColumns = (): Column<PolicySummary>[] => [
   { title: 'NAMESPACE', value: ({ namespace }) => namespace },
   { title: 'NAME', value: ({ name }) => name },
   { title: 'TARGET', value: ({ targetNamespace }) => targetNamespace },
   { title: 'REGIONS', value: ({ allowedRegions }) => list(allowedRegions) },
   { title: 'ACTION', value: ({ enforcementAction }) => enforcementAction },
   { title: 'PHASE', value: ({ phase }) => phase },
-  { title: 'CLUSTERS', value: activeOf },
+  { title: 'CLUSTERS', value: ({ clusters }) => `${clusters.active}/${clusters.total}` },
   { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
   { title: 'MANAGED-BY', value: ({ managedBy }) => managedBy, wide: true },
   { title: 'EXPIRES', value: ({ expiryDate }) => expiryDate ?? '-', wide: true },

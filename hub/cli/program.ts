@@ -2,12 +2,13 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
 import type { ExportFormat } from './commands/audit-formats.ts';
-import type { GetOptions, Resource } from './commands/get.ts';
+import type { GetOptions } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
 import { addClusters } from './program-clusters.ts';
+import { addGet, addReport, parseLimit } from './program-lists.ts';
 import { contextOf, examples, outputOption, parseDuration } from './program-parts.ts';
 import { addPeople } from './program-people.ts';
 import { runCommand } from './run.ts';
@@ -61,11 +62,6 @@ const parseRevision = (text: string): string => {
   throw new InvalidArgumentError('Must be HEAD or at least the first 4 characters of a commit id, in lower case.');
 };
 
-const parseLimit = (text: string): number => {
-  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 500) return Number(text);
-  throw new InvalidArgumentError('Must be 1 to 500.');
-};
-
 const addServe = (program: Command): void => {
   program
     .command('serve')
@@ -101,33 +97,6 @@ const addStatus = (program: Command): void => {
     .action((options: Pick<GetOptions, 'output'>, command: Command) => {
       const context = contextOf(command);
       return runCommand(context, async () => (await import('./commands/status.ts')).status(context, options));
-    });
-};
-
-const addGet = (program: Command): void => {
-  program
-    .command('get')
-    .description('list policies, clusters, violations or events')
-    .addArgument(new Argument('<resource>', 'what to list').choices(['policies', 'clusters', 'violations', 'events']))
-    .addOption(outputOption())
-    .option('--cluster <name>', 'of this cluster (policies, violations, events)')
-    .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
-    .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations)')
-    .option('--policy <namespace/name>', 'of this policy (violations, events)')
-    .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations)')
-    .option('--limit <number>', 'at most so many (events; 100 if not given)', parseLimit)
-    .addHelpText(
-      'after',
-      examples(
-        'get clusters',
-        'get policies --cluster eu --phase Failed',
-        'get violations -n finance -o wide',
-        'get events --limit 20 -o json',
-      ),
-    )
-    .action((resource: Resource, options: GetOptions, command: Command) => {
-      const context = contextOf(command);
-      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, resource, options));
     });
 };
 
@@ -263,7 +232,19 @@ export const createProgram = (): Command => {
     .option('--no-color', 'no colours')
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  for (const add of [addServe, addValidate, addStatus, addGet, addDescribe, addWait, addClusters, ...addPeople, addAudit, addBackup])
+  for (const add of [
+    addServe,
+    addValidate,
+    addStatus,
+    addGet,
+    addDescribe,
+    addReport,
+    addWait,
+    addClusters,
+    ...addPeople,
+    addAudit,
+    addBackup,
+  ])
     add(program);
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);

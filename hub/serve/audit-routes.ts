@@ -1,6 +1,7 @@
 import { AuditPage, AuditProofs } from '@fso/shared/api';
 import { z } from 'zod';
-import { decodeCursor, nextCursor } from './paging.ts';
+import { numberOf } from './number-cursor.ts';
+import { nextCursor } from './paging.ts';
 import { ApiError } from './problems.ts';
 import { Limit } from './queries.ts';
 import { jsonRoute, type Route } from './route.ts';
@@ -15,13 +16,6 @@ const AuditQuery = z.strictObject({
   limit: Limit.describe('Items of a page, 1 to 500.'),
   cursor: z.string().max(64).optional().describe('`next` of the page before.'),
 });
-
-const position = (cursor: string | undefined): number | undefined => {
-  if (cursor === undefined) return undefined;
-  const text = decodeCursor(cursor);
-  if (!/^\d{1,15}$/.test(text)) throw new ApiError('bad-request', 'query parameter cursor: is not a cursor of this list');
-  return Number(text);
-};
 
 /** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
 export const auditRoutes: readonly Route[] = [
@@ -39,7 +33,7 @@ export const auditRoutes: readonly Route[] = [
     { schema: AuditPage, description: 'A page.' },
     async ({ ledger: { audit } }, { query }) => {
       const { order, limit, cursor, ...given } = query;
-      const at = position(cursor);
+      const at = numberOf(cursor);
       const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
       if (order === 'asc' && Object.keys(filter).length > 0)
         throw new ApiError('bad-request', 'query parameter order: asc reads the whole log, without action, actor or subject');

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamEvent } from '@fso/shared/api';
+import { COMMIT_KIND, summaryOf, visitAt } from '../activity/index.ts';
 import type { LedgerChange } from '../ledger/types.ts';
 import { createPolicyDiff, type PolicyDiff } from './policy-diff.ts';
 import { fleetOf, sourceOf, statusOf } from './queries.ts';
@@ -29,10 +30,12 @@ interface Pending {
   source: boolean;
   desired: boolean;
   readonly clusters: Set<string>;
+  /** Slots of their records. */
+  readonly commits: Set<string>;
   readonly events: StreamEvent[];
 }
 
-const nothing = (): Pending => ({ source: false, desired: false, clusters: new Set(), events: [] });
+const nothing = (): Pending => ({ source: false, desired: false, clusters: new Set(), commits: new Set(), events: [] });
 
 export const encodeMessage = (id: string, { event, data }: StreamEvent): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
@@ -59,6 +62,10 @@ const describe = async (deps: ApiDeps, diff: PolicyDiff, pending: Pending): Prom
   // A new revision changes what every cluster should have.
   const touched = (await fleetOf(deps)).clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
   const out: StreamEvent[] = [];
+  for (const slot of pending.commits) {
+    const visit = visitAt(deps.ledger.records, slot);
+    if (visit !== null) out.push({ event: 'commit', data: summaryOf(visit) });
+  }
   if (pending.source) out.push({ event: 'source', data: await sourceOf(deps) });
   for (const { view } of touched) out.push({ event: 'cluster', data: view });
   if (pending.desired) out.push({ event: 'policy', data: { cluster: null, policies: null } });
@@ -89,9 +96,10 @@ export const createBroadcast = (deps: ApiDeps): Broadcast => {
     if (kept.length > keep) kept.shift();
     for (const reader of readers) reader(message);
   };
-  const isEmpty = (): boolean => !pending.source && !pending.desired && pending.clusters.size === 0 && pending.events.length === 0;
+  const isEmpty = ({ source, desired, clusters, commits, events }: Pending): boolean =>
+    !source && !desired && clusters.size + commits.size + events.length === 0;
   const flush = async (): Promise<void> => {
-    while (!isEmpty()) {
+    while (!isEmpty(pending)) {
       const taken = pending;
       pending = nothing();
       for (const event of await describe(deps, diff, taken)) send(event);
@@ -109,11 +117,15 @@ export const createBroadcast = (deps: ApiDeps): Broadcast => {
       })
       .finally(() => {
         busy = false;
-        if (!isEmpty()) wake();
+        if (!isEmpty(pending)) wake();
       });
   };
   deps.ledger.subscribe((change) => {
     note(pending, change);
+    wake();
+  });
+  deps.ledger.records.subscribe(COMMIT_KIND, (slot) => {
+    pending.commits.add(slot);
     wake();
   });
 

@@ -1,4 +1,5 @@
-import { ClusterPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterPage, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterPolicyQuery, clusterPolicy, clusterPolicyOrders, matchesClusterPolicy } from './lists/cluster-policies.ts';
 import { ClusterQuery, clusterOrders, matchesCluster } from './lists/clusters.ts';
 import { regionList } from './lists/regions.ts';
 import { sortedPage } from './paging.ts';
@@ -37,6 +38,31 @@ export const clusterRoutes: readonly Route[] = [
     },
     { schema: ClusterView, description: 'The cluster.' },
     async (deps, { params }) => (await fleetOf(deps)).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters/{name}/policies',
+      operationId: 'listClusterPolicies',
+      summary: 'Policies as they stand in one cluster',
+      description: 'Those that it is meant to have and those that it reports.',
+      tag: 'clusters',
+      access: 'viewer',
+      params: ClusterParams,
+      query: ClusterPolicyQuery,
+      problems: ['not-found'],
+    },
+    { schema: ClusterPolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
+    async (deps, { params, query }) => {
+      const fleet = await fleetOf(deps);
+      if (fleet.cluster(params.name) === undefined) return notFound(`cluster ${params.name}`);
+      const here = fleet.policies().flatMap((policy) => clusterPolicy(policy, params.name) ?? []);
+      return sortedPage(
+        here.filter((policy) => matchesClusterPolicy(policy, query)),
+        clusterPolicyOrders,
+        query,
+      );
+    },
   ),
   jsonRoute(
     {

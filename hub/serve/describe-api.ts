@@ -26,6 +26,7 @@ const NAMED = {
   EnrolmentView: views.EnrolmentView,
   EventPage: views.EventPage,
   EventView: views.EventView,
+  IssueReport: views.IssueReport,
   LockCounts: views.LockCounts,
   LockStatus: views.LockStatus,
   LogoutView: views.LogoutView,

@@ -1,6 +1,6 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/compile';
-import type { Report } from '@fso/shared/protocol';
+import { type GitObjectType, objectId, type RawObject, type Report } from '@fso/shared/protocol';
 import { compileDesired } from '../compile/compile.ts';
 import type { Desired } from '../ledger/types.ts';
 
@@ -32,6 +32,28 @@ export const desiredOf = (revision: string = REVISION, files: readonly SourceFil
   const decoded = decodeFiles(files);
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
   return compileDesired(revision, decoded.set).desired;
+};
+
+/** The files as Git objects, by id: the commit and what it stands on. */
+export const gitObjectsOf = (revision: string = REVISION, files: readonly SourceFile[] = FILES): ReadonlyMap<string, RawObject> => {
+  const objects = new Map<string, RawObject>();
+  const put = (type: GitObjectType, data: Buffer): string => {
+    const id = objectId(type, data);
+    objects.set(id, { type, data });
+    return id;
+  };
+  const entry = (mode: string, name: string, id: string): Buffer =>
+    Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]);
+  const folders = new Map<string, Buffer[]>();
+  for (const { path, text } of files) {
+    const [folder = '', name = ''] = path.split('/');
+    folders.set(folder, [...(folders.get(folder) ?? []), entry('100644', name, put('blob', Buffer.from(text)))]);
+  }
+  const trees = [...folders].map(([name, entries]) => entry('40000', name, put('tree', Buffer.concat(entries))));
+  const who = 'Ada <ada@example.org> 1767436200 +0000';
+  const commit = `tree ${put('tree', Buffer.concat(trees))}\nauthor ${who}\ncommitter ${who}\n\nKeep finance in the EU\n`;
+  objects.set(revision, { type: 'commit', data: Buffer.from(commit) });
+  return objects;
 };
 
 const lock = { state: 'Enforced' as const, since: TIME };

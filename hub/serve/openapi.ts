@@ -1,8 +1,10 @@
 import { auditRoutes } from './audit-routes.ts';
 import { authRoutes } from './auth-routes.ts';
 import { cliLoginRoutes } from './cli-login-routes.ts';
+import { commitRoutes } from './commit-routes.ts';
 import { describeApi } from './describe-api.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
+import { historyRoutes } from './history-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { Route } from './route.ts';
 import { viewRoutes } from './routes.ts';
@@ -28,6 +30,8 @@ const openApiRoute: Route = {
 /** The route table: what express serves and what OpenAPI describes. */
 export const ROUTES: readonly Route[] = [
   ...viewRoutes,
+  ...historyRoutes,
+  ...commitRoutes,
   ...auditRoutes,
   ...enrolmentRoutes,
   ...tokenRoutes,

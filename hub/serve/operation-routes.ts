@@ -67,7 +67,7 @@ export const operationRoutes: readonly Route[] = [
     operationId: 'stream',
     summary: 'Live events',
     description:
-      'Server-sent events of the kinds status, source, cluster, policy, event and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
+      'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
     tag: 'hub',
     access: 'viewer',
     response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },

@@ -117,3 +117,18 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
     res.status(response.status ?? 200).json(result);
   },
 });
+
+/** A route that only reads and writes its answer itself: a file, or one of several formats. `schema` is that of its JSON. */
+export const rawRoute = <P extends Shape, Q extends Shape>(
+  head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
+  response: Omit<RouteResponse, 'status'>,
+  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query'>, res: Response) => Promise<void>,
+): Route => ({
+  ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
+  response: { status: 200, ...response },
+  problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),
+  handler: (deps) => async (req, res) => {
+    const params = parse(head.params as P, { ...req.params }, 'path parameter');
+    await answer(deps, { params, query: parse(head.query as Q, { ...req.query }, 'query parameter') }, res);
+  },
+});

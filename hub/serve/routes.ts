@@ -4,6 +4,7 @@ import { decodeCursor, nextCursor } from './paging.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { ApiError } from './problems.ts';
 import { EventQuery, sourceOf, statusOf } from './queries.ts';
+import { reportRoutes } from './report-routes.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { violationRoutes } from './violation-routes.ts';
 
@@ -59,4 +60,4 @@ const hubRoutes: readonly Route[] = [
 ];
 
 /** Everything that answers with a view. */
-export const viewRoutes: readonly Route[] = [...hubRoutes, ...policyRoutes, ...violationRoutes, ...clusterRoutes];
+export const viewRoutes: readonly Route[] = [...hubRoutes, ...policyRoutes, ...violationRoutes, ...clusterRoutes, ...reportRoutes];

@@ -34,7 +34,7 @@ describe('stream', () => {
     await fillLedger(server.ledger);
     await server.ledger.addEvent(null, hubEvent('Done'));
     const read = await stream.until(isEvent('Done'));
-    expect(new Set(read.map(({ event }) => event))).toEqual(new Set(['source', 'cluster', 'policy', 'status', 'event']));
+    expect(new Set(read.map(({ event }) => event))).toEqual(new Set(['source', 'commit', 'cluster', 'policy', 'status', 'event']));
     stream.close();
   });
 

@@ -8,10 +8,12 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
+import { newVisit, type StoredVisit, writeVisit } from '../activity/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
 import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import { createPolicyDocuments } from '../source/index.ts';
 import { createApi } from './api.ts';
-import { clusterReport, desiredOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
+import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import type { ApiConfig, StreamOptions } from './types.ts';
 
 export interface TestServer extends AsyncDisposable {
@@ -41,6 +43,7 @@ export const startTestServer = async (
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
     { clock, logger, onEvent: async () => undefined },
   );
+  const objects = gitObjectsOf();
   const api = createApi({
     ledger,
     auditKey,
@@ -49,6 +52,7 @@ export const startTestServer = async (
         started.hints += 1;
       },
     },
+    documents: createPolicyDocuments(async (id) => objects.get(id), clock),
     config: { version: '0.1.0', ...apiConfig },
     access,
     onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
@@ -73,12 +77,17 @@ export const startTestServer = async (
   });
 };
 
+/** As the hub records it. */
+export const commitVisit = (change: Partial<StoredVisit> = {}): StoredVisit =>
+  newVisit({ sequence: 1, commit, noticed: TIME, enforced: TIME, ...change }, ['eu', 'us']);
+
 const commit = { revision: REVISION, author: 'Ada', subject: 'Keep finance in the EU', time: TIME };
 
 /** Two clusters at the revision in force; `us` has a violation. */
 export const fillLedger = async (ledger: Ledger): Promise<void> => {
   await ledger.setSource({ url: 'http://git/policies', ref: 'main', revision: commit, rejected: null, error: null, lastFetch: TIME });
   await ledger.setDesired(desiredOf());
+  await writeVisit(ledger.records, commitVisit());
   const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', node: 'n1', region: 'us-east-1', reason: 'outside', since: TIME };
   const reports = {
     eu: [policyReport('finance'), policyReport('hr', { enforcementAction: 'warn' })],

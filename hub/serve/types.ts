@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
+import type { PolicyDocuments } from '../source/index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 
 export interface ApiConfig {
@@ -43,6 +44,8 @@ export interface ApiOptions {
   readonly auditKey: string;
   /** The part of step ① that a webhook touches. */
   readonly source: { hint(): void };
+  /** What Git says of policies. */
+  readonly documents: PolicyDocuments;
   readonly config: ApiConfig;
   readonly access: Access;
   /** Hears of everything that somebody changed, or tried to. */

@@ -1,2 +1,4 @@
+export { createAlarm } from './alarm.ts';
+export * from './policy-documents.ts';
 export * from './source.ts';
 export * from './types.ts';

@@ -9,9 +9,10 @@ import { describeGitError } from './describe-error.ts';
 import { createGitAuth } from './git-auth.ts';
 import { createGitHttp } from './git-http.ts';
 import { createRevisionReader } from './object-access.ts';
+import { createPolicyDocuments } from './policy-documents.ts';
 import { createRevisionJudge } from './revision-judge.ts';
 import { readState, writeState } from './state-file.ts';
-import { DEFAULT_LIMITS, type Source, type SourceOptions, type SourceRevision } from './types.ts';
+import { DEFAULT_LIMITS, type RejectedRevision, type Source, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
 
 export interface SourceDeps {
   readonly clock: Clock;
@@ -75,8 +76,11 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const decode = createDecoder();
   const alarm = createAlarm(clock);
   const revisionHandlers: ((revision: SourceRevision) => void)[] = [];
+  const rejectedHandlers: ((rejected: RejectedRevision) => void)[] = [];
   const changeHandlers: ((view: SourceView) => void)[] = [];
-  const view = createView({ url, ref, revision: null, rejected: null, error: null, lastFetch: null }, (next) => {
+  const { commitUrl } = options;
+  const unread: SourceView = { url, ref, revision: null, rejected: null, error: null, lastFetch: null };
+  const view = createView({ ...unread, ...(commitUrl === undefined ? {} : { commitUrl }) }, (next) => {
     for (const handler of changeHandlers) handler(next);
   });
   let head: string | null = null;
@@ -98,8 +102,9 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     return decoded.ok ? decoded : { ok: false, problems: decoded.problems.map(toView) };
   };
 
-  const reject = (commit: CommitView, problems: readonly ProblemView[]): void => {
+  const reject = (commit: CommitView, problems: readonly ProblemView[], times: SourceTimes): void => {
     const shown = problems.slice(0, PROBLEMS_SHOWN);
+    for (const handler of rejectedHandlers) handler({ commit, problems: shown, times });
     view.set({ rejected: { commit, problems: shown } });
     logger.warn({ revision: commit.revision, problems: problems.length, first: shown[0] }, 'commit rejected');
   };
@@ -112,19 +117,25 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     return examined.ok ? { ...judged, set: examined.set } : examined;
   };
 
-  const take = async (id: string, restored: boolean): Promise<void> => {
+  const now = (): string => clock.now().toISOString();
+
+  /** @param noticed when its fetch began; undefined: it was here already */
+  const take = async (id: string, noticed?: string): Promise<void> => {
+    const restored = noticed === undefined;
+    const fetched = now();
     const commit = await clone.commit(id);
     const found = await judgeAndExamine(id);
+    const times: SourceTimes = { noticed: noticed ?? fetched, fetched, judged: now() };
     if (!found.ok) {
       // What only time can mend is looked at again at each fetch.
       head = found.problems[0]?.code === 'commit-in-future' ? null : id;
-      reject(commit, found.problems);
+      reject(commit, found.problems, times);
       return;
     }
     head = id;
     const { verification, trust, set } = found;
     judge.accept({ revision: id, verification, trust });
-    for (const handler of revisionHandlers) handler({ commit, set, restored });
+    for (const handler of revisionHandlers) handler({ commit, set, verification, times, restored });
     view.set({ revision: commit, verification, rejected: null });
     logger.info({ revision: id, policies: set.policies.length, verification, restored }, 'revision accepted');
     await writeState(dataDir, { ...identity, lastGood: id, verification, trust });
@@ -156,7 +167,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
       // Also one that fails now keeps older ones from following it.
       judge.accept(last);
       await tidy(state.lastGood, signal);
-      await take(state.lastGood, true);
+      await take(state.lastGood);
       // The head is looked at again in any case: it may be newer, and bad.
       head = view.get().rejected === null ? head : null;
     } catch (error) {
@@ -171,20 +182,21 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     const message = describeGitError(error, ref);
     const known = view.get().error;
     if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
-    view.set({ error: { message, since: known?.since ?? clock.now().toISOString() } });
+    view.set({ error: { message, since: known?.since ?? now() } });
     // A crash while a pack was written, a full disk.
     if (isCloneDamaged(error)) await renewClone();
   };
 
   const sync = async (signal: AbortSignal): Promise<void> => {
     const started = clock.monotonicMs();
+    const noticed = now();
     const id = await clone.fetch(signal);
     const seconds = (clock.monotonicMs() - started) / 1000;
-    if (id !== head) await take(id, false);
+    if (id !== head) await take(id, noticed);
     const recovered = view.get().error !== null;
     failing = false;
     backoff.reset();
-    view.set({ error: null, lastFetch: clock.now().toISOString() });
+    view.set({ error: null, lastFetch: now() });
     metrics?.fetched(seconds);
     if (recovered) logger.info({ revision: id }, 'source reachable again');
   };
@@ -205,8 +217,10 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
 
   return {
     objects,
+    documents: createPolicyDocuments(objects.object, clock),
     hint: () => alarm.ring(),
     onRevision: (handler) => void revisionHandlers.push(handler),
+    onRejected: (handler) => void rejectedHandlers.push(handler),
     onChange: (handler) => void changeHandlers.push(handler),
     state: () => view.get(),
     run: async (signal) => {

@@ -1,7 +1,8 @@
-import type { CommitView, SourceView } from '@fso/shared/api';
+import type { CommitView, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/compile';
 import type { GitObject } from '@fso/shared/protocol';
 import type { TrustConfig } from '@fso/shared/trust';
+import type { PolicyDocuments } from './policy-documents.ts';
 
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
@@ -41,6 +42,8 @@ export interface SourceOptions {
   /** Fetches after which the clone is made anew at the next start. Default 64. */
   readonly maxPacks?: number;
   readonly limits?: Partial<SourceLimits>;
+  /** Page of a commit, with `{revision}` for its id. */
+  readonly commitUrl?: string | undefined;
 }
 
 /** What delivery reads of the repository. Ids are Git object ids. */
@@ -57,12 +60,31 @@ export interface ObjectAccess {
   read(id: string): Promise<GitObject>;
 }
 
+/** When step ① did what with a commit; RFC 3339. */
+export interface SourceTimes {
+  /** The fetch that found it began. */
+  readonly noticed: string;
+  /** Its objects were here. */
+  readonly fetched: string;
+  /** It was found good, or not. */
+  readonly judged: string;
+}
+
 /** A commit that was read, decoded and found good. */
 export interface SourceRevision {
   readonly commit: CommitView;
   readonly set: PolicySet;
+  readonly verification: RevisionVerification;
+  readonly times: SourceTimes;
   /** Found again at start, not fetched just now. */
   readonly restored: boolean;
+}
+
+/** A commit that is not taken. */
+export interface RejectedRevision {
+  readonly commit: CommitView;
+  readonly problems: readonly ProblemView[];
+  readonly times: SourceTimes;
 }
 
 /** Step ①. */
@@ -73,7 +95,10 @@ export interface Source {
   hint(): void;
   /** Called synchronously, in order; handlers must not throw. */
   onRevision(handler: (revision: SourceRevision) => void): void;
+  /** As {@link onRevision}, each time that one is looked at and refused. */
+  onRejected(handler: (rejected: RejectedRevision) => void): void;
   onChange(handler: (view: SourceView) => void): void;
   state(): SourceView;
   readonly objects: ObjectAccess;
+  readonly documents: PolicyDocuments;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
-import { EnforcementAction, LockState } from './sovereign-policy.ts';
-import { PolicyView, pageOf, ViolationView } from './views.ts';
+import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
+import { PolicyInCluster, PolicyView, pageOf, ViolationView } from './views.ts';
 
 /** The fleet in lines short enough for a thousand policies and hundreds of clusters. */
 
@@ -29,6 +29,16 @@ export const PolicySummary = PolicyView.omit({ clusters: true }).extend({
 });
 export type PolicySummary = z.infer<typeof PolicySummary>;
 export const PolicySummaryPage = pageOf(PolicySummary);
+
+/** One policy as it stands in one cluster. */
+export const ClusterPolicy = PolicyView.omit({ clusters: true }).extend({
+  phase: Phase.describe('What the cluster contributes: one that is not connected at best Pending.'),
+  violations: Count.describe('In this cluster.'),
+  fresh: PolicyInCluster.shape.fresh,
+  report: PolicyInCluster.shape.report,
+});
+export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
+export const ClusterPolicyPage = pageOf(ClusterPolicy);
 
 export const VIOLATION_GROUPS = ['policy', 'cluster', 'namespace', 'workload', 'region'] as const;
 export const ViolationGrouping = z.enum(VIOLATION_GROUPS);

@@ -5,5 +5,6 @@ export { matchesSelector } from './label-selector.ts';
 export type { DecodeLimits } from './limits.ts';
 export { matchesNamespace } from './namespace-glob.ts';
 export { isPolicyPath } from './paths.ts';
+export { type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, regionGroupsOf } from './regions.ts';
 export type * from './types.ts';

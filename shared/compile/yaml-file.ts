@@ -15,6 +15,8 @@ export interface YamlDocument {
    * there, where the nearest thing around it stands.
    */
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
+  /** The document as it is written, comments included, without the marks around it; `line` is its first one. */
+  written(): { readonly text: string; readonly line: number };
 }
 
 export interface YamlFile {
@@ -50,12 +52,50 @@ export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile =
   }
   const errors = documents.flatMap((document) => [...document.errors, ...document.warnings]);
   if (errors.length > 0) return failed(errors.map((error) => problem(errorText(error, file.text), at(error.pos[0]))));
+  const slices = sliceDocuments(tokens, file.text.length);
   return {
     documents: documents.flatMap((document, index) =>
-      isEmpty(document) ? [] : [{ value: document.toJS(), index, locate: (path, part) => at(offsetOf(document, path, part)) }],
+      isEmpty(document)
+        ? []
+        : [
+            {
+              value: document.toJS(),
+              index,
+              locate: (path, part) => at(offsetOf(document, path, part)),
+              written: () => {
+                const { text, offset } = writtenText(file.text, slices[index] ?? [0, file.text.length]);
+                return { text, line: at(offset).line };
+              },
+            },
+          ],
     ),
     problems: [],
   };
+};
+
+type Slice = readonly [start: number, end: number];
+
+/** Where each document begins and ends. A comment belongs to the document that it stands in; before the first one, to that. */
+const sliceDocuments = (tokens: readonly CST.Token[], length: number): Slice[] => {
+  const starts: number[] = [];
+  let ended: number | undefined = 0;
+  for (const { type, offset } of tokens) {
+    if (type === 'doc-end') ended = offset + '...'.length;
+    if (type !== 'document') continue;
+    starts.push(ended ?? offset);
+    ended = undefined;
+  }
+  return starts.map((start, index) => [start, starts[index + 1] ?? length]);
+};
+
+const writtenText = (text: string, [start, end]: Slice): { text: string; offset: number } => {
+  const slice = text.slice(start, end);
+  const head = /^(?:---[ \t]*(?=\r?\n))?(?:[ \t]*\r?\n)*/.exec(slice)?.[0].length ?? 0;
+  const written = slice
+    .slice(head)
+    .trimEnd()
+    .replace(/\r?\n\.\.\.$/, '');
+  return { text: `${written}\n`, offset: start + head };
 };
 
 const compose = (tokens: readonly CST.Token[], lineCounter: LineCounter): Document.Parsed[] => [

@@ -1,7 +1,8 @@
+import type { HubClient } from '../api-client.ts';
 import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { type Format, writeRows } from '../output.ts';
+import { type Format, writeData, writeRows } from '../output.ts';
 
 export interface GetOptions {
   readonly output: Format;
@@ -9,21 +10,51 @@ export interface GetOptions {
   readonly phase?: string;
   readonly namespace?: string;
   readonly policy?: string;
+  readonly region?: string;
+  readonly action?: string;
+  readonly managedBy?: string;
+  readonly violating?: true;
+  readonly expiring?: true;
+  readonly kind?: string;
   readonly query?: string;
+  readonly sort?: string;
   readonly limit?: number;
 }
 
 export const RESOURCES = ['policies', 'clusters', 'violations', 'events'] as const;
 export type Resource = (typeof RESOURCES)[number];
 
+const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** The hub's parameters; `q` is what it calls `--query`. An option that narrows nothing here is not passed over in silence. */
 const parameters = <K extends Exclude<keyof GetOptions, 'output'>>(options: GetOptions, ...names: K[]) => {
   const known: readonly string[] = ['output', ...names];
   const foreign = Object.keys(options).filter((name) => !known.includes(name));
-  if (foreign.length > 0)
-    throw new CliError(`${foreign.map((name) => `--${name}`).join(', ')}: not an option of this list; see fso get --help`);
+  if (foreign.length > 0) throw new CliError(`${foreign.map(optionOf).join(', ')}: not an option of this list; see fso get --help`);
   const given = names.flatMap((name) => (options[name] === undefined ? [] : [[name === 'query' ? 'q' : name, options[name]]]));
   return Object.fromEntries(given) as { [N in K as N extends 'query' ? 'q' : N]?: NonNullable<GetOptions[N]> };
+};
+
+const POLICY_FILTERS = [
+  'cluster',
+  'phase',
+  'namespace',
+  'region',
+  'action',
+  'managedBy',
+  'violating',
+  'expiring',
+  'query',
+  'sort',
+] as const;
+const VIOLATION_FILTERS = ['cluster', 'policy', 'namespace', 'region', 'action', 'kind', 'query', 'sort'] as const;
+
+/** For programs with every cluster's report; a table needs no more than their number. */
+const getPolicies = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
+  const query = parameters(options, ...POLICY_FILTERS);
+  const { output } = options;
+  if (output === 'json' || output === 'yaml') return writeData(context, output, await hub.policies(query));
+  return writeRows(context, output, await hub.policySummaries(query), policyColumns());
 };
 
 /** `fso get` */
@@ -33,16 +64,16 @@ export const get = async (context: Context, resource: Resource, options: GetOpti
   const now = context.now();
   switch (resource) {
     case 'policies':
-      return writeRows(context, output, await hub.policies(parameters(options, 'cluster', 'phase', 'namespace', 'query')), policyColumns());
+      return getPolicies(context, hub, options);
     case 'clusters':
-      return writeRows(context, output, await hub.clusters(parameters(options, 'query')), clusterColumns(now));
-    case 'violations':
       return writeRows(
         context,
         output,
-        await hub.violations(parameters(options, 'cluster', 'policy', 'namespace', 'query')),
-        violationColumns(now),
+        await hub.clusters(parameters(options, 'region', 'violating', 'query', 'sort')),
+        clusterColumns(now),
       );
+    case 'violations':
+      return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
     case 'events':
       return writeRows(context, output, await hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns(now));
   }

@@ -1,6 +1,7 @@
 import type {
   AuditEntry,
   AuditVerificationView,
+  ClusterPolicy,
   ClusterView,
   CommitActivity,
   CommitSummary,
@@ -59,6 +60,9 @@ export const issueReportQuery = oneOf<IssueReport>('/api/v1/reports/issues', key
 
 export const clustersQuery = (params: Params) => listOf<ClusterView>('/api/v1/clusters', keys.clusters.list(params), params);
 export const clusterQuery = (name: string) => oneOf<ClusterView>(`/api/v1/clusters/${encodeURIComponent(name)}`, keys.clusters.one(name));
+/** Policies as they stand in one cluster. */
+export const clusterPoliciesQuery = (name: string, params: Params) =>
+  listOf<ClusterPolicy>(`/api/v1/clusters/${encodeURIComponent(name)}/policies`, keys.policies.ofCluster(name, params), params);
 
 export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', keys.commits.list);
 export const commitQuery = (revision: string) =>

@@ -27,7 +27,7 @@ export const emptyTally = (): PolicyTally => ({
   namespaces: new Map(),
 });
 
-export const isConflicting = ({ conditions }: PolicyReport): boolean =>
+export const isConflicting = ({ conditions }: Pick<PolicyReport, 'conditions'>): boolean =>
   conditions.some(({ type, status }) => type === CONDITIONS.conflict && status === 'True');
 
 const countLocks = ({ locks }: PolicyTally, { enforcement }: PolicyReport, by: 1 | -1): void => {

@@ -1,51 +1,84 @@
-import type { ClusterView } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
-import { useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
-import { clustersQuery } from '../../api/queries.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { clustersQuery, regionsQuery } from '../../api/queries.ts';
+import { DataTable } from '../../components/data-table.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
-import { ConnectionLabel } from '../../components/state-label.tsx';
+import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
+import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
+import './clusters.css';
 
 const route = getRouteApi('/shell/clusters');
 
-const COLUMNS: readonly Column<ClusterView>[] = [
+const FILTERS: readonly Filter[] = [
   {
-    title: 'Cluster',
-    width: 25,
-    cell: ({ name }) => (
-      <Link to="/clusters/$name" params={{ name }}>
-        {name}
-      </Link>
-    ),
+    name: 'connection',
+    label: 'Connection',
+    options: [
+      { value: 'Connected', text: 'Connected' },
+      { value: 'Disconnected', text: 'Stale' },
+      { value: 'NeverSeen', text: 'Never seen' },
+    ],
   },
-  { title: 'Connection', cell: ({ connection }) => <ConnectionLabel connection={connection} /> },
-  { title: 'Last seen', cell: ({ lastSeen }) => <RelativeTime time={lastSeen} /> },
-  { title: 'Revision', cell: ({ revision }) => <RevisionLink revision={revision} /> },
-  { title: 'Violations', cell: ({ violations }) => violations.toLocaleString() },
+  {
+    name: 'inSync',
+    label: 'Commit',
+    options: [
+      { value: 'true', text: 'In sync' },
+      { value: 'false', text: 'Behind or not known' },
+    ],
+  },
+  {
+    name: 'violating',
+    label: 'Violations',
+    options: [
+      { value: 'true', text: 'Some' },
+      { value: 'false', text: 'None' },
+    ],
+  },
 ];
+const FILTER_NAMES = ['q', 'connection', 'inSync', 'violating', 'region'] as const;
+
+/** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
+const useRegionFilter = (chosen: string | undefined): Filter => {
+  const { data } = useQuery(regionsQuery);
+  const used = (data?.items ?? []).filter(({ clusters }) => clusters.length > 0).map(({ region }) => region);
+  const regions = chosen === undefined || used.includes(chosen) ? used : [chosen, ...used];
+  return { name: 'region', label: 'Region', options: regions.map((value) => ({ value, text: value })) };
+};
 
 export const ClustersPage = () => {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const query = useInfiniteQuery(clustersQuery(search));
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }), replace: true });
+  const sort = search.sort ?? 'name';
+  const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
+  const region = useRegionFilter(search.region);
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const isFiltered = FILTER_NAMES.some((name) => search[name] !== undefined);
+  const clear = (): void => change(Object.fromEntries(FILTER_NAMES.map((name) => [name, undefined])));
   return (
     <>
-      <PageHeader title="Clusters" description="Which clusters are connected, and how old is what is known of each?" />
+      <PageHeader title="Clusters" description="Which clusters are connected, what is in force in each, and how old is what is known?" />
       <PageSection hasBodyWrapper={false} isFilled>
-        <SearchToolbar search="Search clusters" values={search} onChange={change} />
+        <SearchToolbar search="Search clusters" filters={[...FILTERS, region]} values={search} onChange={change} />
         <DataTable
           label="Clusters"
           noun={['cluster', 'clusters']}
           query={query}
-          columns={COLUMNS}
+          columns={CLUSTER_COLUMNS}
           rowKey={({ name }) => name}
-          empty={<Empty title="No clusters">None match, or none is registered yet: fso clusters add.</Empty>}
+          sort={sort}
+          onSort={(by) => change({ sort: by })}
+          empty={
+            isFiltered ? (
+              <Empty title="No clusters match" onClear={clear} />
+            ) : (
+              <Empty title="No clusters yet">
+                None is registered. To let one in: <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
+              </Empty>
+            )
+          }
         />
       </PageSection>
     </>

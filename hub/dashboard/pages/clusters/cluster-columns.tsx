@@ -1,0 +1,111 @@
+import type { ClusterView } from '@fso/shared/api';
+import { Icon } from '@patternfly/react-core';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import { Link } from '@tanstack/react-router';
+import type { Column } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { ConnectionLabel } from '../../components/state-label.tsx';
+import { CertificateExpiry } from './certificate-expiry.tsx';
+import { isSkewed, skewText } from './clock-skew.ts';
+import { syncOf } from './cluster-sync.ts';
+import { GatekeeperText } from './gatekeeper-text.tsx';
+import { PhaseCounts } from './phase-counts.tsx';
+import { SyncLabel } from './sync-label.tsx';
+
+const MAX_REGIONS = 3;
+
+const Name = ({ cluster: { name, clockSkewMs } }: { readonly cluster: ClusterView }) => (
+  <>
+    <Link to="/clusters/$name" params={{ name }}>
+      {name}
+    </Link>
+    {isSkewed(clockSkewMs) ? (
+      <div>
+        <Icon status="warning" isInline>
+          <ExclamationTriangleIcon />
+        </Icon>{' '}
+        Clock {skewText(clockSkewMs)}
+      </div>
+    ) : null}
+  </>
+);
+
+const Connection = ({ cluster: { connection, lastSeen } }: { readonly cluster: ClusterView }) => (
+  <>
+    <ConnectionLabel connection={connection} />
+    {connection === 'NeverSeen' ? null : (
+      <div className="fso-muted">
+        <RelativeTime time={lastSeen} />
+      </div>
+    )}
+  </>
+);
+
+const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
+  if (regions.length === 0) return <span className="fso-muted">not registered</span>;
+  const more = regions.slice(MAX_REGIONS);
+  return (
+    <>
+      {regions.slice(0, MAX_REGIONS).join(', ')}
+      {more.length === 0 ? null : (
+        <span className="fso-muted" title={more.join(', ')}>
+          {' '}
+          and {more.length} more
+        </span>
+      )}
+    </>
+  );
+};
+
+const Revision = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const { revision, provenRevision } = cluster;
+  return (
+    <>
+      <SyncLabel sync={syncOf(cluster)} />
+      {revision === null ? null : (
+        <div>
+          <RevisionLink revision={revision} />
+        </div>
+      )}
+      {provenRevision === null || provenRevision === revision ? null : (
+        <div className="fso-nowrap">
+          proven <RevisionLink revision={provenRevision} />
+        </div>
+      )}
+    </>
+  );
+};
+
+const Violations = ({ cluster: { name, violations } }: { readonly cluster: ClusterView }) =>
+  violations === 0 ? (
+    <span className="fso-muted">0</span>
+  ) : (
+    <Link to="/clusters/$name" params={{ name }} search={{ tab: 'violations' }} aria-label={`${violations} violations in ${name}`}>
+      {violations.toLocaleString()}
+    </Link>
+  );
+
+const Versions = ({ report }: Pick<ClusterView, 'report'>) =>
+  report === null ? (
+    <span className="fso-muted">not reported</span>
+  ) : (
+    <>
+      <div className="fso-nowrap">Kubernetes {report.kubernetesVersion}</div>
+      <div className="fso-nowrap">Agent {report.agentVersion}</div>
+      <div>
+        Gatekeeper <GatekeeperText gatekeeper={report.gatekeeper} />
+      </div>
+    </>
+  );
+
+export const CLUSTER_COLUMNS: readonly Column<ClusterView>[] = [
+  { title: 'Cluster', sort: 'name', width: 15, cell: (cluster) => <Name cluster={cluster} /> },
+  { title: 'Connection', sort: 'connection', cell: (cluster) => <Connection cluster={cluster} /> },
+  { title: 'Regions', cell: ({ regions }) => <Regions regions={regions} /> },
+  { title: 'Revision', cell: (cluster) => <Revision cluster={cluster} /> },
+  { title: 'Policies', width: 10, cell: ({ policies }) => <PhaseCounts policies={policies} /> },
+  { title: 'Violations', sort: 'violations', width: 10, cell: (cluster) => <Violations cluster={cluster} /> },
+  { title: 'Versions', sort: 'kubernetes', width: 20, cell: ({ report }) => <Versions report={report} /> },
+  { title: 'Certificate', sort: 'certificate', cell: ({ certificateExpires }) => <CertificateExpiry expires={certificateExpires} /> },
+];

@@ -1,0 +1,150 @@
+import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { certificateState } from './certificate.ts';
+import { isSkewed, skewText } from './clock-skew.ts';
+import { isRefusing } from './cluster-sync.ts';
+
+/** What somebody should look at in a cluster, beyond its policies. */
+export interface Concern {
+  readonly level: 'danger' | 'warning';
+  readonly title: string;
+  readonly detail: string;
+  /** RFC 3339; null: not known. */
+  readonly since: string | null;
+}
+
+/** Conditions that are good when they are False. */
+const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([CONDITIONS.tampered, CONDITIONS.conflict, CONDITIONS.expiring]);
+
+/** `ok`: as it should be; `unknown` never is. */
+export const conditionState = ({ type, status }: Pick<Condition, 'type' | 'status'>): 'ok' | 'bad' | 'unknown' => {
+  if (status === 'Unknown') return 'unknown';
+  return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'ok';
+};
+
+const TITLES: Readonly<Record<string, string>> = {
+  [CONDITIONS.tampered]: 'Somebody changed what the locks stand on, within the last hour; it was put back',
+  [CONDITIONS.floorReady]: 'Lock 1 is not ready in this cluster',
+  [CONDITIONS.guardReady]: 'The guard is not in place: others than the agent may change what the locks stand on',
+};
+
+const conditionConcern = (condition: Condition): Concern[] => {
+  const { type, reason, message, lastTransitionTime } = condition;
+  const title = TITLES[type];
+  if (title === undefined || conditionState(condition) !== 'bad') return [];
+  return [{ level: 'danger', title, detail: message === '' ? reason : message, since: lastTransitionTime }];
+};
+
+const conditionConcerns = ({ report }: ClusterView): Concern[] => {
+  const concerns = (report?.conditions ?? []).flatMap(conditionConcern);
+  // Tampering before everything: somebody is at work there.
+  return concerns.sort((a, b) => Number(b.title === TITLES[CONDITIONS.tampered]) - Number(a.title === TITLES[CONDITIONS.tampered]));
+};
+
+const verificationConcern = ({ report }: ClusterView): Concern[] =>
+  report?.verification === 'failed'
+    ? [
+        {
+          level: 'danger',
+          title: 'The agent took a commit whose signature it found bad (FSO_VERIFY=warn)',
+          detail: report.verificationReason ?? '',
+          since: null,
+        },
+      ]
+    : [];
+
+const refusalConcern = (cluster: ClusterView): Concern[] =>
+  isRefusing(cluster) && cluster.nack !== null
+    ? [
+        {
+          level: 'danger',
+          title: 'The agent refused the commit that it was offered',
+          detail: 'The last good one stays in force there.',
+          since: cluster.nack.time,
+        },
+      ]
+    : [];
+
+const gatekeeperConcern = ({ report }: ClusterView): Concern[] => {
+  if (report === null || report.gatekeeper.state === 'Ready') return [];
+  const title =
+    report.gatekeeper.state === 'Absent'
+      ? 'Gatekeeper is not installed: lock 2 is missing'
+      : 'Gatekeeper is not ready: lock 2 is not proven';
+  return [{ level: 'warning', title, detail: report.gatekeeper.message ?? '', since: null }];
+};
+
+const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number): Concern[] => {
+  const state = certificateState(certificateExpires, nowMs);
+  if (state === 'expired')
+    return [
+      {
+        level: 'danger',
+        title: 'The certificate of the agent has expired',
+        detail: 'It renews it by itself within 30 days once it reaches the hub; else it needs a new enrolment token.',
+        since: certificateExpires,
+      },
+    ];
+  if (state === 'late')
+    return [
+      {
+        level: 'warning',
+        title: 'The certificate of the agent runs out soon',
+        detail: 'It should have been renewed by now: look into the log of the agent.',
+        since: null,
+      },
+    ];
+  return [];
+};
+
+const skewConcern = ({ clockSkewMs }: ClusterView): Concern[] =>
+  isSkewed(clockSkewMs)
+    ? [
+        {
+          level: 'warning',
+          title: 'The clock of the agent is off',
+          detail: `It is ${skewText(clockSkewMs)}: times that it reports, and expiry dates, are off by as much.`,
+          since: null,
+        },
+      ]
+    : [];
+
+const nodesConcern = ({ report }: ClusterView): Concern[] => {
+  const nodes = report?.nodesByRegion[''] ?? 0;
+  if (nodes === 0) return [];
+  const title = nodes === 1 ? '1 node has no region' : `${nodes.toLocaleString('en')} nodes have no region`;
+  return [
+    {
+      level: 'warning',
+      title,
+      detail: 'Pods that a policy denies to leave its regions cannot be bound there. The label topology.kubernetes.io/region is missing.',
+      since: null,
+    },
+  ];
+};
+
+const registrationConcern = ({ regions }: ClusterView): Concern[] =>
+  regions.length > 0
+    ? []
+    : [
+        {
+          level: 'warning',
+          title: 'The cluster is not registered in Git',
+          detail: 'No policy of the repository is meant for it. Commit a ManagedCluster for it, or revoke it.',
+          since: null,
+        },
+      ];
+
+/** Dangers first. */
+export const concernsOf = (cluster: ClusterView, nowMs: number): Concern[] => {
+  const all = [
+    ...conditionConcerns(cluster),
+    ...verificationConcern(cluster),
+    ...refusalConcern(cluster),
+    ...certificateConcern(cluster, nowMs),
+    ...gatekeeperConcern(cluster),
+    ...nodesConcern(cluster),
+    ...skewConcern(cluster),
+    ...registrationConcern(cluster),
+  ];
+  return [...all.filter(({ level }) => level === 'danger'), ...all.filter(({ level }) => level === 'warning')];
+};

@@ -1,0 +1,33 @@
+/** Where the nodes of a cluster are, beside where it is registered to have some. */
+export interface NodeRegion {
+  /** `` = nodes without a region. */
+  readonly region: string;
+  readonly nodes: number;
+  readonly isRegistered: boolean;
+}
+
+const order = (a: NodeRegion, b: NodeRegion): number => {
+  if ((a.region === '') !== (b.region === '')) return a.region === '' ? -1 : 1;
+  return b.nodes - a.nodes || a.region.localeCompare(b.region);
+};
+
+/**
+ * Nodes without a region first, then where the most are; regions without nodes last.
+ *
+ * @param nodesByRegion undefined: nothing reported
+ */
+export const nodeRegions = (nodesByRegion: Readonly<Record<string, number>> | undefined, registered: readonly string[]): NodeRegion[] => {
+  const nodes = new Map(Object.entries(nodesByRegion ?? {}));
+  return [...new Set([...nodes.keys(), ...registered])]
+    .map((region) => ({ region, nodes: nodes.get(region) ?? 0, isRegistered: registered.includes(region) }))
+    .filter(({ region, nodes: count }) => region !== '' || count > 0)
+    .sort(order);
+};
+
+export type RegionNote = 'withoutRegion' | 'notRegistered' | 'noNodes' | 'asRegistered';
+
+export const regionNote = ({ region, nodes, isRegistered }: NodeRegion): RegionNote => {
+  if (region === '') return 'withoutRegion';
+  if (!isRegistered) return 'notRegistered';
+  return nodes === 0 ? 'noNodes' : 'asRegistered';
+};

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { IssueReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import type { ClusterRecord } from '../../ledger/types.ts';
+import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { createFleetIndex } from '../fleet/fleet-index.ts';
+import { issueCsv } from './issue-csv.ts';
+import { ISSUE_HTML_POLICY, issueHtml } from './issue-html.ts';
+import { issueReport } from './issue-report.ts';
+
+const NOW = Date.parse('2026-01-10T00:00:00Z');
+
+const files = FILES.map((file) =>
+  file.path === 'policies/hr.yaml'
+    ? { ...file, text: file.text.replace('enforcementAction: warn', 'expiryDate: "2026-01-12T00:00:00Z"') }
+    : file,
+);
+const record = (name: string, policies: readonly PolicyReport[], change: Partial<ClusterRecord> = {}): ClusterRecord => ({
+  name,
+  connected: true,
+  lastSeen: TIME,
+  offeredRevision: REVISION,
+  acked: { revision: REVISION, digest: 'd' },
+  nack: null,
+  report: clusterReport(),
+  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  reportedSeq: 1,
+  ...change,
+});
+const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
+  issueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
+
+const condition = (type: string, status: 'True' | 'False', message: string) => ({
+  type,
+  status,
+  message,
+  reason: 'Because',
+  lastTransitionTime: TIME,
+});
+const violation = {
+  kind: 'Pod',
+  namespace: 'finance',
+  name: '=cmd()',
+  node: 'n,1',
+  region: 'us-east-1',
+  reason: '<b>outside</b>',
+  since: TIME,
+};
+
+describe('the issue report', () => {
+  it('names nothing where everything is as it should be, but what will expire', () => {
+    const report = reportOf(record('eu', [policyReport('finance'), policyReport('hr')]), record('us', [policyReport('finance')]));
+    expect(report).toEqual({
+      generatedAt: '2026-01-10T00:00:00.000Z',
+      revision: REVISION,
+      clusters: [],
+      policies: [{ policy: 'fso-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
+      violations: [],
+      unnamedViolations: 0,
+    });
+  });
+
+  it('names what is wrong with clusters, and since when', () => {
+    const tampered = {
+      ...clusterReport(),
+      conditions: [condition('Tampered', 'True', 'a binding was deleted'), condition('FloorReady', 'False', '')],
+    };
+    const { clusters } = reportOf(
+      record('eu', [], {
+        acked: { revision: OLD_REVISION, digest: 'd' },
+        nack: { revision: REVISION, time: TIME, reasons: [{ path: 'p.yaml', message: 'no' }] },
+      }),
+      record('new', [], { connected: false, lastSeen: null, report: null, acked: null }),
+      record('us', [], { connected: false, report: { ...tampered, gatekeeper: { state: 'NotReady', message: 'no endpoints' } } }),
+    );
+    expect(clusters).toEqual([
+      { cluster: 'eu', problem: 'Behind: it has b2b2b2b2, in force is a1a1a1a1.', since: null },
+      { cluster: 'eu', problem: 'Refused a1a1a1a1: p.yaml: no', since: TIME },
+      { cluster: 'new', problem: 'Never connected.', since: null },
+      { cluster: 'new', problem: 'Not registered in Git, or no longer.', since: null },
+      { cluster: 'us', problem: 'Not connected: what is known of it is as old as its last report.', since: TIME },
+      { cluster: 'us', problem: 'Tampered with: a binding was deleted', since: TIME },
+      { cluster: 'us', problem: 'FloorReady is False: Because', since: TIME },
+      { cluster: 'us', problem: 'Gatekeeper is NotReady: no endpoints', since: null },
+    ]);
+  });
+
+  it('names policies that fail, are in conflict or have expired', () => {
+    const failed = policyReport('finance', { phase: 'Failed', message: 'the floor was refused' });
+    const conflict = policyReport('mine', {
+      namespace: 'local',
+      managedBy: 'local',
+      expiryDate: '2026-01-01T00:00:00Z',
+      conditions: [condition('Conflict', 'True', 'no region is left')],
+    });
+    expect(reportOf(record('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
+      expect.objectContaining({ policy: 'fso-system/hr' }),
+      { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
+      { policy: 'local/mine', cluster: 'eu', problem: 'In conflict: no region is left', since: TIME },
+    ]);
+  });
+
+  it('lists violations, and says how many it cannot', () => {
+    const report = reportOf(record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
+    expect(report.violations).toEqual([{ ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' }]);
+    expect(report.unnamedViolations).toBe(6);
+    expect(IssueReport.parse(report)).toEqual(report);
+  });
+});
+
+describe('its forms', () => {
+  const report = reportOf(record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })], { connected: false }));
+
+  it('a table that no spreadsheet computes', () => {
+    expect(issueCsv(report).split('\r\n')).toEqual([
+      'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since',
+      `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME}`,
+      'policy,,fso-system/hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
+      `violation,us,fso-system/finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME}`,
+      'violation,,,,,,,,,"6 more are counted, but not named by the agents.",',
+      '',
+    ]);
+  });
+
+  it('a page that allows its own style and nothing else', () => {
+    const html = issueHtml(report);
+    expect(html).toContain('&lt;b&gt;outside&lt;/b&gt;');
+    expect(html).not.toMatch(/<b>|<script|src=|href=|style=/);
+    const style = /<style>(.*)<\/style>/s.exec(html)?.[1] ?? '';
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(ISSUE_HTML_POLICY).toContain(`style-src 'sha256-${hash}'`);
+    expect(html).toContain('<h2 id="violations">Violations (1)</h2>');
+    expect(html).toContain('6 more are counted');
+    expect(issueHtml({ ...report, violations: [], unnamedViolations: 0 })).toContain('<p>None.</p>');
+  });
+});

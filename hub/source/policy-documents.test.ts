@@ -1,0 +1,124 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { inflateSync } from 'node:zlib';
+import type { GitObjectType } from '@fso/shared/protocol';
+import { FakeClock } from '@fso/shared/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPolicyDocuments } from './policy-documents.ts';
+import type { FindObject } from './policy-files.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fso-documents-'));
+  git('init', '--quiet', '--initial-branch=main');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const who = {
+  GIT_AUTHOR_NAME: 'Ada',
+  GIT_AUTHOR_EMAIL: 'ada@example.org',
+  GIT_COMMITTER_NAME: 'Bo',
+  GIT_COMMITTER_EMAIL: 'bo@example.org',
+};
+const git = (...args: string[]): Buffer =>
+  execFileSync('git', args, {
+    cwd: folder,
+    stdio: 'pipe',
+    env: { PATH: process.env['PATH'], HOME: folder, GIT_COMMITTER_DATE: '2026-01-03T10:30:00Z', ...who },
+  });
+const idOf = (revision: string): string => git('rev-parse', revision).toString().trim();
+/** Loose objects: what was just committed (gitformat-loose). */
+const find: FindObject = async (id) => {
+  const object = inflateSync(readFileSync(join(folder, '.git/objects', id.slice(0, 2), id.slice(2))));
+  const end = object.indexOf(0);
+  return { type: object.toString('latin1', 0, object.indexOf(' ')) as GitObjectType, data: object.subarray(end + 1) };
+};
+const commit = (message: string, files: Readonly<Record<string, string | null>>): string => {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    if (text === null) rmSync(join(folder, path));
+    else writeFileSync(join(folder, path), text);
+  }
+  git('add', '--all');
+  git('commit', '--quiet', '--message', message);
+  return idOf('HEAD');
+};
+const policy = (name: string, region = 'eu-west-1'): string =>
+  `kind: SovereignPolicy\nmetadata:\n  name: ${name} # the name\nspec:\n  allowedRegions: [${region}]\n`;
+
+describe('documents of a policy in Git', () => {
+  it('are read with their comments, and followed through changes, moves and removals', async () => {
+    const others = policy('other');
+    const added = commit('add', { 'policies/a.yaml': policy('a'), 'README.md': 'x' });
+    commit('another file', { 'README.md': 'y', 'policies/other.yaml': others });
+    const changed = commit('change\n\nbody', { 'policies/a.yaml': policy('a', 'eu-west-2') });
+    const moved = commit('move', { 'policies/a.yaml': null, 'policies/eu/all.yaml': `${others}---\n# of a\n${policy('a', 'eu-west-2')}` });
+    commit('its neighbour', { 'policies/eu/all.yaml': `${policy('other', 'us-east-1')}---\n# of a\n${policy('a', 'eu-west-2')}` });
+    const removed = commit('remove', { 'policies/eu/all.yaml': others });
+    const back = commit('back', { 'policies/b.yaml': policy('a') });
+
+    const documents = createPolicyDocuments(find, new FakeClock());
+    const place = { revision: back, path: 'policies/b.yaml', name: 'a' };
+    expect(await documents.source(place)).toEqual({ path: 'policies/b.yaml', line: 1, revision: back, yaml: policy('a') });
+    expect(await documents.source({ ...place, revision: moved, path: 'policies/eu/all.yaml' })).toMatchObject({
+      line: 7,
+      yaml: `# of a\n${policy('a', 'eu-west-2')}`,
+    });
+    expect(await documents.source({ ...place, name: 'other' })).toBeNull();
+    expect(await documents.source({ ...place, path: 'policies/none.yaml' })).toBeNull();
+
+    const history = await documents.history(place);
+    expect(history?.complete).toBe(true);
+    expect(history?.items.map(({ commit: { revision, subject }, change, path }) => [revision, subject, change, path])).toEqual([
+      [back, 'back', 'added', 'policies/b.yaml'],
+      [removed, 'remove', 'removed', 'policies/eu/all.yaml'],
+      [moved, 'move', 'changed', 'policies/eu/all.yaml'],
+      [changed, 'change', 'changed', 'policies/a.yaml'],
+      [added, 'add', 'added', 'policies/a.yaml'],
+    ]);
+    expect(history?.items.map(({ yaml }) => yaml?.includes('eu-west-2'))).toEqual([false, undefined, true, true, false]);
+    expect(history?.items[0]?.commit).toMatchObject({ author: 'Ada <ada@example.org>', time: '2026-01-03T10:30:00.000Z' });
+    expect(await documents.history(place)).toBe(history);
+    expect(await documents.history({ ...place, name: 'nothing' })).toBeNull();
+  });
+
+  it('pass over commits whose file cannot be read, and end where they are too many', async () => {
+    const first = commit('first', { 'policies/c.yaml': policy('c') });
+    commit('broken', { 'policies/c.yaml': 'name: c\nkind: [' });
+    let last = commit('mended', { 'policies/c.yaml': policy('c', 'eu-west-3') });
+    const mended = last;
+    const documents = createPolicyDocuments(find, new FakeClock());
+    const short = await documents.history({ revision: last, path: 'policies/c.yaml', name: 'c' });
+    expect(short?.items.map(({ commit: { revision }, change }) => [revision, change])).toEqual([
+      [mended, 'changed'],
+      [first, 'added'],
+    ]);
+
+    for (let region = 0; region < 51; region += 1) last = commit('again', { 'policies/c.yaml': policy('c', `r-${region}`) });
+    const long = await documents.history({ revision: last, path: 'policies/c.yaml', name: 'c' });
+    expect([long?.items.length, long?.complete]).toEqual([50, false]);
+  });
+
+  it('end after a while, and get further when they are asked for again', async () => {
+    for (const region of ['eu-west-1', 'eu-west-2', 'eu-west-3']) commit(region, { 'policies/e.yaml': policy('e', region) });
+    const clock = new FakeClock();
+    const read = new Set<string>();
+    const documents = createPolicyDocuments(async (id) => {
+      if (!read.has(id)) await clock.advance(800);
+      read.add(id);
+      return find(id);
+    }, clock);
+    const place = { revision: idOf('HEAD'), path: 'policies/e.yaml', name: 'e' };
+    expect(await documents.history(place)).toMatchObject({ items: [{ commit: { subject: 'eu-west-3' } }], complete: false });
+    expect((await documents.history(place))?.items.length).toBeGreaterThan(1);
+  });
+
+  it('end where an object is missing', async () => {
+    const parent = idOf('HEAD');
+    const last = commit('last', { 'policies/d.yaml': policy('d') });
+    const documents = createPolicyDocuments(async (id) => (id === parent ? undefined : find(id)), new FakeClock());
+    expect(await documents.history({ revision: last, path: 'policies/d.yaml', name: 'd' })).toEqual({ items: [], complete: false });
+  });
+});

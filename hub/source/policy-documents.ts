@@ -1,0 +1,213 @@
+import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
+import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/protocol';
+import type { Clock } from '@fso/shared/runtime';
+import { dropOldest } from '../drop-oldest.ts';
+import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
+
+/** Where a policy stands at one commit. */
+export interface PolicyPlace {
+  /** Commit id. */
+  readonly revision: string;
+  readonly path: string;
+  /** As in the document's metadata. */
+  readonly name: string;
+}
+
+/** What Git says of one policy, read from the clone without a checkout. */
+export interface PolicyDocuments {
+  /** @returns null: it does not stand there */
+  source(place: PolicyPlace): Promise<PolicySourceView | null>;
+  /**
+   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as far as a few seconds reach. Each is
+   * computed once and one at a time.
+   *
+   * @returns null: it does not stand there
+   */
+  history(place: PolicyPlace): Promise<PolicyHistory | null>;
+}
+
+const MAX_CHANGES = 50;
+const MAX_COMMITS = 2_000;
+const MAX_MS = 3_000;
+/** Of all texts of one history. */
+const MAX_CHARACTERS = 4 * 1024 * 1024;
+const KEPT = 100;
+/** A long walk lets others run about this often. */
+const SLICE_MS = 15;
+
+interface State {
+  readonly path: string;
+  readonly yaml: string;
+}
+/** null: the policy is not there. */
+type Known = State | null;
+
+const LAST_SECOND = 253_402_300_799;
+const timeOf = (who: string): string => {
+  const seconds = Number(/ (\d{1,12}) [+-]\d{4}$/.exec(who)?.[1] ?? 0);
+  return new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString();
+};
+
+const viewOf = (revision: string, { author, committer, message }: GitCommit): CommitView => ({
+  revision,
+  author: author.replace(/ \d+ [+-]\d{4}$/, ''),
+  subject: message.split('\n', 1)[0] ?? '',
+  time: timeOf(committer),
+});
+
+interface Walked {
+  readonly id: string;
+  readonly commit: GitCommit;
+}
+
+const changeOf = (newer: Walked, before: Known, after: Known): PolicyRevision | undefined => {
+  const commit = viewOf(newer.id, newer.commit);
+  if (after === null) return before === null ? undefined : { commit, change: 'removed', path: before.path, yaml: null };
+  if (before === null) return { commit, change: 'added', ...after };
+  return before.yaml === after.yaml && before.path === after.path ? undefined : { commit, change: 'changed', ...after };
+};
+
+/** One walk back from a commit. */
+class HistoryWalk {
+  readonly items: PolicyRevision[] = [];
+  readonly #files: PolicyFiles;
+  readonly #name: string;
+  #characters = 0;
+  /** The oldest commit at which it is known how the policy reads. */
+  #newer: Walked;
+  #state: Known;
+
+  constructor(files: PolicyFiles, name: string, start: { readonly newer: Walked; readonly state: Known }) {
+    this.#files = files;
+    this.#name = name;
+    this.#newer = start.newer;
+    this.#state = start.state;
+  }
+
+  get isFull(): boolean {
+    return this.items.length >= MAX_CHANGES || this.#characters > MAX_CHARACTERS;
+  }
+
+  /** @param older undefined: there is none */
+  async step(older: Walked | undefined): Promise<void> {
+    const before = await this.#before(older);
+    // A commit that cannot be read is passed over: what it changed counts as changed by the next one.
+    if (before === undefined) return;
+    this.#note(before);
+    this.#state = before;
+    this.#newer = older ?? this.#newer;
+  }
+
+  #note(before: Known): void {
+    const change = changeOf(this.#newer, before, this.#state);
+    if (change === undefined) return;
+    this.items.push(change);
+    this.#characters += change.yaml?.length ?? 0;
+  }
+
+  /** @returns undefined: a file of the older commit cannot be read, so nobody knows */
+  async #before(older: Walked | undefined): Promise<Known | undefined> {
+    const after = this.#state;
+    const changed = await this.#files.changes(older?.commit.tree, this.#newer.commit.tree);
+    if (after !== null && changed.every(({ path }) => path !== after.path)) return after;
+    let isReadable = true;
+    // Most documents stay in their file.
+    for (const { path, before } of changed.toSorted(
+      (left, right) => Number(right.path === after?.path) - Number(left.path === after?.path),
+    )) {
+      if (before === undefined) continue;
+      const policies = await this.#files.policies(before, path, this.#name);
+      const found = policies?.find(({ name }) => name === this.#name);
+      if (found !== undefined) return { path, yaml: found.yaml };
+      isReadable &&= policies !== undefined;
+    }
+    return isReadable ? null : undefined;
+  }
+}
+
+/** @returns whether there is time left; a long walk lets others run now and then */
+const createPace = (clock: Clock): (() => Promise<boolean>) => {
+  const until = clock.monotonicMs() + MAX_MS;
+  let sliceEnds = clock.monotonicMs() + SLICE_MS;
+  return async () => {
+    if (clock.monotonicMs() > sliceEnds) {
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceEnds = clock.monotonicMs() + SLICE_MS;
+    }
+    return clock.monotonicMs() < until;
+  };
+};
+
+export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
+  const files = createPolicyFiles(find);
+  const known = new Map<string, Promise<PolicyHistory | null>>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  const commitAt = async (id: string | undefined): Promise<Walked | undefined> => {
+    const object = id === undefined ? undefined : await find(id);
+    return id === undefined || object?.type !== 'commit' ? undefined : { id, commit: parseCommit(object.data) };
+  };
+
+  const source = async ({ revision, path, name }: PolicyPlace): Promise<PolicySourceView | null> => {
+    const at = await commitAt(revision);
+    const blob = at && (await files.blobAt(at.commit.tree, path));
+    const found = blob && (await files.policies(blob, path, name))?.find((policy) => policy.name === name);
+    return found ? { path, line: found.line, revision, yaml: found.yaml } : null;
+  };
+
+  /** @throws GitObjectError when it is not here */
+  const parentOf = async ({ commit }: Walked): Promise<Walked | undefined> => {
+    const [parent] = commit.parents;
+    const older = await commitAt(parent);
+    if (parent !== undefined && older === undefined) throw new GitObjectError(`commit ${parent} is not in the clone`);
+    return older;
+  };
+
+  /** `cut`: it took too long; asked again it gets further. */
+  const walkBack = async (walk: HistoryWalk, from: Walked): Promise<'complete' | 'limited' | 'cut'> => {
+    const hasTime = createPace(clock);
+    let cursor = from;
+    for (let looked = 0; looked < MAX_COMMITS && !walk.isFull; looked += 1) {
+      if (!(await hasTime())) return 'cut';
+      const older = await parentOf(cursor);
+      await walk.step(older);
+      if (older === undefined) return 'complete';
+      cursor = older;
+    }
+    return 'limited';
+  };
+  const walkBackSafely = async (walk: HistoryWalk, from: Walked) => {
+    try {
+      return await walkBack(walk, from);
+    } catch (error) {
+      // History that Git itself would not have written, or that is not here: it ends there.
+      if (error instanceof GitObjectError) return 'limited';
+      throw error;
+    }
+  };
+
+  const history = async (place: PolicyPlace, forget: () => void): Promise<PolicyHistory | null> => {
+    const [now, newer] = [await source(place), await commitAt(place.revision)];
+    if (now === null || newer === undefined) return null;
+    const walk = new HistoryWalk(files, place.name, { newer, state: { path: now.path, yaml: now.yaml } });
+    const end = await walkBackSafely(walk, newer);
+    if (end === 'cut') forget();
+    return { items: walk.items, complete: end === 'complete' };
+  };
+
+  return {
+    source,
+    history: (place) => {
+      const key = `${place.revision} ${place.path} ${place.name}`;
+      const computed = known.get(key);
+      if (computed !== undefined) return computed;
+      const forget = () => known.delete(key);
+      const result = last.then(() => history(place, forget));
+      last = result.catch(() => undefined);
+      known.set(key, result);
+      dropOldest(known, KEPT);
+      result.catch(forget);
+      return result;
+    },
+  };
+};

@@ -1,0 +1,105 @@
+import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/compile';
+import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/protocol';
+import { dropOldest } from '../drop-oldest.ts';
+
+/** @returns undefined: not in the clone */
+export type FindObject = (id: string) => Promise<RawObject | undefined>;
+
+/** A file with policies, before and after; undefined: it was, or is, not there. Ids of blobs. */
+export interface FileChange {
+  readonly path: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+/** Files with policies as Git has them. @throws GitObjectError for what Git itself would not have written, or is not in the clone */
+export interface PolicyFiles {
+  /** Differences between two root trees; undefined: an empty one. */
+  changes(before: string | undefined, after: string | undefined): Promise<readonly FileChange[]>;
+  /** Blob of a file. */
+  blobAt(tree: string, path: string): Promise<string | undefined>;
+  /** Policies of a blob whose text has a word; undefined: it cannot be read. */
+  policies(blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined>;
+}
+
+const TREES_KEPT = 512;
+const FILES_KEPT = 256;
+const MAX_DEPTH = 16;
+
+type Entries = ReadonlyMap<string, TreeEntry>;
+const NO_ENTRIES: Entries = new Map();
+
+const isPolicyFile = (path: string): boolean => /^policies\//i.test(path) && isPolicyPath(path);
+/** Whether policy files can lie below. */
+const leadsToPolicies = (path: string): boolean => isPolicyFile(`${path}/x.yaml`) && path.split('/').length <= MAX_DEPTH;
+
+const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
+  entry?.kind === 'tree' && leadsToPolicies(path) ? entry.id : undefined;
+const blobOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
+  entry?.kind === 'blob' && isPolicyFile(path) ? entry.id : undefined;
+
+export const createPolicyFiles = (find: FindObject): PolicyFiles => {
+  const trees = new Map<string, Entries>();
+  const files = new Map<string, readonly PolicyText[] | undefined>();
+
+  const entriesOf = async (tree: string | undefined): Promise<Entries> => {
+    if (tree === undefined) return NO_ENTRIES;
+    const known = trees.get(tree);
+    if (known !== undefined) return known;
+    const object = await find(tree);
+    if (object?.type !== 'tree') throw new GitObjectError(`tree ${tree} is not in the clone`);
+    const entries = new Map(parseTree(object.data).map((entry) => [entry.name, entry]));
+    trees.set(tree, entries);
+    dropOldest(trees, TREES_KEPT);
+    return entries;
+  };
+
+  const compare = async (before: string | undefined, after: string | undefined, folder: string): Promise<readonly FileChange[]> => {
+    if (before === after) return [];
+    const [was, is] = [await entriesOf(before), await entriesOf(after)];
+    const found: FileChange[] = [];
+    for (const name of new Set([...is.keys(), ...was.keys()])) {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      const [one, other] = [was.get(name), is.get(name)];
+      const [blobBefore, blobAfter] = [blobOf(one, path), blobOf(other, path)];
+      if (blobBefore !== blobAfter) found.push({ path, before: blobBefore, after: blobAfter });
+      found.push(...(await compare(treeOf(one, path), treeOf(other, path), path)));
+    }
+    return found;
+  };
+
+  const read = async (blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined> => {
+    const object = await find(blob);
+    if (object?.type !== 'blob') throw new GitObjectError(`blob ${blob} is not in the clone`);
+    // Most files are of other policies; a name cannot be written so that it does not stand in the text, but in a quoted scalar with escapes.
+    const bytes = Buffer.from(object.data.buffer, object.data.byteOffset, object.data.byteLength);
+    if (!bytes.includes(word) && !bytes.includes('\\')) return [];
+    const policies = policyTexts({ path, text: decodeText(object.data, 'the file') });
+    files.set(blob, policies);
+    dropOldest(files, FILES_KEPT);
+    return policies;
+  };
+
+  return {
+    changes: (before, after) => compare(before, after, ''),
+    blobAt: async (tree, path) => {
+      const names = path.split('/');
+      let [current, walked]: [string | undefined, string] = [tree, ''];
+      for (const name of names.slice(0, -1)) {
+        walked = walked === '' ? name : `${walked}/${name}`;
+        current = treeOf((await entriesOf(current)).get(name), walked);
+      }
+      return blobOf((await entriesOf(current)).get(names.at(-1) ?? ''), path);
+    },
+    policies: async (blob, path, word) => {
+      if (files.has(blob)) return files.get(blob);
+      try {
+        return await read(blob, path, word);
+      } catch (error) {
+        // Not UTF-8.
+        if (error instanceof GitObjectError) return undefined;
+        throw error;
+      }
+    },
+  };
+};
