@@ -14,5 +14,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
     sourcemap: false,
   },
-  server: { proxy: Object.fromEntries(['/api', '/auth'].map((path) => [path, { target: hub, changeOrigin: false }])) },
+  server: { proxy: Object.fromEntries(['/api/v1', '/auth/'].map((path) => [path, { target: hub, changeOrigin: false }])) },
 });
