@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  * trust: test/trust, whom hub and agents believe: people with real identity providers, agents over real TLS, signatures
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
+ * browser: test/browser, the dashboard in a real Chromium.
  */
 export default defineConfig({
   test: {
@@ -15,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,browser}/**'],
           testTimeout: 20_000,
           // No test file changes what others see: sharing the modules saves a third of the time.
           isolate: false,
@@ -59,6 +60,19 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 900_000,
           fileParallelism: false,
+          pool: 'forks',
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/browser/support/setup.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          // All files share one browser and the fleets that they look at.
+          isolate: false,
           pool: 'forks',
         },
       },

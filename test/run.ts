@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, unit, integration, attacks, trust, e2e
+ *   npm test                     static checks, unit, integration, attacks, trust, e2e, browser
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -84,6 +84,7 @@ const suites: Record<string, () => Promise<Count>> = {
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
   e2e: () => vitest('e2e'),
+  browser: () => vitest('browser'),
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));

@@ -2,6 +2,7 @@ import { createHubClient } from '../../hub/cli/api-client.ts';
 import { caOf } from '../support/enrolment-client.ts';
 import type { HubProcess } from '../support/hub-process.ts';
 import type { TestPostgres } from '../support/postgres.ts';
+import { createRandom } from '../support/random.ts';
 import { createApiCalls } from './api-calls.ts';
 import { createEnrolmentLoad, type EnrolmentCounts } from './enrolments.ts';
 import { createLoad, delay } from './load.ts';
@@ -34,17 +35,6 @@ const POLICIES = 25;
 const WEBHOOK_MS = 150;
 /** Every so many kills it is the database server that dies; the hub must live through that. */
 const SERVER_EVERY = 4;
-
-/** mulberry32: the same seed kills at the same points in time. */
-const createRandom = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
 
 /** The hub is not ready while it cannot write, and is again when the server is back. */
 const untilReady = async (hub: HubProcess): Promise<void> => {

@@ -28,15 +28,17 @@ export interface HubProcessOptions {
   /** By cluster. */
   readonly tokens: ReadonlyMap<string, string>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of the API; default: a free one. */
+  readonly port?: number | undefined;
 }
 
 const START_MS = 60_000;
 
-export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {} }: HubProcessOptions): Promise<HubProcess> => {
+export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {}, port }: HubProcessOptions): Promise<HubProcess> => {
   await mkdir(folder, { recursive: true });
   const tokensFile = join(folder, 'tokens.json');
   await writeFile(tokensFile, JSON.stringify(Object.fromEntries(tokens)), { mode: 0o600 });
-  const [apiPort, agentPort] = [await freePort(), await freePort()];
+  const [apiPort, agentPort] = [port ?? (await freePort()), await freePort()];
   const url = `http://127.0.0.1:${apiPort}`;
   const logFile = join(folder, `${name}.log`);
   const settings = {

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../../clusters/demo/programs.ts';
+import { installPackages, isRoot } from './debian.ts';
 
 /** A real PostgreSQL server: the one of DATABASE_URL, else a private one from installed binaries, else one in a container. */
 export interface TestPostgres {
@@ -28,17 +29,6 @@ const binaries = (): string | undefined => {
   const versions = existsSync(root) ? readdirSync(root).filter((version) => existsSync(join(root, version, 'bin/initdb'))) : [];
   const newest = versions.sort((a, b) => Number(b) - Number(a))[0];
   return newest === undefined ? undefined : join(root, newest, 'bin');
-};
-
-const isRoot = (): boolean => process.getuid?.() === 0;
-
-/** Debian's package, where this may install it. */
-const install = async (): Promise<void> => {
-  if (!isRoot() || !existsSync('/usr/bin/apt-get')) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args: string[]) => run('apt-get', args, { env, maxBuffer: 64 * 1024 * 1024 });
-  await apt('update').catch(() => undefined);
-  await apt('install', '-y', '--no-install-recommends', 'postgresql').catch(() => undefined);
 };
 
 interface Owner {
@@ -182,7 +172,7 @@ const useGiven = (url: string): TestPostgres => {
 export const startPostgres = async ({ ownServer = false }: { ownServer?: boolean } = {}): Promise<TestPostgres> => {
   const given = process.env['DATABASE_URL'];
   if (given && !ownServer) return useGiven(given);
-  if (binaries() === undefined) await install();
+  if (binaries() === undefined) await installPackages('postgresql');
   const bin = binaries();
   if (bin !== undefined) return startPrivate(bin);
   return startContainer().catch((error: unknown) => {

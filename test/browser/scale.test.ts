@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+import { useSeededWorld } from './support/suite.ts';
+
+const world = useSeededWorld();
+
+it('the made-up fleet is as large as it has to be, and has all that can be wrong with one', async () => {
+  const status = await world().client.status();
+  expect(status.policies.total).toBeGreaterThanOrEqual(1000);
+  expect(status.clusters).toMatchObject({ total: 500, disconnected: 12, neverSeen: 12 });
+  expect(status.clusters.inSync).toBeLessThan(status.clusters.connected);
+  expect(status.clusters.tampered).toBeGreaterThan(0);
+  expect(status.policies.failed).toBeGreaterThan(0);
+  expect(status.policies.expired).toBeGreaterThan(0);
+  expect(status.policies.expiring).toBeGreaterThan(0);
+  expect(status.source.rejected?.problems.length).toBeGreaterThan(0);
+  expect(status.violations).toBeGreaterThan(10_000);
+});

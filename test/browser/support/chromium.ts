@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type Browser, chromium } from '@playwright/test';
+import { installPackages, isRoot } from '../../support/debian.ts';
+
+const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
+/** Where installers of other systems put it. */
+const PLACES = [
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  'C:/Program Files/Google/Chrome/Application/chrome.exe',
+  'C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe',
+];
+
+const search = (): string | undefined => {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const named = PROGRAMS.flatMap((program) => folders.map((folder) => join(folder, program)));
+  return [...named, ...PLACES].find((path) => existsSync(path));
+};
+
+/** A browser of FSO_TEST_CHROMIUM, else of this machine, else Debian's package, which is installed where that is possible. */
+const findChromium = async (): Promise<string> => {
+  const given = process.env['FSO_TEST_CHROMIUM'];
+  if (given) return given;
+  if (search() === undefined) await installPackages('chromium');
+  const found = search();
+  if (found !== undefined) return found;
+  throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');
+};
+
+/** Nothing of it leaves this machine but what pages ask for. */
+const ARGUMENTS = [
+  '--disable-dev-shm-usage',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-default-apps',
+  '--disable-domain-reliability',
+  '--disable-sync',
+  '--no-first-run',
+  '--no-pings',
+];
+
+/** Its sandbox does not work as root. */
+export const launchChromium = async (): Promise<Browser> =>
+  chromium.launch({ executablePath: await findChromium(), headless: true, args: [...ARGUMENTS, ...(isRoot() ? ['--no-sandbox'] : [])] });

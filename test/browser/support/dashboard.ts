@@ -1,0 +1,106 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import { CSRF_HEADER } from '@fso/shared/api';
+import { type Browser, type BrowserContext, type BrowserContextOptions, expect as base, type Page } from '@playwright/test';
+
+/** Assertions that wait: `await expect(page.getByRole('heading')).toBeVisible()`; for values it is like vitest's. */
+export const expect = base.configure({ timeout: 15_000 });
+
+export const DESKTOP = { width: 1280, height: 800 } as const;
+export const PHONE = { width: 375, height: 740 } as const;
+
+export interface OpenOptions {
+  readonly theme?: 'light' | 'dark';
+  readonly viewport?: { readonly width: number; readonly height: number };
+  /** API token that the browser's session is made with; absent: whatever the hub gives to strangers. */
+  readonly token?: string;
+  /** Troubles that this page is expected to have. */
+  readonly allow?: readonly RegExp[];
+  /** More of Playwright's options, e.g. forcedColors, offline. */
+  readonly context?: BrowserContextOptions;
+}
+
+/** Pages of one hub in a real browser, watched: what should not happen in any of them is kept as a trouble. */
+export interface Dashboard {
+  readonly browser: Browser;
+  /** Opens a path of the hub in a browser of its own: nothing is shared with other pages but the hub. */
+  open(path: string, options?: OpenOptions): Promise<Page>;
+  /** Console and page errors, violations of the Content-Security-Policy, requests to elsewhere; of all pages since the last call. */
+  takeTroubles(): string[];
+  /** Closes every page. */
+  closePages(): Promise<void>;
+}
+
+/** Runs in each page before anything of the page does. */
+const TELL_VIOLATIONS = `document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+  console.error('Content-Security-Policy: ' + violatedDirective + ' refuses ' + blockedURI + ' at ' + sourceFile + ':' + lineNumber);
+});`;
+
+const watch = (context: BrowserContext, origin: string, tell: (trouble: string) => void): void => {
+  context.on('console', (message) => {
+    if (message.type() === 'error') tell(`console: ${message.text()} (${message.location().url})`);
+  });
+  context.on('weberror', (webError) => tell(`error: ${webError.error().stack ?? webError.error().message}`));
+  context.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.protocol.startsWith('http') && url.origin !== origin) tell(`request to elsewhere: ${request.method()} ${request.url()}`);
+  });
+};
+
+const logIn = async (context: BrowserContext, origin: string, token: string): Promise<void> => {
+  const response = await context.request.post(`${origin}/auth/token`, { data: { token }, headers: { [CSRF_HEADER]: '1', Origin: origin } });
+  if (!response.ok()) throw new Error(`the hub does not take the token: ${response.status()} ${await response.text()}`);
+};
+
+/** @param origin of the hub, e.g. `http://127.0.0.1:8080` */
+export const createDashboard = (browser: Browser, origin: string): Dashboard => {
+  const contexts = new Set<BrowserContext>();
+  let troubles: string[] = [];
+
+  return {
+    browser,
+    open: async (path, { theme = 'light', viewport = DESKTOP, token, allow = [], context: more = {} } = {}) => {
+      const context = await browser.newContext({
+        baseURL: origin,
+        colorScheme: theme,
+        viewport,
+        locale: 'en-GB',
+        timezoneId: 'UTC',
+        ...more,
+      });
+      contexts.add(context);
+      watch(context, origin, (trouble) => {
+        if (!allow.some((pattern) => pattern.test(trouble))) troubles.push(trouble);
+      });
+      await context.addInitScript(TELL_VIOLATIONS);
+      if (token !== undefined) await logIn(context, origin, token);
+      const page = await context.newPage();
+      await page.goto(path);
+      return page;
+    },
+    takeTroubles: () => {
+      const all = troubles;
+      troubles = [];
+      return all;
+    },
+    closePages: async () => {
+      await Promise.all([...contexts].map((context) => context.close()));
+      contexts.clear();
+    },
+  };
+};
+
+/** Fails for findings of axe that keep somebody from using the page. @see https://github.com/dequelabs/axe-core */
+export const expectAccessible = async (page: Page): Promise<void> => {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const findings = serious.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, html }) => `${id}: ${help}: ${target.join(' ')}: ${html.slice(0, 200)}`),
+  );
+  expect(findings).toEqual([]);
+};
+
+/** Fails where the page is wider than the window. */
+export const expectNoSidewaysScroll = async (page: Page): Promise<void> => {
+  const excess = await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+  expect(excess, 'the page scrolls sideways').toBeLessThanOrEqual(0);
+};

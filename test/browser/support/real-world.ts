@@ -1,0 +1,70 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createNamespaces, createWorld, everyClusterProven, type World } from '@fso/clusters/demo';
+import { REGION_LABEL } from '@fso/shared/api';
+import { type KubeClient, POD_KIND } from '@fso/shared/kube';
+
+/** Three real clusters with agents, a Git server and a hub, as the demo has them, and pods that violate. */
+export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {
+  /** Administrator of a cluster: us, eu or apac. */
+  kube(cluster: string): KubeClient;
+  /** Makes a pod that asks for a region. Resolves once the API server has it. */
+  createPod(cluster: string, ref: { readonly namespace: string; readonly name: string }, region: string): Promise<void>;
+}
+
+const START_MS = 300_000;
+
+export const openRealWorld = async (): Promise<RealWorld> => {
+  const signal = AbortSignal.timeout(START_MS);
+  const folder = await mkdtemp(join(tmpdir(), 'fso-real-'));
+  const world = await createWorld({ stateDir: folder, log: () => undefined });
+  const kube = (name: string): KubeClient => {
+    const cluster = world.clusters.find((candidate) => candidate.name === name);
+    if (cluster === undefined) throw new Error(`no cluster ${name}`);
+    return cluster.kube;
+  };
+  const createPod: RealWorld['createPod'] = async (cluster, metadata, region) => {
+    const spec = { containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }], nodeSelector: { [REGION_LABEL]: region } };
+    await kube(cluster).create(
+      POD_KIND,
+      { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata }, spec },
+      {},
+      new AbortController().signal,
+    );
+  };
+  const close = async (): Promise<void> => {
+    await world.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await world.startFleet(signal);
+    await createNamespaces(world, signal);
+    // It runs before any policy is there, outside of what customer-data will allow.
+    await createPod('us', { namespace: 'customer-data', name: 'crm-export' }, 'us-west-2');
+    await world.startGit();
+    await world.startHub();
+    await world.startAgents();
+    await everyClusterProven(world, signal);
+    // These policies do not refuse: one only records, the other only warns.
+    await createPod('apac', { namespace: 'analytics', name: 'clickstream' }, 'ap-northeast-1');
+    await createPod('apac', { namespace: 'trading-fx', name: 'quotes' }, 'ap-northeast-1');
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { hub, hubUrl, apiToken, startHub, stopHub } = world;
+  return {
+    hub,
+    hubUrl,
+    apiToken,
+    startHub,
+    stopHub,
+    stop: close,
+    get repository() {
+      return world.repository;
+    },
+    kube,
+    createPod,
+  };
+};

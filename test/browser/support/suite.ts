@@ -1,0 +1,65 @@
+import type { Browser } from '@playwright/test';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { openSeededWorld, type SeededWorld } from '../../seeded/world.ts';
+import { launchChromium } from './chromium.ts';
+import { createDashboard, type Dashboard, expect } from './dashboard.ts';
+import { openRealWorld, type RealWorld } from './real-world.ts';
+
+/**
+ * All files of the suite run in one process, one after another: what takes long to start is started once, where a test asks for it
+ * first. Its programs end with this process.
+ */
+const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+};
+
+export const sharedBrowser: () => Promise<Browser> = once(launchChromium);
+const seededWorld: () => Promise<SeededWorld> = once(() => openSeededWorld({ parent: inject('folder') }));
+
+const inTests = <T>(open: () => Promise<T>): (() => T) => {
+  let world: T | undefined;
+  beforeAll(async () => {
+    world = await open();
+  });
+  return () => {
+    if (world === undefined) throw new Error('the world is there in tests and hooks only');
+    return world;
+  };
+};
+
+/** 1,000 policies and 500 clusters; the hub asks nobody to log in. Tests leave it as they found it, but for what they add. */
+export const useSeededWorld = (): (() => SeededWorld) => inTests(seededWorld);
+
+/** Real clusters and agents for the tests of one file. */
+export const useRealWorld = (): (() => RealWorld) => {
+  let world: RealWorld | undefined;
+  afterAll(() => world?.stop());
+  return inTests(async () => {
+    world = await openRealWorld();
+    return world;
+  });
+};
+
+/**
+ * Opens pages of a hub; after each test they are closed, and the test fails for what should not have happened in them.
+ *
+ * @param url of the hub; asked when a page is opened
+ */
+export const useDashboard = (url: () => string | Promise<string>): Pick<Dashboard, 'open'> => {
+  let dashboard: Dashboard | undefined;
+  afterEach(async () => {
+    const troubles = dashboard?.takeTroubles() ?? [];
+    await dashboard?.closePages();
+    expect(troubles, 'troubles in the browser').toEqual([]);
+  });
+  return {
+    open: async (path, options) => {
+      dashboard ??= createDashboard(await sharedBrowser(), await url());
+      return dashboard.open(path, options);
+    },
+  };
+};

@@ -1,0 +1,265 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type ClusterEvent,
+  type ClusterReport,
+  CONDITIONS,
+  type Condition,
+  type PolicyReport,
+  policyKey,
+  REGION_LABEL,
+  type SovereignPolicyStatus,
+} from '@fso/shared/api';
+import type { CompiledCluster } from '@fso/shared/compile';
+import { type Node, setCondition } from '@fso/shared/kube';
+import { planGovernance } from '../../agent/enforce/governance.ts';
+import { planNamespaces } from '../../agent/enforce/namespaces.ts';
+import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
+import type { Pod } from '../../agent/observe/kinds.ts';
+import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
+import type { LockFacts, PolicyLocks } from '../../agent/observe/status/locks.ts';
+import { planPolicyEvents } from '../../agent/observe/status/plan-events.ts';
+import { planStatus, toReport } from '../../agent/observe/status/plan-status.ts';
+import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
+import { type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
+import { type MadeUpCluster, namespaceOf, pick } from './fleet-files.ts';
+
+/** What is wrong with a cluster, beyond its violating pods. */
+export type Trouble = 'tampered' | 'noGatekeeper' | 'lockOneFails' | 'unproven' | undefined;
+
+/**
+ * A cluster without a control plane: its namespaces, nodes and pods are made up, and the agent's own code says what they mean.
+ */
+export interface ClusterLife {
+  readonly name: string;
+  /** Takes up the policies of a commit. @returns the reports that changed */
+  accept(revision: string, compiled: CompiledCluster): PolicyReport[];
+  /** Adds a pod that runs outside. @returns the reports that changed */
+  addViolation(namespace: string, pod: string): PolicyReport[];
+  reports(): PolicyReport[];
+  cluster(): ClusterReport;
+  /** Of all that it is; the first time they are asked for. */
+  events(): ClusterEvent[];
+}
+
+const MINUTE_MS = 60_000;
+const NAMESPACES = 60;
+const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
+const ENFORCED: LockFacts = { state: 'Enforced' };
+
+const locksOf = (trouble: Trouble, isFirst: boolean): PolicyLocks => {
+  const whole: PolicyLocks = { admission: ENFORCED, gatekeeper: ENFORCED, binding: ENFORCED, constraintCreated: true };
+  if (trouble === 'noGatekeeper') {
+    return { ...whole, gatekeeper: { state: 'Unavailable', message: 'Gatekeeper is not installed' }, constraintCreated: false };
+  }
+  if (!isFirst) return whole;
+  if (trouble === 'lockOneFails')
+    return { ...whole, admission: { state: 'Degraded', message: 'a pod that leaves the regions was admitted by the API server' } };
+  if (trouble === 'unproven') return { ...whole, gatekeeper: { state: 'Pending', message: 'Gatekeeper has not taken up the constraint' } };
+  return whole;
+};
+
+const nodeOf = (name: string, region: string | undefined): Node =>
+  ({ metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } } }) as Node;
+
+const podOf = (namespace: string, name: string, spec: Pod['spec']): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace, name, uid: `${namespace}/${name}` },
+  spec,
+});
+
+type Random = () => number;
+
+/** Each cluster has a few namespaces whose pods stand where they may not. */
+const makePods = (home: string, outside: string, random: Random): Pod[] => {
+  const suffix = (): string =>
+    Math.floor(random() * 36 ** 5)
+      .toString(36)
+      .padStart(5, '0');
+  const places: Pod['spec'][] = [
+    { nodeName: outside },
+    { nodeName: outside },
+    { nodeName: 'node-without-region' },
+    {},
+    { nodeSelector: { [REGION_LABEL]: outside.replace(/^node-/, '') } },
+    { nodeSelector: { 'kubernetes.io/os': 'linux' } },
+  ];
+  const count = 1 + Math.floor(random() * 4);
+  return Array.from({ length: count }, () => namespaceOf(Math.floor(random() * NAMESPACES))).flatMap((namespace) =>
+    Array.from({ length: 3 + Math.floor(random() * 14) }, (_, index) => {
+      const workload = `${namespace}-${['main', 'worker', 'sync'][index % 3]}-${home.length}${index % 4}`;
+      return podOf(namespace, `${workload}-${suffix()}`, pick(places, random));
+    }),
+  );
+};
+
+interface Sight {
+  readonly outcome: PolicyOutcome;
+  readonly violations: PolicyViolations;
+  readonly labels: readonly NamespaceLabels[];
+  readonly locks: PolicyLocks;
+}
+
+type Spaces = ReadonlyMap<string, NamespaceInput>;
+
+/** Namespaces that the agent would label anew. */
+const planLabels = (governance: Governance, spaces: Spaces, at: Date): [string, NamespaceInput][] =>
+  planNamespaces(governance, [...spaces.values()], at).flatMap((action) => {
+    if (action.type !== 'apply') return [];
+    const { name, labels = {}, annotations = {} } = action.body.metadata;
+    return [[name, { name, terminating: false, labels, annotations }]];
+  });
+
+const MAX_LABELLED = 20;
+
+const labelsOf = (outcome: PolicyOutcome | undefined, spaces: Spaces): NamespaceLabels[] =>
+  (outcome?.kind === 'governing' ? outcome.namespaces : [])
+    .slice(0, MAX_LABELLED)
+    .map((namespace) => ({ namespace, labels: { ...spaces.get(namespace)?.labels } }));
+
+interface LifeOptions {
+  readonly cluster: MadeUpCluster;
+  readonly trouble: Trouble;
+  readonly random: Random;
+  readonly now: Date;
+}
+
+export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions): ClusterLife => {
+  const names = [
+    ...Array.from({ length: NAMESPACES }, (_, n) => namespaceOf(n)),
+    ...Array.from({ length: 10 }, (_, n) => `backups-${n + 1}`),
+  ];
+  const spaces = new Map(
+    names
+      .filter(() => random() < 0.9995)
+      .map((name): [string, NamespaceInput] => [name, { name, terminating: false, labels: {}, annotations: {} }]),
+  );
+  const outside = `node-${cluster.geo.outside}`;
+  const nodes = new Map<string, Node>([
+    [outside, nodeOf(outside, cluster.geo.outside)],
+    ['node-without-region', nodeOf('node-without-region', undefined)],
+  ]);
+  for (const region of cluster.regions) {
+    for (let n = 1 + Math.floor(random() * 8); n >= 0; n -= 1) nodes.set(`${region}-${n}`, nodeOf(`${region}-${n}`, region));
+  }
+  const pods = makePods(cluster.name, outside, random);
+  const finder = new ViolationFinder();
+  const past = (days: number): Date => new Date(now.getTime() - Math.ceil(random() * days * 24 * 60) * MINUTE_MS);
+  const restored = new Map<string, string>();
+  const version = pick(VERSIONS, random);
+  const certificateMs = (random() < 0.02 ? 40 : 300 + Math.floor(random() * 1100)) * MINUTE_MS;
+  const skewMs = Math.floor((random() - 0.5) * 80);
+  const tampering: Tampering | undefined =
+    trouble === 'tampered'
+      ? {
+          time: `${new Date(now.getTime() - 12 * MINUTE_MS).toISOString().slice(0, 19)}Z`,
+          message: 'ValidatingAdmissionPolicyBinding fso-floor-deny was deleted by someone else and put back',
+        }
+      : undefined;
+
+  let inputs: readonly PolicyInput[] = [];
+  let revision: string | null = null;
+  const digests = new Map<string, string>();
+  const statuses = new Map<string, SovereignPolicyStatus>();
+  const told = new Map<string, PolicyReport>();
+  let unheard: ClusterEvent[] = [];
+
+  /** Of one policy. @returns its report where it changed */
+  const judgePolicy = (policy: PolicyInput, { outcome, violations, labels, locks }: Sight): PolicyReport | undefined => {
+    const previous = statuses.get(policy.key);
+    // What was there before the fleet was watched has a past.
+    const at = previous === undefined ? past(20) : new Date();
+    const status = planStatus({ policy, outcome, previous, locks, violations: violations.count, now: at });
+    const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
+    if (status !== previous) unheard.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
+    statuses.set(policy.key, status);
+    const report = toReport(policy, status, { violations, labels });
+    if (isDeepStrictEqual(report, told.get(policy.key))) return undefined;
+    told.set(policy.key, report);
+    return report;
+  };
+  const judge = (): PolicyReport[] => {
+    const governance = planGovernance(inputs, [...spaces.values()], now);
+    const podsIn = (namespace: string): Pod[] => pods.filter(({ metadata }) => metadata.namespace === namespace);
+    const found = finder.find({ governance, podsIn, node: (name) => nodes.get(name), restored, now: new Date() });
+    for (const [name, labels] of planLabels(governance, spaces, told.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
+    return inputs.flatMap((policy, index) => {
+      const outcome = governance.policies.get(policy.key);
+      const violations = found.get(policy.key) ?? { count: 0, samples: [] };
+      const labels = labelsOf(outcome, spaces);
+      const report = outcome && judgePolicy(policy, { outcome, violations, labels, locks: locksOf(trouble, index === 0) });
+      return report === undefined ? [] : [report];
+    });
+  };
+
+  const conditions = (): Condition[] => {
+    const floor = trouble === 'lockOneFails';
+    return [
+      {
+        type: CONDITIONS.floorReady,
+        status: floor ? 'False' : 'True',
+        reason: floor ? 'WriteFailed' : 'Supported',
+        message: floor ? 'the parameters of lock 1 cannot be written: admission webhook "quota.example" denied the request' : '',
+      } as const,
+      { type: CONDITIONS.guardReady, status: 'True', reason: 'InPlace', message: '' } as const,
+      tamperedCondition(tampering, undefined) ?? NEVER_TAMPERED,
+    ].reduce<Condition[]>((all, condition) => setCondition(all, condition, new Date(now.getTime() - 12 * MINUTE_MS)), []);
+  };
+
+  const nodesByRegion = (): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const { metadata } of nodes.values()) {
+      const region = metadata.labels?.[REGION_LABEL] ?? '';
+      counts[region] = (counts[region] ?? 0) + 1;
+    }
+    return counts;
+  };
+
+  if (tampering !== undefined)
+    unheard.push({ time: tampering.time, severity: 'alert', reason: 'TamperingRepaired', message: tampering.message });
+
+  return {
+    name: cluster.name,
+    accept: (next, compiled) => {
+      inputs = compiled.policies.map((policy): PolicyInput => {
+        const key = policyKey(policy);
+        const known = inputs.find((input) => input.key === key);
+        if (known !== undefined && digests.get(key) === policy.digest) return known;
+        digests.set(key, policy.digest);
+        const { namespace, name, spec } = policy;
+        const generation = (known?.generation ?? 0) + 1;
+        return { key, namespace, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
+      });
+      if (revision === null) {
+        for (const { key } of inputs) {
+          for (const { metadata } of pods) restored.set(`${key}|${metadata.uid}`, past(6).toISOString());
+        }
+      }
+      revision = next;
+      return judge();
+    },
+    addViolation: (namespace, name) => {
+      pods.push(podOf(namespace, name, { nodeName: outside }));
+      return judge();
+    },
+    reports: () => [...told.values()],
+    cluster: () => ({
+      revision,
+      provenRevision: trouble === 'lockOneFails' || trouble === 'unproven' ? null : revision,
+      verification: 'unverified',
+      agentVersion: '0.1.0',
+      kubernetesVersion: version,
+      gatekeeper:
+        trouble === 'noGatekeeper' ? { state: 'Absent', message: 'Gatekeeper is not installed' } : { state: 'Ready', version: 'v3.23.0' },
+      nodesByRegion: nodesByRegion(),
+      conditions: conditions(),
+      clockSkewMs: skewMs,
+      certificateExpires: new Date(now.getTime() + certificateMs).toISOString(),
+    }),
+    events: () => {
+      const events = unheard;
+      unheard = [];
+      return events;
+    },
+  };
+};

@@ -1,0 +1,33 @@
+import { type CompiledCluster, compileFleet, decodeFiles } from '@fso/shared/compile';
+
+type Fleet = ReadonlyMap<string, CompiledCluster>;
+
+/** What each commit means for each cluster, as agents would compile it; who asks early waits. */
+export interface Commits {
+  /** @throws Error where the files are no valid set */
+  compile(files: Readonly<Record<string, string>>): Fleet;
+  add(revision: string, fleet: Fleet): void;
+  compiled(revision: string, cluster: string): Promise<CompiledCluster>;
+}
+
+export const createCommits = (): Commits => {
+  const known = new Map<string, PromiseWithResolvers<Fleet>>();
+  const entryOf = (revision: string): PromiseWithResolvers<Fleet> => {
+    const entry = known.get(revision) ?? Promise.withResolvers<Fleet>();
+    known.set(revision, entry);
+    return entry;
+  };
+  return {
+    compile: (files) => {
+      const decoded = decodeFiles(Object.entries(files).map(([path, text]) => ({ path, text })));
+      if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems.slice(0, 3)));
+      return compileFleet(decoded.set);
+    },
+    add: (revision, fleet) => entryOf(revision).resolve(fleet),
+    compiled: async (revision, cluster) => {
+      const compiled = (await entryOf(revision).promise).get(cluster);
+      if (compiled === undefined) throw new Error(`${cluster} is not registered`);
+      return compiled;
+    },
+  };
+};

@@ -1,0 +1,150 @@
+import { stringify } from 'yaml';
+import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
+
+/** What the repository of the made-up fleet holds: 500 clusters, 1,000 policies, of which each cluster gets about 40. */
+
+export const CLUSTERS = 500;
+const PER_CELL = 24;
+const PER_GEO = 6;
+/** Of every cluster. */
+const EVERYWHERE = 10;
+
+const TEAMS = ['payments', 'ledger', 'claims', 'identity', 'analytics', 'trading', 'patients', 'payroll', 'fraud', 'research'];
+const PARTS = ['api', 'batch', 'store', 'web', 'events', 'cache'];
+const WHY = [
+  'Records of customers stay where the processing agreement names.',
+  'Ledgers do not leave the regions that the auditors have seen.',
+  'The works agreement keeps this data in the country.',
+  'Card processing runs in certified regions only.',
+];
+const ENVIRONMENTS = ['production', 'production', 'production', 'staging', 'edge'];
+const DAY_MS = 86_400_000;
+
+export interface MadeUpCluster {
+  readonly name: string;
+  readonly cell: number;
+  readonly geo: Geo;
+  readonly regions: readonly string[];
+}
+
+type Random = () => number;
+
+export const pick = <T>(items: readonly T[], random: Random): T => {
+  const item = items[Math.floor(random() * items.length)];
+  if (item === undefined) throw new Error('nothing to pick from');
+  return item;
+};
+
+const document = (kind: string, metadata: object, spec: object): string =>
+  stringify({ apiVersion: 'compliance.federated.io/v1', kind, metadata, spec });
+
+const makeClusters = (random: Random): MadeUpCluster[] =>
+  Array.from({ length: CLUSTERS }, (_, index) => {
+    const cell = index % CELLS;
+    const geo = geoOfCell(cell);
+    const home = pick(geo.regions, random);
+    const second = random() < 0.4 ? pick(geo.regions, random) : home;
+    const number = String(Math.floor(index / CELLS) + 1).padStart(2, '0');
+    return { name: `${nameOfCell(cell)}-${home}-${number}`, cell, geo, regions: [...new Set([home, second])] };
+  });
+
+const clusterFile = ({ name, cell, geo, regions }: MadeUpCluster, random: Random): string =>
+  document(
+    'ManagedCluster',
+    { name, labels: { environment: pick(ENVIRONMENTS, random), geo: geo.name, cell: nameOfCell(cell) } },
+    { regions: [...regions] },
+  );
+
+/** Most deny. */
+const actionOf = (random: Random): object => {
+  const dice = random();
+  if (dice < 0.72) return {};
+  if (dice < 0.85) return { enforcementAction: 'warn' };
+  if (dice < 0.96) return { enforcementAction: 'dryrun' };
+  return {
+    enforcementAction: 'custom',
+    scopedEnforcementActions: [{ action: 'warn', enforcementPoints: [{ name: 'validation.gatekeeper.sh' }] }],
+  };
+};
+
+/** Of a hundred policies two are about to end, one has ended. */
+const expiryOf = (random: Random, now: Date): object => {
+  const dice = random();
+  if (dice >= 0.06) return {};
+  const days = dice < 0.02 ? 1 + Math.floor(random() * 13) : dice < 0.03 ? -1 - Math.floor(random() * 20) : 60 + Math.floor(random() * 900);
+  return { expiryDate: new Date(now.getTime() + days * DAY_MS).toISOString() };
+};
+
+interface PolicySketch {
+  readonly name: string;
+  readonly targetNamespace: string;
+  readonly allowedRegions: readonly string[];
+  readonly placement?: object;
+}
+
+export const policyFile = (sketch: PolicySketch, random: Random, now: Date): string => {
+  const { name, ...spec } = sketch;
+  const { expiryDate, ...action } = { ...expiryOf(random, now), ...actionOf(random) } as { expiryDate?: string };
+  return document(
+    'SovereignPolicy',
+    { name, labels: { owner: name.split('-')[0] ?? '' } },
+    { description: pick(WHY, random), ...spec, ...action, ...(expiryDate === undefined ? {} : { expiryDate }) },
+  );
+};
+
+/** Namespace of the n-th policy of a cell; different ones within a cell. */
+export const namespaceOf = (n: number): string => `${TEAMS[n % TEAMS.length]}-${PARTS[Math.floor(n / TEAMS.length) % PARTS.length]}`;
+
+const regionsFor = (geo: Geo, random: Random): string[] =>
+  random() < 0.6 ? [`group:${geo.name}`] : geo.regions.filter((_region, index) => index === 0 || random() < 0.75);
+
+const cellPolicies = (cell: number, random: Random): PolicySketch[] =>
+  Array.from({ length: PER_CELL }, (_, index) => {
+    // From another start in each cell, so that cells differ in their teams.
+    const targetNamespace = namespaceOf(index + cell * 7);
+    return {
+      name: `${targetNamespace}-${nameOfCell(cell)}`,
+      targetNamespace,
+      allowedRegions: regionsFor(geoOfCell(cell), random),
+      placement: { clusterSelector: { matchLabels: { cell: nameOfCell(cell) } } },
+    };
+  });
+
+const geoPolicies = (geo: Geo): PolicySketch[] =>
+  TEAMS.slice(0, PER_GEO).map((team) => ({
+    name: `${team}-${geo.name}`,
+    targetNamespace: `${team}-*`,
+    allowedRegions: [`group:${geo.name}`],
+    placement: { clusterSelector: { matchLabels: { geo: geo.name } } },
+  }));
+
+const policiesOfAll = (): PolicySketch[] =>
+  Array.from({ length: EVERYWHERE }, (_, index) => ({
+    name: `backups-${PARTS[index % PARTS.length]}-${index + 1}`,
+    targetNamespace: `backups-${index + 1}`,
+    allowedRegions: GEOS.map(({ name }) => `group:${name}`),
+  }));
+
+const sketches = (random: Random): PolicySketch[] => [
+  ...Array.from({ length: CELLS }, (_, cell) => cellPolicies(cell, random)).flat(),
+  ...GEOS.flatMap(geoPolicies),
+  ...policiesOfAll(),
+];
+
+export interface FleetFiles {
+  readonly clusters: readonly MadeUpCluster[];
+  /** By path. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** @param now expiry dates are around it */
+export const makeFleetFiles = (random: Random, now: Date): FleetFiles => {
+  const clusters = makeClusters(random);
+  const files: Record<string, string> = {};
+  for (const { name, regions } of GEOS) files[`regions/${name}.yaml`] = document('RegionGroup', { name }, { regions: [...regions] });
+  for (const cluster of clusters) files[`clusters/${nameOfCell(cluster.cell)}/${cluster.name}.yaml`] = clusterFile(cluster, random);
+  for (const sketch of sketches(random)) {
+    files[`policies/${sketch.name.split('-')[0]}/${sketch.name}.yaml`] = policyFile(sketch, random, now);
+  }
+  return { clusters, files };
+};

@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PolicyReport } from '@fso/shared/api';
+import type { CompiledCluster } from '@fso/shared/compile';
+import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import type { ClusterLife } from './cluster-life.ts';
+
+/** The network side of an agent over a {@link ClusterLife}: it takes what the hub offers, and reports, over the real protocol. */
+export interface SeededAgent {
+  readonly cluster: string;
+  readonly connected: boolean;
+  /** Commit that its cluster has, and has reported. */
+  readonly revision: string;
+  /** Connects and reports everything, again and again where the hub goes away; resolves once the hub has taken it the first time. */
+  connect(): Promise<void>;
+  /** Makes a pod run outside, and reports it. Resolves once the hub has taken it. */
+  addViolation(namespace: string, pod: string): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+export interface SeededAgentOptions {
+  readonly agentUrl: string;
+  readonly token: string;
+  readonly life: ClusterLife;
+  /** Commit that it holds when it connects first. */
+  readonly holds: string;
+  /** What the cluster gets of a commit. */
+  readonly compiled: (revision: string) => Promise<CompiledCluster>;
+  /** Why it refuses a commit, if it does. */
+  readonly refuses: (revision: string) => string | undefined;
+}
+
+const RETRY_MS = 300;
+
+export const createSeededAgent = ({ agentUrl, token, life, holds, compiled, refuses }: SeededAgentOptions): SeededAgent => {
+  let stream: StreamClient | undefined;
+  let revision = holds;
+  let seq = 0;
+  let started = false;
+  let wanted = false;
+  let kept: Promise<void> = Promise.resolve();
+
+  const report = (client: StreamClient, policies: PolicyReport[], full = false): void => {
+    seq += 1;
+    client.send({ type: 'report', seq, full, cluster: life.cluster(), policies, removed: [], events: life.events() });
+  };
+  const takeOffers = async (client: StreamClient): Promise<void> => {
+    for (;;) {
+      const frame = await Promise.race([client.next('offer'), client.closed]);
+      if ('code' in frame) return;
+      const reason = refuses(frame.revision);
+      if (reason !== undefined) {
+        client.send({ type: 'nack', revision: frame.revision, reasons: [{ message: reason }] });
+        continue;
+      }
+      const cluster = await compiled(frame.revision);
+      client.send({ type: 'ack', revision: frame.revision, digest: cluster.digest });
+      report(client, life.accept(frame.revision, cluster));
+      revision = frame.revision;
+    }
+  };
+  const answerResyncs = async (client: StreamClient): Promise<void> => {
+    for (;;) {
+      const frame = await Promise.race([client.next('resync'), client.closed]);
+      if ('code' in frame) return;
+      report(client, life.reports(), true);
+    }
+  };
+  const untilTaken = async (client: StreamClient): Promise<void> => {
+    for (;;) {
+      const frame = await Promise.race([client.next('reported'), client.closed]);
+      if ('code' in frame) throw new Error(`${life.name}: the hub closed the stream: ${frame.reason}`);
+      if (frame.seq === seq) return;
+    }
+  };
+  const open = async (): Promise<StreamClient> => {
+    const client = await connectStream(agentUrl, token, life.name);
+    client.hello({ revision, holds: revision, anchor: revision, agentVersion: life.cluster().agentVersion });
+    report(client, life.reports(), true);
+    await untilTaken(client);
+    stream = client;
+    return client;
+  };
+  const serve = async (client: StreamClient): Promise<void> => {
+    await Promise.all([takeOffers(client), answerResyncs(client)]);
+  };
+  /** As a real one, it comes back to a hub that was away. */
+  const keep = async (first: StreamClient): Promise<void> => {
+    for (let client: StreamClient | undefined = first; wanted; client = undefined) {
+      try {
+        await serve(client ?? (await open()));
+      } catch {
+        // No hub now.
+      }
+      if (wanted) await delay(RETRY_MS);
+    }
+  };
+
+  return {
+    cluster: life.name,
+    get connected() {
+      return wanted;
+    },
+    get revision() {
+      return revision;
+    },
+    connect: async () => {
+      if (!started) life.accept(holds, await compiled(holds));
+      started = true;
+      wanted = true;
+      kept = keep(await open());
+    },
+    addViolation: async (namespace, pod) => {
+      if (stream === undefined) throw new Error(`${life.name} is not connected`);
+      report(stream, life.addViolation(namespace, pod));
+      await untilTaken(stream);
+    },
+    disconnect: async () => {
+      wanted = false;
+      stream?.close();
+      await stream?.closed;
+      await kept;
+      stream = undefined;
+    },
+  };
+};

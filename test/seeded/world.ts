@@ -1,0 +1,181 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { startGitServer } from '../../clusters/demo/git-server.ts';
+import { until } from '../../clusters/demo/programs.ts';
+import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
+import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
+import { createRandom } from '../support/random.ts';
+import { type ClusterLife, createClusterLife, type Trouble } from './cluster-life.ts';
+import { createCommits } from './commits.ts';
+import { makeFleetFiles, policyFile } from './fleet-files.ts';
+import { CELLS, nameOfCell } from './geography.ts';
+import { createSeededAgent, type SeededAgent } from './seeded-agent.ts';
+
+/** A hub with a thousand policies and five hundred clusters, whose agents are made up; the same for the same seed. */
+export interface SeededWorld {
+  readonly hub: HubProcess;
+  readonly client: HubClient;
+  readonly repository: GitRepository;
+  /** By cluster; those that were never seen have none. */
+  readonly agents: ReadonlyMap<string, SeededAgent>;
+  /** Paths and contents of the commit in force. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Commits changes of valid files, and waits until every connected cluster that does not refuse has them. @returns the commit id */
+  commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface SeededWorldOptions {
+  readonly seed?: number;
+  /** More settings of the hub. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly apiToken?: string;
+  /** Of the hub; default: a free one. */
+  readonly port?: number | undefined;
+  /** Folder in which it makes its own; default: that of the system for temporary files. */
+  readonly parent?: string;
+  readonly log?: (line: string) => void;
+}
+
+const AT_ONCE = 25;
+const CATCH_UP_MS = 60_000;
+/** Nobody of the last cell was ever there; the cell before it was, and is gone. */
+const NEVER_SEEN = CELLS - 1;
+const GONE = CELLS - 2;
+const REFUSING = 170;
+
+const troubleOf = (index: number): Trouble => {
+  if (index % 97 === 5) return 'tampered';
+  if (index % 83 === 7) return 'noGatekeeper';
+  if (index % 71 === 11) return 'lockOneFails';
+  return index % 61 === 13 ? 'unproven' : undefined;
+};
+
+const inGroups = async <T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> => {
+  const queue = [...items];
+  const work = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await act(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+};
+
+const makeCommits = async (world: Pick<SeededWorld, 'commit' | 'repository' | 'files'>, random: () => number): Promise<void> => {
+  const { commit, files, repository } = world;
+  const edited = Object.keys(files).filter((path) => path.startsWith(`policies/claims/`) && path.includes('-eu-'));
+  const described = edited.map((path) => [
+    path,
+    (files[path] ?? '').replace(/description: .*/, 'description: Claims of the EU are handled there.'),
+  ]);
+  await commit(Object.fromEntries(described), 'Say why claims stay in the EU');
+  const name = `telemetry-api-${nameOfCell(0)}`;
+  const telemetry = policyFile(
+    {
+      name,
+      targetNamespace: 'payments-api',
+      allowedRegions: ['group:eu'],
+      placement: { clusterSelector: { matchLabels: { cell: nameOfCell(0) } } },
+    },
+    random,
+    new Date(),
+  );
+  await commit({ [`policies/telemetry/${name}.yaml`]: telemetry }, 'Telemetry of payments stays in the EU');
+  await repository.commit(
+    { 'policies/telemetry/typo.yaml': telemetry.replace('group:eu', 'group:europe') },
+    'Telemetry, now for all of Europe',
+  );
+};
+
+/** Everything is up and reported when it resolves. */
+export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise<SeededWorld> => {
+  const { seed = 1, env = {}, apiToken, port, parent = tmpdir(), log = () => undefined } = options;
+  const now = new Date();
+  const random = createRandom(seed);
+  const { clusters, files } = makeFleetFiles(random, now);
+  const commits = createCommits();
+  const folder = await mkdtemp(join(parent, 'fso-seeded-'));
+  const git = await startGitServer({ root: join(folder, 'repositories') });
+  await git.create('policies.git');
+  const repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
+  const tokens = new Map(clusters.map(({ name }) => [name, `token-of-${name}-0123456789`]));
+  const settings = { FSO_GIT_POLL_MS: '500', ...(apiToken === undefined ? {} : { FSO_API_TOKEN: apiToken }), ...env };
+  const hub = await createHubProcess({
+    name: 'hub',
+    folder: join(folder, 'hub'),
+    gitUrl: git.url('policies.git'),
+    tokens,
+    env: settings,
+    port,
+  });
+  const client = createHubClient({ server: hub.url, token: apiToken });
+  const agents = new Map<string, SeededAgent>();
+  const refusing = new Set<string>();
+  let current = { ...files };
+
+  const reaches = async (revision: string): Promise<void> => {
+    const willing = [...agents.values()].filter(({ cluster, connected }) => connected && !refusing.has(cluster));
+    const everyOne = async (): Promise<true | undefined> => willing.every((agent) => agent.revision === revision) || undefined;
+    await until(`the fleet has ${revision}`, CATCH_UP_MS, everyOne, new AbortController().signal);
+  };
+  const commit: SeededWorld['commit'] = async (changes, message) => {
+    const next = { ...current, ...changes };
+    const fleet = commits.compile(next);
+    const revision = await repository.commit(changes, message);
+    commits.add(revision, fleet);
+    current = next;
+    if (agents.size > 0) await reaches(revision);
+    return revision;
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all([...agents.values()].map((agent) => agent.disconnect()));
+    await hub.stop();
+    await git.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const agentOf = (life: ClusterLife, first: string): SeededAgent =>
+    createSeededAgent({
+      agentUrl: hub.agentUrl,
+      token: tokens.get(life.name) ?? '',
+      life,
+      holds: first,
+      compiled: (revision) => commits.compiled(revision, life.name),
+      refuses: () => (refusing.has(life.name) ? 'the commit is signed by a key that this cluster does not know' : undefined),
+    });
+
+  const world: SeededWorld = {
+    hub,
+    client,
+    repository,
+    agents,
+    get files() {
+      return current;
+    },
+    commit,
+    stop,
+  };
+  try {
+    const first = await commit(files, 'Register the clusters and govern them');
+    log(`${Object.keys(files).length} files are committed`);
+    await hub.start();
+    log('the hub runs');
+    const seen = clusters.filter(({ cell }) => cell !== NEVER_SEEN);
+    for (const [index, cluster] of seen.entries()) {
+      const life = createClusterLife({ cluster, trouble: troubleOf(index), random: createRandom(seed * 1000 + index), now });
+      agents.set(cluster.name, agentOf(life, first));
+      if (index % REFUSING === 42) refusing.add(cluster.name);
+    }
+    await inGroups([...agents.values()], (agent) => agent.connect());
+    log(`${agents.size} agents have reported`);
+    const gone = seen.filter(({ cell }) => cell === GONE);
+    await Promise.all(gone.map(({ name }) => agents.get(name)?.disconnect()));
+    await makeCommits(world, random);
+    const isRefused = async (): Promise<true | undefined> => (await client.source()).rejected !== null || undefined;
+    await until('the hub refuses the last commit', CATCH_UP_MS, isRefused, new AbortController().signal);
+    log('commits are through');
+    return world;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};

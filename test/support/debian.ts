@@ -1,0 +1,16 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export const isRoot = (): boolean => process.getuid?.() === 0;
+
+/** Installs packages of Debian where this may be done: as root, where there is apt-get. Otherwise, or without success, nothing happens. */
+export const installPackages = async (...names: readonly string[]): Promise<void> => {
+  if (!isRoot() || !existsSync('/usr/bin/apt-get')) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args: string[]) => run('apt-get', args, { env, maxBuffer: 64 * 1024 * 1024 });
+  await apt('update').catch(() => undefined);
+  await apt('install', '-y', '--no-install-recommends', ...names).catch(() => undefined);
+};
