@@ -72,12 +72,13 @@ const lockCell =
     );
   };
 
+/** Their widths are in policies.css. */
 export const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
-  { title: 'Cluster', sort: 'cluster', width: 15, cell: Cluster },
+  { title: 'Cluster', sort: 'cluster', cell: Cluster },
   { title: 'Phase', sort: 'phase', cell: Phase },
-  { title: 'Lock 1: admission', sort: 'admission', width: 15, cell: lockCell('admission') },
-  { title: 'Lock 1: bind gate', sort: 'binding', width: 15, cell: lockCell('binding') },
-  { title: 'Lock 2: Gatekeeper', sort: 'gatekeeper', width: 15, cell: lockCell('gatekeeper') },
+  { title: 'Lock 1: admission', sort: 'admission', cell: lockCell('admission') },
+  { title: 'Lock 1: bind gate', sort: 'binding', cell: lockCell('binding') },
+  { title: 'Lock 2: Gatekeeper', sort: 'gatekeeper', cell: lockCell('gatekeeper') },
   { title: 'Revision', cell: ({ report }) => <RevisionLink revision={report?.revision} /> },
   { title: 'Namespaces', sort: 'namespaces', cell: ({ report }) => report?.namespaces.length.toLocaleString('en') ?? 'not known' },
   { title: 'Violations', sort: 'violations', cell: ({ report }) => report?.violations.toLocaleString('en') ?? 'not known' },

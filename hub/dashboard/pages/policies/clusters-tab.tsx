@@ -43,7 +43,7 @@ export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyV
   const clear = (): void => change({ q: undefined, phase: undefined, locks: undefined, known: undefined });
   if (rows.length === 0) return <Empty title="No cluster is meant to have this policy">Its placement selects none.</Empty>;
   return (
-    <>
+    <div className="fso-policies-clusters">
       <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
         {shown.length === rows.length ? '' : `${shown.length.toLocaleString('en')} of `}
@@ -61,6 +61,6 @@ export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyV
           onSort={(key) => change({ sort: key })}
         />
       )}
-    </>
+    </div>
   );
 };

@@ -33,7 +33,7 @@ export const PoliciesPage = () => {
   return (
     <>
       <PageHeader title="Policies" description="Who is governed by what, and does every cluster enforce it?" />
-      <PageSection hasBodyWrapper={false} isFilled className="fso-policies">
+      <PageSection hasBodyWrapper={false} isFilled className="fso-policies fso-policies-list">
         <SearchToolbar search="Search policies" filters={filters} values={search} onChange={change} />
         <DataTable
           label="Policies"

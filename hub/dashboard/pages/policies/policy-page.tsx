@@ -39,7 +39,7 @@ export const PolicyPage = () => {
           )
         }
       />
-      <PageSection hasBodyWrapper={false} isFilled>
+      <PageSection hasBodyWrapper={false} isFilled className="fso-policies">
         {isGone ? (
           <NoPolicy policy={key} />
         ) : (
