@@ -52,7 +52,9 @@ export const firstLoads = (bundle: Bundle): Map<string, number> => {
   const entry = Object.values(bundle).find((file): file is Chunk => file.type === 'chunk' && file.isEntry);
   if (entry === undefined) throw new Error('The build has no entry.');
   const base = closure(bundle, entry.fileName);
-  const pages = entry.dynamicImports.filter((name) => chunkOf(bundle, name)?.facadeModuleId?.includes('/pages/'));
+  const later = [...base].flatMap((name) => chunkOf(bundle, name)?.dynamicImports ?? []);
+  const pages = later.filter((name) => chunkOf(bundle, name)?.facadeModuleId?.includes('/pages/'));
+  if (pages.length === 0) throw new Error('The entry leads to no page.');
   const sizeOf = (name: string): number => gzipSync(chunkOf(bundle, name)?.code ?? '', { level: 9 }).length;
   return new Map(
     pages.map((name) => [

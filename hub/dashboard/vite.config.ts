@@ -13,6 +13,8 @@ export default defineConfig({
     // What is inlined would need `data:` in places where the Content-Security-Policy has none.
     assetsInlineLimit: 0,
     sourcemap: false,
+    // app/zod-without-eval.ts must run before what makes schemas, whatever chunk that lands in.
+    rolldownOptions: { output: { strictExecutionOrder: true } },
   },
   server: { proxy: Object.fromEntries(['/api/v1', '/auth/'].map((path) => [path, { target: hub, changeOrigin: false }])) },
 });

@@ -6,14 +6,23 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createQueryClient } from './query-client.ts';
-import { router } from './router.tsx';
+import { createAppRouter } from './router.tsx';
+import { hasLinkToken, takeLinkToken } from './session/link-token.ts';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element with the id root');
 
+const linkToken = takeLinkToken(window.location, window.history);
+// Opened in a tab that is at the login already, the link changes nothing but the fragment.
+window.addEventListener('hashchange', () => {
+  if (hasLinkToken(window.location)) window.location.reload();
+});
+const queryClient = createQueryClient();
+const router = createAppRouter({ queryClient, linkToken });
+
 createRoot(root).render(
   <StrictMode>
-    <QueryClientProvider client={createQueryClient()}>
+    <QueryClientProvider client={queryClient}>
       <RouterProvider router={router} />
     </QueryClientProvider>
   </StrictMode>,

@@ -1,23 +1,39 @@
-import { QueryClient } from '@tanstack/react-query';
-import { ApiProblem } from '../api/problem.ts';
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
+import { ApiProblem, isUnauthorized } from '../api/problem.ts';
+import { sessionHasEnded } from '../api/session-state.ts';
 
 const RETRIES = 2;
 /** A hub that is busy says when to come back; a reader does not wait longer than this for it. */
 const MAX_WAIT_MS = 10_000;
 
 /** A refusal stays one when asked again; what is down may come back. */
-const mayRetry = (failures: number, error: unknown): boolean =>
+export const mayRetry = (failures: number, error: unknown): boolean =>
   failures < RETRIES && !(error instanceof ApiProblem && error.status < 500 && error.status !== 429);
 
-const waitMs = (failures: number, error: unknown): number => {
+export const retryWaitMs = (failures: number, error: unknown): number => {
   const asked = error instanceof ApiProblem ? error.retryAfterS : undefined;
   return Math.min(MAX_WAIT_MS, asked === undefined ? 500 * 2 ** failures : asked * 1000);
+};
+
+const watchSession = (error: unknown): void => {
+  if (isUnauthorized(error)) sessionHasEnded();
 };
 
 /** What was read stays good until the stream says otherwise. */
 export const createQueryClient = (): QueryClient =>
   new QueryClient({
+    queryCache: new QueryCache({ onError: watchSession }),
+    mutationCache: new MutationCache({ onError: watchSession }),
     defaultOptions: {
-      queries: { retry: mayRetry, retryDelay: waitMs, staleTime: Number.POSITIVE_INFINITY, refetchOnWindowFocus: false },
+      queries: {
+        retry: mayRetry,
+        retryDelay: retryWaitMs,
+        staleTime: Number.POSITIVE_INFINITY,
+        refetchOnWindowFocus: false,
+        refetchOnReconnect: false,
+        // A browser without a network may well reach a hub on its own machine.
+        networkMode: 'always',
+      },
+      mutations: { networkMode: 'always' },
     },
   });

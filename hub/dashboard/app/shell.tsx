@@ -12,13 +12,25 @@ import {
   SkipToContent,
   Toolbar,
   ToolbarContent,
+  ToolbarGroup,
   ToolbarItem,
 } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
+import { sessionQuery } from '../api/session.ts';
 import { HasMoved } from '../components/has-moved.ts';
+import { Toasts } from '../components/toasts.tsx';
 import { Brand } from './brand.tsx';
+import { FetchNow } from './fetch-now.tsx';
+import { LiveBanner } from './live/live-banner.tsx';
+import { LiveLabel } from './live/live-label.tsx';
+import { useLive } from './live/use-live.ts';
 import { Navigation } from './navigation.tsx';
+import { AccountMenu } from './session/account-menu.tsx';
+import { ExpiryWarning } from './session/expiry-warning.tsx';
+import { NoRole } from './session/no-role.tsx';
+import { SessionDialog, useSessionEnded } from './session/session-dialog.tsx';
 import { ThemeMenu } from './theme-menu.tsx';
 
 const MAIN = 'main';
@@ -39,9 +51,20 @@ const Header = ({ isOpen, onToggle }: { readonly isOpen: boolean; readonly onTog
     <MastheadContent>
       <Toolbar isStatic isFullHeight>
         <ToolbarContent>
-          <ToolbarItem align={{ default: 'alignEnd' }}>
-            <ThemeMenu />
-          </ToolbarItem>
+          <ToolbarGroup align={{ default: 'alignEnd' }} alignItems="center" className="fso-masthead-tools">
+            <ToolbarItem>
+              <LiveLabel />
+            </ToolbarItem>
+            <ToolbarItem visibility={{ default: 'hidden', md: 'visible' }}>
+              <FetchNow />
+            </ToolbarItem>
+            <ToolbarItem>
+              <ThemeMenu />
+            </ToolbarItem>
+            <ToolbarItem>
+              <AccountMenu />
+            </ToolbarItem>
+          </ToolbarGroup>
         </ToolbarContent>
       </Toolbar>
     </MastheadContent>
@@ -63,6 +86,9 @@ const useMoved = (): boolean => {
 export const Shell = () => {
   const [isOpen, setOpen] = useState(wide.matches);
   const moved = useMoved();
+  const { data: session } = useQuery(sessionQuery);
+  const ended = useSessionEnded();
+  useLive(session !== undefined && session.role !== null && !ended);
   // On a narrow screen the list of pages lies over the page that was chosen from it.
   const onFollow = (): void => {
     if (!wide.matches) setOpen(false);
@@ -81,8 +107,14 @@ export const Shell = () => {
           </PageSidebar>
         }
       >
-        <Outlet />
+        <div className="fso-banners">
+          <LiveBanner />
+          <ExpiryWarning />
+        </div>
+        {session?.role === null ? <NoRole name={session.name} /> : <Outlet />}
       </Page>
+      <SessionDialog />
+      <Toasts />
     </HasMoved>
   );
 };

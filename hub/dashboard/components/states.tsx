@@ -57,6 +57,7 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   <EmptyState titleText={titleOf(error, what)} headingLevel="h2" variant="sm" status={isNotFound(error) ? 'info' : 'danger'}>
     <EmptyStateBody>
       {error instanceof Error ? error.message : String(error)}
+      {isForbidden(error) ? ' Ask an administrator of this hub.' : null}
       {error instanceof ApiProblem && error.problem.requestId !== '' ? (
         <div className="fso-muted">
           Request <code>{error.problem.requestId}</code>

@@ -1,0 +1,50 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { getJson, postJson, urlOf } from './client.ts';
+import { ApiProblem, HubUnreachable, isForbidden, isUnauthorized } from './problem.ts';
+
+afterEach(() => vi.unstubAllGlobals());
+
+const answerWith = (answer: () => Promise<Response>) => {
+  const fetch = vi.fn(answer);
+  vi.stubGlobal('fetch', fetch);
+  return fetch;
+};
+const problem = { type: 'urn:fso:problem:forbidden', title: 'The caller may not do this', status: 403, code: 'forbidden', requestId: 'r1' };
+
+describe('a call', () => {
+  it('names only what is asked for', () => {
+    expect(urlOf('/api/v1/clusters', { q: 'a b&c', limit: 100, violating: true, sort: undefined, region: '' })).toBe(
+      '/api/v1/clusters?q=a+b%26c&limit=100&violating=true',
+    );
+    expect(urlOf('/api/v1/status')).toBe('/api/v1/status');
+  });
+
+  it('that changes something proves to come from an own page', async () => {
+    const fetch = answerWith(async () => Response.json({}));
+    await postJson('/auth/token', { token: 't' });
+    expect(fetch.mock.calls[0]).toEqual([
+      '/auth/token',
+      expect.objectContaining({ method: 'POST', credentials: 'same-origin', headers: expect.objectContaining({ 'X-FSO-CSRF': '1' }) }),
+    ]);
+  });
+
+  it('fails with the problem that the hub describes', async () => {
+    answerWith(async () => Response.json({ ...problem, detail: 'You are a viewer.' }, { status: 403, headers: { 'Retry-After': '7' } }));
+    const error = await getJson('/api/v1/status').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ApiProblem);
+    expect(error).toMatchObject({ status: 403, message: 'You are a viewer.', retryAfterS: 7 });
+    expect([isForbidden(error), isUnauthorized(error)]).toEqual([true, false]);
+  });
+
+  it('fails with what a proxy answers, whatever that is', async () => {
+    answerWith(async () => new Response('<h1>Bad Gateway</h1>', { status: 502, statusText: 'Bad Gateway' }));
+    const error = await getJson('/api/v1/status').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ status: 502, message: 'Bad Gateway', retryAfterS: undefined });
+  });
+
+  it('tells a hub that is away from a call that was given up', async () => {
+    answerWith(() => Promise.reject(new TypeError('Failed to fetch')));
+    await expect(getJson('/api/v1/status')).rejects.toBeInstanceOf(HubUnreachable);
+    await expect(getJson('/api/v1/status', {}, AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');
+  });
+});

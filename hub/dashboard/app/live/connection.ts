@@ -1,0 +1,130 @@
+import type { StreamEvent } from '@fso/shared/api';
+import { createBackoff } from '@fso/shared/backoff';
+import { request } from '../../api/client.ts';
+import { ApiProblem, isUnauthorized } from '../../api/problem.ts';
+import { readEvents } from './read-events.ts';
+
+/** The hub sends at least a comment every 15 s: after this, the connection is one in name only. */
+export const WATCHDOG_MS = 40_000;
+const BACKOFF = { baseMs: 500, maxMs: 30_000 };
+
+export type LiveState =
+  | { readonly kind: 'connecting' | 'live' | 'signedOut' | 'paused' }
+  /** It was live once, and is tried again. `since`: milliseconds since 1970, as of all below. */
+  | { readonly kind: 'reconnecting'; readonly since: number }
+  /** The hub did not answer when it was tried again. */
+  | { readonly kind: 'unreachable'; readonly since: number }
+  /** It answers, but not with the stream; why, in words. */
+  | { readonly kind: 'refused'; readonly since: number; readonly why: string };
+
+export interface ConnectionDeps {
+  readonly onState: (state: LiveState) => void;
+  readonly onEvent: (event: StreamEvent) => void;
+  /** The stream answers, for the first time or again. */
+  readonly onLive: () => void;
+  /** The session is over; the connection ends. */
+  readonly onSignedOut: () => void;
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Ends early, without an error, when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly fetch?: typeof request;
+}
+
+export interface Connection {
+  /** Reads the stream until the signal is aborted or the session is over; called again, it goes on where it was left. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Does not wait any longer before the next attempt. */
+  hurry(): void;
+}
+
+/** Aborts when nothing came for {@link WATCHDOG_MS}. */
+const createWatchdog = (abort: AbortController) => {
+  const bark = (): void => abort.abort(new Error('Nothing came for too long.'));
+  let timer = setTimeout(bark, WATCHDOG_MS);
+  return {
+    feed: (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(bark, WATCHDOG_MS);
+    },
+    stop: (): void => clearTimeout(timer),
+  };
+};
+
+const stateAfter = (error: unknown, since: number, failures: number): LiveState => {
+  if (error instanceof ApiProblem && error.status < 500) return { kind: 'refused', since, why: error.message };
+  // One cut is nothing to worry about: most are over at the first attempt.
+  return { kind: failures <= 1 ? 'reconnecting' : 'unreachable', since };
+};
+
+const askedWaitMs = (error: unknown): number => (error instanceof ApiProblem ? (error.retryAfterS ?? 0) * 1000 : 0);
+
+/**
+ * The stream of the hub, read with fetch: EventSource says neither that a session is over (401) nor that a connection is dead
+ * (heartbeats are comments), and cannot go on with an id after it was closed.
+ */
+export const createConnection = (deps: ConnectionDeps): Connection => {
+  const { onState, onEvent, onLive, now, random, sleep, fetch = request } = deps;
+  const backoff = createBackoff({ ...BACKOFF, random });
+  let lastId: string | undefined;
+  let since: number | undefined;
+  let waiting = new AbortController();
+
+  const becameLive = (): void => {
+    backoff.reset();
+    since = undefined;
+    onState({ kind: 'live' });
+    onLive();
+  };
+
+  const readOnce = async (signal: AbortSignal): Promise<void> => {
+    const attempt = new AbortController();
+    const until = AbortSignal.any([signal, attempt.signal]);
+    const watchdog = createWatchdog(attempt);
+    try {
+      const headers = { Accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }) };
+      const { body } = await fetch('/api/v1/stream', { headers, cache: 'no-store' }, until);
+      if (body === null) throw new Error('The stream has no body.');
+      becameLive();
+      await readEvents(body, {
+        onBytes: watchdog.feed,
+        onEvent: ({ id, event }) => {
+          onEvent(event);
+          lastId = id ?? lastId;
+        },
+      });
+    } finally {
+      watchdog.stop();
+      attempt.abort();
+    }
+  };
+
+  /** @returns whether to try again */
+  const failed = async (error: unknown, signal: AbortSignal): Promise<boolean> => {
+    if (signal.aborted) return false;
+    if (isUnauthorized(error)) {
+      onState({ kind: 'signedOut' });
+      deps.onSignedOut();
+      return false;
+    }
+    const wait = Math.max(backoff.next(), askedWaitMs(error));
+    since ??= now();
+    onState(stateAfter(error, since, backoff.failures));
+    waiting = new AbortController();
+    await sleep(wait, AbortSignal.any([signal, waiting.signal]));
+    return !signal.aborted;
+  };
+
+  return {
+    run: async (signal) => {
+      if (since === undefined) onState({ kind: 'connecting' });
+      let again = !signal.aborted;
+      while (again) {
+        const error: unknown = await readOnce(signal).catch((reason: unknown) => reason);
+        again = await failed(error, signal);
+      }
+    },
+    hurry: () => waiting.abort(),
+  };
+};

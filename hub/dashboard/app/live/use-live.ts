@@ -1,0 +1,80 @@
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { sessionHasEnded } from '../../api/session-state.ts';
+import { readAgain, readFailed, writeEvent } from './apply-event.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { madeOld } from './invalidation.ts';
+import { setLiveState } from './live-state.ts';
+import { createPace } from './pace.ts';
+
+/** A tab that nobody looks at for so long gives its connection back: a browser has six per hub over HTTP/1.1. */
+const HIDDEN_MS = 30_000;
+
+const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+
+const connectTo = (client: QueryClient): Connection => {
+  const now = (): number => Date.now();
+  const readLater = createPace({ round: (old) => readAgain(client, old), now, sleep });
+  return createConnection({
+    onState: setLiveState,
+    onEvent: (event) => {
+      writeEvent(client, event);
+      readLater(madeOld(event));
+    },
+    onLive: () => void readFailed(client),
+    onSignedOut: sessionHasEnded,
+    now,
+    random: Math.random,
+    sleep,
+  });
+};
+
+/** Keeps the stream open while the tab is looked at, and for a while after. @returns a function that ends it */
+const keepOpen = (connection: Connection): (() => void) => {
+  let open: AbortController | undefined;
+  let hiding: ReturnType<typeof setTimeout> | undefined;
+  const start = (): void => {
+    if (open !== undefined) {
+      connection.hurry();
+      return;
+    }
+    open = new AbortController();
+    void connection.run(open.signal);
+  };
+  const stop = (): void => {
+    open?.abort();
+    open = undefined;
+  };
+  const pause = (): void => {
+    stop();
+    setLiveState({ kind: 'paused' });
+  };
+  const onVisibility = (): void => {
+    clearTimeout(hiding);
+    if (document.visibilityState === 'visible') start();
+    else hiding = setTimeout(pause, HIDDEN_MS);
+  };
+  const onOnline = (): void => connection.hurry();
+  document.addEventListener('visibilitychange', onVisibility);
+  window.addEventListener('online', onOnline);
+  start();
+  return () => {
+    clearTimeout(hiding);
+    document.removeEventListener('visibilitychange', onVisibility);
+    window.removeEventListener('online', onOnline);
+    stop();
+  };
+};
+
+/** Follows what happens at the hub while `isOn`. */
+export const useLive = (isOn: boolean): void => {
+  const client = useQueryClient();
+  useEffect(() => (isOn ? keepOpen(connectTo(client)) : undefined), [client, isOn]);
+};

@@ -1,0 +1,62 @@
+import type { SessionView } from '@fso/shared/api';
+import { Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core';
+import UserIcon from '@patternfly/react-icons/dist/esm/icons/user-icon';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useRouter } from '@tanstack/react-router';
+import { useState } from 'react';
+import { sessionQuery, signOut } from '../../api/session.ts';
+import { commitPage } from '../../components/commit-page.ts';
+import { showToast } from '../../components/toasts.tsx';
+
+const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'no role'})`;
+
+const useSignOut = () => {
+  const client = useQueryClient();
+  const router = useRouter();
+  return useMutation({
+    mutationFn: signOut,
+    onSuccess: ({ endSessionUrl }) => {
+      client.clear();
+      const url = commitPage(endSessionUrl ?? undefined, '');
+      if (url === undefined) void router.navigate({ to: '/login' });
+      else window.location.assign(url);
+    },
+    onError: (error) => showToast({ variant: 'danger', title: `Could not sign out: ${error.message}` }),
+  });
+};
+
+/** Who am I, what may I do, and the way out. */
+export const AccountMenu = () => {
+  const { data: session } = useQuery(sessionQuery);
+  const [isOpen, setOpen] = useState(false);
+  const leave = useSignOut();
+  if (session === undefined) return null;
+  const isAnonymous = session.kind === 'anonymous';
+  return (
+    <Dropdown
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onSelect={() => setOpen(false)}
+      popperProps={{ position: 'right' }}
+      toggle={(ref) => (
+        <MenuToggle
+          ref={ref}
+          variant="plainText"
+          isExpanded={isOpen}
+          onClick={() => setOpen(!isOpen)}
+          icon={<UserIcon />}
+          aria-label={`Account: ${describe(session)}`}
+        >
+          <span className="fso-account-name">{session.name}</span>
+        </MenuToggle>
+      )}
+    >
+      <DropdownList>
+        <DropdownItem isDisabled description={isAnonymous ? 'This hub asks nobody who they are.' : `Role: ${session.role ?? 'none'}`}>
+          {session.name}
+        </DropdownItem>
+        {isAnonymous ? null : <DropdownItem onClick={() => leave.mutate()}>Sign out</DropdownItem>}
+      </DropdownList>
+    </Dropdown>
+  );
+};

@@ -1,0 +1,105 @@
+import { Alert, Button, Card, CardBody, CardTitle, Title } from '@patternfly/react-core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi, useRouter } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useRef } from 'react';
+import { keys } from '../../api/keys.ts';
+import { loginMethodsQuery, providerLogin, sessionQuery, signInWithToken } from '../../api/session.ts';
+import { sessionIsBack } from '../../api/session-state.ts';
+import { Loading } from '../../components/states.tsx';
+import { Brand } from '../brand.tsx';
+import { ThemeMenu } from '../theme-menu.tsx';
+import { LoginWays } from './login-ways.tsx';
+import { safeReturnTo } from './return-to.ts';
+
+const route = getRouteApi('/login');
+
+/** Goes on where the login was meant to. */
+const useGoOn = (): (() => void) => {
+  const router = useRouter();
+  const { returnTo } = route.useSearch();
+  return () => {
+    sessionIsBack();
+    router.history.push(safeReturnTo(returnTo, window.location.origin));
+  };
+};
+
+export const LoginPage = () => {
+  const { linkToken } = route.useRouteContext();
+  const { returnTo } = route.useSearch();
+  const goOn = useGoOn();
+  const methods = useQuery(loginMethodsQuery);
+  const asksNobody = methods.data?.anonymous ?? false;
+  const go = useRef(goOn);
+  go.current = goOn;
+  useEffect(() => {
+    document.title = 'Sign in · Federated Sovereignty';
+    if (asksNobody) go.current();
+  }, [asksNobody]);
+  const target = safeReturnTo(returnTo, window.location.origin);
+  return (
+    <Frame>
+      {linkToken === undefined ? (
+        <LoginWays onProvider={() => window.location.assign(providerLogin(target))} onSignedIn={goOn} />
+      ) : (
+        <WithLink token={linkToken} onSignedIn={goOn} />
+      )}
+    </Frame>
+  );
+};
+
+const Frame = ({ children }: { readonly children: ReactNode }) => (
+  <main className="fso-login">
+    <Card className="fso-login-card">
+      <CardTitle>
+        <div className="fso-login-brand">
+          <Brand />
+          <ThemeMenu />
+        </div>
+        <Title headingLevel="h1" size="xl">
+          Sign in
+        </Title>
+      </CardTitle>
+      <CardBody>{children}</CardBody>
+    </Card>
+  </main>
+);
+
+/** A link must not silently change who somebody is: who is signed in already is asked. */
+const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSignedIn: () => void }) => {
+  const client = useQueryClient();
+  const session = useQuery(sessionQuery);
+  const login = useMutation({
+    mutationFn: () => signInWithToken(token),
+    onSuccess: (signedIn) => {
+      client.clear();
+      client.setQueryData(keys.session, signedIn);
+      onSignedIn();
+    },
+  });
+  const started = useRef(false);
+  const isNobody = session.isError;
+  const { mutate } = login;
+  useEffect(() => {
+    if (!isNobody || started.current) return;
+    started.current = true;
+    mutate();
+  }, [isNobody, mutate]);
+  if (login.isError)
+    return (
+      <Alert isInline variant="danger" title="The link did not sign you in" component="h2">
+        {login.error.message}
+      </Alert>
+    );
+  if (session.data === undefined || login.isPending) return <Loading what="Signing in" lines={2} />;
+  return (
+    <div className="fso-login-ways">
+      <p>You are signed in as {session.data.name}. The link brings a token of its own.</p>
+      <Button isBlock onClick={() => mutate()}>
+        Sign in with the token of the link
+      </Button>
+      <Button isBlock variant="secondary" onClick={onSignedIn}>
+        Stay {session.data.name}
+      </Button>
+    </div>
+  );
+};

@@ -1,0 +1,81 @@
+import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { getJson } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
+import { loginMethodsQuery, providerLogin } from '../../api/session.ts';
+import { isSessionEnded, onSessionChange, sessionIsBack } from '../../api/session-state.ts';
+import { LoginWays } from './login-ways.tsx';
+import { onSignedIn } from './signed-in.ts';
+
+export const SIGNED_IN = '/signed-in';
+
+export const useSessionEnded = (): boolean => useSyncExternalStore(onSessionChange, isSessionEnded);
+
+/** The login at the provider in a tab of its own, so that this one keeps what is on screen; where tabs are not allowed, in this one. */
+const loginInTab = (): void => {
+  const tab = window.open(providerLogin(SIGNED_IN), '_blank');
+  if (tab === null) window.location.assign(providerLogin(window.location.pathname + window.location.search));
+};
+
+/** Once the session is back, everything that may have changed meanwhile is read again. */
+const useGoOn = (): (() => void) => {
+  const client = useQueryClient();
+  return () => {
+    sessionIsBack();
+    void client.invalidateQueries();
+  };
+};
+
+/** Somebody may have signed in elsewhere: in the tab of the provider, or in another one. */
+const useOtherTabs = (goOn: () => void): void => {
+  const client = useQueryClient();
+  const go = useRef(goOn);
+  go.current = goOn;
+  useEffect(() => {
+    const check = async (): Promise<void> => {
+      const session = await getJson('/auth/session').catch(() => undefined);
+      if (session === undefined) return;
+      client.setQueryData(keys.session, session);
+      go.current();
+    };
+    const onFocus = (): void => void check();
+    const unsubscribe = onSignedIn(onFocus);
+    window.addEventListener('focus', onFocus);
+    return () => {
+      unsubscribe();
+      window.removeEventListener('focus', onFocus);
+    };
+  }, [client]);
+};
+
+const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonly text: string; readonly onClose?: () => void }) => {
+  const goOn = useGoOn();
+  const done = (): void => {
+    goOn();
+    onClose?.();
+  };
+  useOtherTabs(done);
+  // Focus stays within the dialog, which it cannot before there is something in it to focus.
+  const methods = useQuery(loginMethodsQuery);
+  if (methods.status === 'pending') return null;
+  return (
+    <Modal isOpen variant="small" aria-labelledby="session-title" {...(onClose === undefined ? {} : { onClose })}>
+      <ModalHeader title={title} labelId="session-title" description={text} />
+      <ModalBody>
+        <LoginWays onProvider={loginInTab} onSignedIn={done} />
+      </ModalBody>
+    </Modal>
+  );
+};
+
+/** Lies over the page when the session has ended; the page stays as it is beneath. */
+export const SessionDialog = () =>
+  useSessionEnded() ? (
+    <EndedDialog title="Your session has ended" text="Sign in to go on where you are: nothing on this page is lost." />
+  ) : null;
+
+/** The same before the session has ended. */
+export const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
+  <EndedDialog title="Sign in again" text="A new session begins; the page stays as it is." onClose={onClose} />
+);
