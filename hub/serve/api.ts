@@ -21,6 +21,8 @@ export const createApi = (options: ApiOptions): express.Express => {
   const deps: ApiDeps = { ...options, fleet: createFleetIndex() };
   const app = express();
   app.disable('x-powered-by');
+  // Nothing is kept (no-store), so there is nothing to compare with.
+  app.disable('etag');
   app.set('trust proxy', [...(deps.config.trustedProxies ?? [])]);
   app.use(requestId, secureHeaders(deps.access.publicOrigin), noStore);
   registerFleetMetrics(deps);

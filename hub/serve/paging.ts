@@ -38,7 +38,7 @@ type SortValue = string | number;
 export interface Orders<T, S extends string> {
   readonly keyOf: (item: T) => string;
   readonly by: Readonly<Record<S, (item: T) => SortValue>>;
-  /** Of an item that can be very large: a page ends before `limit` when its items weigh more than 2000. */
+  /** Of an item that can be very large: a page ends before `limit` when its items weigh more than 1000. */
   readonly weightOf?: (item: T) => number;
 }
 
@@ -55,7 +55,7 @@ interface Place {
 const Cursor = z.tuple([z.string(), z.union([z.string(), z.number()]), z.string()]);
 
 /** A page of lists whose items are of very different size ends after this weight. */
-const MAX_WEIGHT = 2000;
+const MAX_WEIGHT = 1000;
 
 /** How many of the first items make a page: at least one. */
 const fitting = (weights: readonly number[]): number => {

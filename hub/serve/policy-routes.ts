@@ -25,7 +25,7 @@ export const policyRoutes: readonly Route[] = [
       path: '/api/v1/policies',
       operationId: 'listPolicies',
       summary: 'Policies with their state in every cluster',
-      description: `${PHASES} A page ends before \`limit\` when its policies have more than 2000 reports of clusters; policy-summaries has them in short.`,
+      description: `${PHASES} A page ends before \`limit\` when its policies have more than 1000 reports of clusters; policy-summaries has them in short.`,
       tag: 'policies',
       access: 'viewer',
       query: PolicyQuery,

@@ -3,6 +3,7 @@ import type { PolicyReport } from '@fso/shared/api';
 import type { Report } from '@fso/shared/protocol';
 import { createHubClient } from '../../hub/cli/api-client.ts';
 import { compileDesired } from '../../hub/compile/compile.ts';
+import type { Desired } from '../../hub/ledger/types.ts';
 import { startTestServer, type TestServer } from '../../hub/serve/test-server.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/compile/testing.ts';
 import { policyReport } from '../support/policy-reports.ts';
@@ -17,6 +18,7 @@ interface Size {
 const REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1', 'ap-south-1'];
 const TIME = '2026-01-01T00:00:00.000Z';
 const NAMED = 20;
+const REVISION = 'a'.repeat(40);
 
 const condition = (type: string) => ({ type, status: 'True' as const, lastTransitionTime: TIME, reason: 'Proven', message: 'proven' });
 
@@ -42,8 +44,8 @@ const reportOf = (name: string, seq: number, violations = 0): PolicyReport =>
   );
 
 const cluster = {
-  revision: 'a'.repeat(40),
-  provenRevision: 'a'.repeat(40),
+  revision: REVISION,
+  provenRevision: REVISION,
   verification: 'verified' as const,
   agentVersion: '0.1.0',
   kubernetesVersion: 'v1.36.3',
@@ -65,13 +67,16 @@ const message = (seq: number, full: boolean, policies: PolicyReport[]): Report =
 const numbered = (what: string, count: number): string[] =>
   Array.from({ length: count }, (_, n) => `${what}-${String(n).padStart(4, '0')}`);
 
-const fill = async ({ ledger }: TestServer, { clusters, policies, violations }: Size): Promise<void> => {
+const desiredOf = (revision: string, { clusters, policies }: Size): Desired => {
+  const policyFiles = numbered('policy', policies).map((name) => policyFile(name));
+  const clusterFiles = numbered('cluster', clusters).map((name) => clusterFile(name, ['eu-west-1']));
+  return compileDesired(revision, setOf(...policyFiles, ...clusterFiles)).desired;
+};
+
+const fill = async ({ ledger }: TestServer, size: Size): Promise<void> => {
+  const { clusters, policies, violations } = size;
   const names = numbered('policy', policies);
-  const files = [
-    ...names.map((name) => policyFile(name)),
-    ...numbered('cluster', clusters).map((name) => clusterFile(name, ['eu-west-1'])),
-  ];
-  await ledger.setDesired(compileDesired('a'.repeat(40), setOf(...files)).desired);
+  await ledger.setDesired(desiredOf(REVISION, size));
   const perCluster = violations / clusters;
   for (const name of numbered('cluster', clusters)) {
     await ledger.setConnected(name, true);
@@ -95,6 +100,8 @@ const PATHS = [
   'clusters?sort=-violations&region=us-east-1',
   'clusters/cluster-0000',
   'regions',
+  'reports/issues?format=json',
+  'reports/issues?format=html',
 ];
 
 const read = async (url: string, path: string): Promise<number> => {
@@ -116,7 +123,9 @@ const repeat = async (rounds: number, work: (round: number) => Promise<number>):
 /** Something that happens to one cluster between two requests. */
 type Change = (server: TestServer, round: number) => Promise<void>;
 
-const changes = ({ policies }: Size): Readonly<Record<string, Change>> => {
+const changes = (size: Size): Readonly<Record<string, Change>> => {
+  const { policies } = size;
+  const commits = ['b', 'c'].map((letter) => desiredOf(letter.repeat(40), size));
   let seq = 1;
   const report = async ({ ledger }: TestServer, full: boolean, names: readonly string[]): Promise<void> => {
     seq += 1;
@@ -128,6 +137,10 @@ const changes = ({ policies }: Size): Readonly<Record<string, Change>> => {
     'one policy': (server, round) => report(server, false, numbered('policy', policies).slice(round % policies, (round % policies) + 1)),
     'all policies': (server) => report(server, true, numbered('policy', policies)),
     connection: ({ ledger }, round) => ledger.setConnected('cluster-0000', round % 2 === 1),
+    'a commit': async ({ ledger }, round) => {
+      const commit = commits[round % commits.length];
+      if (commit) await ledger.setDesired(commit);
+    },
   };
 };
 
@@ -157,7 +170,7 @@ const streamTimes = async (server: TestServer, all: readonly Change[], rounds: n
   return times;
 };
 
-/** How long lists and the status of a large fleet take, when nothing changed and as the first answer after one cluster's change. */
+/** How long lists and the status of a large fleet take, when nothing changed and as the first answer after a change. */
 export const apiScale = async (args: string[], signal: AbortSignal): Promise<void> => {
   const { values } = parseArgs({
     args,

@@ -1,5 +1,6 @@
 import type { PolicyInCluster, PolicyReport, PolicySummary, PolicyView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
+import { isLater } from './is-later.ts';
 import { worstPhase } from './phases.ts';
 import { headFromReport, type PolicyHead } from './policy-head.ts';
 import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
@@ -25,10 +26,6 @@ export interface MutablePolicyEntry extends PolicyEntry {
   /** What a cluster contributes from now on; undefined: nothing. */
   set(cluster: string, row: PolicyInCluster | undefined): void;
 }
-
-/** Times of agents are all written in one way, in which their text has their order; others are read. */
-const isLater = (a: string, b: string): boolean =>
-  a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
 
 /** The report that changed last. */
 const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {

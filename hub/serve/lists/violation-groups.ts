@@ -1,6 +1,7 @@
 import { type EnforcementAction, type ViolationGroup, ViolationGrouping, type ViolationView } from '@fso/shared/api';
 import { z } from 'zod';
 import type { Fleet } from '../fleet/fleet-index.ts';
+import { isLater } from '../fleet/is-later.ts';
 import { type Orders, sortParameter } from '../paging.ts';
 import { paging, Search } from '../queries.ts';
 
@@ -29,19 +30,17 @@ interface Group {
   readonly policies: Set<string>;
   readonly clusters: Set<string>;
   worst: number;
-  oldest: ViolationView | undefined;
+  oldest: string | null;
 }
 
-const emptyGroup = (): Group => ({ named: 0, policies: new Set(), clusters: new Set(), worst: STRENGTH.length, oldest: undefined });
-
-const isOlder = (a: ViolationView, b: ViolationView | undefined): boolean => b === undefined || Date.parse(a.since) < Date.parse(b.since);
+const emptyGroup = (): Group => ({ named: 0, policies: new Set(), clusters: new Set(), worst: STRENGTH.length, oldest: null });
 
 const add = (group: Group, view: ViolationView): void => {
   group.named += 1;
   group.policies.add(view.policy);
   group.clusters.add(view.cluster);
   group.worst = Math.min(group.worst, STRENGTH.indexOf(view.enforcementAction));
-  if (isOlder(view, group.oldest)) group.oldest = view;
+  if (group.oldest === null || isLater(group.oldest, view.since)) group.oldest = view.since;
 };
 
 const namedGroups = (fleet: Fleet, keyOf: (view: ViolationView) => string): Map<string, Group> => {
@@ -83,7 +82,7 @@ export const violationGroups = (fleet: Fleet, by: ViolationGrouping): ViolationG
       policies: group.policies.size,
       clusters: group.clusters.size,
       worstAction: STRENGTH[group.worst] ?? null,
-      oldest: group.oldest?.since ?? null,
+      oldest: group.oldest,
     };
   });
 };
