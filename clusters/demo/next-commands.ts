@@ -9,6 +9,7 @@ export function printNextCommands(world: World, print: (line: string) => void): 
   writeFileSync(settings, `export FSO_SERVER=${world.hubUrl}\nexport FSO_TOKEN=${world.apiToken}\n`, { mode: 0o600 });
   const lines = [
     '',
+    `dashboard    ${world.hubUrl}/login#token=${world.apiToken}`,
     `hub          ${world.hubUrl}/api/v1/status (bearer token in ${settings})`,
     `repository   ${world.gitUrl}; a working copy to commit in: ${world.repository.folder}`,
     ...world.clusters.map(({ name, kubeconfig }) => `cluster      ${name}: export KUBECONFIG=${kubeconfig}`),

@@ -2,8 +2,8 @@ import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { firstLoadBudget, precompress } from './build-plugins.ts';
 
-/** `FSO_HUB_URL` is where `vite` (development, with reload) finds the hub's API. */
-const hub = process.env['FSO_HUB_URL'] ?? 'http://127.0.0.1:8080';
+/** `FSO_SERVER` is where `vite` (development, with reload) finds the hub's API. */
+const hub = process.env['FSO_SERVER'] ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -16,5 +16,5 @@ export default defineConfig({
     // app/zod-without-eval.ts must run before what makes schemas, whatever chunk that lands in.
     rolldownOptions: { output: { strictExecutionOrder: true } },
   },
-  server: { proxy: Object.fromEntries(['/api', '/auth'].map((path) => [path, { target: hub, changeOrigin: false }])) },
+  server: { proxy: Object.fromEntries(['/api/v1', '/auth/'].map((path) => [path, { target: hub, changeOrigin: false }])) },
 });
