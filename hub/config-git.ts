@@ -7,6 +7,8 @@ export interface GitAccess {
   readonly url: string;
   readonly credentials: GitCredentials | undefined;
   readonly authCommand: AuthCommand | undefined;
+  /** Page of a commit, with `{revision}` for its id; undefined: none is known. */
+  readonly commitUrl: string | undefined;
 }
 
 const GitUrl = z.string().refine((text) => {
@@ -27,6 +29,28 @@ const Command = z.string().transform((text, context): readonly string[] => {
   }
 });
 
+const REVISION = '{revision}';
+
+const isWebUrl = (text: string): boolean => ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '');
+const CommitUrl = z
+  .string()
+  .max(1024)
+  .refine(isWebUrl, 'must be an http:// or https:// URL')
+  .refine((text) => text.split(REVISION).length === 2, `must hold ${REVISION} once, where the id of the commit stands`)
+  .refine((text) => URL.parse(text)?.username === '' && URL.parse(text)?.password === '', 'must have no credentials: everybody sees it')
+  // A host that is chosen by the id of a commit is nobody's.
+  .refine((text) => URL.parse(text)?.host.includes('{') === false, `must hold ${REVISION} in its path, query or fragment`);
+
+/** Where hosting services show a commit of a repository. */
+const COMMIT_PAGES: Readonly<Record<string, string>> = { 'github.com': '/commit/', 'gitlab.com': '/-/commit/' };
+
+/** @param url without credentials */
+export const commitUrlOf = (url: string): string | undefined => {
+  const { hostname, pathname } = new URL(url);
+  const page = COMMIT_PAGES[hostname.replace(/^www\./, '')];
+  return page === undefined ? undefined : `https://${hostname}${pathname.replace(/\/+$/, '').replace(/\.git$/, '')}${page}${REVISION}`;
+};
+
 export const GIT_VARIABLES = {
   FSO_GIT_URL: GitUrl,
   FSO_GIT_USERNAME: z
@@ -38,6 +62,7 @@ export const GIT_VARIABLES = {
   FSO_GIT_PASSWORD: z.string().min(1).max(4096).optional(),
   FSO_GIT_TOKEN: z.string().min(1).max(4096).optional(),
   FSO_GIT_AUTH_COMMAND: Command.optional(),
+  FSO_GIT_COMMIT_URL: CommitUrl.optional(),
 };
 const Variables = z.object(GIT_VARIABLES);
 type Variables = z.infer<typeof Variables>;
@@ -66,10 +91,11 @@ export const readGitAccess = (variables: Variables, env: Environment, problems: 
   url.username = '';
   url.password = '';
   checkWays(variables, inUrl.password !== '', problems);
+  const place = { url: url.href, commitUrl: variables.FSO_GIT_COMMIT_URL ?? commitUrlOf(url.href) };
   const argv = variables.FSO_GIT_AUTH_COMMAND;
-  if (argv !== undefined) return { url: url.href, credentials: undefined, authCommand: { argv, env: environmentFor(env) } };
+  if (argv !== undefined) return { ...place, credentials: undefined, authCommand: { argv, env: environmentFor(env) } };
   const password = variables.FSO_GIT_TOKEN ?? variables.FSO_GIT_PASSWORD ?? inUrl.password;
   const username = variables.FSO_GIT_USERNAME ?? inUrl.username;
-  if (password === '' && username === '') return { url: url.href, credentials: undefined, authCommand: undefined };
-  return { url: url.href, credentials: { username: username || 'git', password }, authCommand: undefined };
+  if (password === '' && username === '') return { ...place, credentials: undefined, authCommand: undefined };
+  return { ...place, credentials: { username: username || 'git', password }, authCommand: undefined };
 };

@@ -53,6 +53,26 @@ describe('configuration of the hub', () => {
     expect(withToken.git.credentials).toEqual({ username: 'git', password: 'ghp_x' });
   });
 
+  it.each([
+    ['https://github.com/org/policies.git', 'https://github.com/org/policies/commit/{revision}'],
+    ['https://bot:x@gitlab.com/group/sub/policies/', 'https://gitlab.com/group/sub/policies/-/commit/{revision}'],
+    ['https://git.example.com/policies.git', undefined],
+  ])('knows where commits of %s are shown', async (url, commitUrl) => {
+    expect((await loadHubConfig(base({ FSO_GIT_URL: url }))).git.commitUrl).toBe(commitUrl);
+    const own = 'https://git.example.com/org/policies/commit/{revision}?view=diff';
+    expect((await loadHubConfig(base({ FSO_GIT_URL: url, FSO_GIT_COMMIT_URL: own }))).git.commitUrl).toBe(own);
+  });
+
+  it.each([
+    'javascript:alert(1)//{revision}',
+    'https://git.example.com/commit/',
+    'https://git.example.com/{revision}/{revision}',
+    'https://bot:x@git.example.com/{revision}',
+    'https://{revision}.example.com/',
+  ])('refuses a page of commits at %s', async (url) => {
+    expect(await problemsOf(base({ FSO_GIT_COMMIT_URL: url }))).toEqual([expect.stringMatching(/^FSO_GIT_COMMIT_URL: /)]);
+  });
+
   it('says everything that is wrong at once', async () => {
     const problems = await problemsOf({
       FSO_GIT_URL: 'ssh://git@example.com/p.git',

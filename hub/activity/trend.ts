@@ -82,14 +82,21 @@ export const readTrend = (records: Records, hours: number, present: TrendPoint):
   return [...start, ...thin(inside, from, (now - from) / MAX_POINTS), present];
 };
 
+export interface TrendDeps {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  /** Time between two looks. Default one minute. */
+  readonly everyMs?: number;
+}
+
 export interface TrendRecorder {
-  /** Looks at the fleet once a minute until aborted. */
+  /** Looks at the fleet until aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 /** Keeps the trend; of several hubs the leading one does. */
-export const createTrendRecorder = (deps: { ledger: Ledger; clock: Clock; logger: pino.Logger }): TrendRecorder => {
-  const { ledger, clock, logger } = deps;
+export const createTrendRecorder = ({ ledger, clock, logger, everyMs = EVERY_MS }: TrendDeps): TrendRecorder => {
   let isDirty = true;
   ledger.subscribe(({ kind }) => {
     isDirty ||= kind === 'cluster';
@@ -116,7 +123,7 @@ export const createTrendRecorder = (deps: { ledger: Ledger; clock: Clock; logger
       while (!signal.aborted) {
         // Nobody waits for it: with the database away it takes as long as that is.
         record().catch((err: unknown) => logger.error({ err }, 'trend not recorded'));
-        await clock.sleep(EVERY_MS, signal).catch(() => undefined);
+        await clock.sleep(everyMs, signal).catch(() => undefined);
       }
     },
   };

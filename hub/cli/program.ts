@@ -1,7 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { ExportFormat } from '../audit-formats.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
-import type { ExportFormat } from './commands/audit-formats.ts';
 import type { GetOptions } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
@@ -35,6 +35,8 @@ Environment:
   FSO_GIT_POLL_MS          time between fetches (30000)
   FSO_GIT_TOKEN, FSO_GIT_USERNAME and FSO_GIT_PASSWORD, or FSO_GIT_AUTH_COMMAND
                            credentials for the repository
+  FSO_GIT_COMMIT_URL       page of a commit, with {revision} for its id
+                           (known for github.com and gitlab.com)
   FSO_AGENT_TOKENS_FILE    file with static tokens of agents that do not enrol
   FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
   FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)

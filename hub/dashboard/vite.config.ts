@@ -16,5 +16,5 @@ export default defineConfig({
     // app/zod-without-eval.ts must run before what makes schemas, whatever chunk that lands in.
     rolldownOptions: { output: { strictExecutionOrder: true } },
   },
-  server: { proxy: Object.fromEntries(['/api', '/auth'].map((path) => [path, { target: hub, changeOrigin: false }])) },
+  server: { proxy: Object.fromEntries(['/api/v1', '/auth/'].map((path) => [path, { target: hub, changeOrigin: false }])) },
 });

@@ -3,6 +3,8 @@ import { byText } from '@fso/shared/compile';
 import type { Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AuditFilter } from './audit/types.ts';
+import type { EventFilter } from './event-filter.ts';
 import type { Desired, Ledger, LedgerChange } from './types.ts';
 
 /** What every ledger does, whatever stands behind it: the same tests for all of them. */
@@ -162,6 +164,30 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await ledger.countEvents({ policy: 'x/paged', limit: 2 })).toBe(2);
     });
 
+    it('finds events by severity, time and text', async () => {
+      const at = (hour: number) => `2026-02-01T${String(hour).padStart(2, '0')}:00:00.000Z`;
+      await ledger.addEvent('found', event('One', { time: at(1), message: 'Ünder "quotes" \u0000', policy: 'x/found' }));
+      await ledger.addEvent('found', event('Two', { time: '2026-02-01T04:00:00+02:00', severity: 'alert', policy: 'x/found' }));
+      await ledger.addEvent(null, event('Three', { time: at(3), policy: 'x/found' }));
+      await reopen();
+      const found = async (filter: EventFilter) => {
+        const query = { policy: 'x/found', ...filter, limit: 10 };
+        const reasons = (await ledger.events(query)).map(({ reason }) => reason);
+        expect(await ledger.countEvents(query)).toBe(reasons.length);
+        return reasons;
+      };
+      expect(await found({ severity: 'alert' })).toEqual(['Two']);
+      expect(await found({ since: at(2) })).toEqual(['Three', 'Two']);
+      expect(await found({ until: at(2) })).toEqual(['Two', 'One']);
+      expect(await found({ since: at(2), until: at(2) })).toEqual(['Two']);
+      expect(await found({ q: 'under "QUOTES"' })).toEqual([]);
+      expect(await found({ q: 'ünder "QUOTES"' })).toEqual(['One']);
+      expect(await found({ q: 'two' })).toEqual(['Two']);
+      expect(await found({ q: 'FOUND' })).toEqual(['Three', 'Two', 'One']);
+      // A name of a field is no text of an event.
+      expect(await found({ q: 'severity' })).toEqual([]);
+    });
+
     it('keeps an event once that an agent sends again', async () => {
       const again = report(1, { events: [event('Twice', { message: 'odd \u0000 text', policy: 'odd/\u0000' }), event('Once')] });
       await ledger.applyReport('twice', again);
@@ -228,6 +254,16 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: first + 6, head: { sequence: first + 6 } });
       expect((await ledger.audit.list({ limit: 2, before: first + 6 })).map(({ sequence }) => sequence)).toEqual([first + 5, first + 4]);
       expect((await ledger.audit.list({ limit: 5, actor: 'ada' })).map(({ action }) => action)).toEqual(['token.create']);
+      const detail = { added: ['fso-system/audited'], changed: [], removed: [] };
+      const actor = { kind: 'git' as const, id: 'Ada', roles: [] };
+      await ledger.audit.append({ actor, from: null, action: 'policies.change', subject: revision, detail });
+      const found = async (filter: AuditFilter) => (await ledger.audit.after(first, 100, filter)).map(({ action }) => action);
+      expect(await found({ cluster: 'audited' })).toEqual(['cluster.connect', 'revision.refuse']);
+      expect(await found({ policy: 'fso-system/audited' })).toEqual(['policies.change']);
+      expect(await found({ since: TIME, until: TIME, action: 'token.create' })).toEqual(['token.create']);
+      expect(await found({ until: '2026-01-03T10:29:59.999Z' })).toEqual([]);
+      expect(await found({ since: '2026-01-03T10:30:00.001Z' })).toEqual([]);
+      expect((await ledger.audit.list({ limit: 1, subject: revision })).map(({ action }) => action)).toEqual(['policies.change']);
     });
 
     it('keeps records of other parts: changes in turn, refusals of one alone, removal, and news of each', async () => {

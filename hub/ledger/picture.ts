@@ -1,7 +1,8 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { unseen } from './changes.ts';
-import type { ClusterRecord, Desired, EventFilter, LedgerChange } from './types.ts';
+import { type EventFilter, matchesEvent } from './event-filter.ts';
+import type { ClusterRecord, Desired, LedgerChange } from './types.ts';
 
 /** What the hub knows, in memory: reads are served from it, whatever a database does. */
 export interface Picture {
@@ -23,11 +24,6 @@ export interface Picture {
   lastEvent(): number;
   subscribe(handler: (change: LedgerChange) => void): () => void;
 }
-
-const matches = (event: EventView, query: EventFilter & { before?: number }): boolean =>
-  (query.cluster === undefined || event.cluster === query.cluster) &&
-  (query.policy === undefined || event.policy === query.policy) &&
-  (query.before === undefined || event.id < query.before);
 
 /** A heartbeat of a connected cluster only moves lastSeen; readers need not be woken for it. */
 const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
@@ -79,11 +75,11 @@ export const createPicture = (eventLimit: number): Picture => {
       if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
       for (const event of added) notify({ kind: 'event', event });
     },
-    events: ({ limit, ...query }) => {
+    events: ({ limit, before = Number.POSITIVE_INFINITY, ...filter }) => {
       const found: EventView[] = [];
       for (let i = events.length - 1; i >= 0 && found.length < limit; i -= 1) {
         const event = events[i];
-        if (event && matches(event, query)) found.push(event);
+        if (event && event.id < before && matchesEvent(event, filter)) found.push(event);
       }
       return found;
     },

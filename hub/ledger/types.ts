@@ -2,6 +2,7 @@ import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView }
 import type { CompiledPolicy, PolicySet } from '@fso/shared/compile';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
+import type { EventFilter } from './event-filter.ts';
 import type { Records } from './records.ts';
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
@@ -40,12 +41,6 @@ export type LedgerChange =
   | { readonly kind: 'desired'; readonly revision: string }
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
-
-/** Which events are meant; all that are given must hold. */
-export interface EventFilter {
-  readonly cluster?: string;
-  readonly policy?: string;
-}
 
 /** `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };

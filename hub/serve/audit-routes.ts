@@ -1,21 +1,63 @@
-import { AuditPage, AuditProofs } from '@fso/shared/api';
+import { AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fso/shared/api';
+import type { Response } from 'express';
 import { z } from 'zod';
+import { EXPORT_FORMATS, FORMATTERS } from '../audit-formats.ts';
+import { readAudit } from '../ledger/audit/read.ts';
+import { createAuditVerification } from './audit-verification.ts';
 import { numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
-import { ApiError } from './problems.ts';
-import { Limit } from './queries.ts';
-import { jsonRoute, type Route } from './route.ts';
+import { given, PolicyName, paging, period } from './queries.ts';
+import { jsonRoute, type Route, rawRoute } from './route.ts';
+import type { ApiDeps } from './types.ts';
 
 const Filter = z.string().min(1).max(512).optional();
 
-const AuditQuery = z.strictObject({
+const filters = {
   action: Filter.describe('Such as `revision.accept`.'),
   actor: Filter.describe('Id of who did it.'),
   subject: Filter.describe('What it was done to.'),
-  order: z.enum(['desc', 'asc']).default('desc').describe('Newest first, or, without filters, oldest first.'),
-  limit: Limit.describe('Items of a page, 1 to 500.'),
-  cursor: z.string().max(64).optional().describe('`next` of the page before.'),
+  cluster: ResourceName.optional().describe('What its agent did, what was done to it, and what is about it.'),
+  policy: PolicyName.describe('namespace/name: the commits that changed it.'),
+  ...period,
+};
+
+const AuditQuery = z.strictObject({
+  ...filters,
+  order: z.enum(['desc', 'asc']).default('desc').describe('Newest first, or oldest first.'),
+  ...paging,
 });
+
+const ExportQuery = z.strictObject({ format: z.enum(EXPORT_FORMATS).default('jsonl'), ...filters });
+
+const CONTENT_TYPES = { jsonl: 'application/jsonl', ocsf: 'application/jsonl', csv: 'text/csv' };
+const EXTENSIONS = { jsonl: 'jsonl', ocsf: 'ocsf.jsonl', csv: 'csv' };
+/** Entries that are read at a time. */
+const PAGE = 200;
+
+/** Resolves when more can be written, or nobody reads any more. */
+const drained = (res: Response): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.once('drain', done);
+    res.once('close', done);
+  });
+
+const sendExport = async ({ ledger }: ApiDeps, query: z.output<typeof ExportQuery>, res: Response): Promise<void> => {
+  const { format, ...filter } = query;
+  const { head, line } = FORMATTERS[format];
+  // Its own idea of the type, by the name of the file, comes first.
+  res.attachment(`audit.${EXTENSIONS[format]}`).type(CONTENT_TYPES[format]);
+  res.write(head);
+  for await (const entry of readAudit(ledger.audit, PAGE, given(filter))) {
+    if (!res.write(line(entry))) await drained(res);
+    if (res.destroyed) return;
+  }
+  res.end();
+};
 
 /** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
 export const auditRoutes: readonly Route[] = [
@@ -32,15 +74,12 @@ export const auditRoutes: readonly Route[] = [
     },
     { schema: AuditPage, description: 'A page.' },
     async ({ ledger: { audit } }, { query }) => {
-      const { order, limit, cursor, ...given } = query;
+      const { order, limit, cursor, ...filter } = query;
       const at = numberOf(cursor);
-      const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-      if (order === 'asc' && Object.keys(filter).length > 0)
-        throw new ApiError('bad-request', 'query parameter order: asc reads the whole log, without action, actor or subject');
       const found =
         order === 'asc'
-          ? await audit.after(at ?? 0, limit + 1)
-          : await audit.list({ ...filter, ...(at === undefined ? {} : { before: at }), limit: limit + 1 });
+          ? await audit.after(at ?? 0, limit + 1, given(filter))
+          : await audit.list({ ...given(filter), ...given({ before: at }), limit: limit + 1 });
       const { sequence: total } = await audit.head();
       return { items: found.slice(0, limit), total, next: nextCursor(found, ({ sequence }) => String(sequence), limit) };
     },
@@ -59,5 +98,37 @@ export const auditRoutes: readonly Route[] = [
       const { checkpoints, witnesses } = await ledger.audit.proofs();
       return { key: auditKey, checkpoints: [...checkpoints], witnesses: [...witnesses] };
     },
+  ),
+  {
+    method: 'get',
+    path: '/api/v1/audit/verification',
+    operationId: 'getAuditVerification',
+    summary: 'Whether the audit log is intact, as the hub finds',
+    description:
+      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
+    tag: 'audit',
+    access: 'viewer',
+    response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
+    problems: [],
+    handler: (deps) => {
+      const verify = createAuditVerification(deps);
+      return async (_req, res) => {
+        res.json(await verify());
+      };
+    },
+  },
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit/export',
+      operationId: 'exportAudit',
+      summary: 'The audit log as a file, oldest first',
+      description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
+      tag: 'audit',
+      access: 'viewer',
+      query: ExportQuery,
+    },
+    { description: 'One entry a line.', contentType: 'text/plain' },
+    (deps, { query }, res) => sendExport(deps, query, res),
   ),
 ];

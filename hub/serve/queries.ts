@@ -21,7 +21,27 @@ export const Search = z.string().min(1).max(253).optional().describe('Part of a 
 export const PolicyName = z.string().min(1).max(317).optional().describe('namespace/name');
 
 export const PageQuery = z.strictObject(paging);
-export const EventQuery = z.strictObject({ cluster: ResourceName.optional(), policy: PolicyName, ...paging });
+
+const Moment = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-03T10:30:00Z' })
+  .transform((time) => new Date(time).toISOString())
+  .pipe(z.iso.datetime())
+  .optional();
+/** Parameters of every list that is about time. */
+export const period = { since: Moment.describe('Not before this time.'), until: Moment.describe('Not after this time.') };
+
+export const EventQuery = z.strictObject({
+  cluster: ResourceName.optional(),
+  policy: PolicyName,
+  severity: z.enum(['info', 'warning', 'alert']).optional(),
+  q: Search.describe('Part of the reason, the message, the policy or the cluster, upper and lower case alike.'),
+  ...period,
+  ...paging,
+});
+
+/** What was given of a query: an absent parameter is no parameter. */
+export const given = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
 export const PolicyParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
 export const ClusterParams = z.strictObject({ name: z.string().max(253) });

@@ -1,22 +1,15 @@
 import { EventPage, SourceView, StatusView } from '@fso/shared/api';
 import { clusterRoutes } from './cluster-routes.ts';
-import { decodeCursor, nextCursor } from './paging.ts';
+import { numberOf } from './number-cursor.ts';
+import { nextCursor } from './paging.ts';
 import { policyRoutes } from './policy-routes.ts';
-import { ApiError } from './problems.ts';
-import { EventQuery, sourceOf, statusOf } from './queries.ts';
+import { EventQuery, given, sourceOf, statusOf } from './queries.ts';
 import { reportRoutes } from './report-routes.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { violationRoutes } from './violation-routes.ts';
 
 /** Events that are counted for `total`; a ledger may hold more. */
 const MAX_COUNTED_EVENTS = 10_000;
-
-const eventId = (cursor: string | undefined): { before?: number } => {
-  if (cursor === undefined) return {};
-  const id = decodeCursor(cursor);
-  if (!/^\d{1,15}$/.test(id)) throw new ApiError('bad-request', 'query parameter cursor: is not a cursor of this list');
-  return { before: Number(id) };
-};
 
 const hubRoutes: readonly Route[] = [
   jsonRoute(
@@ -48,11 +41,11 @@ const hubRoutes: readonly Route[] = [
       query: EventQuery,
     },
     { schema: EventPage, description: 'A page, newest first.' },
-    async (deps, { query: { limit, cursor, cluster, policy } }) => {
-      const filter = { ...(cluster === undefined ? {} : { cluster }), ...(policy === undefined ? {} : { policy }) };
+    async (deps, { query: { limit, cursor, ...query } }) => {
+      const filter = given(query);
       const [counted, found] = await Promise.all([
         deps.ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
-        deps.ledger.events({ ...filter, ...eventId(cursor), limit: limit + 1 }),
+        deps.ledger.events({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1 }),
       ]);
       return { items: found.slice(0, limit), total: counted, next: nextCursor(found, ({ id }) => String(id), limit) };
     },

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { AuditEntry, type AuditVerification } from '@fso/shared/api';
+import { type ExportFormat, FORMATTERS } from '../../audit-formats.ts';
 import { type Proofs, verifyAudit } from '../../ledger/audit/verify.ts';
 import { auditColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
@@ -8,7 +9,6 @@ import { CliError, EXIT } from '../errors.ts';
 import { type Format, writeData, writeRows } from '../output.ts';
 import { renderFacts } from '../table.ts';
 import { plain } from '../text.ts';
-import { type ExportFormat, FORMATTERS } from './audit-formats.ts';
 
 export interface AuditListOptions {
   readonly output: Format;

@@ -56,7 +56,7 @@ export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
         <Thead>
           <Tr aria-rowindex={1}>
             {columns.map((column, index) => (
-              <Th key={column.title} {...widthOf(column)} {...sortOf(columns, index, sort, onSort)}>
+              <Th key={column.title} modifier="wrap" {...widthOf(column)} {...sortOf(columns, index, sort, onSort)}>
                 {column.title}
               </Th>
             ))}
@@ -93,7 +93,7 @@ const Row = <T,>({ item, row, columns, measure }: RowProps<T>) =>
     <Tr ref={measure} data-index={item.index} aria-rowindex={item.index + 2}>
       {columns.map(({ title, cell }) => (
         <Td key={title} dataLabel={title}>
-          {cell(row)}
+          <div>{cell(row)}</div>
         </Td>
       ))}
     </Tr>

@@ -2,7 +2,7 @@ import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { chainEntry, NO_HEAD } from './chain.ts';
 import { matchesAudit, readAudit } from './read.ts';
-import type { AuditHead, AuditLog, AuditQuery } from './types.ts';
+import type { AuditFilter, AuditHead, AuditLog, AuditQuery } from './types.ts';
 import { verifyAudit } from './verify.ts';
 
 /** An audit log of this process only. */
@@ -16,12 +16,16 @@ export const createMemoryAudit = (now: () => string): AuditLog & { add(entries: 
   };
   const log = {
     append: async (entry: NewAuditEntry) => add([entry], now()),
-    list: async (query: AuditQuery) =>
+    list: async ({ before = Number.POSITIVE_INFINITY, limit, ...filter }: AuditQuery) =>
       entries
-        .filter((entry) => matchesAudit(entry, query))
+        .filter((entry) => entry.sequence < before && matchesAudit(entry, filter))
         .reverse()
-        .slice(0, query.limit),
-    after: async (sequence: number, limit: number) => entries.slice(sequence, sequence + limit),
+        .slice(0, limit),
+    after: async (sequence: number, limit: number, filter: AuditFilter = {}) =>
+      entries
+        .slice(sequence)
+        .filter((entry) => matchesAudit(entry, filter))
+        .slice(0, limit),
     head: async () => ({ sequence: head().sequence, hash: head().hash }),
     proofs: async () => ({ checkpoints: [...checkpoints], witnesses: [...witnesses.values()] }),
     lastCheckpoint: async () => checkpoints.at(-1) ?? null,

@@ -1,13 +1,24 @@
 import type { AuditEntry, AuditProofs, AuditVerification, NewAuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 
-export interface AuditQuery {
-  /** Entries with a lower number only. */
-  readonly before?: number;
+/** Which entries are meant; all that are given must hold. */
+export interface AuditFilter {
   readonly action?: string;
   /** Id of the actor. */
   readonly actor?: string;
   readonly subject?: string;
+  /** That an agent did, that was done to the cluster, or that is about it. */
+  readonly cluster?: string;
+  /** namespace/name of a policy that is named in it. */
+  readonly policy?: string;
+  /** RFC 3339, UTC with milliseconds. */
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export interface AuditQuery extends AuditFilter {
+  /** Entries with a lower number only. */
+  readonly before?: number;
   readonly limit: number;
 }
 
@@ -24,7 +35,7 @@ export interface AuditLog {
   /** Newest first. */
   list(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Entries after a number, oldest first. */
-  after(sequence: number, limit: number): Promise<readonly AuditEntry[]>;
+  after(sequence: number, limit: number, filter?: AuditFilter): Promise<readonly AuditEntry[]>;
   head(): Promise<AuditHead>;
   /** Checkpoints of this hub, oldest first, and what agents gave back. */
   proofs(): Promise<Omit<AuditProofs, 'key'>>;

@@ -1,4 +1,4 @@
-import { type EventView, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Kysely, Selectable } from 'kysely';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
@@ -75,37 +75,4 @@ export const loadState = async (db: Kysely<Schema>): Promise<{ source: SourceVie
   const rows = await db.selectFrom('state').select(['name', 'json']).execute();
   const json = (name: string): string => rows.find((row) => row.name === name)?.json ?? 'null';
   return { source: parse(json('source')), desired: parse(json('desired')) };
-};
-
-interface EventQuery {
-  readonly cluster?: string;
-  readonly policy?: string;
-  readonly before?: number;
-  readonly after?: number;
-  readonly limit: number;
-}
-
-/** Newest first. */
-export const loadEvents = async (db: Kysely<Schema>, { cluster, policy, before, after, limit }: EventQuery): Promise<EventView[]> => {
-  let query = db.selectFrom('events').select(['id', 'cluster', 'event_json']).orderBy('id', 'desc').limit(limit);
-  if (cluster !== undefined) query = query.where('cluster', '=', cluster);
-  if (policy !== undefined) query = query.where('policy', '=', policy);
-  if (before !== undefined) query = query.where('id', '<', before);
-  if (after !== undefined) query = query.where('id', '>', after);
-  const rows = await query.execute();
-  return rows.map((row) => ({ ...parse<EventView>(row.event_json), id: row.id, cluster: row.cluster }));
-};
-
-export const countEvents = async (
-  db: Kysely<Schema>,
-  { cluster, policy, limit }: Omit<EventQuery, 'before' | 'after'>,
-): Promise<number> => {
-  let inner = db.selectFrom('events').select('id').limit(limit);
-  if (cluster !== undefined) inner = inner.where('cluster', '=', cluster);
-  if (policy !== undefined) inner = inner.where('policy', '=', policy);
-  const row = await db
-    .selectFrom(inner.as('some'))
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  return Number(row.count);
 };

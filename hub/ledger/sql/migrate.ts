@@ -2,10 +2,11 @@ import type { Kysely } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { LedgerError } from '../ledger-error.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
+import { auditTime } from './migrations/0002-audit-time.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-ledger': ledgerTables };
+const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-ledger': ledgerTables, '0002-audit-time': auditTime };
 
 /**
  * Brings the tables to the version of this program. The migrator holds an advisory lock meanwhile, so hubs may start together.

@@ -1,36 +1,57 @@
+import './policies.css';
 import { PageSection } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { Link } from '@tanstack/react-router';
+import { isNotFound } from '../../api/problem.ts';
 import { policyQuery } from '../../api/queries.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
-import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
+import { ActionLabel, PhaseLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { PolicyFacts } from './policy-facts.tsx';
+import { PolicyTabs } from './policy-tabs.tsx';
+import { usePolicyParams } from './use-policy-search.ts';
 
-const route = getRouteApi('/shell/policies/$namespace/$name');
+const NoPolicy = ({ policy }: { readonly policy: string }) => (
+  <Empty title={`There is no policy ${policy}`}>
+    It is not in the commit in force, and no cluster reports it: it was removed, or never there. <Link to="/policies">All policies</Link>
+  </Empty>
+);
 
 export const PolicyPage = () => {
-  const { namespace, name } = route.useParams();
-  const policy = useQuery(policyQuery(`${namespace}/${name}`));
+  const { namespace, name } = usePolicyParams();
+  const key = `${namespace}/${name}`;
+  const policy = useQuery(policyQuery(key));
+  const { data } = policy;
+  const isGone = policy.isError && isNotFound(policy.error);
   return (
     <>
       <PageHeader
         title={name}
         crumbs={[{ to: '/policies', text: 'Policies' }]}
-        labels={policy.data === undefined ? null : <PhaseLabel phase={policy.data.phase} />}
+        description={data?.description}
+        labels={
+          data === undefined || isGone ? null : (
+            <>
+              <PhaseLabel phase={data.phase} />
+              <ActionLabel action={data.enforcementAction} />
+            </>
+          )
+        }
       />
-      <PageSection hasBodyWrapper={false}>
-        <QueryView query={policy} what="the policy">
-          {({ clusters }) => (
-            <ul>
-              {clusters.map(({ cluster, report }) => (
-                <li key={cluster}>
-                  {cluster} <LockLabel lock="Admission" state={report?.enforcement.admission.state ?? null} />{' '}
-                  <LockLabel lock="Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
-                </li>
-              ))}
-            </ul>
-          )}
-        </QueryView>
+      <PageSection hasBodyWrapper={false} isFilled className="fso-policies">
+        {isGone ? (
+          <NoPolicy policy={key} />
+        ) : (
+          <QueryView query={policy} what="the policy" lines={8}>
+            {(view) => (
+              <>
+                <PolicyFacts policy={view} />
+                <PolicyTabs policy={view} />
+              </>
+            )}
+          </QueryView>
+        )}
       </PageSection>
     </>
   );

@@ -3,13 +3,23 @@ import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
 import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
 
+const flag = choiceParam(['true', 'false']);
+const phase = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
+
 export const policiesRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/policies',
     validateSearch: z.object({
       q: textParam,
-      phase: choiceParam(['Active', 'Pending', 'Failed', 'Expired']),
+      phase,
+      action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
+      cluster: textParam,
+      namespace: textParam,
+      region: textParam,
+      managedBy: choiceParam(['hub', 'local']),
+      expiring: flag,
+      violating: flag,
       sort: sortParam(['name', 'target', 'phase', 'violations', 'expiry', 'updated']),
     }),
     component: lazyRouteComponent(() => import('./policies-page.tsx'), 'PoliciesPage'),
@@ -17,6 +27,28 @@ export const policiesRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/policies/$namespace/$name',
+    validateSearch: z.object({
+      tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
+      q: textParam,
+      phase,
+      locks: choiceParam(['enforced', 'other', 'Degraded', 'Pending', 'Unavailable']),
+      known: choiceParam(['now', 'last', 'never']),
+      differs: choiceParam(['true']),
+      revision: textParam,
+      sort: sortParam([
+        'cluster',
+        'phase',
+        'admission',
+        'binding',
+        'gatekeeper',
+        'namespaces',
+        'violations',
+        'namespace',
+        'name',
+        'region',
+        'since',
+      ]),
+    }),
     component: lazyRouteComponent(() => import('./policy-page.tsx'), 'PolicyPage'),
   }),
 ] as const;

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '@fso/shared/api';
-import { csvLine } from '../../csv.ts';
-import manifest from '../../package.json' with { type: 'json' };
+import { csvLine } from './csv.ts';
+import manifest from './package.json' with { type: 'json' };
 
 /** Forms of the audit log for other programs: one entry is one line. */
 

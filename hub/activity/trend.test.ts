@@ -1,0 +1,71 @@
+import { byText } from '@fso/shared/compile';
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { createMemoryLedger } from '../ledger/index.ts';
+import { policyReport, report } from '../serve/fixtures.ts';
+import { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './trend.ts';
+
+const HOUR_MS = 3_600_000;
+
+const started = (everyMs = 60_000) => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock });
+  const stop = new AbortController();
+  const done = createTrendRecorder({ ledger, clock, logger: pino({ level: 'silent' }), everyMs }).run(stop.signal);
+  let seq = 0;
+  const violate = async (violations: number, phase: 'Active' | 'Failed' = 'Active') => {
+    seq += 1;
+    await ledger.applyReport('eu', report({ seq, policies: [policyReport('finance', { violations, phase })] }));
+  };
+  const read = async (hours: number) => readTrend(ledger.records, hours, pointOf(await ledger.clusters(), clock.now()));
+  return {
+    clock,
+    ledger,
+    violate,
+    read,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await done;
+    },
+  };
+};
+
+it('has a point a minute where something changed, begins with what held before, and ends with the present', async () => {
+  await using trend = started();
+  const { clock, ledger, violate, read } = trend;
+  await clock.advance(1000);
+  await ledger.setConnected('eu', true);
+  for (const violations of [5, 1, 2]) {
+    await violate(violations);
+    await clock.advance(10_000);
+  }
+  await clock.advance(60_000);
+  await violate(2);
+  await clock.advance(HOUR_MS);
+  await violate(0, 'Failed');
+  expect(await read(24)).toEqual([
+    { time: '2026-01-01T00:00:00.000Z', violations: 0, failed: 0, connected: 0 },
+    { time: '2026-01-01T00:01:00.000Z', violations: 2, failed: 0, connected: 1 },
+    { time: '2026-01-01T01:01:31.000Z', violations: 0, failed: 1, connected: 1 },
+  ]);
+  expect((await read(1)).map(({ time, violations }) => [time, violations])).toEqual([
+    ['2026-01-01T00:01:31.000Z', 2],
+    ['2026-01-01T01:01:31.000Z', 0],
+  ]);
+});
+
+it('keeps so many days, and of a long time the worst', async () => {
+  await using trend = started(HOUR_MS);
+  const { clock, ledger, violate, read } = trend;
+  for (let hour = 0; hour < 24 * (TREND_DAYS + 5); hour += 1) {
+    await violate(hour === 24 * 50 ? 99 : hour % 2);
+    await clock.advance(HOUR_MS);
+  }
+  expect(ledger.records.list('trend')).toHaveLength(TREND_DAYS + 1);
+  const points = await read(24 * TREND_DAYS);
+  expect(points.length).toBeLessThanOrEqual(1003);
+  expect(points.map(({ violations }) => violations)).toContain(99);
+  expect(points.map(({ time }) => time)).toEqual(points.map(({ time }) => time).sort(byText));
+  expect(Date.parse(points[0]?.time ?? '')).toBe(clock.now().getTime() - 24 * TREND_DAYS * HOUR_MS);
+});

@@ -1,0 +1,85 @@
+import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { clusterQuery } from '../../api/queries.ts';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
+import type { Column } from '../../components/virtual-table.tsx';
+import type { ClusterRow, LockName } from './cluster-rows.ts';
+import { LongText } from './long-text.tsx';
+
+const MESSAGE_CHARACTERS = 90;
+
+/** When a cluster that is not connected was last heard of: read for the rows on screen alone. */
+export const LastSeen = ({ cluster }: { readonly cluster: string }) => {
+  const { data } = useQuery(clusterQuery(cluster));
+  return data === undefined ? null : (
+    <>
+      , <RelativeTime time={data.lastSeen} absent="time not known" />
+    </>
+  );
+};
+
+export const LastKnown = ({ cluster }: { readonly cluster: string }) => (
+  <div className="fso-muted">
+    <DisconnectedIcon /> last known
+    <LastSeen cluster={cluster} />
+  </div>
+);
+
+const Cluster = ({ cluster, known }: ClusterRow) => (
+  <>
+    <Link to="/clusters/$name" params={{ name: cluster }}>
+      {cluster}
+    </Link>
+    {known === 'last' ? <LastKnown cluster={cluster} /> : null}
+    {known === 'never' ? (
+      <div className="fso-muted">
+        <QuestionCircleIcon /> nothing reported yet
+      </div>
+    ) : null}
+  </>
+);
+
+const Phase = ({ phase, known, report }: ClusterRow) => (
+  <>
+    <PhaseLabel phase={phase} />
+    {known === 'last' && report !== null && report.phase !== phase ? (
+      <div className="fso-muted">was {report.phase.toLowerCase()}</div>
+    ) : null}
+  </>
+);
+
+const lockCell =
+  (lock: LockName) =>
+  ({ report }: ClusterRow) => {
+    if (report === null) return <LockLabel state={null} />;
+    const { state, since, message } = report.enforcement[lock];
+    return (
+      <>
+        <LockLabel state={state} />
+        <div className="fso-muted">
+          since <RelativeTime time={since} />
+        </div>
+        {message === undefined || message === '' ? null : (
+          <div>
+            <LongText text={message} max={MESSAGE_CHARACTERS} />
+          </div>
+        )}
+      </>
+    );
+  };
+
+/** Their widths are in policies.css. */
+export const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
+  { title: 'Cluster', sort: 'cluster', cell: Cluster },
+  { title: 'Phase', sort: 'phase', cell: Phase },
+  { title: 'Lock 1: admission', sort: 'admission', cell: lockCell('admission') },
+  { title: 'Lock 1: bind gate', sort: 'binding', cell: lockCell('binding') },
+  { title: 'Lock 2: Gatekeeper', sort: 'gatekeeper', cell: lockCell('gatekeeper') },
+  { title: 'Revision', cell: ({ report }) => <RevisionLink revision={report?.revision} /> },
+  { title: 'Namespaces', sort: 'namespaces', cell: ({ report }) => report?.namespaces.length.toLocaleString('en') ?? 'not known' },
+  { title: 'Violations', sort: 'violations', cell: ({ report }) => report?.violations.toLocaleString('en') ?? 'not known' },
+];

@@ -1,0 +1,93 @@
+import type { PolicyInCluster } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { Link } from '@tanstack/react-router';
+import { Fragment, useMemo, useState } from 'react';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { type ConditionGroup, groupConditions, type Verdict } from './conditions.ts';
+import { LongText } from './long-text.tsx';
+import { shorten } from './shortened.ts';
+
+const FEW_CLUSTERS = 3;
+
+const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
+  good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as it should be' },
+  unknown: { icon: QuestionCircleIcon, className: 'fso-muted', text: 'not known' },
+  bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs a look' },
+};
+
+const InClusters = ({ clusters, stale }: Pick<ConditionGroup, 'clusters' | 'stale'>) => {
+  const [isOpen, setOpen] = useState(false);
+  const { shown, hidden } = isOpen ? { shown: clusters, hidden: 0 } : shorten(clusters, FEW_CLUSTERS);
+  return (
+    <>
+      {clusters.length > 1 ? `${clusters.length.toLocaleString('en')}: ` : null}
+      {shown.map((cluster, index) => (
+        <Fragment key={cluster}>
+          {index === 0 ? null : ', '}
+          <Link to="/clusters/$name" params={{ name: cluster }}>
+            {cluster}
+          </Link>
+        </Fragment>
+      ))}{' '}
+      {hidden > 0 || isOpen ? (
+        <Button variant="link" isInline aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? 'show fewer' : `and ${hidden.toLocaleString('en')} more`}
+        </Button>
+      ) : null}
+      {stale > 0 ? <div className="fso-muted">{stale.toLocaleString('en')} not connected: as last known</div> : null}
+    </>
+  );
+};
+
+const Row = ({ group }: { readonly group: ConditionGroup }) => {
+  const { type, status, reason, message, messagesDiffer, since, verdict } = group;
+  const { icon: Icon, className, text } = ICONS[verdict];
+  return (
+    <Tr>
+      <Td dataLabel="Condition">
+        <Icon className={className} title={text} aria-label={text} role="img" /> {type}
+      </Td>
+      <Td dataLabel="Status">{status}</Td>
+      <Td dataLabel="Reason">{reason}</Td>
+      <Td dataLabel="Message">
+        <LongText text={message} />
+        {messagesDiffer ? <div className="fso-muted">Others say it in other words.</div> : null}
+      </Td>
+      <Td dataLabel="Clusters">
+        <InClusters {...group} />
+      </Td>
+      <Td dataLabel="Since">
+        <RelativeTime time={since} />
+      </Td>
+    </Tr>
+  );
+};
+
+/** Conditions as the clusters report them, those that are alike in one row. */
+export const ConditionsTable = ({ clusters }: { readonly clusters: readonly PolicyInCluster[] }) => {
+  const groups = useMemo(() => groupConditions(clusters), [clusters]);
+  if (groups.length === 0) return <p className="fso-muted">No cluster has reported any yet.</p>;
+  return (
+    <Table aria-label="Conditions" variant="compact" gridBreakPoint="grid-md" className="fso-conditions">
+      <Thead>
+        <Tr>
+          <Th width={15}>Condition</Th>
+          <Th width={10}>Status</Th>
+          <Th width={15}>Reason</Th>
+          <Th>Message</Th>
+          <Th width={20}>Clusters</Th>
+          <Th width={10}>Since</Th>
+        </Tr>
+      </Thead>
+      <Tbody>
+        {groups.map((group) => (
+          <Row key={[group.type, group.status, group.reason].join(' ')} group={group} />
+        ))}
+      </Tbody>
+    </Table>
+  );
+};

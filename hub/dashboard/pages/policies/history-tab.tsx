@@ -1,0 +1,96 @@
+import { type PolicyHistory, type PolicyRevision, type PolicyView, policyKey } from '@fso/shared/api';
+import { Button, Content, Label, Title } from '@patternfly/react-core';
+import MinusIcon from '@patternfly/react-icons/dist/esm/icons/minus-icon';
+import PencilAltIcon from '@patternfly/react-icons/dist/esm/icons/pencil-alt-icon';
+import PlusIcon from '@patternfly/react-icons/dist/esm/icons/plus-icon';
+import { useQuery } from '@tanstack/react-query';
+import { policyHistoryQuery } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { Empty } from '../../components/states.tsx';
+import { DiffView } from './diff-view.tsx';
+import { NotInGit } from './not-in-git.tsx';
+import { usePolicySearch } from './use-policy-search.ts';
+
+const CHANGES: Readonly<Record<PolicyRevision['change'], { icon: typeof PlusIcon; text: string }>> = {
+  added: { icon: PlusIcon, text: 'Added' },
+  changed: { icon: PencilAltIcon, text: 'Changed' },
+  removed: { icon: MinusIcon, text: 'Removed' },
+};
+
+interface EntryProps {
+  readonly revision: PolicyRevision;
+  readonly before: PolicyRevision | undefined;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+}
+
+const Entry = ({ revision, before, isOpen, onToggle }: EntryProps) => {
+  const { commit, change } = revision;
+  const { icon: Icon, text } = CHANGES[change];
+  return (
+    <li className="fso-revision-entry">
+      <div className="fso-revision-head">
+        <Label isCompact variant="outline" icon={<Icon />}>
+          {text}
+        </Label>
+        <Title headingLevel="h3" size="md">
+          {commit.subject || 'No subject'}
+        </Title>
+      </div>
+      <div className="fso-revision-by">
+        <RevisionLink revision={commit.revision} /> <span>{commit.author}</span> <RelativeTime time={commit.time} />
+        <Button variant="link" isInline aria-expanded={isOpen} onClick={onToggle}>
+          {isOpen ? 'Hide what changed' : 'Show what changed'}
+        </Button>
+      </div>
+      {isOpen ? <DiffView revision={revision} before={before} /> : null}
+    </li>
+  );
+};
+
+/** `none`: the reader has closed the newest, which is open at first. */
+const CLOSED = 'none';
+
+const Revisions = ({ history: { items, complete } }: { readonly history: PolicyHistory }) => {
+  const { search, change } = usePolicySearch();
+  const open = search.revision ?? items[0]?.commit.revision;
+  if (items.length === 0) return <Empty title="No revisions">Git knows of no commit that changed it.</Empty>;
+  return (
+    <>
+      <ol className="fso-history" aria-label="Revisions, newest first">
+        {items.map((revision, index) => {
+          const { revision: id } = revision.commit;
+          return (
+            <Entry
+              key={id}
+              revision={revision}
+              before={items[index + 1]}
+              isOpen={id === open}
+              onToggle={() => change({ revision: id === open ? CLOSED : id })}
+            />
+          );
+        })}
+      </ol>
+      {complete ? null : (
+        <Content component="p" className="fso-muted">
+          The newest {items.length} changes; there may be older ones in Git.
+        </Content>
+      )}
+    </>
+  );
+};
+
+const FromGit = ({ policy }: { readonly policy: string }) => {
+  const history = useQuery(policyHistoryQuery(policy));
+  return (
+    <QueryView query={history} what="the history of the policy" lines={8}>
+      {(data) => <Revisions history={data} />}
+    </QueryView>
+  );
+};
+
+/** The commits that changed the document. */
+export const HistoryTab = ({ policy }: { readonly policy: PolicyView }) =>
+  policy.source === null ? <NotInGit policy={policy} what="history" /> : <FromGit policy={policyKey(policy)} />;

@@ -1,0 +1,93 @@
+import { FLOOR_ACTIONS, FLOOR_LABEL_VALUE, floorLabel, LABELS, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+
+/**
+ * Labels as they stand on the namespaces of a policy, beside those that it alone would have written. Where several policies govern a
+ * namespace its labels speak for all of them: the strongest action, and the regions that all policies of that action allow.
+ */
+
+export interface LabelDifference {
+  readonly key: string;
+  readonly expected: string;
+  /** undefined: the label is not there. */
+  readonly actual: string | undefined;
+  /** otherPolicy: the labels speak for another policy, which governs the namespace too. */
+  readonly kind: 'missing' | 'otherPolicy' | 'differs';
+}
+
+export interface LabelRow {
+  readonly cluster: string;
+  readonly fresh: boolean;
+  readonly namespace: string;
+  readonly labels: readonly (readonly [key: string, value: string])[];
+  readonly differences: readonly LabelDifference[];
+}
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const MAX_LABEL_VALUE = 63;
+/** `-` and eight characters of a hash stand at the end of a value that was cut. */
+const CUT_TAIL = 9;
+
+/** Whether a label holds a text; of one that is too long for a label it holds the beginning. */
+const holds = (actual: string, expected: string): boolean => {
+  if (expected.length <= MAX_LABEL_VALUE) return actual === expected;
+  const head = expected.slice(0, MAX_LABEL_VALUE - CUT_TAIL).replace(/[^A-Za-z0-9]+$/, '');
+  return actual.startsWith(`${head}-`) && actual.length === head.length + CUT_TAIL;
+};
+
+type Said = Pick<PolicyReport, 'namespace' | 'name' | 'enforcementAction' | 'effectiveRegions'>;
+
+const byCodeUnit = (a: string, b: string): number => Number(a > b) - Number(a < b);
+
+const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: Said): [string, string][] => {
+  const floor = FLOOR_ACTIONS.find((action) => action === enforcementAction);
+  return [
+    [LABELS.policyName, name],
+    [LABELS.policyNamespace, namespace],
+    [LABELS.allowedRegions, effectiveRegions.toSorted(byCodeUnit).join('_')],
+    // What a custom policy does depends on its enforcement points, which no agent reports.
+    ...(floor === undefined
+      ? []
+      : ([
+          [LABELS.enforcementAction, floor],
+          [floorLabel(floor), FLOOR_LABEL_VALUE],
+        ] satisfies [string, string][])),
+  ];
+};
+
+type Labels = Readonly<Record<string, string>>;
+
+export const differencesOf = (policy: Said, labels: Labels): LabelDifference[] => {
+  const expected = expectedOf(policy);
+  const isOfOther = [LABELS.policyName, LABELS.policyNamespace].some((key) => {
+    const said = expected.find(([name]) => name === key)?.[1] ?? '';
+    const actual = labels[key];
+    return actual !== undefined && !holds(actual, said);
+  });
+  return expected.flatMap(([key, value]): LabelDifference[] => {
+    const actual = labels[key];
+    if (actual === undefined) return [{ key, expected: value, actual, kind: 'missing' }];
+    return holds(actual, value) ? [] : [{ key, expected: value, actual, kind: isOfOther ? 'otherPolicy' : 'differs' }];
+  });
+};
+
+const rowsOf = ({ cluster, fresh, report }: PolicyInCluster): LabelRow[] =>
+  report === null
+    ? []
+    : (report.namespaceLabels ?? []).map(({ namespace, labels }) => ({
+        cluster,
+        fresh,
+        namespace,
+        labels: Object.entries(labels).toSorted(([a], [b]) => byCodeUnit(a, b)),
+        differences: differencesOf(report, labels),
+      }));
+
+export const labelRows = (clusters: readonly PolicyInCluster[]): LabelRow[] => clusters.flatMap(rowsOf);
+
+export const filterLabelRows = (
+  rows: readonly LabelRow[],
+  { q = '', differs }: { q?: string | undefined; differs?: 'true' | undefined },
+): LabelRow[] =>
+  rows.filter(
+    ({ cluster, namespace, differences }) =>
+      `${cluster} ${namespace}`.toLowerCase().includes(q.toLowerCase()) && (differs === undefined || differences.length > 0),
+  );

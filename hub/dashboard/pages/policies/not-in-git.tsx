@@ -1,0 +1,23 @@
+import type { PolicyView } from '@fso/shared/api';
+import { Empty } from '../../components/states.tsx';
+import { originOf } from './origin.ts';
+
+interface NotInGitProps {
+  readonly policy: PolicyView;
+  /** What it therefore has not, e.g. `document`. */
+  readonly what: string;
+}
+
+export const NotInGit = ({ policy, what }: NotInGitProps) =>
+  originOf(policy) === 'local' ? (
+    <Empty title={`A local policy has no ${what} in Git`}>
+      It was applied to a cluster:{' '}
+      <code>
+        kubectl get sovereignpolicy -n {policy.namespace} {policy.name} -o yaml
+      </code>
+    </Empty>
+  ) : (
+    <Empty title="This policy is no longer in Git">
+      The commit in force does not have it, so there is no {what} to show. The commit that removed it is under Activity.
+    </Empty>
+  );

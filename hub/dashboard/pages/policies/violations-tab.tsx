@@ -1,0 +1,80 @@
+import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api';
+import { Content } from '@patternfly/react-core';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { violationsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { Empty } from '../../components/states.tsx';
+import { LongText } from './long-text.tsx';
+import { usePolicySearch } from './use-policy-search.ts';
+
+const SORTS = ['cluster', 'namespace', 'name', 'region', 'since'];
+
+/** The parameter may be left over from another tab's link. */
+const sortOf = (sort: string | undefined): string => (sort !== undefined && SORTS.includes(sort.replace(/^-/, '')) ? sort : 'cluster');
+
+const none = <span className="fso-muted">none</span>;
+
+const COLUMNS: readonly Column<ViolationView>[] = [
+  {
+    title: 'Workload',
+    sort: 'name',
+    width: 20,
+    cell: ({ kind, name }) => (
+      <>
+        <span className="fso-muted">{kind}</span> {name}
+      </>
+    ),
+  },
+  { title: 'Namespace', sort: 'namespace', cell: ({ namespace }) => <code>{namespace}</code> },
+  {
+    title: 'Cluster',
+    sort: 'cluster',
+    cell: ({ cluster }) => (
+      <Link to="/clusters/$name" params={{ name: cluster }}>
+        {cluster}
+      </Link>
+    ),
+  },
+  { title: 'Region', sort: 'region', cell: ({ region }) => region ?? none },
+  { title: 'Node', cell: ({ node }) => node ?? none },
+  { title: 'Reason', width: 25, cell: ({ reason }) => <LongText text={reason} /> },
+  { title: 'Since', sort: 'since', cell: ({ since }) => <RelativeTime time={since} /> },
+];
+
+export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
+  const { search, change } = usePolicySearch();
+  const sort = sortOf(search.sort);
+  const query = useInfiniteQuery({
+    ...violationsQuery({ policy: policyKey(policy), q: search.q, sort }),
+    placeholderData: keepPreviousData,
+  });
+  return (
+    <>
+      <Content component="p" className="fso-muted">
+        {policy.violations.toLocaleString('en')} {policy.violations === 1 ? 'pod stands' : 'pods stand'} outside of the allowed regions, or
+        may be scheduled there. Each agent names the first 20 of a policy; those are listed here. A cluster that is not connected keeps
+        those that it last reported.
+      </Content>
+      <SearchToolbar search="Search workloads" values={search} onChange={change} />
+      <DataTable
+        label="Violations of the policy"
+        noun={['violation named', 'violations named']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ cluster, namespace, kind, name }) => [cluster, namespace, kind, name].join('/')}
+        sort={sort}
+        onSort={(key) => change({ sort: key })}
+        empty={
+          search.q === undefined ? (
+            <Empty title="No violations">No agent reports one of this policy.</Empty>
+          ) : (
+            <Empty title="No violation matches" onClear={() => change({ q: undefined })} />
+          )
+        }
+      />
+    </>
+  );
+};

@@ -1,0 +1,28 @@
+import type { EventView } from '@fso/shared/api';
+
+/** Which events are meant; all that are given must hold. */
+export interface EventFilter {
+  readonly cluster?: string;
+  readonly policy?: string;
+  readonly severity?: EventView['severity'];
+  /** RFC 3339, UTC with milliseconds; by the time that the event says. */
+  readonly since?: string;
+  readonly until?: string;
+  /** Part of its reason, message, policy or cluster, upper and lower case alike. */
+  readonly q?: string;
+}
+
+const isWithin = (time: string, { since, until }: Pick<EventFilter, 'since' | 'until'>): boolean =>
+  (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
+
+const hasText = ({ reason, message, policy, cluster }: EventView, q: string): boolean => {
+  const wanted = q.toLowerCase();
+  return [reason, message, policy, cluster].some((text) => text?.toLowerCase().includes(wanted) === true);
+};
+
+export const matchesEvent = (event: EventView, filter: EventFilter): boolean =>
+  (filter.cluster === undefined || event.cluster === filter.cluster) &&
+  (filter.policy === undefined || event.policy === filter.policy) &&
+  (filter.severity === undefined || event.severity === filter.severity) &&
+  isWithin(event.time, filter) &&
+  (filter.q === undefined || hasText(event, filter.q));
