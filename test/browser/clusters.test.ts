@@ -1,3 +1,4 @@
+import type { ClusterView } from '@fso/shared/api';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
 import { useDashboard, useSeededWorld } from './support/suite.ts';
@@ -5,13 +6,13 @@ import { useDashboard, useSeededWorld } from './support/suite.ts';
 const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** A cluster of the made-up fleet that something is said of. */
-const clusterThat = async (fits: (cluster: Awaited<ReturnType<ReturnType<typeof world>['client']['clusters']>>[number]) => boolean) => {
+/** A cluster of the made-up fleet. */
+const clusterThat = async (fits: (cluster: ClusterView) => boolean): Promise<ClusterView> => {
   const found = (await world().client.clusters()).find(fits);
   if (found === undefined) throw new Error('no cluster is like that');
   return found;
 };
-const isTampered = ({ report }: { report: { conditions: readonly { type: string; status: string }[] } | null }): boolean =>
+const isTampered = ({ report }: ClusterView): boolean =>
   report?.conditions.some(({ type, status }) => type === 'Tampered' && status === 'True') === true;
 
 describe('the list', () => {
