@@ -5,7 +5,7 @@ export const NOTICED: string = new Date(START).toISOString();
 /** @param ms after the commit was noticed */
 export const at = (ms: number): string => new Date(START + ms).toISOString();
 
-type Times = readonly [offered?: number, accepted?: number, written?: number, proven?: number];
+type Times = readonly [offered?: number | undefined, accepted?: number, written?: number, proven?: number];
 
 const timeOf = (ms: number | undefined): string | null => (ms === undefined ? null : at(ms));
 
