@@ -21,7 +21,12 @@ it('measures each leg from the end of the one before', () => {
 });
 
 it('takes a step that was not seen into the next one', () => {
-  expect(wayOf(stepsIn('eu', [undefined, 300, 350, 500]), NOTICED).legs).toEqual({ offered: null, accepted: 300, written: 50, proven: 150 });
+  expect(wayOf(stepsIn('eu', [undefined, 300, 350, 500]), NOTICED).legs).toEqual({
+    offered: null,
+    accepted: 300,
+    written: 50,
+    proven: 150,
+  });
 });
 
 it('has those that are not through before the slowest', () => {

@@ -23,7 +23,9 @@ it('has the times of the hub, those that go on meanwhile without one between', (
 });
 
 it('is done when it is enforced, whoever is not connected', () => {
-  const steps = stepsOf(commitActivity([stepsIn('eu', THROUGH), stepsIn('gone', [])], { state: 'enforced', enforced: at(900), enforcementMs: 900 }));
+  const steps = stepsOf(
+    commitActivity([stepsIn('eu', THROUGH), stepsIn('gone', [])], { state: 'enforced', enforced: at(900), enforcementMs: 900 }),
+  );
   expect(new Set(states(steps))).toEqual(new Set(['done']));
   expect(steps.at(-1)).toMatchObject({ mark: '⑨', atMs: 900, sinceMs: 0 });
 });
