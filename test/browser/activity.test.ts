@@ -33,7 +33,7 @@ describe('commits', () => {
 
     await page.getByRole('link', { name: 'Show those that refused, with their reasons' }).click();
     await expect(page).toHaveURL(/at=refused/);
-    const table = page.getByRole('table', { name: 'Clusters of the commit' });
+    const table = page.getByRole('grid', { name: 'Clusters of the commit' });
     await expect(table).toContainText('the commit is signed by a key that this cluster does not know');
     await page.getByRole('combobox', { name: 'Where it is' }).selectOption('proven');
     await page.getByRole('columnheader', { name: 'In all' }).getByRole('button').click();

@@ -23,20 +23,20 @@ describe('the list', () => {
     await page.getByRole('combobox', { name: 'Connection' }).selectOption('NeverSeen');
     await expect(page).toHaveURL(/q=berlin/);
     await expect(page).toHaveURL(/connection=NeverSeen/);
-    const rows = page.getByRole('table', { name: 'Clusters' }).getByRole('row');
+    const rows = page.getByRole('grid', { name: 'Clusters' }).getByRole('row');
     await expect(rows.nth(1)).toContainText('Never seen');
     await expect(page.getByText('Connected', { exact: true })).toHaveCount(0);
 
     const again = await dashboard.open(new URL(page.url()).pathname + new URL(page.url()).search);
     await expect(again.getByRole('textbox', { name: 'Search clusters' })).toHaveValue('berlin');
-    await expect(again.getByRole('table', { name: 'Clusters' }).getByRole('row').nth(1)).toContainText('Never seen');
+    await expect(again.getByRole('grid', { name: 'Clusters' }).getByRole('row').nth(1)).toContainText('Never seen');
     await again.getByRole('button', { name: 'Clear all filters' }).click();
     await expect(again.getByText('500 clusters')).toBeVisible();
   });
 
   it('sorts at the hub', async () => {
     const page = await dashboard.open('/clusters?sort=-violations');
-    const table = page.getByRole('table', { name: 'Clusters' });
+    const table = page.getByRole('grid', { name: 'Clusters' });
     const most = Math.max(...(await world().client.clusters()).map(({ violations }) => violations));
     await expect(table.getByRole('row').nth(1)).toContainText(most.toLocaleString('en-GB'));
     await page.getByRole('columnheader', { name: 'Cluster and regions' }).getByRole('button').click();
@@ -46,12 +46,12 @@ describe('the list', () => {
   it('draws only what is on screen of 500, and reads on at its end', async () => {
     const page = await dashboard.open('/clusters');
     const region = page.getByRole('region', { name: 'Clusters' });
-    await expect(page.getByRole('table', { name: 'Clusters' })).toHaveAttribute('aria-rowcount', '501');
+    await expect(page.getByRole('grid', { name: 'Clusters' })).toHaveAttribute('aria-rowcount', '501');
     await expect(async () => {
       await region.evaluate('element => element.scrollTo(0, element.scrollHeight)');
       await expect(page.locator('[aria-rowindex="501"]')).toBeAttached({ timeout: 300 });
     }).toPass({ timeout: 30_000 });
-    expect(await page.getByRole('table', { name: 'Clusters' }).locator('tbody tr').count()).toBeLessThan(80);
+    expect(await page.getByRole('grid', { name: 'Clusters' }).locator('tbody tr').count()).toBeLessThan(80);
   });
 });
 
@@ -60,8 +60,8 @@ describe('one cluster', () => {
     const { name } = await clusterThat(isTampered);
     const page = await dashboard.open(`/clusters/${name}`);
     await expect(page.getByRole('heading', { level: 2 }).first()).toContainText('Somebody changed what the locks stand on');
-    await expect(page.getByRole('table', { name: 'Conditions' })).toContainText('Tampered');
-    await expect(page.getByRole('table', { name: 'Nodes by region' })).toContainText('no region');
+    await expect(page.getByRole('grid', { name: 'Conditions' })).toContainText('Tampered');
+    await expect(page.getByRole('grid', { name: 'Nodes by region' })).toContainText('no region');
     await expectAccessible(page);
   });
 
@@ -95,15 +95,15 @@ describe('one cluster', () => {
     const page = await dashboard.open(`/clusters/${name}`);
     await page.getByRole('tab', { name: /^Policies/ }).click();
     await expect(page).toHaveURL(/tab=policies/);
-    await expect(page.getByRole('table', { name: 'Policies' })).toContainText('Enforced');
+    await expect(page.getByRole('grid', { name: 'Policies' })).toContainText('Enforced');
     await expectAccessible(page);
     await page.getByRole('tab', { name: /^Violations/ }).click();
-    await expect(page.getByRole('table', { name: 'Violations' })).toBeVisible();
+    await expect(page.getByRole('grid', { name: 'Violations' })).toBeVisible();
     await expectAccessible(page);
     await page.getByRole('tab', { name: 'Events' }).click();
     await page.getByRole('combobox', { name: 'Severity' }).selectOption('alert');
     await expect(page).toHaveURL(/severity=alert/);
-    await expect(page.getByRole('table', { name: 'Events' })).toContainText('TamperingRepaired');
+    await expect(page.getByRole('grid', { name: 'Events' })).toContainText('TamperingRepaired');
     await expectAccessible(page);
   });
 
@@ -111,7 +111,7 @@ describe('one cluster', () => {
     const { name } = await clusterThat((cluster) => cluster.connection === 'Connected' && cluster.violations > 0);
     const [violation] = await world().client.violations({ cluster: name });
     const page = await dashboard.open(`/clusters/${name}?tab=violations`);
-    const table = page.getByRole('table', { name: 'Violations' });
+    const table = page.getByRole('grid', { name: 'Violations' });
     await expect(table).toBeVisible();
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     await world()
