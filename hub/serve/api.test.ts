@@ -55,6 +55,8 @@ describe('routes', () => {
     ['/clusters?connection=Connected&inSync=true&sort=-seen', ['us', 'eu']],
     ['/clusters?connection=NeverSeen', []],
     ['/clusters?violating=true', ['us']],
+    ['/clusters?tampered=true', []],
+    ['/clusters?tampered=false', ['eu', 'us']],
     ['/clusters?region=us-east-1', ['us']],
     ['/clusters?sort=-violations', ['us', 'eu']],
     ['/clusters/eu/policies?sort=-target', ['hr', 'finance']],

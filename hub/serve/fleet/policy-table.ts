@@ -1,4 +1,4 @@
-import { policyKey } from '@fso/shared/api';
+import { type PolicyInCluster, policyKey } from '@fso/shared/api';
 import { byText, type CompiledPolicy } from '@fso/shared/compile';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
@@ -30,8 +30,19 @@ export interface PolicyTable {
   get(key: string): PolicyEntry | undefined;
 }
 
+/** The row of a cluster as it must be now: the one that is there, if it is. */
+const rowOf = (entry: MutablePolicyEntry, { name, connected, policies }: ClusterRecord): PolicyInCluster => {
+  const report = policies.get(entry.key) ?? null;
+  const known = entry.rows.get(name);
+  if (known?.fresh === connected && known.report === report) return known;
+  const row = { cluster: name, fresh: connected, report };
+  entry.set(name, row);
+  return row;
+};
+
 export const createPolicyTable = (): PolicyTable => {
   const entries = new Map<string, MutablePolicyEntry>();
+  let meantEntries = new Map<CompiledPolicy, MutablePolicyEntry>();
   let sorted: readonly MutablePolicyEntry[] | undefined;
 
   const entryOf = (key: string): MutablePolicyEntry => {
@@ -42,6 +53,14 @@ export const createPolicyTable = (): PolicyTable => {
     sorted = undefined;
     return entry;
   };
+  /** A compiled policy is one object for all of its clusters; an entry of Git stays until Git is described anew. */
+  const entryOfMeant = (policy: CompiledPolicy): MutablePolicyEntry => {
+    const known = meantEntries.get(policy);
+    if (known) return known;
+    const entry = entryOf(policyKey(policy));
+    if (entry.isInGit()) meantEntries.set(policy, entry);
+    return entry;
+  };
   const dropIfEmpty = (entry: MutablePolicyEntry): void => {
     if (entry.isInGit() || entry.rows.size > 0) return;
     entries.delete(entry.key);
@@ -50,10 +69,7 @@ export const createPolicyTable = (): PolicyTable => {
   const placementOf = (record: ClusterRecord, placed: Placed): Placement => {
     const phases = noPhases();
     for (const entry of placed) {
-      const row = { cluster: record.name, fresh: record.connected, report: record.policies.get(entry.key) ?? null };
-      const known = entry.rows.get(record.name);
-      if (known?.fresh !== row.fresh || known.report !== row.report) entry.set(record.name, row);
-      countPhase(phases, effectivePhase(row));
+      countPhase(phases, effectivePhase(rowOf(entry, record)));
     }
     return { placed, phases };
   };
@@ -67,6 +83,7 @@ export const createPolicyTable = (): PolicyTable => {
   return {
     describe: (desired) => {
       const heads = desired ? headsFromGit(desired.set) : new Map<string, PolicyHead>();
+      meantEntries = new Map();
       for (const key of heads.keys()) entryOf(key);
       for (const entry of entries.values()) {
         entry.describe(heads.get(entry.key));
@@ -74,7 +91,7 @@ export const createPolicyTable = (): PolicyTable => {
       }
     },
     place: (record, meant, before) => {
-      const placed = new Set(meant.map((policy) => entryOf(policyKey(policy))));
+      const placed = new Set(meant.map(entryOfMeant));
       for (const key of record.policies.keys()) placed.add(entryOf(key));
       remove(
         record.name,

@@ -1,6 +1,6 @@
 import { ConnectionState, Region } from '@fso/shared/api';
 import { z } from 'zod';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, isTampered } from '../fleet/cluster-entry.ts';
 import { type Orders, sortParameter } from '../paging.ts';
 import { Flag, includesText, isWanted, paging, Search } from '../queries.ts';
 
@@ -10,6 +10,9 @@ export const ClusterQuery = z.strictObject({
   connection: ConnectionState.optional(),
   inSync: Flag.optional(),
   violating: Flag.optional().describe('true: those with violations; false: those without.'),
+  tampered: Flag.optional().describe(
+    'true: those that last reported to have put back, within an hour, what somebody changed or deleted there.',
+  ),
   region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
   q: Search,
   sort: sortParameter(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
@@ -43,11 +46,12 @@ export const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<s
 };
 
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
-  const { connection, inSync, violating, region, q } = query;
+  const { connection, inSync, violating, tampered, region, q } = query;
   return (
     isWanted(connection, entry.view.connection) &&
     isWanted(inSync, entry.view.inSync) &&
     isWanted(violating, entry.violations > 0) &&
+    isWanted(tampered, isTampered(entry)) &&
     (region === undefined || regionsOf(entry).has(region)) &&
     includesText(entry.record.name, q)
   );

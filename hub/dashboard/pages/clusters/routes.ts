@@ -14,6 +14,7 @@ export const clustersRoutes = [
       connection: choiceParam(['Connected', 'Disconnected', 'NeverSeen']),
       inSync: flag,
       violating: flag,
+      tampered: flag,
       region: textParam,
       sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
     }),

@@ -1,44 +1,52 @@
-import { Card, CardBody, CardTitle, Gallery, PageSection } from '@patternfly/react-core';
+import './overview.css';
+import type { StatusView } from '@fso/shared/api';
+import { PageSection } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { statusQuery } from '../../api/queries.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
+import { AttentionCard } from './attention-card.tsx';
+import { ChangesCard } from './changes-card.tsx';
+import { ClustersCard } from './clusters-card.tsx';
+import { PoliciesByRegionCard } from './policies-by-region-card.tsx';
+import { PoliciesCard } from './policies-card.tsx';
+import { RegionsCard } from './regions-card.tsx';
+import { SourceCard } from './source-card.tsx';
+import { useFacts } from './use-facts.ts';
+import { ViolationsCard } from './violations-card.tsx';
+
+const Cards = ({ status }: { readonly status: StatusView }) => {
+  const facts = useFacts();
+  return (
+    <div className="fso-overview">
+      <div className="fso-overview-wide">
+        <AttentionCard facts={{ ...facts, status }} />
+      </div>
+      <PoliciesCard policies={status.policies} />
+      <ClustersCard clusters={status.clusters} ages={facts.ages} />
+      <ViolationsCard status={status} />
+      <div className="fso-overview-wide">
+        <RegionsCard connectionOf={facts.connectionOf} />
+      </div>
+      <div className="fso-overview-wide">
+        <ChangesCard />
+      </div>
+      <div className="fso-overview-two">
+        <SourceCard source={status.source} />
+      </div>
+      <PoliciesByRegionCard />
+    </div>
+  );
+};
 
 export const OverviewPage = () => {
   const status = useQuery(statusQuery);
   return (
     <>
-      <PageHeader title="Overview" description="Is every cluster at the commit, and what violates?" />
+      <PageHeader title="Overview" description="Is every policy enforced in every cluster, and what violates?" />
       <PageSection hasBodyWrapper={false}>
-        <QueryView query={status} what="the status">
-          {({ policies, clusters, violations, source }) => (
-            <Gallery hasGutter>
-              <Card>
-                <CardTitle component="h2">Policies</CardTitle>
-                <CardBody>
-                  {policies.active} of {policies.total} active
-                </CardBody>
-              </Card>
-              <Card>
-                <CardTitle component="h2">Clusters</CardTitle>
-                <CardBody>
-                  {clusters.connected} of {clusters.total} connected
-                </CardBody>
-              </Card>
-              <Card>
-                <CardTitle component="h2">Violations</CardTitle>
-                <CardBody>{violations}</CardBody>
-              </Card>
-              <Card>
-                <CardTitle component="h2">Commit in force</CardTitle>
-                <CardBody>
-                  <RevisionLink revision={source.revision?.revision} /> <RelativeTime time={source.revision?.time} />
-                </CardBody>
-              </Card>
-            </Gallery>
-          )}
+        <QueryView query={status} what="the status" lines={10}>
+          {(data) => <Cards status={data} />}
         </QueryView>
       </PageSection>
     </>

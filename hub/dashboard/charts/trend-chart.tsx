@@ -1,0 +1,54 @@
+import './charts.css';
+import type { TrendPoint } from '@fso/shared/api';
+import { ExpandableSection } from '@patternfly/react-core';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { lazy } from 'react';
+import { exactTime } from '../components/time.ts';
+import { LazyPart } from './lazy-part.tsx';
+import { sample, summarise } from './trend.ts';
+
+const TrendCanvas = lazy(async () => ({ default: (await import('./trend-canvas.tsx')).TrendCanvas }));
+
+const ROWS = 13;
+
+const number = (value: number): string => value.toLocaleString('en');
+
+/** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
+export const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {
+  const summary = summarise(points);
+  if (summary === undefined) return <p className="fso-muted">Nothing is known of {range}.</p>;
+  const { first, last, highest, highestAt } = summary;
+  const words = `Violations over ${range}: ${number(first)} at first, ${number(highest)} at most, ${number(last)} now`;
+  return (
+    <>
+      <LazyPart what="the curve" className="fso-trend-canvas">
+        <TrendCanvas points={points} label={words} />
+      </LazyPart>
+      <p className="fso-trend-words">
+        {number(first)} at first, {number(highest)} at most ({exactTime(Date.parse(highestAt))}), {number(last)} now.
+      </p>
+      <ExpandableSection toggleText="The numbers as a table" isIndented>
+        <Table aria-label={`Violations over ${range}`} variant="compact" borders={false} gridBreakPoint="">
+          <Thead>
+            <Tr>
+              <Th>Time</Th>
+              <Th>Violations</Th>
+              <Th>Failed policies</Th>
+              <Th>Connected clusters</Th>
+            </Tr>
+          </Thead>
+          <Tbody>
+            {sample(points, ROWS).map(({ time, violations, failed, connected }) => (
+              <Tr key={time}>
+                <Th scope="row">{exactTime(Date.parse(time))}</Th>
+                <Td>{number(violations)}</Td>
+                <Td>{number(failed)}</Td>
+                <Td>{number(connected)}</Td>
+              </Tr>
+            ))}
+          </Tbody>
+        </Table>
+      </ExpandableSection>
+    </>
+  );
+};

@@ -1,0 +1,3 @@
+/** @returns `1 cluster`, `1,200 clusters` */
+export const count = (number: number, one: string, many = `${one}s`): string =>
+  `${number.toLocaleString('en')} ${number === 1 ? one : many}`;

@@ -1,0 +1,113 @@
+import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react';
+import { type ECharts, registerMap } from '../charts/echarts.ts';
+import { usePalette } from '../charts/palette.ts';
+import { useChart } from '../charts/use-chart.ts';
+import { MapButtons } from './map-buttons.tsx';
+import { MAP_NAME, mapOption, type Target, targetOf, viewOption } from './map-option.ts';
+import type { ConnectionOf, MapRegion } from './map-regions.ts';
+import { layOut, type View } from './markers.ts';
+import { WORLD_MAP } from './world.ts';
+
+registerMap(MAP_NAME, WORLD_MAP as Parameters<typeof registerMap>[1]);
+
+const ZOOM_STEP = 1.5;
+const PAN_PX = 60;
+const finger = window.matchMedia('(pointer: coarse)');
+
+export interface MapCanvasProps {
+  /** Accessible name, with what a glance at the map says. */
+  readonly label: string;
+  readonly regions: readonly MapRegion[];
+  readonly connectionOf: ConnectionOf;
+  /** Regions that it is about; the others are drawn faintly. */
+  readonly highlighted?: ReadonlySet<string> | undefined;
+  /** Where one looks at first, and again after a reset. */
+  readonly view: View;
+  /** Region that is pointed at elsewhere. */
+  readonly pointed?: string | undefined;
+  readonly onFollow: (target: Target) => void;
+}
+
+const zoom = (chart: ECharts | null, factor: number): void =>
+  chart?.dispatchAction({
+    type: 'geoRoam',
+    componentType: 'geo',
+    zoom: factor,
+    originX: chart.getWidth() / 2,
+    originY: chart.getHeight() / 2,
+  });
+const pan = (chart: ECharts | null, dx: number, dy: number): void =>
+  chart?.dispatchAction({ type: 'geoRoam', componentType: 'geo', dx, dy });
+
+type Move = (chart: ECharts | null) => void;
+const KEYS: Readonly<Record<string, Move>> = {
+  '+': (chart) => zoom(chart, ZOOM_STEP),
+  '=': (chart) => zoom(chart, ZOOM_STEP),
+  '-': (chart) => zoom(chart, 1 / ZOOM_STEP),
+  ArrowLeft: (chart) => pan(chart, PAN_PX, 0),
+  ArrowRight: (chart) => pan(chart, -PAN_PX, 0),
+  ArrowUp: (chart) => pan(chart, 0, PAN_PX),
+  ArrowDown: (chart) => pan(chart, 0, -PAN_PX),
+};
+
+/**
+ * The map itself; loaded after the page, with all that draws it. Before it has the focus the wheel and a finger scroll the page
+ * and not the map. What it shows is in RegionTable as text.
+ */
+export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, pointed, onFollow }: MapCanvasProps) => {
+  const palette = usePalette();
+  const help = useId();
+  const [hasFocus, setFocus] = useState(false);
+  const markers = useMemo(() => layOut(regions, connectionOf), [regions, connectionOf]);
+  const option = useMemo(
+    () => mapOption({ markers, palette, highlighted }, hasFocus || (finger.matches ? false : 'move')),
+    [markers, palette, highlighted, hasFocus],
+  );
+  const { element, chart } = useChart(option);
+  const reset = (): void => chart.current?.setOption(viewOption(view));
+
+  useEffect(() => chart.current?.setOption(viewOption(view)), [chart, view]);
+  useEffect(() => {
+    const drawn = chart.current;
+    const follow = ({ data }: { readonly data?: unknown }): void => {
+      const target = targetOf(data);
+      if (target !== undefined) onFollow(target);
+    };
+    drawn?.on('click', follow);
+    return () => {
+      if (drawn?.isDisposed() === false) drawn.off('click', follow);
+    };
+  }, [chart, onFollow]);
+  useEffect(() => {
+    chart.current?.dispatchAction({ type: 'downplay' });
+    if (pointed !== undefined) chart.current?.dispatchAction({ type: 'highlight', name: pointed });
+  }, [chart, pointed]);
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = event.key === '0' ? reset : KEYS[event.key];
+    if (move === undefined) return;
+    event.preventDefault();
+    move(chart.current);
+  };
+  return (
+    <>
+      <div
+        className="fso-map-canvas"
+        ref={element}
+        role="application"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it is moved by keyboard.
+        tabIndex={0}
+        aria-label={label}
+        aria-describedby={help}
+        onKeyDown={onKeyDown}
+        onFocus={() => setFocus(true)}
+        onBlur={() => setFocus(false)}
+      />
+      <span id={help} hidden>
+        Arrow keys move the map, plus and minus zoom, 0 shows all of it. The table of regions holds everything that the map shows.
+      </span>
+      <MapButtons onZoomIn={() => zoom(chart.current, ZOOM_STEP)} onZoomOut={() => zoom(chart.current, 1 / ZOOM_STEP)} onReset={reset} />
+    </>
+  );
+};

@@ -1,0 +1,176 @@
+import type { ChartOption } from '../charts/echarts.ts';
+import type { Palette } from '../charts/palette.ts';
+import { count } from '../components/count.ts';
+import { describeRegion, type RegionState } from './map-regions.ts';
+import type { ClusterMarker, layOut, RegionMarker, View } from './markers.ts';
+import { project, unproject } from './projection.ts';
+
+/** What ECharts draws: shapes say what colours say. */
+
+export const MAP_NAME = 'world';
+
+/** A region or a cluster that was pointed at. */
+export interface Target {
+  readonly region: string;
+  readonly state: RegionState;
+  /** More than one stand behind one marker where many are at one place; none: the region itself. */
+  readonly clusters: readonly string[];
+}
+
+export interface MapContent {
+  readonly markers: ReturnType<typeof layOut>;
+  readonly palette: Palette;
+  /** Others are drawn faintly; undefined: none are. */
+  readonly highlighted: ReadonlySet<string> | undefined;
+}
+
+const FAINT = 0.35;
+
+interface Shape {
+  readonly symbol: string;
+  readonly size: number;
+  readonly color: (palette: Palette) => string;
+  readonly filled: boolean;
+  /** Over the others where they are near each other. */
+  readonly z: number;
+}
+
+const SHAPES: Readonly<Record<RegionState, Shape>> = {
+  violated: { symbol: 'triangle', size: 16, color: ({ danger }) => danger, filled: true, z: 5 },
+  inUse: { symbol: 'circle', size: 12, color: ({ brand }) => brand, filled: true, z: 4 },
+  allowed: { symbol: 'diamond', size: 11, color: ({ subtle }) => subtle, filled: false, z: 3 },
+};
+
+const labelOf = ({ region }: RegionMarker): string =>
+  region.violations === 0 ? region.region : `${region.region}: ${count(region.violations, 'violation')}`;
+
+const regionPoint = (marker: RegionMarker, { palette, highlighted }: MapContent) => {
+  const { region, longitude, latitude, offset } = marker;
+  const { symbol, size, color, filled } = SHAPES[region.state];
+  const target: Target = { region: region.region, state: region.state, clusters: [] };
+  return {
+    name: region.region,
+    value: [longitude, latitude],
+    target,
+    text: describeRegion(region).join('\n'),
+    symbol,
+    symbolSize: size,
+    symbolOffset: [...offset],
+    itemStyle: {
+      color: filled ? color(palette) : palette.surface,
+      borderColor: filled ? palette.surface : color(palette),
+      borderWidth: filled ? 1 : 2,
+      opacity: highlighted === undefined || highlighted.has(region.region) ? 1 : FAINT,
+    },
+    label: { show: region.state !== 'allowed' || highlighted?.has(region.region) === true, formatter: labelOf(marker) },
+  };
+};
+
+const regionSeries = (state: RegionState, content: MapContent) => ({
+  id: state,
+  type: 'scatter' as const,
+  coordinateSystem: 'geo' as const,
+  z: SHAPES[state].z,
+  data: content.markers.regions.filter(({ region }) => region.state === state).map((marker) => regionPoint(marker, content)),
+  label: {
+    position: 'top' as const,
+    color: content.palette.text,
+    textBorderColor: content.palette.surface,
+    textBorderWidth: 3,
+    fontSize: 11,
+  },
+  labelLayout: { hideOverlap: true },
+  emphasis: { scale: 1.5, label: { show: true, fontWeight: 'bold' as const } },
+});
+
+export const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clusters' | 'connected'>): string => {
+  const missing = clusters.length - connected;
+  if (clusters.length === 1) return missing === 0 ? 'connected' : 'not known to be connected';
+  return missing === 0 ? 'all connected' : `${missing} not known to be connected`;
+};
+
+const clusterPoint = ({ palette, highlighted }: MapContent, marker: ClusterMarker) => {
+  const { region, state, clusters, connected, longitude, latitude, offset } = marker;
+  const one = clusters.length === 1;
+  const target: Target = { region, state, clusters };
+  const isConnected = connected === clusters.length;
+  return {
+    name: one ? (clusters[0] ?? '') : `clusters of ${region}`,
+    value: [longitude, latitude],
+    target,
+    text: [one ? `Cluster ${clusters[0]}` : `${count(clusters.length, 'cluster')} of ${region}`, connectionText(marker)].join('\n'),
+    symbol: one ? 'rect' : 'roundRect',
+    symbolSize: one ? 6 : [8 + 6 * String(clusters.length).length, 13],
+    symbolOffset: [...offset],
+    itemStyle: {
+      color: isConnected ? palette.text : palette.surface,
+      borderColor: palette.text,
+      borderWidth: 1,
+      opacity: highlighted === undefined || highlighted.has(region) ? 1 : FAINT,
+    },
+    label: {
+      show: !one,
+      position: 'inside' as const,
+      formatter: String(clusters.length),
+      color: isConnected ? palette.surface : palette.text,
+      fontSize: 10,
+    },
+  };
+};
+
+interface Drawn {
+  readonly text?: string;
+  readonly target?: Target;
+}
+
+const isDrawn = (data: unknown): data is Drawn => typeof data === 'object' && data !== null;
+export const targetOf = (data: unknown): Target | undefined => (isDrawn(data) ? data.target : undefined);
+const textOf = (data: unknown): string => (isDrawn(data) ? (data.text ?? '') : '');
+
+/** Everything but where one looks, which stays as the reader has moved it. */
+export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOption => {
+  const { palette, markers } = content;
+  return {
+    geo: {
+      map: MAP_NAME,
+      projection: {
+        project: (point) => project([point[0] ?? 0, point[1] ?? 0]),
+        unproject: (point) => unproject([point[0] ?? 0, point[1] ?? 0]),
+      },
+      left: 0,
+      right: 0,
+      top: 0,
+      bottom: 0,
+      preserveAspect: 'contain',
+      roam,
+      roamTrigger: 'global',
+      scaleLimit: { min: 1, max: 24 },
+      silent: true,
+      itemStyle: { areaColor: palette.fill, borderColor: palette.line, borderWidth: 0.7 },
+    },
+    tooltip: {
+      renderMode: 'richText',
+      trigger: 'item',
+      confine: true,
+      formatter: (given) => textOf((Array.isArray(given) ? given[0] : given)?.data),
+      backgroundColor: palette.floating,
+      borderColor: palette.line,
+      textStyle: { color: palette.text, fontSize: 12 },
+    },
+    series: [
+      regionSeries('allowed', content),
+      regionSeries('inUse', content),
+      regionSeries('violated', content),
+      {
+        id: 'clusters',
+        type: 'scatter',
+        coordinateSystem: 'geo',
+        z: 6,
+        data: markers.clusters.map((marker) => clusterPoint(content, marker)),
+        emphasis: { scale: 1.3 },
+      },
+    ],
+  };
+};
+
+export const viewOption = ({ center, zoom }: View): ChartOption => ({ geo: { center: [...center], zoom } });

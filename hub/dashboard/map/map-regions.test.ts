@@ -1,0 +1,57 @@
+import type { RegionView } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { countStates, describeRegion, pickRegions, toMapRegions } from './map-regions.ts';
+
+const view = (region: string, more: Partial<RegionView> = {}): RegionView => ({
+  region,
+  groups: [],
+  policies: 0,
+  clusters: [],
+  nodes: 0,
+  violations: 0,
+  ...more,
+});
+
+describe('toMapRegions', () => {
+  it('tells violated from used from allowed ones, in this order', () => {
+    const regions = toMapRegions([
+      view('eu-west-3', { policies: 9 }),
+      view('eu-west-1', { policies: 2, clusters: ['eu'] }),
+      view('us-east-1', { nodes: 3 }),
+      view('us-west-2', { nodes: 3, violations: 1 }),
+      view('ap-south-1', { violations: 7 }),
+    ]);
+    expect(regions.map(({ region, state }) => [region, state])).toEqual([
+      ['ap-south-1', 'violated'],
+      ['us-west-2', 'violated'],
+      ['us-east-1', 'inUse'],
+      ['eu-west-1', 'inUse'],
+      ['eu-west-3', 'allowed'],
+    ]);
+    expect(countStates(regions)).toEqual({ violated: 2, inUse: 2, allowed: 1 });
+  });
+
+  it('keeps regions that no cloud has', () => {
+    expect(toMapRegions([view('basement-1', { nodes: 1 })])).toMatchObject([{ region: 'basement-1', state: 'inUse', known: undefined }]);
+  });
+});
+
+describe('pickRegions', () => {
+  it('has each of the policy, also one that nothing else knows of', () => {
+    const known = view('eu-west-1', { policies: 3, nodes: 4 });
+    expect(pickRegions(['eu-west-1', 'eu-west-9'], [known, view('us-east-1')])).toEqual([known, view('eu-west-9', { policies: 1 })]);
+  });
+});
+
+describe('describeRegion', () => {
+  it('says where it is and everything that is counted', () => {
+    const [region] = toMapRegions([view('eu-west-1', { policies: 1, clusters: ['a', 'b'], nodes: 1200, violations: 1 })]);
+    expect(region === undefined ? [] : describeRegion(region)).toEqual([
+      'eu-west-1',
+      'Dublin, Ireland (AWS)',
+      'Violated: 1 violation named',
+      'allowed by 1 policy',
+      '2 clusters, 1,200 nodes',
+    ]);
+  });
+});

@@ -1,0 +1,66 @@
+import type { ConnectionState, RegionView } from '@fso/shared/api';
+import { count } from '../components/count.ts';
+import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
+
+/** What the map and its table say of a region. */
+
+/** violated: a pod runs there that a policy forbids. inUse: a cluster or nodes are there. allowed: a policy allows it, nothing is there. */
+export type RegionState = 'violated' | 'inUse' | 'allowed';
+
+export interface MapRegion extends RegionView {
+  readonly state: RegionState;
+  /** undefined: nobody published where it is. */
+  readonly known: CloudRegion | undefined;
+}
+
+/** undefined: not known here. */
+export type ConnectionOf = (cluster: string) => ConnectionState | undefined;
+
+const stateOf = ({ violations, nodes, clusters }: RegionView): RegionState => {
+  if (violations > 0) return 'violated';
+  return nodes > 0 || clusters.length > 0 ? 'inUse' : 'allowed';
+};
+
+const RANK: Readonly<Record<RegionState, number>> = { violated: 0, inUse: 1, allowed: 2 };
+
+/** What needs a look comes first, then what is used most. */
+const compare = (a: MapRegion, b: MapRegion): number =>
+  RANK[a.state] - RANK[b.state] ||
+  b.violations - a.violations ||
+  b.nodes - a.nodes ||
+  b.policies - a.policies ||
+  a.region.localeCompare(b.region, 'en');
+
+/** @returns every one of them, in the order in which they are listed */
+export const toMapRegions = (views: readonly RegionView[]): MapRegion[] =>
+  views.map((view) => ({ ...view, state: stateOf(view), known: findCloudRegion(view.region) })).toSorted(compare);
+
+/** A policy's regions: those that the fleet knows of as it knows them, the others as allowed and empty. */
+export const pickRegions = (regions: readonly string[], views: readonly RegionView[]): RegionView[] => {
+  const byName = new Map(views.map((view) => [view.region, view]));
+  return regions.map((region) => byName.get(region) ?? { region, groups: [], policies: 1, clusters: [], nodes: 0, violations: 0 });
+};
+
+export const STATE_TEXTS: Readonly<Record<RegionState, string>> = { violated: 'Violated', inUse: 'In use', allowed: 'Allowed' };
+
+/** @returns lines of text, the region's name first */
+export const describeRegion = ({ region, known, state, policies, clusters, nodes, violations }: MapRegion): string[] => [
+  region,
+  ...(known === undefined ? [] : [`${known.place} (${known.provider})`]),
+  `${STATE_TEXTS[state]}: ${violations === 0 ? 'no violations named' : `${count(violations, 'violation')} named`}`,
+  policies === 0 ? 'no policy allows it' : `allowed by ${count(policies, 'policy', 'policies')}`,
+  `${count(clusters.length, 'cluster')}, ${count(nodes, 'node')}`,
+];
+
+export interface RegionCounts {
+  readonly violated: number;
+  readonly inUse: number;
+  readonly allowed: number;
+}
+
+/** Regions by state; each counts once. */
+export const countStates = (regions: readonly MapRegion[]): RegionCounts => {
+  const counts = { violated: 0, inUse: 0, allowed: 0 };
+  for (const { state } of regions) counts[state] += 1;
+  return counts;
+};

@@ -1,0 +1,65 @@
+import type { ConnectionState } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { toMapRegions } from './map-regions.ts';
+import { layOut, viewOf, WORLD } from './markers.ts';
+import { unproject } from './projection.ts';
+
+const view = (region: string, clusters: string[] = []) => ({ region, groups: [], policies: 1, clusters, nodes: 0, violations: 0 });
+const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `cluster-${index}`);
+const unknown = (): undefined => undefined;
+
+describe('layOut', () => {
+  it('puts regions of one city beside each other, and no two markers onto the same spot', () => {
+    const views = [
+      view('eu-central-1', names(4)),
+      view('europe-west3', names(2)),
+      view('germanywestcentral', names(90)),
+      view('eu-west-1'),
+    ];
+    const { regions, clusters } = layOut(toMapRegions(views), unknown);
+    expect(regions).toHaveLength(4);
+    expect(clusters).toHaveLength(4 + 2 + 1);
+    const spots = [...regions, ...clusters].map(({ longitude, latitude, offset }) => `${longitude} ${latitude} ${offset.join(' ')}`);
+    expect(new Set(spots).size).toBe(spots.length);
+  });
+
+  it('leaves out what nobody knows the place of', () => {
+    expect(layOut(toMapRegions([view('basement-1', ['a'])]), unknown)).toEqual({ regions: [], clusters: [] });
+  });
+
+  it('counts a cluster as connected only where that is known', () => {
+    const states: Readonly<Record<string, ConnectionState>> = {
+      'cluster-0': 'Connected',
+      'cluster-1': 'Disconnected',
+      'cluster-2': 'NeverSeen',
+    };
+    const { clusters } = layOut(toMapRegions([view('eu-west-1', names(6))]), (name) => states[name]);
+    expect(clusters).toMatchObject([{ clusters: names(6), connected: 1 }]);
+  });
+});
+
+describe('viewOf', () => {
+  it('shows the world when there is nothing to look at', () => {
+    expect(viewOf([])).toEqual(WORLD);
+  });
+
+  it('goes near to what is close together, and not too near to a single place', () => {
+    const dublin = { latitude: 53.35, longitude: -6.26 };
+    const frankfurt = { latitude: 50.11, longitude: 8.68 };
+    const { center, zoom } = viewOf([dublin, frankfurt]);
+    const [longitude, latitude] = unproject([Number(center[0]), Number(center[1])]);
+    expect(longitude).toBeCloseTo(1.21);
+    expect(latitude).toBeGreaterThan(50.11);
+    expect(latitude).toBeLessThan(53.35);
+    expect(zoom).toBe(6);
+    expect(viewOf([dublin]).zoom).toBe(6);
+  });
+
+  it('shows the world for what is all over it', () => {
+    const { zoom } = viewOf([
+      { latitude: -36.85, longitude: 174.76 },
+      { latitude: 45.5, longitude: -122.9 },
+    ]);
+    expect(zoom).toBe(1);
+  });
+});

@@ -1,0 +1,118 @@
+import './map.css';
+import { Button, Title } from '@patternfly/react-core';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { Link } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import { count } from '../components/count.ts';
+import { type MapRegion, STATE_TEXTS } from './map-regions.ts';
+import { StateShape } from './state-shape.tsx';
+
+const FEW = 8;
+
+interface RegionRowsProps {
+  /** Accessible name. */
+  readonly label: string;
+  readonly regions: readonly MapRegion[];
+  /** Told which region is pointed at, for the map to show it. */
+  readonly onPoint?: ((region: string | undefined) => void) | undefined;
+}
+
+const number = (value: number): string => value.toLocaleString('en');
+/** Nothing to follow where there is nothing. */
+const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(number(value)));
+
+const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRowsProps, 'onPoint'>) => {
+  const { region, known, state, policies, clusters, nodes, violations } = row;
+  const off = (): void => onPoint?.(undefined);
+  const on = (): void => onPoint?.(region);
+  return (
+    <Tr onMouseEnter={on} onMouseLeave={off} onFocus={on} onBlur={off}>
+      <Th scope="row" dataLabel="Region">
+        {region}
+        <span className="fso-region-place">{known === undefined ? 'place not known' : `${known.place} (${known.provider})`}</span>
+      </Th>
+      <Td dataLabel="State">
+        <span className="fso-region-state">
+          <StateShape state={state} /> {STATE_TEXTS[state]}
+        </span>
+      </Td>
+      <Td dataLabel="Policies" className="fso-number">
+        {linked(policies, (text) => (
+          <Link to="/policies" search={{ region }} aria-label={`${text} policies that allow ${region}`}>
+            {text}
+          </Link>
+        ))}
+      </Td>
+      <Td dataLabel="Clusters" className="fso-number">
+        {linked(clusters.length, (text) => (
+          <Link to="/clusters" search={{ region }} aria-label={`${text} clusters of ${region}`}>
+            {text}
+          </Link>
+        ))}
+      </Td>
+      <Td dataLabel="Nodes" className="fso-number">
+        {number(nodes)}
+      </Td>
+      <Td dataLabel="Violations" className="fso-number">
+        {linked(violations, (text) => (
+          <Link to="/compliance" search={{ region }} aria-label={`${text} violations in ${region}`}>
+            {text}
+          </Link>
+        ))}
+      </Td>
+    </Tr>
+  );
+};
+
+const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => (
+  <Table aria-label={label} variant="compact" gridBreakPoint="grid-md" className="fso-regions">
+    <Thead>
+      <Tr>
+        <Th>Region</Th>
+        <Th>State</Th>
+        <Th className="fso-number">Policies</Th>
+        <Th className="fso-number">Clusters</Th>
+        <Th className="fso-number">Nodes</Th>
+        <Th className="fso-number">Violations</Th>
+      </Tr>
+    </Thead>
+    <Tbody>
+      {regions.map((row) => (
+        <RegionRow key={row.region} row={row} onPoint={onPoint} />
+      ))}
+    </Tbody>
+  </Table>
+);
+
+interface RegionTableProps extends Omit<RegionRowsProps, 'label'> {
+  /** Level of the heading of the regions that are not on the map. */
+  readonly headingLevel?: 'h3' | 'h4';
+}
+
+/** All that the map shows as a table, and below it the regions whose place nobody knows. */
+export const RegionTable = ({ regions, onPoint, headingLevel = 'h3' }: RegionTableProps) => {
+  const [showsAll, setShowsAll] = useState(false);
+  const onMap = regions.filter(({ known }) => known !== undefined);
+  const unknown = regions.filter(({ known }) => known === undefined);
+  return (
+    <>
+      <RegionRows label="Regions on the map" regions={showsAll ? onMap : onMap.slice(0, FEW)} onPoint={onPoint} />
+      {onMap.length <= FEW ? null : (
+        <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
+          {showsAll ? 'Show fewer' : `Show all ${onMap.length} regions`}
+        </Button>
+      )}
+      {unknown.length === 0 ? null : (
+        <section className="fso-unmapped">
+          <Title headingLevel={headingLevel} size="md">
+            Not on the map
+          </Title>
+          <p className="fso-muted">
+            {count(unknown.length, 'region')} whose place is not known: no public cloud has {unknown.length === 1 ? 'it' : 'them'}.
+          </p>
+          <RegionRows label="Regions that are not on the map" regions={unknown} />
+        </section>
+      )}
+    </>
+  );
+};

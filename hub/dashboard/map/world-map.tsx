@@ -1,0 +1,40 @@
+import './map.css';
+import { lazy, useMemo } from 'react';
+import { LazyPart } from '../charts/lazy-part.tsx';
+import { count } from '../components/count.ts';
+import { findCloudRegion } from './cloud-regions.ts';
+import type { MapCanvasProps } from './map-canvas.tsx';
+import { MapLegend } from './map-legend.tsx';
+import { countStates, type MapRegion } from './map-regions.ts';
+import { viewOf } from './markers.ts';
+
+const MapCanvas = lazy(async () => ({ default: (await import('./map-canvas.tsx')).MapCanvas }));
+
+interface WorldMapProps extends Omit<MapCanvasProps, 'label' | 'view'> {
+  /** Whether one looks at first at the highlighted regions instead of the world. */
+  readonly isNear?: boolean;
+}
+
+const labelOf = (regions: readonly MapRegion[]): string => {
+  const { violated, inUse, allowed } = countStates(regions);
+  return `Map of regions: ${count(violated, 'region')} violated, ${inUse} in use, ${allowed} only allowed`;
+};
+
+/**
+ * Regions and clusters on a map of the world; shapes tell apart what colours do. Beside it stands RegionTable, which has the
+ * same as text and those regions whose place nobody knows.
+ */
+export const WorldMap = ({ isNear = false, ...props }: WorldMapProps) => {
+  const { regions, highlighted } = props;
+  // Another list of the same regions does not move the map.
+  const near = isNear ? [...(highlighted ?? [])].toSorted((a, b) => a.localeCompare(b)).join(' ') : '';
+  const view = useMemo(() => viewOf(near.split(' ').flatMap((region) => findCloudRegion(region) ?? [])), [near]);
+  return (
+    <figure className="fso-map">
+      <LazyPart what="the map" className="fso-map-canvas">
+        <MapCanvas {...props} view={view} label={labelOf(regions)} />
+      </LazyPart>
+      <MapLegend />
+    </figure>
+  );
+};

@@ -1,0 +1,62 @@
+import { Card, CardBody, CardTitle } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
+import type { ComponentType } from 'react';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { useNow } from '../../components/use-now.ts';
+import { type AttentionItem, attentionItems, type FleetFacts } from './attention.ts';
+import { TargetLink } from './target-link.tsx';
+
+const MINUTE_MS = 60_000;
+
+const LOOKS: Readonly<Record<AttentionItem['level'], { readonly icon: ComponentType; readonly word: string }>> = {
+  danger: { icon: ExclamationCircleIcon, word: 'Urgent:' },
+  warning: { icon: ExclamationTriangleIcon, word: 'Warning:' },
+  info: { icon: InfoCircleIcon, word: 'For information:' },
+};
+
+const Item = ({ item }: { readonly item: AttentionItem }) => {
+  const { level, title, detail, since, target } = item;
+  const { icon: Icon, word } = LOOKS[level];
+  return (
+    <li className={`fso-attention-item fso-attention-${level}`}>
+      <Icon />
+      <div>
+        <span className="pf-v6-screen-reader">{word} </span>
+        {target === undefined ? <strong>{title}</strong> : <TargetLink target={target}>{title}</TargetLink>}
+        {detail === undefined && (since === undefined || since === null) ? null : (
+          <div className="fso-attention-detail">
+            {detail} {since === undefined || since === null ? null : <RelativeTime time={since} />}
+          </div>
+        )}
+      </div>
+    </li>
+  );
+};
+
+/** What somebody should look at first; changes are told to screen readers when they have the time. */
+export const AttentionCard = ({ facts }: { readonly facts: FleetFacts }) => {
+  const items = attentionItems(facts, useNow(MINUTE_MS));
+  return (
+    <Card isFullHeight>
+      <CardTitle component="h2">Needs attention</CardTitle>
+      <CardBody>
+        <div aria-live="polite">
+          {items.length === 0 ? (
+            <p className="fso-attention-none">
+              <CheckCircleIcon /> Nothing does: every cluster is connected, and no policy has failed.
+            </p>
+          ) : (
+            <ul className="fso-attention">
+              {items.map((item) => (
+                <Item key={item.key} item={item} />
+              ))}
+            </ul>
+          )}
+        </div>
+      </CardBody>
+    </Card>
+  );
+};

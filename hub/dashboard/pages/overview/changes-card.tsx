@@ -1,0 +1,104 @@
+import type { CommitSummary, Page } from '@fso/shared/api';
+import { Card, CardBody, CardFooter, CardTitle } from '@patternfly/react-core';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { commitsQuery } from '../../api/queries.ts';
+import { CommitStateLabel } from '../../components/commit-state.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { Empty, ErrorState, Loading } from '../../components/states.tsx';
+import { duration } from '../../components/time.ts';
+
+const ROWS = 8;
+
+/** @returns `1 added, 2 changed` */
+const changesText = ({ added, changed, removed }: CommitSummary['policies']): string => {
+  const parts = [
+    [added, 'added'],
+    [changed, 'changed'],
+    [removed, 'removed'],
+  ].flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`]));
+  return parts.length === 0 ? 'no policies' : parts.join(', ');
+};
+
+/** Whether a reader can find out there why a commit did not come through. */
+const hasReasons = ({ state, clusters }: CommitSummary): boolean => state === 'rejected' || clusters.refused > 0;
+
+const Reasons = ({ summary }: { readonly summary: CommitSummary }) =>
+  hasReasons(summary) ? (
+    <Link to="/activity/$revision" params={{ revision: summary.commit.revision }} className="fso-reason">
+      Why {summary.commit.revision.slice(0, 8)} was {summary.state === 'rejected' ? 'rejected' : 'refused'}
+    </Link>
+  ) : null;
+
+const Change = ({ summary }: { readonly summary: CommitSummary }) => {
+  const { commit, state, policies, clusters, noticed, enforcementMs } = summary;
+  return (
+    <Tr>
+      <Th scope="row" dataLabel="Commit">
+        <RevisionLink revision={commit.revision} />
+      </Th>
+      <Td dataLabel="Subject">
+        <span className="fso-break">{commit.subject}</span>
+        <span className="fso-count-note">{commit.author}</span>
+      </Td>
+      <Td dataLabel="Policies">{changesText(policies)}</Td>
+      <Td dataLabel="Noticed">
+        <RelativeTime time={noticed} />
+      </Td>
+      <Td dataLabel="State">
+        <CommitStateLabel state={state} />
+        <Reasons summary={summary} />
+      </Td>
+      <Td dataLabel="Proven in" className="fso-number">
+        {clusters.proven} of {clusters.total}
+      </Td>
+      <Td dataLabel="Took" className="fso-number">
+        {enforcementMs === null ? <span className="fso-muted">not yet</span> : duration(enforcementMs)}
+      </Td>
+    </Tr>
+  );
+};
+
+const Changes = ({ query }: { readonly query: UseInfiniteQueryResult<InfiniteData<Page<CommitSummary>>> }) => {
+  if (query.data === undefined) {
+    if (query.isError) return <ErrorState error={query.error} what="the commits" onRetry={() => void query.refetch()} />;
+    return <Loading what="Loading the commits" />;
+  }
+  const commits = query.data.pages[0]?.items.slice(0, ROWS) ?? [];
+  if (commits.length === 0) return <Empty title="No commits yet">The hub has not read the repository.</Empty>;
+  return (
+    <Table aria-label="Recent policy changes" variant="compact" gridBreakPoint="grid-lg">
+      <Thead>
+        <Tr>
+          <Th>Commit</Th>
+          <Th>Subject</Th>
+          <Th>Policies</Th>
+          <Th>Noticed</Th>
+          <Th>State</Th>
+          <Th className="fso-number">Proven in</Th>
+          <Th className="fso-number">Took</Th>
+        </Tr>
+      </Thead>
+      <Tbody>
+        {commits.map((summary) => (
+          <Change key={`${summary.commit.revision} ${summary.noticed}`} summary={summary} />
+        ))}
+      </Tbody>
+    </Table>
+  );
+};
+
+/** The newest commits: who, what, how far, and how long it took to be enforced. */
+export const ChangesCard = () => (
+  <Card isFullHeight>
+    <CardTitle component="h2">Recent policy changes</CardTitle>
+    <CardBody>
+      <Changes query={useInfiniteQuery(commitsQuery)} />
+    </CardBody>
+    <CardFooter>
+      <Link to="/activity">All commits</Link>
+    </CardFooter>
+  </Card>
+);

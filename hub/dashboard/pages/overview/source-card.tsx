@@ -1,0 +1,92 @@
+import type { CommitView, SourceView } from '@fso/shared/api';
+import {
+  Alert,
+  Card,
+  CardBody,
+  CardTitle,
+  DescriptionList,
+  DescriptionListDescription,
+  DescriptionListGroup,
+  DescriptionListTerm,
+} from '@patternfly/react-core';
+import type { ReactNode } from 'react';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { problemText } from './attention.ts';
+
+const FEW = 5;
+
+const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
+  <DescriptionListGroup>
+    <DescriptionListTerm>{term}</DescriptionListTerm>
+    <DescriptionListDescription>{children}</DescriptionListDescription>
+  </DescriptionListGroup>
+);
+
+const Commit = ({ commit }: { readonly commit: CommitView }) => (
+  <>
+    <RevisionLink revision={commit.revision} /> {commit.subject}
+    <span className="fso-count-note">
+      {commit.author}, <RelativeTime time={commit.time} />
+    </span>
+  </>
+);
+
+const VERIFICATIONS: Readonly<Record<NonNullable<SourceView['verification']>['state'], string>> = {
+  verified: 'Verified',
+  unverified: 'Not verified: the hub has no signers to check it with',
+  failed: 'Bad, and taken all the same (FSO_VERIFY=warn)',
+};
+
+const signatureText = ({ state, signer, reason }: NonNullable<SourceView['verification']>): string =>
+  [VERIFICATIONS[state], signer ?? reason].filter((part) => part !== undefined).join(': ');
+
+const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rejected']> }) => {
+  const { commit, problems } = rejected;
+  return (
+    <Alert isInline variant="danger" component="p" title="A newer commit was rejected; the one in force stays">
+      <p>
+        <Commit commit={commit} />
+      </p>
+      <ul className="fso-problems">
+        {problems.slice(0, FEW).map((problem) => (
+          <li key={problemText(problem)}>
+            <code>{problemText(problem)}</code>
+          </li>
+        ))}
+      </ul>
+      {problems.length > FEW ? <p>And {problems.length - FEW} more, on the page of the commit.</p> : null}
+    </Alert>
+  );
+};
+
+/** Where policies come from, and whether new ones get here. */
+export const SourceCard = ({ source }: { readonly source: SourceView }) => (
+  <Card isFullHeight>
+    <CardTitle component="h2">Source</CardTitle>
+    <CardBody>
+      {source.error === null ? null : (
+        <Alert isInline variant="danger" component="p" title="The repository cannot be read" className="fso-source-alert">
+          <p>{source.error.message}</p>
+          <p>
+            Since <RelativeTime time={source.error.since} />. What is in force stays enforced.
+          </p>
+        </Alert>
+      )}
+      {source.rejected === null ? null : <Rejected rejected={source.rejected} />}
+      <DescriptionList isCompact isHorizontal className="fso-source-facts">
+        <Fact term="Repository">
+          <span className="fso-break">{source.url === '' ? 'not read yet' : source.url}</span>
+        </Fact>
+        <Fact term="Branch or tag">
+          <code>{source.ref}</code>
+        </Fact>
+        <Fact term="Commit in force">{source.revision === null ? 'none yet' : <Commit commit={source.revision} />}</Fact>
+        {source.verification === undefined ? null : <Fact term="Signature">{signatureText(source.verification)}</Fact>}
+        <Fact term="Last fetch">
+          <RelativeTime time={source.lastFetch} />
+        </Fact>
+      </DescriptionList>
+    </CardBody>
+  </Card>
+);

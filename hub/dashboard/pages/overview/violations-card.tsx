@@ -1,0 +1,84 @@
+import type { StatusView } from '@fso/shared/api';
+import { Card, CardBody, CardHeader, CardTitle, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { trendQuery } from '../../api/queries.ts';
+import { changeText, summarise, upToNow } from '../../charts/trend.ts';
+import { TrendChart } from '../../charts/trend-chart.tsx';
+import { QueryView } from '../../components/query-view.tsx';
+import { useNow } from '../../components/use-now.ts';
+
+const route = getRouteApi('/shell/');
+const MINUTE_MS = 60_000;
+
+const RANGES = [
+  { range: undefined, hours: 24, short: '24 h', text: 'the last 24 hours' },
+  { range: '7d', hours: 7 * 24, short: '7 d', text: 'the last 7 days' },
+  { range: '30d', hours: 30 * 24, short: '30 d', text: 'the last 30 days' },
+] as const;
+
+const Trend = ({ status, hours, text }: { readonly status: StatusView; readonly hours: number; readonly text: string }) => {
+  const trend = useQuery(trendQuery(hours));
+  const now = useNow(MINUTE_MS);
+  const { violations, policies, clusters } = status;
+  const { failed } = policies;
+  const { connected } = clusters;
+  const points = useMemo(
+    () => upToNow(trend.data?.items ?? [], { violations, failed, connected }, now),
+    [trend.data, violations, failed, connected, now],
+  );
+  const summary = summarise(points);
+  return (
+    <QueryView query={trend} what="the trend" lines={4}>
+      {() => (
+        <>
+          <p>
+            {summary === undefined ? null : `${changeText(summary)} than at the start of ${text}`.replace('as many than', 'as many as')}
+          </p>
+          <TrendChart points={points} range={text} />
+        </>
+      )}
+    </QueryView>
+  );
+};
+
+/** How many violations there are, and how that came. */
+export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const chosen = RANGES.find(({ range }) => range === search.range) ?? RANGES[0];
+  return (
+    <Card isFullHeight>
+      <CardHeader
+        actions={{
+          hasNoOffset: true,
+          actions: (
+            <ToggleGroup aria-label="Range of the trend" isCompact className="fso-range">
+              {RANGES.map(({ range, short, text }) => (
+                <ToggleGroupItem
+                  key={short}
+                  buttonId={`range-${short.replace(' ', '')}`}
+                  aria-label={`Show ${text}`}
+                  text={short}
+                  isSelected={range === chosen.range}
+                  onChange={() => void navigate({ search: { range }, replace: true })}
+                />
+              ))}
+            </ToggleGroup>
+          ),
+        }}
+      >
+        <CardTitle component="h2">
+          <Link to="/compliance">
+            <span className="fso-card-total">{status.violations.toLocaleString('en')}</span>{' '}
+            {status.violations === 1 ? 'violation' : 'violations'}
+          </Link>
+        </CardTitle>
+      </CardHeader>
+      <CardBody>
+        <Trend status={status} hours={chosen.hours} text={chosen.text} />
+      </CardBody>
+    </Card>
+  );
+};
