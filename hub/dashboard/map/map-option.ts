@@ -167,7 +167,7 @@ export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOpt
       roamTrigger: 'global',
       scaleLimit: { min: 1, max: 24 },
       silent: true,
-      itemStyle: { areaColor: palette.fill, borderColor: palette.line, borderWidth: 0.7 },
+      itemStyle: { areaColor: palette.line, borderColor: palette.surface, borderWidth: 0.7, opacity: 0.6 },
     },
     tooltip: {
       renderMode: 'richText',
