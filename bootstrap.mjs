@@ -36,6 +36,7 @@ function install() {
 
 /** turbo knows whether anything has changed since; without a dashboard the hub still governs. */
 function buildDashboard() {
+  if (!existsSync(join(root, 'hub', 'dashboard', 'dist'))) console.error('fso: building the dashboard, some seconds …');
   const args = ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'];
   const result = spawnSync(join(bin, 'turbo'), args, { cwd: root, env, stdio: ['ignore', 'ignore', 2] });
   if (result.status !== 0) console.error('fso: the dashboard could not be built: npm run build shows why');

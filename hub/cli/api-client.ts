@@ -4,6 +4,9 @@ import {
   AuditProofs,
   ClusterPage,
   ClusterView,
+  CommitActivity,
+  CommitPage,
+  type CommitSummary,
   CreatedToken,
   EnrolmentPage,
   EnrolmentTokenView,
@@ -106,6 +109,9 @@ export interface HubClient {
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;
+  /** The newest `limit` commits (at most 500), newest first. */
+  commits(query?: { limit?: number }, signal?: AbortSignal): Promise<CommitSummary[]>;
+  commit(revision: string, signal?: AbortSignal): Promise<CommitActivity>;
   /** The newest `limit` entries of the audit log (at most 500), newest first. */
   audit(query?: { action?: string; actor?: string; subject?: string; limit?: number }, signal?: AbortSignal): Promise<AuditEntry[]>;
   /** The whole audit log, oldest first, from behind an entry. */
@@ -201,6 +207,8 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), { ...query }),
     issueReport: async (format, signal) => (await request(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,
+    commits: async (query = {}, signal) => (await get(CommitPage, '/commits', query, signal)).items,
+    commit: (revision, signal) => get(CommitActivity, `/commits/${encodeURIComponent(revision)}`, {}, signal),
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
     wholeAudit: async function* (after = 0, signal) {
       let cursor: string | undefined = after === 0 ? undefined : Buffer.from(String(after)).toString('base64url');

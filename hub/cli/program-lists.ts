@@ -14,8 +14,9 @@ export const parseLimit = (text: string): number => {
 export const addGet = (program: Command): void => {
   program
     .command('get')
-    .description('list policies, clusters, violations or events')
-    .addArgument(new Argument('<resource>', 'what to list').choices(['policies', 'clusters', 'violations', 'events']))
+    .description('list policies, clusters, violations, events or commits, or show one commit on its way')
+    .addArgument(new Argument('<resource>', 'what to list').choices(['policies', 'clusters', 'violations', 'events', 'commits', 'commit']))
+    .addArgument(new Argument('[revision]', 'id of the commit, or its beginning (commit)'))
     .addOption(outputOption())
     .option('--cluster <name>', 'of this cluster (policies, violations, events)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
@@ -31,7 +32,7 @@ export const addGet = (program: Command): void => {
     .option('--kind <kind>', 'such as Pod (violations)')
     .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations)')
     .option('--sort <order>', 'such as violations, or -violations for the most first (policies, clusters, violations)')
-    .option('--limit <number>', 'at most so many (events; 100 if not given)', parseLimit)
+    .option('--limit <number>', 'at most so many (events, commits; 100 if not given)', parseLimit)
     .addHelpText(
       'after',
       examples(
@@ -39,11 +40,12 @@ export const addGet = (program: Command): void => {
         'get policies --cluster eu --phase Failed',
         'get violations -n finance -o wide',
         'get events --limit 20 -o json',
+        'get commit 1f3a9c',
       ),
     )
-    .action((resource: Resource, options: GetOptions, command: Command) => {
+    .action((resource: Resource, revision: string | undefined, options: GetOptions, command: Command) => {
       const context = contextOf(command);
-      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, resource, options));
+      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, resource, revision, options));
     });
 };
 

@@ -100,6 +100,10 @@ describe('two hubs on one PostgreSQL', () => {
         timeout: 10 * SECOND,
       });
     expect(performance.now() - pushed).toBeLessThan(20 * SECOND);
+    // Its way is written by the leader, and shown by both.
+    for (const hub of [a(), b()])
+      await vi.waitFor(async () => expect((await clientOf(hub).commit(revision)).changes.added).toEqual(['it']), { timeout: 10 * SECOND });
+    expect((await clientOf(b()).commits()).filter(({ commit }) => commit.revision === revision)).toHaveLength(1);
   });
 
   it('a token that one makes is good at the other, until it is revoked there', async () => {
@@ -107,8 +111,8 @@ describe('two hubs on one PostgreSQL', () => {
     await vi.waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0), { timeout: 2 * SECOND });
     await clientOf(b()).revokeToken(view.id);
     await vi.waitFor(() => expect(clientOf(a(), token).clusters()).rejects.toThrow(/token/), { timeout: 2 * SECOND });
-    const [revoked, created] = await clientOf(a()).audit({ limit: 2 });
-    expect([revoked?.action, created?.action]).toEqual(['api.revoke-token', 'api.create-token']);
+    const actions = (await clientOf(a()).audit({ limit: 10 })).map(({ action }) => action);
+    expect(actions.filter((action) => action.startsWith('api.'))).toEqual(['api.revoke-token', 'api.create-token']);
   });
 
   it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {

@@ -1,8 +1,10 @@
 import type { HubClient } from '../api-client.ts';
 import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../columns.ts';
+import { commitColumns } from '../commit-columns.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { type Format, writeData, writeRows } from '../output.ts';
+import { getCommit } from './get-commit.ts';
 
 export interface GetOptions {
   readonly output: Format;
@@ -21,7 +23,7 @@ export interface GetOptions {
   readonly limit?: number;
 }
 
-export const RESOURCES = ['policies', 'clusters', 'violations', 'events'] as const;
+export const RESOURCES = ['policies', 'clusters', 'violations', 'events', 'commits', 'commit'] as const;
 export type Resource = (typeof RESOURCES)[number];
 
 const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -57,8 +59,10 @@ const getPolicies = async (context: Context, hub: HubClient, options: GetOptions
   return writeRows(context, output, await hub.policySummaries(query), policyColumns());
 };
 
-/** `fso get` */
-export const get = async (context: Context, resource: Resource, options: GetOptions): Promise<void> => {
+/** `fso get`. @param name of what there is to be one of */
+export const get = async (context: Context, resource: Resource, name: string | undefined, options: GetOptions): Promise<void> => {
+  if ((resource === 'commit') !== (name !== undefined))
+    throw new CliError(resource === 'commit' ? 'get commit needs the id of a commit, or its beginning' : `get ${resource} takes no name`);
   const hub = await context.connect();
   const { output } = options;
   const now = context.now();
@@ -74,6 +78,11 @@ export const get = async (context: Context, resource: Resource, options: GetOpti
       );
     case 'violations':
       return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
+    case 'commits':
+      return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
+    case 'commit':
+      parameters(options);
+      return getCommit(context, name ?? '', output);
     case 'events':
       return writeRows(context, output, await hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns(now));
   }

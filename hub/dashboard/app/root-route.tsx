@@ -3,6 +3,7 @@ import { createRootRouteWithContext, createRoute, Outlet, redirect } from '@tans
 import { isUnauthorized } from '../api/problem.ts';
 import { sessionQuery } from '../api/session.ts';
 import { isSessionEnded, sessionIsBack } from '../api/session-state.ts';
+import { PageNotFound } from './route-states.tsx';
 import { Shell } from './shell.tsx';
 
 interface RouterContext {
@@ -11,7 +12,15 @@ interface RouterContext {
   readonly linkToken: string | undefined;
 }
 
-export const rootRoute = createRootRouteWithContext<RouterContext>()({ component: Outlet });
+export const rootRoute = createRootRouteWithContext<RouterContext>()({
+  component: Outlet,
+  // Within the layout, so that whoever followed an old link can go on.
+  notFoundComponent: () => (
+    <Shell>
+      <PageNotFound />
+    </Shell>
+  ),
+});
 
 /** Who is not signed in is sent to the login, before a page asks for anything; a hub that does not answer is shown by the page. */
 const requireSession = async ({ queryClient }: RouterContext, returnTo: string): Promise<void> => {

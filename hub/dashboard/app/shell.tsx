@@ -17,7 +17,7 @@ import {
 } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { sessionQuery } from '../api/session.ts';
 import { HasMoved } from '../components/has-moved.ts';
 import { Toasts } from '../components/toasts.tsx';
@@ -83,7 +83,7 @@ const useMoved = (): boolean => {
 };
 
 /** What stands around every page. */
-export const Shell = () => {
+export const Shell = ({ children = <Outlet /> }: { readonly children?: ReactNode }) => {
   const [isOpen, setOpen] = useState(wide.matches);
   const moved = useMoved();
   const { data: session } = useQuery(sessionQuery);
@@ -111,7 +111,7 @@ export const Shell = () => {
           <LiveBanner />
           <ExpiryWarning />
         </div>
-        {session?.role === null ? <NoRole name={session.name} /> : <Outlet />}
+        {session?.role === null ? <NoRole name={session.name} /> : children}
       </Page>
       <SessionDialog />
       <Toasts />

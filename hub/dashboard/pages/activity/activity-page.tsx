@@ -8,20 +8,54 @@ import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { Empty } from '../../components/states.tsx';
 import { duration } from '../../components/time.ts';
+import { changesText } from './changes-text.ts';
+import { CommitStateLabel, VerificationLabel } from './commit-state-label.tsx';
+import { ProvenBar } from './proven-bar.tsx';
+import './activity.css';
+
+const Enforced = ({ commit: { enforcementMs, enforced, state } }: { readonly commit: CommitSummary }) => {
+  if (enforcementMs !== null) return <strong>{duration(enforcementMs)}</strong>;
+  if (enforced !== null) return <span className="fso-muted">not watched</span>;
+  return <span className="fso-muted">{state === 'inProgress' ? 'not yet' : 'never'}</span>;
+};
 
 const COLUMNS: readonly Column<CommitSummary>[] = [
-  { title: 'Commit', width: 20, cell: ({ commit }) => <RevisionLink revision={commit.revision} /> },
-  { title: 'Subject', width: 30, cell: ({ commit }) => commit.subject },
-  { title: 'Author', cell: ({ commit }) => commit.author },
-  { title: 'Noticed', cell: ({ noticed }) => <RelativeTime time={noticed} /> },
-  { title: 'Enforced in', cell: ({ enforcementMs }) => (enforcementMs === null ? 'not yet' : duration(enforcementMs)) },
+  {
+    title: 'Commit',
+    width: 30,
+    cell: ({ commit }) => (
+      <>
+        <div>{commit.subject}</div>
+        <RevisionLink revision={commit.revision} /> <span className="fso-muted">{commit.author}</span>
+      </>
+    ),
+  },
+  {
+    title: 'State and signature',
+    width: 15,
+    cell: ({ state, verification }) => (
+      <>
+        <div>
+          <CommitStateLabel state={state} />
+        </div>
+        <VerificationLabel verification={verification} />
+      </>
+    ),
+  },
+  { title: 'Policies', width: 15, cell: ({ policies }) => changesText(policies) },
+  { title: 'Proven', width: 15, cell: ({ clusters }) => <ProvenBar clusters={clusters} /> },
+  { title: 'Noticed', width: 15, cell: ({ noticed }) => <RelativeTime time={noticed} /> },
+  { title: 'Enforced in', width: 10, cell: (commit) => <Enforced commit={commit} /> },
 ];
 
 export const ActivityPage = () => {
   const query = useInfiniteQuery(commitsQuery);
   return (
     <>
-      <PageHeader title="Activity" description="Which commits came, and how far is each?" />
+      <PageHeader
+        title="Activity"
+        description="Which commits came, how far is each, and how long did it take until the clusters enforced it?"
+      />
       <PageSection hasBodyWrapper={false} isFilled>
         <DataTable
           label="Commits"
@@ -29,7 +63,11 @@ export const ActivityPage = () => {
           query={query}
           columns={COLUMNS}
           rowKey={({ commit, noticed }) => `${commit.revision} ${noticed}`}
-          empty={<Empty title="No commits">The hub has read none yet.</Empty>}
+          empty={
+            <Empty title="No commits">
+              The hub has read none yet. It looks at the repository at once when a webhook says so, and else again and again.
+            </Empty>
+          }
         />
       </PageSection>
     </>

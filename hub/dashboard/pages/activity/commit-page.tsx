@@ -1,27 +1,66 @@
-import { PageSection } from '@patternfly/react-core';
+import type { CommitActivity } from '@fso/shared/api';
+import { PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { commitQuery } from '../../api/queries.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
+import { ClusterWays } from './cluster-ways.tsx';
+import { CommitOutcome } from './commit-outcome.tsx';
+import { CommitStateLabel, VerificationLabel } from './commit-state-label.tsx';
+import { PolicyChangesCard } from './policy-changes-card.tsx';
+import { StepTimeline } from './step-timeline.tsx';
+import './activity.css';
 
 const route = getRouteApi('/shell/activity/$revision');
+
+const Labels = ({ activity: { state, verification } }: { readonly activity: CommitActivity }) => (
+  <>
+    <CommitStateLabel state={state} />
+    <VerificationLabel verification={verification} />
+  </>
+);
+
+const Description = ({ activity: { commit, noticed } }: { readonly activity: CommitActivity }) => (
+  <>
+    {commit.author}, committed <RelativeTime time={commit.time} />, noticed by the hub <RelativeTime time={noticed} />
+  </>
+);
+
+const Body = ({ activity }: { readonly activity: CommitActivity }) => (
+  <Stack hasGutter>
+    <CommitOutcome activity={activity} />
+    <StackItem>
+      <StepTimeline activity={activity} />
+    </StackItem>
+    {activity.state === 'rejected' ? null : (
+      <>
+        <StackItem>
+          <PolicyChangesCard activity={activity} />
+        </StackItem>
+        <StackItem isFilled>
+          <ClusterWays activity={activity} />
+        </StackItem>
+      </>
+    )}
+  </Stack>
+);
 
 export const CommitPage = () => {
   const { revision } = route.useParams();
   const activity = useQuery(commitQuery(revision));
   return (
     <>
-      <PageHeader title={`Commit ${revision.slice(0, 8)}`} crumbs={[{ to: '/activity', text: 'Activity' }]} />
-      <PageSection hasBodyWrapper={false}>
-        <QueryView query={activity} what="the commit">
-          {({ commit, noticed, clusters }) => (
-            <p>
-              {commit.subject} by {commit.author}, noticed <RelativeTime time={noticed} />: proven in {clusters.proven} of {clusters.total}{' '}
-              clusters
-            </p>
-          )}
+      <PageHeader
+        title={activity.data?.commit.subject ?? `Commit ${revision.slice(0, 8)}`}
+        crumbs={[{ to: '/activity', text: 'Activity' }]}
+        labels={activity.data === undefined ? null : <Labels activity={activity.data} />}
+        description={activity.data === undefined ? undefined : <Description activity={activity.data} />}
+      />
+      <PageSection hasBodyWrapper={false} isFilled>
+        <QueryView query={activity} what="the commit" lines={8}>
+          {(data) => <Body activity={data} />}
         </QueryView>
       </PageSection>
     </>

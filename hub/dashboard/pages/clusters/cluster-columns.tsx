@@ -15,11 +15,23 @@ import { SyncLabel } from './sync-label.tsx';
 
 const MAX_REGIONS = 3;
 
-const Name = ({ cluster: { name, clockSkewMs } }: { readonly cluster: ClusterView }) => (
+const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
+  if (regions.length === 0) return <div className="fso-muted">not registered</div>;
+  const more = regions.slice(MAX_REGIONS);
+  return (
+    <div className="fso-muted">
+      {regions.slice(0, MAX_REGIONS).join(', ')}
+      {more.length === 0 ? null : <span title={more.join(', ')}> and {more.length} more</span>}
+    </div>
+  );
+};
+
+const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: ClusterView }) => (
   <>
     <Link to="/clusters/$name" params={{ name }}>
       {name}
     </Link>
+    <Regions regions={regions} />
     {isSkewed(clockSkewMs) ? (
       <div>
         <Icon status="warning" isInline>
@@ -41,22 +53,6 @@ const Connection = ({ cluster: { connection, lastSeen } }: { readonly cluster: C
     )}
   </>
 );
-
-const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
-  if (regions.length === 0) return <span className="fso-muted">not registered</span>;
-  const more = regions.slice(MAX_REGIONS);
-  return (
-    <>
-      {regions.slice(0, MAX_REGIONS).join(', ')}
-      {more.length === 0 ? null : (
-        <span className="fso-muted" title={more.join(', ')}>
-          {' '}
-          and {more.length} more
-        </span>
-      )}
-    </>
-  );
-};
 
 const Revision = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { revision, provenRevision } = cluster;
@@ -91,21 +87,20 @@ const Versions = ({ report }: Pick<ClusterView, 'report'>) =>
     <span className="fso-muted">not reported</span>
   ) : (
     <>
-      <div className="fso-nowrap">Kubernetes {report.kubernetesVersion}</div>
-      <div className="fso-nowrap">Agent {report.agentVersion}</div>
-      <div>
-        Gatekeeper <GatekeeperText gatekeeper={report.gatekeeper} />
+      <div className="fso-nowrap">Kubernetes {report.kubernetesVersion.replace(/^v/, '')}</div>
+      <div className="fso-small fso-muted">Agent {report.agentVersion}</div>
+      <div className="fso-small fso-muted">
+        Gatekeeper <GatekeeperText gatekeeper={report.gatekeeper} isShort />
       </div>
     </>
   );
 
 export const CLUSTER_COLUMNS: readonly Column<ClusterView>[] = [
-  { title: 'Cluster', sort: 'name', width: 15, cell: (cluster) => <Name cluster={cluster} /> },
-  { title: 'Connection', sort: 'connection', cell: (cluster) => <Connection cluster={cluster} /> },
-  { title: 'Regions', cell: ({ regions }) => <Regions regions={regions} /> },
-  { title: 'Revision', cell: (cluster) => <Revision cluster={cluster} /> },
+  { title: 'Cluster and regions', sort: 'name', width: 20, cell: (cluster) => <Name cluster={cluster} /> },
+  { title: 'Connection', sort: 'connection', width: 15, cell: (cluster) => <Connection cluster={cluster} /> },
+  { title: 'Revision', width: 15, cell: (cluster) => <Revision cluster={cluster} /> },
   { title: 'Policies', width: 10, cell: ({ policies }) => <PhaseCounts policies={policies} /> },
-  { title: 'Violations', sort: 'violations', width: 10, cell: (cluster) => <Violations cluster={cluster} /> },
-  { title: 'Versions', sort: 'kubernetes', width: 20, cell: ({ report }) => <Versions report={report} /> },
+  { title: 'Violations', sort: 'violations', cell: (cluster) => <Violations cluster={cluster} /> },
+  { title: 'Versions', sort: 'kubernetes', width: 15, cell: ({ report }) => <Versions report={report} /> },
   { title: 'Certificate', sort: 'certificate', cell: ({ certificateExpires }) => <CertificateExpiry expires={certificateExpires} /> },
 ];

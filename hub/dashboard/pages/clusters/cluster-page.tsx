@@ -1,15 +1,48 @@
-import { PageSection } from '@patternfly/react-core';
+import type { ClusterView } from '@fso/shared/api';
+import { PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterQuery } from '../../api/queries.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
 import { ConnectionLabel } from '../../components/state-label.tsx';
 import { StaleBanner } from '../../components/states.tsx';
+import { syncOf } from './cluster-sync.ts';
+import { ClusterTabs } from './cluster-tabs.tsx';
+import { Concerns } from './concerns-list.tsx';
+import { NeverSeen } from './never-seen.tsx';
+import { SyncLabel } from './sync-label.tsx';
+import './clusters.css';
 
 const route = getRouteApi('/shell/clusters/$name');
+
+const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
+  <>
+    <ConnectionLabel connection={cluster.connection} />
+    {cluster.connection === 'Connected' ? <SyncLabel sync={syncOf(cluster)} /> : null}
+  </>
+);
+
+const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
+  <Stack hasGutter>
+    {cluster.connection === 'Disconnected' ? (
+      <StackItem>
+        <StaleBanner since={cluster.lastSeen}>
+          Not connected: everything below is what was last known. Its locks hold without the hub.
+        </StaleBanner>
+      </StackItem>
+    ) : null}
+    {cluster.connection === 'NeverSeen' ? (
+      <StackItem>
+        <NeverSeen cluster={cluster} />
+      </StackItem>
+    ) : null}
+    <Concerns cluster={cluster} />
+    <StackItem isFilled>
+      <ClusterTabs cluster={cluster} />
+    </StackItem>
+  </Stack>
+);
 
 export const ClusterPage = () => {
   const { name } = route.useParams();
@@ -19,19 +52,12 @@ export const ClusterPage = () => {
       <PageHeader
         title={name}
         crumbs={[{ to: '/clusters', text: 'Clusters' }]}
-        labels={cluster.data === undefined ? null : <ConnectionLabel connection={cluster.data.connection} />}
+        labels={cluster.data === undefined ? null : <Labels cluster={cluster.data} />}
+        description={cluster.data === undefined ? undefined : cluster.data.regions.join(', ') || 'Not registered in Git'}
       />
-      <PageSection hasBodyWrapper={false}>
-        <QueryView query={cluster} what="the cluster">
-          {({ connection, lastSeen, revision, regions }) => (
-            <>
-              {connection === 'Connected' ? null : <StaleBanner since={lastSeen}>The cluster is not connected.</StaleBanner>}
-              <p>Regions: {regions.join(', ') || 'none'}</p>
-              <p>
-                Revision: <RevisionLink revision={revision} />, last seen <RelativeTime time={lastSeen} />
-              </p>
-            </>
-          )}
+      <PageSection hasBodyWrapper={false} isFilled>
+        <QueryView query={cluster} what="the cluster" lines={8}>
+          {(view) => <Body cluster={view} />}
         </QueryView>
       </PageSection>
     </>

@@ -5,6 +5,8 @@ import { isRefusing } from './cluster-sync.ts';
 
 /** What somebody should look at in a cluster, beyond its policies. */
 export interface Concern {
+  /** Unique within a cluster. */
+  readonly kind: string;
   readonly level: 'danger' | 'warning';
   readonly title: string;
   readonly detail: string;
@@ -31,19 +33,20 @@ const conditionConcern = (condition: Condition): Concern[] => {
   const { type, reason, message, lastTransitionTime } = condition;
   const title = TITLES[type];
   if (title === undefined || conditionState(condition) !== 'bad') return [];
-  return [{ level: 'danger', title, detail: message === '' ? reason : message, since: lastTransitionTime }];
+  return [{ kind: type, level: 'danger', title, detail: message === '' ? reason : message, since: lastTransitionTime }];
 };
 
 const conditionConcerns = ({ report }: ClusterView): Concern[] => {
   const concerns = (report?.conditions ?? []).flatMap(conditionConcern);
   // Tampering before everything: somebody is at work there.
-  return concerns.sort((a, b) => Number(b.title === TITLES[CONDITIONS.tampered]) - Number(a.title === TITLES[CONDITIONS.tampered]));
+  return concerns.sort((a, b) => Number(b.kind === CONDITIONS.tampered) - Number(a.kind === CONDITIONS.tampered));
 };
 
 const verificationConcern = ({ report }: ClusterView): Concern[] =>
   report?.verification === 'failed'
     ? [
         {
+          kind: 'verification',
           level: 'danger',
           title: 'The agent took a commit whose signature it found bad (FSO_VERIFY=warn)',
           detail: report.verificationReason ?? '',
@@ -56,6 +59,7 @@ const refusalConcern = (cluster: ClusterView): Concern[] =>
   isRefusing(cluster) && cluster.nack !== null
     ? [
         {
+          kind: 'refusal',
           level: 'danger',
           title: 'The agent refused the commit that it was offered',
           detail: 'The last good one stays in force there.',
@@ -70,7 +74,7 @@ const gatekeeperConcern = ({ report }: ClusterView): Concern[] => {
     report.gatekeeper.state === 'Absent'
       ? 'Gatekeeper is not installed: lock 2 is missing'
       : 'Gatekeeper is not ready: lock 2 is not proven';
-  return [{ level: 'warning', title, detail: report.gatekeeper.message ?? '', since: null }];
+  return [{ kind: 'gatekeeper', level: 'warning', title, detail: report.gatekeeper.message ?? '', since: null }];
 };
 
 const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number): Concern[] => {
@@ -78,6 +82,7 @@ const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number):
   if (state === 'expired')
     return [
       {
+        kind: 'certificate',
         level: 'danger',
         title: 'The certificate of the agent has expired',
         detail: 'It renews it by itself within 30 days once it reaches the hub; else it needs a new enrolment token.',
@@ -87,6 +92,7 @@ const certificateConcern = ({ certificateExpires }: ClusterView, nowMs: number):
   if (state === 'late')
     return [
       {
+        kind: 'certificate',
         level: 'warning',
         title: 'The certificate of the agent runs out soon',
         detail: 'It should have been renewed by now: look into the log of the agent.',
@@ -100,6 +106,7 @@ const skewConcern = ({ clockSkewMs }: ClusterView): Concern[] =>
   isSkewed(clockSkewMs)
     ? [
         {
+          kind: 'skew',
           level: 'warning',
           title: 'The clock of the agent is off',
           detail: `It is ${skewText(clockSkewMs)}: times that it reports, and expiry dates, are off by as much.`,
@@ -114,6 +121,7 @@ const nodesConcern = ({ report }: ClusterView): Concern[] => {
   const title = nodes === 1 ? '1 node has no region' : `${nodes.toLocaleString('en')} nodes have no region`;
   return [
     {
+      kind: 'nodes',
       level: 'warning',
       title,
       detail: 'Pods that a policy denies to leave its regions cannot be bound there. The label topology.kubernetes.io/region is missing.',
@@ -127,6 +135,7 @@ const registrationConcern = ({ regions }: ClusterView): Concern[] =>
     ? []
     : [
         {
+          kind: 'registration',
           level: 'warning',
           title: 'The cluster is not registered in Git',
           detail: 'No policy of the repository is meant for it. Commit a ManagedCluster for it, or revoke it.',

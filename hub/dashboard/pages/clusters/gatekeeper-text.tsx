@@ -4,9 +4,20 @@ import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/excl
 
 const WORDS = { Ready: 'ready', NotReady: 'not ready', Absent: 'not installed' } as const;
 
+interface GatekeeperTextProps {
+  readonly gatekeeper: ClusterReport['gatekeeper'];
+  /** Says its version alone where it is ready. */
+  readonly isShort?: boolean;
+}
+
+const textOf = ({ state, version }: ClusterReport['gatekeeper'], isShort: boolean): string => {
+  if (version === undefined) return WORDS[state];
+  return isShort && state === 'Ready' ? version.replace(/^v/, '') : `${version}, ${WORDS[state]}`;
+};
+
 /** Version and state of Gatekeeper in a cluster. */
-export const GatekeeperText = ({ gatekeeper }: { readonly gatekeeper: ClusterReport['gatekeeper'] }) => {
-  const { state, version } = gatekeeper;
+export const GatekeeperText = ({ gatekeeper, isShort = false }: GatekeeperTextProps) => {
+  const { state } = gatekeeper;
   return (
     <span className="fso-nowrap">
       {state === 'Ready' ? null : (
@@ -16,8 +27,7 @@ export const GatekeeperText = ({ gatekeeper }: { readonly gatekeeper: ClusterRep
           </Icon>{' '}
         </>
       )}
-      {version === undefined ? '' : `${version}, `}
-      {WORDS[state]}
+      {textOf(gatekeeper, isShort)}
     </span>
   );
 };

@@ -1,0 +1,54 @@
+import type { CommitActivity } from '@fso/shared/api';
+import { Title } from '@patternfly/react-core';
+import { getRouteApi } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { Empty } from '../../components/states.tsx';
+import { VirtualTable } from '../../components/virtual-table.tsx';
+import { countPlaces, filterWays, sortWays, type Way, wayOf } from './cluster-way.ts';
+import { PLACE_WORDS } from './place-label.tsx';
+import { wayColumns } from './way-columns.tsx';
+
+const route = getRouteApi('/shell/activity/$revision');
+
+/** Slowest first: those that are not through before all others. */
+const SLOWEST = '-total';
+
+const filterOf = (ways: readonly Way[]): Filter => ({
+  name: 'at',
+  label: 'Where it is',
+  options: countPlaces(ways).map(({ place, count }) => ({ value: place, text: `${PLACE_WORDS[place]} (${count.toLocaleString()})` })),
+});
+
+/** How far each cluster is, and what took how long there. */
+export const ClusterWays = ({ activity }: { readonly activity: CommitActivity }) => {
+  const { q, at, sort = SLOWEST } = route.useSearch();
+  const navigate = route.useNavigate();
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const ways = useMemo(() => activity.clusterSteps.map((steps) => wayOf(steps, activity.noticed)), [activity]);
+  const rows = useMemo(() => sortWays(filterWays(ways, { q, at }), sort), [ways, q, at, sort]);
+  const columns = useMemo(() => wayColumns(ways), [ways]);
+  return (
+    <>
+      <Title headingLevel="h2" size="md">
+        In each cluster
+      </Title>
+      <SearchToolbar search="Search clusters" filters={[filterOf(ways)]} values={{ q, at }} onChange={change} />
+      <div className="fso-table-note" role="status">
+        {rows.length.toLocaleString()} {rows.length === 1 ? 'cluster' : 'clusters'}
+      </div>
+      {rows.length === 0 ? (
+        <Empty title="No clusters match" onClear={() => change({ q: undefined, at: undefined })} />
+      ) : (
+        <VirtualTable
+          label="Clusters of the commit"
+          rows={rows}
+          columns={columns}
+          rowKey={({ cluster }) => cluster}
+          sort={sort}
+          onSort={(by) => change({ sort: by })}
+        />
+      )}
+    </>
+  );
+};

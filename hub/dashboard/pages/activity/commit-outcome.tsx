@@ -1,0 +1,93 @@
+import type { CommitActivity, CommitSummary, Page } from '@fso/shared/api';
+import { Alert, StackItem } from '@patternfly/react-core';
+import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { commitsQuery } from '../../api/queries.ts';
+import { ProblemList } from '../../components/problem-list.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { duration } from '../../components/time.ts';
+import { successorOf } from './superseded.ts';
+
+const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | undefined }) =>
+  successor === undefined ? (
+    'a newer commit'
+  ) : (
+    <Link to="/activity/$revision" params={{ revision: successor.commit.revision }}>
+      {successor.commit.subject}
+    </Link>
+  );
+
+/** The newer commit that came into force, where it is among those that the list begins with. */
+const Successor = ({ revision }: { readonly revision: string }) => {
+  const select = ({ pages }: InfiniteData<Page<CommitSummary>>) =>
+    successorOf(
+      pages.flatMap(({ items }) => items),
+      revision,
+    );
+  const query = useInfiniteQuery({ ...commitsQuery, select });
+  return <SuccessorLink successor={query.data} />;
+};
+
+const Rejected = ({ problems }: Pick<CommitActivity, 'problems'>) => (
+  <Alert isInline variant="danger" component="h2" title="The hub refused this commit: nothing of it is in force, the last good one stays">
+    <p>Mend it in Git and push again:</p>
+    <ProblemList problems={problems} />
+  </Alert>
+);
+
+const Refused = ({ activity: { clusters, commit } }: { readonly activity: CommitActivity }) => {
+  const title = `${clusters.refused.toLocaleString('en')} of ${clusters.total.toLocaleString('en')} clusters refused it and keep the last good commit`;
+  return (
+    <Alert isInline variant="danger" component="h2" title={title}>
+      <Link to="/activity/$revision" params={{ revision: commit.revision }} search={{ at: 'refused' }} replace>
+        Show those that refused, with their reasons
+      </Link>
+    </Alert>
+  );
+};
+
+const Enforced = ({ activity: { enforcementMs, clusters } }: { readonly activity: CommitActivity }) => {
+  const time = enforcementMs === null ? '' : ` in ${duration(enforcementMs)}`;
+  const others = clusters.total - clusters.proven;
+  return (
+    <Alert isInline variant="success" component="h2" title={`Enforced${time}: proven in every cluster that was connected`}>
+      {others === 0
+        ? null
+        : `${others.toLocaleString('en')} of ${clusters.total.toLocaleString('en')} clusters have not proven it; they were not connected.`}
+    </Alert>
+  );
+};
+
+const Superseded = ({ activity: { commit, clusters } }: { readonly activity: CommitActivity }) => (
+  <Alert isInline variant="info" component="h2" title="A newer commit came before this one was enforced everywhere">
+    Superseded by <Successor revision={commit.revision} />. By then {clusters.proven.toLocaleString('en')} of{' '}
+    {clusters.total.toLocaleString('en')} clusters had proven it.
+  </Alert>
+);
+
+const OUTCOMES: Readonly<Record<CommitActivity['state'], (activity: CommitActivity) => ReactNode>> = {
+  rejected: ({ problems }) => <Rejected problems={problems} />,
+  refused: (activity) => <Refused activity={activity} />,
+  enforced: (activity) => <Enforced activity={activity} />,
+  superseded: (activity) => <Superseded activity={activity} />,
+  inProgress: () => null,
+};
+
+const Signature = ({ verification, commit }: Pick<CommitActivity, 'verification' | 'commit'>) => (
+  <p>
+    Commit <RevisionLink revision={commit.revision} />
+    {verification?.signer === undefined ? null : <>, signed by {verification.signer}</>}
+    {verification?.reason === undefined ? null : <>, signature found bad: {verification.reason}</>}
+  </p>
+);
+
+/** How it ended, and who signed it. */
+export const CommitOutcome = ({ activity }: { readonly activity: CommitActivity }) => (
+  <>
+    <StackItem>
+      <Signature verification={activity.verification} commit={activity.commit} />
+    </StackItem>
+    {activity.state === 'inProgress' ? null : <StackItem>{OUTCOMES[activity.state](activity)}</StackItem>}
+  </>
+);

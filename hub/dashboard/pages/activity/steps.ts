@@ -1,0 +1,97 @@
+import type { CommitActivity } from '@fso/shared/api';
+
+/** The way of a commit through the nine steps, as people follow it. Pure. */
+
+export type StepState = 'done' | 'current' | 'waiting' | 'failed' | 'unwatched';
+
+export interface Step {
+  readonly mark: string;
+  readonly name: string;
+  readonly state: StepState;
+  /** What is done at this step. */
+  readonly what: string;
+  /** ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the last of them was so far. */
+  readonly atMs: number | null;
+  /** ms after all steps before were done; 0 where they went on meanwhile; null: not known, or the first step. */
+  readonly sinceMs: number | null;
+  /** Of steps in clusters. */
+  readonly clusters: { readonly done: number; readonly total: number; readonly firstMs: number | null } | null;
+}
+
+type ClusterStep = 'offered' | 'accepted' | 'written' | 'proven';
+
+interface Raw {
+  readonly name: string;
+  readonly what: string;
+  readonly atMs: number | null;
+  readonly clusters: Step['clusters'];
+  /** Whether nothing more is to come here. */
+  readonly isDone: boolean;
+}
+
+const MARKS = ['①', '②', '③', '④', '⑤', '⑥', '⑦', '⑧', '⑨'];
+
+const msAfter = (time: string | null, noticed: string): number | null =>
+  time === null ? null : Math.max(0, Date.parse(time) - Date.parse(noticed));
+
+const hubStep = (name: string, what: string, atMs: number | null): Raw => ({ name, what, atMs, clusters: null, isDone: atMs !== null });
+
+const timesOf = (activity: CommitActivity, step: ClusterStep): number[] =>
+  activity.clusterSteps.flatMap((steps) => msAfter(steps[step], activity.noticed) ?? []);
+
+const clusterStep = (activity: CommitActivity, name: string, { step, what }: { step: ClusterStep; what: string }): Raw => {
+  const times = timesOf(activity, step);
+  const total = activity.clusterSteps.length;
+  // Clusters that are not connected keep no commit from being enforced.
+  const isDone = times.length > 0 && (times.length === total || activity.state === 'enforced');
+  const clusters = { done: times.length, total, firstMs: times.length === 0 ? null : Math.min(...times) };
+  return { name, what, atMs: times.length === 0 ? null : Math.max(...times), clusters, isDone };
+};
+
+const rawSteps = (activity: CommitActivity): Raw[] => {
+  const { hub, noticed, enforced } = activity;
+  return [
+    hubStep('Source', 'Fetched, its signature, descent and every document judged', msAfter(hub.judged, noticed)),
+    hubStep('Compile', 'Worked out which cluster gets what', msAfter(hub.compiled, noticed)),
+    hubStep('Release', 'Decided which clusters may have it', msAfter(hub.released, noticed)),
+    clusterStep(activity, 'Delivery', { step: 'offered', what: 'Offered to the agents' }),
+    clusterStep(activity, 'Intake', { step: 'accepted', what: 'Verified and accepted by the agents' }),
+    clusterStep(activity, 'Enforce', { step: 'written', what: 'Its objects written into the clusters' }),
+    clusterStep(activity, 'Observe', { step: 'proven', what: 'Every policy proven by both locks' }),
+    clusterStep(activity, 'Ledger', { step: 'proven', what: 'The proof reported; the hub learns of ⑦ and ⑧ at once' }),
+    hubStep('Serve', 'Shown as enforced in every connected cluster', msAfter(enforced, noticed)),
+  ];
+};
+
+/** A commit that was in force when the record began has no times of the hub. */
+const isUnwatched = ({ clusters, name, isDone }: Raw, { hub }: CommitActivity): boolean =>
+  !isDone && clusters === null && name !== 'Serve' && hub.noticed === null;
+
+const hasFailed = ({ name }: Raw, { state, clusters }: CommitActivity): boolean =>
+  state === 'rejected' ? name === 'Source' : name === 'Intake' && clusters.refused > 0;
+
+/** @param isReached whether the step before is behind the commit, as far as anybody knows */
+const stateOf = (raw: Raw, isReached: boolean, activity: CommitActivity): StepState => {
+  if (hasFailed(raw, activity)) return 'failed';
+  if (raw.isDone) return 'done';
+  if (isUnwatched(raw, activity)) return 'unwatched';
+  return activity.state === 'inProgress' && (isReached || raw.atMs !== null) ? 'current' : 'waiting';
+};
+
+/** ms after everything before was done. */
+const sinceBefore = (raws: readonly Raw[], index: number): number | null => {
+  const atMs = raws[index]?.atMs ?? null;
+  const before = Math.max(0, ...raws.slice(0, index).flatMap((raw) => raw.atMs ?? []));
+  return atMs === null || index === 0 ? null : Math.max(0, atMs - before);
+};
+
+export const stepsOf = (activity: CommitActivity): Step[] => {
+  const raws = rawSteps(activity);
+  return raws.map((raw, index): Step => {
+    const previous = raws[index - 1];
+    const isReached = previous === undefined || previous.isDone || isUnwatched(previous, activity);
+    const { name, what, atMs, clusters } = raw;
+    const state = stateOf(raw, isReached, activity);
+    return { mark: MARKS[index] ?? '', name, state, what, atMs, sinceMs: sinceBefore(raws, index), clusters };
+  });
+};

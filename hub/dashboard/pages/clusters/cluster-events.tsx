@@ -1,0 +1,78 @@
+import type { EventView } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { eventsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { type Filter, SearchToolbar } from '../../components/search-toolbar.tsx';
+import { Empty } from '../../components/states.tsx';
+import { SeverityLabel } from './severity-label.tsx';
+import { useTabSearch } from './tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+
+const FILTERS: readonly Filter[] = [
+  {
+    name: 'severity',
+    label: 'Severity',
+    options: [
+      { value: 'alert', text: 'Alert' },
+      { value: 'warning', text: 'Warning' },
+      { value: 'info', text: 'Info' },
+    ],
+  },
+];
+
+const About = ({ event: { policy, revision } }: { readonly event: EventView }) => {
+  const [namespace = '', name = ''] = policy?.split('/') ?? [];
+  return (
+    <>
+      {policy === undefined ? null : (
+        <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+          {name}
+        </Link>
+      )}
+      {revision === undefined ? null : (
+        <div>
+          <RevisionLink revision={revision} />
+        </div>
+      )}
+    </>
+  );
+};
+
+const COLUMNS: readonly Column<EventView>[] = [
+  { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
+  { title: 'Severity', width: 15, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
+  { title: 'Event', width: 15, cell: ({ reason }) => reason },
+  { title: 'Message', cell: ({ message }) => message },
+  { title: 'About', width: 20, cell: (event) => <About event={event} /> },
+];
+
+/** What happened in a cluster, newest first. */
+export const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
+  const search = route.useSearch();
+  const { change, clear } = useTabSearch([], '');
+  const { severity, q } = search;
+  const query = useInfiniteQuery(eventsQuery({ cluster, severity, q }));
+  return (
+    <>
+      <SearchToolbar search="Search events" filters={FILTERS} values={search} onChange={change} />
+      <DataTable
+        label="Events"
+        noun={['event', 'events']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ id }) => String(id)}
+        empty={
+          severity === undefined && q === undefined ? (
+            <Empty title="No events">Nothing was reported of this cluster yet.</Empty>
+          ) : (
+            <Empty title="No events match" onClear={clear} />
+          )
+        }
+      />
+    </>
+  );
+};

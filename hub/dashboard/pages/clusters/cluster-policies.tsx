@@ -1,0 +1,85 @@
+import type { ClusterPolicy, ClusterView } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { clusterPoliciesQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { type Filter, SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ActionLabel, LockLabel, PhaseLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { useTabSearch } from './tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+
+const FILTERS: readonly Filter[] = [
+  { name: 'phase', label: 'Phase here', options: ['Active', 'Pending', 'Failed', 'Expired'].map((value) => ({ value, text: value })) },
+];
+const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
+
+const Locks = ({ report }: Pick<ClusterPolicy, 'report'>) => (
+  <div className="fso-labels">
+    <LockLabel lock="Admission" state={report?.enforcement.admission.state ?? null} />
+    <LockLabel lock="Bind gate" state={report?.enforcement.binding.state ?? null} />
+    <LockLabel lock="Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
+  </div>
+);
+
+const COLUMNS: readonly Column<ClusterPolicy>[] = [
+  {
+    title: 'Policy',
+    sort: 'name',
+    width: 25,
+    cell: ({ namespace, name, managedBy }) => (
+      <>
+        <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+          {name}
+        </Link>
+        {managedBy === 'local' ? <div className="fso-muted">local, in {namespace}</div> : null}
+      </>
+    ),
+  },
+  { title: 'Target', sort: 'target', width: 15, cell: ({ targetNamespace }) => targetNamespace },
+  {
+    title: 'Phase here, action',
+    sort: 'phase',
+    width: 15,
+    cell: ({ phase, enforcementAction }) => (
+      <div className="fso-labels">
+        <PhaseLabel phase={phase} />
+        <ActionLabel action={enforcementAction} />
+      </div>
+    ),
+  },
+  { title: 'Locks, as last reported', width: 20, cell: ({ report }) => <Locks report={report} /> },
+  { title: 'Violations', sort: 'violations', cell: ({ violations }) => violations.toLocaleString() },
+  { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
+];
+
+/** Policies that are meant for the cluster or that it reports, each as it stands here. */
+export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const search = route.useSearch();
+  const { sort, change, clear } = useTabSearch(SORTS, 'name');
+  const { q, phase } = search;
+  const query = useInfiniteQuery(clusterPoliciesQuery(cluster.name, { q, phase, sort }));
+  return (
+    <>
+      <SearchToolbar search="Search policies" filters={FILTERS} values={search} onChange={change} />
+      <DataTable
+        label="Policies"
+        noun={['policy', 'policies']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ namespace, name }) => `${namespace}/${name}`}
+        sort={sort}
+        onSort={(by) => change({ sort: by })}
+        empty={
+          q === undefined && phase === undefined ? (
+            <Empty title="No policies">None of the commit in force is meant for this cluster, and it reports no local ones.</Empty>
+          ) : (
+            <Empty title="No policies match" onClear={clear} />
+          )
+        }
+      />
+    </>
+  );
+};

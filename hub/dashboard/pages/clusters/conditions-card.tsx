@@ -1,0 +1,66 @@
+import type { Condition } from '@fso/shared/api';
+import { Icon } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { conditionState } from './concerns.ts';
+import { NotReported, Section } from './section.tsx';
+
+const ICONS = {
+  ok: <CheckCircleIcon />,
+  bad: <ExclamationCircleIcon />,
+  unknown: <QuestionCircleIcon />,
+} as const;
+const STATUS = { ok: 'success', bad: 'danger', unknown: 'warning' } as const;
+
+const Status = ({ condition }: { readonly condition: Condition }) => {
+  const state = conditionState(condition);
+  return (
+    <span className="fso-nowrap">
+      <Icon status={STATUS[state]} isInline>
+        {ICONS[state]}
+      </Icon>{' '}
+      {condition.status}
+    </span>
+  );
+};
+
+/** @param conditions as the agent reports them; undefined: nothing reported */
+export const ConditionsCard = ({ conditions }: { readonly conditions: readonly Condition[] | undefined }) => (
+  <Section title="Conditions">
+    {conditions === undefined || conditions.length === 0 ? (
+      <NotReported />
+    ) : (
+      <Table aria-label="Conditions" variant="compact" borders={false} gridBreakPoint="grid-md">
+        <Thead>
+          <Tr>
+            <Th width={20}>Condition</Th>
+            <Th width={10}>Status</Th>
+            <Th width={15}>Reason</Th>
+            <Th width={15}>Since</Th>
+            <Th>Message</Th>
+          </Tr>
+        </Thead>
+        <Tbody>
+          {conditions.map((condition) => (
+            <Tr key={condition.type}>
+              <Td dataLabel="Condition">{condition.type}</Td>
+              <Td dataLabel="Status">
+                <Status condition={condition} />
+              </Td>
+              <Td dataLabel="Reason">{condition.reason}</Td>
+              <Td dataLabel="Since">
+                <RelativeTime time={condition.lastTransitionTime} />
+              </Td>
+              <Td dataLabel="Message" className="fso-message">
+                {condition.message}
+              </Td>
+            </Tr>
+          ))}
+        </Tbody>
+      </Table>
+    )}
+  </Section>
+);
