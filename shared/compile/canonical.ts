@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Orders by UTF-16 code units: the same on every machine, whatever its locale. */
 export const byText = (left: string, right: string): number => {
   if (left === right) return 0;
@@ -13,6 +11,3 @@ const sortKeys = (_key: string, value: unknown): unknown =>
 
 /** JSON with sorted keys and no spaces; undefined fields are left out. Equal values have equal text (as in RFC 8785). */
 export const canonicalJson = (value: unknown): string => JSON.stringify(value, sortKeys);
-
-/** sha256 of a text's UTF-8 bytes, in hex. */
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -1,7 +1,8 @@
 import { type ManagedClusterDocument, type Placement, policyKey, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
-import { byText, canonicalJson, sha256 } from './canonical.ts';
+import { byText, canonicalJson } from './canonical.ts';
 import { matchesSelector } from './label-selector.ts';
 import { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
+import { sha256 } from './sha256.ts';
 import type { CompiledCluster, CompiledPolicy, PolicySet, Sourced } from './types.ts';
 
 /** One policy, compiled, with the question whom it is for. What a policy says does not depend on the cluster that gets it. */

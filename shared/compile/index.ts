@@ -1,4 +1,4 @@
-export { byText, canonicalJson, sha256 } from './canonical.ts';
+export { byText, canonicalJson } from './canonical.ts';
 export { compileCluster, compileFleet, digestOfPolicies, digestOfPolicy } from './compile.ts';
 export { createDecoder, decodeFiles } from './decode.ts';
 export { matchesSelector } from './label-selector.ts';
@@ -7,4 +7,5 @@ export { matchesNamespace } from './namespace-glob.ts';
 export { isPolicyPath } from './paths.ts';
 export { type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, regionGroupsOf } from './regions.ts';
+export { sha256 } from './sha256.ts';
 export type * from './types.ts';

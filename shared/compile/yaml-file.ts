@@ -29,7 +29,7 @@ export interface YamlFile {
  * {@link checkTokens} refuses. Never throws; a file with a problem has no documents.
  */
 export const readYamlFile = (file: SourceFile, limits: DecodeLimits): YamlFile => {
-  const bytes = Buffer.byteLength(file.text);
+  const bytes = new TextEncoder().encode(file.text).length;
   const problem = (reason: string, location: SourceLocation = { path: file.path, line: 1, column: 1 }): SourceProblem => ({
     ...location,
     reason,

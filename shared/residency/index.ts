@@ -14,4 +14,5 @@ export {
   violationMessage,
 } from './messages.ts';
 export { type PodPlacement, podTemplateOf } from './placement.ts';
+export { regionReach } from './region-reach.ts';
 export type * from './types.ts';

@@ -1,13 +1,13 @@
 import { CSRF_HEADER } from '@fso/shared/api';
 import { HubUnreachable, problemOf } from './problem.ts';
 
-/** Query parameters; what is undefined or empty is left out. */
+/** Query parameters; what is undefined is left out. */
 export type Params = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export const urlOf = (path: string, params: Params = {}): string => {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
-    if (value !== undefined && value !== '') search.set(name, String(value));
+    if (value !== undefined) search.set(name, String(value));
   }
   const text = search.toString();
   return text === '' ? path : `${path}?${text}`;

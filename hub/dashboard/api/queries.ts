@@ -48,6 +48,23 @@ export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.
 export const policiesQuery = (params: Params) => listOf<PolicySummary>('/api/v1/policy-summaries', keys.policies.list(params), params);
 /** @param policy namespace/name, as of all that follow */
 export const policyQuery = (policy: string) => oneOf<PolicyView>(policyPath(policy), keys.policies.one(policy));
+/** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
+export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
+  const params = { cluster, namespace, limit: 500 };
+  return queryOptions({
+    queryKey: keys.policies.list({ ...params, whole: true }),
+    queryFn: async ({ signal }) => {
+      const policies: PolicyView[] = [];
+      let cursor: string | undefined;
+      do {
+        const page: Page<PolicyView> = await getJson('/api/v1/policies', { ...params, cursor }, signal);
+        policies.push(...page.items);
+        cursor = page.next ?? undefined;
+      } while (cursor !== undefined);
+      return policies;
+    },
+  });
+};
 export const policySourceQuery = (policy: string) =>
   oneOf<PolicySourceView>(`${policyPath(policy)}/source`, keys.policyTexts.source(policy));
 export const policyHistoryQuery = (policy: string) =>

@@ -8,7 +8,6 @@ const TOKENS = {
   subtle: '--pf-t--global--text--color--subtle',
   surface: '--pf-t--global--background--color--primary--default',
   floating: '--pf-t--global--background--color--floating--default',
-  fill: '--pf-t--global--background--color--secondary--hover',
   line: '--pf-t--global--border--color--default',
   brand: '--pf-t--global--color--brand--default',
   danger: '--pf-t--global--icon--color--status--danger--default',

@@ -28,14 +28,34 @@ export interface MapCanvasProps {
   readonly onFollow: (target: Target) => void;
 }
 
-const zoom = (chart: ECharts | null, factor: number): void =>
-  chart?.dispatchAction({
-    type: 'geoRoam',
-    componentType: 'geo',
-    zoom: factor,
-    originX: chart.getWidth() / 2,
-    originY: chart.getHeight() / 2,
-  });
+/** Between these steps of zooming the same markers are drawn. */
+const DENSITY_STEP = 1.2;
+/** Of the whole world on a wide screen: pixels per radian. */
+const FIRST_DENSITY = 150;
+
+/** Pixels per radian, as the map is zoomed now. */
+const densityOf = (chart: ECharts): number => {
+  const [left = 0] = chart.convertToPixel('geo', [0, 0]);
+  const [right = 0] = chart.convertToPixel('geo', [90, 0]);
+  const density = (right - left) / (Math.PI / 2);
+  return density > 0 ? DENSITY_STEP ** Math.round(Math.log(density) / Math.log(DENSITY_STEP)) : FIRST_DENSITY;
+};
+
+interface Spot {
+  readonly offsetX: number;
+  readonly offsetY: number;
+}
+interface Clicked {
+  readonly data?: unknown;
+  readonly event?: Spot;
+}
+
+/** @param spot that stays where it is, in pixels; absent: the middle */
+const zoom = (chart: ECharts | null, factor: number, spot?: Spot): void => {
+  if (chart === null) return;
+  const { offsetX, offsetY } = spot ?? { offsetX: chart.getWidth() / 2, offsetY: chart.getHeight() / 2 };
+  chart.dispatchAction({ type: 'geoRoam', componentType: 'geo', zoom: factor, originX: offsetX, originY: offsetY });
+};
 const pan = (chart: ECharts | null, dx: number, dy: number): void =>
   chart?.dispatchAction({ type: 'geoRoam', componentType: 'geo', dx, dy });
 
@@ -58,7 +78,8 @@ export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, poi
   const palette = usePalette();
   const help = useId();
   const [hasFocus, setFocus] = useState(false);
-  const markers = useMemo(() => layOut(regions, connectionOf), [regions, connectionOf]);
+  const [density, setDensity] = useState(FIRST_DENSITY);
+  const markers = useMemo(() => layOut(regions, connectionOf, density), [regions, connectionOf, density]);
   const option = useMemo(
     () => mapOption({ markers, palette, highlighted }, hasFocus || (finger.matches ? false : 'move')),
     [markers, palette, highlighted, hasFocus],
@@ -69,13 +90,19 @@ export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, poi
   useEffect(() => chart.current?.setOption(viewOption(view)), [chart, view]);
   useEffect(() => {
     const drawn = chart.current;
-    const follow = ({ data }: { readonly data?: unknown }): void => {
+    if (drawn === null) return;
+    const follow = ({ data, event }: Clicked): void => {
       const target = targetOf(data);
-      if (target !== undefined) onFollow(target);
+      if (target === 'nearer') zoom(drawn, 2, event);
+      else if (target !== undefined) onFollow(target);
     };
-    drawn?.on('click', follow);
+    const measure = (): void => setDensity(densityOf(drawn));
+    drawn.on('click', follow);
+    drawn.on('finished', measure);
     return () => {
-      if (drawn?.isDisposed() === false) drawn.off('click', follow);
+      if (drawn.isDisposed()) return;
+      drawn.off('click', follow);
+      drawn.off('finished', measure);
     };
   }, [chart, onFollow]);
   useEffect(() => {

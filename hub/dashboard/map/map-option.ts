@@ -2,7 +2,7 @@ import type { ChartOption } from '../charts/echarts.ts';
 import type { Palette } from '../charts/palette.ts';
 import { count } from '../components/count.ts';
 import { describeRegion, type RegionState } from './map-regions.ts';
-import type { ClusterMarker, layOut, RegionMarker, View } from './markers.ts';
+import type { ClusterMarker, Markers, RegionMarker, View } from './markers.ts';
 import { project, unproject } from './projection.ts';
 
 /** What ECharts draws: shapes say what colours say. */
@@ -18,7 +18,7 @@ export interface Target {
 }
 
 export interface MapContent {
-  readonly markers: ReturnType<typeof layOut>;
+  readonly markers: Markers;
   readonly palette: Palette;
   /** Others are drawn faintly; undefined: none are. */
   readonly highlighted: ReadonlySet<string> | undefined;
@@ -89,42 +89,63 @@ export const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clu
   return missing === 0 ? 'all connected' : `${missing} not known to be connected`;
 };
 
+const NAMED_REGIONS = 3;
+
+const placesText = (regions: ClusterMarker['regions']): string => {
+  const names = regions.slice(0, NAMED_REGIONS).map(({ region }) => region);
+  const more = regions.length - names.length;
+  return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
+};
+
+const clusterText = (marker: ClusterMarker): string => {
+  const { clusters, regions } = marker;
+  const who = clusters.length === 1 ? `Cluster ${clusters[0]}` : count(clusters.length, 'cluster');
+  const lines = [`${who} of ${placesText(regions)}`, connectionText(marker)];
+  return [...lines, ...(regions.length > 1 ? ['Click to look nearer'] : [])].join('\n');
+};
+
+/** What a click on it leads to; several places: nearer. */
+const clusterTarget = ({ regions, clusters }: ClusterMarker): Target | 'nearer' => {
+  const [only] = regions;
+  return only === undefined || regions.length > 1 ? 'nearer' : { region: only.region, state: only.state, clusters };
+};
+
 const clusterPoint = ({ palette, highlighted }: MapContent, marker: ClusterMarker) => {
-  const { region, state, clusters, connected, longitude, latitude, offset } = marker;
+  const { regions, clusters, connected, longitude, latitude, offset } = marker;
   const one = clusters.length === 1;
-  const target: Target = { region, state, clusters };
   const isConnected = connected === clusters.length;
+  const isFaint = highlighted !== undefined && !regions.some(({ region }) => highlighted.has(region));
   return {
-    name: one ? (clusters[0] ?? '') : `clusters of ${region}`,
+    name: one ? (clusters[0] ?? '') : `clusters of ${placesText(regions)}`,
     value: [longitude, latitude],
-    target,
-    text: [one ? `Cluster ${clusters[0]}` : `${count(clusters.length, 'cluster')} of ${region}`, connectionText(marker)].join('\n'),
+    target: clusterTarget(marker),
+    text: clusterText(marker),
     symbol: one ? 'rect' : 'roundRect',
-    symbolSize: one ? 6 : [8 + 6 * String(clusters.length).length, 13],
+    symbolSize: one ? 6 : [6 + 5 * String(clusters.length).length, 12],
     symbolOffset: [...offset],
     itemStyle: {
       color: isConnected ? palette.text : palette.surface,
       borderColor: palette.text,
       borderWidth: 1,
-      opacity: highlighted === undefined || highlighted.has(region) ? 1 : FAINT,
+      opacity: isFaint ? FAINT : 1,
     },
     label: {
       show: !one,
       position: 'inside' as const,
       formatter: String(clusters.length),
       color: isConnected ? palette.surface : palette.text,
-      fontSize: 10,
+      fontSize: 9,
     },
   };
 };
 
 interface Drawn {
   readonly text?: string;
-  readonly target?: Target;
+  readonly target?: Target | 'nearer';
 }
 
 const isDrawn = (data: unknown): data is Drawn => typeof data === 'object' && data !== null;
-export const targetOf = (data: unknown): Target | undefined => (isDrawn(data) ? data.target : undefined);
+export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isDrawn(data) ? data.target : undefined);
 const textOf = (data: unknown): string => (isDrawn(data) ? (data.text ?? '') : '');
 
 /** Everything but where one looks, which stays as the reader has moved it. */
@@ -146,7 +167,7 @@ export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOpt
       roamTrigger: 'global',
       scaleLimit: { min: 1, max: 24 },
       silent: true,
-      itemStyle: { areaColor: palette.fill, borderColor: palette.line, borderWidth: 0.7 },
+      itemStyle: { areaColor: palette.line, borderColor: palette.surface, borderWidth: 0.7, opacity: 0.6 },
     },
     tooltip: {
       renderMode: 'richText',

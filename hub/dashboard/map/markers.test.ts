@@ -6,6 +6,9 @@ import { unproject } from './projection.ts';
 
 const view = (region: string, clusters: string[] = []) => ({ region, groups: [], policies: 1, clusters, nodes: 0, violations: 0 });
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `cluster-${index}`);
+/** Pixels per radian: near enough for cities to be apart, and the whole world on a screen. */
+const NEAR = 10_000;
+const FAR = 150;
 const unknown = (): undefined => undefined;
 
 describe('layOut', () => {
@@ -16,15 +19,29 @@ describe('layOut', () => {
       view('germanywestcentral', names(90)),
       view('eu-west-1'),
     ];
-    const { regions, clusters } = layOut(toMapRegions(views), unknown);
+    const { regions, clusters } = layOut(toMapRegions(views), unknown, NEAR);
     expect(regions).toHaveLength(4);
     expect(clusters).toHaveLength(4 + 2 + 1);
     const spots = [...regions, ...clusters].map(({ longitude, latitude, offset }) => `${longitude} ${latitude} ${offset.join(' ')}`);
     expect(new Set(spots).size).toBe(spots.length);
   });
 
+  it('makes clusters of places that are near each other one marker, until one zooms in', () => {
+    const views = [view('eu-west-2', ['a', 'b']), view('eu-west-3', ['b', 'c', 'd']), view('us-east-1', ['e'])];
+    const far = layOut(toMapRegions(views), unknown, FAR);
+    expect(far.regions).toHaveLength(3);
+    expect(far.clusters.map(({ clusters, regions }) => [clusters.toSorted(), regions.map(({ region }) => region)])).toEqual([
+      [
+        ['a', 'b', 'c', 'd'],
+        ['eu-west-3', 'eu-west-2'],
+      ],
+      [['e'], ['us-east-1']],
+    ]);
+    expect(layOut(toMapRegions(views), unknown, NEAR).clusters).toHaveLength(2 + 3 + 1);
+  });
+
   it('leaves out what nobody knows the place of', () => {
-    expect(layOut(toMapRegions([view('basement-1', ['a'])]), unknown)).toEqual({ regions: [], clusters: [] });
+    expect(layOut(toMapRegions([view('basement-1', ['a'])]), unknown, NEAR)).toEqual({ regions: [], clusters: [] });
   });
 
   it('counts a cluster as connected only where that is known', () => {
@@ -33,7 +50,7 @@ describe('layOut', () => {
       'cluster-1': 'Disconnected',
       'cluster-2': 'NeverSeen',
     };
-    const { clusters } = layOut(toMapRegions([view('eu-west-1', names(6))]), (name) => states[name]);
+    const { clusters } = layOut(toMapRegions([view('eu-west-1', names(6))]), (name) => states[name], NEAR);
     expect(clusters).toMatchObject([{ clusters: names(6), connected: 1 }]);
   });
 });

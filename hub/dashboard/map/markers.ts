@@ -1,14 +1,16 @@
 import type { CloudRegion } from './cloud-regions.ts';
-import type { ConnectionOf, MapRegion, RegionState } from './map-regions.ts';
+import type { ConnectionOf, MapRegion } from './map-regions.ts';
 import { project } from './projection.ts';
 
 /** Where what stands on the map. Distances between markers of one place are in pixels, so that they hold at any zoom. */
 
-const COLUMN_PX = 18;
+const COLUMN_PX = 22;
 const CLUSTER_PX = 9;
 const BELOW_PX = 15;
 /** More of them are one marker with their number. */
 const MAX_CLUSTERS = 4;
+/** Where places are nearer than this their clusters are one marker, until the reader has zoomed in. */
+const NEAR_PX = 44;
 
 interface Placed {
   /** Degrees. */
@@ -23,50 +25,102 @@ export interface RegionMarker extends Placed {
 }
 
 export interface ClusterMarker extends Placed {
-  readonly region: string;
-  readonly state: RegionState;
+  /** More than one: it stands for several places. */
+  readonly regions: readonly MapRegion[];
   readonly clusters: readonly string[];
   /** Of these, how many are known to be connected. */
   readonly connected: number;
 }
 
+export interface Markers {
+  readonly regions: readonly RegionMarker[];
+  readonly clusters: readonly ClusterMarker[];
+}
+
 type KnownRegion = MapRegion & { readonly known: CloudRegion };
 const isKnown = (region: MapRegion): region is KnownRegion => region.known !== undefined;
 
-/** Regions of one city (that of several clouds, say) stand beside each other. */
-const columns = (regions: readonly MapRegion[]): { readonly region: KnownRegion; readonly x: number }[] =>
-  [...Map.groupBy(regions.filter(isKnown), ({ known }) => known.place).values()].flatMap((together) =>
-    together.map((region, index) => ({ region, x: (index - (together.length - 1) / 2) * COLUMN_PX })),
-  );
+/** Regions of one city. */
+interface City {
+  readonly known: CloudRegion;
+  readonly columns: readonly { readonly region: KnownRegion; readonly x: number }[];
+  readonly clusters: number;
+}
 
-const clusterMarkers = ({ region, state, known, clusters }: KnownRegion, x: number, connectionOf: ConnectionOf): ClusterMarker[] => {
-  const { longitude, latitude } = known;
-  const marker = (names: readonly string[], dx: number, dy: number): ClusterMarker => ({
-    longitude,
-    latitude,
-    offset: [x + dx, BELOW_PX + dy],
-    region,
-    state,
-    clusters: names,
-    connected: names.filter((name) => connectionOf(name) === 'Connected').length,
+/** Regions of one city (that of several clouds, say) stand beside each other. */
+const citiesOf = (regions: readonly MapRegion[]): City[] =>
+  [...Map.groupBy(regions.filter(isKnown), ({ known }) => known.place).values()].flatMap((together) => {
+    const [first] = together;
+    if (first === undefined) return [];
+    const columns = together.map((region, index) => ({ region, x: (index - (together.length - 1) / 2) * COLUMN_PX }));
+    return [{ known: first.known, columns, clusters: together.reduce((sum, { clusters }) => sum + clusters.length, 0) }];
   });
-  if (clusters.length > MAX_CLUSTERS) return [marker(clusters, 0, 2)];
-  const wide = Math.min(2, clusters.length);
-  return clusters.map((name, index) => marker([name], ((index % 2) - (wide - 1) / 2) * CLUSTER_PX, Math.floor(index / 2) * CLUSTER_PX));
+
+const distance = (a: CloudRegion, b: CloudRegion): number => {
+  const [ax, ay] = project([a.longitude, a.latitude]);
+  const [bx, by] = project([b.longitude, b.latitude]);
+  return Math.hypot(ax - bx, ay - by);
 };
 
-/** Regions whose place nobody knows have no marker: they are listed beside the map. */
-export const layOut = (
-  regions: readonly MapRegion[],
-  connectionOf: ConnectionOf,
-): { readonly regions: readonly RegionMarker[]; readonly clusters: readonly ClusterMarker[] } => {
-  const placed = columns(regions);
+/** Cities with clusters; those whose markers would lie upon each other together, that with most clusters first. */
+const gather = (cities: readonly City[], pxPerRadian: number): City[][] => {
+  const groups: [City, ...City[]][] = [];
+  for (const city of cities.filter(({ clusters }) => clusters > 0).toSorted((a, b) => b.clusters - a.clusters)) {
+    const group = groups.find(([first]) => distance(first.known, city.known) * pxPerRadian < NEAR_PX);
+    if (group === undefined) groups.push([city]);
+    else group.push(city);
+  }
+  return groups;
+};
+
+type Mark = (regions: readonly KnownRegion[], clusters: readonly string[], x: number, y: number) => ClusterMarker;
+
+const marking =
+  ({ longitude, latitude }: CloudRegion, connectionOf: ConnectionOf): Mark =>
+  (regions, clusters, x, y) => ({
+    longitude,
+    latitude,
+    offset: [x, BELOW_PX + y],
+    regions,
+    clusters,
+    connected: clusters.filter((name) => connectionOf(name) === 'Connected').length,
+  });
+
+const columnMarkers = (region: KnownRegion, x: number, mark: Mark): ClusterMarker[] => {
+  const { clusters } = region;
+  if (clusters.length > MAX_CLUSTERS) return [mark([region], clusters, x, 2)];
+  const wide = Math.min(2, clusters.length);
+  return clusters.map((name, index) =>
+    mark([region], [name], x + ((index % 2) - (wide - 1) / 2) * CLUSTER_PX, Math.floor(index / 2) * CLUSTER_PX),
+  );
+};
+
+const groupMarkers = (group: readonly City[], connectionOf: ConnectionOf): ClusterMarker[] => {
+  const [first] = group;
+  if (first === undefined) return [];
+  const mark = marking(first.known, connectionOf);
+  if (group.length === 1) return first.columns.flatMap(({ region, x }) => columnMarkers(region, x, mark));
+  const regions = group.flatMap(({ columns }) => columns.map(({ region }) => region)).filter(({ clusters }) => clusters.length > 0);
+  return [mark(regions, [...new Set(regions.flatMap(({ clusters }) => clusters))], 0, 2)];
+};
+
+/**
+ * Regions whose place nobody knows have no marker: they are listed beside the map.
+ *
+ * @param pxPerRadian of the map as it is zoomed now
+ */
+export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf, pxPerRadian: number): Markers => {
+  const cities = citiesOf(regions);
   return {
-    regions: placed.map(({ region, x }) => {
-      const { longitude, latitude } = region.known;
-      return { region, longitude, latitude, offset: [x, 0] };
-    }),
-    clusters: placed.flatMap(({ region, x }) => clusterMarkers(region, x, connectionOf)),
+    regions: cities.flatMap(({ columns }) =>
+      columns.map(({ region, x }) => ({
+        region,
+        longitude: region.known.longitude,
+        latitude: region.known.latitude,
+        offset: [x, 0] as const,
+      })),
+    ),
+    clusters: gather(cities, pxPerRadian).flatMap((group) => groupMarkers(group, connectionOf)),
   };
 };
 

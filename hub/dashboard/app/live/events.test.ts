@@ -13,9 +13,10 @@ describe('an event', () => {
     const some = texts({ event: 'policy', data: { cluster: 'eu', policies: ['fso-system/finance'] } });
     expect(some).toContain('policies/one/fso-system/finance');
     expect(some).toContain('violations');
+    expect(some).toContain('policies/cluster/eu');
     expect(some).not.toContain('policy-texts');
     expect(texts({ event: 'policy', data: { cluster: null, policies: null } })).toEqual(
-      expect.arrayContaining(['policies/one', 'policy-texts']),
+      expect.arrayContaining(['policies/one', 'policies/cluster', 'policy-texts']),
     );
   });
 

@@ -6,6 +6,7 @@ export type Key = readonly unknown[];
 
 const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   ['policies', 'list'],
+  ['policies', 'cluster', ...(cluster === null ? [] : [cluster])],
   ...(policies === null ? [['policies', 'one']] : policies.map((policy) => keys.policies.one(policy))),
   keys.violations.all,
   keys.regions,
@@ -23,7 +24,8 @@ export const madeOld = (event: StreamEvent): readonly Key[] => {
     case 'source':
       return [];
     case 'cluster':
-      return [['clusters', 'list'], keys.regions, keys.report, ['commits', 'one']];
+      // Whether a cluster is connected is part of what its policies count as.
+      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.regions, keys.report, ['commits', 'one']];
     case 'policy':
       return policyKeys(event.data);
     case 'event':

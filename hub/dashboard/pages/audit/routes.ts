@@ -1,10 +1,39 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
+import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
+import { choiceParam, textParam } from '../../app/search-params.ts';
+import { SPANS } from './period.ts';
+
+const period = {
+  span: choiceParam(SPANS),
+  since: z.iso.datetime({ offset: true }).optional().catch(undefined),
+  until: z.iso.datetime({ offset: true }).optional().catch(undefined),
+};
+const about = { cluster: textParam, policy: z.string().min(1).max(317).optional().catch(undefined) };
+
+/** Number of the entry or event that is open. */
+const open = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .optional()
+  .catch(undefined);
 
 export const auditRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/audit',
-    component: lazyRouteComponent(() => import('./audit-page.tsx'), 'AuditPage'),
+    validateSearch: z.object({ ...period, ...about, actor: textParam, action: textParam, subject: textParam, open }),
+    component: lazyRouteComponent(() => import('./entries-page.tsx'), 'EntriesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/audit/events',
+    validateSearch: z.object({ ...period, ...about, q: textParam, severity: choiceParam(['info', 'warning', 'alert']), open }),
+    component: lazyRouteComponent(() => import('./events-page.tsx'), 'EventsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/audit/verification',
+    component: lazyRouteComponent(() => import('./verification-page.tsx'), 'VerificationPage'),
   }),
 ] as const;

@@ -1,13 +1,50 @@
+import { VIOLATION_GROUPS } from '@fso/shared/api';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { textParam } from '../../app/search-params.ts';
+import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
+
+const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
 
 export const complianceRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/compliance',
-    validateSearch: z.object({ region: textParam }),
-    component: lazyRouteComponent(() => import('./compliance-page.tsx'), 'CompliancePage'),
+    validateSearch: z.object({
+      q: textParam,
+      policy: z.string().min(1).max(317).optional().catch(undefined),
+      cluster: textParam,
+      namespace: textParam,
+      kind: textParam,
+      name: textParam,
+      region: textParam,
+      action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
+      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
+      /** Absent: the list itself. */
+      by: choiceParam(VIOLATION_GROUPS),
+      groupSort: sortParam(['violations', 'key']),
+      /** The violation that is open, see violation-ref.ts. */
+      open: longTextParam,
+    }),
+    component: lazyRouteComponent(() => import('./violations-page.tsx'), 'ViolationsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance/checker',
+    validateSearch: z.object({
+      by: choiceParam(['policy', 'namespace', 'regions']),
+      policy: z.string().min(1).max(317).optional().catch(undefined),
+      cluster: textParam,
+      namespace: textParam,
+      regions: longTextParam,
+      /** The reported violation that was picked, see violation-ref.ts. */
+      picked: longTextParam,
+    }),
+    component: lazyRouteComponent(() => import('../checker/checker-page.tsx'), 'CheckerPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance/report',
+    component: lazyRouteComponent(() => import('./report-page.tsx'), 'ReportPage'),
   }),
 ] as const;

@@ -59,7 +59,7 @@ export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
                 <ToggleGroupItem
                   key={short}
                   buttonId={`range-${short.replace(' ', '')}`}
-                  aria-label={`Show ${text}`}
+                  aria-label={`${short}: ${text}`}
                   text={short}
                   isSelected={range === chosen.range}
                   onChange={() => void navigate({ search: { range }, replace: true })}

@@ -26,7 +26,7 @@ export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
   const says = `${effective.length} ${effective.length === 1 ? 'region' : 'regions'}`;
   const isWhole = allowed.length <= FEW + 1 && !allowed.some(isGroup);
   return (
-    <div className="fso-regions">
+    <div>
       <Written allowed={allowed} isOpen={isOpen} />
       {isWhole ? null : (
         <Button variant="link" isInline size="sm" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>

@@ -54,12 +54,18 @@ const Phase = ({ phase, known, report }: ClusterRow) => (
 
 const lockCell =
   (lock: LockName) =>
-  ({ report }: ClusterRow) => {
+  ({ report, known }: ClusterRow) => {
     if (report === null) return <LockLabel state={null} />;
     const { state, since, message } = report.enforcement[lock];
     return (
       <>
-        <LockLabel state={state} />
+        {known === 'last' ? (
+          <div className="fso-last-known">
+            <LockLabel lock="Was" state={state} />
+          </div>
+        ) : (
+          <LockLabel state={state} />
+        )}
         <div className="fso-muted">
           since <RelativeTime time={since} />
         </div>

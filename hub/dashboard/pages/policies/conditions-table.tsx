@@ -19,25 +19,31 @@ const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className:
   bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs a look' },
 };
 
-const InClusters = ({ clusters, stale }: Pick<ConditionGroup, 'clusters' | 'stale'>) => {
+const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
+  clusters.map((cluster, index) => (
+    <Fragment key={cluster}>
+      {index === 0 ? null : ', '}
+      <Link to="/clusters/$name" params={{ name: cluster }}>
+        {cluster}
+      </Link>
+    </Fragment>
+  ));
+
+const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${hidden.toLocaleString('en')} more`);
+
+/** Which they are matters where something needs a look; else they are only counted at first. */
+const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
-  const { shown, hidden } = isOpen ? { shown: clusters, hidden: 0 } : shorten(clusters, FEW_CLUSTERS);
+  const few = shorten(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
   return (
     <>
-      {clusters.length > 1 ? `${clusters.length.toLocaleString('en')}: ` : null}
-      {shown.map((cluster, index) => (
-        <Fragment key={cluster}>
-          {index === 0 ? null : ', '}
-          <Link to="/clusters/$name" params={{ name: cluster }}>
-            {cluster}
-          </Link>
-        </Fragment>
-      ))}{' '}
-      {hidden > 0 || isOpen ? (
+      {clusters.length > 1 ? <span className="fso-muted">{clusters.length.toLocaleString('en')} clusters </span> : null}
+      <Links clusters={isOpen ? clusters : few.shown} />{' '}
+      {few.hidden === 0 ? null : (
         <Button variant="link" isInline aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          {isOpen ? 'show fewer' : `and ${hidden.toLocaleString('en')} more`}
+          {isOpen ? 'hide' : moreText(few.shown.length, few.hidden)}
         </Button>
-      ) : null}
+      )}
       {stale > 0 ? <div className="fso-muted">{stale.toLocaleString('en')} not connected: as last known</div> : null}
     </>
   );
@@ -49,7 +55,10 @@ const Row = ({ group }: { readonly group: ConditionGroup }) => {
   return (
     <Tr>
       <Td dataLabel="Condition">
-        <Icon className={className} title={text} aria-label={text} role="img" /> {type}
+        <div className="fso-lock-count">
+          <Icon className={className} title={text} aria-label={text} role="img" />
+          <span>{type}</span>
+        </div>
       </Td>
       <Td dataLabel="Status">{status}</Td>
       <Td dataLabel="Reason">{reason}</Td>

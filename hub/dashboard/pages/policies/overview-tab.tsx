@@ -95,9 +95,9 @@ export const OverviewTab = ({ policy }: PolicyProps) => (
     </section>
     <section className="fso-part">
       <Title headingLevel="h2" size="lg">
-        Allowed regions
+        Regions
       </Title>
-      <PolicyRegions regions={policy.effectiveRegions} />
+      <PolicyRegions policy={policy} />
     </section>
   </>
 );

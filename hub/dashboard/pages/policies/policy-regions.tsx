@@ -1,38 +1,55 @@
-import type { RegionView } from '@fso/shared/api';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import type { PolicyView } from '@fso/shared/api';
 import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useCallback, useMemo, useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import type { Target } from '../../map/map-option.ts';
+import { toMapRegions } from '../../map/map-regions.ts';
+import { RegionTable } from '../../map/region-table.tsx';
+import { WorldMap } from '../../map/world-map.tsx';
+import { connectionsOf, policyRegionViews } from './policy-map.ts';
 
-const Row = ({ region, view }: { readonly region: string; readonly view: RegionView | undefined }) => (
-  <Tr>
-    <Td dataLabel="Region">{region}</Td>
-    <Td dataLabel="Groups">
-      {view === undefined || view.groups.length === 0 ? <span className="fso-muted">none</span> : view.groups.join(', ')}
-    </Td>
-    <Td dataLabel="Clusters">{view === undefined ? 'not known' : view.clusters.length.toLocaleString('en')}</Td>
-    <Td dataLabel="Nodes">{view === undefined ? 'not known' : view.nodes.toLocaleString('en')}</Td>
-  </Tr>
-);
+/** A marker of clusters leads to them, one of a region to all that is allowed there. */
+const useFollow = (): ((target: Target) => void) => {
+  const navigate = useNavigate();
+  return useCallback(
+    ({ region, clusters }) => {
+      const [name] = clusters;
+      if (clusters.length === 1 && name !== undefined) void navigate({ to: '/clusters/$name', params: { name } });
+      else if (clusters.length > 1) void navigate({ to: '/clusters', search: { region } });
+      else void navigate({ to: '/policies', search: { region } });
+    },
+    [navigate],
+  );
+};
 
-/** The regions that a policy comes to, and what of the fleet is there. */
-export const PolicyRegions = ({ regions }: { readonly regions: readonly string[] }) => {
-  const { data } = useQuery(regionsQuery);
-  if (regions.length === 0) return <p className="fso-muted">None: no pod may run.</p>;
+/** The regions that a policy allows, and those in which it is violated: on the map, and as a table. */
+export const PolicyRegions = ({ policy }: { readonly policy: PolicyView }) => {
+  const { effectiveRegions, clusters } = policy;
+  const query = useQuery(regionsQuery);
+  const items = query.data?.items;
+  const regions = useMemo(
+    () => toMapRegions(policyRegionViews({ effectiveRegions, clusters }, items ?? [])),
+    [effectiveRegions, clusters, items],
+  );
+  const allowed = useMemo(() => new Set(effectiveRegions), [effectiveRegions]);
+  const connectionOf = useMemo(() => connectionsOf(clusters), [clusters]);
+  const [pointed, setPointed] = useState<string>();
+  const onFollow = useFollow();
   return (
-    <Table aria-label="Allowed regions" variant="compact" gridBreakPoint="grid-md">
-      <Thead>
-        <Tr>
-          <Th>Region</Th>
-          <Th>Groups</Th>
-          <Th>Clusters</Th>
-          <Th>Nodes</Th>
-        </Tr>
-      </Thead>
-      <Tbody>
-        {regions.map((region) => (
-          <Row key={region} region={region} view={data?.items.find((view) => view.region === region)} />
-        ))}
-      </Tbody>
-    </Table>
+    <QueryView query={query} what="the regions" lines={8}>
+      {() => (
+        <div className="fso-policy-regions">
+          <WorldMap regions={regions} highlighted={allowed} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} isNear />
+          <div>
+            <RegionTable regions={regions} onPoint={setPointed} />
+            <p className="fso-muted">
+              Clusters and violations are those of this policy, and of the violations those that agents name: the first 20 per cluster.
+            </p>
+          </div>
+        </div>
+      )}
+    </QueryView>
   );
 };

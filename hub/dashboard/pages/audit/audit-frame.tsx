@@ -1,0 +1,45 @@
+import { PageSection } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { auditVerificationQuery } from '../../api/queries.ts';
+import { PageHeader } from '../../components/page-header.tsx';
+import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { SubPages } from '../../components/sub-pages.tsx';
+
+const PAGES = [
+  { to: '/audit', text: 'Entries' },
+  { to: '/audit/events', text: 'Events of clusters' },
+  { to: '/audit/verification', text: 'Verification' },
+] as const;
+
+const INTACT: Look = { text: 'Intact, as the hub finds', icon: CheckCircleIcon, color: 'green' };
+const BROKEN: Look = { text: 'Has been changed', icon: ExclamationCircleIcon, color: 'red' };
+
+/** Nothing while it is not known: that is not a state to worry or to soothe anybody. */
+const ChainLabel = () => {
+  const { data } = useQuery(auditVerificationQuery);
+  if (data === undefined) return null;
+  return (
+    <Link to="/audit/verification">
+      <StateLabel look={data.ok ? INTACT : BROKEN} prefix="Chain" />
+    </Link>
+  );
+};
+
+interface AuditFrameProps {
+  readonly description: string;
+  readonly children: ReactNode;
+}
+
+export const AuditFrame = ({ description, children }: AuditFrameProps) => (
+  <>
+    <PageHeader title="Audit log" description={description} labels={<ChainLabel />} />
+    <SubPages label="Audit pages" pages={PAGES} />
+    <PageSection hasBodyWrapper={false} isFilled>
+      {children}
+    </PageSection>
+  </>
+);

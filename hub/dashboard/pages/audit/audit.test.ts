@@ -1,0 +1,76 @@
+import type { AuditEntry } from '@fso/shared/api';
+import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { describe, expect, it } from 'vitest';
+import { checkEntries } from './chain.ts';
+import { mergeNewest } from './newest.ts';
+import { boundsOf, localOf, timeOf } from './period.ts';
+
+describe('boundsOf', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z');
+
+  it('takes a span back from now, or exact times as they are', () => {
+    expect(boundsOf({ span: '24h', since: '2020-01-01T00:00:00Z' }, now)).toEqual({ since: '2026-02-28T12:00:00.000Z' });
+    expect(boundsOf({ until: '2026-01-01T00:00:00Z' }, now)).toEqual({ since: undefined, until: '2026-01-01T00:00:00Z' });
+  });
+
+  it('goes from a field to a time and back', () => {
+    expect(timeOf(localOf('2026-03-01T12:34:56.000Z'))).toBe('2026-03-01T12:34:56.000Z');
+    expect([localOf(undefined), localOf('nonsense'), timeOf('')]).toEqual(['', '', undefined]);
+  });
+});
+
+describe('mergeNewest', () => {
+  const merge = (newest: readonly number[], list: readonly number[], upTo = Number.POSITIVE_INFINITY) =>
+    mergeNewest({ newest, isFull: newest.length === 3, list, idOf: (row) => row, upTo });
+
+  it('puts newer rows first, or holds them back', () => {
+    expect(merge([5, 4, 3], [4, 3, 2, 1])).toEqual({ rows: [5, 4, 3, 2, 1], held: 0, hasGap: false });
+    expect(merge([5, 4, 3], [4, 3, 2, 1], 4)).toEqual({ rows: [4, 3, 2, 1], held: 1, hasGap: false });
+    // The list itself was read again meanwhile.
+    expect(merge([5, 4, 3], [5, 4, 3, 2, 1], 4)).toEqual({ rows: [4, 3, 2, 1], held: 1, hasGap: false });
+    expect(merge([], [])).toEqual({ rows: [], held: 0, hasGap: false });
+    expect(merge([2, 1], [])).toEqual({ rows: [2, 1], held: 0, hasGap: false });
+  });
+
+  it('leaves out what does not join', () => {
+    expect(merge([9, 8, 7], [4, 3])).toEqual({ rows: [4, 3], held: 3, hasGap: true });
+  });
+});
+
+describe('checkEntries', () => {
+  const chain = (count: number): AuditEntry[] => {
+    let previous = '0'.repeat(64);
+    return Array.from({ length: count }, (_, index) => {
+      const content = {
+        actor: { kind: 'user' as const, id: 'ä', roles: ['viewer'] },
+        from: null,
+        action: 'test.run',
+        subject: 's',
+        detail: { b: [1, { z: 1, a: 'é' }], a: null },
+        sequence: index + 1,
+        time: '2026-01-01T00:00:00.000Z',
+      };
+      const entry = { ...content, previous, hash: sha256(`${previous}\n${sha256(canonicalJson(content))}`) };
+      previous = entry.hash;
+      return entry;
+    }).reverse();
+  };
+
+  it('finds nothing wrong with entries as the hub chains them, whatever is missing in between', async () => {
+    expect(await checkEntries(chain(4))).toEqual({ entries: 4, links: 3, broken: [] });
+    expect(await checkEntries(chain(4).filter(({ sequence }) => sequence !== 2))).toEqual({ entries: 3, links: 1, broken: [] });
+    expect(await checkEntries([])).toEqual({ entries: 0, links: 0, broken: [] });
+  });
+
+  it('finds an entry that was changed, and one that was put in the place of another', async () => {
+    const changed = chain(4).map((entry) => (entry.sequence === 2 ? { ...entry, subject: 'other' } : entry));
+    expect((await checkEntries(changed)).broken).toEqual([2]);
+    const [last, ...others] = chain(4);
+    const [forged] = chain(3);
+    if (last === undefined || forged === undefined) throw new Error('no entries');
+    const content = { ...last, previous: forged.previous };
+    const { previous, hash: _hash, ...rest } = content;
+    const rehashed = { ...content, hash: sha256(`${previous}\n${sha256(canonicalJson(rest))}`) };
+    expect((await checkEntries([rehashed, ...others])).broken).toEqual([4]);
+  });
+});

@@ -1,0 +1,33 @@
+import type { AuditEntry } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/compile/portable';
+
+/** How the hub chains its audit log, computed in this browser (`AuditEntry.hash`). */
+
+const sha256 = async (text: string): Promise<string> => {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+};
+
+const hashOf = async ({ previous, hash: _hash, ...content }: AuditEntry): Promise<string> =>
+  sha256(`${previous}\n${await sha256(canonicalJson(content))}`);
+
+export interface ChainCheck {
+  readonly entries: number;
+  /** Neighbours in the log that were both here, so that the link between them was compared too. */
+  readonly links: number;
+  /** Numbers of the entries that are not as their hash says, or do not follow the one before. */
+  readonly broken: readonly number[];
+}
+
+/** Browsers compute hashes only for pages that came by HTTPS or from this machine. */
+export const canCheck = (): boolean => globalThis.isSecureContext;
+
+/** Checks entries by their own hashes, and each that directly follows another by it. */
+export const checkEntries = async (entries: readonly AuditEntry[]): Promise<ChainCheck> => {
+  const hashes = new Map(entries.map(({ sequence, hash }) => [sequence, hash]));
+  const linked = entries.filter(({ sequence }) => hashes.has(sequence - 1));
+  const falsified = await Promise.all(entries.map(async (entry) => ((await hashOf(entry)) === entry.hash ? [] : [entry.sequence])));
+  const unlinked = linked.filter(({ sequence, previous }) => hashes.get(sequence - 1) !== previous).map(({ sequence }) => sequence);
+  const broken = [...new Set([...falsified.flat(), ...unlinked])].sort((a, b) => a - b);
+  return { entries: entries.length, links: linked.length, broken };
+};

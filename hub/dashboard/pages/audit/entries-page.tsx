@@ -1,0 +1,165 @@
+import type { AuditEntry, Page } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
+import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
+import { getRouteApi } from '@tanstack/react-router';
+import { getJson, urlOf } from '../../api/client.ts';
+import { auditQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { Empty } from '../../components/states.tsx';
+import { AuditFrame } from './audit-frame.tsx';
+import { EntryDetail } from './entry-detail.tsx';
+import { HeldButton } from './held-button.tsx';
+import { PeriodFilter } from './period-filter.tsx';
+import { useBounds } from './use-bounds.ts';
+import { useGrowing } from './use-growing.ts';
+import { VisibleCheck } from './visible-check.tsx';
+
+const route = getRouteApi('/shell/audit');
+
+/** What the hub records; others can be typed too. */
+const ACTIONS = [
+  'revision.accept',
+  'revision.reject',
+  'desired.set',
+  'hub.start',
+  'webhook.accept',
+  'access.login',
+  'access.logout',
+  'access.deny',
+  'token.create',
+  'records.import',
+  'audit.key.changed',
+];
+
+/** Commits are shown short, with their way through the fleet. */
+const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+
+const among = (known: readonly string[], rows: readonly string[]): readonly string[] =>
+  [...new Set([...known, ...rows])].sort((a, b) => a.localeCompare(b)).slice(0, 200);
+
+const filtersFor = (rows: readonly AuditEntry[]): readonly Filter[] => [
+  {
+    name: 'actor',
+    label: 'Actor',
+    suggestions: among(
+      [],
+      rows.map(({ actor }) => actor.id),
+    ),
+  },
+  {
+    name: 'action',
+    label: 'Action',
+    suggestions: among(
+      ACTIONS,
+      rows.map(({ action }) => action),
+    ),
+  },
+  { name: 'policy', label: 'Policy' },
+  { name: 'cluster', label: 'Cluster' },
+  { name: 'subject', label: 'Subject' },
+];
+
+const columnsOf = (onOpen: (entry: AuditEntry) => void): readonly Column<AuditEntry>[] => [
+  {
+    title: 'Entry',
+    width: 10,
+    cell: (entry) => (
+      <Button variant="link" isInline onClick={() => onOpen(entry)} aria-label={`Entry ${entry.sequence.toLocaleString()} in full`}>
+        {entry.sequence.toLocaleString()}
+      </Button>
+    ),
+  },
+  { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
+  {
+    title: 'Actor',
+    width: 20,
+    cell: ({ actor: { kind, id, roles } }) => (
+      <div>
+        {id}
+        <div className="fso-muted">{[kind, ...roles].join(' · ')}</div>
+      </div>
+    ),
+  },
+  { title: 'Action', width: 20, cell: ({ action }) => <code>{action}</code> },
+  { title: 'Subject', cell: ({ subject }) => (COMMIT.test(subject) ? <RevisionLink revision={subject} /> : subject) },
+  { title: 'From', width: 10, cell: ({ from }) => from ?? <span className="fso-muted">no request</span> },
+];
+
+export const EntriesPage = () => {
+  const { open, span, since, until, ...filters } = route.useSearch();
+  const navigate = route.useNavigate();
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const params = { ...filters, ...useBounds({ span, since, until }) };
+  const isFiltered = Object.values(params).some((value) => value !== undefined);
+  const { query, rows, held, showHeld, onScrollCapture } = useGrowing<AuditEntry>({
+    list: auditQuery(params),
+    readNewest: (signal) => getJson<Page<AuditEntry>>('/api/v1/audit', { ...params, limit: 100 }, signal),
+    idOf: ({ sequence }) => sequence,
+    isCounted: !isFiltered,
+  });
+  const clear = (): void =>
+    change(Object.fromEntries([...Object.keys(filters), 'span', 'since', 'until'].map((name) => [name, undefined])));
+  const opened = rows.find(({ sequence }) => String(sequence) === open);
+  return (
+    <AuditFrame description="Who did what, and has anybody changed the record since?">
+      <SearchToolbar filters={filtersFor(rows)} values={filters} onChange={change} />
+      <div className="fso-table-note">
+        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <VisibleCheck entries={rows} />
+        <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
+        <Exports params={params} />
+      </div>
+      <DetailDrawer
+        detail={
+          open === undefined
+            ? undefined
+            : {
+                key: open,
+                title: `Entry ${Number(open).toLocaleString()}`,
+                content:
+                  opened === undefined ? (
+                    <Empty title="Not among the entries read so far">Scroll further back, or take away filters.</Empty>
+                  ) : (
+                    <EntryDetail entry={opened} />
+                  ),
+              }
+        }
+        onClose={() => change({ open: undefined })}
+      >
+        <div onScrollCapture={onScrollCapture}>
+          <DataTable
+            label="Audit log"
+            noun={isFiltered && query.hasNextPage ? ['entry read so far', 'entries read so far'] : ['entry', 'entries']}
+            query={query}
+            columns={columnsOf(({ sequence }) => change({ open: String(sequence) }))}
+            rowKey={({ sequence }) => String(sequence)}
+            empty={isFiltered ? <Empty title="No entry matches" onClear={clear} /> : <Empty title="No entries" />}
+          />
+        </div>
+      </DetailDrawer>
+    </AuditFrame>
+  );
+};
+
+const Exports = ({ params }: { readonly params: Readonly<Record<string, string | undefined>> }) => (
+  <div className="fso-exports">
+    {(['jsonl', 'csv'] as const).map((format) => (
+      <Button
+        key={format}
+        component="a"
+        variant="secondary"
+        size="sm"
+        icon={<DownloadIcon />}
+        href={urlOf('/api/v1/audit/export', { ...params, format })}
+        download
+        aria-label={`Export as ${format === 'csv' ? 'CSV' : 'JSON lines'}, with the filters in force`}
+      >
+        {format === 'csv' ? 'CSV' : 'JSON lines'}
+      </Button>
+    ))}
+  </div>
+);

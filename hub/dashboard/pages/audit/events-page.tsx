@@ -1,0 +1,128 @@
+import type { EventView, Page } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { getJson } from '../../api/client.ts';
+import { eventsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { AuditFrame } from './audit-frame.tsx';
+import { HeldButton } from './held-button.tsx';
+import { PeriodFilter } from './period-filter.tsx';
+import { useBounds } from './use-bounds.ts';
+import { useGrowing } from './use-growing.ts';
+
+const route = getRouteApi('/shell/audit/events');
+
+const SEVERITIES: Readonly<Record<EventView['severity'], Look>> = {
+  info: { text: 'Info', icon: InfoCircleIcon, color: 'blue' },
+  warning: { text: 'Warning', icon: ExclamationTriangleIcon, color: 'orange' },
+  alert: { text: 'Alert', icon: ExclamationCircleIcon, color: 'red' },
+};
+
+const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
+  const among = (field: 'cluster' | 'policy'): readonly string[] =>
+    [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
+  return [
+    {
+      name: 'severity',
+      label: 'Severity',
+      options: Object.entries(SEVERITIES).map(([value, { text }]) => ({ value, text })),
+    },
+    { name: 'cluster', label: 'Cluster', suggestions: among('cluster') },
+    { name: 'policy', label: 'Policy', suggestions: among('policy') },
+  ];
+};
+
+const policyLink = (policy: string) => {
+  const [namespace = '', name = ''] = policy.split('/');
+  return (
+    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+      {policy}
+    </Link>
+  );
+};
+
+const COLUMNS: readonly Column<EventView>[] = [
+  { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
+  { title: 'Severity', width: 10, cell: ({ severity }) => <StateLabel look={SEVERITIES[severity]} /> },
+  {
+    title: 'Cluster',
+    width: 15,
+    cell: ({ cluster }) =>
+      cluster === null ? (
+        <span className="fso-muted">the hub itself</span>
+      ) : (
+        <Link to="/clusters/$name" params={{ name: cluster }}>
+          {cluster}
+        </Link>
+      ),
+  },
+  {
+    title: 'What happened',
+    width: 35,
+    cell: ({ reason, message }) => (
+      <div>
+        <strong>{reason}</strong>
+        <div>{message}</div>
+      </div>
+    ),
+  },
+  {
+    title: 'About',
+    cell: ({ policy, namespace, revision }) => (
+      <div>
+        {policy === undefined ? null : <div>{policyLink(policy)}</div>}
+        {namespace === undefined ? null : <div>namespace {namespace}</div>}
+        {revision === undefined ? null : <RevisionLink revision={revision} />}
+      </div>
+    ),
+  },
+];
+
+export const EventsPage = () => {
+  const { open: _open, span, since, until, ...filters } = route.useSearch();
+  const navigate = route.useNavigate();
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const params = { ...filters, ...useBounds({ span, since, until }) };
+  const isFiltered = Object.values(params).some((value) => value !== undefined);
+  const { query, rows, held, showHeld, onScrollCapture } = useGrowing<EventView>({
+    list: eventsQuery(params),
+    readNewest: (signal) => getJson<Page<EventView>>('/api/v1/events', { ...params, limit: 100 }, signal),
+    idOf: ({ id }) => id,
+    isCounted: true,
+  });
+  const clear = (): void =>
+    change(Object.fromEntries([...Object.keys(filters), 'span', 'since', 'until'].map((name) => [name, undefined])));
+  return (
+    <AuditFrame description="What happened in the clusters, as their agents told it.">
+      <SearchToolbar search="Search events" filters={filtersFor(rows)} values={filters} onChange={change}>
+        {isFiltered ? (
+          <Button variant="link" onClick={clear}>
+            All events
+          </Button>
+        ) : null}
+      </SearchToolbar>
+      <div className="fso-table-note">
+        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
+      </div>
+      <div onScrollCapture={onScrollCapture}>
+        <DataTable
+          label="Events of clusters"
+          noun={['event', 'events']}
+          query={query}
+          columns={COLUMNS}
+          rowKey={({ id }) => String(id)}
+          empty={isFiltered ? <Empty title="No event matches" onClear={clear} /> : <Empty title="No events yet" />}
+        />
+      </div>
+    </AuditFrame>
+  );
+};

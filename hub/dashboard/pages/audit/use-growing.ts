@@ -1,0 +1,60 @@
+import type { Page } from '@fso/shared/api';
+import { type InfiniteData, type QueryKey, type UseInfiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { type UIEvent, useState } from 'react';
+import { rowsOf } from '../../components/rows-of.ts';
+import { mergeNewest } from './newest.ts';
+
+const POLL_MS = 3000;
+/** No row is newer. */
+const ALL = Number.POSITIVE_INFINITY;
+
+interface GrowingOptions<T> {
+  readonly list: UseInfiniteQueryOptions<Page<T>, Error, InfiniteData<Page<T>>, QueryKey, string | null>;
+  /** First page of the same list. */
+  readonly readNewest: (signal: AbortSignal) => Promise<Page<T>>;
+  readonly idOf: (row: T) => number;
+  /** The hub counts the whole list, whatever is filtered: then only what was read is counted. */
+  readonly isCounted: boolean;
+}
+
+/**
+ * A list, newest first, that grows at its top. At the top new rows appear by themselves; further down they wait until the
+ * reader asks for them, so that no row moves under the pointer.
+ */
+export const useGrowing = <T>({ list, readNewest, idOf, isCounted }: GrowingOptions<T>) => {
+  const query = useInfiniteQuery(list);
+  const newest = useQuery({
+    queryKey: [...list.queryKey, 'newest'],
+    queryFn: ({ signal }) => readNewest(signal),
+    refetchInterval: POLL_MS,
+    enabled: query.isSuccess,
+  });
+  /** The newest row when the reader left the top; nothing newer is shown. */
+  const [upTo, setUpTo] = useState(ALL);
+  const pages = query.data;
+  const merged = mergeNewest({
+    newest: newest.data?.items ?? [],
+    isFull: newest.data?.next !== null,
+    list: rowsOf(pages),
+    idOf,
+    upTo,
+  });
+  const total = isCounted ? (newest.data?.total ?? 0) : 0;
+  const data = pages && { ...pages, pages: [{ items: [...merged.rows], total, next: null }] };
+  const [top] = merged.rows;
+  return {
+    query: { ...query, data } as typeof query,
+    rows: merged.rows,
+    held: merged.held,
+    showHeld: (): void => {
+      setUpTo(ALL);
+      if (merged.hasGap) void query.refetch();
+    },
+    /** For the element around the table. */
+    onScrollCapture: (event: UIEvent): void => {
+      const isDown = event.target instanceof Element && event.target.scrollTop > 0;
+      if (!isDown && upTo !== ALL) setUpTo(ALL);
+      if (isDown && upTo === ALL && top !== undefined) setUpTo(idOf(top));
+    },
+  };
+};

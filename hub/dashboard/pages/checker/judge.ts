@@ -1,0 +1,72 @@
+import type { EnforcementAction, PolicyView } from '@fso/shared/api';
+import { decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
+
+/** Policies that are judged as one: what they allow together. */
+export interface Ruling {
+  readonly action: EnforcementAction;
+  /** namespace/name; empty for regions that were typed. */
+  readonly policies: readonly string[];
+  readonly regions: readonly string[];
+}
+
+export interface GoverningPolicy {
+  /** namespace/name */
+  readonly key: string;
+  readonly action: EnforcementAction;
+  readonly regions: readonly string[];
+}
+
+export interface Verdict {
+  readonly ruling: Ruling;
+  readonly decision: ResidencyDecision;
+}
+
+const TOGETHER: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun'];
+
+const common = (lists: readonly (readonly string[])[]): readonly string[] => {
+  const [first = [], ...others] = lists;
+  return first.filter((region) => others.every((other) => other.includes(region)));
+};
+
+/**
+ * Policies of one namespace as agents combine them: those of one action meet in an intersection, and no action is judged by
+ * the policies of another. What a custom policy does where depends on its scoped actions, so each stands alone. Strongest first.
+ */
+export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[] => {
+  const together = TOGETHER.flatMap((action): readonly Ruling[] => {
+    const taking = policies.filter((policy) => policy.action === action);
+    if (taking.length === 0) return [];
+    return [{ action, policies: taking.map(({ key }) => key).sort(), regions: common(taking.map(({ regions }) => regions)) }];
+  });
+  const alone = policies
+    .filter(({ action }) => action === 'custom')
+    .map(({ key, action, regions }): Ruling => ({ action, policies: [key], regions }));
+  return [...together, ...alone];
+};
+
+export const judge = (placement: PodPlacement, rulings: readonly Ruling[]): readonly Verdict[] =>
+  rulings.map((ruling) => ({ ruling, decision: decideResidency(placement, ruling.regions) }));
+
+/** What governs a namespace of a cluster, as the agent there last reported it. */
+export interface NamespaceGovernance {
+  readonly governing: readonly GoverningPolicy[];
+  /** Meant for the cluster, nothing reported yet: whether they govern the namespace is not known. */
+  readonly unreported: readonly string[];
+  /** Whether the cluster is connected: otherwise this is what was last known. */
+  readonly fresh: boolean;
+}
+
+export const governanceOf = (policies: readonly PolicyView[], cluster: string, namespace: string): NamespaceGovernance => {
+  const rows = policies.flatMap(({ namespace: home, name, clusters }) =>
+    clusters.filter((row) => row.cluster === cluster).map((row) => ({ key: `${home}/${name}`, row })),
+  );
+  return {
+    governing: rows.flatMap(({ key, row: { report } }) =>
+      report !== null && report.phase !== 'Expired' && report.namespaces.includes(namespace)
+        ? [{ key, action: report.enforcementAction, regions: report.effectiveRegions }]
+        : [],
+    ),
+    unreported: rows.flatMap(({ key, row }) => (row.report === null ? [key] : [])),
+    fresh: rows.every(({ row }) => row.fresh),
+  };
+};

@@ -1,0 +1,60 @@
+import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly/react-core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useId, useState } from 'react';
+import { violationsQuery } from '../../api/queries.ts';
+import { rowsOf } from '../../components/rows-of.ts';
+import { useTyped } from '../../components/use-typed.ts';
+import { commandsFor } from '../compliance/remedy.ts';
+import { refOfText, textOfRef, type ViolationRef } from '../compliance/violation-ref.ts';
+
+interface PickerProps {
+  readonly picked: string | undefined;
+  readonly onPick: (ref: ViolationRef | undefined) => void;
+}
+
+/** A workload among the reported violations, found by typing a part of its name. */
+export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
+  const id = useId();
+  const [q, setQ] = useState<string>();
+  const [text, setText] = useTyped(picked ?? '', (typed) => {
+    const ref = typed === undefined ? undefined : refOfText(typed);
+    if (typed === undefined || ref !== undefined) onPick(ref);
+    else setQ(typed);
+  });
+  const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: (before) => before });
+  return (
+    <FormGroup label="Or pick a reported violation" fieldId={id}>
+      <TextInput
+        id={id}
+        placeholder="Type a part of its name"
+        value={text}
+        list={`${id}-list`}
+        onChange={(_event, typed) => setText(typed)}
+      />
+      <datalist id={`${id}-list`}>
+        {rowsOf(data).map((violation) => (
+          <option key={textOfRef(violation)} value={textOfRef(violation)} label={violation.reason} />
+        ))}
+      </datalist>
+    </FormGroup>
+  );
+};
+
+/** What the agent says of it, and how to get the object for the text field. */
+export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
+  const { cluster, policy, namespace, kind, name } = of;
+  const { data, isSuccess } = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
+  const [violation] = rowsOf(data);
+  if (violation === undefined) {
+    return isSuccess ? <Alert isInline isPlain variant="info" title="No longer a reported violation" component="p" /> : null;
+  }
+  const [get] = commandsFor(violation);
+  return (
+    <Alert isInline variant="warning" title={`Reported by the agent of ${cluster}: ${violation.reason}`} component="p">
+      <Content component="small">The hub knows the verdict, not the object. To judge and mend it here, paste the output of:</Content>
+      <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that prints the object">
+        {get?.command ?? ''}
+      </ClipboardCopy>
+    </Alert>
+  );
+};

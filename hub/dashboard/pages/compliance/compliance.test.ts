@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { NO_REGION, targetOfGroup } from './group-target.ts';
+import { commandsFor, remedyOf } from './remedy.ts';
+import { shellWord } from './shell-word.ts';
+import { refOfText, textOfRef } from './violation-ref.ts';
+
+const VIOLATION = {
+  cluster: 'eu',
+  policy: 'fso-system/finance-eu',
+  namespace: 'finance',
+  kind: 'Pod',
+  name: 'api-1',
+  enforcementAction: 'deny',
+  reason: 'runs on node n1 in us-east-1, which is not an allowed region',
+  node: 'n1',
+  region: 'us-east-1',
+  since: '2026-01-01T00:00:00Z',
+} as const;
+
+it.each([
+  ['node/ip-10-0-0-1.ec2.internal', 'node/ip-10-0-0-1.ec2.internal'],
+  ['; rm -rf ~', "'; rm -rf ~'"],
+  ["it's $(id)", `'it'\\''s $(id)'`],
+  ['a\nb', "'a\nb'"],
+  ['', "''"],
+])('%j is one word of a shell command', (text, word) => {
+  expect(shellWord(text)).toBe(word);
+});
+
+describe('commandsFor', () => {
+  it('names object, node and policy', () => {
+    expect(commandsFor(VIOLATION).map(({ command }) => command)).toEqual([
+      'kubectl -n finance get pod/api-1 -o yaml',
+      expect.stringContaining('kubectl -n finance get pod/api-1 -o jsonpath='),
+      'kubectl get node/n1 -L topology.kubernetes.io/region',
+      'kubectl -n fso-system get sovereignpolicy/finance-eu -o yaml',
+    ]);
+  });
+
+  it('never lets a name become an option or another command', () => {
+    const commands = commandsFor({ ...VIOLATION, name: '--kubeconfig=x', node: 'n; reboot' });
+    expect(commands[0]?.command).toContain(' pod/--kubeconfig=x ');
+    expect(commands[2]?.command).toContain("'node/n; reboot'");
+  });
+});
+
+describe('remedyOf', () => {
+  it('tells a pod that runs from one that waits', () => {
+    expect(remedyOf(VIOLATION, ['eu-west-1']).steps[0]).toContain('to one of eu-west-1');
+    const { node: _none, ...waiting } = VIOLATION;
+    const remedy = remedyOf({ ...waiting, reason: 'may be scheduled outside: spec.nodeName bypasses the scheduler' }, ['eu-west-1']);
+    expect(remedy.steps[0]).toContain('remove spec.nodeName and set');
+    expect(remedyOf(VIOLATION, []).steps).toEqual(['no region is allowed, ask the owners of the policies.']);
+  });
+});
+
+it('a violation goes into a URL and back', () => {
+  const { cluster, policy, namespace, kind, name } = VIOLATION;
+  expect(textOfRef(VIOLATION)).toBe('eu/fso-system/finance-eu/finance/Pod/api-1');
+  expect(refOfText(textOfRef(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
+  for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(refOfText(text)).toBeUndefined();
+});
+
+it('a group opens the list of what it counts', () => {
+  expect(targetOfGroup('policy', 'fso-system/a')).toEqual({ policy: 'fso-system/a' });
+  expect(targetOfGroup('namespace', 'eu/finance')).toEqual({ cluster: 'eu', namespace: 'finance' });
+  expect(targetOfGroup('workload', 'eu/finance/Pod/api')).toEqual({ cluster: 'eu', namespace: 'finance', kind: 'Pod', name: 'api' });
+  expect(targetOfGroup('region', '')).toEqual({ region: NO_REGION });
+});

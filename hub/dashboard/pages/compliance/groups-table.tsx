@@ -1,0 +1,103 @@
+import type { ViolationGroup, ViolationGrouping } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { violationGroupsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { ActionLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { targetOfGroup } from './group-target.ts';
+import { ClusterName, useDisconnected } from './last-known.tsx';
+
+const route = getRouteApi('/shell/compliance');
+
+const NOUNS: Readonly<Record<ViolationGrouping, readonly [title: string, one: string, many: string]>> = {
+  policy: ['Policy', 'policy with violations', 'policies with violations'],
+  cluster: ['Cluster', 'cluster with violations', 'clusters with violations'],
+  namespace: ['Namespace', 'namespace with violations', 'namespaces with violations'],
+  workload: ['Workload', 'workload that violates', 'workloads that violate'],
+  region: ['Region of the node', 'region with violations', 'regions with violations'],
+};
+
+/** A key as people read it. */
+const textOf = (by: ViolationGrouping, key: string): string => {
+  const { namespace = '', kind = '', name = '' } = targetOfGroup(by, key);
+  if (by === 'namespace') return namespace;
+  if (by === 'workload') return `${kind} ${namespace}/${name}`;
+  return key === '' ? 'No region (no node yet, or one without)' : key;
+};
+
+const hasCluster = (by: ViolationGrouping): boolean => by === 'namespace' || by === 'workload' || by === 'cluster';
+const isCounted = (by: ViolationGrouping): boolean => by === 'policy' || by === 'cluster';
+
+const columnsOf = (by: ViolationGrouping, disconnected: ReturnType<typeof useDisconnected>): readonly Column<ViolationGroup>[] => [
+  {
+    title: NOUNS[by][0],
+    sort: 'key',
+    width: 30,
+    cell: ({ key }) => (
+      <Link to="/compliance" search={targetOfGroup(by, key)}>
+        {textOf(by, key)}
+      </Link>
+    ),
+  },
+  ...(hasCluster(by)
+    ? [
+        {
+          title: by === 'cluster' ? 'Connection' : 'Cluster',
+          width: 20 as const,
+          cell: ({ key }: ViolationGroup) => {
+            const cluster = targetOfGroup(by, key).cluster ?? '';
+            return <ClusterName cluster={cluster} disconnected={disconnected} />;
+          },
+        },
+      ]
+    : []),
+  {
+    title: 'Violations',
+    sort: 'violations',
+    cell: ({ violations, named }) =>
+      violations > named ? `${violations.toLocaleString()} (${named.toLocaleString()} listed)` : violations.toLocaleString(),
+  },
+  ...(by === 'policy' ? [] : [{ title: 'Policies', cell: ({ policies }: ViolationGroup) => policies.toLocaleString() }]),
+  ...(hasCluster(by) ? [] : [{ title: 'Clusters', cell: ({ clusters }: ViolationGroup) => clusters.toLocaleString() }]),
+  { title: 'Strongest action', cell: ({ worstAction }) => (worstAction === null ? 'not known' : <ActionLabel action={worstAction} />) },
+  { title: 'Oldest since', cell: ({ oldest }) => <RelativeTime time={oldest} absent="not known" /> },
+];
+
+/** Violations added up; a group leads to the list of what is in it. */
+export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
+  const { q, groupSort } = route.useSearch();
+  const navigate = route.useNavigate();
+  const query = useInfiniteQuery(violationGroupsQuery({ by, q, sort: groupSort }));
+  const disconnected = useDisconnected();
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }), replace: true });
+  const [title, one, many] = NOUNS[by];
+  return (
+    <>
+      <SearchToolbar search={`Search by ${title.toLowerCase()}`} values={{ q }} onChange={change} />
+      <p className="fso-note fso-muted">
+        {isCounted(by)
+          ? 'Counted are all violations that agents see. Listed are those that they name: the first 20 of each policy in a cluster.'
+          : 'Counted are the violations that agents name: the first 20 of each policy in a cluster.'}
+      </p>
+      <DataTable
+        label={`Violations by ${title.toLowerCase()}`}
+        noun={[one, many]}
+        query={query}
+        columns={columnsOf(by, disconnected)}
+        rowKey={({ key }) => key}
+        sort={groupSort ?? '-violations'}
+        onSort={(sort) => change({ groupSort: sort })}
+        empty={
+          q === undefined ? (
+            <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+          ) : (
+            <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />
+          )
+        }
+      />
+    </>
+  );
+};

@@ -1,0 +1,89 @@
+import type { IssueReport } from '@fso/shared/api';
+import { Button, Card, CardBody, CardTitle, Content, Flex, Gallery, Title } from '@patternfly/react-core';
+import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
+import PrintIcon from '@patternfly/react-icons/dist/esm/icons/print-icon';
+import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
+import { useQuery } from '@tanstack/react-query';
+import { urlOf } from '../../api/client.ts';
+import { issueReportQuery } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { RevisionLink } from '../../components/revision-link.tsx';
+import { ComplianceFrame } from './compliance-frame.tsx';
+
+const reportUrl = (format: 'csv' | 'json' | 'html'): string => urlOf('/api/v1/reports/issues', { format });
+
+interface CountProps {
+  readonly title: string;
+  readonly count: number;
+  readonly children: string;
+}
+
+const Count = ({ title, count, children }: CountProps) => (
+  <Card isCompact>
+    <CardTitle component="h3">{title}</CardTitle>
+    <CardBody>
+      <span className="fso-count">{count.toLocaleString()}</span>
+      <Content component="small" className="fso-muted">
+        {children}
+      </Content>
+    </CardBody>
+  </Card>
+);
+
+const Counts = ({ clusters, policies, violations, unnamedViolations }: IssueReport) => (
+  <Gallery hasGutter minWidths={{ default: '200px' }}>
+    <Count title="Clusters" count={clusters.length}>
+      Not connected, behind, a commit refused, tampered with, or a lock not ready.
+    </Count>
+    <Count title="Policies" count={policies.length}>
+      Failed, expired or about to expire, in conflict.
+    </Count>
+    <Count title="Violations listed" count={violations.length}>
+      Each with workload, cluster, policy and reason.
+    </Count>
+    <Count title="Violations counted only" count={unnamedViolations}>
+      Agents name the first 20 of each policy in a cluster and count the rest.
+    </Count>
+  </Gallery>
+);
+
+/** What an auditor takes away. */
+export const ReportPage = () => {
+  const query = useQuery(issueReportQuery);
+  return (
+    <ComplianceFrame description="Everything that is not as it should be, at one moment, to take away.">
+      <QueryView query={query} what="the issue report">
+        {(report) => (
+          <div className="fso-stack">
+            <Title headingLevel="h2" size="lg">
+              What is in it
+            </Title>
+            <div>
+              As of <RelativeTime time={report.generatedAt} />, commit in force <RevisionLink revision={report.revision} />{' '}
+              <Button variant="link" isInline icon={<SyncIcon />} isLoading={query.isFetching} onClick={() => void query.refetch()}>
+                Count again
+              </Button>
+            </div>
+            <Counts {...report} />
+            <Title headingLevel="h2" size="lg">
+              Take it away
+            </Title>
+            <Content component="p">The report is made anew when it is downloaded or opened, and says when that was.</Content>
+            <Flex>
+              <Button component="a" href={reportUrl('csv')} download variant="secondary" icon={<DownloadIcon />}>
+                CSV, for spreadsheets
+              </Button>
+              <Button component="a" href={reportUrl('json')} download="issues.json" variant="secondary" icon={<DownloadIcon />}>
+                JSON, for programs
+              </Button>
+              <Button component="a" href={reportUrl('html')} target="_blank" rel="noreferrer" variant="secondary" icon={<PrintIcon />}>
+                Page to print (opens a new tab)
+              </Button>
+            </Flex>
+          </div>
+        )}
+      </QueryView>
+    </ComplianceFrame>
+  );
+};

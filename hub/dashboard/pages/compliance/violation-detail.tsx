@@ -1,0 +1,124 @@
+import type { PolicyView, ViolationView } from '@fso/shared/api';
+import {
+  Alert,
+  ClipboardCopy,
+  Content,
+  DescriptionList,
+  DescriptionListDescription,
+  DescriptionListGroup,
+  DescriptionListTerm,
+  List,
+  ListItem,
+  Title,
+} from '@patternfly/react-core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { policyQuery, violationsQuery } from '../../api/queries.ts';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { rowsOf } from '../../components/rows-of.ts';
+import { ActionLabel } from '../../components/state-label.tsx';
+import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states.tsx';
+import { ClusterName, useDisconnected } from './last-known.tsx';
+import { commandsFor, remedyOf } from './remedy.ts';
+import { textOfRef, type ViolationRef } from './violation-ref.ts';
+
+const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
+  <DescriptionListGroup>
+    <DescriptionListTerm>{term}</DescriptionListTerm>
+    <DescriptionListDescription>{children}</DescriptionListDescription>
+  </DescriptionListGroup>
+);
+
+/** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
+const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
+  policy.clusters.find((row) => row.cluster === cluster)?.report?.effectiveRegions ?? policy.effectiveRegions;
+
+/** A violation as it is reported now, whatever the list beside it shows. */
+export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
+  const { cluster, policy, namespace, kind, name } = of;
+  const query = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
+  const [violation] = rowsOf(query.data);
+  if (violation !== undefined) return <Known violation={violation} />;
+  if (query.isError) return <ErrorState error={query.error} what="the violation" onRetry={() => void query.refetch()} />;
+  return query.isSuccess ? (
+    <Empty title="No longer a violation">It was put right, it is gone, or its agent no longer names it among the first 20.</Empty>
+  ) : (
+    <Loading what="Loading the violation" />
+  );
+};
+
+const Known = ({ violation }: { readonly violation: ViolationView }) => {
+  const { cluster, policy, node, region, reason, enforcementAction, since } = violation;
+  const disconnected = useDisconnected();
+  const [policyNamespace = '', policyName = ''] = policy.split('/');
+  return (
+    <div className="fso-stack">
+      {disconnected?.has(cluster) === true ? (
+        <StaleBanner since={disconnected.get(cluster) ?? null}>The cluster is not connected: this is what was last known.</StaleBanner>
+      ) : null}
+      <DescriptionList isCompact isHorizontal>
+        <Fact term="Reason">{reason}</Fact>
+        <Fact term="Cluster">
+          <ClusterName cluster={cluster} disconnected={disconnected} />
+        </Fact>
+        <Fact term="Policy">
+          <Link to="/policies/$namespace/$name" params={{ namespace: policyNamespace, name: policyName }}>
+            {policy}
+          </Link>{' '}
+          <ActionLabel action={enforcementAction} />
+        </Fact>
+        <Fact term="Node">{node ?? 'none yet'}</Fact>
+        <Fact term="Region">{region ?? 'none'}</Fact>
+        <Fact term="Since">
+          <RelativeTime time={since} />
+        </Fact>
+      </DescriptionList>
+      <Mending violation={violation} />
+      <Title headingLevel="h3" size="md">
+        Look at it
+      </Title>
+      <Content component="small" className="fso-muted">
+        With access to cluster {cluster}:
+      </Content>
+      {commandsFor(violation).map(({ what, command }) => (
+        <div key={what}>
+          <Content component="small">{what}</Content>
+          <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel={`Command: ${what}`}>
+            {command}
+          </ClipboardCopy>
+        </div>
+      ))}
+    </div>
+  );
+};
+
+const Mending = ({ violation }: { readonly violation: ViolationView }) => {
+  const { policy, cluster, namespace } = violation;
+  const query = useQuery(policyQuery(policy));
+  if (query.data === undefined) {
+    if (!query.isError) return <Loading what="Loading the allowed regions" lines={3} />;
+    return <Alert isInline isPlain variant="warning" title="The allowed regions could not be read" component="p" />;
+  }
+  const regions = regionsIn(query.data, cluster);
+  const { situation, steps } = remedyOf(violation, regions);
+  return (
+    <>
+      <DescriptionList isCompact isHorizontal>
+        <Fact term="Allowed regions">{regions.join(', ') || 'none'}</Fact>
+      </DescriptionList>
+      <Title headingLevel="h3" size="md">
+        How to fix it
+      </Title>
+      <Content component="p">{situation}</Content>
+      <List component="ol">
+        {steps.map((step) => (
+          <ListItem key={step}>{step}</ListItem>
+        ))}
+      </List>
+      <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: textOfRef(violation) }}>
+        Paste what makes it into the pod affinity checker
+      </Link>
+    </>
+  );
+};

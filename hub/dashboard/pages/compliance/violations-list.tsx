@@ -1,0 +1,149 @@
+import type { ViolationView } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { statusQuery, violationsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { rowsOf } from '../../components/rows-of.ts';
+import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { ActionLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
+import { NO_REGION } from './group-target.ts';
+import { ClusterName, useDisconnected } from './last-known.tsx';
+import { ViolationDetail } from './violation-detail.tsx';
+import { refOfText, textOfRef } from './violation-ref.ts';
+
+const route = getRouteApi('/shell/compliance');
+
+const ACTIONS = [
+  { value: 'deny', text: 'Deny' },
+  { value: 'warn', text: 'Warn' },
+  { value: 'dryrun', text: 'Dry run' },
+  { value: 'custom', text: 'Custom' },
+];
+
+type TextField = 'policy' | 'cluster' | 'namespace' | 'region';
+
+/** Offered while a filter is typed: what the rows that were read say. */
+const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
+  const among = (field: TextField): readonly string[] =>
+    [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
+  return [
+    { name: 'policy', label: 'Policy', suggestions: among('policy') },
+    { name: 'cluster', label: 'Cluster', suggestions: among('cluster') },
+    { name: 'namespace', label: 'Namespace', suggestions: among('namespace') },
+    { name: 'region', label: 'Region', suggestions: [NO_REGION, ...among('region')] },
+    { name: 'action', label: 'Action', options: ACTIONS },
+  ];
+};
+
+const policyLink = (policy: string) => {
+  const [namespace = '', name = ''] = policy.split('/');
+  return (
+    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+      {policy}
+    </Link>
+  );
+};
+
+interface ColumnContext {
+  readonly disconnected: ReturnType<typeof useDisconnected>;
+  readonly onOpen: (violation: ViolationView) => void;
+}
+
+const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
+  {
+    title: 'Workload',
+    sort: 'name',
+    width: 20,
+    cell: (violation) => (
+      <Button variant="link" isInline className="fso-cell-button" onClick={() => onOpen(violation)}>
+        {violation.kind} {violation.namespace}/{violation.name}
+      </Button>
+    ),
+  },
+  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} disconnected={disconnected} /> },
+  {
+    title: 'Policy',
+    sort: 'policy',
+    width: 15,
+    cell: ({ policy, enforcementAction }) => (
+      <div>
+        {policyLink(policy)} <ActionLabel action={enforcementAction} />
+      </div>
+    ),
+  },
+  {
+    title: 'Runs in',
+    sort: 'region',
+    width: 15,
+    cell: ({ node, region }) =>
+      node === undefined ? (
+        <span className="fso-muted">no node yet</span>
+      ) : (
+        <div>
+          {region ?? 'no region'}
+          <div className="fso-muted">{node}</div>
+        </div>
+      ),
+  },
+  { title: 'Reason', width: 20, cell: ({ reason }) => reason },
+  { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
+];
+
+/** Agents count all violations and name the first of each policy. */
+const Unnamed = ({ listed }: { readonly listed: number }) => {
+  const { data: counted } = useQuery({ ...statusQuery, select: ({ violations }) => violations });
+  if (counted === undefined || counted <= listed) return null;
+  return (
+    <p className="fso-note fso-muted">
+      Agents count {counted.toLocaleString()} violations in all and name the first 20 of each policy in a cluster: these are listed.
+    </p>
+  );
+};
+
+export const ViolationsList = () => {
+  const { open, by: _by, groupSort: _groupSort, ...search } = route.useSearch();
+  const navigate = route.useNavigate();
+  const query = useInfiniteQuery(violationsQuery({ ...search, region: search.region === NO_REGION ? '' : search.region }));
+  const disconnected = useDisconnected();
+  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const { sort, ...filters } = search;
+  const isFiltered = Object.values(filters).some((value) => value !== undefined);
+  const clear = (): void => change({ ...Object.fromEntries(Object.keys(filters).map((name) => [name, undefined])) });
+  const rows = rowsOf(query.data);
+  const opened = open === undefined ? undefined : refOfText(open);
+  return (
+    <>
+      <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />
+      {isFiltered || !query.isSuccess ? null : <Unnamed listed={query.data.pages[0]?.total ?? 0} />}
+      <DetailDrawer
+        detail={
+          open === undefined || opened === undefined
+            ? undefined
+            : { key: open, title: `${opened.kind} ${opened.namespace}/${opened.name}`, content: <ViolationDetail of={opened} /> }
+        }
+        onClose={() => change({ open: undefined })}
+      >
+        <DataTable
+          label="Violations"
+          noun={['violation', 'violations']}
+          query={query}
+          columns={columnsOf({ disconnected, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
+          rowKey={textOfRef}
+          sort={sort ?? 'cluster'}
+          onSort={(next) => change({ sort: next })}
+          empty={
+            isFiltered ? (
+              <Empty title="No violation matches" onClear={clear} />
+            ) : (
+              <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+            )
+          }
+        />
+      </DetailDrawer>
+    </>
+  );
+};

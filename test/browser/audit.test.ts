@@ -1,0 +1,101 @@
+import type { Page } from '@playwright/test';
+import { describe, it } from 'vitest';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
+import { useDashboard, useSeededWorld } from './support/suite.ts';
+
+const world = useSeededWorld();
+const dashboard = useDashboard(() => world().hub.url);
+
+const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');
+
+/** An agent that goes and comes back leaves entries in the log, and everything else as it was. */
+const leaveEntries = async (): Promise<void> => {
+  const [agent] = world().agents.values();
+  await agent?.disconnect();
+  await agent?.connect();
+};
+
+describe('entries', () => {
+  it('are shown in full, with the link to each', async () => {
+    const page = await dashboard.open('/audit');
+    await rows(page)
+      .first()
+      .getByRole('button', { name: /in full$/ })
+      .click();
+    const detail = page.getByRole('region', { name: /^Entry / });
+    await expect(detail.getByText('Hash of the entry before')).toBeVisible();
+    await expect(detail.locator('pre')).toContainText('{');
+    await expect(page).toHaveURL(/open=\d+/);
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Close the details' }).click();
+    await expect(detail).toBeHidden();
+  });
+
+  it('are filtered by what stands in the URL', async () => {
+    const page = await dashboard.open('/audit?action=revision.reject&span=24h');
+    await expect(rows(page).first()).toContainText('revision.reject');
+    await expect(page.locator('tbody tr', { hasText: 'cluster.connect' })).toHaveCount(0);
+    await expect(page.getByRole('link', { name: /^Export as CSV/ })).toHaveAttribute('href', /action=revision\.reject/);
+    await page.getByLabel('Action').fill('no.such');
+    await expect(page.getByText('No entry matches')).toBeVisible();
+    await page.getByLabel('Time').selectOption('exact');
+    await expect(page.getByLabel('From')).toBeVisible();
+    await expectAccessible(page);
+  });
+
+  it('have hashes that the browser can compute', async () => {
+    const page = await dashboard.open('/audit');
+    await page.getByRole('button', { name: 'Check the hashes of these entries' }).click();
+    await expect(page.getByText(/entries have the hashes that they should have/)).toBeVisible();
+  });
+
+  it('do not move when new ones come while one reads further down', async () => {
+    const page = await dashboard.open('/audit');
+    const first = await rows(page)
+      .first()
+      .getByRole('button', { name: /in full$/ })
+      .textContent();
+    const table = page.locator('section.fso-table');
+    await table.evaluate('(element) => element.scrollTo({ top: 400 })');
+    await leaveEntries();
+    await expect(page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ })).toBeVisible({ timeout: 30_000 });
+    await page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ }).click();
+    await expect(
+      rows(page)
+        .first()
+        .getByRole('button', { name: /in full$/ }),
+    ).not.toHaveText(first ?? '');
+  });
+
+  it('can be read on a phone', async () => {
+    const page = await dashboard.open('/audit', { viewport: PHONE, theme: 'dark' });
+    await expect(rows(page).first()).toBeVisible();
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
+});
+
+describe('events of clusters', () => {
+  it('are filtered by severity, cluster, policy, time and text', async () => {
+    const page = await dashboard.open('/audit/events?severity=alert');
+    await expect(rows(page).first().getByText('Alert')).toBeVisible();
+    await page.getByLabel('Severity').selectOption('');
+    await page.getByLabel('Search events').fill('no such words');
+    await expect(page.getByText('No event matches')).toBeVisible();
+    await expect(page).toHaveURL(/q=no/);
+    await page.getByRole('button', { name: 'Clear all filters' }).first().click();
+    await expect(rows(page).first()).toBeVisible();
+    await expectAccessible(page);
+  });
+});
+
+describe('verification', () => {
+  it.each(['light', 'dark'] as const)('says what the hub finds, and how not to have to believe it: %s', async (theme) => {
+    const page = await dashboard.open('/audit/verification', { theme });
+    await expect(page.getByText('The log is intact, as the hub finds')).toBeVisible();
+    await expect(page.getByRole('link', { name: /^Chain: Intact/ })).toBeVisible();
+    await expect(page.getByLabel('Command that verifies the log')).toHaveValue('npm run -s fso -- audit verify');
+    await page.getByRole('button', { name: 'Verify again' }).click();
+    await expectAccessible(page);
+  });
+});

@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, it } from 'vitest';
+import { fillLedger, startTestServer, type TestServer } from '../../hub/serve/test-server.ts';
+import { expect, expectAccessible } from './support/dashboard.ts';
+import { useDashboard } from './support/suite.ts';
+
+const TOKEN = 'static-token-of-the-hub';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer({ apiToken: TOKEN, dashboard: join(import.meta.dirname, '../../hub/dashboard/dist') });
+  await fillLedger(server.ledger);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const dashboard = useDashboard(() => server.url);
+
+it('gives an administrator a token, with what to run, and keeps it nowhere', async () => {
+  const page = await dashboard.open('/clusters/eu', { token: TOKEN });
+  await page.getByRole('button', { name: 'Make an enrolment token' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Enrolment token for eu' });
+  await dialog.getByRole('button', { name: 'Make the token' }).click();
+  await expect(dialog.getByText(/FSO_CLUSTER=eu FSO_HUB_URL=wss:\/\/hub\.example\.com:8443 FSO_ENROLL_TOKEN=fso1\.eu\./)).toBeVisible();
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: 'Close' }).last().click();
+  await expect(dialog).toHaveCount(0);
+  await page.getByRole('button', { name: 'Make an enrolment token' }).click();
+  await expect(page.getByText(/FSO_ENROLL_TOKEN/)).toHaveCount(0);
+  expect((await server.identity.get('eu'))?.state).toBe('invited');
+});
+
+it('revokes only the cluster whose name was typed', async () => {
+  const page = await dashboard.open('/clusters/us', { token: TOKEN });
+  await page.getByRole('button', { name: 'Revoke' }).click();
+  const dialog = page.getByRole('dialog', { name: /Revoke us/ });
+  const confirm = dialog.getByRole('button', { name: 'Revoke' });
+  await expect(confirm).toBeDisabled();
+  await dialog.getByRole('textbox').fill('eu');
+  await expect(confirm).toBeDisabled();
+  await expectAccessible(page);
+  await dialog.getByRole('textbox').fill('us');
+  await confirm.click();
+  await expect(page.getByText('us is revoked')).toBeVisible();
+  await expect.poll(async () => (await server.identity.get('us'))?.state).toBe('revoked');
+});

@@ -1,0 +1,81 @@
+import { describe, it } from 'vitest';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
+import { useDashboard, useSeededWorld } from './support/suite.ts';
+
+const world = useSeededWorld();
+const dashboard = useDashboard(() => world().hub.url);
+
+describe('the overview', () => {
+  it('counts as the hub does, and leads to what is behind each number', async () => {
+    const { policies, clusters } = await world().client.status();
+    const page = await dashboard.open('/');
+    const byPhase = page.getByRole('list', { name: 'Policies by phase' });
+    await expect(byPhase.getByRole('listitem').filter({ hasText: 'Failed' })).toContainText(policies.failed.toLocaleString('en'));
+    const byConnection = page.getByRole('list', { name: 'Clusters by what is known of them' });
+    await expect(byConnection.getByRole('listitem').filter({ hasText: 'Stale' })).toContainText(String(clusters.disconnected));
+    await expect(byConnection.getByRole('listitem').filter({ hasText: 'Stale' })).toContainText('oldest heard of');
+    await byConnection.getByRole('link', { name: 'Stale' }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
+    expect(new URL(page.url()).searchParams.get('connection')).toBe('Disconnected');
+    await expect(page.getByText(`${clusters.disconnected} clusters`)).toBeVisible();
+  });
+
+  it('says what needs attention first, with file and line of what was rejected', async () => {
+    const { source } = await world().client.status();
+    const [problem] = source.rejected?.problems ?? [];
+    const page = await dashboard.open('/');
+    await expect(page.getByRole('link', { name: /^Commit [0-9a-f]{8} was rejected/ })).toBeVisible();
+    await expect(page.getByText(`${problem?.path}:${problem?.line}`).first()).toBeVisible();
+    await page.getByRole('link', { name: /policies are not enforced as they should be/ }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
+    expect(new URL(page.url()).searchParams.get('phase')).toBe('Failed');
+  });
+
+  it('draws the map, which is moved by keys and buttons, and has all of it as a table', async () => {
+    const page = await dashboard.open('/');
+    const map = page.getByRole('application', { name: /^Map of regions: \d+ regions? violated/ });
+    await expect(map.locator('canvas').first()).toBeVisible();
+    const look = (): Promise<string> => page.evaluate<string>("document.querySelector('.fso-map-canvas canvas').toDataURL()");
+    const before = await look();
+    await map.focus();
+    await page.keyboard.press('+');
+    await expect.poll(look).not.toBe(before);
+    const near = await look();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(look).not.toBe(near);
+    await page.getByRole('button', { name: 'Show the whole map' }).click();
+    await page.getByRole('button', { name: 'Zoom in' }).click();
+    const table = page.getByRole('grid', { name: 'Regions on the map' });
+    await expect(table.getByRole('row').filter({ hasText: 'eu-west-1' })).toContainText('Dublin, Ireland');
+    const elsewhere = page.getByRole('grid', { name: 'Regions that are not on the map' });
+    await expect(elsewhere.getByRole('row').filter({ hasText: 'berlin-dc2' })).toContainText('place not known');
+    await table.getByRole('link', { name: /clusters of eu-west-1$/ }).press('Enter');
+    await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
+    expect(new URL(page.url()).searchParams.get('region')).toBe('eu-west-1');
+  });
+
+  it('keeps the range of the trend in the URL, and tells the curve in words and numbers', async () => {
+    const page = await dashboard.open('/');
+    await expect(page.getByRole('img', { name: /^Violations over the last 24 hours: / })).toBeVisible();
+    await page.getByRole('button', { name: '7 d: the last 7 days' }).click();
+    await expect(page.getByRole('img', { name: /^Violations over the last 7 days: / })).toBeVisible();
+    expect(new URL(page.url()).searchParams.get('range')).toBe('7d');
+    await page.getByRole('button', { name: 'The numbers as a table' }).click();
+    await expect(page.getByRole('grid', { name: 'Violations over the last 7 days' })).toBeVisible();
+  });
+
+  it.each(['light', 'dark'] as const)('is there for everybody, with map and curve: %s', async (theme) => {
+    const page = await dashboard.open('/', { theme });
+    await expect(page.getByRole('application').locator('canvas').first()).toBeVisible();
+    await expect(page.getByRole('img', { name: /^Violations over/ })).toBeVisible();
+    await expect(page.getByRole('grid', { name: 'Recent policy changes' })).toBeVisible();
+    await expectAccessible(page);
+  });
+
+  it('can be read on a phone', async () => {
+    const page = await dashboard.open('/', { viewport: PHONE });
+    await expect(page.getByRole('application').locator('canvas').first()).toBeVisible();
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
+});
