@@ -8,12 +8,9 @@ const dashboard = useDashboard(() => world().hub.url);
 
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');
 
-/** An agent that goes and comes back leaves entries in the log, and everything else as it was. */
-const leaveEntries = async (): Promise<void> => {
-  const [agent] = world().agents.values();
-  await agent?.disconnect();
-  await agent?.connect();
-};
+/** The repository ends with a commit that is refused; so is one on top of it, which changes nothing but the log. */
+const leaveEntry = (): Promise<unknown> =>
+  world().repository.commit({ 'policies/note.md': 'Read again.\n' }, 'Note that it was read again');
 
 describe('entries', () => {
   it('are shown in full, with the link to each', async () => {
@@ -56,8 +53,10 @@ describe('entries', () => {
       .getByRole('button', { name: /in full$/ })
       .textContent();
     const table = page.locator('section.fso-table');
-    await table.evaluate('(element) => element.scrollTo({ top: 400 })');
-    await leaveEntries();
+    await table.hover();
+    await page.mouse.wheel(0, 400);
+    await expect.poll(() => page.evaluate<number>('document.querySelector("section.fso-table")?.scrollTop ?? 0')).toBeGreaterThan(0);
+    await leaveEntry();
     await expect(page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ })).toBeVisible({ timeout: 30_000 });
     await page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ }).click();
     await expect(
