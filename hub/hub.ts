@@ -199,6 +199,7 @@ const startOn = async (
     { apiToken, oidc, publicUrl },
     {
       tokens: isShared(config) ? createTokenRecords(ledger.records) : await openTokenFile(dataDir),
+      records: ledger.records,
       clock,
       logger: logger.child({ step: 'access' }),
     },

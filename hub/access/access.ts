@@ -1,11 +1,13 @@
 import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Records } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { type CliLogin, createCliLogin } from './cli-login.ts';
 import { createEnded } from './ended.ts';
 import { createLogin, type Login } from './login.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
-import { sameSecret } from './secrets.ts';
+import { fingerprintOf, sameSecret } from './secrets.ts';
+import { createSessionRecords } from './session-records.ts';
 import { createSessions, type SessionLimits, type Sessions } from './sessions.ts';
 import { createTokens, isApiToken, type Tokens } from './tokens.ts';
 import type { Ended, Grant, Principal, TokenStore } from './types.ts';
@@ -20,6 +22,8 @@ export interface AccessSettings {
 
 export interface AccessDeps {
   readonly tokens: TokenStore;
+  /** Where sessions are kept. */
+  readonly records: Records;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionLimits?: Partial<SessionLimits>;
@@ -58,9 +62,9 @@ const BEARER = /^Bearer +(\S+)$/i;
 const LOCAL: Principal = { kind: 'local', id: 'local', name: 'local', role: 'admin' };
 const ANONYMOUS: Principal = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', role: 'viewer' };
 
-const lasting = (principal: Principal): Grant => ({
+const lasting = (principal: Principal, key = principal.id): Grant => ({
   principal,
-  key: principal.id,
+  key,
   byCookie: false,
   expiresAt: null,
   stillHolds: () => Promise.resolve(true),
@@ -69,26 +73,28 @@ const lasting = (principal: Principal): Grant => ({
 const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
 const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant === undefined ? invalid(otherwise) : { ok: true, grant });
 const LOGIN_ENDED = 'The login has ended: sign in again.';
+const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 
-/** Also asks whether what the session was traded for still holds: another hub may have revoked it. */
-const ofSession = async (grant: Grant | undefined): Promise<Checked> =>
-  granted((await grant?.stillHolds()) === true ? grant : undefined, LOGIN_ENDED);
+/** Also asks whether what the session depends on still holds: another hub may have revoked it, or this one begun anew with other settings. */
+const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<Checked> =>
+  granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 
 interface BearerDeps {
+  /** Key of the static token. */
+  readonly staticKey: string | undefined;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly bearer: Bearer | undefined;
 }
 
 /** What may stand behind `Bearer`, each known by its form. */
-const createBearerCheck = (settings: AccessSettings, { tokens, sessions, bearer }: BearerDeps) => {
+const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessions, bearer }: BearerDeps) => {
   const isStatic = (token: string): boolean => settings.apiToken !== undefined && sameSecret(token, settings.apiToken);
   const known = async (token: string): Promise<Checked> => {
-    if (isStatic(token)) return { ok: true, grant: lasting(LOCAL) };
+    if (isStatic(token)) return { ok: true, grant: lasting(LOCAL, staticKey) };
     if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
     if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
-    const session = sessions.check(token.slice(CLI_SESSION.length), { byCookie: false });
-    return granted(session, 'The login of the command line has ended: fso login.');
+    return ofSession(sessions.check(token.slice(CLI_SESSION.length), { byCookie: false }), CLI_LOGIN_ENDED);
   };
   const ofProvider = (token: string, { check }: Bearer): Promise<Checked> =>
     check(token).then((grant) =>
@@ -108,11 +114,19 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
   const { oidc, publicUrl } = settings;
   const ended = createEnded();
   const tokens = createTokens(deps.tokens, { clock, ended, logger });
-  const sessions = createSessions({ clock, ended, ...(deps.sessionLimits && { limits: deps.sessionLimits }) });
   const provider = oidc && createProvider(oidc, { clock, logger });
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
-  const checkBearer = createBearerCheck(settings, { tokens, sessions, bearer });
+  const staticKey = settings.apiToken === undefined ? undefined : `static:${fingerprintOf(settings.apiToken)}`;
+  const sessions = createSessions({
+    store: createSessionRecords(deps.records),
+    holds: async (source) => source === staticKey || source === login?.key || tokens.holds(source),
+    clock,
+    ended,
+    logger,
+    limits: deps.sessionLimits,
+  });
+  const checkBearer = createBearerCheck(settings, { staticKey, tokens, sessions, bearer });
   const isOpen = settings.apiToken === undefined && oidc === undefined;
 
   return {
@@ -126,7 +140,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     check: async ({ authorization, session }) => {
       if (authorization !== undefined) return checkBearer(authorization);
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
-      if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }));
+      if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }), LOGIN_ENDED);
       const ways = login === undefined ? '' : ', or sign in at /auth/login';
       return { ok: false, reason: 'missing', detail: `Send the header Authorization: Bearer <token>${ways}.` };
     },

@@ -60,10 +60,10 @@ export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
       // Whoever shows it: one try.
       codes.delete(code);
       if (known === undefined || now() >= known.until || !sameSecret(known.challenge, challengeOf(verifier))) return undefined;
-      const { principal, expiresAt, stillHolds } = known.grant;
+      const { principal, expiresAt, source, stillHolds } = known.grant;
       if (!(await stillHolds())) return undefined;
       // Not beyond the login that it came from: that is when the roles were asked for.
-      return sessions.begin(principal, { byCookie: false, ...(expiresAt !== null && { endsAt: expiresAt }) });
+      return sessions.begin(principal, { byCookie: false, endsAt: expiresAt ?? undefined, source });
     },
   };
 };

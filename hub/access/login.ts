@@ -3,6 +3,7 @@ import * as oidc from 'openid-client';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { claimValues, roleOf } from './roles.ts';
 import { createSeal } from './seal.ts';
+import { hashSecret } from './secrets.ts';
 import type { Principal } from './types.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
@@ -16,6 +17,8 @@ export interface StartedLogin {
 }
 
 export interface Login {
+  /** Names the settings that say who comes in and as what: with others its sessions do not hold any more. */
+  readonly key: string;
   /** @throws ProviderUnavailable */
   start(returnTo: string): Promise<StartedLogin>;
   /**
@@ -30,6 +33,9 @@ export interface Login {
 
 /** How long somebody may take at the provider. */
 export const LOGIN_MS = 600_000;
+
+/** Of a subject (https://openid.net/specs/openid-connect-core-1_0.html#IDToken). */
+const MAX_SUBJECT = 255;
 
 /** What a login needs until it ends. */
 interface Pending {
@@ -121,7 +127,9 @@ export const createLogin = (
     }
   };
 
+  const { issuer, clientId, rolesClaim, roleMap } = settings;
   return {
+    key: `login:${hashSecret(JSON.stringify([issuer, clientId, rolesClaim, [...roleMap]]))}`,
     start: async (returnTo) => {
       const configuration = await provider.configuration();
       const pending: Pending = {
@@ -142,7 +150,12 @@ export const createLogin = (
     },
     finish: async (query, state) => {
       const pending = await openState(state);
-      return { principal: userOf(await exchange(query, pending), settings), returnTo: pending.returnTo };
+      const principal = userOf(await exchange(query, pending), settings);
+      if (principal.id.length > MAX_SUBJECT)
+        throw new LoginFailed(
+          `The identity provider names this person by more than ${MAX_SUBJECT} characters, which OpenID Connect forbids.`,
+        );
+      return { principal, returnTo: pending.returnTo };
     },
     endSessionUrl: async () => {
       const configuration = await provider.configuration();

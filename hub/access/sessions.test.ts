@@ -1,26 +1,60 @@
 import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { createMemoryLedger, type Records, SESSION_KIND } from '../ledger/index.ts';
 import { createEnded } from './ended.ts';
+import { createSessionRecords } from './session-records.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 import type { Principal } from './types.ts';
 
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 const ada: Principal = { kind: 'user', id: 'ada', name: 'Ada', role: 'admin' };
 const cookie = { byCookie: true };
 
-const create = (limits: Partial<SessionLimits> = {}) => {
-  const [clock, ended] = [new FakeClock(), createEnded()];
+interface World {
+  readonly clock: FakeClock;
+  readonly records: Records;
+  /** Keys of what sessions depend on that would be taken. */
+  readonly sources: Set<string>;
+  /** Writes of the records. */
+  writes: number;
+}
+
+const createWorld = (): World => {
+  const clock = new FakeClock();
+  const { records } = createMemoryLedger({ clock });
+  const world: World = { clock, records: { ...records, update: (...change) => count(...change) }, sources: new Set(), writes: 0 };
+  const count: Records['update'] = (...change) => {
+    world.writes += 1;
+    return records.update(...change);
+  };
+  return world;
+};
+
+/** A hub on the records of a world: the first one, another one beside it, or one that begins anew. */
+const createHub = ({ clock, records, sources }: World, limits: Partial<SessionLimits> = {}) => {
+  const ended = createEnded();
   const told: string[] = [];
   ended.listen((key) => told.push(key));
-  return { clock, told, ended, sessions: createSessions({ clock, ended, limits }) };
+  const holds = async (source: string) => sources.has(source);
+  const store = createSessionRecords(records);
+  return { ended, told, sessions: createSessions({ store, holds, clock, ended, logger: pino({ level: 'silent' }), limits }) };
 };
+
+const create = (limits: Partial<SessionLimits> = {}) => {
+  const world = createWorld();
+  return { world, ...world, ...createHub(world, limits) };
+};
+
+const stored = (records: Records): string => JSON.stringify(records.list(SESSION_KIND));
 
 describe('sessions', () => {
   it('end when nobody uses them', async () => {
     const { clock, sessions } = create();
-    const id = sessions.begin(ada, cookie);
+    const id = await sessions.begin(ada, cookie);
     await clock.advance(8 * HOUR - 1);
-    expect(sessions.check(id, cookie)?.principal).toBe(ada);
+    expect(sessions.check(id, cookie)?.principal).toEqual(ada);
     await clock.advance(8 * HOUR - 1);
     expect(sessions.check(id, cookie)).toBeDefined();
     await clock.advance(8 * HOUR);
@@ -29,7 +63,7 @@ describe('sessions', () => {
 
   it('end after a day, however much they are used', async () => {
     const { clock, sessions } = create();
-    const id = sessions.begin(ada, cookie);
+    const id = await sessions.begin(ada, cookie);
     for (let hour = 1; hour < 24; hour += 1) {
       await clock.advance(HOUR);
       expect(sessions.check(id, cookie)).toBeDefined();
@@ -40,7 +74,7 @@ describe('sessions', () => {
 
   it('are not used by a look at them', async () => {
     const { clock, sessions } = create();
-    const grant = sessions.check(sessions.begin(ada, cookie), cookie);
+    const grant = sessions.check(await sessions.begin(ada, cookie), cookie);
     await clock.advance(8 * HOUR - 1);
     expect(await grant?.stillHolds()).toBe(true);
     await clock.advance(1);
@@ -48,40 +82,127 @@ describe('sessions', () => {
   });
 
   it('end at once by logout, and tell so', async () => {
-    const { sessions, told } = create();
-    const id = sessions.begin(ada, cookie);
+    const { records, sessions, told } = create();
+    const id = await sessions.begin(ada, cookie);
     const grant = sessions.check(id, cookie);
-    sessions.end(id);
+    const done = sessions.end(id);
     expect([sessions.check(id, cookie), await grant?.stillHolds(), told]).toEqual([undefined, false, [grant?.key]]);
     expect(grant?.key).not.toContain(id);
+    await done;
+    expect([sessions.check(id, cookie), told, records.list(SESSION_KIND)]).toEqual([undefined, [grant?.key], []]);
   });
 
-  it('of a cookie are none as a bearer token, nor the other way round', () => {
+  it('of a cookie are none as a bearer token, nor the other way round', async () => {
     const { sessions } = create();
-    expect(sessions.check(sessions.begin(ada, cookie), { byCookie: false })).toBeUndefined();
-    expect(sessions.check(sessions.begin(ada, { byCookie: false }), cookie)).toBeUndefined();
+    expect(sessions.check(await sessions.begin(ada, cookie), { byCookie: false })).toBeUndefined();
+    expect(sessions.check(await sessions.begin(ada, { byCookie: false }), cookie)).toBeUndefined();
   });
 
   it('end with what they were traded for, at once', async () => {
-    const { ended, sessions, told } = create();
-    let holds = true;
-    const source = { key: 'token:1', stillHolds: async () => holds };
-    const id = sessions.begin(ada, { ...cookie, source });
-    const other = sessions.begin(ada, cookie);
+    const { ended, sessions, sources, told } = create();
+    sources.add('token:1');
+    const id = await sessions.begin(ada, { ...cookie, source: 'token:1' });
+    const other = await sessions.begin(ada, cookie);
     const grant = sessions.check(id, cookie);
-    expect(await grant?.stillHolds()).toBe(true);
-    holds = false;
+    expect([grant?.source, await grant?.stillHolds()]).toEqual(['token:1', true]);
+    sources.clear();
     expect(await grant?.stillHolds()).toBe(false);
     ended.tell('token:1');
     expect([sessions.check(id, cookie), told]).toEqual([undefined, ['token:1', grant?.key]]);
     expect(sessions.check(other, cookie)).toBeDefined();
   });
 
-  it('are bounded; the one unused for longest goes', () => {
-    const { sessions } = create({ max: 2 });
-    const [a, b] = [sessions.begin(ada, cookie), sessions.begin(ada, cookie)];
+  it('are bounded; the one unused for longest goes', async () => {
+    const { clock, sessions } = create({ max: 2 });
+    const [a, b] = [await sessions.begin(ada, cookie), await sessions.begin(ada, cookie)];
+    await clock.advance(1);
     sessions.check(a, cookie);
-    const c = sessions.begin(ada, cookie);
+    const c = await sessions.begin(ada, cookie);
     expect([a, b, c].map((id) => sessions.check(id, cookie) !== undefined)).toEqual([true, false, true]);
+  });
+});
+
+describe('sessions in the records', () => {
+  it('are known to a hub that begins anew, as they were, by their hashes alone', async () => {
+    const { world, clock, records, sessions } = create();
+    const [id, bearer] = [
+      await sessions.begin(ada, { ...cookie, endsAt: clock.now().getTime() + HOUR }),
+      await sessions.begin(ada, { byCookie: false }),
+    ];
+    expect(stored(records)).not.toContain(id);
+    const before = sessions.check(id, cookie);
+    const { sessions: anew } = createHub(world);
+    const after = anew.check(id, cookie);
+    expect([after?.principal, after?.key, after?.expiresAt]).toEqual([ada, before?.key, before?.expiresAt]);
+    expect(anew.check(bearer, { byCookie: false })?.principal).toEqual(ada);
+    await clock.advance(HOUR);
+    expect(anew.check(id, cookie)).toBeUndefined();
+  });
+
+  it('begin and end at every hub, also for what is under way there', async () => {
+    const { world, sessions } = create();
+    const other = createHub(world);
+    const id = await sessions.begin(ada, cookie);
+    const grant = other.sessions.check(id, cookie);
+    expect(await grant?.stillHolds()).toBe(true);
+    await sessions.end(id);
+    expect([other.sessions.check(id, cookie), await grant?.stillHolds(), other.told]).toEqual([undefined, false, [grant?.key]]);
+  });
+
+  it('do not hold at a hub that does not take what they depend on, and go on at one that does', async () => {
+    const { world, sessions, sources } = create();
+    sources.add('static:1');
+    const id = await sessions.begin(ada, { ...cookie, source: 'static:1' });
+    const other = createHub({ ...world, sources: new Set(['static:2']) });
+    expect(await other.sessions.check(id, cookie)?.stillHolds()).toBe(false);
+    expect(await sessions.check(id, cookie)?.stillHolds()).toBe(true);
+  });
+
+  it('are written for their use every few minutes only, so that other hubs know it too', async () => {
+    const { world, clock, sessions } = create();
+    const other = createHub(world);
+    const id = await sessions.begin(ada, cookie);
+    for (let minute = 1; minute <= 8 * 60; minute += 1) {
+      await clock.advance(MINUTE);
+      sessions.check(id, cookie);
+    }
+    expect(world.writes).toBe(1 + (8 * 60) / 5);
+    await clock.advance(8 * HOUR - 1);
+    expect(other.sessions.check(id, cookie)).toBeDefined();
+  });
+
+  it('that are over are removed when another one begins; one that is idle once no hub can know of its use', async () => {
+    const { clock, records, sessions } = create();
+    const id = await sessions.begin(ada, { ...cookie, endsAt: clock.now().getTime() + HOUR });
+    const idle = await sessions.begin(ada, cookie);
+    const [{ key = '' } = {}, { key: idleKey = '' } = {}] = [sessions.check(id, cookie), sessions.check(idle, cookie)];
+    const has = (name: string) => stored(records).includes(name.replace('session:', ''));
+    await clock.advance(8 * HOUR);
+    await sessions.begin(ada, cookie);
+    expect([has(key), has(idleKey)]).toEqual([false, true]);
+    await clock.advance(5 * MINUTE);
+    await sessions.begin(ada, cookie);
+    expect(has(idleKey)).toBe(false);
+  });
+
+  it('share a bounded number of names, and one does not bring back another that has ended', async () => {
+    const { records, sessions } = create();
+    const names = new Set<string>();
+    records.subscribe(SESSION_KIND, (name) => names.add(name));
+    const ids: string[] = [];
+    for (let i = 0; i < 300; i += 1) ids.push(await sessions.begin(ada, cookie));
+    expect([...names].every((name) => /^[0-9a-f]{3}$/.test(name))).toBe(true);
+    await Promise.all(ids.filter((_, i) => i % 2 === 0).map((id) => sessions.end(id)));
+    expect(ids.map((id) => sessions.check(id, cookie) !== undefined)).toEqual(ids.map((_, i) => i % 2 === 1));
+  });
+
+  it('that cannot be read are none, and what is too long is not kept', async () => {
+    const { world, records, sessions } = create();
+    const id = await sessions.begin(ada, cookie);
+    const [name = ''] = (sessions.check(id, cookie)?.key.match(/[0-9a-f]{3}/) ?? []) as string[];
+    await records.update(SESSION_KIND, name, (before) => [...(before as unknown[]), { hash: 'x' }, 7]);
+    await records.update(SESSION_KIND, 'zzz', () => 'of another version');
+    expect(createHub(world).sessions.check(id, cookie)).toBeDefined();
+    await expect(sessions.begin({ ...ada, id: 'a'.repeat(256) }, cookie)).rejects.toThrow();
   });
 });

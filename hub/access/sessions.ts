@@ -1,6 +1,6 @@
-import type { Clock } from '@fso/shared/runtime';
-import { dropOldest } from '../drop-oldest.ts';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import { hashSecret, newSecret } from './secrets.ts';
+import type { SessionRecord, SessionStore } from './session-records.ts';
 import type { Ended, Grant, Principal } from './types.ts';
 
 export interface SessionLimits {
@@ -15,80 +15,120 @@ export interface SessionLimits {
 const HOUR_MS = 3_600_000;
 export const SESSION_LIMITS: SessionLimits = { idleMs: 8 * HOUR_MS, absoluteMs: 24 * HOUR_MS, max: 10_000 };
 
-/** What a session was traded for: it ends with that. */
-type Source = Pick<Grant, 'key' | 'stillHolds'>;
+/** How far what is written of a use may lie behind it, so that checks hardly ever write. */
+const USE_RECORDED_EVERY_MS = 300_000;
 
 interface Session {
-  readonly principal: Principal;
-  readonly byCookie: boolean;
-  readonly endsAt: number;
-  readonly source: Source | undefined;
+  readonly record: SessionRecord;
   usedAt: number;
+  /** Use that was last sent to be written. */
+  notedAt: number;
+}
+
+export interface SessionOptions {
+  readonly byCookie: boolean;
+  /** Milliseconds since 1970; where it is to end before the limit. */
+  readonly endsAt?: number | undefined;
+  /** Key of what it depends on: the session holds no longer than that. */
+  readonly source?: string | undefined;
 }
 
 export interface Sessions {
-  /**
-   * @param options.endsAt milliseconds since 1970; where it is to end before the limit
-   * @param options.source what it was traded for; the session holds no longer than that
-   * @returns its id, a secret that only its owner gets
-   */
-  begin(principal: Principal, options: { byCookie: boolean; endsAt?: number; source?: Source }): string;
+  /** @returns its id, a secret that only its owner gets, once the session is durable */
+  begin(principal: Principal, options: SessionOptions): Promise<string>;
   /** Counts as use. A session that began for a cookie is not one as a bearer token, nor the other way round. */
   check(id: string, options: { byCookie: boolean }): Grant | undefined;
-  /** In force at once, also for what is under way. */
-  end(id: string): void;
+  /** In force here at once, also for what is under way, and at other hubs within a second. Resolves once it is durable. */
+  end(id: string): Promise<void>;
+}
+
+export interface SessionDeps {
+  readonly store: SessionStore;
+  /** Whether what a session depends on would be taken now, by its key. */
+  readonly holds: (source: string) => Promise<boolean>;
+  readonly clock: Clock;
+  readonly ended: Ended;
+  readonly logger: Logger;
+  readonly limits?: Partial<SessionLimits> | undefined;
 }
 
 const sessionKey = (hash: string): string => `session:${hash}`;
 
-/** Sessions of this process: a hub that starts anew asks everybody to log in again. Ids are kept as hashes only. */
-export const createSessions = (deps: { clock: Clock; ended: Ended; limits?: Partial<SessionLimits> }): Sessions => {
-  const { clock, ended } = deps;
+/** Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has their hashes only. */
+export const createSessions = ({ store, holds, clock, ended, logger, ...deps }: SessionDeps): Sessions => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
-  /** By hash, in the order of last use. */
+  /** By hash. */
   const sessions = new Map<string, Session>();
+  /** Hashes of those that were ended here, which the store may still have. */
+  const ending = new Set<string>();
   const now = (): number => clock.now().getTime();
 
-  const isCurrent = (session: Session): boolean => now() < session.endsAt && now() - session.usedAt < limits.idleMs;
-  const current = (hash: string): Session | undefined => {
-    const session = sessions.get(hash);
-    if (session === undefined || isCurrent(session)) return session;
-    sessions.delete(hash);
-    return undefined;
-  };
-  const put = (hash: string, session: Session): void => {
-    sessions.delete(hash);
-    sessions.set(hash, session);
-  };
-
-  const endHash = (hash: string): void => {
+  const drop = (hash: string): void => {
     if (sessions.delete(hash)) ended.tell(sessionKey(hash));
   };
-  ended.listen((key) => {
-    for (const [hash, { source }] of [...sessions]) {
-      if (source?.key === key) endHash(hash);
+  store.watch(({ here, gone }) => {
+    for (const hash of gone) drop(hash);
+    for (const record of here.filter(({ hash }) => !ending.has(hash))) {
+      const usedAt = Math.max(record.usedAt, sessions.get(record.hash)?.usedAt ?? 0);
+      sessions.set(record.hash, { record, usedAt, notedAt: record.usedAt });
     }
   });
 
+  const isCurrent = ({ record, usedAt }: Session): boolean => now() < record.endsAt && now() - usedAt < limits.idleMs;
+  const current = (hash: string): Session | undefined => {
+    const session = sessions.get(hash);
+    return session !== undefined && isCurrent(session) ? session : undefined;
+  };
+
+  const endHash = async (hash: string): Promise<void> => {
+    ending.add(hash);
+    drop(hash);
+    await store.remove(hash);
+    ending.delete(hash);
+  };
+  ended.listen((key) => {
+    for (const [hash, { record }] of [...sessions])
+      if (record.source === key) endHash(hash).catch((err: unknown) => logger.warn({ err }, 'end of a session could not be recorded'));
+  });
+
+  const noteUse = (session: Session): void => {
+    session.usedAt = now();
+    if (session.usedAt - session.notedAt < USE_RECORDED_EVERY_MS) return;
+    session.notedAt = session.usedAt;
+    store.used(session.record.hash, session.usedAt).catch((err: unknown) => logger.warn({ err }, 'use of a session could not be recorded'));
+  };
+
+  /** Another hub may know of a use that was not written yet: what is idle is kept for as long as that takes. */
+  const isOver = ({ record, usedAt }: Session): boolean =>
+    now() >= record.endsAt || now() - usedAt >= limits.idleMs + USE_RECORDED_EVERY_MS;
+  /** Hashes of those that make room for another one. */
+  const surplus = (): string[] => {
+    const all = [...sessions.values()].sort((left, right) => left.usedAt - right.usedAt);
+    const [over, kept] = [all.filter(isOver), all.filter((session) => !isOver(session))];
+    return [...over, ...kept.slice(0, Math.max(0, kept.length + 1 - limits.max))].map(({ record }) => record.hash);
+  };
+
   return {
-    begin: (principal, { byCookie, endsAt = Infinity, source }) => {
+    begin: async (principal, { byCookie, endsAt = Infinity, source = null }) => {
       const id = newSecret();
-      put(hashSecret(id), { principal, byCookie, endsAt: Math.min(endsAt, now() + limits.absoluteMs), source, usedAt: now() });
-      dropOldest(sessions, limits.max);
+      const usedAt = now();
+      const record = { principal, byCookie, source, usedAt, hash: hashSecret(id), endsAt: Math.min(endsAt, usedAt + limits.absoluteMs) };
+      await Promise.all([...surplus().map(endHash), store.add(record)]);
       return id;
     },
     check: (id, { byCookie }) => {
       const hash = hashSecret(id);
       const session = current(hash);
-      if (session === undefined || session.byCookie !== byCookie) return undefined;
-      session.usedAt = now();
-      put(hash, session);
+      if (session === undefined || session.record.byCookie !== byCookie) return undefined;
+      noteUse(session);
+      const { principal, endsAt, source } = session.record;
       return {
-        principal: session.principal,
+        principal,
         key: sessionKey(hash),
         byCookie,
-        expiresAt: session.endsAt,
-        stillHolds: async () => current(hash) !== undefined && ((await session.source?.stillHolds()) ?? true),
+        expiresAt: endsAt,
+        source: source ?? undefined,
+        stillHolds: async () => current(hash) !== undefined && (source === null || (await holds(source))),
       };
     },
     end: (id) => endHash(hashSecret(id)),

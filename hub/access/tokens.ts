@@ -32,11 +32,14 @@ export interface Tokens {
   list(): Promise<readonly TokenView[]>;
   /** In force at once, also for what is under way. @returns what was revoked */
   revoke(id: string): Promise<TokenView | undefined>;
+  /** Whether the token that a key names would be taken now. */
+  holds(key: string): Promise<boolean>;
   /** @returns undefined for a token that is unknown, revoked or expired */
   check(token: string): Promise<Grant | undefined>;
 }
 
-export const tokenKey = (id: string): string => `token:${id}`;
+const KEY = 'token:';
+export const tokenKey = (id: string): string => KEY + id;
 
 const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
 
@@ -93,6 +96,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: End
       ended.tell(tokenKey(id));
       return viewOf(record);
     },
+    holds: async (key) => key.startsWith(KEY) && isCurrent(await store.find(key.slice(KEY.length))),
     check: async (token) => {
       const [, id, secret] = TOKEN.exec(token) ?? [];
       if (id === undefined || secret === undefined) return undefined;

@@ -20,6 +20,8 @@ export interface Grant {
   readonly byCookie: boolean;
   /** Milliseconds since 1970; null = no end. */
   readonly expiresAt: number | null;
+  /** Of a session: key of what it depends on, if anything. */
+  readonly source?: string | undefined;
   /** Whether the credential would be taken now; asking is no use of it. */
   stillHolds(): Promise<boolean>;
 }

@@ -1,3 +1,6 @@
+/** Kind of the records of sessions. They are of the moment: no backup has them, as a copy of the ledger must not let anybody in. */
+export const SESSION_KIND = 'session';
+
 /** Makes a record of what is there (undefined: nothing). Pure, as it may run more than once. What it throws goes to the caller, and nothing is changed. */
 export type RecordChange = (before: unknown) => unknown;
 

@@ -50,11 +50,12 @@ const finishLogin = (deps: ApiDeps): RequestHandler =>
     const state = readCookie(deps, req, 'fso-login');
     // Good for one try, however it ends.
     clearCookie(deps, res, 'fso-login');
-    const { principal, returnTo } = await loginOf(deps).finish(new URL(req.originalUrl, 'http://hub').search, state);
+    const login = loginOf(deps);
+    const { principal, returnTo } = await login.finish(new URL(req.originalUrl, 'http://hub').search, state);
     const { sessions } = deps.access;
     const old = readCookie(deps, req, 'fso');
-    if (old !== undefined) sessions.end(old);
-    const id = sessions.begin(principal, { byCookie: true });
+    if (old !== undefined) await sessions.end(old);
+    const id = await sessions.begin(principal, { byCookie: true, source: login.key });
     const grant = sessions.check(id, { byCookie: true });
     if (grant !== undefined) setGrant(res, grant);
     await record(deps, callerOf(req, res), { action: 'login', outcome: 'done' });
@@ -71,9 +72,9 @@ const logout =
   async (req, res) => {
     const { sessions } = deps.access;
     const bearer = /^Bearer +(\S+)$/i.exec(req.get('Authorization') ?? '')?.[1];
-    if (bearer?.startsWith(CLI_SESSION)) sessions.end(bearer.slice(CLI_SESSION.length));
+    if (bearer?.startsWith(CLI_SESSION)) await sessions.end(bearer.slice(CLI_SESSION.length));
     const cookie = readCookie(deps, req, 'fso');
-    if (bearer === undefined && cookie !== undefined) sessions.end(cookie);
+    if (bearer === undefined && cookie !== undefined) await sessions.end(cookie);
     clearCookie(deps, res, 'fso');
     await record(deps, callerOf(req, res), { action: 'logout', outcome: 'done' });
     res.json({ endSessionUrl: await endSession(deps) } satisfies z.infer<typeof LogoutView>);

@@ -25,7 +25,16 @@ export interface TestServer extends AsyncDisposable {
   readonly audit: readonly AuditRecord[];
 }
 
-type TestConfig = Partial<ApiConfig> & AccessSettings & { readonly clock?: Clock; readonly onAudit?: OnAudit };
+interface TestParts {
+  readonly clock?: Clock;
+  readonly onAudit?: OnAudit;
+  /** Default: one in memory. */
+  readonly ledger?: Ledger;
+  /** Where its tokens and identity are kept. Default: one that goes with the server. */
+  readonly folder?: string;
+}
+
+type TestConfig = Partial<ApiConfig> & AccessSettings & TestParts;
 
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startTestServer = async (
@@ -33,12 +42,23 @@ export const startTestServer = async (
   stream: StreamOptions = { windowMs: 5 },
   auditKey = createAuditKey().id,
 ): Promise<TestServer> => {
-  const ledger = createMemoryLedger({ clock: config.clock ?? systemClock });
   const started = { hints: 0, audit: [] as AuditRecord[] };
-  const { apiToken, oidc, publicUrl, clock = systemClock, onAudit, ...apiConfig } = config;
+  const {
+    apiToken,
+    oidc,
+    publicUrl,
+    clock = systemClock,
+    onAudit,
+    ledger = createMemoryLedger({ clock }),
+    folder: kept,
+    ...apiConfig
+  } = config;
   const logger = pino({ level: 'silent' });
-  const folder = join(tmpdir(), `fso-test-${randomUUID()}`);
-  const access = createAccess({ apiToken, oidc, publicUrl }, { tokens: await openTokenFile(folder), clock, logger });
+  const folder = kept ?? join(tmpdir(), `fso-test-${randomUUID()}`);
+  const access = createAccess(
+    { apiToken, oidc, publicUrl },
+    { tokens: await openTokenFile(folder), records: ledger.records, clock, logger },
+  );
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
     { clock, logger, onEvent: async () => undefined },
@@ -72,7 +92,7 @@ export const startTestServer = async (
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await rm(folder, { recursive: true, force: true });
+      if (kept === undefined) await rm(folder, { recursive: true, force: true });
     },
   });
 };

@@ -47,9 +47,9 @@ const grantOf = async ({ access }: ApiDeps, token: string): Promise<Grant> => {
 const beginSession = async (deps: ApiDeps, source: Grant, req: Request, res: Response): Promise<void> => {
   const { sessions } = deps.access;
   const old = readCookie(deps, req, 'fso');
-  if (old !== undefined) sessions.end(old);
-  const endsAt = source.expiresAt === null ? {} : { endsAt: source.expiresAt };
-  const id = sessions.begin(source.principal, { byCookie: true, source, ...endsAt });
+  if (old !== undefined) await sessions.end(old);
+  const { principal, key, expiresAt } = source;
+  const id = await sessions.begin(principal, { byCookie: true, source: key, endsAt: expiresAt ?? undefined });
   const grant = sessions.check(id, { byCookie: true });
   if (grant !== undefined) setGrant(res, grant);
   const caller = callerOf(req, res);

@@ -115,6 +115,24 @@ describe('two hubs on one PostgreSQL', () => {
     expect(actions.filter((action) => action.startsWith('api.'))).toEqual(['api.revoke-token', 'api.create-token']);
   });
 
+  it('who signs in at one is signed in at the other, until it signs out there', async () => {
+    const [there, here] = [new URL(a().url), new URL(b().url)];
+    const own = ({ origin }: URL) => ({ Origin: origin, 'X-FSO-CSRF': '1', 'Content-Type': 'application/json' });
+    const signedIn = await fetch(new URL('/auth/token', there), {
+      method: 'POST',
+      headers: own(there),
+      body: JSON.stringify({ token: ADMIN }),
+    });
+    const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    const statusAt = async (hub: URL) => (await fetch(new URL('/auth/session', hub), { headers: { Cookie: cookie } })).status;
+    await vi.waitFor(async () => expect(await statusAt(here)).toBe(200), { timeout: SECOND });
+    const stream = await fetch(new URL('/api/v1/stream', there), { headers: { Cookie: cookie } });
+    await fetch(new URL('/auth/logout', here), { method: 'POST', headers: { ...own(here), Cookie: cookie } });
+    expect(await statusAt(here)).toBe(401);
+    await expect(stream.text()).rejects.toThrow();
+    expect(await statusAt(there)).toBe(401);
+  });
+
   it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {
     const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
     stream.hello();

@@ -214,7 +214,7 @@ describe('sessions', () => {
     expect((await browser.request(url('/api/v1/status'))).status).toBe(200);
     world.offsetMs = 16 * HOUR;
     const answer = await browser.request(url('/api/v1/status'));
-    expect([answer.status, (await problemOf(answer)).detail]).toEqual([401, 'The login has ended: sign in again at /auth/login.']);
+    expect([answer.status, (await problemOf(answer)).detail]).toEqual([401, 'The login has ended: sign in again.']);
   });
 
   it('end after a day in any case', async () => {

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuditKey } from '../audit/key.ts';
 import { event, fixedClock, policy, report, source, TIME } from '../fixtures.ts';
+import { SESSION_KIND } from '../records.ts';
 import { type Database, openDatabase } from '../sql/database.ts';
 import { createSqlLedger } from '../sql/sql-ledger.ts';
 import type { Ledger } from '../types.ts';
@@ -32,9 +33,13 @@ describe('backup', () => {
     await ledger.setConnected('eu', true);
     const policies = Array.from({ length: 40 }, (_, i) => policy(`p${i}`, i === 0 ? { violations: 2 } : {}));
     await ledger.applyReport('eu', report(1, { full: true, policies, events: [event('A'), event('B')] }));
+    await ledger.records.update('kept', 'name', () => 'value');
+    await ledger.records.update(SESSION_KIND, 'name', () => 'a live session');
     await ledger.close();
-    expect(await backupLedger(filled, file, 'test')).toMatchObject({ rows: { clusters: 1, events: 2, audit: 1, deviations: 1, state: 1 } });
+    const rows = { clusters: 1, events: 2, audit: 1, deviations: 1, state: 1, records: 1 };
+    expect(await backupLedger(filled, file, 'test')).toMatchObject({ rows });
     whole = gunzipSync(await readFile(file)).toString();
+    expect(whole).not.toContain('a live session');
   }, 60_000);
   afterAll(async () => {
     await Promise.all([filled.close(), empty.close()]);

@@ -19,12 +19,12 @@ const Cards = ({ status }: { readonly status: StatusView }) => {
   const facts = useFacts();
   return (
     <div className="fso-overview">
-      <div className="fso-overview-wide">
-        <AttentionCard facts={{ ...facts, status }} />
-      </div>
       <PoliciesCard policies={status.policies} />
       <ClustersCard clusters={status.clusters} ages={facts.ages} />
       <ViolationsCard status={status} />
+      <div className="fso-overview-wide">
+        <AttentionCard facts={{ ...facts, status }} />
+      </div>
       <div className="fso-overview-wide">
         <RegionsCard connectionOf={facts.connectionOf} />
       </div>

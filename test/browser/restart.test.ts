@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import type { RunningHub } from '../../hub/hub.ts';
+import { type HubBench, openHubBench } from '../support/hub-bench.ts';
+import { freePort } from '../support/identity-provider.ts';
+import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { expect } from './support/dashboard.ts';
+import { useDashboard } from './support/suite.ts';
+
+const TOKEN = 'static-token-0123456789';
+
+let bench: HubBench;
+let hub: RunningHub;
+let start: () => Promise<RunningHub>;
+beforeAll(async () => {
+  bench = await openHubBench();
+  await bench.repository.commit(basicRepository(), 'good');
+  const listen = { host: '127.0.0.1', port: await freePort() };
+  start = () => bench.startHub({ config: { apiToken: TOKEN, listen } });
+  hub = await start();
+});
+afterAll(() => bench.close());
+
+const dashboard = useDashboard(() => hub.url);
+
+describe('a restart of the hub', () => {
+  it('signs nobody out: the page connects again and shows what is new', async () => {
+    const page = await dashboard.open('/policies', { token: TOKEN, allow: [/^console: Failed to load resource: net::ERR_/] });
+    const live = page.getByText('Live', { exact: true });
+    await expect(live).toBeVisible();
+    await hub.stop();
+    await expect(live).toBeHidden();
+    await bench.repository.commit({ 'policies/new.yaml': policyFile('new') }, 'while the hub is away');
+    hub = await start();
+    await expect(live).toBeVisible({ timeout: 45_000 });
+    await expect(page.getByRole('link', { name: 'new', exact: true })).toBeVisible();
+    await expect(page.getByRole('dialog')).toHaveCount(0);
+  });
+});
