@@ -50,12 +50,10 @@ describe('the list of policies', () => {
     const page = await dashboard.open('/policies');
     const policies = table(page, 'Policies');
     await expect(policies).toHaveAttribute('aria-rowcount', /^10\d\d$/);
-    for (let turns = 0; turns < 40; turns++) {
-      await page.getByRole('region', { name: 'Policies' }).evaluate('(element) => { element.scrollTop = element.scrollHeight; }');
-      if ((await page.getByText('read so far').count()) === 0) break;
-      await page.waitForResponse(/policy-summaries/, { timeout: 2000 }).catch(() => undefined);
-    }
-    await expect(page.getByText('read so far')).toHaveCount(0);
+    await expect(async () => {
+      await page.evaluate("document.querySelector('.fso-table').scrollTop = 1e9");
+      await expect(page.getByText('read so far')).toHaveCount(0, { timeout: 500 });
+    }).toPass({ timeout: 60_000 });
     expect(await policies.getByRole('row').count()).toBeLessThan(80);
   });
 });
@@ -110,7 +108,7 @@ describe('one policy', () => {
     await expect(table(page, 'Violations of the policy').getByText('Pod', { exact: true }).first()).toBeVisible();
   });
 
-  it('shows what each commit changed, and the next one as soon as it is in force', async () => {
+  it('shows what each commit changed', async () => {
     const path = changedPath();
     const page = await dashboard.open(`${pageOf(path)}?tab=history`);
     const history = page.getByRole('list', { name: 'Revisions, newest first' });
@@ -118,12 +116,10 @@ describe('one policy', () => {
     await expect(newest).toContainText('Say why claims stay in the EU');
     await expect(newest).toContainText('1 line added, 1 line removed.');
     await expect(newest.getByRole('insertion')).toContainText('+   description: Claims of the EU are handled there.');
-    const before = world().files[path] ?? '';
-    await world().commit({ [path]: before.replace(/description: .*/, 'description: For the auditors.') }, 'Say it for the auditors');
-    await expect(newest).toContainText('Say it for the auditors');
-    await world().commit({ [path]: before }, 'Say it as before');
-    await expect(newest).toContainText('Say it as before');
-    await newest.getByRole('button', { name: 'Show what changed' }).click();
+    const first = history.getByRole('listitem').last();
+    await first.getByRole('button', { name: 'Show what changed' }).click();
+    await expect(first).toContainText('0 lines removed.');
+    await expect(newest).not.toContainText('1 line added');
     await expect(page).toHaveURL(/revision=[0-9a-f]{40}/);
   });
 
