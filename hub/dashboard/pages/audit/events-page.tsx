@@ -87,7 +87,7 @@ const COLUMNS: readonly Column<EventView>[] = [
 ];
 
 export const EventsPage = () => {
-  const { open: _open, span, since, until, ...filters } = route.useSearch();
+  const { span, since, until, ...filters } = route.useSearch();
   const navigate = route.useNavigate();
   const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
   const params = { ...filters, ...useBounds({ span, since, until }) };
@@ -110,7 +110,7 @@ export const EventsPage = () => {
         ) : null}
       </SearchToolbar>
       <div className="fso-table-note">
-        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <PeriodFilter period={{ span, since, until }} onChange={change} />
         <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
       </div>
       <div onScrollCapture={onScrollCapture}>
