@@ -38,15 +38,34 @@ const FILTERS: readonly Filter[] = [
       { value: 'false', text: 'None' },
     ],
   },
+];
+/** Links lead to lists that are filtered by these; else they would only be in the way. */
+const RARE_FILTERS = [
   {
-    name: 'tampered',
-    label: 'Tampering',
+    name: 'locksReady',
+    label: 'Locks',
     options: [
-      { value: 'true', text: 'Put back within the hour' },
-      { value: 'false', text: 'None within the hour' },
+      { value: 'true', text: 'Ready' },
+      { value: 'false', text: 'Not ready' },
     ],
   },
-];
+  {
+    name: 'refusing',
+    label: 'Commit offered',
+    options: [
+      { value: 'true', text: 'Refused' },
+      { value: 'false', text: 'Not refused' },
+    ],
+  },
+  {
+    name: 'tampered',
+    label: 'Tampered with',
+    options: [
+      { value: 'true', text: 'Yes' },
+      { value: 'false', text: 'No' },
+    ],
+  },
+] as const;
 
 /** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
 const useRegionFilter = (chosen: string | undefined): Filter => {
@@ -60,7 +79,8 @@ export const ClustersPage = () => {
   const search = route.useSearch();
   const sort = search.sort ?? 'name';
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
-  const filters = [...FILTERS, useRegionFilter(search.region)];
+  const rare = RARE_FILTERS.filter(({ name }) => search[name] !== undefined);
+  const filters = [...FILTERS, useRegionFilter(search.region), ...rare];
   const names = namesOf(filters);
   const change = useSearchChange();
   const isFiltered = isAnySet(names, search);
