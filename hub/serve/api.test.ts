@@ -57,6 +57,9 @@ describe('routes', () => {
     ['/clusters?violating=true', ['us']],
     ['/clusters?tampered=true', []],
     ['/clusters?tampered=false', ['eu', 'us']],
+    ['/clusters?refusing=true', []],
+    ['/clusters?locksReady=true', ['eu', 'us']],
+    ['/clusters?locksReady=false', []],
     ['/clusters?region=us-east-1', ['us']],
     ['/clusters?sort=-violations', ['us', 'eu']],
     ['/clusters/eu/policies?sort=-target', ['hr', 'finance']],
@@ -154,6 +157,8 @@ describe('routes', () => {
 
 describe('problems', () => {
   it.each([
+    ['/api/v1/events?policy=%00', 400, 'query parameter policy: must not have control characters'],
+    ['/api/v1/events?q=a%00b', 400, 'query parameter q: must not have control characters'],
     ['/api/v1/policies?limit=501', 400, 'query parameter limit: must be at most 500'],
     ['/api/v1/policies?limit=x', 400, 'query parameter limit: must be a whole number'],
     ['/api/v1/policies?fase=Active', 400, 'query parameter fase: unknown'],

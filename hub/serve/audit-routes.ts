@@ -7,11 +7,11 @@ import type { AuditFilter, AuditLog } from '../ledger/audit/types.ts';
 import { createAuditVerification } from './audit-verification.ts';
 import { cursorText, numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
-import { given, PolicyName, paging, period } from './queries.ts';
+import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import type { ApiDeps } from './types.ts';
 
-const Filter = z.string().min(1).max(512).optional();
+const Filter = Text.min(1).max(512).optional();
 
 const filters = {
   action: Filter.describe('Such as `revision.accept`.'),
@@ -112,7 +112,7 @@ export const auditRoutes: readonly Route[] = [
     operationId: 'getAuditVerification',
     summary: 'Whether the audit log is intact, as the hub finds',
     description:
-      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
+      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s and a twentieth of the time, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
     tag: 'audit',
     access: 'viewer',
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },

@@ -1,30 +1,58 @@
-import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
+import type { Page } from '@playwright/test';
+import { beforeAll, describe, it } from 'vitest';
+import { expect, expectAccessible, expectNoSidewaysScroll, type OpenOptions, PHONE } from './support/dashboard.ts';
+import { details, LISTS, type PageEntry } from './support/pages.ts';
 import { useDashboard, useSeededWorld } from './support/suite.ts';
+
+/** Every page, for everybody: bright and dark, on a phone, without colours, by those who listen to it. */
 
 const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-const PAGES = [
-  ['/', 'Overview'],
-  ['/policies', 'Policies'],
-  ['/clusters', 'Clusters'],
-  ['/compliance', 'Compliance'],
-  ['/audit', 'Audit log'],
-  ['/activity', 'Activity'],
-] as const;
+/** By name: the pages of things whose names only the world knows. */
+const known = new Map<string, PageEntry>(LISTS.map((entry) => [entry.name, entry]));
+beforeAll(async () => {
+  const { client, agents } = world();
+  const [cluster = ''] = agents.keys();
+  const { revision } = await client.source();
+  if (revision === null) throw new Error('the hub has no commit');
+  const entries = details({ policy: { namespace: 'fso-system', name: 'payments-eu' }, cluster, commit: revision });
+  for (const entry of entries) known.set(entry.name, entry);
+});
 
-describe.each(PAGES)('%s', (path, heading) => {
-  it.each(['light', 'dark'] as const)('is there for everybody: %s', async (theme) => {
-    const page = await dashboard.open(path, { theme });
-    await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible();
-    await expectAccessible(page);
+const open = async (name: string, options?: OpenOptions): Promise<Page> => {
+  const entry = known.get(name);
+  if (entry === undefined) throw new Error(`no page ${name}`);
+  const page = await dashboard.open(entry.path, options);
+  await expect(page.getByRole('heading', { level: 1, name: entry.heading })).toBeVisible();
+  await expect(page.locator('.pf-v6-c-skeleton')).toHaveCount(0);
+  return page;
+};
+
+describe.each([...LISTS.map(({ name }) => name), 'policy', 'cluster', 'commit'])('%s', (name) => {
+  it.each(['light', 'dark'] as const)('has no serious finding of axe: %s', async (theme) => {
+    await expectAccessible(await open(name, { theme }));
   });
 
   it('can be read on a phone', async () => {
-    const page = await dashboard.open(path, { viewport: PHONE });
-    await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible();
+    const page = await open(name, { viewport: PHONE });
     await expectNoSidewaysScroll(page);
     await expectAccessible(page);
+  });
+
+  it('can be read with colours that the reader chose', async () => {
+    await expectAccessible(await open(name, { context: { forcedColors: 'active' } }));
+  });
+});
+
+describe('states are words, not colours alone', () => {
+  it('of policies', async () => {
+    const page = await open('policies', { context: { forcedColors: 'active' } });
+    await expect(page.getByRole('row', { name: /Active|Failed|Pending|Expired/ }).first()).toBeVisible();
+  });
+
+  it('of clusters', async () => {
+    const page = await open('clusters', { context: { forcedColors: 'active' } });
+    await expect(page.getByRole('row', { name: /Connected|Disconnected|Never seen/ }).first()).toBeVisible();
   });
 });

@@ -147,7 +147,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
   const past = (days: number): Date => new Date(now.getTime() - Math.ceil(random() * days * 24 * 60) * MINUTE_MS);
   const restored = new Map<string, string>();
   const version = pick(VERSIONS, random);
-  const certificateMs = (random() < 0.02 ? 40 : 300 + Math.floor(random() * 1100)) * MINUTE_MS;
+  const certificateMs = (random() < 0.02 ? 40 : 490 + Math.floor(random() * 940)) * MINUTE_MS;
   const skewMs = Math.floor((random() - 0.5) * 80);
   const tampering: Tampering | undefined =
     trouble === 'tampered'

@@ -17,7 +17,7 @@ export const BarList = ({ label, bars }: { readonly label: string; readonly bars
         <li key={key}>
           <span className="fso-bar-title">{title}</span>
           <span className="fso-bar-track" aria-hidden="true">
-            <span className="fso-bar" style={{ inlineSize: `${(100 * value) / longest}%` }} />
+            <span className="fso-bars-bar" style={{ inlineSize: `${(100 * value) / longest}%` }} />
           </span>
           <span className="fso-bar-value">{value.toLocaleString('en')}</span>
         </li>

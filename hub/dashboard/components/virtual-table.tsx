@@ -1,6 +1,6 @@
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual';
-import { type ReactNode, useEffect, useRef } from 'react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { memo, type ReactNode, useEffect, useRef } from 'react';
 import { sortOf } from './table-sort.ts';
 
 const ROW_PX = 53;
@@ -65,7 +65,7 @@ export const VirtualTable = <T,>(props: VirtualTableProps<T>) => {
         <Tbody>
           <Gap height={before} columns={columns.length} />
           {items.map((item) => (
-            <Row key={item.key} item={item} row={rows[item.index]} columns={columns} measure={virtual.measureElement} />
+            <Row key={item.key} index={item.index} row={rows[item.index]} columns={columns} measure={virtual.measureElement} />
           ))}
           <Gap height={after} columns={columns.length} />
         </Tbody>
@@ -82,15 +82,15 @@ const keyAt = <T,>(rows: readonly T[], rowKey: (row: T) => string, index: number
 const widthOf = <T,>({ width }: Column<T>) => (width === undefined ? {} : { width });
 
 interface RowProps<T> {
-  readonly item: VirtualItem;
+  readonly index: number;
   readonly row: T | undefined;
   readonly columns: readonly Column<T>[];
   readonly measure: (element: Element | null) => void;
 }
 
-const Row = <T,>({ item, row, columns, measure }: RowProps<T>) =>
+const DrawnRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
   row === undefined ? null : (
-    <Tr ref={measure} data-index={item.index} aria-rowindex={item.index + 2}>
+    <Tr ref={measure} data-index={index} aria-rowindex={index + 2}>
       {columns.map(({ title, cell }) => (
         <Td key={title} dataLabel={title}>
           <div>{cell(row)}</div>
@@ -98,6 +98,9 @@ const Row = <T,>({ item, row, columns, measure }: RowProps<T>) =>
       ))}
     </Tr>
   );
+
+/** The table is drawn anew for each frame of a scroll: rows that stay need not be. */
+const Row = memo(DrawnRow) as typeof DrawnRow;
 
 /** Keeps the place of the rows that are not drawn. */
 const Gap = ({ height, columns }: { readonly height: number; readonly columns: number }) =>

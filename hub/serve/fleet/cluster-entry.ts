@@ -87,3 +87,15 @@ export const isProven = ({ view, desired }: ClusterEntry): boolean => view.inSyn
 /** As last reported: a cluster that went away after it was tampered with still counts. */
 export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
+
+/** Whether the agent stands by its refusal of what it was offered last. */
+export const isRefusing = ({ view: { nack, revision, offeredRevision } }: ClusterEntry): boolean =>
+  nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
+
+const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
+
+/** As last reported: lock 1 and what guards it, and lock 2. undefined: nothing was ever reported. */
+export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | undefined =>
+  report === null
+    ? undefined
+    : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');

@@ -1,6 +1,6 @@
 import { ConnectionState, Region } from '@fso/shared/api';
 import { z } from 'zod';
-import { type ClusterEntry, isTampered } from '../fleet/cluster-entry.ts';
+import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from '../fleet/cluster-entry.ts';
 import { type Orders, sortParameter } from '../paging.ts';
 import { Flag, includesText, isWanted, paging, Search } from '../queries.ts';
 
@@ -12,6 +12,10 @@ export const ClusterQuery = z.strictObject({
   violating: Flag.optional().describe('true: those with violations; false: those without.'),
   tampered: Flag.optional().describe(
     'true: those that last reported to have put back, within an hour, what somebody changed or deleted there.',
+  ),
+  refusing: Flag.optional().describe('true: those whose agent stands by its refusal of the commit that it was offered last.'),
+  locksReady: Flag.optional().describe(
+    'false: those that last reported that lock 1, its guard or Gatekeeper is not ready; of those that never reported neither is known.',
   ),
   region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
   q: Search,
@@ -46,12 +50,14 @@ export const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<s
 };
 
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
-  const { connection, inSync, violating, tampered, region, q } = query;
+  const { connection, inSync, violating, tampered, refusing, locksReady, region, q } = query;
   return (
     isWanted(connection, entry.view.connection) &&
     isWanted(inSync, entry.view.inSync) &&
     isWanted(violating, entry.violations > 0) &&
     isWanted(tampered, isTampered(entry)) &&
+    isWanted(refusing, isRefusing(entry)) &&
+    isWanted<boolean | undefined>(locksReady, areLocksReady(entry)) &&
     (region === undefined || regionsOf(entry).has(region)) &&
     includesText(entry.record.name, q)
   );

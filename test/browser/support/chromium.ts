@@ -28,7 +28,7 @@ const findChromium = async (): Promise<string> => {
   throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');
 };
 
-/** Nothing of it leaves this machine but what pages ask for. */
+/** Nothing leaves this machine, whatever a page asks for. */
 const ARGUMENTS = [
   '--disable-dev-shm-usage',
   '--disable-background-networking',
@@ -38,6 +38,7 @@ const ARGUMENTS = [
   '--disable-sync',
   '--no-first-run',
   '--no-pings',
+  '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1',
 ];
 
 /** Its sandbox does not work as root. */

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNamespaces, createWorld, everyClusterProven, type World } from '@fso/clusters/demo';
+import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
 import { REGION_LABEL } from '@fso/shared/api';
 import { type KubeClient, POD_KIND } from '@fso/shared/kube';
+import { until } from '../../../clusters/demo/programs.ts';
 
 /** Three real clusters with agents, a Git server and a hub, as the demo has them, and pods that violate. */
 export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {
@@ -44,8 +45,11 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     await createPod('us', { namespace: 'customer-data', name: 'crm-export' }, 'us-west-2');
     await world.startGit();
     await world.startHub();
+    await until('the hub answers', START_MS, () => world.hub.status(signal), signal);
     await world.startAgents();
-    await everyClusterProven(world, signal);
+    const isProven = async (): Promise<true | undefined> =>
+      (await world.hub.status(signal)).clusters.proven === world.clusters.length || undefined;
+    await until('every cluster proves the commit', START_MS, isProven, signal);
     // These policies do not refuse: one only records, the other only warns.
     await createPod('apac', { namespace: 'analytics', name: 'clickstream' }, 'ap-northeast-1');
     await createPod('apac', { namespace: 'trading-fx', name: 'quotes' }, 'ap-northeast-1');

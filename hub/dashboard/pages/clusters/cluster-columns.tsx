@@ -43,14 +43,15 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
   </>
 );
 
+/** Of a connected cluster the age is that of its last heartbeat, which nobody is told of. */
 const Connection = ({ cluster: { connection, lastSeen } }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={connection} />
-    {connection === 'NeverSeen' ? null : (
+    {connection === 'Disconnected' ? (
       <div className="fso-muted">
         <RelativeTime time={lastSeen} />
       </div>
-    )}
+    ) : null}
   </>
 );
 
@@ -73,14 +74,21 @@ const Revision = ({ cluster }: { readonly cluster: ClusterView }) => {
   );
 };
 
-const Violations = ({ cluster: { name, violations } }: { readonly cluster: ClusterView }) =>
-  violations === 0 ? (
-    <span className="fso-muted">0</span>
-  ) : (
-    <Link to="/clusters/$name" params={{ name }} search={{ tab: 'violations' }} aria-label={`${violations} violations in ${name}`}>
-      {violations.toLocaleString()}
-    </Link>
+const Violations = ({ cluster: { name, violations, report, connection } }: { readonly cluster: ClusterView }) => {
+  if (report === null) return <span className="fso-muted">not known</span>;
+  return (
+    <>
+      {violations === 0 ? (
+        <span className="fso-muted">0</span>
+      ) : (
+        <Link to="/clusters/$name" params={{ name }} search={{ tab: 'violations' }} aria-label={`${violations} violations in ${name}`}>
+          {violations.toLocaleString()}
+        </Link>
+      )}
+      {connection === 'Connected' ? null : <div className="fso-muted">last known</div>}
+    </>
   );
+};
 
 const Versions = ({ report }: Pick<ClusterView, 'report'>) =>
   report === null ? (

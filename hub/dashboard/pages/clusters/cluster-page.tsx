@@ -16,6 +16,9 @@ import './clusters.css';
 
 const route = getRouteApi('/shell/clusters/$name');
 
+/** A heartbeat sends no event: only by reading again is it known that a quiet cluster was heard of. */
+const HEARTBEAT_MS = 30_000;
+
 const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={cluster.connection} />
@@ -46,7 +49,7 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
 
 export const ClusterPage = () => {
   const { name } = route.useParams();
-  const cluster = useQuery(clusterQuery(name));
+  const cluster = useQuery({ ...clusterQuery(name), refetchInterval: HEARTBEAT_MS });
   return (
     <>
       <PageHeader

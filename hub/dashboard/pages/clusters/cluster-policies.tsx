@@ -17,7 +17,7 @@ const FILTERS: readonly Filter[] = [
 const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
 
 const Locks = ({ report }: Pick<ClusterPolicy, 'report'>) => (
-  <div className="fso-labels">
+  <div className="fso-clusters-labels">
     <LockLabel lock="Admission" state={report?.enforcement.admission.state ?? null} />
     <LockLabel lock="Bind gate" state={report?.enforcement.binding.state ?? null} />
     <LockLabel lock="Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
@@ -44,7 +44,7 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
     sort: 'phase',
     width: 15,
     cell: ({ phase, enforcementAction }) => (
-      <div className="fso-labels">
+      <div className="fso-clusters-labels">
         <PhaseLabel phase={phase} />
         <ActionLabel action={enforcementAction} />
       </div>

@@ -38,7 +38,34 @@ const FILTERS: readonly Filter[] = [
     ],
   },
 ];
-const FILTER_NAMES = ['q', 'connection', 'inSync', 'violating', 'region'] as const;
+/** Links lead to lists that are filtered by these; else they would only be in the way. */
+const RARE_FILTERS = [
+  {
+    name: 'locksReady',
+    label: 'Locks',
+    options: [
+      { value: 'true', text: 'Ready' },
+      { value: 'false', text: 'Not ready' },
+    ],
+  },
+  {
+    name: 'refusing',
+    label: 'Commit offered',
+    options: [
+      { value: 'true', text: 'Refused' },
+      { value: 'false', text: 'Not refused' },
+    ],
+  },
+  {
+    name: 'tampered',
+    label: 'Tampered with',
+    options: [
+      { value: 'true', text: 'Yes' },
+      { value: 'false', text: 'No' },
+    ],
+  },
+] as const;
+const FILTER_NAMES = ['q', 'connection', 'inSync', 'violating', 'region', 'locksReady', 'refusing', 'tampered'] as const;
 
 /** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
 const useRegionFilter = (chosen: string | undefined): Filter => {
@@ -55,13 +82,14 @@ export const ClustersPage = () => {
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
   const region = useRegionFilter(search.region);
   const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const rare = RARE_FILTERS.filter(({ name }) => search[name] !== undefined);
   const isFiltered = FILTER_NAMES.some((name) => search[name] !== undefined);
   const clear = (): void => change(Object.fromEntries(FILTER_NAMES.map((name) => [name, undefined])));
   return (
     <>
       <PageHeader title="Clusters" description="Which clusters are connected, what is in force in each, and how old is what is known?" />
       <PageSection hasBodyWrapper={false} isFilled>
-        <SearchToolbar search="Search clusters" filters={[...FILTERS, region]} values={search} onChange={change} />
+        <SearchToolbar search="Search clusters" filters={[...FILTERS, region, ...rare]} values={search} onChange={change} />
         <DataTable
           label="Clusters"
           noun={['cluster', 'clusters']}

@@ -30,8 +30,8 @@ const Note = ({ row }: { readonly row: NodeRegion }) => {
 
 /** The count is written; the bar only shows it. */
 const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number }) => (
-  <span className="fso-count">
-    <span className="fso-count-number">{nodes.toLocaleString()}</span>
+  <span className="fso-clusters-count">
+    <span className="fso-clusters-count-number">{nodes.toLocaleString()}</span>
     <span className="fso-bar" aria-hidden>
       <span className="fso-bar-part" style={{ inlineSize: `${most === 0 ? 0 : (100 * nodes) / most}%` }} />
     </span>

@@ -15,6 +15,8 @@ export const clustersRoutes = [
       inSync: flag,
       violating: flag,
       tampered: flag,
+      refusing: flag,
+      locksReady: flag,
       region: textParam,
       sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
     }),

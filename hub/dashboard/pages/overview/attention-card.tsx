@@ -1,4 +1,4 @@
-import { Card, CardBody, CardTitle } from '@patternfly/react-core';
+import { Alert, AlertActionLink, Card, CardBody, CardTitle } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
@@ -6,7 +6,7 @@ import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-i
 import type { ComponentType } from 'react';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { useNow } from '../../components/use-now.ts';
-import { type AttentionItem, attentionItems, type FleetFacts } from './attention.ts';
+import { type AttentionItem, attentionItems, type FleetFacts, type Reading } from './attention.ts';
 import { TargetLink } from './target-link.tsx';
 
 const MINUTE_MS = 60_000;
@@ -36,8 +36,26 @@ const Item = ({ item }: { readonly item: AttentionItem }) => {
   );
 };
 
+const Nothing = ({ reading }: { readonly reading: Reading }) => {
+  if (reading === 'failed') return null;
+  return reading === 'pending' ? (
+    <p className="fso-muted">Not everything has been read yet.</p>
+  ) : (
+    <p className="fso-attention-none">
+      <CheckCircleIcon /> Nothing does: every cluster is connected with its locks ready, every policy is proven, and there are no
+      violations.
+    </p>
+  );
+};
+
+interface AttentionCardProps {
+  readonly facts: FleetFacts;
+  readonly reading: Reading;
+  readonly onRetry: () => void;
+}
+
 /** What somebody should look at first; changes are told to screen readers when they have the time. */
-export const AttentionCard = ({ facts }: { readonly facts: FleetFacts }) => {
+export const AttentionCard = ({ facts, reading, onRetry }: AttentionCardProps) => {
   const items = attentionItems(facts, useNow(MINUTE_MS));
   return (
     <Card isFullHeight>
@@ -45,9 +63,7 @@ export const AttentionCard = ({ facts }: { readonly facts: FleetFacts }) => {
       <CardBody>
         <div aria-live="polite">
           {items.length === 0 ? (
-            <p className="fso-attention-none">
-              <CheckCircleIcon /> Nothing does: every cluster is connected, and no policy has failed.
-            </p>
+            <Nothing reading={reading} />
           ) : (
             <ul className="fso-attention">
               {items.map((item) => (
@@ -55,6 +71,15 @@ export const AttentionCard = ({ facts }: { readonly facts: FleetFacts }) => {
               ))}
             </ul>
           )}
+          {reading === 'failed' ? (
+            <Alert
+              isInline
+              variant="warning"
+              component="p"
+              title="Not all could be read: more may need attention"
+              actionLinks={<AlertActionLink onClick={onRetry}>Try again</AlertActionLink>}
+            />
+          ) : null}
         </div>
       </CardBody>
     </Card>

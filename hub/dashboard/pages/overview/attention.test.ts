@@ -1,6 +1,6 @@
 import type { ClusterView, StatusView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { attentionItems, type FleetFacts, problemText } from './attention.ts';
+import { attentionItems, type FleetFacts, problemText, readingOf, type SomeClusters } from './attention.ts';
 
 const NOW = Date.UTC(2026, 0, 2);
 const at = (hours: number): string => new Date(NOW + hours * 3_600_000).toISOString();
@@ -33,11 +33,16 @@ const cluster = (name: string, more: Partial<ClusterView> = {}): ClusterView => 
   ...more,
 });
 
+const some = (...items: ClusterView[]): SomeClusters => ({ items, total: items.length });
+
 const facts = (more: Partial<FleetFacts> = {}): FleetFacts => ({
   status: STATUS,
-  behind: [],
-  tampered: [],
-  certificates: [],
+  refusing: some(),
+  tampered: some(),
+  locksNotReady: some(),
+  certificates: some(),
+  denied: 0,
+  isAuditIntact: true,
   oldestStale: null,
   ...more,
 });
@@ -61,24 +66,32 @@ describe('attentionItems', () => {
       ...STATUS,
       source,
       clusters: { ...STATUS.clusters, disconnected: 2, neverSeen: 1, tampered: 1 },
-      policies: { ...STATUS.policies, failed: 1, expired: 1, expiring: 2 },
+      policies: { ...STATUS.policies, failed: 1, pending: 3, expired: 1, expiring: 2 },
+      violations: 1234,
     };
     const all = facts({
       status,
-      behind: [refusing('eu')],
-      tampered: [cluster('us')],
-      certificates: [cluster('late', { certificateExpires: at(2) }), cluster('good')],
+      refusing: some(refusing('eu')),
+      tampered: some(cluster('us')),
+      locksNotReady: some(cluster('bare')),
+      certificates: some(cluster('late', { certificateExpires: at(2) }), cluster('good')),
+      denied: 3,
+      isAuditIntact: false,
       oldestStale: at(-30),
     });
     expect(keys(all)).toEqual([
       'source-error',
       'rejected',
+      'audit',
+      'tampered',
       'refusal eu',
       'failed',
-      'tampered',
+      'violations',
+      'locks',
       'expiring',
       'stale',
       'certificates',
+      'pending',
       'expired',
       'never-seen',
     ]);
@@ -92,18 +105,42 @@ describe('attentionItems', () => {
     expect(items.get('certificates')?.detail).toBe('late');
   });
 
-  it('gathers many refusals into one line', () => {
-    const [item, ...others] = attentionItems(facts({ behind: ['a', 'b', 'c', 'd', 'e'].map(refusing) }), NOW);
+  it('gathers many refusals into one line, and counts those that were not read, too', () => {
+    const [item, ...others] = attentionItems(facts({ refusing: { items: ['a', 'b', 'c', 'd', 'e'].map(refusing), total: 1205 } }), NOW);
     expect(others).toEqual([]);
     expect(item).toMatchObject({
       key: 'refusals',
-      title: '5 clusters refused the commit that they were offered',
-      detail: 'a, b, c and 2 more',
+      title: '1,205 clusters refused the commit that they were offered',
+      detail: 'a, b, c and 1,202 more',
+      target: { page: 'clusters', search: { refusing: 'true' } },
     });
   });
 
-  it('leaves out a refusal of what is no longer offered', () => {
-    expect(keys(facts({ behind: [{ ...refusing('eu'), offeredRevision: 'd4' }] }))).toEqual([]);
+  it.each([
+    [undefined, { level: 'danger', target: { page: 'compliance', search: {} } }],
+    [0, { level: 'warning', detail: 'None is of a policy that denies.' }],
+    [1, { level: 'danger', detail: '1 of those that agents name is of policies that deny.', target: { search: { action: 'deny' } } }],
+  ])('tells of violations; of policies that deny there are %o', (denied, item) => {
+    const [first, ...others] = attentionItems(facts({ status: { ...STATUS, violations: 10_000 }, denied }), NOW);
+    expect(first).toMatchObject({ title: '10,000 violations: workloads are outside of the allowed regions', ...item });
+    expect(others).toEqual([]);
+  });
+
+  it('says that there may be more certificates where all that were read are bad', () => {
+    const late = some(cluster('late', { certificateExpires: at(2) }));
+    const titles = (certificates: SomeClusters) => attentionItems(facts({ certificates }), NOW).map(({ title }) => title);
+    expect(titles(late)).toEqual([expect.stringMatching(/^1 cluster has a certificate/)]);
+    expect(titles({ ...late, total: 2 })).toEqual([expect.stringMatching(/^At least 1 cluster has a certificate/)]);
+  });
+});
+
+describe('readingOf', () => {
+  it.each([
+    ['complete', ['success', 'success']],
+    ['pending', ['success', 'pending']],
+    ['failed', ['pending', 'error', 'success']],
+  ] as const)('%s: %o', (reading, states) => {
+    expect(readingOf(states.map((status) => ({ status })))).toBe(reading);
   });
 });
 

@@ -1,14 +1,13 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
 import { count } from '../../components/count.ts';
 import { certificateState } from '../clusters/certificate.ts';
-import { isRefusing } from '../clusters/cluster-sync.ts';
 
 /** What somebody should look at first. */
 
 export type Target =
   | {
       readonly page: 'policies';
-      readonly search: { readonly phase?: 'Failed' | 'Expired'; readonly expiring?: 'true'; readonly sort?: string };
+      readonly search: { readonly phase?: 'Failed' | 'Pending' | 'Expired'; readonly expiring?: 'true'; readonly sort?: string };
     }
   | {
       readonly page: 'clusters';
@@ -16,9 +15,13 @@ export type Target =
         readonly connection?: 'Disconnected' | 'NeverSeen' | 'Connected';
         readonly inSync?: 'false';
         readonly tampered?: 'true';
+        readonly refusing?: 'true';
+        readonly locksReady?: 'false';
         readonly sort?: string;
       };
     }
+  | { readonly page: 'compliance'; readonly search: { readonly action?: 'deny' } }
+  | { readonly page: 'verification' }
   | { readonly page: 'cluster'; readonly name: string }
   | { readonly page: 'commit'; readonly revision: string };
 
@@ -32,17 +35,38 @@ export interface AttentionItem {
   readonly target?: Target;
 }
 
+/** Clusters that are alike in something: the first, and how many there are. */
+export interface SomeClusters {
+  readonly items: readonly ClusterView[];
+  readonly total: number;
+}
+
+/** Of what has not been read nothing is said: see {@link readingOf}. */
 export interface FleetFacts {
   readonly status: StatusView;
-  /** Clusters that are connected and not at the commit meant for them. */
-  readonly behind: readonly ClusterView[];
+  /** Clusters whose agent stands by its refusal. */
+  readonly refusing: SomeClusters;
   /** Clusters that were tampered with. */
-  readonly tampered: readonly ClusterView[];
-  /** Clusters whose certificates end first. */
-  readonly certificates: readonly ClusterView[];
+  readonly tampered: SomeClusters;
+  /** Clusters whose lock 1, guard or Gatekeeper is not ready, as last reported. */
+  readonly locksNotReady: SomeClusters;
+  /** All clusters, those whose certificates end first before the others. */
+  readonly certificates: SomeClusters;
+  /** Named violations of policies that deny; undefined: not known. */
+  readonly denied: number | undefined;
+  /** Whether the hub finds its audit log intact; undefined: not known. */
+  readonly isAuditIntact: boolean | undefined;
   /** When the stale cluster that is silent for longest was last heard of. */
   readonly oldestStale: string | null;
 }
+
+/** Whether all that attention is asked for by was read: only then does it mean something that there is nothing. */
+export type Reading = 'complete' | 'pending' | 'failed';
+
+export const readingOf = (queries: readonly { readonly status: 'success' | 'pending' | 'error' }[]): Reading => {
+  if (queries.some(({ status }) => status === 'error')) return 'failed';
+  return queries.every(({ status }) => status === 'success') ? 'complete' : 'pending';
+};
 
 /** More of one kind are one line. */
 const FEW = 3;
@@ -59,10 +83,10 @@ const andMore = (problems: readonly ProblemView[]): string => {
   return problems.length === 1 ? problemText(first) : `${problemText(first)} (and ${problems.length - 1} more)`;
 };
 
-const namesOf = (clusters: readonly ClusterView[]): string => {
-  const names = clusters.slice(0, FEW).map(({ name }) => name);
-  const more = clusters.length - names.length;
-  return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
+const namesOf = ({ items, total }: SomeClusters): string => {
+  const names = items.slice(0, FEW).map(({ name }) => name);
+  const more = total - names.length;
+  return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more.toLocaleString('en')} more`;
 };
 
 const sourceItems = ({ status: { source } }: FleetFacts): AttentionItem[] => [
@@ -90,20 +114,38 @@ const sourceItems = ({ status: { source } }: FleetFacts): AttentionItem[] => [
       ]),
 ];
 
-const refusalItems = ({ behind }: FleetFacts): AttentionItem[] => {
-  const refusing = behind.filter(isRefusing);
-  if (refusing.length > FEW) {
+const auditItems = ({ isAuditIntact }: FleetFacts): AttentionItem[] =>
+  isAuditIntact === false
+    ? [{ key: 'audit', level: 'danger', title: 'The audit log is not as its hashes and checkpoints say', target: { page: 'verification' } }]
+    : [];
+
+const deniedText = (denied: number): string =>
+  `${denied.toLocaleString('en')} of those that agents name ${denied === 1 ? 'is' : 'are'} of policies that deny.`;
+
+/** Each policy that is violated names some: where none is of a policy that denies, there is none. */
+const violationItems = ({ status: { violations }, denied }: FleetFacts): AttentionItem[] => {
+  if (violations === 0) return [];
+  const title = `${count(violations, 'violation')}: ${violations === 1 ? 'a workload is' : 'workloads are'} outside of the allowed regions`;
+  const key = 'violations';
+  if (denied === undefined) return [{ key, level: 'danger', title, target: { page: 'compliance', search: {} } }];
+  if (denied === 0)
+    return [{ key, level: 'warning', title, detail: 'None is of a policy that denies.', target: { page: 'compliance', search: {} } }];
+  return [{ key, level: 'danger', title, detail: deniedText(denied), target: { page: 'compliance', search: { action: 'deny' } } }];
+};
+
+const refusalItems = ({ refusing }: FleetFacts): AttentionItem[] => {
+  if (refusing.total > FEW) {
     return [
       {
         key: 'refusals',
         level: 'danger',
-        title: `${refusing.length} clusters refused the commit that they were offered`,
+        title: `${refusing.total.toLocaleString('en')} clusters refused the commit that they were offered`,
         detail: namesOf(refusing),
-        target: { page: 'clusters', search: { connection: 'Connected', inSync: 'false' } },
+        target: { page: 'clusters', search: { refusing: 'true' } },
       },
     ];
   }
-  return refusing.map(({ name, nack }) => ({
+  return refusing.items.map(({ name, nack }) => ({
     key: `refusal ${name}`,
     level: 'danger',
     title: `Cluster ${name} refused commit ${nack?.revision.slice(0, 8)} and keeps the one before`,
@@ -113,15 +155,39 @@ const refusalItems = ({ behind }: FleetFacts): AttentionItem[] => {
   }));
 };
 
-const policyItems = ({ status: { policies } }: FleetFacts): AttentionItem[] =>
-  policies.failed === 0
+const policyItems = ({ status: { policies } }: FleetFacts): AttentionItem[] => [
+  ...(policies.failed === 0
     ? []
     : [
         {
           key: 'failed',
-          level: 'danger',
+          level: 'danger' as const,
           title: `${count(policies.failed, 'policy is', 'policies are')} not enforced as ${policies.failed === 1 ? 'it' : 'they'} should be`,
-          target: { page: 'policies', search: { phase: 'Failed' } },
+          target: { page: 'policies' as const, search: { phase: 'Failed' as const } },
+        },
+      ]),
+  ...(policies.pending === 0
+    ? []
+    : [
+        {
+          key: 'pending',
+          level: 'info' as const,
+          title: `${count(policies.pending, 'policy is', 'policies are')} not proven, or not known, in every cluster`,
+          target: { page: 'policies' as const, search: { phase: 'Pending' as const } },
+        },
+      ]),
+];
+
+const lockItems = ({ locksNotReady }: FleetFacts): AttentionItem[] =>
+  locksNotReady.total === 0
+    ? []
+    : [
+        {
+          key: 'locks',
+          level: 'warning',
+          title: `In ${count(locksNotReady.total, 'cluster')} lock 1, its guard or Gatekeeper is not ready`,
+          detail: `${namesOf(locksNotReady)}, as last reported.`,
+          target: { page: 'clusters', search: { locksReady: 'false' } },
         },
       ];
 
@@ -134,7 +200,7 @@ const tamperItems = ({ status: { clusters }, tampered }: FleetFacts): AttentionI
           level: 'danger',
           title: `In ${count(clusters.tampered, 'cluster')} somebody changed what the locks stand on; it was put back`,
           detail:
-            tampered.length === 0
+            tampered.total === 0
               ? 'Within an hour before the last report.'
               : `${namesOf(tampered)}, within an hour before the last report.`,
           target: { page: 'clusters', search: { tampered: 'true' } },
@@ -189,15 +255,16 @@ const connectionItems = ({ status: { clusters }, oldestStale }: FleetFacts): Att
       ]),
 ];
 
-const certificateItems = ({ certificates }: FleetFacts, nowMs: number): AttentionItem[] => {
-  const bad = certificates.filter(({ certificateExpires }) => ['late', 'expired'].includes(certificateState(certificateExpires, nowMs)));
+const certificateItems = ({ certificates: { items, total } }: FleetFacts, nowMs: number): AttentionItem[] => {
+  const bad = items.filter(({ certificateExpires }) => ['late', 'expired'].includes(certificateState(certificateExpires, nowMs)));
   if (bad.length === 0) return [];
+  const mayBeMore = bad.length === items.length && items.length < total;
   return [
     {
       key: 'certificates',
       level: 'warning',
-      title: `${count(bad.length, 'cluster has a certificate', 'clusters have certificates')} that ended or should have been renewed by now`,
-      detail: namesOf(bad),
+      title: `${mayBeMore ? 'At least ' : ''}${count(bad.length, 'cluster has a certificate', 'clusters have certificates')} that ended or should have been renewed by now`,
+      detail: namesOf({ items: bad, total: bad.length }),
       target: { page: 'clusters', search: { sort: 'certificate' } },
     },
   ];
@@ -209,9 +276,12 @@ const RANK: Readonly<Record<AttentionItem['level'], number>> = { danger: 0, warn
 export const attentionItems = (facts: FleetFacts, nowMs: number): AttentionItem[] =>
   [
     ...sourceItems(facts),
+    ...auditItems(facts),
+    ...tamperItems(facts),
     ...refusalItems(facts),
     ...policyItems(facts),
-    ...tamperItems(facts),
+    ...violationItems(facts),
+    ...lockItems(facts),
     ...expiryItems(facts),
     ...connectionItems(facts),
     ...certificateItems(facts, nowMs),

@@ -2,6 +2,7 @@ import './overview.css';
 import type { StatusView } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
+import { useCallback } from 'react';
 import { statusQuery } from '../../api/queries.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { QueryView } from '../../components/query-view.tsx';
@@ -17,16 +18,18 @@ import { ViolationsCard } from './violations-card.tsx';
 
 const Cards = ({ status }: { readonly status: StatusView }) => {
   const facts = useFacts();
+  const { connectionOf } = facts;
+  const stateOf = useCallback((cluster: string) => connectionOf(cluster)?.connection, [connectionOf]);
   return (
     <div className="fso-overview">
       <PoliciesCard policies={status.policies} />
       <ClustersCard clusters={status.clusters} ages={facts.ages} />
       <ViolationsCard status={status} />
       <div className="fso-overview-wide">
-        <AttentionCard facts={{ ...facts, status }} />
+        <AttentionCard facts={{ ...facts, status }} reading={facts.reading} onRetry={facts.retry} />
       </div>
       <div className="fso-overview-wide">
-        <RegionsCard connectionOf={facts.connectionOf} />
+        <RegionsCard connectionOf={stateOf} />
       </div>
       <div className="fso-overview-wide">
         <ChangesCard />

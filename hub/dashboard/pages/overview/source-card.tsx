@@ -48,7 +48,7 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
       <p>
         <Commit commit={commit} />
       </p>
-      <ul className="fso-problems">
+      <ul className="fso-overview-problems">
         {problems.slice(0, FEW).map((problem) => (
           <li key={problemText(problem)}>
             <code>{problemText(problem)}</code>

@@ -23,6 +23,14 @@ export const TargetLink = ({ target, children }: { readonly target: Target; read
           {children}
         </Link>
       );
+    case 'compliance':
+      return (
+        <Link to="/compliance" search={target.search}>
+          {children}
+        </Link>
+      );
+    case 'verification':
+      return <Link to="/audit/verification">{children}</Link>;
     case 'commit':
       return (
         <Link to="/activity/$revision" params={{ revision: target.revision }}>

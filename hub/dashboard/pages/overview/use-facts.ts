@@ -1,30 +1,23 @@
-import type { ClusterView, ConnectionState, Page } from '@fso/shared/api';
-import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
-import { useMemo } from 'react';
-import { clustersQuery } from '../../api/queries.ts';
-import type { ConnectionOf } from '../../map/map-regions.ts';
-import type { FleetFacts } from './attention.ts';
+import type { ClusterView, Page } from '@fso/shared/api';
+import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { auditVerificationQuery, clustersQuery, statusQuery, violationsQuery } from '../../api/queries.ts';
+import { type ConnectionOfCluster, oldestOf, unconnectedQuery, useConnections } from '../clusters/connections.ts';
+import { type FleetFacts, type Reading, readingOf, type SomeClusters } from './attention.ts';
 
 /** Certificates that are looked at: if more end at once, these stand for them. */
 const CERTIFICATES = 100;
+/** Clusters that are named where several are alike. */
+const NAMED = 10;
+/** A heartbeat sends no event: only by reading again is it known that a quiet cluster was heard of. */
+const HEARTBEAT_MS = 30_000;
+/** The audit log may be changed behind the back of the hub, which tells nobody. */
+const AUDIT_MS = 60_000;
 
-interface FirstClusters {
-  readonly items: readonly ClusterView[];
-  /** Whether these are all that there are. */
-  readonly isComplete: boolean;
-}
+const NONE: SomeClusters = { items: [], total: 0 };
 
-const NONE: FirstClusters = { items: [], isComplete: false };
+const pageOf = <T>(data: InfiniteData<Page<T>> | undefined): Page<T> | undefined => data?.pages[0];
 
-const firstOf = (data: InfiniteData<Page<ClusterView>> | undefined): FirstClusters => {
-  const page = data?.pages[0];
-  return page === undefined ? NONE : { items: page.items, isComplete: page.next === null };
-};
-
-const useFirst = (params: Parameters<typeof clustersQuery>[0]): FirstClusters => {
-  const { data } = useInfiniteQuery(clustersQuery(params));
-  return useMemo(() => firstOf(data), [data]);
-};
+const firstOf = (data: InfiniteData<Page<ClusterView>> | undefined): SomeClusters => pageOf(data) ?? NONE;
 
 export interface ClusterAges {
   /** When the cluster of this state that is silent for longest was last heard of. */
@@ -34,33 +27,42 @@ export interface ClusterAges {
 
 export interface OverviewFacts extends Omit<FleetFacts, 'status'> {
   readonly ages: ClusterAges;
-  readonly connectionOf: ConnectionOf;
+  readonly connectionOf: ConnectionOfCluster;
+  readonly reading: Reading;
+  /** Reads again what could not be read. */
+  readonly retry: () => void;
 }
-
-/** undefined where neither list says so and one of them does not name all of its clusters. */
-const connectionsOf = (stale: FirstClusters, neverSeen: FirstClusters): ConnectionOf => {
-  const known = new Map<string, ConnectionState>();
-  for (const { name, connection } of [...stale.items, ...neverSeen.items]) known.set(name, connection);
-  const others: ConnectionState | undefined = stale.isComplete && neverSeen.isComplete ? 'Connected' : undefined;
-  return (cluster) => known.get(cluster) ?? others;
-};
 
 /** What the hub's counts do not say: which clusters, and how old what is known of them is. */
 export const useFacts = (): OverviewFacts => {
-  const oldestConnected = useFirst({ connection: 'Connected', sort: 'seen', limit: 1 });
-  const stale = useFirst({ connection: 'Disconnected', sort: 'seen' });
-  const neverSeen = useFirst({ connection: 'NeverSeen' });
-  const behind = useFirst({ connection: 'Connected', inSync: false });
-  const tampered = useFirst({ tampered: true, limit: 10 });
-  const certificates = useFirst({ sort: 'certificate', limit: CERTIFICATES });
-  const connectionOf = useMemo(() => connectionsOf(stale, neverSeen), [stale, neverSeen]);
-  const oldestStale = stale.items[0]?.lastSeen ?? null;
+  const status = useQuery(statusQuery);
+  const oldestConnected = useInfiniteQuery({
+    ...clustersQuery({ connection: 'Connected', sort: 'seen', limit: 1 }),
+    refetchInterval: HEARTBEAT_MS,
+  });
+  const unconnected = useQuery(unconnectedQuery);
+  const refusing = useInfiniteQuery(clustersQuery({ refusing: true, limit: NAMED }));
+  const tampered = useInfiniteQuery(clustersQuery({ tampered: true, limit: NAMED }));
+  const locksNotReady = useInfiniteQuery(clustersQuery({ locksReady: false, limit: NAMED }));
+  const certificates = useInfiniteQuery(clustersQuery({ sort: 'certificate', limit: CERTIFICATES }));
+  const denied = useInfiniteQuery(violationsQuery({ action: 'deny', limit: 1 }));
+  const audit = useQuery({ ...auditVerificationQuery, refetchInterval: AUDIT_MS });
+  const connectionOf = useConnections();
+  const queries = [status, oldestConnected, unconnected, refusing, tampered, locksNotReady, certificates, denied, audit];
+  const oldestStale = unconnected.data === undefined ? null : oldestOf(unconnected.data);
   return {
-    behind: behind.items,
-    tampered: tampered.items,
-    certificates: certificates.items,
+    refusing: firstOf(refusing.data),
+    tampered: firstOf(tampered.data),
+    locksNotReady: firstOf(locksNotReady.data),
+    certificates: firstOf(certificates.data),
+    denied: pageOf(denied.data)?.total,
+    isAuditIntact: audit.data?.ok,
     oldestStale,
-    ages: { connected: oldestConnected.items[0]?.lastSeen ?? null, stale: oldestStale },
+    ages: { connected: pageOf(oldestConnected.data)?.items[0]?.lastSeen ?? null, stale: oldestStale },
     connectionOf,
+    reading: readingOf(queries),
+    retry: () => {
+      for (const query of queries) if (query.isError) void query.refetch();
+    },
   };
 };

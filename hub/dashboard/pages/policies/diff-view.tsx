@@ -11,7 +11,7 @@ const ELEMENTS = { same: 'span', added: 'ins', removed: 'del' } as const;
 const Line = ({ kind, text, before, after }: DiffLine) => {
   const Element = ELEMENTS[kind];
   return (
-    <Element className={`fso-code-line fso-diff-${kind}`}>
+    <Element className={`fso-source-line fso-diff-${kind}`}>
       <span className="fso-line-number" aria-hidden="true">
         {before}
       </span>

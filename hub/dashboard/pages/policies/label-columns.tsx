@@ -14,7 +14,7 @@ const Labels = ({ labels }: LabelRow) =>
   labels.length === 0 ? (
     <span className="fso-muted">none</span>
   ) : (
-    <ul className="fso-labels">
+    <ul className="fso-policies-labels">
       {labels.map(([key, value]) => (
         <li key={key}>
           <code>
@@ -47,7 +47,7 @@ const Differences = ({ differences }: LabelRow) =>
       <CheckCircleIcon className="fso-success" /> none
     </>
   ) : (
-    <ul className="fso-labels">
+    <ul className="fso-policies-labels">
       {differences.map((difference) => (
         <Difference key={difference.key} difference={difference} />
       ))}

@@ -59,7 +59,7 @@ const Clusters = (policy: PolicySummary) => {
 };
 
 const State = ({ phase, enforcementAction }: PolicySummary) => (
-  <div className="fso-stack">
+  <div className="fso-policies-stack">
     <PhaseLabel phase={phase} />
     <ActionLabel action={enforcementAction} />
   </div>

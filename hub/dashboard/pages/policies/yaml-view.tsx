@@ -27,7 +27,7 @@ const Copy = ({ text }: { readonly text: string }) => {
 };
 
 const Line = ({ number, tokens }: { readonly number: number; readonly tokens: readonly Token[] }) => (
-  <span className="fso-code-line">
+  <span className="fso-source-line">
     <span className="fso-line-number" aria-hidden="true">
       {number}
     </span>

@@ -1,0 +1,91 @@
+import type { Page } from '@playwright/test';
+import { afterAll, afterEach, beforeAll, it } from 'vitest';
+import { type CutProxy, startCutProxy } from './support/cut-proxy.ts';
+import { expect } from './support/dashboard.ts';
+import { NAMESPACE, openSmallHub, POLICY, type SmallHub } from './support/small-hub.ts';
+import { useDashboard } from './support/suite.ts';
+
+/** What happens between browser and hub: shown, survived, and over by itself. */
+
+let small: SmallHub;
+let proxy: CutProxy;
+beforeAll(async () => {
+  small = await openSmallHub();
+  proxy = await startCutProxy(small.hub.url);
+});
+afterEach(() => proxy.mend());
+afterAll(async () => {
+  await proxy.close();
+  await small.stop();
+});
+
+const dashboard = useDashboard(() => proxy.url);
+/** Of Chromium, for each request that finds nobody; also of the proxy, whose connection it loses in the middle of an answer. */
+const NOBODY_THERE = [/Failed to load resource: net::ERR_/];
+
+/** The label that says whether the page follows what happens. */
+const live = (page: Page) => page.locator('[data-live]');
+const isLive = (page: Page): Promise<void> => expect(live(page)).toHaveAttribute('data-live', 'live', { timeout: 30_000 });
+const showsPolicies = async (page: Page): Promise<void> => {
+  await expect(page.getByRole('link', { name: POLICY, exact: true })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'ledger', exact: true })).toBeVisible();
+};
+
+it('a violation shows up without a reload', async () => {
+  const page = await dashboard.open('/compliance');
+  await isLive(page);
+  await small.agent.addViolation(NAMESPACE, 'seen-live');
+  const at = performance.now();
+  await expect(page.getByText('seen-live').first()).toBeVisible({ timeout: 2_000 });
+  console.log(`live: ${Math.round(performance.now() - at)} ms from the hub's receipt to the screen`);
+});
+
+it('the stream is cut: said, nothing is lost from the screen, and what happened meanwhile is there afterwards', async () => {
+  const page = await dashboard.open('/policies', { allow: NOBODY_THERE });
+  await isLive(page);
+  await showsPolicies(page);
+  proxy.cut();
+  await expect(live(page)).not.toHaveAttribute('data-live', 'live');
+  await showsPolicies(page);
+  await expect(page.getByText('The hub does not answer')).toBeVisible({ timeout: 30_000 });
+  await small.agent.addViolation('ledger-api', 'while-cut');
+  proxy.mend();
+  await isLive(page);
+  await expect(page.getByText('The hub does not answer')).toBeHidden();
+  await expect(page.getByRole('link', { name: /^1 violations? of ledger$/ })).toBeVisible();
+});
+
+it('the hub is killed and starts again: the page says so, keeps what it shows, and goes on by itself', async () => {
+  const page = await dashboard.open('/policies', { allow: [...NOBODY_THERE, /status of 5\d\d/] });
+  await isLive(page);
+  await small.hub.kill();
+  await expect(live(page)).not.toHaveAttribute('data-live', 'live');
+  await showsPolicies(page);
+  await small.hub.start();
+  await isLive(page);
+  await showsPolicies(page);
+});
+
+it('the browser is offline: said, and over when it is not any more', async () => {
+  const page = await dashboard.open('/clusters', { allow: NOBODY_THERE });
+  await isLive(page);
+  // What Chromium calls offline does not end a connection that is there.
+  await page.context().setOffline(true);
+  proxy.cut();
+  await expect(page.getByText('This browser is offline')).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByRole('link', { name: 'home', exact: true })).toBeVisible();
+  proxy.mend();
+  await page.context().setOffline(false);
+  await isLive(page);
+});
+
+it('a page that is opened while nobody answers says so, and is there when somebody does', async () => {
+  const page = await dashboard.open('/', { allow: [...NOBODY_THERE, /Unable to preload CSS|dynamically imported module/] });
+  await isLive(page);
+  proxy.cut();
+  await page.getByRole('link', { name: 'Clusters', exact: true }).click();
+  await expect(page.getByText(/could not read|does not answer/i).first()).toBeVisible({ timeout: 30_000 });
+  proxy.mend();
+  await isLive(page);
+  await expect(page.getByRole('link', { name: 'home', exact: true })).toBeVisible({ timeout: 30_000 });
+});

@@ -1,0 +1,51 @@
+import type { Page } from '@playwright/test';
+import { it } from 'vitest';
+import { expect } from './support/dashboard.ts';
+import { useDashboard, useSeededWorld } from './support/suite.ts';
+
+/** The dashboard without a mouse, and without colours. */
+
+const world = useSeededWorld();
+const dashboard = useDashboard(() => world().hub.url);
+
+const MAX_TABS = 60;
+
+/** Presses Tab until something of this role and name has the focus. */
+const tabTo = async (page: Page, role: 'link' | 'textbox', name: string | RegExp): Promise<void> => {
+  const target = page.getByRole(role, { name, exact: typeof name === 'string' }).first();
+  await expect(target).toBeVisible();
+  const focused = page.locator(':focus').and(target);
+  for (let tab = 0; tab < MAX_TABS; tab += 1) {
+    await page.keyboard.press('Tab');
+    if ((await focused.count()) > 0) return;
+  }
+  throw new Error(`${MAX_TABS} tabs did not reach the ${role} ${name}`);
+};
+
+it('skips to the content, and finds a policy and its clusters', async () => {
+  const page = await dashboard.open('/');
+  await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
+  await tabTo(page, 'link', 'Policies');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
+  const name = 'payments-eu';
+  await tabTo(page, 'textbox', /search/i);
+  await page.keyboard.type(name);
+  await expect(page).toHaveURL(new RegExp(`q=${name}`));
+  await expect(page.getByRole('link', { name, exact: true })).toBeVisible();
+  await tabTo(page, 'link', name);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+});
+
+it('shows where the focus is', async () => {
+  const page = await dashboard.open('/');
+  await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();
+  await tabTo(page, 'link', 'Clusters');
+  const seen = await page.evaluate<{ outline: string; shadow: string }>(
+    `(() => { const { outlineStyle, boxShadow } = getComputedStyle(document.activeElement); return { outline: outlineStyle, shadow: boxShadow }; })()`,
+  );
+  expect(seen.outline !== 'none' || seen.shadow !== 'none').toBe(true);
+});

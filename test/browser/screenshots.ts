@@ -1,0 +1,102 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from '@playwright/test';
+import { until } from '../../clusters/demo/programs.ts';
+import { openSeededWorld } from '../seeded/world.ts';
+import { launchChromium } from './support/chromium.ts';
+import { createDashboard, type Dashboard, DESKTOP, expect } from './support/dashboard.ts';
+import { details, LISTS, type PageEntry } from './support/pages.ts';
+import { openRealWorld } from './support/real-world.ts';
+
+/** `npm run screenshots`: pictures of every page, light and dark, for the documentation. Lists are of a large fleet, the rest of real clusters. */
+
+const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');
+const MAX_BYTES = 100_000;
+const QUALITIES = [80, 65, 50, 35];
+const MAX_LOOKS = 40;
+const THEMES = ['light', 'dark'] as const;
+const SETTLED_MS = 30_000;
+
+const SUBJECT = 'Archives of the ledgers stay in Ireland and Frankfurt';
+const ARCHIVE = `apiVersion: compliance.federated.io/v1
+kind: SovereignPolicy
+metadata:
+  name: archive-eu
+spec:
+  targetNamespace: finance
+  allowedRegions: [eu-central-1, eu-west-1]
+  placement:
+    clusterRegions: [group:eu]
+`;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** Until nothing on the page is still on its way, and two pictures in a row are the same. */
+const settle = async (page: Page, heading: string): Promise<void> => {
+  await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible({ timeout: SETTLED_MS });
+  await expect(page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner')).toHaveCount(0, { timeout: SETTLED_MS });
+  let last: Buffer = Buffer.alloc(0);
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const picture = await page.screenshot({ animations: 'disabled' });
+    if (picture.equals(last)) return;
+    last = picture;
+  }
+};
+
+/** WebP, as small as it has to be. */
+const picture = async (page: Page): Promise<Buffer> => {
+  const session = await page.context().newCDPSession(page);
+  let image: Buffer = Buffer.alloc(0);
+  for (const quality of QUALITIES) {
+    const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality });
+    image = Buffer.from(data, 'base64');
+    if (image.length <= MAX_BYTES) break;
+  }
+  return image;
+};
+
+const take = async (dashboard: Dashboard, pages: readonly PageEntry[], token?: string): Promise<void> => {
+  for (const theme of THEMES) {
+    for (const { name, path, heading, height = DESKTOP.height } of pages) {
+      const viewport = { ...DESKTOP, height };
+      const page = await dashboard.open(path, {
+        theme,
+        viewport,
+        context: { reducedMotion: 'reduce' },
+        ...(token === undefined ? {} : { token }),
+      });
+      await settle(page, heading);
+      const image = await picture(page);
+      await writeFile(join(FOLDER, `${name}-${theme}.webp`), image);
+      print(`docs/images/${name}-${theme}.webp ${Math.round(image.length / 1024)} KB`);
+      await dashboard.closePages();
+    }
+  }
+  const troubles = dashboard.takeTroubles();
+  if (troubles.length > 0) throw new Error(troubles.join('\n'));
+};
+
+await mkdir(FOLDER, { recursive: true });
+const browser = await launchChromium();
+try {
+  const seeded = await openSeededWorld({ log: print });
+  try {
+    await take(createDashboard(browser, seeded.hub.url), LISTS);
+  } finally {
+    await seeded.stop();
+  }
+  const real = await openRealWorld();
+  try {
+    const revision = await real.repository.commit({ 'policies/archive-eu.yaml': ARCHIVE }, SUBJECT);
+    const signal = AbortSignal.timeout(SETTLED_MS);
+    const enforced = async (): Promise<true | undefined> => (await real.hub.commit(revision, signal)).state === 'enforced' || undefined;
+    await until('the commit is enforced', SETTLED_MS, enforced, signal);
+    const policy = { namespace: 'fso-system', name: 'customer-data' };
+    const shown = { policy, cluster: 'us', commit: { revision, subject: SUBJECT } };
+    await take(createDashboard(browser, real.hubUrl), details(shown), real.apiToken);
+  } finally {
+    await real.stop();
+  }
+} finally {
+  await browser.close();
+}

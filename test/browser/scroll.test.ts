@@ -1,0 +1,89 @@
+import type { Page } from '@playwright/test';
+import { describe, it } from 'vitest';
+import { expect } from './support/dashboard.ts';
+import { useDashboard, useSeededWorld } from './support/suite.ts';
+
+/** Lists of a large fleet stay smooth: few rows in the document, and no frame that takes long, however far somebody scrolls. */
+
+const world = useSeededWorld();
+const dashboard = useDashboard(() => world().hub.url);
+
+/** One notch. */
+const WHEEL_PX = 120;
+const WHEELS = 250;
+/** Of the document at once; the others are not drawn. */
+const MAX_ROWS = 120;
+/** Work of the page's thread for one notch of the wheel, which brings two or three rows: time that other processes take is not in it. */
+const MAX_WORK_MS = 80;
+/** Every other one of the screen's, on a machine that runs the hub and five hundred agents besides. */
+const MEDIAN_FRAME_MS = 34;
+
+/** Notes how long each frame takes and each task that is a long one (https://www.w3.org/TR/longtasks-1/). */
+const START_MEASURING = `
+  window.measured = { frames: [], tasks: [] };
+  new PerformanceObserver((list) => measured.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
+  let last = performance.now();
+  const frame = (now) => { measured.frames.push(now - last); last = now; requestAnimationFrame(frame); };
+  requestAnimationFrame(frame);
+`;
+
+interface Measured {
+  /** Of the wall clock, in ms. */
+  readonly frames: readonly number[];
+  readonly tasks: readonly number[];
+}
+
+interface Scrolled extends Measured {
+  readonly rows: number;
+  readonly lastRow: number;
+  readonly workMs: number;
+}
+
+const quantile = (values: readonly number[], q: number): number => values.toSorted((a, b) => a - b)[Math.floor(values.length * q)] ?? 0;
+
+/** Processor time of the page's thread so far, in ms. */
+const createWorkMeter = async (page: Page): Promise<() => Promise<number>> => {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN) * 1000;
+  };
+};
+
+const scroll = async (page: Page, label: string): Promise<Scrolled> => {
+  const table = page.getByRole('region', { name: label });
+  await expect(table.getByRole('row').nth(5)).toBeVisible();
+  await table.hover();
+  await page.evaluate(START_MEASURING);
+  const work = await createWorkMeter(page);
+  const before = await work();
+  let rows = 0;
+  for (let wheel = 0; wheel < WHEELS; wheel += 1) {
+    await page.mouse.wheel(0, WHEEL_PX);
+    rows = Math.max(rows, await table.locator('tr').count());
+  }
+  const workMs = ((await work()) - before) / WHEELS;
+  const last = await table.locator('tr[aria-rowindex]').last().getAttribute('aria-rowindex');
+  return { ...(await page.evaluate<Measured>('measured')), rows, lastRow: Number(last), workMs };
+};
+
+describe.each([
+  ['/policies', 'Policies'],
+  ['/compliance', 'Violations'],
+  ['/clusters', 'Clusters'],
+] as const)('%s', (path, label) => {
+  it('scrolls smoothly', async () => {
+    const page = await dashboard.open(path);
+    const { frames, tasks, rows, lastRow, workMs } = await scroll(page, label);
+    console.log(
+      `scroll ${path}: to row ${lastRow}, at most ${rows} rows in the document; ${workMs.toFixed(1)} ms of work for each notch of the wheel; ` +
+        `frames: median ${quantile(frames, 0.5).toFixed(0)} ms, 95 % ${quantile(frames, 0.95).toFixed(0)} ms; ` +
+        `${tasks.length} long tasks, the longest ${Math.max(0, ...tasks).toFixed(0)} ms`,
+    );
+    expect(lastRow).toBeGreaterThan(200);
+    expect(rows).toBeLessThanOrEqual(MAX_ROWS);
+    expect(workMs).toBeLessThanOrEqual(MAX_WORK_MS);
+    expect(quantile(frames, 0.5)).toBeLessThanOrEqual(MEDIAN_FRAME_MS);
+  });
+});

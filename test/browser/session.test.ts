@@ -1,0 +1,106 @@
+import { CSRF_HEADER } from '@fso/shared/api';
+import type { Page } from '@playwright/test';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { HOUR, openPeopleWorld, PEOPLE, type PeopleWorld } from '../support/people-world.ts';
+import { expect, expectAccessible } from './support/dashboard.ts';
+import { useDashboard } from './support/suite.ts';
+
+/** People with a real identity provider: in, out, without rights, and when their time is over. */
+
+let world: PeopleWorld;
+beforeAll(async () => {
+  world = await openPeopleWorld();
+});
+afterAll(() => world.close());
+
+const dashboard = useDashboard(() => world.hub.url);
+/** The way over the provider leaves the hub; a session that is over is a 401, and the end of the stream. */
+const allow = [
+  /request to elsewhere: GET http:\/\/localhost:/,
+  /\(http:\/\/localhost:/,
+  /status of 401/,
+  /ERR_INCOMPLETE_CHUNKED_ENCODING/,
+];
+/** Of the page on which the provider asks whether to end its own session. */
+const FONTS = /fonts\.googleapis\.com/;
+
+const account = (page: Page) => page.getByRole('button', { name: /^Account: / });
+const logIn = async (user: keyof typeof PEOPLE, path: string, allowed = allow): Promise<Page> => {
+  world.idp.user = user;
+  const page = await dashboard.open(path, { allow: allowed });
+  await page.getByRole('button', { name: 'Sign in with your identity provider' }).click();
+  return page;
+};
+
+it('asks who it is, goes over the provider, and comes back to the page that was asked for', async () => {
+  world.idp.user = 'ada';
+  const page = await dashboard.open('/clusters?q=eu', { allow });
+  await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Sign in with your identity provider' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
+  expect(new URL(page.url()).search).toContain('q=eu');
+  await expect(account(page)).toHaveAccessibleName(`Account: ${PEOPLE.ada.name} (admin)`);
+});
+
+it('a viewer sees everything and may change nothing', async () => {
+  const page = await logIn('vera', '/');
+  await expect(account(page)).toHaveAccessibleName(`Account: ${PEOPLE.vera.name} (viewer)`);
+  const fetchNow = page.getByRole('button', { name: 'Fetch now' });
+  await expect(fetchNow).toHaveAttribute('aria-disabled', 'true');
+  await fetchNow.focus();
+  await expect(page.getByText(/needs the role operator/i)).toBeVisible();
+});
+
+it('somebody without a role is told what is missing, and nothing else', async () => {
+  const page = await logIn('greta', '/policies');
+  await expect(page.getByRole('heading', { level: 1, name: 'You may not see anything here yet' })).toBeVisible();
+  await expect(page.getByText('ask an administrator of this hub')).toBeVisible();
+  await expectAccessible(page);
+});
+
+it('logout ends the session, and asks the provider to end its own', async () => {
+  const page = await logIn('ada', '/', [...allow, FONTS]);
+  await account(page).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await page.waitForURL(`${world.idp.issuer}/**`);
+  const answer = await page.context().request.get(world.url('/api/v1/status'));
+  expect(answer.status()).toBe(401);
+});
+
+const endSession = async (page: Page): Promise<void> => {
+  await page.context().request.post(world.url('/auth/logout'), { headers: { [CSRF_HEADER]: '1', Origin: world.hub.url } });
+};
+/** The next thing that the page asks for is refused. */
+const letTimePass = async (page: Page): Promise<void> => {
+  world.offsetMs = 25 * HOUR;
+  await page.getByRole('link', { name: 'finance' }).hover();
+};
+
+describe('a session that ends while somebody reads', () => {
+  afterEach(() => {
+    world.offsetMs = 0;
+  });
+
+  it.each(['elsewhere', 'by time'] as const)('asks again over the page, and goes on where it was: %s', async (how) => {
+    const page = await logIn('ada', '/policies');
+    const filter = page.getByRole('searchbox').or(page.getByRole('textbox')).first();
+    await filter.fill('fin');
+    await expect(page).toHaveURL(/q=fin/);
+    await expect(page.getByRole('link', { name: 'finance' })).toBeVisible();
+    if (how === 'elsewhere') await endSession(page);
+    else await letTimePass(page);
+    const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
+    await expect(dialog).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByRole('link', { name: 'finance', includeHidden: true })).toBeVisible();
+    await expectAccessible(page);
+    const tab = page.context().waitForEvent('page');
+    await dialog.getByRole('button', { name: 'Sign in with your identity provider' }).click();
+    const opened = await tab;
+    if (!opened.isClosed()) await opened.waitForEvent('close');
+    await expect(dialog).toBeHidden();
+    await expect(page).toHaveURL(/q=fin/);
+    await expect(filter).toHaveValue('fin');
+    await expect(page.locator('[data-live]')).toHaveAttribute('data-live', 'live');
+  });
+});

@@ -1,0 +1,37 @@
+/** One page of the dashboard. */
+export interface PageEntry {
+  /** Of its pictures in docs/images. */
+  readonly name: string;
+  readonly path: string;
+  /** Of the first level. */
+  readonly heading: string;
+  /** Of its pictures; default: that of a desktop window. */
+  readonly height?: number;
+}
+
+/** What pages that show one thing are opened with. */
+export interface Shown {
+  readonly policy: { readonly namespace: string; readonly name: string };
+  readonly cluster: string;
+  readonly commit: { readonly revision: string; readonly subject: string };
+}
+
+export const LISTS: readonly PageEntry[] = [
+  { name: 'overview', path: '/', heading: 'Overview', height: 1800 },
+  { name: 'policies', path: '/policies', heading: 'Policies' },
+  { name: 'clusters', path: '/clusters', heading: 'Clusters' },
+  { name: 'compliance', path: '/compliance', heading: 'Compliance' },
+  { name: 'checker', path: '/compliance/checker', heading: 'Compliance' },
+  { name: 'report', path: '/compliance/report', heading: 'Compliance' },
+  { name: 'activity', path: '/activity', heading: 'Activity' },
+  { name: 'audit', path: '/audit', heading: 'Audit log' },
+  { name: 'events', path: '/audit/events', heading: 'Audit log' },
+  { name: 'verification', path: '/audit/verification', heading: 'Audit log' },
+];
+
+/** Pages of one policy, one cluster, one commit. */
+export const details = ({ policy, cluster, commit }: Shown): readonly PageEntry[] => [
+  { name: 'policy', path: `/policies/${policy.namespace}/${policy.name}`, heading: policy.name, height: 1650 },
+  { name: 'cluster', path: `/clusters/${cluster}`, heading: cluster, height: 1100 },
+  { name: 'commit', path: `/activity/${commit.revision}`, heading: commit.subject, height: 1100 },
+];
