@@ -18,6 +18,8 @@ export default defineConfig({
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,browser}/**'],
           testTimeout: 20_000,
+          // An embedded database is opened in some: many at once on a busy machine take their time.
+          hookTimeout: 60_000,
           // No test file changes what others see: sharing the modules saves a third of the time.
           isolate: false,
         },

@@ -12,23 +12,50 @@ export const TREND_DAYS = 90;
 const SLOTS = TREND_DAYS + 1;
 const DAY_MS = 86_400_000;
 const EVERY_MS = 60_000;
-/** Points of an answer; of those that are closer together the worst one stays. */
+/** Without a change a point is written this often, which says that somebody looked. */
+const SIGN_OF_LIFE_MS = 15 * 60_000;
+/** Where there is no point for so long, nobody looked. */
+const SILENCE_MS = 20 * 60_000;
+/** Points of an answer; of more, {@link SPANS} spans of time have up to three each. */
 const MAX_POINTS = 1_000;
+const SPANS = 330;
+
+/** Milliseconds since 1970, violations, failed policies, connected clusters. */
+const StoredPoint = z.tuple([z.int(), z.int(), z.int(), z.int()]);
+type StoredPoint = z.infer<typeof StoredPoint>;
 
 const StoredDay = z.object({
   /** Days since 1970. */
   day: z.int(),
-  /** Milliseconds since 1970, violations, failed policies, connected clusters; oldest first. */
-  points: z.array(z.tuple([z.int(), z.int(), z.int(), z.int()])),
+  /** Oldest first. */
+  points: z.array(StoredPoint),
 });
 type StoredDay = z.infer<typeof StoredDay>;
 
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 const slotOf = (day: number): string => String(day % SLOTS);
-const readDay = (value: unknown): StoredDay | undefined => StoredDay.safeParse(value).data;
+
+/** Days that were read already, by their record: one that is changed is another value. */
+const readDays = new WeakMap<object, StoredDay | null>();
+
+const readDay = (records: Records, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
+
+const dayIn = (value: unknown, day: number): StoredDay | undefined => {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const known = readDays.get(value) ?? StoredDay.safeParse(value).data ?? null;
+  readDays.set(value, known);
+  return known?.day === day ? known : undefined;
+};
+
+/** A moment that somebody looked at. */
+interface SeenPoint extends TrendPoint {
+  readonly violations: number;
+  readonly failed: number;
+  readonly connected: number;
+}
 
 /** The present. What a cluster last reported counts until it reports something else: a policy that failed has failed. */
-export const pointOf = (clusters: readonly ClusterRecord[], now: Date): TrendPoint => {
+export const pointOf = (clusters: readonly ClusterRecord[], now: Date): SeenPoint => {
   const failed = new Set<string>();
   let violations = 0;
   for (const { policies } of clusters)
@@ -39,32 +66,55 @@ export const pointOf = (clusters: readonly ClusterRecord[], now: Date): TrendPoi
   return { time: now.toISOString(), violations, failed: failed.size, connected: clusters.filter(({ connected }) => connected).length };
 };
 
-const isSame = (one: TrendPoint | undefined, other: TrendPoint): boolean =>
-  one?.violations === other.violations && one.failed === other.failed && one.connected === other.connected;
+const storedOf = ({ time, violations, failed, connected }: SeenPoint): StoredPoint => [Date.parse(time), violations, failed, connected];
 
-/** All points that are kept, oldest first. */
-const readPoints = (records: Records): TrendPoint[] =>
-  records
-    .list(TREND_KIND)
-    .flatMap((value) => readDay(value) ?? [])
-    .sort((left, right) => left.day - right.day)
-    .flatMap(({ points }) =>
-      points.map(([time, violations, failed, connected]) => ({ time: new Date(time).toISOString(), violations, failed, connected })),
-    );
+const isSame = (one: StoredPoint, other: StoredPoint): boolean => one.slice(1).every((value, at) => value === other[at + 1]);
 
-const isWorse = (one: TrendPoint, other: TrendPoint): boolean =>
-  one.violations === other.violations ? one.failed > other.failed : one.violations > other.violations;
+/** A point of an answer; null: from then on nobody looked. */
+type Point = readonly [ms: number, values: readonly [violations: number, failed: number, connected: number] | null];
 
-/** At most one point in each of many equal spans of time: the worst. */
-const thin = (points: readonly TrendPoint[], from: number, spanMs: number): TrendPoint[] => {
+const viewOf = ([ms, values]: Point): TrendPoint => {
+  const [violations, failed, connected] = values ?? [null, null, null];
+  return { time: new Date(ms).toISOString(), violations, failed, connected };
+};
+
+/** From the day before on, for what held when that time began; oldest first. */
+const readPoints = (records: Records, from: number, now: number): Point[] => {
+  const first = dayOf(from - SILENCE_MS);
+  return Array.from({ length: dayOf(now) - first + 1 }, (_, at) => readDay(records, first + at))
+    .flatMap((day) => day?.points ?? [])
+    .filter(([ms]) => ms < now)
+    .map(([ms, ...values]) => [ms, values]);
+};
+
+/** Says where nobody looked. */
+const withGaps = (points: readonly Point[]): Point[] =>
+  points.flatMap((point, at): Point[] => {
+    const next = points[at + 1];
+    return next !== undefined && next[0] - point[0] > SILENCE_MS ? [point, [point[0] + EVERY_MS, null]] : [point];
+  });
+
+/** The worst of each number, where somebody began to look. */
+const worstOf = (points: readonly Point[]): Point[] => {
+  const seen = points.flatMap(([, values]) => (values === null ? [] : [values]));
+  const first = points.find(([, values]) => values !== null);
+  if (first === undefined) return [];
+  const column = (at: 0 | 1 | 2): number[] => seen.map((values) => values[at]);
+  return [[first[0], [Math.max(...column(0)), Math.max(...column(1)), Math.min(...column(2))]]];
+};
+
+/** What stays of one span: the worst, where nobody looked, and what holds when it ends. In order, one at each time. */
+const merged = (points: readonly Point[]): Point[] => {
+  const gap = points.find(([, values]) => values === null);
+  const last = points.at(-1);
+  const kept = [...(last === undefined ? [] : [last]), ...(gap === undefined ? [] : [gap]), ...worstOf(points)];
+  return [...new Map(kept.map((point) => [point[0], point])).values()].sort(([left], [right]) => left - right);
+};
+
+const thin = (points: readonly Point[], from: number, spanMs: number): Point[] => {
   if (points.length <= MAX_POINTS) return [...points];
-  const worst = new Map<number, TrendPoint>();
-  for (const point of points) {
-    const span = Math.floor((Date.parse(point.time) - from) / spanMs);
-    const known = worst.get(span);
-    if (known === undefined || !isWorse(known, point)) worst.set(span, point);
-  }
-  return [...worst.values()];
+  const spans = Map.groupBy(points, ([ms]) => Math.floor((ms - from) / spanMs));
+  return [...spans.values()].flatMap(merged);
 };
 
 /**
@@ -72,14 +122,14 @@ const thin = (points: readonly TrendPoint[], from: number, spanMs: number): Tren
  *
  * @param present what holds now
  */
-export const readTrend = (records: Records, hours: number, present: TrendPoint): TrendPoint[] => {
+export const readTrend = (records: Records, hours: number, present: SeenPoint): TrendPoint[] => {
   const now = Date.parse(present.time);
   const from = now - hours * 3_600_000;
-  const points = readPoints(records);
-  const inside = points.filter(({ time }) => Date.parse(time) > from && Date.parse(time) < now);
-  const before = points.findLast(({ time }) => Date.parse(time) <= from);
-  const start = before === undefined ? [] : [{ ...before, time: new Date(from).toISOString() }];
-  return [...start, ...thin(inside, from, (now - from) / MAX_POINTS), present];
+  const [ms, ...values] = storedOf(present);
+  const points = withGaps([...readPoints(records, from, now), [ms, values]]);
+  const before = points.findLast(([at]) => at <= from);
+  const inside = points.filter(([at]) => at > from && at < now);
+  return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
 };
 
 export interface TrendDeps {
@@ -105,24 +155,42 @@ export const createTrendRecorder = ({ ledger, clock, logger, everyMs = EVERY_MS 
     isDirty = true;
   });
 
+  let isRecording = false;
+
   const record = async (): Promise<void> => {
-    if (!isDirty || !ledger.leads()) return;
+    const now = clock.now();
+    const day = dayOf(now.getTime());
+    const last = readDay(ledger.records, day)?.points.at(-1);
+    const isDue = last === undefined || now.getTime() - last[0] >= SIGN_OF_LIFE_MS;
+    if (!isDirty && !isDue) return;
     isDirty = false;
-    const point = pointOf(await ledger.clusters(), clock.now());
-    if (isSame(readPoints(ledger.records).at(-1), point)) return;
-    const day = dayOf(Date.parse(point.time));
-    const added: StoredDay['points'][number] = [Date.parse(point.time), point.violations, point.failed, point.connected];
+    const added = storedOf(pointOf(await ledger.clusters(), now));
+    if (!isDue && isSame(last, added)) return;
     await ledger.records.update(TREND_KIND, slotOf(day), (value) => {
-      const before = readDay(value);
-      return { day, points: [...(before?.day === day ? before.points : []), added] };
+      const after: StoredDay = { day, points: [...(dayIn(value, day)?.points ?? []), added] };
+      readDays.set(after, after);
+      return after;
     });
+  };
+
+  const look = async (): Promise<void> => {
+    if (isRecording || !ledger.leads()) return;
+    isRecording = true;
+    try {
+      await record();
+    } catch (err) {
+      isDirty = true;
+      logger.error({ err }, 'trend not recorded');
+    } finally {
+      isRecording = false;
+    }
   };
 
   return {
     run: async (signal) => {
       while (!signal.aborted) {
         // Nobody waits for it: with the database away it takes as long as that is.
-        record().catch((err: unknown) => logger.error({ err }, 'trend not recorded'));
+        void look();
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }
     },

@@ -157,6 +157,8 @@ describe('routes', () => {
 
 describe('problems', () => {
   it.each([
+    ['/api/v1/events?policy=%00', 400, 'query parameter policy: must not have control characters'],
+    ['/api/v1/events?q=a%00b', 400, 'query parameter q: must not have control characters'],
     ['/api/v1/policies?limit=501', 400, 'query parameter limit: must be at most 500'],
     ['/api/v1/policies?limit=x', 400, 'query parameter limit: must be a whole number'],
     ['/api/v1/policies?fase=Active', 400, 'query parameter fase: unknown'],

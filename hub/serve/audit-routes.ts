@@ -3,14 +3,15 @@ import type { Response } from 'express';
 import { z } from 'zod';
 import { EXPORT_FORMATS, FORMATTERS } from '../audit-formats.ts';
 import { readAudit } from '../ledger/audit/read.ts';
+import type { AuditFilter, AuditLog } from '../ledger/audit/types.ts';
 import { createAuditVerification } from './audit-verification.ts';
-import { numberOf } from './number-cursor.ts';
+import { cursorText, numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
-import { given, PolicyName, paging, period } from './queries.ts';
+import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import type { ApiDeps } from './types.ts';
 
-const Filter = z.string().min(1).max(512).optional();
+const Filter = Text.min(1).max(512).optional();
 
 const filters = {
   action: Filter.describe('Such as `revision.accept`.'),
@@ -59,6 +60,12 @@ const sendExport = async ({ ledger }: ApiDeps, query: z.output<typeof ExportQuer
   res.end();
 };
 
+/** Entries that are counted where filters are given: each has to be read for that. */
+const MAX_COUNTED = 1_000;
+
+const totalOf = async (audit: AuditLog, filter: AuditFilter): Promise<number> =>
+  Object.keys(filter).length === 0 ? (await audit.head()).sequence : (await audit.list({ ...filter, limit: MAX_COUNTED })).length;
+
 /** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
 export const auditRoutes: readonly Route[] = [
   jsonRoute(
@@ -67,7 +74,7 @@ export const auditRoutes: readonly Route[] = [
       path: '/api/v1/audit',
       operationId: 'listAudit',
       summary: 'The audit log',
-      description: 'Hash-chained: `fso audit verify` reads it all and computes every hash anew.',
+      description: `Hash-chained: \`fso audit verify\` reads it all and computes every hash anew. With filters \`total\` counts at most ${MAX_COUNTED} entries.`,
       tag: 'audit',
       access: 'viewer',
       query: AuditQuery,
@@ -75,13 +82,13 @@ export const auditRoutes: readonly Route[] = [
     { schema: AuditPage, description: 'A page.' },
     async ({ ledger: { audit } }, { query }) => {
       const { order, limit, cursor, ...filter } = query;
-      const at = numberOf(cursor);
+      const at = numberOf(cursor, order);
       const found =
         order === 'asc'
           ? await audit.after(at ?? 0, limit + 1, given(filter))
           : await audit.list({ ...given(filter), ...given({ before: at }), limit: limit + 1 });
-      const { sequence: total } = await audit.head();
-      return { items: found.slice(0, limit), total, next: nextCursor(found, ({ sequence }) => String(sequence), limit) };
+      const next = nextCursor(found, ({ sequence }) => cursorText(sequence, order), limit);
+      return { items: found.slice(0, limit), total: await totalOf(audit, given(filter)), next };
     },
   ),
   jsonRoute(
@@ -105,7 +112,7 @@ export const auditRoutes: readonly Route[] = [
     operationId: 'getAuditVerification',
     summary: 'Whether the audit log is intact, as the hub finds',
     description:
-      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
+      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s and a twentieth of the time, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
     tag: 'audit',
     access: 'viewer',
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },

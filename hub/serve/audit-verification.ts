@@ -7,6 +7,8 @@ import type { ApiDeps } from './types.ts';
 const PAGE = 200;
 /** Somebody who asks again at once gets the same answer, whatever was written meanwhile. */
 const FRESH_MS = 10_000;
+/** So many times as long as a run took nothing is computed anew: of a large log that is grown by the second, a small part of the time. */
+const REST = 20;
 /** Without anything written a log may still have been changed. */
 const KEPT_MS = 600_000;
 
@@ -22,22 +24,22 @@ async function* unhurried(entries: AsyncIterable<AuditEntry>): AsyncGenerator<Au
 
 /** Verifies the audit log, one run at a time: who asks during a run gets its result. */
 export const createAuditVerification = ({ ledger: { audit }, auditKey, clock }: ApiDeps): (() => Promise<AuditVerificationView>) => {
-  let last: { readonly view: AuditVerificationView; readonly hash: string; readonly at: number } | undefined;
+  let last: { readonly view: AuditVerificationView; readonly hash: string; readonly ended: number; readonly tookMs: number } | undefined;
   let running: Promise<AuditVerificationView> | undefined;
 
   const verify = async (): Promise<AuditVerificationView> => {
-    const at = clock.monotonicMs();
+    const began = clock.monotonicMs();
     const checkedAt = clock.now().toISOString();
     // The proofs first: entries that come meanwhile are then beyond them, not missing.
     const { checkpoints, witnesses } = await audit.proofs();
     const found = await verifyAudit(unhurried(readAudit(audit, PAGE)), { checkpoints, witnesses, key: auditKey });
     const view = { ...found, checkedAt };
-    last = { view, hash: found.head?.hash ?? '', at };
+    last = { view, hash: found.head?.hash ?? '', ended: clock.monotonicMs(), tookMs: clock.monotonicMs() - began };
     return view;
   };
-  const isCurrent = async ({ at, hash }: NonNullable<typeof last>): Promise<boolean> => {
-    const age = clock.monotonicMs() - at;
-    return age < FRESH_MS || (age < KEPT_MS && (await audit.head()).hash === hash);
+  const isCurrent = async ({ ended, tookMs, hash }: NonNullable<typeof last>): Promise<boolean> => {
+    const age = clock.monotonicMs() - ended;
+    return age < Math.max(FRESH_MS, REST * tookMs) || (age < KEPT_MS && (await audit.head()).hash === hash);
   };
 
   return async () => {

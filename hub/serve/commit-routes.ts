@@ -67,7 +67,7 @@ export const commitRoutes: readonly Route[] = [
       path: '/api/v1/trend',
       operationId: 'getTrend',
       summary: 'Violations, failed policies and connected clusters over time',
-      description: `Looked at once a minute and kept for ${TREND_DAYS} days. Of points that are too close together for one answer the worst one stays.`,
+      description: `Looked at once a minute and kept for ${TREND_DAYS} days. Of points that are too close together for one answer the worst values stay, and the last ones. Where no hub ran, nothing is known.`,
       tag: 'hub',
       access: 'viewer',
       query: TrendQuery,

@@ -17,8 +17,11 @@ export const paging = {
   cursor: z.string().max(4096).optional().describe('`next` of the page before.'),
 };
 
-export const Search = z.string().min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
-export const PolicyName = z.string().min(1).max(317).optional().describe('namespace/name');
+/** Text without control characters: no name has any, and a database takes no NUL. */
+export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
+
+export const Search = Text.min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
+export const PolicyName = Text.min(1).max(317).optional().describe('namespace/name');
 
 export const PageQuery = z.strictObject(paging);
 

@@ -70,7 +70,15 @@ export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly query: Parsed<Q>;
   readonly body: Parsed<B>;
   readonly caller: Caller;
+  /** Aborted when the caller is gone. */
+  readonly signal: AbortSignal;
 }
+
+const untilClosed = (res: Response): AbortSignal => {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  return gone.signal;
+};
 
 const MAX_BODY_BYTES = 16 * 1024;
 
@@ -106,12 +114,14 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
   handler: (deps) => async (req, res) => {
     if (head.body !== undefined) await readJson(req, res);
     const caller = callerOf(req, res);
+    const signal = untilClosed(res);
     const work = (): Promise<z.input<R>> =>
       answer(deps, {
         params: parse(head.params as P, { ...req.params }, 'path parameter'),
         query: parse(head.query as Q, { ...req.query }, 'query parameter'),
         body: parse(head.body as B, req.body ?? {}, 'body'),
         caller,
+        signal,
       });
     const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
     res.status(response.status ?? 200).json(result);

@@ -67,15 +67,15 @@ export const CommitActivity = CommitSummary.extend({
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 
-/** The fleet at one moment of the past. */
+/** The fleet at one moment of the past; null: from then on nobody looked. */
 export const TrendPoint = z.object({
   time: Time,
-  violations: Count,
-  failed: Count.describe('Policies.'),
-  connected: Count.describe('Clusters.'),
+  violations: Count.nullable(),
+  failed: Count.nullable().describe('Policies.'),
+  connected: Count.nullable().describe('Clusters.'),
 });
 export type TrendPoint = z.infer<typeof TrendPoint>;
 export const Trend = z.object({
-  items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point.'),
+  items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point; null: not known until then.'),
 });
 export type Trend = z.infer<typeof Trend>;

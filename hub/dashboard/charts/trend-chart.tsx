@@ -11,7 +11,7 @@ const TrendCanvas = lazy(async () => ({ default: (await import('./trend-canvas.t
 
 const ROWS = 13;
 
-const number = (value: number): string => value.toLocaleString('en');
+const number = (value: number | null): string => value?.toLocaleString('en') ?? 'not known';
 
 /** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
 export const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {

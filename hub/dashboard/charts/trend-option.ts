@@ -3,12 +3,12 @@ import { exactTime } from '../components/time.ts';
 import type { ChartOption } from './echarts.ts';
 import type { Palette } from './palette.ts';
 
-const pointOf = (value: unknown): readonly [time: number, violations: number] => {
+const pointOf = (value: unknown): readonly [time: number, violations: number | null] => {
   const [time, violations] = Array.isArray(value) ? value : [];
-  return [Number(time), Number(violations)];
+  return [Number(time), typeof violations === 'number' ? violations : null];
 };
 
-/** A step line of violations over time. */
+/** A step line of violations over time, with a gap where they are not known. */
 export const trendOption = (points: readonly TrendPoint[], palette: Palette): ChartOption => ({
   grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: 'same' },
   xAxis: {
@@ -33,7 +33,7 @@ export const trendOption = (points: readonly TrendPoint[], palette: Palette): Ch
     textStyle: { color: palette.text, fontSize: 12 },
     formatter: (given) => {
       const [time, violations] = pointOf((Array.isArray(given) ? given[0] : given)?.value);
-      return `${violations.toLocaleString('en')} violations\n${exactTime(time)}`;
+      return `${violations?.toLocaleString('en') ?? 'not known how many'} violations\n${exactTime(time)}`;
     },
   },
   series: [

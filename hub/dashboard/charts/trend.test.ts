@@ -3,11 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { changeText, sample, summarise, upToNow } from './trend.ts';
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 0, 1, 12, minute)).toISOString();
-const point = (minute: number, violations: number): TrendPoint => ({ time: at(minute), violations, failed: 0, connected: 3 });
+const point = (minute: number, violations: number | null): TrendPoint => ({ time: at(minute), violations, failed: 0, connected: 3 });
 
 describe('summarise', () => {
   it('has both ends and the first highest value', () => {
     expect(summarise([point(0, 3), point(5, 9), point(7, 9), point(9, 1)])).toEqual({ first: 3, last: 1, highest: 9, highestAt: at(5) });
+  });
+
+  it('does not know the start where nobody looked', () => {
+    expect(summarise([point(0, null), point(5, 9), point(6, null), point(9, 1)])).toEqual({
+      first: null,
+      last: 1,
+      highest: 9,
+      highestAt: at(5),
+    });
   });
 
   it('has nothing to say of nothing', () => {
@@ -41,10 +50,11 @@ describe('sample', () => {
 
 describe('changeText', () => {
   it.each([
-    [3, 3, 'as many'],
-    [3, 1203, '1,200 more'],
-    [3, 1, '2 fewer'],
-  ])('from %i to %i: %s', (first, last, text) => {
+    [3, 3, 'as many as'],
+    [3, 1203, '1,200 more than'],
+    [3, 1, '2 fewer than'],
+    [null, 1, 'not known whether more than'],
+  ])('from %s to %s: %s', (first, last, text) => {
     expect(changeText({ first, last })).toBe(text);
   });
 });

@@ -3,20 +3,23 @@ import type { TrendPoint } from '@fso/shared/api';
 /** A curve of steps: a value holds until the next point. */
 
 export interface TrendSummary {
-  readonly first: number;
+  /** null: not known. */
+  readonly first: number | null;
   readonly last: number;
   readonly highest: number;
   /** When it was there first. RFC 3339. */
   readonly highestAt: string;
 }
 
-/** @returns undefined where there are no points */
+/** The end of a curve is known: it is now. @returns undefined where it is not */
 export const summarise = (points: readonly TrendPoint[]): TrendSummary | undefined => {
   const [first] = points;
-  const last = points.at(-1);
-  if (first === undefined || last === undefined) return undefined;
-  const highest = points.reduce((top, point) => (point.violations > top.violations ? point : top), first);
-  return { first: first.violations, last: last.violations, highest: highest.violations, highestAt: highest.time };
+  const known = points.flatMap(({ time, violations }) => (violations === null ? [] : [{ time, violations }]));
+  const [earliest] = known;
+  const last = points.at(-1)?.violations ?? null;
+  if (first === undefined || earliest === undefined || last === null) return undefined;
+  const highest = known.reduce((top, point) => (point.violations > top.violations ? point : top), earliest);
+  return { first: first.violations, last, highest: highest.violations, highestAt: highest.time };
 };
 
 /** The curve up to now, with what is known now. */
@@ -36,9 +39,10 @@ export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[
   });
 };
 
-/** @returns `12 more`, `3 fewer`, `as many` */
+/** @returns `12 more than`, `3 fewer than`, `as many as`, `not known whether more than` */
 export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>): string => {
-  if (first === last) return 'as many';
+  if (first === null) return 'not known whether more than';
+  if (first === last) return 'as many as';
   const by = Math.abs(last - first).toLocaleString('en');
-  return last > first ? `${by} more` : `${by} fewer`;
+  return last > first ? `${by} more than` : `${by} fewer than`;
 };

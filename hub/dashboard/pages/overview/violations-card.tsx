@@ -33,9 +33,7 @@ const Trend = ({ status, hours, text }: { readonly status: StatusView; readonly 
     <QueryView query={trend} what="the trend" lines={4}>
       {() => (
         <>
-          <p>
-            {summary === undefined ? null : `${changeText(summary)} than at the start of ${text}`.replace('as many than', 'as many as')}
-          </p>
+          <p>{summary === undefined ? null : `${changeText(summary)} at the start of ${text}`}</p>
           <TrendChart points={points} range={text} />
         </>
       )}
