@@ -3,8 +3,9 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { violationGroupsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { useSearchChange } from '../../components/filters.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { targetOfGroup } from './group-target.ts';
@@ -69,10 +70,9 @@ const columnsOf = (by: ViolationGrouping, disconnected: ReturnType<typeof useDis
 /** Violations added up; a group leads to the list of what is in it. */
 export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
   const { q, groupSort } = route.useSearch();
-  const navigate = route.useNavigate();
   const query = useInfiniteQuery(violationGroupsQuery({ by, q, sort: groupSort }));
   const disconnected = useDisconnected();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }), replace: true });
+  const change = useSearchChange();
   const [title, one, many] = NOUNS[by];
   return (
     <>

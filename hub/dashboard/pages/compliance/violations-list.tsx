@@ -5,9 +5,19 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { statusQuery, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  REGION_FILTER,
+  useSearchChange,
+} from '../../components/filters.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { NO_REGION } from './group-target.ts';
@@ -32,10 +42,13 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
     [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
   return [
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
-    { name: 'cluster', label: 'Cluster', suggestions: among('cluster') },
-    { name: 'namespace', label: 'Namespace', suggestions: among('namespace') },
-    { name: 'region', label: 'Region', suggestions: [NO_REGION, ...among('region')] },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
+    { ...NAMESPACE_FILTER, suggestions: among('namespace') },
+    { ...REGION_FILTER, suggestions: [NO_REGION, ...among('region')] },
     { name: 'action', label: 'Action', options: ACTIONS },
+    // Set by the groups of workloads.
+    { name: 'kind', label: 'Kind', isLinked: true },
+    { name: 'name', label: 'Workload', isLinked: true },
   ];
 };
 
@@ -106,13 +119,13 @@ const Unnamed = ({ listed }: { readonly listed: number }) => {
 
 export const ViolationsList = () => {
   const { open, by: _by, groupSort: _groupSort, ...search } = route.useSearch();
-  const navigate = route.useNavigate();
   const query = useInfiniteQuery(violationsQuery({ ...search, region: search.region === NO_REGION ? '' : search.region }));
   const disconnected = useDisconnected();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   const { sort, ...filters } = search;
-  const isFiltered = Object.values(filters).some((value) => value !== undefined);
-  const clear = (): void => change({ ...Object.fromEntries(Object.keys(filters).map((name) => [name, undefined])) });
+  const names = namesOf(filtersFor([]));
+  const isFiltered = isAnySet(names, filters);
+  const clear = (): void => change(cleared(names));
   const rows = rowsOf(query.data);
   const opened = open === undefined ? undefined : refOfText(open);
   return (
