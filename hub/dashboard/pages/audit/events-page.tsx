@@ -13,6 +13,7 @@ import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
+import { Exports } from './exports.tsx';
 import { HeldButton } from './held-button.tsx';
 import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
@@ -112,6 +113,7 @@ export const EventsPage = () => {
       <div className="fso-table-note">
         <PeriodFilter period={{ span, since, until }} onChange={change} />
         <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
+        <Exports path="/api/v1/events/export" params={params} />
       </div>
       <div onScrollCapture={onScrollCapture}>
         <DataTable
