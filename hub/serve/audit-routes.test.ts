@@ -64,6 +64,14 @@ describe('the audit log', () => {
     }
   });
 
+  it('gives one entry, wherever it is', async () => {
+    await using server = await started();
+    const { items } = AuditPage.parse(await (await server.read('?order=asc')).json());
+    expect(await (await server.read('/entries/2')).json()).toEqual(items[1]);
+    const answers = await Promise.all(['/entries/999', '/entries/0', '/entries/x'].map(server.read));
+    expect(answers.map(({ status }) => status)).toEqual([404, 400, 400]);
+  });
+
   it.each(['since=yesterday', 'cluster=No%20Name', 'color=red'])('refuses %s', async (query) => {
     await using server = await started();
     for (const path of ['', '/export']) {

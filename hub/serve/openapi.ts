@@ -1,3 +1,4 @@
+import { auditEntryRoute } from './audit-entry-route.ts';
 import { auditRoutes } from './audit-routes.ts';
 import { authRoutes } from './auth-routes.ts';
 import { cliLoginRoutes } from './cli-login-routes.ts';
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   ...historyRoutes,
   ...commitRoutes,
   ...auditRoutes,
+  auditEntryRoute,
   ...enrolmentRoutes,
   ...tokenRoutes,
   ...authRoutes,

@@ -10,11 +10,17 @@ describe('boundsOf', () => {
 
   it('takes a span back from now, or exact times as they are', () => {
     expect(boundsOf({ span: '24h', since: '2020-01-01T00:00:00Z' }, now)).toEqual({ since: '2026-02-28T12:00:00.000Z' });
+    expect(boundsOf({ span: '1h' }, now)).toEqual({ since: '2026-03-01T11:00:00.000Z' });
+    expect(boundsOf({ since: '2025-01-01T00:00:00Z', until: '2026-01-01T00:00:00Z' }, now)).toEqual({
+      since: '2025-01-01T00:00:00Z',
+      until: '2026-01-01T00:00:00Z',
+    });
     expect(boundsOf({ until: '2026-01-01T00:00:00Z' }, now)).toEqual({ since: undefined, until: '2026-01-01T00:00:00Z' });
   });
 
   it('goes from a field to a time and back', () => {
     expect(timeOf(localOf('2026-03-01T12:34:56.000Z'))).toBe('2026-03-01T12:34:56.000Z');
+    expect(localOf('2026-03-01T12:34:56.000Z')).toMatch(/^2026-0[23]-\d{2}T\d{2}:\d{2}:56$/);
     expect([localOf(undefined), localOf('nonsense'), timeOf('')]).toEqual(['', '', undefined]);
   });
 });
@@ -64,13 +70,16 @@ describe('checkEntries', () => {
 
   it('finds an entry that was changed, and one that was put in the place of another', async () => {
     const changed = chain(4).map((entry) => (entry.sequence === 2 ? { ...entry, subject: 'other' } : entry));
-    expect((await checkEntries(changed)).broken).toEqual([2]);
+    expect(await checkEntries(changed)).toEqual({ entries: 4, links: 3, broken: [2] });
     const [last, ...others] = chain(4);
     const [forged] = chain(3);
     if (last === undefined || forged === undefined) throw new Error('no entries');
+    // Its hash is right, but it follows the entry before the one that it stands behind.
     const content = { ...last, previous: forged.previous };
+    expect(content.previous).not.toBe(others[0]?.hash);
     const { previous, hash: _hash, ...rest } = content;
     const rehashed = { ...content, hash: sha256(`${previous}\n${sha256(canonicalJson(rest))}`) };
-    expect((await checkEntries([rehashed, ...others])).broken).toEqual([4]);
+    expect(await checkEntries([rehashed, ...others])).toEqual({ entries: 4, links: 3, broken: [4] });
+    expect((await checkEntries([rehashed])).broken).toEqual([]);
   });
 });

@@ -11,9 +11,9 @@ import { RevisionLink } from '../../components/revision-link.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
-import { EntryDetail } from './entry-detail.tsx';
 import { Exports } from './exports.tsx';
 import { HeldButton } from './held-button.tsx';
+import { OpenedEntry } from './opened-entry.tsx';
 import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
 import { useBounds } from './use-bounds.ts';
@@ -104,7 +104,6 @@ export const EntriesPage = () => {
     polls: true,
   });
   const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
-  const opened = rows.find(({ sequence }) => String(sequence) === open);
   return (
     <AuditFrame description="Who did what, and has anybody changed the record since?">
       <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
@@ -121,12 +120,7 @@ export const EntriesPage = () => {
             : {
                 key: open,
                 title: `Entry ${Number(open).toLocaleString()}`,
-                content:
-                  opened === undefined ? (
-                    <Empty title="Not among the entries read so far">Scroll further back, or take away filters.</Empty>
-                  ) : (
-                    <EntryDetail entry={opened} />
-                  ),
+                content: <OpenedEntry sequence={open} />,
               }
         }
         onClose={() => change({ open: undefined })}

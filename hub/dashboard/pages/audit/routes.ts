@@ -14,7 +14,7 @@ const about = { cluster: clusterParam, policy: z.string().min(1).max(317).option
 /** Number of the entry that is open. */
 const open = z
   .string()
-  .regex(/^\d{1,15}$/)
+  .regex(/^[1-9]\d{0,14}$/)
   .optional()
   .catch(undefined);
 
