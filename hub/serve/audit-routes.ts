@@ -5,7 +5,7 @@ import { EXPORT_FORMATS, FORMATTERS } from '../audit-formats.ts';
 import { readAudit } from '../ledger/audit/read.ts';
 import { createAuditVerification } from './audit-verification.ts';
 import { numberOf } from './number-cursor.ts';
-import { nextCursor } from './paging.ts';
+import { searchCursor } from './paging.ts';
 import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import type { ApiDeps } from './types.ts';
@@ -67,21 +67,19 @@ export const auditRoutes: readonly Route[] = [
       path: '/api/v1/audit',
       operationId: 'listAudit',
       summary: 'The audit log',
-      description: 'Hash-chained: `fso audit verify` reads it all and computes every hash anew.',
+      description:
+        'Hash-chained: `fso audit verify` reads it all and computes every hash anew. With a filter at most some 50,000 entries are looked at for one page, which can then be short, or empty: `next` goes on.',
       tag: 'audit',
       access: 'viewer',
       query: AuditQuery,
     },
     { schema: AuditPage, description: 'A page.' },
-    async ({ ledger: { audit } }, { query }) => {
+    async ({ ledger: { audit } }, { query, signal }) => {
       const { order, limit, cursor, ...filter } = query;
       const at = numberOf(cursor);
-      const found =
-        order === 'asc'
-          ? await audit.after(at ?? 0, limit + 1, given(filter))
-          : await audit.list({ ...given(filter), ...given({ before: at }), limit: limit + 1 });
+      const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
       const { sequence: total } = await audit.head();
-      return { items: found.slice(0, limit), total, next: nextCursor(found, ({ sequence }) => String(sequence), limit) };
+      return { items: entries.slice(0, limit), total, next: searchCursor(entries, ({ sequence }) => sequence, { limit, next }) };
     },
   ),
   jsonRoute(

@@ -32,6 +32,16 @@ export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, l
   return items.length > limit && last !== undefined ? encode(keyOf(last)) : null;
 };
 
+/** Cursor of a search that was asked for one item more than `limit`, and may have ended before it found enough. */
+export const searchCursor = <T>(
+  items: readonly T[],
+  numberOf: (item: T) => number,
+  { limit, next }: { readonly limit: number; readonly next: number | null },
+): string | null => {
+  if (items.length > limit) return nextCursor(items, (item) => String(numberOf(item)), limit);
+  return next === null ? null : encode(String(next));
+};
+
 type SortValue = string | number;
 
 /** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */

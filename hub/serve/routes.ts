@@ -1,7 +1,7 @@
 import { EventPage, SourceView, StatusView } from '@fso/shared/api';
 import { clusterRoutes } from './cluster-routes.ts';
 import { numberOf } from './number-cursor.ts';
-import { nextCursor } from './paging.ts';
+import { searchCursor } from './paging.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { EventQuery, given, sourceOf, statusOf } from './queries.ts';
 import { reportRoutes } from './report-routes.ts';
@@ -35,19 +35,20 @@ const hubRoutes: readonly Route[] = [
       path: '/api/v1/events',
       operationId: 'listEvents',
       summary: 'What happened',
-      description: `\`total\` counts at most the newest ${MAX_COUNTED_EVENTS} events.`,
+      description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'hub',
       access: 'viewer',
       query: EventQuery,
     },
     { schema: EventPage, description: 'A page, newest first.' },
-    async (deps, { query: { limit, cursor, ...query } }) => {
+    async ({ ledger }, { query: { limit, cursor, ...query }, signal }) => {
       const filter = given(query);
-      const [counted, found] = await Promise.all([
-        deps.ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
-        deps.ledger.events({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1 }),
+      const [counted, { events, next }] = await Promise.all([
+        ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
+        ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
       ]);
-      return { items: found.slice(0, limit), total: counted, next: nextCursor(found, ({ id }) => String(id), limit) };
+      const items = events.slice(0, limit);
+      return { items, total: Math.max(counted, items.length), next: searchCursor(events, ({ id }) => id, { limit, next }) };
     },
   ),
 ];

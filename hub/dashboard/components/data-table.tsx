@@ -33,7 +33,17 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
     if (query.isError) return <ErrorState error={query.error} what={what} onRetry={() => void query.refetch()} />;
     return <Loading what={`Loading ${what}`} lines={8} />;
   }
-  return (query.data.pages[0]?.items.length ?? 0) === 0 ? empty : <Rows {...props} data={query.data} />;
+  if (query.data.pages.some(({ items }) => items.length > 0)) return <Rows {...props} data={query.data} />;
+  if (!query.hasNextPage) return empty;
+  // A search looks at a limited number of rows at a time.
+  return (
+    <p className="fso-muted">
+      Nothing so far.{' '}
+      <Button variant="link" isInline isLoading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+        Look further back
+      </Button>
+    </p>
+  );
 };
 
 const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<T>> }) => {
