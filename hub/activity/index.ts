@@ -1,4 +1,4 @@
-export * from './activity.ts';
+export { createActivity } from './activity.ts';
 export { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './trend.ts';
 export * from './views.ts';
 export { newVisit, type StoredVisit } from './visit.ts';

@@ -1,10 +1,23 @@
 import type { PolicyChanges } from '@fso/shared/api';
-import { byText, canonicalJson, type PolicySet } from '@fso/shared/compile';
+import { byText, canonicalJson, expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/compile';
 
-const textsOf = ({ policies }: PolicySet): ReadonlyMap<string, string> =>
-  new Map(policies.map(({ document }) => [document.metadata.name, canonicalJson(document)]));
+/** What is said of each policy, with the regions that its groups stand for: a group that is widened changes every policy that names it. */
+const textsOf = (set: PolicySet): ReadonlyMap<string, string> => {
+  const groups = regionGroupsOf(set);
+  return new Map(
+    set.policies.map(({ document }) => {
+      const { allowedRegions, placement } = document.spec;
+      const regions = expandRegions(allowedRegions, groups);
+      const placedIn = expandRegions(placement?.clusterRegions ?? [], groups);
+      return [document.metadata.name, canonicalJson({ document, regions, placedIn })];
+    }),
+  );
+};
 
-/** Which policies read differently in two commits; where in the repository they stand does not count. Names in Git, sorted. Pure. */
+/**
+ * Which policies two commits differ in: what they say, their regions, and the regions that they are placed in. Where in the repository
+ * they stand does not count. Names in Git, sorted. Pure.
+ */
 export const comparePolicies = (before: PolicySet | undefined, after: PolicySet): PolicyChanges => {
   const was = before === undefined ? new Map<string, string>() : textsOf(before);
   const is = textsOf(after);

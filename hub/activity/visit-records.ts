@@ -4,9 +4,9 @@ import { StoredVisit } from './visit.ts';
 /** Kind of the records of commits. */
 export const COMMIT_KIND = 'commit';
 /** Visits kept: each takes the place of the one that came this many before it. */
-const SLOTS = 200;
+export const VISITS_KEPT = 200;
 
-const slotOf = ({ sequence }: StoredVisit): string => String(sequence % SLOTS);
+const slotOf = ({ sequence }: StoredVisit): string => String(sequence % VISITS_KEPT);
 
 /** Records are replaced, never changed, so that each is looked through once. null: one that another version wrote. */
 const parsed = new WeakMap<object, StoredVisit | null>();

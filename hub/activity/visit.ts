@@ -21,7 +21,7 @@ export const StoredVisit = z.object({
   commit: CommitView,
   verification: RevisionVerification.nullable(),
   noticed: Time,
-  /** It was found in force when the record began: how long it took is not known. */
+  /** Its way was followed from the beginning. false: it was found in force when the record began, and how long it took is not known. */
   watched: z.boolean(),
   hub: z.object({
     fetched: Time.nullable(),

@@ -50,6 +50,20 @@ describe('the audit log', () => {
     expect(subjects).toEqual(numbers.map((n) => `ci-${n}`));
   });
 
+  it('counts what the filters mean, and goes on only in the order that it began in', async () => {
+    await using server = await started();
+    for (let n = 0; n < 3; n += 1) await server.add('token.create', `ci-${n}`);
+    const read = async (query: string) => AuditPage.parse(await (await server.read(query)).json());
+    expect([(await read('?limit=1')).total, (await read('?limit=1&action=token.create')).total]).toEqual([8, 3]);
+    for (const [order, other] of [
+      ['asc', 'desc'],
+      ['desc', 'asc'],
+    ]) {
+      const { next } = await read(`?order=${order}&limit=2`);
+      expect((await server.read(`?order=${other}&limit=2&cursor=${next}`)).status).toBe(400);
+    }
+  });
+
   it.each(['since=yesterday', 'cluster=No%20Name', 'color=red'])('refuses %s', async (query) => {
     await using server = await started();
     for (const path of ['', '/export']) {

@@ -3,8 +3,9 @@ import type { Response } from 'express';
 import { z } from 'zod';
 import { EXPORT_FORMATS, FORMATTERS } from '../audit-formats.ts';
 import { readAudit } from '../ledger/audit/read.ts';
+import type { AuditFilter, AuditLog } from '../ledger/audit/types.ts';
 import { createAuditVerification } from './audit-verification.ts';
-import { numberOf } from './number-cursor.ts';
+import { cursorText, numberOf } from './number-cursor.ts';
 import { searchCursor } from './paging.ts';
 import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
@@ -59,6 +60,15 @@ const sendExport = async ({ ledger }: ApiDeps, query: z.output<typeof ExportQuer
   res.end();
 };
 
+/** Entries that are counted where filters are given: each has to be read for that. */
+const MAX_COUNTED = 1_000;
+
+/** With filters as far as one search reaches. */
+const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal): Promise<number> => {
+  if (Object.keys(filter).length === 0) return (await audit.head()).sequence;
+  return (await audit.search({ filter, order: 'desc', from: undefined, limit: MAX_COUNTED, signal })).entries.length;
+};
+
 /** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
 export const auditRoutes: readonly Route[] = [
   jsonRoute(
@@ -67,8 +77,7 @@ export const auditRoutes: readonly Route[] = [
       path: '/api/v1/audit',
       operationId: 'listAudit',
       summary: 'The audit log',
-      description:
-        'Hash-chained: `fso audit verify` reads it all and computes every hash anew. With a filter at most some 50,000 entries are looked at for one page, which can then be short, or empty: `next` goes on.',
+      description: `Hash-chained: \`fso audit verify\` reads it all and computes every hash anew. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'audit',
       access: 'viewer',
       query: AuditQuery,
@@ -76,10 +85,12 @@ export const auditRoutes: readonly Route[] = [
     { schema: AuditPage, description: 'A page.' },
     async ({ ledger: { audit } }, { query, signal }) => {
       const { order, limit, cursor, ...filter } = query;
-      const at = numberOf(cursor);
+      const at = numberOf(cursor, order);
       const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
-      const { sequence: total } = await audit.head();
-      return { items: entries.slice(0, limit), total, next: searchCursor(entries, ({ sequence }) => sequence, { limit, next }) };
+      const items = entries.slice(0, limit);
+      const total = Math.max(await totalOf(audit, given(filter), signal), items.length);
+      const end = next === null ? null : cursorText(next, order);
+      return { items, total, next: searchCursor(entries, ({ sequence }) => cursorText(sequence, order), { limit, next: end }) };
     },
   ),
   jsonRoute(

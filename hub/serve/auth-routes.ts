@@ -1,38 +1,31 @@
 import { CLI_SESSION, LogoutView, SessionView } from '@fso/shared/api';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { LOGIN_MS, LoginFailed, ProviderUnavailable, safeReturnTo } from '../access/index.ts';
-import { createRateLimit } from '../rate-limit.ts';
-import { addressOf, callerOf, record, setGrant } from './caller.ts';
+import { LOGIN_MS, safeReturnTo } from '../access/index.ts';
+import { beginBrowserSession, createLoginLimit } from './browser-session.ts';
+import { callerOf, record } from './caller.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
+import { loginError } from './login-error.ts';
 import { showLoginProblem } from './login-page.ts';
 import { ApiError } from './problems.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { sessionView, tokenLoginRoutes } from './token-login.ts';
 import type { ApiDeps } from './types.ts';
 
-const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
-
 export const loginOf = ({ access }: ApiDeps) => {
   if (access.login !== undefined) return access.login;
   throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token.');
 };
 
-export const toApiError = (error: unknown): unknown => {
-  if (error instanceof LoginFailed) return new ApiError('login-failed', error.message);
-  if (error instanceof ProviderUnavailable) return new ApiError('login-unavailable', error.message, { 'Retry-After': '5' });
-  return error;
-};
-
 /** Both halves of a login: limited per address, and answered with a page where a person waits for it. */
 const loginStep = (deps: ApiDeps, step: (req: Request, res: Response) => Promise<void>): RequestHandler => {
-  const allows = createRateLimit(deps.clock, LOGINS);
+  const limit = createLoginLimit(deps);
   return async (req, res) => {
     try {
-      if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'Too many logins from this address.', { 'Retry-After': '2' });
+      limit(req);
       await step(req, res);
     } catch (error) {
-      const known = toApiError(error);
+      const known = loginError(error);
       if (!(known instanceof ApiError) || !showLoginProblem(req, res, known)) throw known;
     }
   };
@@ -52,14 +45,7 @@ const finishLogin = (deps: ApiDeps): RequestHandler =>
     clearCookie(deps, res, 'fso-login');
     const login = loginOf(deps);
     const { principal, returnTo } = await login.finish(new URL(req.originalUrl, 'http://hub').search, state);
-    const { sessions } = deps.access;
-    const old = readCookie(deps, req, 'fso');
-    if (old !== undefined) await sessions.end(old);
-    const id = await sessions.begin(principal, { byCookie: true, source: login.key });
-    const grant = sessions.check(id, { byCookie: true });
-    if (grant !== undefined) setGrant(res, grant);
-    await record(deps, callerOf(req, res), { action: 'login', outcome: 'done' });
-    setCookie(deps, res, 'fso', { value: id });
+    await beginBrowserSession(deps, { principal, source: login.key }, req, res);
     res.redirect(303, returnTo);
   });
 

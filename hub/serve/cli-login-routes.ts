@@ -2,10 +2,11 @@ import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
 import { foreignForm, type Grant } from '../access/index.ts';
-import { createRateLimit } from '../rate-limit.ts';
-import { loginOf, toApiError } from './auth-routes.ts';
-import { addressOf, callerOf, record, setGrant } from './caller.ts';
+import { loginOf } from './auth-routes.ts';
+import { createLoginLimit } from './browser-session.ts';
+import { callerOf, record, setGrant } from './caller.ts';
 import { readCookie } from './cookies.ts';
+import { loginError } from './login-error.ts';
 import { escaped, showLoginProblem } from './login-page.ts';
 import { ApiError } from './problems.ts';
 import { jsonRoute, type Route } from './route.ts';
@@ -87,13 +88,11 @@ const allow = (deps: ApiDeps): RequestHandler => {
     try {
       await approve(req, res);
     } catch (error) {
-      const known = toApiError(error);
+      const known = loginError(error);
       if (!(known instanceof ApiError) || !showLoginProblem(req, res, known)) throw known;
     }
   };
 };
-
-const EXCHANGES = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 
 const exchangeRoute = (): Route => {
   const route = jsonRoute(
@@ -115,10 +114,10 @@ const exchangeRoute = (): Route => {
     },
   );
   const handler = (deps: ApiDeps): RequestHandler => {
-    const allows = createRateLimit(deps.clock, EXCHANGES);
+    const limit = createLoginLimit(deps);
     const answer = route.handler(deps);
     return (req, res, next) => {
-      if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'Too many logins from this address.', { 'Retry-After': '2' });
+      limit(req);
       return answer(req, res, next);
     };
   };

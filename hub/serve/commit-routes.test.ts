@@ -2,7 +2,7 @@ import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } fr
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { writeVisit } from '../activity/index.ts';
-import { REVISION, TIME } from './fixtures.ts';
+import { desiredOf, REVISION, TIME } from './fixtures.ts';
 import { commitVisit, fillLedger, startTestServer } from './test-server.ts';
 
 const started = async () => {
@@ -53,5 +53,14 @@ describe('a policy in Git', () => {
     expect(history).toMatchObject({ complete: true, items: [{ change: 'added', commit: { revision: REVISION }, yaml: source.yaml }] });
     for (const path of ['fso-system/none', 'other/finance'])
       for (const what of ['source', 'history']) expect((await fetch(`${server.url}/api/v1/policies/${path}/${what}`)).status).toBe(404);
+  });
+
+  it('is asked for again where the clone does not have the commit yet', async () => {
+    await using server = await started();
+    await server.ledger.setDesired(desiredOf('c'.repeat(40)));
+    for (const what of ['source', 'history']) {
+      const answer = await fetch(`${server.url}/api/v1/policies/fso-system/finance/${what}`);
+      expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
+    }
   });
 });

@@ -8,16 +8,23 @@ import { startTestServer, type TestServer } from './test-server.ts';
 
 const STATIC = 'static-token-0123456789';
 
+const SECRET = 'not for anybody';
+
+let parent: string;
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-dashboard-'));
-  await mkdir(join(folder, 'assets'));
+  parent = await mkdtemp(join(tmpdir(), 'fso-dashboard-'));
+  folder = join(parent, 'dist');
+  await mkdir(join(folder, 'assets'), { recursive: true });
+  await mkdir(join(parent, 'dist-old'));
+  await writeFile(join(parent, 'secret.txt'), SECRET);
+  await writeFile(join(parent, 'dist-old', 'secret.txt'), SECRET);
   await writeFile(join(folder, 'index.html'), '<!doctype html><title>page</title>');
   await writeFile(join(folder, 'assets', 'app-abc.js'), 'plain');
   await writeFile(join(folder, 'assets', 'app-abc.js.br'), 'as brotli');
   await writeFile(join(folder, 'assets', 'app-abc.js.gz'), 'as gzip');
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(parent, { recursive: true, force: true }));
 
 interface Answer {
   readonly status: number | undefined;
@@ -25,10 +32,10 @@ interface Answer {
   readonly text: string;
 }
 
-/** As it came over the wire: fetch would unpack it. */
+/** As it came over the wire: fetch would unpack it, and clean up the path. */
 const get = (server: TestServer, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const call = request(server.url + path, { method, headers }, (response) => {
+    const call = request(server.url, { path, method, headers }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => {
         text += chunk.toString();
@@ -76,14 +83,33 @@ describe('the dashboard', () => {
     ['/metrics', AS_BROWSER, 401],
     ['/assets/app-old.js', { accept: '*/*' }, 404],
     ['/policies', { accept: 'application/json' }, 404],
-    ['/../package.json', { accept: '*/*' }, 404],
-    ['/%2e%2e/package.json', { accept: '*/*' }, 404],
   ])('is no answer to %s for %o', async (path, headers, expected) => {
     await using server = await startTestServer({ apiToken: STATIC, dashboard: folder });
     const answer = await get(server, path, headers);
     expect([answer.status, answer.headers['content-type']]).toEqual([expected, expect.stringContaining('application/problem+json')]);
     expect(answer.headers['content-security-policy']).toMatch(/^default-src 'none';base-uri 'none'/);
     expect(answer.headers['cache-control']).toBe('no-store');
+  });
+
+  it.each([
+    '/../secret.txt',
+    '/assets/../../secret.txt',
+    '/%2e%2e/secret.txt',
+    '/..%2fsecret.txt',
+    '/%2e%2e%2fsecret.txt',
+    '/assets/..%2f..%2fsecret.txt',
+    '/..\\secret.txt',
+    '/..%5csecret.txt',
+    '/%252e%252e/secret.txt',
+    '/../dist-old/secret.txt',
+    '/..%2fdist-old%2fsecret.txt',
+    '//secret.txt',
+    '/assets/app-abc.js%00/../../../secret.txt',
+  ])('gives out nothing beside its folder: %s', async (path) => {
+    await using server = await startTestServer({ apiToken: STATIC, dashboard: folder });
+    const answers = [await get(server, path, { accept: '*/*' }), await get(server, path, AS_BROWSER)];
+    for (const { text } of answers) expect(text).not.toContain(SECRET);
+    expect(answers[0]?.status).toBeGreaterThanOrEqual(400);
   });
 
   it('takes nothing: other methods get a problem', async () => {

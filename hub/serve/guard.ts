@@ -1,22 +1,18 @@
 import { CSRF_HEADER } from '@fso/shared/api';
 import { isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
-import { Counter } from 'prom-client';
-import { covers, foreignRequest, type Grant, ProviderUnavailable } from '../access/index.ts';
-import { createRateLimit } from '../rate-limit.ts';
-import { addressOf, callerOf, record, setGrant } from './caller.ts';
+import { covers, foreignRequest, type Grant } from '../access/index.ts';
+import type { AuthFailure } from './auth-failures.ts';
+import { callerOf, record, setGrant } from './caller.ts';
 import { readCookie } from './cookies.ts';
+import { loginError } from './login-error.ts';
 import { ownOrigin } from './own-origin.ts';
 import { ApiError } from './problems.ts';
 import type { Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
 
-/** Failed calls of one address: these many at once, then one a second; beyond, they hear to wait. */
-const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
 /** How often an open stream asks whether its reader is still let in. */
 const RECHECK_MS = 30_000;
-
-type Failure = 'missing' | 'invalid' | 'csrf' | 'host' | 'role';
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
@@ -43,7 +39,7 @@ const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void>
 };
 
 interface No {
-  readonly reason: Failure;
+  readonly reason: AuthFailure;
   readonly detail: string;
 }
 
@@ -71,26 +67,12 @@ const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): N
 
 /** Lets the callers of a route through that its access names, and nobody else. */
 export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestHandler[]) => {
-  const { access, clock, registry } = deps;
-  const mayFail = createRateLimit(clock, FAILURES);
-  const failures = new Counter({
-    name: 'fso_hub_auth_failures_total',
-    help: 'Calls that were not let in.',
-    labelNames: ['reason'],
-    registers: [registry],
-  });
-
-  /** @throws ApiError where the address has failed too often: then it does not hear, and nobody keeps, why it failed this time */
-  const countFailure = (req: Request, reason: Failure): void => {
-    failures.inc({ reason });
-    if (!mayFail(addressOf(req)))
-      throw new ApiError('too-many-requests', 'Too many calls of this address were not let in.', { 'Retry-After': '1' });
-  };
+  const { access, countFailure } = deps;
 
   const authenticate = async (req: Request): Promise<Grant> => {
     const credentials = { authorization: req.get('Authorization'), session: readCookie(deps, req, 'fso') };
     const checked = await access.check(credentials).catch((error: unknown) => {
-      throw error instanceof ProviderUnavailable ? new ApiError('login-unavailable', error.message, { 'Retry-After': '5' }) : error;
+      throw loginError(error);
     });
     if (checked.ok) return checked.grant;
     countFailure(req, checked.reason);

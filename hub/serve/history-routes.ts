@@ -16,13 +16,14 @@ const placeOf = async ({ ledger }: ApiDeps, params: { namespace: string; name: s
   return { revision: desired.revision, path: found.source.path, name: params.name };
 };
 
-/** The clone is a cache: while it is made anew, objects are missing from it. */
+/** The clone is a cache: while it is made anew, objects are missing from it. @throws ApiError `not-ready` then, `not-found` */
 const fromClone = async <T>(read: Promise<T | null>, key: string): Promise<T> => {
   try {
     const found = await read;
     if (found !== null) return found;
   } catch (error) {
     if (!(error instanceof GitObjectError)) throw error;
+    throw new ApiError('not-ready', "The hub's clone of the repository is being made anew.", { 'Retry-After': '5' });
   }
   throw notInGit(key);
 };
@@ -38,7 +39,7 @@ export const historyRoutes: readonly Route[] = [
       tag: 'policies',
       access: 'viewer',
       params: PolicyParams,
-      problems: ['not-found'],
+      problems: ['not-found', 'not-ready'],
     },
     { schema: PolicySourceView, description: 'The document, at the commit in force.' },
     async (deps, { params }) => fromClone(deps.documents.source(await placeOf(deps, params)), policyKey(params)),
@@ -54,7 +55,7 @@ export const historyRoutes: readonly Route[] = [
       tag: 'policies',
       access: 'viewer',
       params: PolicyParams,
-      problems: ['not-found'],
+      problems: ['not-found', 'not-ready'],
     },
     { schema: PolicyHistory, description: 'The commits, newest first.' },
     async (deps, { params }) => fromClone(deps.documents.history(await placeOf(deps, params)), policyKey(params)),

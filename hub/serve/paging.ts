@@ -35,14 +35,17 @@ export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, l
 /** Cursor of a search that was asked for one item more than `limit`, and may have ended before it found enough. */
 export const searchCursor = <T>(
   items: readonly T[],
-  numberOf: (item: T) => number,
-  { limit, next }: { readonly limit: number; readonly next: number | null },
+  keyOf: (item: T) => string,
+  { limit, next }: { readonly limit: number; readonly next: string | null },
 ): string | null => {
-  if (items.length > limit) return nextCursor(items, (item) => String(numberOf(item)), limit);
-  return next === null ? null : encode(String(next));
+  if (items.length > limit) return nextCursor(items, keyOf, limit);
+  return next === null ? null : encode(next);
 };
 
 type SortValue = string | number;
+
+/** What sorts behind every time, in ms since 1970. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */
 export interface Orders<T, S extends string> {

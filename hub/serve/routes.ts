@@ -48,7 +48,11 @@ const hubRoutes: readonly Route[] = [
         ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
       ]);
       const items = events.slice(0, limit);
-      return { items, total: Math.max(counted, items.length), next: searchCursor(events, ({ id }) => id, { limit, next }) };
+      return {
+        items,
+        total: Math.max(counted, items.length),
+        next: searchCursor(events, ({ id }) => String(id), { limit, next: next === null ? null : String(next) }),
+      };
     },
   ),
 ];

@@ -84,6 +84,29 @@ describe('a token is traded for a session', () => {
     expect(server.audit).toEqual([]);
   });
 
+  it('and each wrong guess counts among the calls that were not let in, with those of all other ways', async () => {
+    await using server = await startTestServer({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
+    for (let i = 0; i < 10; i += 1) await signIn(server, 'wrong');
+    for (let i = 0; i < 5; i += 1) await signIn(server, STATIC, { Origin: 'https://evil.example' });
+    const ask = (token: string): Promise<Response> => fetch(`${server.url}/metrics`, { headers: { Authorization: `Bearer ${token}` } });
+    const metrics = await (await ask(STATIC)).text();
+    expect(metrics).toContain('fso_hub_auth_failures_total{reason="invalid"} 10');
+    expect(metrics).toContain('fso_hub_auth_failures_total{reason="csrf"} 5');
+    const statuses = await Promise.all(Array.from({ length: 6 }, async () => (await ask('wrong')).status));
+    expect(statuses.sort((a, b) => a - b)).toEqual([401, 401, 401, 401, 401, 429]);
+    expect(await problemOf(await signIn(server, 'wrong'))).toEqual([429, expect.stringContaining('were not let in')]);
+  });
+
+  it('not now, where it is one of a provider that is away', async () => {
+    const oidc = { issuer: 'http://127.0.0.1:9', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), scopes: 'openid' };
+    const settings = { ...oidc, clientSecret: undefined, audience: 'fso' };
+    await using server = await startTestServer({ apiToken: STATIC, oidc: settings, publicUrl: 'http://127.0.0.1:1' });
+    const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const token = `${encoded({ alg: 'RS256', kid: 'k' })}.${encoded({ iss: oidc.issuer, aud: 'fso', sub: 'ada' })}.${'A'.repeat(342)}`;
+    const answer = await signIn(server, token, { Origin: 'http://127.0.0.1:1' });
+    expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
+  });
+
   it('over TLS with a cookie of this very host', async () => {
     const publicUrl = 'https://fso.example.com';
     await using server = await startTestServer({ apiToken: STATIC, publicUrl });

@@ -1,16 +1,14 @@
 import { CSRF_HEADER, LoginMethods, SessionView, TokenLogin } from '@fso/shared/api';
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { z } from 'zod';
 import { foreignRequest, type Grant } from '../access/index.ts';
-import { createRateLimit } from '../rate-limit.ts';
-import { addressOf, type Caller, callerOf, record, setGrant } from './caller.ts';
-import { readCookie, setCookie } from './cookies.ts';
+import { beginBrowserSession, createLoginLimit } from './browser-session.ts';
+import type { Caller } from './caller.ts';
+import { loginError } from './login-error.ts';
 import { ownOrigin } from './own-origin.ts';
 import { ApiError } from './problems.ts';
 import { parseBody, type Route } from './route.ts';
 import type { ApiDeps } from './types.ts';
-
-const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 
 export const sessionView = ({ principal, expiresAt }: Pick<Caller, 'principal' | 'expiresAt'>): z.infer<typeof SessionView> => ({
   ...principal,
@@ -32,40 +30,35 @@ const assertOwnPage = (deps: ApiDeps, req: Request): void => {
     throw new ApiError('forbidden', `To sign in from a browser at ${req.hostname}, the hub needs its address in FSO_PUBLIC_URL.`);
   const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
   const foreign = foreignRequest(said, own);
-  if (foreign !== undefined) throw new ApiError('forbidden', `The call is not one of this hub's own pages: ${foreign}.`);
+  if (foreign === undefined) return;
+  deps.countFailure(req, 'csrf');
+  throw new ApiError('forbidden', `The call is not one of this hub's own pages: ${foreign}.`);
 };
 
 /** The static token, or one of `fso tokens create`; a login of a person is none to be handed on. */
-const grantOf = async ({ access }: ApiDeps, token: string): Promise<Grant> => {
-  const checked = await access.check({ authorization: `Bearer ${token}`, session: undefined });
-  if (!checked.ok) throw new ApiError('unauthorized', checked.detail);
+const grantOf = async ({ access, countFailure }: ApiDeps, token: string, req: Request): Promise<Grant> => {
+  const checked = await access.check({ authorization: `Bearer ${token}`, session: undefined }).catch((error: unknown) => {
+    throw loginError(error);
+  });
+  if (!checked.ok) {
+    countFailure(req, checked.reason);
+    throw new ApiError('unauthorized', checked.detail);
+  }
   if (checked.grant.principal.kind !== 'local' && checked.grant.principal.kind !== 'token')
     throw new ApiError('unauthorized', 'This is a login, not an API token: sign in at /auth/login.');
   return checked.grant;
 };
 
-const beginSession = async (deps: ApiDeps, source: Grant, req: Request, res: Response): Promise<void> => {
-  const { sessions } = deps.access;
-  const old = readCookie(deps, req, 'fso');
-  if (old !== undefined) await sessions.end(old);
-  const { principal, key, expiresAt } = source;
-  const id = await sessions.begin(principal, { byCookie: true, source: key, endsAt: expiresAt ?? undefined });
-  const grant = sessions.check(id, { byCookie: true });
-  if (grant !== undefined) setGrant(res, grant);
-  const caller = callerOf(req, res);
-  await record(deps, caller, { action: 'login', outcome: 'done', detail: 'by an API token' });
-  setCookie(deps, res, 'fso', { value: id });
-  res.json(sessionView(caller));
-};
-
 const signIn = (deps: ApiDeps): RequestHandler => {
-  const allows = createRateLimit(deps.clock, LOGINS);
+  const limit = createLoginLimit(deps);
   return async (req, res) => {
-    if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'Too many logins from this address.', { 'Retry-After': '2' });
+    limit(req);
     if (deps.access.asksNobody) throw new ApiError('not-found', 'This hub asks nobody who they are: there is nothing to sign in to.');
     assertOwnPage(deps, req);
     const { token } = await parseBody(TokenLogin, req, res);
-    await beginSession(deps, await grantOf(deps, token), req, res);
+    const { principal, key: source, expiresAt } = await grantOf(deps, token, req);
+    const start = { principal, source, endsAt: expiresAt ?? undefined, detail: 'by an API token' };
+    res.json(sessionView(await beginBrowserSession(deps, start, req, res)));
   };
 };
 
@@ -92,7 +85,7 @@ export const tokenLoginRoutes: readonly Route[] = [
     access: 'open',
     body: TokenLogin,
     response: { status: 200, description: 'Signed in, by a cookie; who that is.', schema: SessionView },
-    problems: ['bad-request', 'unauthorized', 'forbidden', 'not-found', 'too-large', 'too-many-requests'],
+    problems: ['bad-request', 'unauthorized', 'forbidden', 'not-found', 'too-large', 'too-many-requests', 'login-unavailable'],
     handler: signIn,
   },
 ];

@@ -5,6 +5,7 @@ import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { PolicyDocuments } from '../source/index.ts';
+import type { CountFailure } from './auth-failures.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 
 export interface ApiConfig {
@@ -62,4 +63,6 @@ export interface ApiOptions {
 export interface ApiDeps extends ApiOptions {
   /** The read model of the fleet, shared by all routes, the stream and the metrics. */
   readonly fleet: FleetIndex;
+  /** Shared by all ways in. */
+  readonly countFailure: CountFailure;
 }

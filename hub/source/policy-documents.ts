@@ -15,13 +15,17 @@ export interface PolicyPlace {
 
 /** What Git says of one policy, read from the clone without a checkout. */
 export interface PolicyDocuments {
-  /** @returns null: it does not stand there */
+  /**
+   * @returns null: it does not stand there
+   * @throws GitObjectError while the clone does not have the commit
+   */
   source(place: PolicyPlace): Promise<PolicySourceView | null>;
   /**
    * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as far as a few seconds reach. Each is
    * computed once and one at a time.
    *
    * @returns null: it does not stand there
+   * @throws GitObjectError while the clone does not have the commit
    */
   history(place: PolicyPlace): Promise<PolicyHistory | null>;
 }
@@ -143,14 +147,16 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   const known = new Map<string, Promise<PolicyHistory | null>>();
   let last: Promise<unknown> = Promise.resolve();
 
-  const commitAt = async (id: string | undefined): Promise<Walked | undefined> => {
-    const object = id === undefined ? undefined : await find(id);
-    return id === undefined || object?.type !== 'commit' ? undefined : { id, commit: parseCommit(object.data) };
+  /** @throws GitObjectError when it is not here */
+  const commitAt = async (id: string): Promise<Walked> => {
+    const object = await find(id);
+    if (object?.type !== 'commit') throw new GitObjectError(`commit ${id} is not in the clone`);
+    return { id, commit: parseCommit(object.data) };
   };
 
   const source = async ({ revision, path, name }: PolicyPlace): Promise<PolicySourceView | null> => {
-    const at = await commitAt(revision);
-    const blob = at && (await files.blobAt(at.commit.tree, path));
+    const { commit } = await commitAt(revision);
+    const blob = await files.blobAt(commit.tree, path);
     const found = blob && (await files.policies(blob, path, name))?.find((policy) => policy.name === name);
     return found ? { path, line: found.line, revision, yaml: found.yaml } : null;
   };
@@ -158,9 +164,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   /** @throws GitObjectError when it is not here */
   const parentOf = async ({ commit }: Walked): Promise<Walked | undefined> => {
     const [parent] = commit.parents;
-    const older = await commitAt(parent);
-    if (parent !== undefined && older === undefined) throw new GitObjectError(`commit ${parent} is not in the clone`);
-    return older;
+    return parent === undefined ? undefined : await commitAt(parent);
   };
 
   /** `cut`: it took too long; asked again it gets further. */
@@ -187,8 +191,9 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   };
 
   const history = async (place: PolicyPlace, forget: () => void): Promise<PolicyHistory | null> => {
-    const [now, newer] = [await source(place), await commitAt(place.revision)];
-    if (now === null || newer === undefined) return null;
+    const now = await source(place);
+    if (now === null) return null;
+    const newer = await commitAt(place.revision);
     const walk = new HistoryWalk(files, place.name, { newer, state: { path: now.path, yaml: now.yaml } });
     const end = await walkBackSafely(walk, newer);
     if (end === 'cut') forget();

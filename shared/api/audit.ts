@@ -37,7 +37,7 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 
 export const AuditPage = z.object({
   items: z.array(AuditEntry),
-  total: z.int().describe('Entries of the whole log.'),
+  total: z.int().describe('Entries of the whole log, or those that the filters mean, as far as they are counted.'),
   next: z.string().nullable(),
 });
 export type AuditPage = z.infer<typeof AuditPage>;

@@ -41,7 +41,31 @@ describe('violations', () => {
     await expect(rows(page).first()).toBeVisible();
     await rows(page).first().getByRole('link').first().click();
     await expect(rows(page).first()).toBeVisible();
-    await expect(page.getByText(/^[\d,]+ violations?/).first()).toBeVisible();
+    await expect(page.getByText(/^[\d,]+ named violations?/).first()).toBeVisible();
+  });
+
+  it('of one workload are filtered in sight, and one click takes that away', async () => {
+    const page = await dashboard.open('/compliance?by=workload');
+    await rows(page).first().getByRole('link').first().click();
+    await expect(page.getByText('Kind: Pod', { exact: true })).toBeVisible();
+    await page.getByRole('button', { name: /^Take away the filter Workload: / }).click();
+    await expect(page).not.toHaveURL(/[?&]name=/);
+    await page.getByRole('button', { name: 'Clear all filters' }).click();
+    await expect(page.getByText('Kind: Pod', { exact: true })).toBeHidden();
+    await expect(page).toHaveURL(/\/compliance$/);
+  });
+
+  it('stay in sight while a filter is half typed', async () => {
+    const page = await dashboard.open('/compliance');
+    const region = page.getByLabel('Region', { exact: true });
+    await region.fill('eu-');
+    await expect(page.getByText('Region must be a region as in the node label topology.kubernetes.io/region')).toBeVisible();
+    await expect(region).toHaveAttribute('aria-invalid', 'true');
+    await expect(rows(page).first()).toBeVisible();
+    await expect(page).toHaveURL(/\/compliance$/);
+    await region.fill('eu-central-1');
+    await expect(page).toHaveURL(/region=eu-central-1/);
+    await expect(region).toHaveAttribute('aria-invalid', 'false');
   });
 
   it('of a cluster that is not connected are said to be last known', async () => {
@@ -57,7 +81,7 @@ describe('violations', () => {
     const [first] = world().agents.values();
     if (first === undefined) throw new Error('no agent');
     const page = await dashboard.open(`/compliance?cluster=${first.cluster}&q=late-comer`);
-    await expect(page.getByText('No violation matches')).toBeVisible();
+    await expect(page.getByText('No named violation matches')).toBeVisible();
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     const namespace = await namespaceWithPolicy(first.cluster);
     await first.addViolation(namespace, 'late-comer');

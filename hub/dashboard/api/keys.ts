@@ -29,6 +29,18 @@ export const keys = {
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },
   events: { all: ['events'], list: (params: Params) => ['events', 'list', params] },
-  audit: { all: ['audit'], list: (params: Params) => ['audit', 'list', params], verification: ['audit', 'verification'] },
+  audit: { list: (params: Params) => ['audit', 'list', params], verification: ['audit', 'verification'] },
   report: ['report'],
+  /** Lists that grow at their top (pages/audit/use-growing.ts): what was read of one stays, and its newest rows are read again. */
+  growing: {
+    list: (of: readonly unknown[]) => ['growing', 'list', ...of],
+    allNewest: ['growing', 'newest'],
+    newest: (of: readonly unknown[]) => ['growing', 'newest', ...of],
+  },
 } as const;
+
+/** What is long in the reading, and has a button for it; and what events say nothing of. */
+const ON_REQUEST: readonly (readonly unknown[])[] = [keys.report, keys.audit.verification, keys.session, keys.loginMethods];
+
+export const isReadOnRequest = (queryKey: readonly unknown[]): boolean =>
+  ON_REQUEST.some((key) => key.every((part, at) => queryKey[at] === part));

@@ -1,42 +1,57 @@
-import type {
-  AuditEntry,
-  AuditVerificationView,
-  ClusterPolicy,
-  ClusterView,
-  CommitActivity,
-  CommitSummary,
-  EventView,
-  IssueReport,
-  Page,
-  PolicyHistory,
-  PolicySourceView,
-  PolicySummary,
-  PolicyView,
-  RegionList,
-  StatusView,
-  Trend,
-  ViolationGroup,
-  ViolationView,
+import {
+  type AuditEntry,
+  type AuditVerificationView,
+  type ClusterPolicy,
+  type ClusterView,
+  type CommitActivity,
+  type CommitSummary,
+  type EventView,
+  type IssueReport,
+  type Page,
+  type PolicyHistory,
+  type PolicySourceView,
+  type PolicySummary,
+  type PolicyView,
+  policyKey,
+  type RegionList,
+  type StatusView,
+  type Trend,
+  type ViolationGroup,
+  type ViolationView,
 } from '@fso/shared/api';
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { getJson, type Params } from './client.ts';
 import { keys } from './keys.ts';
+import { rereadMeta } from './reread.ts';
 
 /** Rows of one page of a list: few enough to be read again at each change, enough to fill any screen. */
 const PAGE_ROWS = 100;
 
+interface ListOptions<T> {
+  readonly queryKey: readonly unknown[];
+  readonly params?: Params;
+  /** Identity of a row. */
+  readonly keyOf: (row: T) => string;
+}
+
 /** A list that the hub pages: one page after the other, as the reader scrolls. */
-const listOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
-  infiniteQueryOptions({
+const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T>) => {
+  const read = (cursor: string | null, signal?: AbortSignal): Promise<Page<T>> =>
+    getJson(path, { limit: PAGE_ROWS, ...params, ...(cursor === null ? {} : { cursor }) }, signal);
+  return infiniteQueryOptions({
     queryKey,
-    queryFn: ({ pageParam, signal }): Promise<Page<T>> =>
-      getJson(path, { limit: PAGE_ROWS, ...params, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal),
+    queryFn: ({ pageParam, signal }) => read(pageParam, signal),
     initialPageParam: null as string | null,
     getNextPageParam: (page: Page<T>) => page.next,
+    meta: rereadMeta(() => read(null), keyOf),
   });
+};
 
 const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
   queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
+
+const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationView): string =>
+  [cluster, policy, namespace, kind, name].join('/');
 
 /** `namespace/name` of a policy, as a part of a path. */
 const policyPath = (policy: string): string => `/api/v1/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
@@ -45,7 +60,8 @@ export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
 export const regionsQuery = oneOf<RegionList>('/api/v1/regions', keys.regions);
 export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.trend.hours(hours), { hours });
 
-export const policiesQuery = (params: Params) => listOf<PolicySummary>('/api/v1/policy-summaries', keys.policies.list(params), params);
+export const policiesQuery = (params: Params) =>
+  listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
 /** @param policy namespace/name, as of all that follow */
 export const policyQuery = (policy: string) => oneOf<PolicyView>(policyPath(policy), keys.policies.one(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
@@ -70,21 +86,32 @@ export const policySourceQuery = (policy: string) =>
 export const policyHistoryQuery = (policy: string) =>
   oneOf<PolicyHistory>(`${policyPath(policy)}/history`, keys.policyTexts.history(policy));
 
-export const violationsQuery = (params: Params) => listOf<ViolationView>('/api/v1/violations', keys.violations.list(params), params);
+export const violationsQuery = (params: Params) =>
+  listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
 export const violationGroupsQuery = (params: Params) =>
-  listOf<ViolationGroup>('/api/v1/violation-groups', keys.violations.groups(params), params);
+  listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
 export const issueReportQuery = oneOf<IssueReport>('/api/v1/reports/issues', keys.report, { format: 'json' });
 
-export const clustersQuery = (params: Params) => listOf<ClusterView>('/api/v1/clusters', keys.clusters.list(params), params);
+export const clustersQuery = (params: Params) =>
+  listOf<ClusterView>('/api/v1/clusters', { queryKey: keys.clusters.list(params), params, keyOf: ({ name }) => name });
 export const clusterQuery = (name: string) => oneOf<ClusterView>(`/api/v1/clusters/${encodeURIComponent(name)}`, keys.clusters.one(name));
 /** Policies as they stand in one cluster. */
 export const clusterPoliciesQuery = (name: string, params: Params) =>
-  listOf<ClusterPolicy>(`/api/v1/clusters/${encodeURIComponent(name)}/policies`, keys.policies.ofCluster(name, params), params);
+  listOf<ClusterPolicy>(`/api/v1/clusters/${encodeURIComponent(name)}/policies`, {
+    queryKey: keys.policies.ofCluster(name, params),
+    params,
+    keyOf: policyKey,
+  });
 
-export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', keys.commits.list);
+export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
+  queryKey: keys.commits.list,
+  keyOf: ({ commit, noticed }) => `${commit.revision} ${noticed}`,
+});
 export const commitQuery = (revision: string) =>
   oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
 
-export const eventsQuery = (params: Params) => listOf<EventView>('/api/v1/events', keys.events.list(params), params);
-export const auditQuery = (params: Params) => listOf<AuditEntry>('/api/v1/audit', keys.audit.list(params), params);
+export const eventsQuery = (params: Params) =>
+  listOf<EventView>('/api/v1/events', { queryKey: keys.events.list(params), params, keyOf: ({ id }) => String(id) });
+export const auditQuery = (params: Params) =>
+  listOf<AuditEntry>('/api/v1/audit', { queryKey: keys.audit.list(params), params, keyOf: ({ sequence }) => String(sequence) });
 export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);

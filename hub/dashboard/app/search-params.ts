@@ -1,3 +1,4 @@
+import { NamespaceName, Region, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 
 /** Search parameters as other programs write them: `?q=finance&phase=Failed`, all of them text. */
@@ -14,6 +15,10 @@ export const stringifySearch = (search: Readonly<Record<string, unknown>>): stri
 
 /** A parameter that is free text; one that does not fit is left out, so that a mistyped URL still shows a page. */
 export const textParam = z.string().min(1).max(253).optional().catch(undefined);
+/** Names as the API takes them. */
+export const clusterParam = ResourceName.optional().catch(undefined);
+export const namespaceParam = NamespaceName.optional().catch(undefined);
+export const regionParam = Region.optional().catch(undefined);
 /** A parameter that is one of a few words. */
 export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => z.enum(choices).optional().catch(undefined);
 /** `sort`: one of these keys, or one with `-` before it. */

@@ -51,7 +51,7 @@ const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<
   const rows = useMemo(() => data.pages.flatMap(({ items }) => items), [data]);
   const total = Math.max(data.pages.at(-1)?.total ?? 0, rows.length);
   // After a failure only the reader's button tries again.
-  const mayRead = query.hasNextPage && !query.isFetching && !query.isFetchNextPageError;
+  const mayRead = query.hasNextPage && !query.isFetchingNextPage && !query.isFetchNextPageError;
   return (
     <>
       <TableNote query={query} shown={rows.length} total={total} noun={noun} />

@@ -2,6 +2,9 @@ import {
   Button,
   FormSelect,
   FormSelectOption,
+  HelperText,
+  HelperTextItem,
+  Label,
   SearchInput,
   TextInput,
   Toolbar,
@@ -12,25 +15,15 @@ import {
 } from '@patternfly/react-core';
 import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
 import { type ReactNode, useId } from 'react';
+import { cleared, type Filter, isAnySet, problemOf, type Values } from './filters.ts';
 import { useTyped } from './use-typed.ts';
-
-export interface Filter {
-  /** Name of the search parameter. */
-  readonly name: string;
-  readonly label: string;
-  /** What can be chosen; absent: it is typed, whole. */
-  readonly options?: readonly { readonly value: string; readonly text: string }[];
-  /** What is offered while it is typed. */
-  readonly suggestions?: readonly string[];
-}
-
-/** Search parameters by name; undefined = not set. */
-export type Values = Readonly<Record<string, string | undefined>>;
 
 interface SearchToolbarProps {
   /** Label of the search field; absent: the list cannot be searched. */
   readonly search?: string;
   readonly filters?: readonly Filter[];
+  /** Names of filters that stand beside the toolbar, and are cleared with its own. */
+  readonly besides?: readonly string[];
   /** As they stand in the URL; the text searched for is `q`. */
   readonly values: Values;
   /** Gets what changed: the page puts it into the URL. */
@@ -39,10 +32,13 @@ interface SearchToolbarProps {
   readonly children?: ReactNode;
 }
 
+/** Of what is typed and has no schema: as the hub takes a search. */
+const MAX_LENGTH = 253;
+
 type ChangeProps = Pick<SearchToolbarProps, 'values' | 'onChange'>;
 
 const SearchField = ({ label, values, onChange }: { readonly label: string } & ChangeProps) => {
-  const [text, setText] = useTyped(values['q'] ?? '', (q) => onChange({ q }));
+  const { text, setText } = useTyped(values['q'] ?? '', { onPause: (q) => onChange({ q }) });
   return (
     <SearchInput
       aria-label={label}
@@ -70,38 +66,67 @@ const Choice = ({ filter, values, onChange }: FieldProps) => (
 );
 
 const Typed = ({ filter, values, onChange }: FieldProps) => {
-  const { name, label, suggestions = [] } = filter;
-  const list = useId();
-  const [text, setText] = useTyped(values[name] ?? '', (typed) => onChange({ [name]: typed }));
+  const { name, label, suggestions = [], schema } = filter;
+  const id = useId();
+  const { text, setText, problem } = useTyped(values[name] ?? '', {
+    onPause: (typed) => onChange({ [name]: typed }),
+    problemOf: (typed) => problemOf(filter, typed),
+  });
   return (
     <>
-      <TextInput aria-label={label} placeholder={`${label}: any`} value={text} list={list} onChange={(_event, typed) => setText(typed)} />
-      <datalist id={list}>
+      <TextInput
+        aria-label={label}
+        placeholder={`${label}: any`}
+        value={text}
+        list={`${id}-list`}
+        maxLength={schema?.maxLength ?? MAX_LENGTH}
+        onChange={(_event, typed) => setText(typed)}
+        {...(problem === undefined ? {} : { validated: 'error', 'aria-describedby': `${id}-problem` })}
+      />
+      <datalist id={`${id}-list`}>
         {suggestions.map((suggestion) => (
           <option key={suggestion} value={suggestion} />
         ))}
       </datalist>
+      {problem === undefined ? null : (
+        <HelperText id={`${id}-problem`} className="fso-filter-problem" isLiveRegion>
+          <HelperTextItem variant="error">{problem}</HelperTextItem>
+        </HelperText>
+      )}
     </>
   );
+};
+
+/** A filter that a link has set. */
+const Linked = ({ filter: { name, label }, values, onChange }: FieldProps) => (
+  <Label onClose={() => onChange({ [name]: undefined })} closeBtnAriaLabel={`Take away the filter ${label}: ${values[name]}`}>
+    {label}: {values[name]}
+  </Label>
+);
+
+const Field = (props: FieldProps) => {
+  if (props.filter.isLinked) return <Linked {...props} />;
+  return props.filter.options === undefined ? <Typed {...props} /> : <Choice {...props} />;
 };
 
 /** On a narrow screen the filters fold away behind a button. */
 const Filters = ({ filters, ...change }: { readonly filters: readonly Filter[] } & ChangeProps) => (
   <ToolbarToggleGroup toggleIcon={<FilterIcon />} breakpoint="md">
     <ToolbarGroup variant="filter-group" className="fso-filters">
-      {filters.map((filter) => (
-        <ToolbarItem key={filter.name}>
-          {filter.options === undefined ? <Typed filter={filter} {...change} /> : <Choice filter={filter} {...change} />}
-        </ToolbarItem>
-      ))}
+      {filters
+        .filter(({ name, isLinked }) => !isLinked || isAnySet([name], change.values))
+        .map((filter) => (
+          <ToolbarItem key={filter.name}>
+            <Field filter={filter} {...change} />
+          </ToolbarItem>
+        ))}
     </ToolbarGroup>
   </ToolbarToggleGroup>
 );
 
 /** Search and filters of a list, kept in the URL. */
-export const SearchToolbar = ({ search, filters = [], values, onChange, children }: SearchToolbarProps) => {
-  const names = [...(search === undefined ? [] : ['q']), ...filters.map(({ name }) => name)];
-  const isFiltered = names.some((name) => (values[name] ?? '') !== '');
+export const SearchToolbar = ({ search, filters = [], besides = [], values, onChange, children }: SearchToolbarProps) => {
+  const names = [...(search === undefined ? [] : ['q']), ...filters.map(({ name }) => name), ...besides];
   return (
     <Toolbar className="fso-toolbar">
       <ToolbarContent>
@@ -111,9 +136,9 @@ export const SearchToolbar = ({ search, filters = [], values, onChange, children
           </ToolbarItem>
         )}
         {filters.length === 0 ? null : <Filters filters={filters} values={values} onChange={onChange} />}
-        {isFiltered ? (
+        {isAnySet(names, values) ? (
           <ToolbarItem>
-            <Button variant="link" onClick={() => onChange(Object.fromEntries(names.map((name) => [name, undefined])))}>
+            <Button variant="link" onClick={() => onChange(cleared(names))}>
               Clear all filters
             </Button>
           </ToolbarItem>

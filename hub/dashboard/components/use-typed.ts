@@ -2,31 +2,42 @@ import { useEffect, useRef, useState } from 'react';
 
 const DEBOUNCE_MS = 250;
 
+interface TypedOptions {
+  /** Gets undefined for an empty field. */
+  readonly onPause: (typed: string | undefined) => void;
+  /** Why a text cannot be used, in words; undefined: it can. Absent: every text can. */
+  readonly problemOf?: (text: string) => string | undefined;
+}
+
 /**
  * Text of a field whose value stands in the URL: the field keeps what is typed; the URL follows when the typing pauses, and leads when
- * it changes by itself.
- *
- * @param onPause gets undefined for an empty field
+ * it changes by itself. What cannot be used stays in the field alone, and is said to be so: the URL keeps the last that could.
  */
-export const useTyped = (value: string, onPause: (typed: string | undefined) => void) => {
+export const useTyped = (value: string, options: TypedOptions) => {
   const [text, setText] = useState(value);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
   const sent = useRef(value);
-  const latest = useRef(onPause);
+  const latest = useRef(options);
   useEffect(() => {
-    latest.current = onPause;
-  }, [onPause]);
+    latest.current = options;
+  }, [options]);
   useEffect(() => {
     if (value === sent.current) return;
     sent.current = value;
     setText(value);
   }, [value]);
   useEffect(() => {
+    const { problemOf = () => undefined, onPause } = latest.current;
+    const found = text === '' ? undefined : problemOf(text);
+    if (found === undefined) setProblem(undefined);
     if (text === sent.current) return;
     const timer = setTimeout(() => {
+      setProblem(found);
+      if (found !== undefined) return;
       sent.current = text;
-      latest.current(text === '' ? undefined : text);
+      onPause(text === '' ? undefined : text);
     }, DEBOUNCE_MS);
     return () => clearTimeout(timer);
   }, [text]);
-  return [text, setText] as const;
+  return { text, setText, problem };
 };

@@ -1,7 +1,8 @@
 import type { ClusterView, StatusView, StreamEvent } from '@fso/shared/api';
-import { QueryClient } from '@tanstack/react-query';
-import { describe, expect, it } from 'vitest';
+import { InfiniteQueryObserver, QueryClient, QueryObserver } from '@tanstack/react-query';
+import { describe, expect, it, vi } from 'vitest';
 import { keys } from '../../api/keys.ts';
+import { rereadMeta } from '../../api/reread.ts';
 import { readAgain, writeEvent } from './apply-event.ts';
 import { type Key, madeOld } from './invalidation.ts';
 import { createPace } from './pace.ts';
@@ -44,6 +45,95 @@ describe('an event', () => {
     writeEvent(client, { event: 'status', data: { violations: 3, source: { ref: 'main' } } as StatusView });
     writeEvent(client, { event: 'source', data: { ref: 'next' } as StatusView['source'] });
     expect(client.getQueryData(keys.status)).toEqual({ violations: 3, source: { ref: 'next' } });
+  });
+});
+
+/** Answers that the test gives, one call after the other. */
+const createAnswers = <T>() => {
+  const waiting: ((answer: T) => void)[] = [];
+  return { ask: () => new Promise<T>((resolve) => waiting.push(resolve)), give: (answer: T) => waiting.shift()?.(answer), waiting };
+};
+const asked = (answers: { readonly waiting: readonly unknown[] }) =>
+  vi.waitFor(() => expect(answers.waiting).toHaveLength(1), { interval: 1 });
+
+describe('what is on screen', () => {
+  it('is read again after a first read that a change overtook', async () => {
+    const client = new QueryClient();
+    const answers = createAnswers<string>();
+    const stop = new QueryObserver(client, { queryKey: ['violations', 'one'], queryFn: answers.ask }).subscribe(() => undefined);
+    const again = readAgain(client, [['violations']]);
+    answers.give('before');
+    await asked(answers);
+    answers.give('after');
+    await again;
+    expect(client.getQueryData(['violations', 'one'])).toBe('after');
+    stop();
+  });
+
+  it('that an event brought is asked for where an older answer may come later', () => {
+    const client = new QueryClient();
+    const answers = createAnswers<ClusterView>();
+    const stop = new QueryObserver(client, { queryKey: keys.clusters.one('eu'), queryFn: answers.ask }).subscribe(() => undefined);
+    const event = { event: 'cluster', data: { name: 'eu' } as ClusterView } as const;
+    expect(writeEvent(client, event)).toEqual([keys.clusters.one('eu')]);
+    stop();
+  });
+
+  it('stays as it is where the reader asks for it, or nothing tells of it', async () => {
+    const client = new QueryClient();
+    for (const key of [keys.report, keys.audit.verification, keys.session]) client.setQueryData(key, {});
+    await readAgain(client, madeOld({ event: 'reset', data: {} }));
+    expect(
+      client
+        .getQueryCache()
+        .getAll()
+        .some(({ state }) => state.isInvalidated),
+    ).toBe(false);
+  });
+
+  const PAGES = 5;
+  const longList = async () => {
+    const client = new QueryClient();
+    const rowsOfFirst = ['a0', 'a1'];
+    const first = () => Promise.resolve({ items: [...rowsOfFirst], total: 10, next: '1' });
+    const calls: (string | null)[] = [];
+    const observer = new InfiniteQueryObserver(client, {
+      queryKey: ['clusters', 'list'],
+      initialPageParam: null as string | null,
+      queryFn: ({ pageParam }) => {
+        calls.push(pageParam);
+        const page = Number(pageParam ?? 0);
+        return page === 0 ? first() : Promise.resolve({ items: [`a${2 * page}`, `a${2 * page + 1}`], total: 10, next: String(page + 1) });
+      },
+      getNextPageParam: ({ next }) => next,
+      meta: rereadMeta(first, (row: string) => row),
+    });
+    const stop = observer.subscribe(() => undefined);
+    await observer.refetch();
+    for (let page = 1; page < PAGES; page += 1) await observer.fetchNextPage();
+    const rows = () => observer.getCurrentResult().data?.pages.flatMap(({ items }) => items) ?? [];
+    return { client, calls, rows, stop, observer, rowsOfFirst };
+  };
+
+  it('and long shows what is new at its top, without all of it being read', async () => {
+    const { client, calls, rows, stop, observer, rowsOfFirst } = await longList();
+    calls.length = 0;
+    rowsOfFirst[0] = 'new';
+    await readAgain(client, [['clusters']]);
+    expect(rows().slice(0, 4)).toEqual(['new', 'a1', 'a2', 'a3']);
+    expect(rows()).toHaveLength(2 * PAGES);
+    expect(calls).toEqual([]);
+    // The reader can have the rest read again.
+    expect(observer.getCurrentResult().isStale).toBe(true);
+    stop();
+  });
+
+  it('goes on being read while changes come', async () => {
+    const { client, rows, stop, observer } = await longList();
+    const next = observer.fetchNextPage();
+    await Promise.all([next, readAgain(client, [['clusters']])]);
+    expect(rows()).toHaveLength(2 * PAGES + 2);
+    stop();
   });
 });
 

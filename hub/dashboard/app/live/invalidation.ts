@@ -11,7 +11,6 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   keys.violations.all,
   keys.regions,
   keys.trend.all,
-  keys.report,
   // Only Git changes what a policy says.
   ...(cluster === null ? [keys.policyTexts.all] : []),
 ];
@@ -25,13 +24,13 @@ export const madeOld = (event: StreamEvent): readonly Key[] => {
       return [];
     case 'cluster':
       // Whether a cluster is connected is part of what its policies count as.
-      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.regions, keys.report, ['commits', 'one']];
+      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.regions, ['commits', 'one']];
     case 'policy':
       return policyKeys(event.data);
     case 'event':
-      return [keys.events.all, keys.audit.all];
+      return [keys.events.all, keys.growing.allNewest];
     case 'commit':
-      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.audit.all];
+      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest];
     case 'reset':
       // Every key begins with nothing.
       return [[]];

@@ -20,15 +20,20 @@ const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
   });
 
 const connectTo = (client: QueryClient): Connection => {
+  let isFirst = true;
   const now = (): number => Date.now();
   const readLater = createPace({ round: (old) => readAgain(client, old), now, sleep });
   return createConnection({
     onState: setLiveState,
     onEvent: (event) => {
-      writeEvent(client, event);
-      readLater(madeOld(event));
+      readLater([...writeEvent(client, event), ...madeOld(event)]);
     },
-    onLive: () => void readFailed(client),
+    onLive: () => {
+      // Nobody told of changes between the first reads and now; later on, the stream goes on where it was cut.
+      if (isFirst) readLater([[]]);
+      else void readFailed(client);
+      isFirst = false;
+    },
     onSignedOut: sessionHasEnded,
     now,
     random: Math.random,

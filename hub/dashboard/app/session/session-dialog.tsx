@@ -1,3 +1,4 @@
+import type { SessionView } from '@fso/shared/api';
 import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useSyncExternalStore } from 'react';
@@ -5,6 +6,7 @@ import { getJson } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { loginMethodsQuery, providerLogin } from '../../api/session.ts';
 import { isSessionEnded, onSessionChange, sessionIsBack } from '../../api/session-state.ts';
+import { isOtherSession } from './is-other-session.ts';
 import { LoginWays } from './login-ways.tsx';
 import { onSignedIn } from './signed-in.ts';
 
@@ -33,14 +35,16 @@ const useOtherTabs = (goOn: () => void): void => {
   const go = useRef(goOn);
   go.current = goOn;
   useEffect(() => {
-    const check = async (): Promise<void> => {
-      const session = await getJson('/auth/session').catch(() => undefined);
+    const check = async (isTold: boolean): Promise<void> => {
+      const session = await getJson<SessionView>('/auth/session').catch(() => undefined);
       if (session === undefined) return;
+      const isNew = isTold || isSessionEnded() || isOtherSession(client.getQueryData(keys.session), session);
+      if (!isNew) return;
       client.setQueryData(keys.session, session);
       go.current();
     };
-    const onFocus = (): void => void check();
-    const unsubscribe = onSignedIn(onFocus);
+    const onFocus = (): void => void check(false);
+    const unsubscribe = onSignedIn(() => void check(true));
     window.addEventListener('focus', onFocus);
     return () => {
       unsubscribe();

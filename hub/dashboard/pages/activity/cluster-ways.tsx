@@ -2,7 +2,8 @@ import type { CommitActivity } from '@fso/shared/api';
 import { Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { type Filter, useSearchChange } from '../../components/filters.ts';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
 import { countPlaces, filterWays, sortWays, type Way, wayOf } from './cluster-way.ts';
@@ -23,8 +24,7 @@ const filterOf = (ways: readonly Way[]): Filter => ({
 /** How far each cluster is, and what took how long there. */
 export const ClusterWays = ({ activity }: { readonly activity: CommitActivity }) => {
   const { q, at, sort = SLOWEST } = route.useSearch();
-  const navigate = route.useNavigate();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   const ways = useMemo(() => activity.clusterSteps.map((steps) => wayOf(steps, activity.noticed)), [activity]);
   const rows = useMemo(() => sortWays(filterWays(ways, { q, at }), sort), [ways, q, at, sort]);
   const columns = useMemo(() => wayColumns(ways), [ways]);

@@ -6,13 +6,15 @@ import { getJson, urlOf } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
 import { EntryDetail } from './entry-detail.tsx';
 import { HeldButton } from './held-button.tsx';
+import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
 import { useBounds } from './use-bounds.ts';
 import { useGrowing } from './use-growing.ts';
@@ -59,7 +61,7 @@ const filtersFor = (rows: readonly AuditEntry[]): readonly Filter[] => [
     ),
   },
   { name: 'policy', label: 'Policy' },
-  { name: 'cluster', label: 'Cluster' },
+  CLUSTER_FILTER,
   { name: 'subject', label: 'Subject' },
 ];
 
@@ -91,8 +93,7 @@ const columnsOf = (onOpen: (entry: AuditEntry) => void): readonly Column<AuditEn
 
 export const EntriesPage = () => {
   const { open, span, since, until, ...filters } = route.useSearch();
-  const navigate = route.useNavigate();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
   const isFiltered = Object.values(params).some((value) => value !== undefined);
   const { query, rows, held, showHeld, onScrollCapture } = useGrowing<AuditEntry>({
@@ -100,15 +101,15 @@ export const EntriesPage = () => {
     readNewest: (signal) => getJson<Page<AuditEntry>>('/api/v1/audit', { ...params, limit: 100 }, signal),
     idOf: ({ sequence }) => sequence,
     isCounted: !isFiltered,
+    polls: true,
   });
-  const clear = (): void =>
-    change(Object.fromEntries([...Object.keys(filters), 'span', 'since', 'until'].map((name) => [name, undefined])));
+  const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   const opened = rows.find(({ sequence }) => String(sequence) === open);
   return (
     <AuditFrame description="Who did what, and has anybody changed the record since?">
-      <SearchToolbar filters={filtersFor(rows)} values={filters} onChange={change} />
+      <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
       <div className="fso-table-note">
-        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <PeriodFilter period={{ span, since, until }} onChange={change} />
         <VisibleCheck entries={rows} />
         <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
         <Exports params={params} />

@@ -1,5 +1,4 @@
 import type { EventView, Page } from '@fso/shared/api';
-import { Button } from '@patternfly/react-core';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
@@ -7,13 +6,15 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
 import { HeldButton } from './held-button.tsx';
+import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
 import { useBounds } from './use-bounds.ts';
 import { useGrowing } from './use-growing.ts';
@@ -35,7 +36,7 @@ const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
       label: 'Severity',
       options: Object.entries(SEVERITIES).map(([value, { text }]) => ({ value, text })),
     },
-    { name: 'cluster', label: 'Cluster', suggestions: among('cluster') },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
   ];
 };
@@ -87,9 +88,8 @@ const COLUMNS: readonly Column<EventView>[] = [
 ];
 
 export const EventsPage = () => {
-  const { open: _open, span, since, until, ...filters } = route.useSearch();
-  const navigate = route.useNavigate();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const { span, since, until, ...filters } = route.useSearch();
+  const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
   const isFiltered = Object.values(params).some((value) => value !== undefined);
   const { query, rows, held, showHeld, onScrollCapture } = useGrowing<EventView>({
@@ -97,20 +97,20 @@ export const EventsPage = () => {
     readNewest: (signal) => getJson<Page<EventView>>('/api/v1/events', { ...params, limit: 100 }, signal),
     idOf: ({ id }) => id,
     isCounted: true,
+    polls: false,
   });
-  const clear = (): void =>
-    change(Object.fromEntries([...Object.keys(filters), 'span', 'since', 'until'].map((name) => [name, undefined])));
+  const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   return (
     <AuditFrame description="What happened in the clusters, as their agents told it.">
-      <SearchToolbar search="Search events" filters={filtersFor(rows)} values={filters} onChange={change}>
-        {isFiltered ? (
-          <Button variant="link" onClick={clear}>
-            All events
-          </Button>
-        ) : null}
-      </SearchToolbar>
+      <SearchToolbar
+        search="Search events"
+        filters={filtersFor(rows)}
+        values={{ ...filters, span, since, until }}
+        besides={PERIOD}
+        onChange={change}
+      />
       <div className="fso-table-note">
-        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <PeriodFilter period={{ span, since, until }} onChange={change} />
         <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
       </div>
       <div onScrollCapture={onScrollCapture}>

@@ -37,3 +37,6 @@ export const timeOf = (local: string): string | undefined => {
   const at = new Date(local);
   return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
 };
+
+/** Its search parameters. */
+export const PERIOD: readonly string[] = ['span', 'since', 'until'];

@@ -1,7 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, textParam } from '../../app/search-params.ts';
+import { choiceParam, clusterParam, textParam } from '../../app/search-params.ts';
 import { SPANS } from './period.ts';
 
 const period = {
@@ -9,9 +9,9 @@ const period = {
   since: z.iso.datetime({ offset: true }).optional().catch(undefined),
   until: z.iso.datetime({ offset: true }).optional().catch(undefined),
 };
-const about = { cluster: textParam, policy: z.string().min(1).max(317).optional().catch(undefined) };
+const about = { cluster: clusterParam, policy: z.string().min(1).max(317).optional().catch(undefined) };
 
-/** Number of the entry or event that is open. */
+/** Number of the entry that is open. */
 const open = z
   .string()
   .regex(/^\d{1,15}$/)
@@ -28,7 +28,7 @@ export const auditRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/audit/events',
-    validateSearch: z.object({ ...period, ...about, q: textParam, severity: choiceParam(['info', 'warning', 'alert']), open }),
+    validateSearch: z.object({ ...period, ...about, q: textParam, severity: choiceParam(['info', 'warning', 'alert']) }),
     component: lazyRouteComponent(() => import('./events-page.tsx'), 'EventsPage'),
   }),
   createRoute({

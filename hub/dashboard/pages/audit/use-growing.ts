@@ -1,6 +1,7 @@
 import type { Page } from '@fso/shared/api';
 import { type InfiniteData, type QueryKey, type UseInfiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type UIEvent, useState } from 'react';
+import { keys } from '../../api/keys.ts';
 import { rowsOf } from '../../components/rows-of.ts';
 import { mergeNewest } from './newest.ts';
 
@@ -15,18 +16,20 @@ interface GrowingOptions<T> {
   readonly idOf: (row: T) => number;
   /** The hub counts the whole list, whatever is filtered: then only what was read is counted. */
   readonly isCounted: boolean;
+  /** The hub does not tell of all new rows: they are asked for. */
+  readonly polls: boolean;
 }
 
 /**
  * A list, newest first, that grows at its top. At the top new rows appear by themselves; further down they wait until the
  * reader asks for them, so that no row moves under the pointer.
  */
-export const useGrowing = <T>({ list, readNewest, idOf, isCounted }: GrowingOptions<T>) => {
-  const query = useInfiniteQuery(list);
+export const useGrowing = <T>({ list, readNewest, idOf, isCounted, polls }: GrowingOptions<T>) => {
+  const query = useInfiniteQuery({ ...list, queryKey: keys.growing.list(list.queryKey) });
   const newest = useQuery({
-    queryKey: [...list.queryKey, 'newest'],
+    queryKey: keys.growing.newest(list.queryKey),
     queryFn: ({ signal }) => readNewest(signal),
-    refetchInterval: POLL_MS,
+    refetchInterval: polls ? POLL_MS : false,
     enabled: query.isSuccess,
   });
   /** The newest row when the reader left the top; nothing newer is shown. */

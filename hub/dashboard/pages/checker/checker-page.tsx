@@ -1,6 +1,7 @@
 import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
+import { useSearchChange } from '../../components/filters.ts';
 import { ErrorState, Loading } from '../../components/states.tsx';
 import { ComplianceFrame } from '../compliance/compliance-frame.tsx';
 import { refOfText, textOfRef, type ViolationRef } from '../compliance/violation-ref.ts';
@@ -25,7 +26,6 @@ const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from,
 
 export const CheckerPage = () => {
   const { by = 'policy', picked, ...chosen } = route.useSearch();
-  const navigate = route.useNavigate();
   const choice: Choice = { by, ...chosen };
   const rulings = useRulings(choice);
   const [text, setText] = useState('');
@@ -33,8 +33,7 @@ export const CheckerPage = () => {
   const pasted = useMemo(() => readWorkloads(settled), [settled]);
   const lines = useMemo(() => settled.split('\n'), [settled]);
   const field = useRef<HTMLTextAreaElement>(null);
-  const change = (changed: Readonly<Record<string, string | undefined>>): void =>
-    void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   const pick = (ref: ViolationRef | undefined): void =>
     change(
       ref === undefined

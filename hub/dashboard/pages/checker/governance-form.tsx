@@ -1,7 +1,8 @@
-import { FormGroup, TextInput, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { FormGroup, FormHelperText, HelperText, HelperTextItem, TextInput, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { clustersQuery, policiesQuery, violationGroupsQuery } from '../../api/queries.ts';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../components/filters.ts';
 import { rowsOf } from '../../components/rows-of.ts';
 import { useTyped } from '../../components/use-typed.ts';
 import type { Choice } from './use-rulings.ts';
@@ -18,20 +19,39 @@ interface FieldProps {
   readonly placeholder: string;
   readonly value: string | undefined;
   readonly options: readonly string[];
+  /** What the API takes; absent: every text. */
+  readonly checked?: Filter;
   readonly onChange: (value: string | undefined) => void;
 }
 
-const Field = ({ label, placeholder, value, options, onChange }: FieldProps) => {
+const Field = ({ label, placeholder, value, options, checked, onChange }: FieldProps) => {
   const id = useId();
-  const [text, setText] = useTyped(value ?? '', onChange);
+  const { text, setText, problem } = useTyped(value ?? '', {
+    onPause: onChange,
+    problemOf: (typed) => (checked === undefined ? undefined : problemOf(checked, typed)),
+  });
   return (
     <FormGroup label={label} fieldId={id}>
-      <TextInput id={id} placeholder={placeholder} value={text} list={`${id}-list`} onChange={(_event, typed) => setText(typed)} />
+      <TextInput
+        id={id}
+        placeholder={placeholder}
+        value={text}
+        list={`${id}-list`}
+        onChange={(_event, typed) => setText(typed)}
+        {...(problem === undefined ? {} : { validated: 'error', 'aria-describedby': `${id}-problem` })}
+      />
       <datalist id={`${id}-list`}>
         {options.map((option) => (
           <option key={option} value={option} />
         ))}
       </datalist>
+      {problem === undefined ? null : (
+        <FormHelperText>
+          <HelperText id={`${id}-problem`} isLiveRegion>
+            <HelperTextItem variant="error">{problem}</HelperTextItem>
+          </HelperText>
+        </FormHelperText>
+      )}
     </FormGroup>
   );
 };
@@ -65,6 +85,7 @@ const NamespaceFields = ({ choice, onChange }: GovernanceFormProps) => {
         label="Cluster"
         placeholder="Type a part of its name"
         value={cluster}
+        checked={CLUSTER_FILTER}
         options={rowsOf(clusters.data).map(({ name }) => name)}
         onChange={(next) => onChange({ cluster: next })}
       />
@@ -72,6 +93,7 @@ const NamespaceFields = ({ choice, onChange }: GovernanceFormProps) => {
         label="Namespace"
         placeholder="Its whole name"
         value={namespace}
+        checked={NAMESPACE_FILTER}
         options={rowsOf(groups.data).map(({ key }) => key.slice(key.indexOf('/') + 1))}
         onChange={(next) => onChange({ namespace: next })}
       />

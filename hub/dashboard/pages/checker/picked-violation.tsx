@@ -16,11 +16,12 @@ interface PickerProps {
 export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   const id = useId();
   const [q, setQ] = useState<string>();
-  const [text, setText] = useTyped(picked ?? '', (typed) => {
+  const choose = (typed: string | undefined): void => {
     const ref = typed === undefined ? undefined : refOfText(typed);
     if (typed === undefined || ref !== undefined) onPick(ref);
     else setQ(typed);
-  });
+  };
+  const { text, setText } = useTyped(picked ?? '', { onPause: choose });
   const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: (before) => before });
   return (
     <FormGroup label="Or pick a reported violation" fieldId={id}>

@@ -11,11 +11,11 @@ const route = getRouteApi('/shell/clusters/$name');
 const TABS = ['overview', 'policies', 'violations', 'events'] as const;
 type TabKey = (typeof TABS)[number];
 
-const titleOf = (tab: TabKey, { policies, violations }: ClusterView): string =>
+const titleOf = (tab: TabKey, { policies, violations, report }: ClusterView): string =>
   ({
     overview: 'Overview',
     policies: `Policies (${policies.total.toLocaleString()})`,
-    violations: `Violations (${violations.toLocaleString()})`,
+    violations: report === null ? 'Violations' : `Violations (${violations.toLocaleString()})`,
     events: 'Events',
   })[tab];
 

@@ -3,8 +3,9 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
+import { cleared, type Filter, isAnySet, namesOf, useSearchChange } from '../../components/filters.ts';
 import { PageHeader } from '../../components/page-header.tsx';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 import './clusters.css';
@@ -65,7 +66,6 @@ const RARE_FILTERS = [
     ],
   },
 ] as const;
-const FILTER_NAMES = ['q', 'connection', 'inSync', 'violating', 'region', 'locksReady', 'refusing', 'tampered'] as const;
 
 /** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
 const useRegionFilter = (chosen: string | undefined): Filter => {
@@ -77,19 +77,19 @@ const useRegionFilter = (chosen: string | undefined): Filter => {
 
 export const ClustersPage = () => {
   const search = route.useSearch();
-  const navigate = route.useNavigate();
   const sort = search.sort ?? 'name';
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
-  const region = useRegionFilter(search.region);
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
   const rare = RARE_FILTERS.filter(({ name }) => search[name] !== undefined);
-  const isFiltered = FILTER_NAMES.some((name) => search[name] !== undefined);
-  const clear = (): void => change(Object.fromEntries(FILTER_NAMES.map((name) => [name, undefined])));
+  const filters = [...FILTERS, useRegionFilter(search.region), ...rare];
+  const names = namesOf(filters);
+  const change = useSearchChange();
+  const isFiltered = isAnySet(names, search);
+  const clear = (): void => change(cleared(names));
   return (
     <>
       <PageHeader title="Clusters" description="Which clusters are connected, what is in force in each, and how old is what is known?" />
       <PageSection hasBodyWrapper={false} isFilled>
-        <SearchToolbar search="Search clusters" filters={[...FILTERS, region, ...rare]} values={search} onChange={change} />
+        <SearchToolbar search="Search clusters" filters={filters} values={search} onChange={change} />
         <DataTable
           label="Clusters"
           noun={['cluster', 'clusters']}

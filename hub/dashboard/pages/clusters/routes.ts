@@ -1,7 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
+import { choiceParam, regionParam, sortParam, textParam } from '../../app/search-params.ts';
 
 const flag = choiceParam(['true', 'false']);
 
@@ -17,7 +17,7 @@ export const clustersRoutes = [
       tampered: flag,
       refusing: flag,
       locksReady: flag,
-      region: textParam,
+      region: regionParam,
       sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
     }),
     component: lazyRouteComponent(() => import('./clusters-page.tsx'), 'ClustersPage'),

@@ -1,5 +1,5 @@
 import { getRouteApi } from '@tanstack/react-router';
-import type { Values } from '../../components/search-toolbar.tsx';
+import { useSearchChange } from '../../components/filters.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -10,8 +10,7 @@ const route = getRouteApi('/shell/clusters/$name');
  */
 export const useTabSearch = (sorts: readonly string[], preferred: string) => {
   const { sort } = route.useSearch();
-  const navigate = route.useNavigate();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   return {
     sort: sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred,
     change,

@@ -1,35 +1,49 @@
-import { Label } from '@patternfly/react-core';
-import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { clustersQuery } from '../../api/queries.ts';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { rowsOf } from '../../components/rows-of.ts';
+import { statusQuery } from '../../api/queries.ts';
+import { count } from '../../components/count.ts';
+import { LastKnown } from '../../components/last-known.tsx';
+import { Empty } from '../../components/states.tsx';
+import type { Connection, ConnectionOfCluster } from '../clusters/connections.ts';
 
-/** Clusters that are not connected, and when the hub last heard of each; undefined: not known yet. */
-export const useDisconnected = (): ReadonlyMap<string, string | null> | undefined => {
-  const { data, isSuccess } = useInfiniteQuery(clustersQuery({ connection: 'Disconnected', limit: 500 }));
-  return isSuccess ? new Map(rowsOf(data).map(({ name, lastSeen }) => [name, lastSeen])) : undefined;
+const Age = ({ connection }: { readonly connection: Connection | undefined }) => {
+  if (connection === undefined)
+    return (
+      <div className="fso-muted">
+        <QuestionCircleIcon /> connection not known
+      </div>
+    );
+  return connection.connection === 'Connected' ? null : <LastKnown lastSeen={connection.lastSeen} />;
 };
 
 interface ClusterNameProps {
   readonly cluster: string;
-  readonly disconnected: ReadonlyMap<string, string | null> | undefined;
+  readonly connectionOf: ConnectionOfCluster;
 }
 
 /** A cluster; where it is not connected, how old everything is that is shown of it. */
-export const ClusterName = ({ cluster, disconnected }: ClusterNameProps) => (
+export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
   <div>
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
-    {disconnected?.has(cluster) === true ? (
-      <div>
-        <Label isCompact variant="outline" color="orange" icon={<DisconnectedIcon />} title="The cluster is not connected">
-          Last known
-        </Label>{' '}
-        <RelativeTime time={disconnected.get(cluster)} absent="" />
-      </div>
-    ) : null}
+    <Age connection={connectionOf(cluster)} />
   </div>
 );
+
+/** No agent names one: which is good only as far as agents are heard. */
+export const NoViolations = () => {
+  const { data: unheard, isSuccess } = useQuery({
+    ...statusQuery,
+    select: ({ clusters: { total, connected } }) => total - connected,
+  });
+  if (!isSuccess) return <Empty title="No violations are known">Whether every cluster is connected is not known.</Empty>;
+  return unheard === 0 ? (
+    <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+  ) : (
+    <Empty title="No violations are known">
+      {count(unheard, 'cluster is', 'clusters are')} not connected: nobody knows what runs there now.
+    </Empty>
+  );
+};

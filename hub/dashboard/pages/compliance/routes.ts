@@ -1,8 +1,9 @@
-import { VIOLATION_GROUPS } from '@fso/shared/api';
+import { Region, VIOLATION_GROUPS } from '@fso/shared/api';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
+import { choiceParam, clusterParam, namespaceParam, sortParam, textParam } from '../../app/search-params.ts';
+import { NO_REGION } from './group-target.ts';
 
 const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
 
@@ -13,11 +14,11 @@ export const complianceRoutes = [
     validateSearch: z.object({
       q: textParam,
       policy: z.string().min(1).max(317).optional().catch(undefined),
-      cluster: textParam,
-      namespace: textParam,
-      kind: textParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: z.string().min(1).max(63).optional().catch(undefined),
       name: textParam,
-      region: textParam,
+      region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
       action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
       /** Absent: the list itself. */
@@ -34,8 +35,8 @@ export const complianceRoutes = [
     validateSearch: z.object({
       by: choiceParam(['policy', 'namespace', 'regions']),
       policy: z.string().min(1).max(317).optional().catch(undefined),
-      cluster: textParam,
-      namespace: textParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
       regions: longTextParam,
       /** The reported violation that was picked, see violation-ref.ts. */
       picked: longTextParam,

@@ -5,13 +5,24 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { statusQuery, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  REGION_FILTER,
+  useSearchChange,
+} from '../../components/filters.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
-import { type Filter, SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
+import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { NO_REGION } from './group-target.ts';
-import { ClusterName, useDisconnected } from './last-known.tsx';
+import { ClusterName, NoViolations } from './last-known.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
 import { refOfText, textOfRef } from './violation-ref.ts';
 
@@ -32,10 +43,13 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
     [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
   return [
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
-    { name: 'cluster', label: 'Cluster', suggestions: among('cluster') },
-    { name: 'namespace', label: 'Namespace', suggestions: among('namespace') },
-    { name: 'region', label: 'Region', suggestions: [NO_REGION, ...among('region')] },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
+    { ...NAMESPACE_FILTER, suggestions: among('namespace') },
+    { ...REGION_FILTER, suggestions: [NO_REGION, ...among('region')] },
     { name: 'action', label: 'Action', options: ACTIONS },
+    // Set by the groups of workloads.
+    { name: 'kind', label: 'Kind', isLinked: true },
+    { name: 'name', label: 'Workload', isLinked: true },
   ];
 };
 
@@ -49,11 +63,11 @@ const policyLink = (policy: string) => {
 };
 
 interface ColumnContext {
-  readonly disconnected: ReturnType<typeof useDisconnected>;
+  readonly connectionOf: ConnectionOfCluster;
   readonly onOpen: (violation: ViolationView) => void;
 }
 
-const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
+const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
   {
     title: 'Workload',
     sort: 'name',
@@ -64,7 +78,7 @@ const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<Vio
       </Button>
     ),
   },
-  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} disconnected={disconnected} /> },
+  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} /> },
   {
     title: 'Policy',
     sort: 'policy',
@@ -93,32 +107,33 @@ const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<Vio
   { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
-/** Agents count all violations and name the first of each policy. */
-const Unnamed = ({ listed }: { readonly listed: number }) => {
+/** The list is of what agents name; of one policy or cluster they count all. */
+const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly isFiltered: boolean }) => {
   const { data: counted } = useQuery({ ...statusQuery, select: ({ violations }) => violations });
-  if (counted === undefined || counted <= listed) return null;
+  if (!isFiltered && (counted === undefined || counted <= listed)) return null;
   return (
     <p className="fso-note fso-muted">
-      Agents count {counted.toLocaleString()} violations in all and name the first 20 of each policy in a cluster: these are listed.
+      Agents name the first 20 violations of each policy in a cluster: only these are listed
+      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${counted.toLocaleString('en')} that they count.`}
     </p>
   );
 };
 
 export const ViolationsList = () => {
   const { open, by: _by, groupSort: _groupSort, ...search } = route.useSearch();
-  const navigate = route.useNavigate();
   const query = useInfiniteQuery(violationsQuery({ ...search, region: search.region === NO_REGION ? '' : search.region }));
-  const disconnected = useDisconnected();
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const connectionOf = useConnections();
+  const change = useSearchChange();
   const { sort, ...filters } = search;
-  const isFiltered = Object.values(filters).some((value) => value !== undefined);
-  const clear = (): void => change({ ...Object.fromEntries(Object.keys(filters).map((name) => [name, undefined])) });
+  const names = namesOf(filtersFor([]));
+  const isFiltered = isAnySet(names, filters);
+  const clear = (): void => change(cleared(names));
   const rows = rowsOf(query.data);
   const opened = open === undefined ? undefined : refOfText(open);
   return (
     <>
       <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />
-      {isFiltered || !query.isSuccess ? null : <Unnamed listed={query.data.pages[0]?.total ?? 0} />}
+      {query.isSuccess ? <SamplesNote listed={query.data.pages[0]?.total ?? 0} isFiltered={isFiltered} /> : null}
       <DetailDrawer
         detail={
           open === undefined || opened === undefined
@@ -129,19 +144,13 @@ export const ViolationsList = () => {
       >
         <DataTable
           label="Violations"
-          noun={['violation', 'violations']}
+          noun={['named violation', 'named violations']}
           query={query}
-          columns={columnsOf({ disconnected, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
+          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
           rowKey={textOfRef}
           sort={sort ?? 'cluster'}
           onSort={(next) => change({ sort: next })}
-          empty={
-            isFiltered ? (
-              <Empty title="No violation matches" onClear={clear} />
-            ) : (
-              <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
-            )
-          }
+          empty={isFiltered ? <Empty title="No named violation matches" onClear={clear} /> : <NoViolations />}
         />
       </DetailDrawer>
     </>

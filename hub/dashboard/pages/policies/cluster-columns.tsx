@@ -1,8 +1,8 @@
-import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { clusterQuery } from '../../api/queries.ts';
+import { LastKnown, Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
@@ -12,29 +12,18 @@ import { LongText } from './long-text.tsx';
 
 const MESSAGE_CHARACTERS = 90;
 
-/** When a cluster that is not connected was last heard of: read for the rows on screen alone. */
-export const LastSeen = ({ cluster }: { readonly cluster: string }) => {
+/** Read for the rows on screen alone. */
+export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
   const { data } = useQuery(clusterQuery(cluster));
-  return data === undefined ? null : (
-    <>
-      , <RelativeTime time={data.lastSeen} absent="time not known" />
-    </>
-  );
+  return <LastKnown lastSeen={data?.lastSeen} />;
 };
-
-export const LastKnown = ({ cluster }: { readonly cluster: string }) => (
-  <div className="fso-muted">
-    <DisconnectedIcon /> last known
-    <LastSeen cluster={cluster} />
-  </div>
-);
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
   <>
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
-    {known === 'last' ? <LastKnown cluster={cluster} /> : null}
+    {known === 'last' ? <LastKnownCluster cluster={cluster} /> : null}
     {known === 'never' ? (
       <div className="fso-muted">
         <QuestionCircleIcon /> nothing reported yet
@@ -60,9 +49,9 @@ const lockCell =
     return (
       <>
         {known === 'last' ? (
-          <div className="fso-last-known">
+          <Was>
             <LockLabel lock="Was" state={state} />
-          </div>
+          </Was>
         ) : (
           <LockLabel state={state} />
         )}

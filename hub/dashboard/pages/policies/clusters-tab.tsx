@@ -1,6 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { useMemo } from 'react';
-import { type Filter, SearchToolbar } from '../../components/search-toolbar.tsx';
+import type { Filter } from '../../components/filters.ts';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';

@@ -1,7 +1,8 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { useMemo } from 'react';
-import { type Filter, SearchToolbar } from '../../components/search-toolbar.tsx';
+import type { Filter } from '../../components/filters.ts';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
 import { LABEL_COLUMNS } from './label-columns.tsx';

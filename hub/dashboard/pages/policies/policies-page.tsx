@@ -4,8 +4,9 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { policiesQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
+import { useSearchChange } from '../../components/filters.ts';
 import { PageHeader } from '../../components/page-header.tsx';
-import { SearchToolbar, type Values } from '../../components/search-toolbar.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { POLICY_COLUMNS } from './policy-columns.tsx';
 import { usePolicyFilters } from './policy-filters.ts';
@@ -28,7 +29,7 @@ export const PoliciesPage = () => {
   const filters = usePolicyFilters();
   const query = useInfiniteQuery({ ...policiesQuery(search), placeholderData: keepPreviousData });
   const { sort, ...filtered } = search;
-  const change = (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true });
+  const change = useSearchChange();
   const clear = (): void => void navigate({ search: sort === undefined ? {} : { sort }, replace: true });
   return (
     <>

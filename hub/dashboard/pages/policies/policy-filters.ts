@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { regionsQuery } from '../../api/queries.ts';
-import type { Filter } from '../../components/search-toolbar.tsx';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, REGION_FILTER } from '../../components/filters.ts';
 
 const options = (texts: Readonly<Record<string, string>>): NonNullable<Filter['options']> =>
   Object.entries(texts).map(([value, text]) => ({ value, text }));
@@ -22,8 +22,8 @@ export const usePolicyFilters = (): readonly Filter[] => {
     { name: 'violating', label: 'Violations', options: options({ true: 'some', false: 'none' }) },
     { name: 'expiring', label: 'Expiring', options: options({ true: 'within 14 days', false: 'later or never' }) },
     { name: 'managedBy', label: 'Managed by', options: options({ hub: 'hub (Git)', local: 'cluster (local)' }) },
-    { name: 'cluster', label: 'Cluster', suggestions: [...clusters].sort((a, b) => a.localeCompare(b, 'en')) },
-    { name: 'namespace', label: 'Namespace' },
-    { name: 'region', label: 'Region', suggestions: regions },
+    { ...CLUSTER_FILTER, suggestions: [...clusters].sort((a, b) => a.localeCompare(b, 'en')) },
+    NAMESPACE_FILTER,
+    { ...REGION_FILTER, suggestions: regions },
   ];
 };

@@ -1,7 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, sortParam, textParam } from '../../app/search-params.ts';
+import { choiceParam, clusterParam, namespaceParam, regionParam, sortParam, textParam } from '../../app/search-params.ts';
 
 const flag = choiceParam(['true', 'false']);
 const phase = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
@@ -14,9 +14,9 @@ export const policiesRoutes = [
       q: textParam,
       phase,
       action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
-      cluster: textParam,
-      namespace: textParam,
-      region: textParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      region: regionParam,
       managedBy: choiceParam(['hub', 'local']),
       expiring: flag,
       violating: flag,

@@ -1,5 +1,5 @@
 import { getRouteApi } from '@tanstack/react-router';
-import type { Values } from '../../components/search-toolbar.tsx';
+import { useSearchChange } from '../../components/filters.ts';
 
 const route = getRouteApi('/shell/policies/$namespace/$name');
 
@@ -9,9 +9,10 @@ export const usePolicyParams = () => route.useParams();
 export const usePolicySearch = () => {
   const search = route.useSearch();
   const navigate = route.useNavigate();
+  const change = useSearchChange();
   return {
     search,
-    change: (changed: Values): void => void navigate({ search: (old) => ({ ...old, ...changed }) as typeof old, replace: true }),
+    change,
     /** @param tab undefined: the overview */
     openTab: (tab: (typeof search)['tab']): void => void navigate({ search: tab === undefined ? {} : { tab }, resetScroll: false }),
   };
