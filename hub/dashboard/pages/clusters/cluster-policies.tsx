@@ -4,6 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import type { Filter } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel, LockLabel, PhaseLabel } from '../../components/state-label.tsx';
@@ -52,7 +53,7 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
     ),
   },
   { title: 'Locks, as last reported', width: 20, cell: ({ report }) => <Locks report={report} /> },
-  { title: 'Violations', sort: 'violations', cell: ({ violations }) => violations.toLocaleString() },
+  { title: 'Violations', sort: 'violations', cell: ({ violations }) => formatNumber(violations) },
   { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
 ];
 

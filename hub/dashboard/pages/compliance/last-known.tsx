@@ -1,16 +1,9 @@
-import { Label } from '@patternfly/react-core';
 import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { clustersQuery } from '../../api/queries.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { rowsOf } from '../../components/rows-of.ts';
+import { type Look, StateLabel } from '../../components/state-label.tsx';
 
-/** Clusters that are not connected, and when the hub last heard of each; undefined: not known yet. */
-export const useDisconnected = (): ReadonlyMap<string, string | null> | undefined => {
-  const { data, isSuccess } = useInfiniteQuery(clustersQuery({ connection: 'Disconnected', limit: 500 }));
-  return isSuccess ? new Map(rowsOf(data).map(({ name, lastSeen }) => [name, lastSeen])) : undefined;
-};
+const LAST_KNOWN: Look = { text: 'Last known', icon: DisconnectedIcon, color: 'orange', title: 'The cluster is not connected' };
 
 interface ClusterNameProps {
   readonly cluster: string;
@@ -25,10 +18,7 @@ export const ClusterName = ({ cluster, disconnected }: ClusterNameProps) => (
     </Link>
     {disconnected?.has(cluster) === true ? (
       <div>
-        <Label isCompact variant="outline" color="orange" icon={<DisconnectedIcon />} title="The cluster is not connected">
-          Last known
-        </Label>{' '}
-        <RelativeTime time={disconnected.get(cluster)} absent="" />
+        <StateLabel look={LAST_KNOWN} /> <RelativeTime time={disconnected.get(cluster)} absent="" />
       </div>
     ) : null}
   </div>

@@ -1,34 +1,18 @@
 import type { PolicyView, ViolationView } from '@fso/shared/api';
-import {
-  Alert,
-  ClipboardCopy,
-  Content,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  List,
-  ListItem,
-  Title,
-} from '@patternfly/react-core';
+import { Alert, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import { policyQuery, violationsQuery } from '../../api/queries.ts';
+import { Fact } from '../../components/fact.tsx';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states.tsx';
-import { ClusterName, useDisconnected } from './last-known.tsx';
+import { useDisconnected } from '../../components/use-disconnected.ts';
+import { ClusterName } from './last-known.tsx';
 import { commandsFor, remedyOf } from './remedy.ts';
 import { textOfRef, type ViolationRef } from './violation-ref.ts';
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 /** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
@@ -51,7 +35,6 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
 const Known = ({ violation }: { readonly violation: ViolationView }) => {
   const { cluster, policy, node, region, reason, enforcementAction, since } = violation;
   const disconnected = useDisconnected();
-  const [policyNamespace = '', policyName = ''] = policy.split('/');
   return (
     <div className="fso-stack">
       {disconnected?.has(cluster) === true ? (
@@ -63,10 +46,7 @@ const Known = ({ violation }: { readonly violation: ViolationView }) => {
           <ClusterName cluster={cluster} disconnected={disconnected} />
         </Fact>
         <Fact term="Policy">
-          <Link to="/policies/$namespace/$name" params={{ namespace: policyNamespace, name: policyName }}>
-            {policy}
-          </Link>{' '}
-          <ActionLabel action={enforcementAction} />
+          <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
         </Fact>
         <Fact term="Node">{node ?? 'none yet'}</Fact>
         <Fact term="Region">{region ?? 'none'}</Fact>

@@ -1,7 +1,7 @@
 import type { ViolationView } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { statusQuery, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
@@ -15,13 +15,16 @@ import {
   REGION_FILTER,
   useSearchChange,
 } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
+import { useDisconnected } from '../../components/use-disconnected.ts';
 import { NO_REGION } from './group-target.ts';
-import { ClusterName, useDisconnected } from './last-known.tsx';
+import { ClusterName } from './last-known.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
 import { refOfText, textOfRef } from './violation-ref.ts';
 
@@ -52,15 +55,6 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
   ];
 };
 
-const policyLink = (policy: string) => {
-  const [namespace = '', name = ''] = policy.split('/');
-  return (
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-      {policy}
-    </Link>
-  );
-};
-
 interface ColumnContext {
   readonly disconnected: ReturnType<typeof useDisconnected>;
   readonly onOpen: (violation: ViolationView) => void;
@@ -84,7 +78,7 @@ const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<Vio
     width: 15,
     cell: ({ policy, enforcementAction }) => (
       <div>
-        {policyLink(policy)} <ActionLabel action={enforcementAction} />
+        <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
       </div>
     ),
   },
@@ -112,7 +106,7 @@ const Unnamed = ({ listed }: { readonly listed: number }) => {
   if (counted === undefined || counted <= listed) return null;
   return (
     <p className="fso-note fso-muted">
-      Agents count {counted.toLocaleString()} violations in all and name the first 20 of each policy in a cluster: these are listed.
+      Agents count {formatNumber(counted)} violations in all and name the first 20 of each policy in a cluster: these are listed.
     </p>
   );
 };
