@@ -1,4 +1,5 @@
 import type { EventView } from '@fso/shared/api';
+import { isWithin } from './period.ts';
 
 /** Which events are meant; all that are given must hold. */
 export interface EventFilter {
@@ -11,9 +12,6 @@ export interface EventFilter {
   /** Part of its reason, message, policy or cluster, upper and lower case alike. */
   readonly q?: string;
 }
-
-const isWithin = (time: string, { since, until }: Pick<EventFilter, 'since' | 'until'>): boolean =>
-  (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
 
 const hasText = ({ reason, message, policy, cluster }: EventView, q: string): boolean => {
   const wanted = q.toLowerCase();

@@ -34,6 +34,9 @@ export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, l
 
 type SortValue = string | number;
 
+/** What sorts behind every time, in ms since 1970. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** What a list can be sorted by; within equal values by the key, which is unique. All values of one order are of one type. */
 export interface Orders<T, S extends string> {
   readonly keyOf: (item: T) => string;

@@ -93,8 +93,13 @@ export const IssueReport = z.object({
         since: z.iso.datetime({ offset: true }).nullable(),
       }),
     )
-    .describe('Failed, expired or about to expire, in conflict.'),
+    .describe(
+      'Failed, expired or about to expire, in conflict; and in connected clusters: pending, never reported, a lock degraded or unavailable.',
+    ),
   violations: z.array(ViolationView),
   unnamedViolations: Count.describe('Violations that agents count beyond those they name.'),
+  omitted: z
+    .object({ clusters: Count, policies: Count, violations: Count })
+    .describe('Issues beyond the first 10,000 of each list, which are not in it.'),
 });
 export type IssueReport = z.infer<typeof IssueReport>;

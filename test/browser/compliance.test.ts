@@ -41,7 +41,7 @@ describe('violations', () => {
     await expect(rows(page).first()).toBeVisible();
     await rows(page).first().getByRole('link').first().click();
     await expect(rows(page).first()).toBeVisible();
-    await expect(page.getByText(/^[\d,]+ violations?/).first()).toBeVisible();
+    await expect(page.getByText(/^[\d,]+ named violations?/).first()).toBeVisible();
   });
 
   it('of one workload are filtered in sight, and one click takes that away', async () => {
@@ -81,7 +81,7 @@ describe('violations', () => {
     const [first] = world().agents.values();
     if (first === undefined) throw new Error('no agent');
     const page = await dashboard.open(`/compliance?cluster=${first.cluster}&q=late-comer`);
-    await expect(page.getByText('No violation matches')).toBeVisible();
+    await expect(page.getByText('No named violation matches')).toBeVisible();
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     const namespace = await namespaceWithPolicy(first.cluster);
     await first.addViolation(namespace, 'late-comer');

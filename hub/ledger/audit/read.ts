@@ -1,4 +1,5 @@
 import type { AuditEntry } from '@fso/shared/api';
+import { isWithin } from '../period.ts';
 import type { AuditFilter, AuditLog } from './types.ts';
 
 const isAbout = ({ actor, subject, detail }: AuditEntry, cluster: string): boolean =>
@@ -14,9 +15,6 @@ const names = ({ subject, detail }: AuditEntry, policy: string): boolean =>
     const list = detail[field];
     return Array.isArray(list) && list.includes(policy);
   });
-
-const isWithin = (time: string, { since, until }: AuditFilter): boolean =>
-  (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
 
 export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.action === undefined || entry.action === filter.action) &&

@@ -54,8 +54,8 @@ const head = (titles: readonly string[]): string =>
 const cells = (values: readonly string[]): string =>
   values.map((value, at) => (at === 0 ? `<th scope="row">${value}</th>` : `<td>${value}</td>`)).join('');
 
-const section = <T>({ id, title, caption, columns }: Table<T>, rows: readonly T[]): string => {
-  const heading = `<h2 id="${id}">${title} (${rows.length})</h2>`;
+const section = <T>({ id, title, caption, columns }: Table<T>, rows: readonly T[], omitted: number): string => {
+  const heading = `<h2 id="${id}">${title} (${rows.length + omitted})</h2>${omitted === 0 ? '' : `<p>${omitted} of them are not listed.</p>`}`;
   if (rows.length === 0) return `<section aria-labelledby="${id}">${heading}<p>None.</p></section>`;
   const lines = rows.map((row) => `<tr>${cells(columns.map(([, value]) => value(row)))}</tr>\n`).join('');
   const table = `<table><caption>${caption}</caption>${head(columns.map(([name]) => name))}<tbody>\n${lines}</tbody></table>`;
@@ -77,7 +77,7 @@ const CLUSTERS: Table<IssueReport['clusters'][number]> = {
 const POLICIES: Table<IssueReport['policies'][number]> = {
   id: 'policies',
   title: 'Policies',
-  caption: 'Failed, expired or about to expire, or in conflict.',
+  caption: 'Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that is degraded or unavailable.',
   columns: [
     ['Policy', ({ policy }) => escaped(policy)],
     ['Cluster', ({ cluster }) => escaped(cluster ?? 'all')],
@@ -107,7 +107,7 @@ const unnamed = (count: number): string =>
   count === 0 ? '' : `<p>${count} more are counted: agents name the first 20 violations of each policy.</p>\n`;
 
 export const issueHtml = (report: IssueReport): string => {
-  const { generatedAt, revision, clusters, policies, violations, unnamedViolations } = report;
+  const { generatedAt, revision, clusters, policies, violations, unnamedViolations, omitted } = report;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -124,9 +124,9 @@ export const issueHtml = (report: IssueReport): string => {
 <dt>As of</dt><dd>${time(generatedAt)}</dd>
 <dt>Commit in force</dt><dd>${escaped(revision ?? 'none')}</dd>
 </dl>
-${section(CLUSTERS, clusters)}
-${section(POLICIES, policies)}
-${section(VIOLATIONS, violations)}
+${section(CLUSTERS, clusters, omitted.clusters)}
+${section(POLICIES, policies, omitted.policies)}
+${section(VIOLATIONS, violations, omitted.violations)}
 ${unnamed(unnamedViolations)}</main>
 </body>
 </html>

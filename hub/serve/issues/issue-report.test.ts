@@ -57,6 +57,7 @@ describe('the issue report', () => {
       policies: [{ policy: 'fso-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
       violations: [],
       unnamedViolations: 0,
+      omitted: { clusters: 0, policies: 0, violations: 0 },
     });
   });
 
@@ -99,6 +100,42 @@ describe('the issue report', () => {
       { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
       { policy: 'local/mine', cluster: 'eu', problem: 'In conflict: no region is left', since: TIME },
     ]);
+  });
+
+  it('names what connected clusters do not enforce, also where one lock of two holds', () => {
+    const since = '2026-01-05T00:00:00.000Z';
+    const enforcement = {
+      admission: { state: 'Enforced', since: TIME },
+      binding: { state: 'Degraded', since, message: 'the probe was let through' },
+      gatekeeper: { state: 'Unavailable', since },
+    } as const;
+    const waits = {
+      admission: { state: 'Pending', since },
+      binding: { state: 'Pending', since: TIME },
+      gatekeeper: { state: 'Enforced', since },
+    } as const;
+    const clusters = [
+      record('eu', [policyReport('finance', { enforcement })]),
+      record('us', [policyReport('finance', { phase: 'Pending', message: 'not proven yet', enforcement: waits })]),
+    ];
+    const issues = reportOf(...clusters).policies;
+    expect(issues).toEqual([
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Lock 1 at the bind gate is Degraded: the probe was let through', since },
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Lock 2 is Unavailable.', since },
+      { policy: 'fso-system/finance', cluster: 'us', problem: 'Pending: not proven yet', since: TIME },
+      { policy: 'fso-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null },
+      { policy: 'fso-system/hr', cluster: 'eu', problem: 'Meant for this cluster, which has reported nothing of it yet.', since: null },
+    ]);
+    const away = reportOf(...clusters.map((each) => ({ ...each, connected: false })));
+    expect(away.policies).toEqual([expect.objectContaining({ policy: 'fso-system/hr', cluster: null })]);
+  });
+
+  it('lists so many of a kind, and counts the others', () => {
+    const many = Array.from({ length: 10_050 }, (_, n) => ({ ...record(`c${n}`, []), connected: false, report: null }));
+    const report = reportOf(...many);
+    expect([report.clusters.length, report.omitted.clusters]).toEqual([10_000, 10_100]);
+    expect(issueCsv(report)).toContain('clusters,,,,,,,,,10100 more are not listed.,');
+    expect(issueHtml(report)).toContain('Clusters (20100)</h2><p>10100 of them are not listed.</p>');
   });
 
   it('lists violations, and says how many it cannot', () => {

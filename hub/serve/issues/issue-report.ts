@@ -1,9 +1,9 @@
-import { CONDITIONS, type IssueReport, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
-import { isConflicting } from '../fleet/policy-tally.ts';
+import { isConflicting, type PolicyTally } from '../fleet/policy-tally.ts';
 import { isExpiring } from '../fleet/status-view.ts';
 
 type ClusterIssue = IssueReport['clusters'][number];
@@ -69,8 +69,37 @@ const conflictOf = (report: PolicyReport): Told[] =>
     .filter((condition) => isConflicting({ conditions: [condition] }))
     .map(({ message, lastTransitionTime }) => ({ problem: `In conflict: ${message}`, since: lastTransitionTime }));
 
-const inCluster = (policy: string, { cluster, report }: PolicyInCluster): PolicyIssue[] =>
-  report === null ? [] : [...failureOf(report), ...conflictOf(report)].map((told) => ({ policy, cluster, ...told }));
+const LOCK_NAMES = [
+  ['admission', 'Lock 1 at admission'],
+  ['binding', 'Lock 1 at the bind gate'],
+  ['gatekeeper', 'Lock 2'],
+] as const;
+const NOT_HELD: readonly LockState[] = ['Degraded', 'Unavailable'];
+
+const locksOf = ({ enforcement }: PolicyReport): Told[] =>
+  LOCK_NAMES.flatMap(([lock, name]) => {
+    const { state, since, message } = enforcement[lock];
+    return NOT_HELD.includes(state) ? [{ problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }] : [];
+  });
+
+/** Since the first lock began to wait for its proof. */
+const pendingOf = ({ phase, message, enforcement, lastUpdated }: PolicyReport): Told[] => {
+  if (phase !== 'Pending') return [];
+  const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? [enforcement[lock].since] : []));
+  const [since = lastUpdated] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
+  return [{ problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
+};
+
+/** What only a connected cluster can be asked for: one that is not is an issue of its own. */
+const askedNowOf = (report: PolicyReport | null): Told[] =>
+  report === null
+    ? [{ problem: 'Meant for this cluster, which has reported nothing of it yet.', since: null }]
+    : [...pendingOf(report), ...locksOf(report)];
+
+const inCluster = (policy: string, { cluster, fresh, report }: PolicyInCluster): PolicyIssue[] => {
+  const lasting = report === null ? [] : [...failureOf(report), ...conflictOf(report)];
+  return [...lasting, ...(fresh ? askedNowOf(report) : [])].map((told) => ({ policy, cluster, ...told }));
+};
 
 const expiryIssue = ({ key, head }: PolicyEntry, now: number): PolicyIssue[] => {
   const { expiryDate } = head() ?? {};
@@ -81,25 +110,45 @@ const expiryIssue = ({ key, head }: PolicyEntry, now: number): PolicyIssue[] => 
     : [];
 };
 
-const policyIssues = (policy: PolicyEntry, now: number): PolicyIssue[] => {
-  const { phases, conflicts } = policy.tally;
-  const everywhere = expiryIssue(policy, now);
-  // Most policies have nothing wrong in any cluster.
-  if (phases.failed === 0 && conflicts === 0) return everywhere;
-  const rows = [...policy.rows.values()].sort((a, b) => byText(a.cluster, b.cluster));
-  return [...everywhere, ...rows.flatMap((row) => inCluster(policy.key, row))];
+const isQuiet = ({ phases, conflicts, locks }: PolicyTally): boolean =>
+  phases.failed + phases.pending + conflicts === 0 && LOCK_NAMES.every(([lock]) => NOT_HELD.every((state) => !locks[lock][state]));
+
+function* policyIssues(policies: readonly PolicyEntry[], now: number): Generator<PolicyIssue> {
+  for (const policy of policies) {
+    yield* expiryIssue(policy, now);
+    // Most policies have nothing wrong in any cluster.
+    if (isQuiet(policy.tally)) continue;
+    const rows = [...policy.rows.values()].sort((a, b) => byText(a.cluster, b.cluster));
+    for (const row of rows) yield* inCluster(policy.key, row);
+  }
+}
+
+/** Issues of a kind that are listed: where more clusters and policies are in a bad way, it is for one reason that these show. */
+const MAX_LISTED = 10_000;
+
+const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted: number } => {
+  const items: T[] = [];
+  let omitted = 0;
+  for (const issue of issues) {
+    if (items.length < MAX_LISTED) items.push(issue);
+    else omitted += 1;
+  }
+  return { items, omitted };
 };
 
 /** @param now ms since 1970 */
 export const issueReport = (fleet: Fleet, now: number): IssueReport => {
   const named = fleet.violations();
+  const clusters = listed(fleet.clusters().flatMap(clusterIssues));
+  const policies = listed(policyIssues(fleet.policies(), now));
   const counted = fleet.clusters().reduce((sum, { violations }) => sum + violations, 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
-    clusters: fleet.clusters().flatMap(clusterIssues),
-    policies: fleet.policies().flatMap((policy) => policyIssues(policy, now)),
-    violations: named.map(({ view }) => view),
+    clusters: clusters.items,
+    policies: policies.items,
+    violations: named.slice(0, MAX_LISTED).map(({ view }) => view),
     unnamedViolations: Math.max(0, counted - named.length),
+    omitted: { clusters: clusters.omitted, policies: policies.omitted, violations: Math.max(0, named.length - MAX_LISTED) },
   };
 };

@@ -1,7 +1,7 @@
 import { ConnectionState, Region } from '@fso/shared/api';
 import { z } from 'zod';
 import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from '../fleet/cluster-entry.ts';
-import { type Orders, sortParameter } from '../paging.ts';
+import { NEVER, type Orders, sortParameter } from '../paging.ts';
 import { Flag, includesText, isWanted, paging, Search } from '../queries.ts';
 
 /** Which clusters, and in which order. */
@@ -23,8 +23,6 @@ export const ClusterQuery = z.strictObject({
   ...paging,
 });
 export type ClusterQuery = z.output<typeof ClusterQuery>;
-
-const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** v1.9 before v1.10. */
 const versionOrder = (version: string): string => version.replaceAll(/\d+/g, (digits) => digits.padStart(6, '0'));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { effectivePhase, SEVERITY, worstPhase } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isExpiring } from '../fleet/status-view.ts';
-import { type Orders, sortParameter } from '../paging.ts';
+import { NEVER, type Orders, sortParameter } from '../paging.ts';
 import { Flag, includesText, isWanted, paging, Search } from '../queries.ts';
 
 /** Which policies, and in which order. */
@@ -22,8 +22,6 @@ export const PolicyQuery = z.strictObject({
   ...paging,
 });
 export type PolicyQuery = z.output<typeof PolicyQuery>;
-
-const NEVER = Number.MAX_SAFE_INTEGER;
 
 export const policyOrders: Orders<PolicyEntry, 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated'> = {
   keyOf: ({ key }) => key,

@@ -110,7 +110,7 @@ export const EntriesPage = () => {
     <AuditFrame description="Who did what, and has anybody changed the record since?">
       <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
       <div className="fso-table-note">
-        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <PeriodFilter period={{ span, since, until }} onChange={change} />
         <VisibleCheck entries={rows} />
         <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
         <Exports params={params} />

@@ -75,7 +75,7 @@ const COLUMNS: readonly Column<EventView>[] = [
 ];
 
 export const EventsPage = () => {
-  const { open: _open, span, since, until, ...filters } = route.useSearch();
+  const { span, since, until, ...filters } = route.useSearch();
   const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
   const isFiltered = Object.values(params).some((value) => value !== undefined);
@@ -97,7 +97,7 @@ export const EventsPage = () => {
         onChange={change}
       />
       <div className="fso-table-note">
-        <PeriodFilter key={`${since === undefined && until === undefined}`} period={{ span, since, until }} onChange={change} />
+        <PeriodFilter period={{ span, since, until }} onChange={change} />
         <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
       </div>
       <div onScrollCapture={onScrollCapture}>

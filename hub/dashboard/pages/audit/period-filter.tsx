@@ -13,9 +13,10 @@ const EXACT = 'exact';
 /** When: a span up to now, or exact times in the time zone of the browser. */
 export const PeriodFilter = ({ period, onChange }: PeriodFilterProps) => {
   const { span, since, until } = period;
-  const [isExact, setExact] = useState(span === undefined && (since ?? until) !== undefined);
+  const [wasChosen, setChosen] = useState(false);
+  const isExact = span === undefined && (wasChosen || (since ?? until) !== undefined);
   const choose = (value: string): void => {
-    setExact(value === EXACT);
+    setChosen(value === EXACT);
     onChange({ span: value === EXACT || value === '' ? undefined : value, since: undefined, until: undefined });
   };
   return (
@@ -43,17 +44,27 @@ interface MomentProps {
   readonly onChange: (time: string | undefined) => void;
 }
 
-const Moment = ({ label, time, onChange }: MomentProps) => (
-  <InputGroup>
-    <InputGroupText>{label}</InputGroupText>
-    <InputGroupItem isFill>
-      <TextInput
-        type="datetime-local"
-        step={1}
-        aria-label={label}
-        defaultValue={localOf(time)}
-        onBlur={(event) => onChange(timeOf(event.currentTarget.value))}
-      />
-    </InputGroupItem>
-  </InputGroup>
-);
+/** What is being typed stands until the field is left; then the URL says what it holds. */
+const Moment = ({ label, time, onChange }: MomentProps) => {
+  const [typed, setTyped] = useState<string | null>(null);
+  const leave = (): void => {
+    if (typed === null) return;
+    setTyped(null);
+    if (typed !== localOf(time)) onChange(timeOf(typed));
+  };
+  return (
+    <InputGroup>
+      <InputGroupText>{label}</InputGroupText>
+      <InputGroupItem isFill>
+        <TextInput
+          type="datetime-local"
+          step={1}
+          aria-label={label}
+          value={typed ?? localOf(time)}
+          onChange={(_event, text) => setTyped(text)}
+          onBlur={leave}
+        />
+      </InputGroupItem>
+    </InputGroup>
+  );
+};

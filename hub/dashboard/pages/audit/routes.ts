@@ -11,7 +11,7 @@ const period = {
 };
 const about = { cluster: clusterParam, policy: z.string().min(1).max(317).optional().catch(undefined) };
 
-/** Number of the entry or event that is open. */
+/** Number of the entry that is open. */
 const open = z
   .string()
   .regex(/^\d{1,15}$/)
@@ -28,7 +28,7 @@ export const auditRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/audit/events',
-    validateSearch: z.object({ ...period, ...about, q: textParam, severity: choiceParam(['info', 'warning', 'alert']), open }),
+    validateSearch: z.object({ ...period, ...about, q: textParam, severity: choiceParam(['info', 'warning', 'alert']) }),
     component: lazyRouteComponent(() => import('./events-page.tsx'), 'EventsPage'),
   }),
   createRoute({

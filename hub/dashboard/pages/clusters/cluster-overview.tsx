@@ -15,7 +15,7 @@ export const ClusterOverview = ({ cluster }: { readonly cluster: ClusterView }) 
       <RevisionCard cluster={cluster} />
     </GridItem>
     <GridItem>
-      <ConditionsCard conditions={cluster.report?.conditions} />
+      <ConditionsCard conditions={cluster.report?.conditions} isFresh={cluster.connection === 'Connected'} />
     </GridItem>
     <GridItem lg={6}>
       <NodesCard cluster={cluster} />

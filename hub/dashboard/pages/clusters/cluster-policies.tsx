@@ -5,6 +5,7 @@ import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import type { Filter } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
+import { Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel, LockLabel, PhaseLabel } from '../../components/state-label.tsx';
@@ -18,13 +19,17 @@ const FILTERS: readonly Filter[] = [
 ];
 const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
 
-const Locks = ({ report }: Pick<ClusterPolicy, 'report'>) => (
-  <div className="fso-clusters-labels">
-    <LockLabel lock="Admission" state={report?.enforcement.admission.state ?? null} />
-    <LockLabel lock="Bind gate" state={report?.enforcement.binding.state ?? null} />
-    <LockLabel lock="Gatekeeper" state={report?.enforcement.gatekeeper.state ?? null} />
-  </div>
-);
+const Locks = ({ report, fresh }: Pick<ClusterPolicy, 'report' | 'fresh'>) => {
+  const was = fresh || report === null ? '' : ' was';
+  const labels = (
+    <div className="fso-clusters-labels">
+      <LockLabel lock={`Admission${was}`} state={report?.enforcement.admission.state ?? null} />
+      <LockLabel lock={`Bind gate${was}`} state={report?.enforcement.binding.state ?? null} />
+      <LockLabel lock={`Gatekeeper${was}`} state={report?.enforcement.gatekeeper.state ?? null} />
+    </div>
+  );
+  return was === '' ? labels : <Was>{labels}</Was>;
+};
 
 const COLUMNS: readonly Column<ClusterPolicy>[] = [
   {
@@ -52,8 +57,12 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
       </div>
     ),
   },
-  { title: 'Locks, as last reported', width: 20, cell: ({ report }) => <Locks report={report} /> },
-  { title: 'Violations', sort: 'violations', cell: ({ violations }) => formatNumber(violations) },
+  { title: 'Locks, as last reported', width: 20, cell: ({ report, fresh }) => <Locks report={report} fresh={fresh} /> },
+  {
+    title: 'Violations',
+    sort: 'violations',
+    cell: ({ violations, report }) => (report === null ? 'not known' : formatNumber(violations)),
+  },
   { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
 ];
 

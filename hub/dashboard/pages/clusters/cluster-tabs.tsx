@@ -12,11 +12,11 @@ const route = getRouteApi('/shell/clusters/$name');
 const TABS = ['overview', 'policies', 'violations', 'events'] as const;
 type TabKey = (typeof TABS)[number];
 
-const titleOf = (tab: TabKey, { policies, violations }: ClusterView): string =>
+const titleOf = (tab: TabKey, { policies, violations, report }: ClusterView): string =>
   ({
     overview: 'Overview',
     policies: `Policies (${formatNumber(policies.total)})`,
-    violations: `Violations (${formatNumber(violations)})`,
+    violations: report === null ? 'Violations' : `Violations (${formatNumber(violations)})`,
     events: 'Events',
   })[tab];
 

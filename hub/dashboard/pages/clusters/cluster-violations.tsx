@@ -69,6 +69,15 @@ const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
   );
 };
 
+const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterView }) => {
+  if (report === null) return <Empty title="Violations are not known">The agent has not reported anything yet.</Empty>;
+  return connection === 'Connected' ? (
+    <Empty title="No violations">Every governed workload is where it may be.</Empty>
+  ) : (
+    <Empty title="No violations were known">The cluster is not connected: nobody knows what is there now.</Empty>
+  );
+};
+
 /** Agents name the first 20 of each policy; their count is of all. */
 export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
@@ -87,17 +96,7 @@ export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }
         rowKey={({ policy, namespace, kind, name }) => `${policy}/${namespace}/${kind}/${name}`}
         sort={sort}
         onSort={(by) => change({ sort: by })}
-        empty={
-          q === undefined ? (
-            <Empty title={cluster.connection === 'Connected' ? 'No violations' : 'No violations were known'}>
-              {cluster.connection === 'Connected'
-                ? 'Every governed workload is where it may be.'
-                : 'The cluster is not connected: nobody knows what is there now.'}
-            </Empty>
-          ) : (
-            <Empty title="No violations match" onClear={clear} />
-          )
-        }
+        empty={q === undefined ? <None cluster={cluster} /> : <Empty title="No violations match" onClear={clear} />}
       />
     </>
   );

@@ -5,6 +5,7 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { verdictOf } from '../../components/condition-verdict.ts';
+import { Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { NotReported, Section } from './section.tsx';
 
@@ -15,8 +16,9 @@ const ICONS = {
 } as const;
 const STATUS = { good: 'success', bad: 'danger', unknown: 'warning' } as const;
 
-const Status = ({ condition }: { readonly condition: Condition }) => {
+const Status = ({ condition, isFresh }: { readonly condition: Condition; readonly isFresh: boolean }) => {
   const state = verdictOf(condition);
+  if (!isFresh) return <Was>Was {condition.status}</Was>;
   return (
     <span className="fso-nowrap">
       <Icon status={STATUS[state]} isInline>
@@ -27,8 +29,14 @@ const Status = ({ condition }: { readonly condition: Condition }) => {
   );
 };
 
-/** @param conditions as the agent reports them; undefined: nothing reported */
-export const ConditionsCard = ({ conditions }: { readonly conditions: readonly Condition[] | undefined }) => (
+interface ConditionsCardProps {
+  /** As the agent reports them; undefined: nothing reported. */
+  readonly conditions: readonly Condition[] | undefined;
+  /** Whether the cluster is connected. */
+  readonly isFresh: boolean;
+}
+
+export const ConditionsCard = ({ conditions, isFresh }: ConditionsCardProps) => (
   <Section title="Conditions">
     {conditions === undefined || conditions.length === 0 ? (
       <NotReported />
@@ -48,7 +56,7 @@ export const ConditionsCard = ({ conditions }: { readonly conditions: readonly C
             <Tr key={condition.type}>
               <Td dataLabel="Condition">{condition.type}</Td>
               <Td dataLabel="Status">
-                <Status condition={condition} />
+                <Status condition={condition} isFresh={isFresh} />
               </Td>
               <Td dataLabel="Reason">{condition.reason}</Td>
               <Td dataLabel="Since">

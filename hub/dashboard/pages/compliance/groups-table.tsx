@@ -9,9 +9,9 @@ import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
-import { useDisconnected } from '../../components/use-disconnected.ts';
+import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { targetOfGroup } from './group-target.ts';
-import { ClusterName } from './last-known.tsx';
+import { ClusterName, NoViolations } from './last-known.tsx';
 
 const route = getRouteApi('/shell/compliance');
 
@@ -34,7 +34,7 @@ const textOf = (by: ViolationGrouping, key: string): string => {
 const hasCluster = (by: ViolationGrouping): boolean => by === 'namespace' || by === 'workload' || by === 'cluster';
 const isCounted = (by: ViolationGrouping): boolean => by === 'policy' || by === 'cluster';
 
-const columnsOf = (by: ViolationGrouping, disconnected: ReturnType<typeof useDisconnected>): readonly Column<ViolationGroup>[] => [
+const columnsOf = (by: ViolationGrouping, connectionOf: ConnectionOfCluster): readonly Column<ViolationGroup>[] => [
   {
     title: NOUNS[by][0],
     sort: 'key',
@@ -52,7 +52,7 @@ const columnsOf = (by: ViolationGrouping, disconnected: ReturnType<typeof useDis
           width: 20 as const,
           cell: ({ key }: ViolationGroup) => {
             const cluster = targetOfGroup(by, key).cluster ?? '';
-            return <ClusterName cluster={cluster} disconnected={disconnected} />;
+            return <ClusterName cluster={cluster} connectionOf={connectionOf} />;
           },
         },
       ]
@@ -73,7 +73,7 @@ const columnsOf = (by: ViolationGrouping, disconnected: ReturnType<typeof useDis
 export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
   const { q, groupSort } = route.useSearch();
   const query = useInfiniteQuery(violationGroupsQuery({ by, q, sort: groupSort }));
-  const disconnected = useDisconnected();
+  const connectionOf = useConnections();
   const change = useSearchChange();
   const [title, one, many] = NOUNS[by];
   return (
@@ -88,17 +88,11 @@ export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
         label={`Violations by ${title.toLowerCase()}`}
         noun={[one, many]}
         query={query}
-        columns={columnsOf(by, disconnected)}
+        columns={columnsOf(by, connectionOf)}
         rowKey={({ key }) => key}
         sort={groupSort ?? '-violations'}
         onSort={(sort) => change({ groupSort: sort })}
-        empty={
-          q === undefined ? (
-            <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
-          ) : (
-            <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />
-          )
-        }
+        empty={q === undefined ? <NoViolations /> : <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />}
       />
     </>
   );

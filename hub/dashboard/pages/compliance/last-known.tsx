@@ -1,25 +1,49 @@
-import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { statusQuery } from '../../api/queries.ts';
+import { count } from '../../components/count.ts';
+import { LastKnown } from '../../components/last-known.tsx';
+import { Empty } from '../../components/states.tsx';
+import type { Connection, ConnectionOfCluster } from '../clusters/connections.ts';
 
-const LAST_KNOWN: Look = { text: 'Last known', icon: DisconnectedIcon, color: 'orange', title: 'The cluster is not connected' };
+const Age = ({ connection }: { readonly connection: Connection | undefined }) => {
+  if (connection === undefined)
+    return (
+      <div className="fso-muted">
+        <QuestionCircleIcon /> connection not known
+      </div>
+    );
+  return connection.connection === 'Connected' ? null : <LastKnown lastSeen={connection.lastSeen} />;
+};
 
 interface ClusterNameProps {
   readonly cluster: string;
-  readonly disconnected: ReadonlyMap<string, string | null> | undefined;
+  readonly connectionOf: ConnectionOfCluster;
 }
 
 /** A cluster; where it is not connected, how old everything is that is shown of it. */
-export const ClusterName = ({ cluster, disconnected }: ClusterNameProps) => (
+export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
   <div>
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
-    {disconnected?.has(cluster) === true ? (
-      <div>
-        <StateLabel look={LAST_KNOWN} /> <RelativeTime time={disconnected.get(cluster)} absent="" />
-      </div>
-    ) : null}
+    <Age connection={connectionOf(cluster)} />
   </div>
 );
+
+/** No agent names one: which is good only as far as agents are heard. */
+export const NoViolations = () => {
+  const { data: unheard, isSuccess } = useQuery({
+    ...statusQuery,
+    select: ({ clusters: { total, connected } }) => total - connected,
+  });
+  if (!isSuccess) return <Empty title="No violations are known">Whether every cluster is connected is not known.</Empty>;
+  return unheard === 0 ? (
+    <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+  ) : (
+    <Empty title="No violations are known">
+      {count(unheard, 'cluster is', 'clusters are')} not connected: nobody knows what runs there now.
+    </Empty>
+  );
+};

@@ -32,13 +32,13 @@ const Count = ({ title, count, children }: CountProps) => (
   </Card>
 );
 
-const Counts = ({ clusters, policies, violations, unnamedViolations }: IssueReport) => (
+const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport) => (
   <Gallery hasGutter minWidths={{ default: '200px' }}>
-    <Count title="Clusters" count={clusters.length}>
+    <Count title="Clusters" count={clusters.length + omitted.clusters}>
       Not connected, behind, a commit refused, tampered with, or a lock not ready.
     </Count>
-    <Count title="Policies" count={policies.length}>
-      Failed, expired or about to expire, in conflict.
+    <Count title="Policies" count={policies.length + omitted.policies}>
+      Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that does not hold.
     </Count>
     <Count title="Violations listed" count={violations.length}>
       Each with workload, cluster, policy and reason.

@@ -9,7 +9,7 @@ import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states.tsx';
-import { useDisconnected } from '../../components/use-disconnected.ts';
+import { type Connection, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from './last-known.tsx';
 import { commandsFor, remedyOf } from './remedy.ts';
 import { textOfRef, type ViolationRef } from './violation-ref.ts';
@@ -32,18 +32,24 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
   );
 };
 
+const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
+  if (connection === undefined)
+    return <StaleBanner since={null}>It is not known whether the cluster is connected: this may be old.</StaleBanner>;
+  return connection.connection === 'Connected' ? null : (
+    <StaleBanner since={connection.lastSeen}>The cluster is not connected: this is what was last known.</StaleBanner>
+  );
+};
+
 const Known = ({ violation }: { readonly violation: ViolationView }) => {
   const { cluster, policy, node, region, reason, enforcementAction, since } = violation;
-  const disconnected = useDisconnected();
+  const connectionOf = useConnections();
   return (
     <div className="fso-stack">
-      {disconnected?.has(cluster) === true ? (
-        <StaleBanner since={disconnected.get(cluster) ?? null}>The cluster is not connected: this is what was last known.</StaleBanner>
-      ) : null}
+      <Staleness connection={connectionOf(cluster)} />
       <DescriptionList isCompact isHorizontal>
         <Fact term="Reason">{reason}</Fact>
         <Fact term="Cluster">
-          <ClusterName cluster={cluster} disconnected={disconnected} />
+          <ClusterName cluster={cluster} connectionOf={connectionOf} />
         </Fact>
         <Fact term="Policy">
           <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />

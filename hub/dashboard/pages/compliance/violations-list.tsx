@@ -22,9 +22,9 @@ import { rowsOf } from '../../components/rows-of.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
-import { useDisconnected } from '../../components/use-disconnected.ts';
+import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { NO_REGION } from './group-target.ts';
-import { ClusterName } from './last-known.tsx';
+import { ClusterName, NoViolations } from './last-known.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
 import { refOfText, textOfRef } from './violation-ref.ts';
 
@@ -56,11 +56,11 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
 };
 
 interface ColumnContext {
-  readonly disconnected: ReturnType<typeof useDisconnected>;
+  readonly connectionOf: ConnectionOfCluster;
   readonly onOpen: (violation: ViolationView) => void;
 }
 
-const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
+const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
   {
     title: 'Workload',
     sort: 'name',
@@ -71,7 +71,7 @@ const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<Vio
       </Button>
     ),
   },
-  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} disconnected={disconnected} /> },
+  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} /> },
   {
     title: 'Policy',
     sort: 'policy',
@@ -100,13 +100,14 @@ const columnsOf = ({ disconnected, onOpen }: ColumnContext): readonly Column<Vio
   { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
-/** Agents count all violations and name the first of each policy. */
-const Unnamed = ({ listed }: { readonly listed: number }) => {
+/** The list is of what agents name; of one policy or cluster they count all. */
+const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly isFiltered: boolean }) => {
   const { data: counted } = useQuery({ ...statusQuery, select: ({ violations }) => violations });
-  if (counted === undefined || counted <= listed) return null;
+  if (!isFiltered && (counted === undefined || counted <= listed)) return null;
   return (
     <p className="fso-note fso-muted">
-      Agents count {formatNumber(counted)} violations in all and name the first 20 of each policy in a cluster: these are listed.
+      Agents name the first 20 violations of each policy in a cluster: only these are listed
+      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${formatNumber(counted)} that they count.`}
     </p>
   );
 };
@@ -114,7 +115,7 @@ const Unnamed = ({ listed }: { readonly listed: number }) => {
 export const ViolationsList = () => {
   const { open, by: _by, groupSort: _groupSort, ...search } = route.useSearch();
   const query = useInfiniteQuery(violationsQuery({ ...search, region: search.region === NO_REGION ? '' : search.region }));
-  const disconnected = useDisconnected();
+  const connectionOf = useConnections();
   const change = useSearchChange();
   const { sort, ...filters } = search;
   const names = namesOf(filtersFor([]));
@@ -125,7 +126,7 @@ export const ViolationsList = () => {
   return (
     <>
       <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />
-      {isFiltered || !query.isSuccess ? null : <Unnamed listed={query.data.pages[0]?.total ?? 0} />}
+      {query.isSuccess ? <SamplesNote listed={query.data.pages[0]?.total ?? 0} isFiltered={isFiltered} /> : null}
       <DetailDrawer
         detail={
           open === undefined || opened === undefined
@@ -136,19 +137,13 @@ export const ViolationsList = () => {
       >
         <DataTable
           label="Violations"
-          noun={['violation', 'violations']}
+          noun={['named violation', 'named violations']}
           query={query}
-          columns={columnsOf({ disconnected, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
+          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
           rowKey={textOfRef}
           sort={sort ?? 'cluster'}
           onSort={(next) => change({ sort: next })}
-          empty={
-            isFiltered ? (
-              <Empty title="No violation matches" onClear={clear} />
-            ) : (
-              <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
-            )
-          }
+          empty={isFiltered ? <Empty title="No named violation matches" onClear={clear} /> : <NoViolations />}
         />
       </DetailDrawer>
     </>

@@ -1,40 +1,28 @@
-import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Link } from '@tanstack/react-router';
 import { formatNumber } from '../../components/format-number.ts';
+import { LastKnown, Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
-import { useDisconnected } from '../../components/use-disconnected.ts';
 import type { Column } from '../../components/virtual-table.tsx';
+import { useConnections } from '../clusters/connections.ts';
 import type { ClusterRow, LockName } from './cluster-rows.ts';
 import { LongText } from './long-text.tsx';
 
 const MESSAGE_CHARACTERS = 90;
 
-/** When a cluster that is not connected was last heard of. */
-const LastSeen = ({ cluster }: { readonly cluster: string }) => {
-  const disconnected = useDisconnected();
-  return disconnected === undefined ? null : (
-    <>
-      , <RelativeTime time={disconnected.get(cluster)} absent="time not known" />
-    </>
-  );
+export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
+  const connection = useConnections()(cluster);
+  return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
 };
-
-export const LastKnown = ({ cluster }: { readonly cluster: string }) => (
-  <div className="fso-muted">
-    <DisconnectedIcon /> last known
-    <LastSeen cluster={cluster} />
-  </div>
-);
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
   <>
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
-    {known === 'last' ? <LastKnown cluster={cluster} /> : null}
+    {known === 'last' ? <LastKnownCluster cluster={cluster} /> : null}
     {known === 'never' ? (
       <div className="fso-muted">
         <QuestionCircleIcon /> nothing reported yet
@@ -60,9 +48,9 @@ const lockCell =
     return (
       <>
         {known === 'last' ? (
-          <div className="fso-last-known">
+          <Was>
             <LockLabel lock="Was" state={state} />
-          </div>
+          </Was>
         ) : (
           <LockLabel state={state} />
         )}

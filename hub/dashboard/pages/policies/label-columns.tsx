@@ -4,7 +4,7 @@ import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/excl
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/virtual-table.tsx';
-import { LastKnown } from './cluster-columns.tsx';
+import { LastKnownCluster } from './cluster-columns.tsx';
 import type { LabelDifference, LabelRow } from './label-differences.ts';
 
 /** All of them have the same prefix, which the text above the table says. */
@@ -59,7 +59,7 @@ const Cluster = ({ cluster, fresh }: LabelRow) => (
     <Link to="/clusters/$name" params={{ name: cluster }}>
       {cluster}
     </Link>
-    {fresh ? null : <LastKnown cluster={cluster} />}
+    {fresh ? null : <LastKnownCluster cluster={cluster} />}
   </>
 );
 

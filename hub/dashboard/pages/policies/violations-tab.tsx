@@ -1,13 +1,15 @@
 import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
 import { violationsQuery } from '../../api/queries.ts';
+import { count } from '../../components/count.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
+import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
+import { ClusterName } from '../compliance/last-known.tsx';
 import { LongText } from './long-text.tsx';
 import { usePolicySearch } from './use-policy-search.ts';
 
@@ -18,7 +20,7 @@ const sortOf = (sort: string | undefined): string => (sort !== undefined && SORT
 
 const none = <span className="fso-muted">none</span>;
 
-const COLUMNS: readonly Column<ViolationView>[] = [
+const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<ViolationView>[] => [
   {
     title: 'Workload',
     sort: 'name',
@@ -33,11 +35,7 @@ const COLUMNS: readonly Column<ViolationView>[] = [
   {
     title: 'Cluster',
     sort: 'cluster',
-    cell: ({ cluster }) => (
-      <Link to="/clusters/$name" params={{ name: cluster }}>
-        {cluster}
-      </Link>
-    ),
+    cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} />,
   },
   { title: 'Region', sort: 'region', cell: ({ region }) => region ?? none },
   { title: 'Node', cell: ({ node }) => node ?? none },
@@ -45,9 +43,21 @@ const COLUMNS: readonly Column<ViolationView>[] = [
   { title: 'Since', sort: 'since', cell: ({ since }) => <RelativeTime time={since} /> },
 ];
 
+const NoneOf = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
+  const unheard = clusters.filter(({ fresh, report }) => !fresh || report === null).length;
+  return unheard === 0 ? (
+    <Empty title="No violations">No agent reports one of this policy.</Empty>
+  ) : (
+    <Empty title="No violations are known">
+      Of {count(unheard, 'cluster')} it is not known: not connected, or nothing reported of this policy yet.
+    </Empty>
+  );
+};
+
 export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
   const sort = sortOf(search.sort);
+  const columns = columnsOf(useConnections());
   const query = useInfiniteQuery({
     ...violationsQuery({ policy: policyKey(policy), q: search.q, sort }),
     placeholderData: keepPreviousData,
@@ -64,13 +74,13 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
         label="Violations of the policy"
         noun={['violation named', 'violations named']}
         query={query}
-        columns={COLUMNS}
+        columns={columns}
         rowKey={({ cluster, namespace, kind, name }) => [cluster, namespace, kind, name].join('/')}
         sort={sort}
         onSort={(key) => change({ sort: key })}
         empty={
           search.q === undefined ? (
-            <Empty title="No violations">No agent reports one of this policy.</Empty>
+            <NoneOf policy={policy} />
           ) : (
             <Empty title="No violation matches" onClear={() => change({ q: undefined })} />
           )
