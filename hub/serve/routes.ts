@@ -1,15 +1,11 @@
-import { EventPage, SourceView, StatusView } from '@fso/shared/api';
+import { SourceView, StatusView } from '@fso/shared/api';
 import { clusterRoutes } from './cluster-routes.ts';
-import { numberOf } from './number-cursor.ts';
-import { nextCursor } from './paging.ts';
+import { eventRoutes } from './event-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
-import { EventQuery, given, sourceOf, statusOf } from './queries.ts';
+import { sourceOf, statusOf } from './queries.ts';
 import { reportRoutes } from './report-routes.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { violationRoutes } from './violation-routes.ts';
-
-/** Events that are counted for `total`; a ledger may hold more. */
-const MAX_COUNTED_EVENTS = 10_000;
 
 const hubRoutes: readonly Route[] = [
   jsonRoute(
@@ -29,28 +25,14 @@ const hubRoutes: readonly Route[] = [
     { schema: SourceView, description: 'The commit in force, a refused newer one, and why the repository cannot be read, if so.' },
     sourceOf,
   ),
-  jsonRoute(
-    {
-      method: 'get',
-      path: '/api/v1/events',
-      operationId: 'listEvents',
-      summary: 'What happened',
-      description: `\`total\` counts at most the newest ${MAX_COUNTED_EVENTS} events.`,
-      tag: 'hub',
-      access: 'viewer',
-      query: EventQuery,
-    },
-    { schema: EventPage, description: 'A page, newest first.' },
-    async (deps, { query: { limit, cursor, ...query } }) => {
-      const filter = given(query);
-      const [counted, found] = await Promise.all([
-        deps.ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
-        deps.ledger.events({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1 }),
-      ]);
-      return { items: found.slice(0, limit), total: counted, next: nextCursor(found, ({ id }) => String(id), limit) };
-    },
-  ),
 ];
 
 /** Everything that answers with a view. */
-export const viewRoutes: readonly Route[] = [...hubRoutes, ...policyRoutes, ...violationRoutes, ...clusterRoutes, ...reportRoutes];
+export const viewRoutes: readonly Route[] = [
+  ...hubRoutes,
+  ...eventRoutes,
+  ...policyRoutes,
+  ...violationRoutes,
+  ...clusterRoutes,
+  ...reportRoutes,
+];

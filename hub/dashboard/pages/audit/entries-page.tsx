@@ -1,8 +1,7 @@
 import type { AuditEntry, Page } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
-import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { getRouteApi } from '@tanstack/react-router';
-import { getJson, urlOf } from '../../api/client.ts';
+import { getJson } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
@@ -14,6 +13,7 @@ import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
 import { EntryDetail } from './entry-detail.tsx';
+import { Exports } from './exports.tsx';
 import { HeldButton } from './held-button.tsx';
 import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
@@ -113,7 +113,7 @@ export const EntriesPage = () => {
         <PeriodFilter period={{ span, since, until }} onChange={change} />
         <VisibleCheck entries={rows} />
         <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
-        <Exports params={params} />
+        <Exports path="/api/v1/audit/export" params={params} />
       </div>
       <DetailDrawer
         detail={
@@ -146,22 +146,3 @@ export const EntriesPage = () => {
     </AuditFrame>
   );
 };
-
-const Exports = ({ params }: { readonly params: Readonly<Record<string, string | undefined>> }) => (
-  <div className="fso-exports">
-    {(['jsonl', 'csv'] as const).map((format) => (
-      <Button
-        key={format}
-        component="a"
-        variant="secondary"
-        size="sm"
-        icon={<DownloadIcon />}
-        href={urlOf('/api/v1/audit/export', { ...params, format })}
-        download
-        aria-label={`Export as ${format === 'csv' ? 'CSV' : 'JSON lines'}, with the filters in force`}
-      >
-        {format === 'csv' ? 'CSV' : 'JSON lines'}
-      </Button>
-    ))}
-  </div>
-);

@@ -11,6 +11,7 @@ import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/severity-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
+import { Exports } from './exports.tsx';
 import { HeldButton } from './held-button.tsx';
 import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
@@ -99,6 +100,7 @@ export const EventsPage = () => {
       <div className="fso-table-note">
         <PeriodFilter period={{ span, since, until }} onChange={change} />
         <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
+        <Exports path="/api/v1/events/export" params={params} />
       </div>
       <div onScrollCapture={onScrollCapture}>
         <DataTable
