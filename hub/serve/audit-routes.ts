@@ -9,6 +9,7 @@ import { cursorText, numberOf } from './number-cursor.ts';
 import { searchCursor } from './paging.ts';
 import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
+import { sendLines } from './send-lines.ts';
 import type { ApiDeps } from './types.ts';
 
 const Filter = Text.min(1).max(512).optional();
@@ -35,29 +36,14 @@ const EXTENSIONS = { jsonl: 'jsonl', ocsf: 'ocsf.jsonl', csv: 'csv' };
 /** Entries that are read at a time. */
 const PAGE = 200;
 
-/** Resolves when more can be written, or nobody reads any more. */
-const drained = (res: Response): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      res.off('drain', done);
-      res.off('close', done);
-      resolve();
-    };
-    res.once('drain', done);
-    res.once('close', done);
-  });
+async function* exportLines({ ledger }: ApiDeps, { format, ...filter }: z.output<typeof ExportQuery>): AsyncGenerator<string> {
+  for await (const entry of readAudit(ledger.audit, PAGE, given(filter))) yield FORMATTERS[format].line(entry);
+}
 
-const sendExport = async ({ ledger }: ApiDeps, query: z.output<typeof ExportQuery>, res: Response): Promise<void> => {
-  const { format, ...filter } = query;
-  const { head, line } = FORMATTERS[format];
-  // Its own idea of the type, by the name of the file, comes first.
-  res.attachment(`audit.${EXTENSIONS[format]}`).type(CONTENT_TYPES[format]);
-  res.write(head);
-  for await (const entry of readAudit(ledger.audit, PAGE, given(filter))) {
-    if (!res.write(line(entry))) await drained(res);
-    if (res.destroyed) return;
-  }
-  res.end();
+const sendExport = (deps: ApiDeps, query: z.output<typeof ExportQuery>, res: Response): Promise<void> => {
+  const { format } = query;
+  const file = { name: `audit.${EXTENSIONS[format]}`, contentType: CONTENT_TYPES[format], head: FORMATTERS[format].head };
+  return sendLines(res, file, exportLines(deps, query));
 };
 
 /** Entries that are counted where filters are given: each has to be read for that. */

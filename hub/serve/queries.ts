@@ -33,14 +33,14 @@ const Moment = z.iso
 /** Parameters of every list that is about time. */
 export const period = { since: Moment.describe('Not before this time.'), until: Moment.describe('Not after this time.') };
 
-export const EventQuery = z.strictObject({
+export const eventFilters = {
   cluster: ResourceName.optional(),
   policy: PolicyName,
   severity: z.enum(['info', 'warning', 'alert']).optional(),
   q: Search.describe('Part of the reason, the message, the policy or the cluster, upper and lower case alike.'),
   ...period,
-  ...paging,
-});
+};
+export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
 
 /** What was given of a query: an absent parameter is no parameter. */
 export const given = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>

@@ -1,18 +1,19 @@
 import type { AuditEntry, Page } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
-import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { getRouteApi } from '@tanstack/react-router';
-import { getJson, urlOf } from '../../api/client.ts';
+import { getJson } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
 import { EntryDetail } from './entry-detail.tsx';
+import { Exports } from './exports.tsx';
 import { HeldButton } from './held-button.tsx';
 import { PERIOD } from './period.ts';
 import { PeriodFilter } from './period-filter.tsx';
@@ -70,8 +71,8 @@ const columnsOf = (onOpen: (entry: AuditEntry) => void): readonly Column<AuditEn
     title: 'Entry',
     width: 10,
     cell: (entry) => (
-      <Button variant="link" isInline onClick={() => onOpen(entry)} aria-label={`Entry ${entry.sequence.toLocaleString()} in full`}>
-        {entry.sequence.toLocaleString()}
+      <Button variant="link" isInline onClick={() => onOpen(entry)} aria-label={`Entry ${formatNumber(entry.sequence)} in full`}>
+        {formatNumber(entry.sequence)}
       </Button>
     ),
   },
@@ -112,7 +113,7 @@ export const EntriesPage = () => {
         <PeriodFilter period={{ span, since, until }} onChange={change} />
         <VisibleCheck entries={rows} />
         <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
-        <Exports params={params} />
+        <Exports path="/api/v1/audit/export" params={params} />
       </div>
       <DetailDrawer
         detail={
@@ -120,7 +121,7 @@ export const EntriesPage = () => {
             ? undefined
             : {
                 key: open,
-                title: `Entry ${Number(open).toLocaleString()}`,
+                title: `Entry ${formatNumber(Number(open))}`,
                 content:
                   opened === undefined ? (
                     <Empty title="Not among the entries read so far">Scroll further back, or take away filters.</Empty>
@@ -145,22 +146,3 @@ export const EntriesPage = () => {
     </AuditFrame>
   );
 };
-
-const Exports = ({ params }: { readonly params: Readonly<Record<string, string | undefined>> }) => (
-  <div className="fso-exports">
-    {(['jsonl', 'csv'] as const).map((format) => (
-      <Button
-        key={format}
-        component="a"
-        variant="secondary"
-        size="sm"
-        icon={<DownloadIcon />}
-        href={urlOf('/api/v1/audit/export', { ...params, format })}
-        download
-        aria-label={`Export as ${format === 'csv' ? 'CSV' : 'JSON lines'}, with the filters in force`}
-      >
-        {format === 'csv' ? 'CSV' : 'JSON lines'}
-      </Button>
-    ))}
-  </div>
-);

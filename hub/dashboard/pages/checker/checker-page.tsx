@@ -6,6 +6,7 @@ import { ErrorState, Loading } from '../../components/states.tsx';
 import { ComplianceFrame } from '../compliance/compliance-frame.tsx';
 import { refOfText, textOfRef, type ViolationRef } from '../compliance/violation-ref.ts';
 import { GovernanceForm } from './governance-form.tsx';
+import type { NamespaceGovernance } from './judge.ts';
 import type { LineRange } from './pasted-text.ts';
 import { PickedViolation, ViolationPicker } from './picked-violation.tsx';
 import { type Choice, type Rulings, useRulings } from './use-rulings.ts';
@@ -87,6 +88,7 @@ export const CheckerPage = () => {
                   key={index}
                   workload={workload}
                   rulings={rulings.rulings}
+                  gaps={rulings.gaps}
                   lines={lines}
                   onShow={show}
                 />
@@ -117,39 +119,46 @@ const Governance = ({ rulings, choice }: { readonly rulings: Rulings; readonly c
   if (rulings.state === 'open') return <Alert isInline isPlain variant="info" title={rulings.ask} component="p" />;
   if (rulings.state === 'loading') return <Loading what="Loading the policies" lines={2} />;
   if (rulings.state === 'failed') return <ErrorState error={rulings.error} what="the policies" onRetry={rulings.retry} />;
-  const { governance } = rulings;
-  if (governance === undefined) return null;
   return (
     <>
-      {governance.fresh ? null : (
-        <Alert
-          isInline
-          variant="warning"
-          title={`Cluster ${choice.cluster} is not connected: what governs is what was last known.`}
-          component="p"
-        />
+      {rulings.expired.length === 0 ? null : (
+        <Alert isInline variant="info" title={`Expired, and no longer governing anything: ${rulings.expired.join(', ')}`} component="p" />
       )}
-      {governance.unreported.length === 0 ? null : (
-        <Alert
-          isInline
-          variant="warning"
-          title={`Not taken into account, as the cluster has not reported them yet: ${governance.unreported.join(', ')}`}
-          component="p"
-        />
-      )}
-      {governance.governing.length > 0 ? null : (
-        <Alert
-          isInline
-          variant="info"
-          title={`No policy governs namespace ${choice.namespace} of cluster ${choice.cluster}.`}
-          component="p"
-        >
-          As far as the hub knows. A namespace or cluster that does not exist is not governed either.
-        </Alert>
-      )}
+      {rulings.governance === undefined ? null : <OfNamespace governance={rulings.governance} choice={choice} />}
     </>
   );
 };
+
+interface OfNamespaceProps {
+  readonly governance: NamespaceGovernance;
+  readonly choice: Choice;
+}
+
+const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
+  <>
+    {governance.fresh ? null : (
+      <Alert
+        isInline
+        variant="warning"
+        title={`Cluster ${choice.cluster} is not connected, or there is none of this name: what governs is at best what was last known.`}
+        component="p"
+      />
+    )}
+    {governance.unreported.length === 0 ? null : (
+      <Alert
+        isInline
+        variant="warning"
+        title={`Not taken into account, as the cluster has not reported them yet: ${governance.unreported.join(', ')}`}
+        component="p"
+      />
+    )}
+    {governance.governing.length > 0 ? null : (
+      <Alert isInline variant="info" title={`No policy governs namespace ${choice.namespace} of cluster ${choice.cluster}.`} component="p">
+        As far as the hub knows. A namespace or cluster that does not exist is not governed either.
+      </Alert>
+    )}
+  </>
+);
 
 const Problems = ({ pasted, onShow }: { readonly pasted: Pasted; readonly onShow: (range: LineRange) => void }) =>
   pasted.problems.length === 0 ? null : (

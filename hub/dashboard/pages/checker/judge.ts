@@ -52,11 +52,23 @@ export interface NamespaceGovernance {
   readonly governing: readonly GoverningPolicy[];
   /** Meant for the cluster, nothing reported yet: whether they govern the namespace is not known. */
   readonly unreported: readonly string[];
+  /** Have expired there: they govern nothing any more. */
+  readonly expired: readonly string[];
   /** Whether the cluster is connected: otherwise this is what was last known. */
   readonly fresh: boolean;
 }
 
-export const governanceOf = (policies: readonly PolicyView[], cluster: string, namespace: string): NamespaceGovernance => {
+/** @returns why it is not known what governs the namespace; undefined: it is */
+export const gapsOf = ({ fresh, unreported }: Pick<NamespaceGovernance, 'fresh' | 'unreported'>): string | undefined => {
+  if (!fresh) return 'the cluster is not connected, or there is none of this name';
+  return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that is meant for it';
+};
+
+/** @param isConnected as the hub says of the cluster, which may have no policies to tell it by */
+export const governanceOf = (
+  policies: readonly PolicyView[],
+  { cluster, namespace, isConnected }: { readonly cluster: string; readonly namespace: string; readonly isConnected: boolean },
+): NamespaceGovernance => {
   const rows = policies.flatMap(({ namespace: home, name, clusters }) =>
     clusters.filter((row) => row.cluster === cluster).map((row) => ({ key: `${home}/${name}`, row })),
   );
@@ -67,6 +79,9 @@ export const governanceOf = (policies: readonly PolicyView[], cluster: string, n
         : [],
     ),
     unreported: rows.flatMap(({ key, row }) => (row.report === null ? [key] : [])),
-    fresh: rows.every(({ row }) => row.fresh),
+    expired: rows.flatMap(({ key, row: { report } }) =>
+      report?.phase === 'Expired' && (report.targetNamespace === namespace || report.namespaces.includes(namespace)) ? [key] : [],
+    ),
+    fresh: isConnected && rows.every(({ row }) => row.fresh),
   };
 };

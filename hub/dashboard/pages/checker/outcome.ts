@@ -23,14 +23,26 @@ const templateText = (action: EnforcementAction, kind: string): string => {
   return `${kind} and pods: ${OF_POD[action].text.charAt(0).toLowerCase()}${OF_POD[action].text.slice(1)}`;
 };
 
-/** What happens to a workload, by the strongest action that it violates. @param verdicts strongest first */
-export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload, 'kind'>): Outcome => {
-  if (verdicts.length === 0) return { level: 'info', text: 'Admitted: nothing governs it.', failed: undefined };
+/** @param gaps why it is not known what governs the workload; undefined: it is known */
+const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome => {
+  if (gaps !== undefined) return { level: 'warning', text: `Not known: ${gaps}. What is known would admit it.`, failed: undefined };
+  return isGoverned
+    ? { level: 'success', text: 'Admitted: it can run in allowed regions only.', failed: undefined }
+    : { level: 'info', text: 'Admitted: nothing governs it.', failed: undefined };
+};
+
+/**
+ * What happens to a workload, by the strongest action that it violates. Where it is not known what governs it, nothing is
+ * said to be admitted.
+ *
+ * @param verdicts strongest first
+ * @param gaps as of {@link admittedOutcome}
+ */
+export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload, 'kind'>, gaps?: string): Outcome => {
   const failed = verdicts.find(({ decision }) => !decision.admitted);
-  if (failed === undefined) {
-    return { level: 'success', text: 'Admitted: it can run in allowed regions only.', failed };
-  }
+  if (failed === undefined) return admittedOutcome(verdicts.length > 0, gaps);
   const { action } = failed.ruling;
   const { level, text } = OF_POD[action];
-  return { level, text: kind === 'Pod' ? text : templateText(action, kind), failed };
+  const told = kind === 'Pod' ? text : templateText(action, kind);
+  return { level, text: gaps === undefined ? told : `By what is known: ${told.charAt(0).toLowerCase()}${told.slice(1)}`, failed };
 };

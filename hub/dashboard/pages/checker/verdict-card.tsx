@@ -12,6 +12,8 @@ import type { Workload } from './workloads.ts';
 interface VerdictCardProps {
   readonly workload: Workload;
   readonly rulings: readonly Ruling[];
+  /** Why it is not known what governs the workload; undefined: it is known. */
+  readonly gaps: string | undefined;
   readonly lines: readonly string[];
   /** Shows lines in the pasted text. */
   readonly onShow: (lines: LineRange) => void;
@@ -41,9 +43,9 @@ const Notes = ({ workload: { boundTo, isDaemonSetPod } }: { readonly workload: W
   </>
 );
 
-export const VerdictCard = ({ workload, rulings, lines, onShow }: VerdictCardProps) => {
+export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictCardProps) => {
   const verdicts = useMemo(() => judge(workload.placement, rulings), [workload, rulings]);
-  const { level, text, failed } = outcomeOf(verdicts, workload);
+  const { level, text, failed } = outcomeOf(verdicts, workload, gaps);
   const violation = failed === undefined || failed.decision.admitted ? undefined : failed.decision.violation;
   const refusing = verdicts.filter(({ decision }) => !decision.admitted).map(({ ruling }) => ruling);
   const strongestFirst = [...refusing, ...rulings.filter((ruling) => !refusing.includes(ruling))];
@@ -75,7 +77,7 @@ export const VerdictCard = ({ workload, rulings, lines, onShow }: VerdictCardPro
   );
 };
 
-const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'rulings'> & { readonly violation: string }) => {
+const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'rulings' | 'gaps'> & { readonly violation: string }) => {
   const range = blamedLines(workload, violation);
   return (
     <>

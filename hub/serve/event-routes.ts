@@ -1,0 +1,94 @@
+import { EventPage, type EventView } from '@fso/shared/api';
+import { z } from 'zod';
+import { csvLine } from '../csv.ts';
+import type { EventFilter } from '../ledger/event-filter.ts';
+import type { Ledger } from '../ledger/types.ts';
+import { numberOf } from './number-cursor.ts';
+import { searchCursor } from './paging.ts';
+import { EventQuery, eventFilters, given } from './queries.ts';
+import { jsonRoute, type Route, rawRoute } from './route.ts';
+import { sendLines } from './send-lines.ts';
+
+/** Events that are counted for `total`; a ledger may hold more. */
+const MAX_COUNTED_EVENTS = 10_000;
+
+const FORMATS = ['jsonl', 'csv'] as const;
+const ExportQuery = z.strictObject({ format: z.enum(FORMATS).default('jsonl'), ...eventFilters });
+
+const COLUMNS = ['id', 'time', 'severity', 'cluster', 'reason', 'message', 'policy', 'namespace', 'revision'] as const;
+
+interface Form {
+  readonly contentType: string;
+  readonly head: string;
+  readonly line: (event: EventView) => string;
+}
+
+const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
+  jsonl: { contentType: 'application/jsonl', head: '', line: (event) => `${JSON.stringify(event)}\n` },
+  csv: { contentType: 'text/csv', head: csvLine(COLUMNS), line: (event) => csvLine(COLUMNS.map((column) => event[column])) },
+};
+
+/** Events that are read at a time. */
+const PAGE = 200;
+
+/** Newest first; those that come meanwhile are not among them. */
+async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter): AsyncGenerator<EventView> {
+  let before: number | undefined;
+  for (;;) {
+    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE });
+    yield* events;
+    if (next === null) return;
+    before = next;
+  }
+}
+
+async function* linesOf(events: AsyncIterable<EventView>, line: Form['line']): AsyncGenerator<string> {
+  for await (const event of events) yield line(event);
+}
+
+/** What happened in the clusters and in the hub. */
+export const eventRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/events',
+      operationId: 'listEvents',
+      summary: 'What happened',
+      description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
+      tag: 'hub',
+      access: 'viewer',
+      query: EventQuery,
+    },
+    { schema: EventPage, description: 'A page, newest first.' },
+    async ({ ledger }, { query: { limit, cursor, ...query }, signal }) => {
+      const filter = given(query);
+      const [counted, { events, next }] = await Promise.all([
+        ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
+        ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
+      ]);
+      const items = events.slice(0, limit);
+      return {
+        items,
+        total: Math.max(counted, items.length),
+        next: searchCursor(events, ({ id }) => String(id), { limit, next: next === null ? null : String(next) }),
+      };
+    },
+  ),
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/events/export',
+      operationId: 'exportEvents',
+      summary: 'What happened as a file, newest first',
+      description: 'All that the filters mean and the ledger still has.',
+      tag: 'hub',
+      access: 'viewer',
+      query: ExportQuery,
+    },
+    { description: 'One event a line.', contentType: 'text/plain' },
+    ({ ledger }, { query: { format, ...filter } }, res) => {
+      const { contentType, head, line } = FORMS[format];
+      return sendLines(res, { name: `events.${format}`, contentType, head }, linesOf(readEvents(ledger, given(filter)), line));
+    },
+  ),
+];

@@ -1,0 +1,32 @@
+import type { Response } from 'express';
+
+/** Resolves when more can be written, or nobody reads any more. */
+const drained = (res: Response): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.once('drain', done);
+    res.once('close', done);
+  });
+
+interface LineFile {
+  readonly name: string;
+  readonly contentType: string;
+  /** Before the lines. */
+  readonly head: string;
+}
+
+/** Sends a file as its lines come, as fast as its reader takes them. */
+export const sendLines = async (res: Response, { name, contentType, head }: LineFile, lines: AsyncIterable<string>): Promise<void> => {
+  // Its own idea of the type, by the name of the file, comes first.
+  res.attachment(name).type(contentType);
+  res.write(head);
+  for await (const line of lines) {
+    if (!res.write(line)) await drained(res);
+    if (res.destroyed) return;
+  }
+  res.end();
+};
