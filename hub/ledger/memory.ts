@@ -2,7 +2,7 @@ import type { Clock } from '@fso/shared/runtime';
 import { auditOf, type Before } from './audit/derive.ts';
 import { createMemoryAudit } from './audit/memory.ts';
 import { applyChange, type Change, digestOfEvent, eventsOfChange, isClusterChange } from './changes.ts';
-import { createPicture } from './picture.ts';
+import { createPicture, foundIn } from './picture.ts';
 import { applyRecordChange, createRecordPicture, recordsOf } from './records.ts';
 import type { Ledger } from './types.ts';
 import { type ChangeInput, writesOf } from './writes.ts';
@@ -58,6 +58,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     clusters: async () => picture.clusters(),
     cluster: async (name) => picture.cluster(name),
     events: async (query) => picture.events(query),
+    searchEvents: async (query) => foundIn(picture.events(query), query.limit),
     countEvents: async (query) => picture.events(query).length,
     subscribe: picture.subscribe,
     audit,

@@ -2,7 +2,7 @@ import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { unseen } from './changes.ts';
 import { type EventFilter, matchesEvent } from './event-filter.ts';
-import type { ClusterRecord, Desired, LedgerChange } from './types.ts';
+import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
 /** What the hub knows, in memory: reads are served from it, whatever a database does. */
 export interface Picture {
@@ -35,6 +35,12 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
   before.nack === after.nack &&
   before.offeredRevision === after.offeredRevision &&
   before.reportedSeq === after.reportedSeq;
+
+/** What was found in memory; as many as were asked for may not be all. */
+export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
+  events,
+  next: events.length < limit ? null : (events.at(-1)?.id ?? null),
+});
 
 /** @param eventLimit events kept; the oldest go first */
 export const createPicture = (eventLimit: number): Picture => {

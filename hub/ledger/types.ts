@@ -42,6 +42,21 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
+export interface EventQuery extends EventFilter {
+  /** Events with a lower id only. */
+  readonly before?: number;
+  readonly limit: number;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FoundEvents {
+  /** Newest first. */
+  readonly events: readonly EventView[];
+  /** What `before` has to be to go on; null: there are no more. A search that looked at many events ends before it has found enough. */
+  readonly next: number | null;
+}
+
 /** `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
@@ -67,8 +82,9 @@ export interface Ledger {
   clusters(): Promise<readonly ClusterRecord[]>;
   cluster(name: string): Promise<ClusterRecord | null>;
   /** Newest first. */
-  events(query: EventFilter & { readonly before?: number; readonly limit: number }): Promise<readonly EventView[]>;
-  /** How many there are, counted up to `limit`. */
+  events(query: EventQuery): Promise<readonly EventView[]>;
+  searchEvents(query: EventQuery): Promise<FoundEvents>;
+  /** How many there are, counted up to `limit`; by text or time, of those in memory. */
   countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;

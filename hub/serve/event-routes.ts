@@ -4,7 +4,7 @@ import { csvLine } from '../csv.ts';
 import type { EventFilter } from '../ledger/event-filter.ts';
 import type { Ledger } from '../ledger/types.ts';
 import { numberOf } from './number-cursor.ts';
-import { nextCursor } from './paging.ts';
+import { searchCursor } from './paging.ts';
 import { EventQuery, eventFilters, given } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import { sendLines } from './send-lines.ts';
@@ -32,13 +32,13 @@ const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
 const PAGE = 200;
 
 /** Newest first; those that come meanwhile are not among them. */
-async function* readEvents(ledger: Pick<Ledger, 'events'>, filter: EventFilter): AsyncGenerator<EventView> {
+async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter): AsyncGenerator<EventView> {
   let before: number | undefined;
   for (;;) {
-    const page = await ledger.events({ ...filter, ...given({ before }), limit: PAGE });
-    yield* page;
-    before = page.at(-1)?.id;
-    if (page.length < PAGE) return;
+    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE });
+    yield* events;
+    if (next === null) return;
+    before = next;
   }
 }
 
@@ -54,19 +54,24 @@ export const eventRoutes: readonly Route[] = [
       path: '/api/v1/events',
       operationId: 'listEvents',
       summary: 'What happened',
-      description: `\`total\` counts at most the newest ${MAX_COUNTED_EVENTS} events.`,
+      description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'hub',
       access: 'viewer',
       query: EventQuery,
     },
     { schema: EventPage, description: 'A page, newest first.' },
-    async (deps, { query: { limit, cursor, ...query } }) => {
+    async ({ ledger }, { query: { limit, cursor, ...query }, signal }) => {
       const filter = given(query);
-      const [counted, found] = await Promise.all([
-        deps.ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
-        deps.ledger.events({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1 }),
+      const [counted, { events, next }] = await Promise.all([
+        ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
+        ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
       ]);
-      return { items: found.slice(0, limit), total: counted, next: nextCursor(found, ({ id }) => String(id), limit) };
+      const items = events.slice(0, limit);
+      return {
+        items,
+        total: Math.max(counted, items.length),
+        next: searchCursor(events, ({ id }) => String(id), { limit, next: next === null ? null : String(next) }),
+      };
     },
   ),
   rawRoute(

@@ -32,6 +32,16 @@ export const nextCursor = <T>(items: readonly T[], keyOf: (item: T) => string, l
   return items.length > limit && last !== undefined ? encode(keyOf(last)) : null;
 };
 
+/** Cursor of a search that was asked for one item more than `limit`, and may have ended before it found enough. */
+export const searchCursor = <T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  { limit, next }: { readonly limit: number; readonly next: string | null },
+): string | null => {
+  if (items.length > limit) return nextCursor(items, keyOf, limit);
+  return next === null ? null : encode(next);
+};
+
 type SortValue = string | number;
 
 /** What sorts behind every time, in ms since 1970. */

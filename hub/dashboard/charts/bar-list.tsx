@@ -1,5 +1,6 @@
 import './charts.css';
 import type { ReactNode } from 'react';
+import { formatNumber } from '../components/format-number.ts';
 
 export interface Bar {
   readonly key: string;
@@ -19,7 +20,7 @@ export const BarList = ({ label, bars }: { readonly label: string; readonly bars
           <span className="fso-bar-track" aria-hidden="true">
             <span className="fso-bars-bar" style={{ inlineSize: `${(100 * value) / longest}%` }} />
           </span>
-          <span className="fso-bar-value">{value.toLocaleString('en')}</span>
+          <span className="fso-bar-value">{formatNumber(value)}</span>
         </li>
       ))}
     </ul>

@@ -3,6 +3,7 @@ import type { TrendPoint } from '@fso/shared/api';
 import { ExpandableSection } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { lazy } from 'react';
+import { formatNumber } from '../components/format-number.ts';
 import { exactTime } from '../components/time.ts';
 import { LazyPart } from './lazy-part.tsx';
 import { sample, summarise } from './trend.ts';
@@ -11,7 +12,7 @@ const TrendCanvas = lazy(async () => ({ default: (await import('./trend-canvas.t
 
 const ROWS = 13;
 
-const number = (value: number | null): string => value?.toLocaleString('en') ?? 'not known';
+const number = (value: number | null): string => (value === null ? 'not known' : formatNumber(value));
 
 /** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
 export const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {

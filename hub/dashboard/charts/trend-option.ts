@@ -1,4 +1,5 @@
 import type { TrendPoint } from '@fso/shared/api';
+import { formatNumber } from '../components/format-number.ts';
 import { exactTime } from '../components/time.ts';
 import type { ChartOption } from './echarts.ts';
 import type { Palette } from './palette.ts';
@@ -33,7 +34,7 @@ export const trendOption = (points: readonly TrendPoint[], palette: Palette): Ch
     textStyle: { color: palette.text, fontSize: 12 },
     formatter: (given) => {
       const [time, violations] = pointOf((Array.isArray(given) ? given[0] : given)?.value);
-      return `${violations?.toLocaleString('en') ?? 'not known how many'} violations\n${exactTime(time)}`;
+      return `${violations === null ? 'not known how many' : formatNumber(violations)} violations\n${exactTime(time)}`;
     },
   },
   series: [

@@ -1,4 +1,5 @@
 import type { TrendPoint } from '@fso/shared/api';
+import { formatNumber } from '../components/format-number.ts';
 
 /** A curve of steps: a value holds until the next point. */
 
@@ -43,6 +44,6 @@ export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[
 export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>): string => {
   if (first === null) return 'not known whether more than';
   if (first === last) return 'as many as';
-  const by = Math.abs(last - first).toLocaleString('en');
+  const by = formatNumber(Math.abs(last - first));
   return last > first ? `${by} more than` : `${by} fewer than`;
 };

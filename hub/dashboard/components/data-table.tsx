@@ -2,6 +2,7 @@ import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useMemo } from 'react';
+import { formatNumber } from './format-number.ts';
 import { ErrorState, Loading } from './states.tsx';
 import { type Column, VirtualTable } from './virtual-table.tsx';
 
@@ -33,8 +34,27 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
     if (query.isError) return <ErrorState error={query.error} what={what} onRetry={() => void query.refetch()} />;
     return <Loading what={`Loading ${what}`} lines={8} />;
   }
-  return (query.data.pages[0]?.items.length ?? 0) === 0 ? empty : <Rows {...props} data={query.data} />;
+  const isEmpty = query.data.pages.every(({ items }) => items.length === 0);
+  // What fits the filters of before is no answer to those of now.
+  return (
+    <div aria-busy={query.isPlaceholderData} className={query.isPlaceholderData ? 'fso-outdated' : ''}>
+      {isEmpty ? <NoRows query={query} empty={empty} /> : <Rows {...props} data={query.data} />}
+    </div>
+  );
 };
+
+/** A search looks at a limited number of rows at a time. */
+const NoRows = <T,>({ query, empty }: Pick<DataTableProps<T>, 'query' | 'empty'>) =>
+  query.hasNextPage ? (
+    <p className="fso-muted">
+      Nothing so far.{' '}
+      <Button variant="link" isInline isLoading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+        Look further back
+      </Button>
+    </p>
+  ) : (
+    empty
+  );
 
 const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<T>> }) => {
   const { label, noun, query, columns, rowKey, data, sort, onSort } = props;
@@ -69,8 +89,8 @@ interface TableNoteProps<T> {
 const TableNote = <T,>({ query, shown, total, noun }: TableNoteProps<T>) => (
   <div className="fso-table-note">
     <span role="status">
-      {total.toLocaleString()} {total === 1 ? noun[0] : noun[1]}
-      {shown < total ? <span className="fso-muted">, {shown.toLocaleString()} read so far</span> : null}
+      {formatNumber(total)} {total === 1 ? noun[0] : noun[1]}
+      {shown < total ? <span className="fso-muted">, {formatNumber(shown)} read so far</span> : null}
     </span>
     {query.isFetchingNextPage ? <Spinner size="sm" aria-label="Reading more" /> : null}
     {query.isFetchNextPageError ? (

@@ -1,10 +1,9 @@
-import { ClipboardCopyButton } from '@patternfly/react-core';
 import ExternalLinkAltIcon from '@patternfly/react-icons/dist/esm/icons/external-link-alt-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useId, useState } from 'react';
 import { statusQuery } from '../api/queries.ts';
 import { commitPage } from './commit-page.ts';
+import { CopyButton } from './copy-button.tsx';
 
 const SHORT = 8;
 
@@ -13,27 +12,15 @@ export const RevisionLink = ({ revision }: { readonly revision: string | null | 
   revision === null || revision === undefined || revision === '' ? <span className="fso-muted">none</span> : <Known revision={revision} />;
 
 const Known = ({ revision }: { readonly revision: string }) => {
-  const id = useId();
-  const [copied, setCopied] = useState(false);
   const { data: template } = useQuery({ ...statusQuery, select: ({ source }) => source.commitUrl });
   const href = commitPage(template, revision);
   const short = revision.slice(0, SHORT);
   return (
     <span className="fso-revision">
-      <Link to="/activity/$revision" params={{ revision }} title={revision} id={id}>
+      <Link to="/activity/$revision" params={{ revision }} title={revision}>
         <code>{short}</code>
       </Link>
-      <ClipboardCopyButton
-        id={`${id}-copy`}
-        textId={id}
-        variant="plain"
-        hasNoPadding
-        aria-label={`Copy commit id ${short}`}
-        onClick={() => void navigator.clipboard.writeText(revision).then(() => setCopied(true))}
-        onTooltipHidden={() => setCopied(false)}
-      >
-        {copied ? 'Copied' : 'Copy the whole id'}
-      </ClipboardCopyButton>
+      <CopyButton text={revision} label={`Copy commit id ${short}`} isIcon />
       {href === undefined ? null : (
         <a href={href} target="_blank" rel="noreferrer" aria-label={`Commit ${short} at the forge (opens a new tab)`}>
           <ExternalLinkAltIcon />

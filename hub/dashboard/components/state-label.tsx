@@ -15,6 +15,7 @@ import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
 import type { ComponentType } from 'react';
+import { Meaning } from './meaning.tsx';
 
 /** A state is an icon and a word; its colour says nothing that these do not. */
 export interface Look {
@@ -62,11 +63,14 @@ interface StateLabelProps {
 }
 
 /** For states that are of one page alone; those of several have a label below. */
-export const StateLabel = ({ look, prefix }: StateLabelProps) => (
-  <Label isCompact variant="outline" color={look.color} icon={<look.icon />} {...(look.title === undefined ? {} : { title: look.title })}>
-    {prefix === undefined ? look.text : `${prefix}: ${look.text}`}
-  </Label>
-);
+export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }: StateLabelProps) => {
+  const label = (
+    <Label isCompact variant="outline" color={color} icon={<Icon />}>
+      {prefix === undefined ? text : `${prefix}: ${text}`}
+    </Label>
+  );
+  return title === undefined ? label : <Meaning text={title}>{label}</Meaning>;
+};
 
 export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel look={PHASES[phase]} />;
 /** @param state null: nothing reported yet */

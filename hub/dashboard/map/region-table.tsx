@@ -4,6 +4,7 @@ import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { count } from '../components/count.ts';
+import { formatNumber } from '../components/format-number.ts';
 import { type MapRegion, STATE_TEXTS } from './map-regions.ts';
 import { StateShape } from './state-shape.tsx';
 
@@ -17,9 +18,8 @@ interface RegionRowsProps {
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
-const number = (value: number): string => value.toLocaleString('en');
 /** Nothing to follow where there is nothing. */
-const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(number(value)));
+const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(formatNumber(value)));
 
 const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRowsProps, 'onPoint'>) => {
   const { region, known, state, policies, clusters, nodes, violations } = row;
@@ -51,7 +51,7 @@ const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRo
         ))}
       </Td>
       <Td dataLabel="Nodes" className="fso-number">
-        {number(nodes)}
+        {formatNumber(nodes)}
       </Td>
       <Td dataLabel="Violations" className="fso-number">
         {linked(violations, (text) => (

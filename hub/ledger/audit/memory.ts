@@ -2,7 +2,7 @@ import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import { chainEntry, NO_HEAD } from './chain.ts';
 import { matchesAudit, readAudit } from './read.ts';
-import type { AuditFilter, AuditHead, AuditLog, AuditQuery } from './types.ts';
+import type { AuditFilter, AuditHead, AuditLog, AuditQuery, AuditSearch, FoundAudit } from './types.ts';
 import { verifyAudit } from './verify.ts';
 
 /** An audit log of this process only. */
@@ -26,6 +26,13 @@ export const createMemoryAudit = (now: () => string): AuditLog & { add(entries: 
         .slice(sequence)
         .filter((entry) => matchesAudit(entry, filter))
         .slice(0, limit),
+    search: async ({ filter, order, from, limit }: AuditSearch): Promise<FoundAudit> => {
+      const found =
+        order === 'asc'
+          ? await log.after(from ?? 0, limit, filter)
+          : await log.list({ ...filter, ...(from === undefined ? {} : { before: from }), limit });
+      return { entries: found, next: found.length < limit ? null : (found.at(-1)?.sequence ?? null) };
+    },
     head: async () => ({ sequence: head().sequence, hash: head().hash }),
     proofs: async () => ({ checkpoints: [...checkpoints], witnesses: [...witnesses.values()] }),
     lastCheckpoint: async () => checkpoints.at(-1) ?? null,

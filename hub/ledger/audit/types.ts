@@ -22,6 +22,22 @@ export interface AuditQuery extends AuditFilter {
   readonly limit: number;
 }
 
+export interface AuditSearch {
+  readonly filter: AuditFilter;
+  readonly order: 'asc' | 'desc';
+  /** Behind this entry, in that order; undefined: from its beginning. */
+  readonly from: number | undefined;
+  readonly limit: number;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FoundAudit {
+  readonly entries: readonly AuditEntry[];
+  /** Where to go on; null: there are no more. A search that looked at many entries ends before it has found enough. */
+  readonly next: number | null;
+}
+
 export interface AuditHead {
   /** 0: there is no entry. */
   readonly sequence: number;
@@ -32,6 +48,8 @@ export interface AuditHead {
 export interface AuditLog {
   /** Resolves once the entry is durable. */
   append(entry: NewAuditEntry): Promise<void>;
+  /** Looks at a limited number of entries. */
+  search(search: AuditSearch): Promise<FoundAudit>;
   /** Newest first. */
   list(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Entries after a number, oldest first. */

@@ -13,6 +13,7 @@ import { createSqlAudit } from '../sql/audit-log.ts';
 import { readHead } from '../sql/audit-rows.ts';
 import type { Database } from '../sql/database.ts';
 import { migrate } from '../sql/migrate.ts';
+import { fillEventTimes } from '../sql/migrations/0003-event-search.ts';
 import type { Schema } from '../sql/schema.ts';
 import { lockWrites } from '../sql/write-batch.ts';
 import { End, FORMAT_VERSION, Line, Manifest } from './format.ts';
@@ -120,6 +121,7 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry): Promise<v
   await sql`select setval('ledger_version', (select coalesce(max(version), 0) + 1 from (select version from clusters union all select version from records union all select version from state) as all_versions), false)`.execute(
     trx,
   );
+  await fillEventTimes(trx);
   await trx.updateTable('clusters').set({ connected: false, connected_by: null }).execute();
   const head = await readHead(trx);
   const placed = chainEntry(entry, head, new Date().toISOString());

@@ -1,13 +1,13 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import { matchesAudit, readAudit } from '../audit/read.ts';
-import type { AuditFilter, AuditLog, AuditQuery } from '../audit/types.ts';
+import type { AuditFilter, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../audit/types.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import type { ChangeInput } from '../writes.ts';
 import { entryOf, readHead } from './audit-rows.ts';
 import type { Schema } from './schema.ts';
+import { type Part, searchWindows, WINDOW } from './windows.ts';
 
-const PAGE = 1_000;
 /** Where few are wanted: not all that the database finds is meant. */
 const MIN_PAGE = 50;
 const MAX_CHECKPOINTS = 10_000;
@@ -28,30 +28,94 @@ const narrow = (query: Rows, { action, since, until, ...named }: AuditFilter): R
   return narrowed;
 };
 
-interface Reading {
-  readonly order: 'asc' | 'desc';
-  /** Behind this entry; undefined: from the first one in that order. */
-  readonly from: number | undefined;
-  readonly limit: number;
-}
+const isFiltered = (filter: AuditFilter): boolean => Object.values(filter).some((value) => value !== undefined);
 
-const readEntries = async (db: Kysely<Schema>, filter: AuditFilter, { order, from, limit }: Reading): Promise<AuditEntry[]> => {
-  const found: AuditEntry[] = [];
-  const size = Math.min(PAGE, Math.max(limit, MIN_PAGE));
-  for (let last = from; ; ) {
-    const rest = narrow(db.selectFrom('audit').selectAll(), filter).orderBy('sequence', order).limit(size);
-    const rows = await (last === undefined ? rest : rest.where('sequence', order === 'asc' ? '>' : '<', last)).execute();
-    found.push(...rows.map(entryOf).filter((entry) => matchesAudit(entry, filter)));
-    if (found.length >= limit || rows.length < size) return found.slice(0, limit);
-    last = rows.at(-1)?.sequence;
-  }
+/** Clocks of several hubs differ: entries are in the order of their times, but for this much. */
+const SKEW_MS = 3_600_000;
+const shifted = (moment: string, byMs: number): string => new Date(Date.parse(moment) + byMs).toISOString();
+
+const END = { sequence: Number.MAX_SAFE_INTEGER };
+
+/** Numbers between which the entries of a time are, by the index on it; null: there are none. */
+const boundsOf = async (db: Kysely<Schema>, { since, until }: AuditFilter): Promise<{ first: number; last: number } | null> => {
+  const entries = db.selectFrom('audit').select('sequence').limit(1);
+  const first = since && entries.where(time, '>=', shifted(since, -SKEW_MS)).orderBy(time, 'asc');
+  const last = until && entries.where(time, '<=', shifted(until, SKEW_MS)).orderBy(time, 'desc');
+  const [from, to] = [first ? await first.executeTakeFirst() : { sequence: 0 }, last ? await last.executeTakeFirst() : END];
+  return from === undefined || to === undefined ? null : { first: from.sequence, last: to.sequence };
 };
 
-export const createSqlAudit = (db: Kysely<Schema>, submit: (change: ChangeInput) => Promise<void>): AuditLog => {
+/** Number of the last of the next {@link WINDOW} entries in this order; undefined: there are none. */
+const edgeOf = async (db: Kysely<Schema>, rest: Rows, order: 'asc' | 'desc'): Promise<number | undefined> => {
+  const some = rest.clearSelect().select('sequence').orderBy('sequence', order).limit(WINDOW).as('some');
+  const { edge } = await db
+    .selectFrom(some)
+    .select((eb) => (order === 'asc' ? eb.fn.max<number | null>('sequence') : eb.fn.min<number | null>('sequence')).as('edge'))
+    .executeTakeFirstOrThrow();
+  return edge === null ? undefined : Number(edge);
+};
+
+/** Without a filter the index on the number finds them. */
+const readOn = async (db: Kysely<Schema>, { order, from, limit }: AuditSearch): Promise<FoundAudit> => {
+  const all = db.selectFrom('audit').selectAll().orderBy('sequence', order).limit(limit);
+  const rows = await (from === undefined ? all : all.where('sequence', order === 'asc' ? '>' : '<', from)).execute();
+  return { entries: rows.map(entryOf), next: rows.length < limit ? null : (rows.at(-1)?.sequence ?? null) };
+};
+
+/** Looks at a limited number of entries. */
+const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, signal }: AuditSearch): Promise<FoundAudit> => {
+  const [beyond, within] = order === 'asc' ? (['>', '<='] as const) : (['<', '>='] as const);
+  const bounds = await boundsOf(db, filter);
+  if (bounds === null) return { entries: [], next: null };
+  const all = db.selectFrom('audit').selectAll().where('sequence', '>=', bounds.first).where('sequence', '<=', bounds.last);
+  const step = async (last: number | undefined, wanted: number): Promise<Part<AuditEntry> | undefined> => {
+    const rest = last === undefined ? all : all.where('sequence', beyond, last);
+    const edge = await edgeOf(db, rest, order);
+    if (edge === undefined) return undefined;
+    const size = Math.max(wanted, MIN_PAGE);
+    const rows = await narrow(rest.where('sequence', within, edge), filter)
+      .orderBy('sequence', order)
+      .limit(size)
+      .execute();
+    const items = rows
+      .map(entryOf)
+      .filter((entry) => matchesAudit(entry, filter))
+      .slice(0, wanted);
+    const end = rows.length < size ? edge : (rows.at(-1)?.sequence ?? edge);
+    return { items, last: items.length < wanted ? end : (items.at(-1)?.sequence ?? end) };
+  };
+  const { items, next } = await searchWindows({ from, limit, signal, step });
+  return { entries: items, next };
+};
+
+/** Searches beside what writes and short reads need. */
+interface Searching {
+  readonly db: Kysely<Schema>;
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+export const createSqlAudit = (
+  db: Kysely<Schema>,
+  submit: (change: ChangeInput) => Promise<void>,
+  searching: Searching = { db, inTurn: (work) => work() },
+): AuditLog => {
+  const search = (asked: AuditSearch): Promise<FoundAudit> =>
+    isFiltered(asked.filter) ? searching.inTurn(() => searchEntries(searching.db, asked)) : readOn(db, asked);
+  /** As many as are wanted, however many have to be looked at. */
+  const read = async (wanted: AuditSearch): Promise<AuditEntry[]> => {
+    const found: AuditEntry[] = [];
+    for (let from = wanted.from; ; ) {
+      const { entries, next } = await search({ ...wanted, from, limit: wanted.limit - found.length });
+      found.push(...entries);
+      if (next === null || found.length >= wanted.limit) return found;
+      from = next;
+    }
+  };
   const log = {
     append: (entry: Parameters<AuditLog['append']>[0]) => submit({ type: 'audit', entry }),
-    list: ({ before, limit, ...filter }: AuditQuery) => readEntries(db, filter, { order: 'desc', from: before, limit }),
-    after: (sequence: number, limit: number, filter: AuditFilter = {}) => readEntries(db, filter, { order: 'asc', from: sequence, limit }),
+    search,
+    list: ({ before, limit, ...filter }: AuditQuery) => read({ filter, order: 'desc', from: before, limit }),
+    after: (sequence: number, limit: number, filter: AuditFilter = {}) => read({ filter, order: 'asc', from: sequence, limit }),
     head: async () => {
       const { sequence, hash } = await readHead(db);
       return { sequence, hash };

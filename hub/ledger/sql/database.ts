@@ -10,6 +10,8 @@ export interface Database {
   readonly db: Kysely<Schema>;
   /** For reads beside a transaction of `db`. */
   readonly reads: Kysely<Schema>;
+  /** For what looks at many rows: it never holds what writes need. */
+  readonly searches: Kysely<Schema>;
   /** Whether other hubs may write here too. */
   readonly shared: boolean;
   /** Where it is, without credentials. */
@@ -26,17 +28,20 @@ const CONNECT_MS = 5_000;
 /** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
 const STATEMENT_MS = 30_000;
 const CONNECTIONS = 4;
+const SEARCH_CONNECTIONS = 2;
+/** A search goes through its rows a few at a time. */
+const SEARCH_STATEMENT_MS = 3_000;
 
 // No number here comes near 2⁵³; as text it would only be converted everywhere.
 const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
 
-const clientConfig = (url: string): pg.ClientConfig => ({
+const clientConfig = (url: string, statementMs = STATEMENT_MS): pg.ClientConfig => ({
   connectionString: url,
   application_name: 'fso-hub',
   connectionTimeoutMillis: CONNECT_MS,
-  statement_timeout: STATEMENT_MS,
-  query_timeout: STATEMENT_MS + CONNECT_MS,
+  statement_timeout: statementMs,
+  query_timeout: statementMs + CONNECT_MS,
   idle_in_transaction_session_timeout: STATEMENT_MS,
   keepAlive: true,
   types: { getTypeParser: parser as typeof pg.types.getTypeParser },
@@ -48,19 +53,25 @@ const nameOf = (url: string): string => {
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
-/** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
-const openPostgres = (url: string): Database => {
-  const pool = new pg.Pool({ ...clientConfig(url), max: CONNECTIONS });
+const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
+  const pool = new pg.Pool(config);
   // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool hears
   // of idle connections only, and one that nobody hears of ends the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => {
     client.on('error', () => undefined);
   });
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+};
+
+/** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
+const openPostgres = (url: string): Database => {
+  const db = openPool({ ...clientConfig(url), max: CONNECTIONS });
+  const searches = openPool({ ...clientConfig(url, SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
   return {
     db,
     reads: db,
+    searches,
     shared: true,
     name: nameOf(url),
     connect: async () => {
@@ -69,7 +80,9 @@ const openPostgres = (url: string): Database => {
       await client.connect();
       return client;
     },
-    close: () => db.destroy(),
+    close: async () => {
+      await Promise.all([db.destroy(), searches.destroy()]);
+    },
   };
 };
 
@@ -85,6 +98,7 @@ const openEmbedded = async (folder: string): Promise<Database> => {
     return {
       db,
       reads,
+      searches: reads,
       shared: false,
       name: folder,
       connect: () => Promise.reject(new Error('the embedded database has one connection')),

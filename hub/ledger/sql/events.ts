@@ -1,63 +1,107 @@
 import type { EventView } from '@fso/shared/api';
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { type EventFilter, matchesEvent } from '../event-filter.ts';
+import type { EventQuery, FoundEvents } from '../types.ts';
 import type { Schema } from './schema.ts';
-
-interface EventQuery extends EventFilter {
-  readonly before?: number;
-  readonly after?: number;
-  readonly limit: number;
-}
-
-const PAGE = 1_000;
-/** Where few are wanted: not all that the database finds is meant. */
-const MIN_PAGE = 50;
-const DAY_MS = 86_400_000;
+import { type Part, searchWindows, WINDOW } from './windows.ts';
 
 type Columns = SelectQueryBuilder<Schema, 'events', object>;
-
-/** Agents may write their times with an offset, so what the database compares as text is a day wider. */
-const widened = (time: string, byMs: number): string => new Date(Date.parse(time) + byMs).toISOString();
-
-/** Nested quotes are escaped in JSON, so only the event's own field looks like this. */
-const time = sql<string>`substring(event_json from '"time":"([0-9TZ:.+-]+)"') collate "C"`;
 
 const quoted = (text: string): string => JSON.stringify(text).slice(1, -1);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
 const ASCII = /^[\u0000-\u007f]*$/;
 
-/** Leaves out what the database can tell; beyond ASCII it knows lower case by other rules. */
-const narrow = (query: Columns, { cluster, policy, severity, since, until, q }: EventFilter): Columns => {
+/** What an index tells. */
+const narrowByIndex = (query: Columns, { cluster, policy, severity }: EventFilter): Columns => {
   let narrowed = query;
   if (cluster !== undefined) narrowed = narrowed.where('cluster', '=', cluster);
   if (policy !== undefined) narrowed = narrowed.where('policy', '=', policy);
   if (severity !== undefined) narrowed = narrowed.where('severity', '=', severity);
-  if (since !== undefined) narrowed = narrowed.where(time, '>=', widened(since, -DAY_MS));
-  if (until !== undefined) narrowed = narrowed.where(time, '<=', widened(until, DAY_MS));
-  if (q !== undefined && ASCII.test(q))
-    narrowed = narrowed.where(
-      sql<boolean>`(strpos(lower(event_json), ${quoted(q).toLowerCase()}) > 0 or strpos(lower(coalesce(cluster, '')), ${q.toLowerCase()}) > 0)`,
-    );
   return narrowed;
 };
 
-/** Newest first. */
-export const loadEvents = async (db: Kysely<Schema>, { before, after, limit, ...filter }: EventQuery): Promise<EventView[]> => {
-  const found: EventView[] = [];
-  const size = Math.min(PAGE, Math.max(limit, MIN_PAGE));
-  const all = narrow(db.selectFrom('events'), filter).select(['id', 'cluster', 'event_json']).orderBy('id', 'desc').limit(size);
-  const wanted = after === undefined ? all : all.where('id', '>', after);
-  for (let last = before; ; ) {
-    const rows = await (last === undefined ? wanted : wanted.where('id', '<', last)).execute();
-    const events = rows.map(({ id, cluster, event_json }) => ({ ...(JSON.parse(event_json) as EventView), id, cluster }));
-    found.push(...events.filter((event) => matchesEvent(event, filter)));
-    if (found.length >= limit || rows.length < size) return found.slice(0, limit);
-    last = rows.at(-1)?.id;
-  }
+const narrowByTime = (query: Columns, { since, until }: EventFilter): Columns => {
+  let narrowed = query;
+  if (since !== undefined) narrowed = narrowed.where('time_ms', '>=', Date.parse(since));
+  if (until !== undefined) narrowed = narrowed.where('time_ms', '<=', Date.parse(until));
+  return narrowed;
 };
 
-const countRows = async (db: Kysely<Schema>, { limit, ...filter }: EventQuery): Promise<number> => {
-  const some = narrow(db.selectFrom('events'), filter).select('id').limit(limit).as('some');
+/** Beyond ASCII the database knows lower case by other rules, and leaves it to the reader. */
+const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
+  q === undefined || !ASCII.test(q)
+    ? query
+    : query.where(
+        sql<boolean>`(strpos(lower(event_json), ${quoted(q).toLowerCase()}) > 0 or strpos(lower(coalesce(cluster, '')), ${q.toLowerCase()}) > 0)`,
+      );
+
+type Search = Omit<EventQuery, 'signal'>;
+
+/** Of one part of the table, newest first, as far as the filter holds. */
+const readPart = async (part: Columns, { before, limit, ...filter }: Search): Promise<EventView[]> => {
+  const older = before === undefined ? part : part.where('id', '<', before);
+  const rows = await narrowByText(narrowByTime(older, filter), filter)
+    .select(['id', 'cluster', 'event_json'])
+    .orderBy('id', 'desc')
+    .execute();
+  return rows
+    .map(({ id, cluster, event_json }) => ({ ...(JSON.parse(event_json) as EventView), id, cluster }))
+    .filter((event) => matchesEvent(event, filter))
+    .slice(0, limit);
+};
+
+/** Where to go on behind a full page. */
+const behind = (events: readonly EventView[], limit: number): number | null =>
+  events.length < limit ? null : (events[limit - 1]?.id ?? null);
+
+/** Those of a short time, wherever in the table they are. @returns undefined: of that time there are too many */
+const findInTime = async (db: Kysely<Schema>, search: Search): Promise<FoundEvents | undefined> => {
+  if (search.since === undefined && search.until === undefined) return undefined;
+  const some = narrowByTime(db.selectFrom('events'), search)
+    .select('id')
+    .orderBy('time_ms', 'desc')
+    .limit(WINDOW + 1)
+    .as('some');
+  const { count } = await db
+    .selectFrom(some)
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  if (Number(count) > WINDOW) return undefined;
+  const ids = narrowByTime(db.selectFrom('events'), search).select('id').orderBy('time_ms', 'desc').limit(WINDOW);
+  const events = await readPart(narrowByIndex(db.selectFrom('events').where('id', 'in', ids), search), search);
+  return { events, next: behind(events, search.limit) };
+};
+
+/** The next rows that an index tells, and the oldest of them; undefined: there are no more. */
+const oldestOf = async (db: Kysely<Schema>, { before, ...filter }: Search): Promise<number | undefined> => {
+  const all = narrowByIndex(db.selectFrom('events'), filter);
+  const older = before === undefined ? all : all.where('id', '<', before);
+  const some = older.select('id').orderBy('id', 'desc').limit(WINDOW).as('some');
+  const { oldest } = await db
+    .selectFrom(some)
+    .select((eb) => eb.fn.min<number | null>('id').as('oldest'))
+    .executeTakeFirstOrThrow();
+  return oldest === null ? undefined : Number(oldest);
+};
+
+/** Newest first. Those of a short time are found at once; else a limited number of rows is looked at. */
+export const loadEvents = async (db: Kysely<Schema>, { signal, ...search }: EventQuery): Promise<FoundEvents> => {
+  const inTime = await findInTime(db, search);
+  if (inTime !== undefined) return inTime;
+  const step = async (from: number | undefined, limit: number): Promise<Part<EventView> | undefined> => {
+    const rest = { ...search, ...(from === undefined ? {} : { before: from }), limit };
+    const oldest = await oldestOf(db, rest);
+    if (oldest === undefined) return undefined;
+    const items = await readPart(narrowByIndex(db.selectFrom('events').where('id', '>=', oldest), search), rest);
+    return { items, last: behind(items, limit) ?? oldest };
+  };
+  const { items, next } = await searchWindows({ from: search.before, limit: search.limit, signal, step });
+  return { events: items, next };
+};
+
+/** By what an index tells, counted up to the limit. */
+export const countEvents = async (db: Kysely<Schema>, { limit, ...filter }: Omit<EventQuery, 'before' | 'signal'>): Promise<number> => {
+  const some = narrowByIndex(db.selectFrom('events'), filter).select('id').limit(limit).as('some');
   const row = await db
     .selectFrom(some)
     .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -65,9 +109,6 @@ const countRows = async (db: Kysely<Schema>, { limit, ...filter }: EventQuery): 
   return Number(row.count);
 };
 
-/** Counted up to the limit. */
-export const countEvents = async (db: Kysely<Schema>, query: Omit<EventQuery, 'before' | 'after'>): Promise<number> => {
-  const { q, since, until } = query;
-  const isExact = q === undefined && since === undefined && until === undefined;
-  return isExact ? countRows(db, query) : (await loadEvents(db, query)).length;
-};
+/** All that are newer, newest first. */
+export const loadNewEvents = async (db: Kysely<Schema>, after: number, limit: number): Promise<EventView[]> =>
+  readPart(db.selectFrom('events').where('id', '>', after).limit(limit), { limit });

@@ -2,7 +2,7 @@ import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { Picture } from '../picture.ts';
 import type { RecordPicture } from '../records.ts';
-import { loadEvents } from './events.ts';
+import { loadNewEvents } from './events.ts';
 import { loadClusters, loadState, refreshCluster } from './load.ts';
 import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
@@ -80,7 +80,7 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
       for await (const stored of loadClusters(db, names)) learnCluster(stored);
       await learnState(db);
       await learnRecords(db);
-      learnEvents((await loadEvents(db, { limit: eventsInMemory })).reverse());
+      learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
     },
     learn: (batch, { version, events }) => {
       for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
@@ -96,7 +96,7 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
       }
       await learnState(db);
       await learnRecords(db);
-      learnEvents((await loadEvents(db, { after: picture.lastEvent(), limit: eventsInMemory })).reverse());
+      learnEvents((await loadNewEvents(db, picture.lastEvent(), eventsInMemory)).reverse());
     },
   };
 };

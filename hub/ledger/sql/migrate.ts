@@ -3,10 +3,15 @@ import { type Migration, Migrator } from 'kysely/migration';
 import { LedgerError } from '../ledger-error.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import { auditTime } from './migrations/0002-audit-time.ts';
+import { eventSearch } from './migrations/0003-event-search.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = { '0001-ledger': ledgerTables, '0002-audit-time': auditTime };
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-ledger': ledgerTables,
+  '0002-audit-time': auditTime,
+  '0003-event-search': eventSearch,
+};
 
 /**
  * Brings the tables to the version of this program. The migrator holds an advisory lock meanwhile, so hubs may start together.

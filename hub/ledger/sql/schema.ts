@@ -62,6 +62,8 @@ interface EventTable {
   severity: string;
   reason: string;
   received: Generated<Timestamp>;
+  /** What the event says, in milliseconds since 1970. */
+  time_ms: number | null;
   /** Of cluster and content: what is sent again is not kept again. */
   digest: string;
   event_json: string;

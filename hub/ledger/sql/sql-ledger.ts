@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Change } from '../changes.ts';
-import { createPicture } from '../picture.ts';
+import { createPicture, foundIn } from '../picture.ts';
 import { createRecordPicture, recordsOf } from '../records.ts';
-import type { Desired, Ledger } from '../types.ts';
+import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
@@ -15,6 +15,7 @@ import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { migrate } from './migrate.ts';
 import { planBatch } from './plan-batch.ts';
 import { ALONE, startReplicas } from './replicas.ts';
+import { createTurns } from './windows.ts';
 import { beginBatch, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 
@@ -67,7 +68,7 @@ const createCommit =
  */
 export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
   const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
-  const { db, reads, shared } = database;
+  const { db, reads, searches, shared } = database;
   await migrate(db);
   // Whoever was connected to a hub that was alone here is not any more.
   if (!shared) await db.updateTable('clusters').set({ connected: false, connected_by: null }).where('connected', '=', true).execute();
@@ -101,6 +102,15 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   });
 
+  // An embedded database works on the thread of the hub: one search at a time.
+  const inTurn = shared ? <T>(work: () => Promise<T>): Promise<T> => work() : createTurns();
+  const isAllInMemory = (): boolean => picture.countEvents() < EVENTS_IN_MEMORY;
+  const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
+    const found = picture.events(query);
+    if (found.length >= query.limit || isAllInMemory()) return foundIn(found, query.limit);
+    return inTurn(() => loadEvents(searches, query));
+  };
+
   return {
     ...writesOf(submit),
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
@@ -112,17 +122,15 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     desired: async () => picture.desired(),
     clusters: async () => picture.clusters(),
     cluster: async (name) => picture.cluster(name),
-    events: async (query) => {
-      const found = picture.events(query);
-      const inMemory = found.length >= query.limit || picture.countEvents() < EVENTS_IN_MEMORY;
-      return inMemory ? found : loadEvents(reads, query);
-    },
+    events: async (query) => (await searchEvents(query)).events,
+    searchEvents,
     countEvents: async (query) => {
       const counted = picture.events(query).length;
-      return counted >= query.limit || picture.countEvents() < EVENTS_IN_MEMORY ? counted : countEvents(reads, query);
+      const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
+      return isSearch || counted >= query.limit || isAllInMemory() ? counted : countEvents(searches, query);
     },
     subscribe: picture.subscribe,
-    audit: createSqlAudit(reads, submit),
+    audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
     records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
     health: queue.health,
     leads: replicas.leads,

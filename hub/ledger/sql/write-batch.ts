@@ -135,6 +135,7 @@ const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<E
     policy: event.policy === undefined ? null : text(event.policy),
     severity: event.severity,
     reason: text(event.reason),
+    time_ms: Date.parse(event.time),
     digest,
     event_json: JSON.stringify(event),
   }));

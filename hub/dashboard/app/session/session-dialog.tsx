@@ -34,11 +34,12 @@ const useOtherTabs = (goOn: () => void): void => {
   const client = useQueryClient();
   const go = useRef(goOn);
   go.current = goOn;
+  const before = useRef(client.getQueryData<SessionView>(keys.session));
   useEffect(() => {
     const check = async (isTold: boolean): Promise<void> => {
       const session = await getJson<SessionView>('/auth/session').catch(() => undefined);
       if (session === undefined) return;
-      const isNew = isTold || isSessionEnded() || isOtherSession(client.getQueryData(keys.session), session);
+      const isNew = isTold || isSessionEnded() || isOtherSession(before.current, session);
       if (!isNew) return;
       client.setQueryData(keys.session, session);
       go.current();

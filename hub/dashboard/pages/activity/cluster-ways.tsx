@@ -3,6 +3,7 @@ import { Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { type Filter, useSearchChange } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
@@ -18,7 +19,7 @@ const SLOWEST = '-total';
 const filterOf = (ways: readonly Way[]): Filter => ({
   name: 'at',
   label: 'Where it is',
-  options: countPlaces(ways).map(({ place, count }) => ({ value: place, text: `${PLACE_WORDS[place]} (${count.toLocaleString()})` })),
+  options: countPlaces(ways).map(({ place, count }) => ({ value: place, text: `${PLACE_WORDS[place]} (${formatNumber(count)})` })),
 });
 
 /** How far each cluster is, and what took how long there. */
@@ -35,7 +36,7 @@ export const ClusterWays = ({ activity }: { readonly activity: CommitActivity })
       </Title>
       <SearchToolbar search="Search clusters" filters={[filterOf(ways)]} values={{ q, at }} onChange={change} />
       <div className="fso-table-note" role="status">
-        {rows.length.toLocaleString()} {rows.length === 1 ? 'cluster' : 'clusters'}
+        {formatNumber(rows.length)} {rows.length === 1 ? 'cluster' : 'clusters'}
       </div>
       {rows.length === 0 ? (
         <Empty title="No clusters match" onClear={() => change({ q: undefined, at: undefined })} />

@@ -4,6 +4,7 @@ import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { commitsQuery } from '../../api/queries.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { ProblemList } from '../../components/problem-list.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { duration } from '../../components/time.ts';
@@ -37,7 +38,7 @@ const Rejected = ({ problems }: Pick<CommitActivity, 'problems'>) => (
 );
 
 const Refused = ({ activity: { clusters, commit } }: { readonly activity: CommitActivity }) => {
-  const title = `${clusters.refused.toLocaleString('en')} of ${clusters.total.toLocaleString('en')} clusters refused it and keep the last good commit`;
+  const title = `${formatNumber(clusters.refused)} of ${formatNumber(clusters.total)} clusters refused it and keep the last good commit`;
   return (
     <Alert isInline variant="danger" component="h2" title={title}>
       <Link to="/activity/$revision" params={{ revision: commit.revision }} search={{ at: 'refused' }} replace>
@@ -54,15 +55,15 @@ const Enforced = ({ activity: { enforcementMs, clusters } }: { readonly activity
     <Alert isInline variant="success" component="h2" title={`Enforced${time}: proven in every cluster that was connected`}>
       {others === 0
         ? null
-        : `${others.toLocaleString('en')} of ${clusters.total.toLocaleString('en')} clusters have not proven it; they were not connected.`}
+        : `${formatNumber(others)} of ${formatNumber(clusters.total)} clusters have not proven it; they were not connected.`}
     </Alert>
   );
 };
 
 const Superseded = ({ activity: { commit, clusters } }: { readonly activity: CommitActivity }) => (
   <Alert isInline variant="info" component="h2" title="A newer commit came before this one was enforced everywhere">
-    Superseded by <Successor revision={commit.revision} />. By then {clusters.proven.toLocaleString('en')} of{' '}
-    {clusters.total.toLocaleString('en')} clusters had proven it.
+    Superseded by <Successor revision={commit.revision} />. By then {formatNumber(clusters.proven)} of {formatNumber(clusters.total)}{' '}
+    clusters had proven it.
   </Alert>
 );
 

@@ -1,7 +1,8 @@
 import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { Label, LabelGroup, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
-import { changesText } from './changes-text.ts';
+import { changesText } from '../../components/changes-text.ts';
+import { formatNumber } from '../../components/format-number.ts';
 
 const SHOWN = 12;
 
@@ -36,7 +37,7 @@ const Names = ({ title, names, total, isLinked }: NamesProps) =>
     <LabelGroup categoryName={title} numLabels={SHOWN} className="fso-changes">
       {[
         ...names.map((name) => <PolicyLabel key={name} name={name} isLinked={isLinked} />),
-        ...(total > names.length ? [<span key="">and {(total - names.length).toLocaleString()} more</span>] : []),
+        ...(total > names.length ? [<span key="">and {formatNumber(total - names.length)} more</span>] : []),
       ]}
     </LabelGroup>
   );

@@ -1,6 +1,7 @@
 import type { CommitSummary } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
+import { formatNumber } from '../../components/format-number.ts';
 
 /** In how many of the clusters it is proven; those that refused it are named. */
 export const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitSummary, 'clusters'>) =>
@@ -9,7 +10,7 @@ export const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitS
   ) : (
     <>
       <span className="fso-nowrap">
-        {proven.toLocaleString()} of {total.toLocaleString()}
+        {formatNumber(proven)} of {formatNumber(total)}
       </span>
       <span className="fso-bar" aria-hidden>
         <span className="fso-bar-part" style={{ inlineSize: `${(100 * proven) / total}%` }} />
@@ -19,7 +20,7 @@ export const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitS
           <Icon status="danger" isInline>
             <BanIcon />
           </Icon>{' '}
-          {refused.toLocaleString()} refused
+          {formatNumber(refused)} refused
         </div>
       )}
     </>

@@ -6,6 +6,8 @@ import InProgressIcon from '@patternfly/react-icons/dist/esm/icons/in-progress-i
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
 import type { ComponentType } from 'react';
+import { formatNumber } from '../../components/format-number.ts';
+import { Meaning } from '../../components/meaning.tsx';
 import { duration } from '../../components/time.ts';
 import { type Step, type StepState, stepsOf } from './steps.ts';
 
@@ -47,13 +49,15 @@ const StepItem = ({ step }: { readonly step: Step }) => {
         </Icon>
       </div>
       <div>
-        <div className="fso-way-name" title={what}>
-          <span aria-hidden>{mark}</span> {name}
+        <div className="fso-way-name">
+          <Meaning text={what}>
+            <span aria-hidden>{mark}</span> {name}
+          </Meaning>
         </div>
         <div>{wordOf(step)}</div>
         {clusters === null || clusters.total === 0 ? null : (
           <div className="fso-nowrap">
-            {clusters.done.toLocaleString()} of {clusters.total.toLocaleString()}
+            {formatNumber(clusters.done)} of {formatNumber(clusters.total)}
           </div>
         )}
         <Times step={step} />

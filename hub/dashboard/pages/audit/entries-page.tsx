@@ -6,6 +6,7 @@ import { auditQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
@@ -70,8 +71,8 @@ const columnsOf = (onOpen: (entry: AuditEntry) => void): readonly Column<AuditEn
     title: 'Entry',
     width: 10,
     cell: (entry) => (
-      <Button variant="link" isInline onClick={() => onOpen(entry)} aria-label={`Entry ${entry.sequence.toLocaleString()} in full`}>
-        {entry.sequence.toLocaleString()}
+      <Button variant="link" isInline onClick={() => onOpen(entry)} aria-label={`Entry ${formatNumber(entry.sequence)} in full`}>
+        {formatNumber(entry.sequence)}
       </Button>
     ),
   },
@@ -119,7 +120,7 @@ export const EntriesPage = () => {
             ? undefined
             : {
                 key: open,
-                title: `Entry ${Number(open).toLocaleString()}`,
+                title: `Entry ${formatNumber(Number(open))}`,
                 content: <OpenedEntry sequence={open} />,
               }
         }

@@ -1,24 +1,8 @@
 import type { AuditEntry } from '@fso/shared/api';
-import {
-  ClipboardCopy,
-  CodeBlock,
-  CodeBlockCode,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  Title,
-} from '@patternfly/react-core';
-import type { ReactNode } from 'react';
+import { ClipboardCopy, CodeBlock, CodeBlockCode, DescriptionList, Title } from '@patternfly/react-core';
+import { Fact } from '../../components/fact.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { exactTime } from '../../components/time.ts';
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 export const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
   const { time, actor, from, action, subject, detail, previous, hash } = entry;

@@ -1,16 +1,14 @@
 import type { EventView, Page } from '@fso/shared/api';
-import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
-import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
-import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/severity-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { AuditFrame } from './audit-frame.tsx';
 import { Exports } from './exports.tsx';
@@ -22,12 +20,6 @@ import { useGrowing } from './use-growing.ts';
 
 const route = getRouteApi('/shell/audit/events');
 
-const SEVERITIES: Readonly<Record<EventView['severity'], Look>> = {
-  info: { text: 'Info', icon: InfoCircleIcon, color: 'blue' },
-  warning: { text: 'Warning', icon: ExclamationTriangleIcon, color: 'orange' },
-  alert: { text: 'Alert', icon: ExclamationCircleIcon, color: 'red' },
-};
-
 const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
   const among = (field: 'cluster' | 'policy'): readonly string[] =>
     [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
@@ -35,25 +27,16 @@ const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
     {
       name: 'severity',
       label: 'Severity',
-      options: Object.entries(SEVERITIES).map(([value, { text }]) => ({ value, text })),
+      options: SEVERITY_OPTIONS,
     },
     { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
   ];
 };
 
-const policyLink = (policy: string) => {
-  const [namespace = '', name = ''] = policy.split('/');
-  return (
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-      {policy}
-    </Link>
-  );
-};
-
 const COLUMNS: readonly Column<EventView>[] = [
   { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
-  { title: 'Severity', width: 10, cell: ({ severity }) => <StateLabel look={SEVERITIES[severity]} /> },
+  { title: 'Severity', width: 10, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
   {
     title: 'Cluster',
     width: 15,
@@ -80,7 +63,11 @@ const COLUMNS: readonly Column<EventView>[] = [
     title: 'About',
     cell: ({ policy, namespace, revision }) => (
       <div>
-        {policy === undefined ? null : <div>{policyLink(policy)}</div>}
+        {policy === undefined ? null : (
+          <div>
+            <PolicyLink policy={policy} />
+          </div>
+        )}
         {namespace === undefined ? null : <div>namespace {namespace}</div>}
         {revision === undefined ? null : <RevisionLink revision={revision} />}
       </div>

@@ -1,31 +1,13 @@
 import type { AuditVerificationView } from '@fso/shared/api';
-import {
-  Alert,
-  Button,
-  ClipboardCopy,
-  Content,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  List,
-  ListItem,
-  Title,
-} from '@patternfly/react-core';
+import { Alert, Button, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
 import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
 import { auditVerificationQuery } from '../../api/queries.ts';
+import { Fact } from '../../components/fact.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { AuditFrame } from './audit-frame.tsx';
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 const Verdict = ({ ok, problems }: AuditVerificationView) =>
   ok ? (
@@ -37,7 +19,7 @@ const Verdict = ({ ok, problems }: AuditVerificationView) =>
       <List>
         {problems.map(({ sequence, message }) => (
           <ListItem key={`${sequence} ${message}`}>
-            {sequence === null ? '' : `Entry ${sequence.toLocaleString()}: `}
+            {sequence === null ? '' : `Entry ${formatNumber(sequence)}: `}
             {message}
           </ListItem>
         ))}
@@ -51,10 +33,10 @@ const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerifi
     <Fact term="Checked">
       <RelativeTime time={checkedAt} />
     </Fact>
-    <Fact term="Entries">{entries.toLocaleString()}</Fact>
-    <Fact term="Checkpoints compared">{checkpoints.toLocaleString()}, signed by the hub</Fact>
+    <Fact term="Entries">{formatNumber(entries)}</Fact>
+    <Fact term="Checkpoints compared">{formatNumber(checkpoints)}, signed by the hub</Fact>
     <Fact term="Agents as witnesses">
-      {witnesses.toLocaleString()}
+      {formatNumber(witnesses)}
       {witnesses === 0
         ? ': no agent has given a checkpoint back yet, so nobody but the hub speaks for the log'
         : ', each with the last checkpoint that it keeps'}
@@ -64,7 +46,7 @@ const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerifi
         'none'
       ) : (
         <>
-          {head.sequence.toLocaleString()}{' '}
+          {formatNumber(head.sequence)}{' '}
           <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Hash of the last entry">
             {head.hash}
           </ClipboardCopy>

@@ -3,11 +3,12 @@ import { Button } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { useMutation } from '@tanstack/react-query';
+import { formatNumber } from '../../components/format-number.ts';
 import { type ChainCheck, canCheck, checkEntries } from './chain.ts';
 
 const resultText = ({ entries, links, broken }: ChainCheck): string =>
   broken.length === 0
-    ? `${entries.toLocaleString()} entries have the hashes that they should have, ${links.toLocaleString()} follow the one before`
+    ? `${formatNumber(entries)} entries have the hashes that they should have, ${formatNumber(links)} follow the one before`
     : `Not as their hashes say: ${broken.slice(0, 10).join(', ')}${broken.length > 10 ? ` and ${broken.length - 10} more` : ''}`;
 
 /** Computes the hashes of the entries that are here, in this browser. */

@@ -1,6 +1,6 @@
-import { Button, CodeBlock, CodeBlockAction, CodeBlockCode, Content, FormSelect, FormSelectOption } from '@patternfly/react-core';
-import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
+import { CodeBlock, CodeBlockAction, CodeBlockCode, Content, FormSelect, FormSelectOption } from '@patternfly/react-core';
 import { useMemo, useState } from 'react';
+import { CopyButton } from '../../components/copy-button.tsx';
 import { diffLines } from './diff-lines.ts';
 import { fixRegions, planFix } from './fix.ts';
 import type { Ruling } from './judge.ts';
@@ -36,7 +36,6 @@ export const FixView = ({ workload, violation, rulings }: FixViewProps) => {
 };
 
 const Change = ({ workload, violation, rulings, region }: FixViewProps & { readonly region: string }) => {
-  const [copied, setCopied] = useState('');
   const fix = useMemo(() => planFix(workload, { region, violation, rulings }), [workload, violation, rulings, region]);
   const lines = useMemo(() => diffLines(fix.before, fix.after), [fix]);
   return (
@@ -44,13 +43,7 @@ const Change = ({ workload, violation, rulings, region }: FixViewProps & { reado
       <CodeBlock
         actions={
           <CodeBlockAction>
-            <Button
-              variant="link"
-              icon={<CopyIcon />}
-              onClick={() => void navigator.clipboard.writeText(fix.after).then(() => setCopied(fix.after))}
-            >
-              {copied === fix.after ? 'Copied' : 'Copy the document with the change'}
-            </Button>
+            <CopyButton variant="link" text={fix.after} label="Copy the document with the change" />
           </CodeBlockAction>
         }
       >

@@ -3,6 +3,8 @@ import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/data-table.tsx';
+import { formatNumber } from '../../components/format-number.ts';
+import { Meaning } from '../../components/meaning.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { ConnectionLabel } from '../../components/state-label.tsx';
@@ -21,7 +23,7 @@ const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
   return (
     <div className="fso-muted">
       {regions.slice(0, MAX_REGIONS).join(', ')}
-      {more.length === 0 ? null : <span title={more.join(', ')}> and {more.length} more</span>}
+      {more.length === 0 ? null : <Meaning text={more.join(', ')}> and {more.length} more</Meaning>}
     </div>
   );
 };
@@ -82,7 +84,7 @@ const Violations = ({ cluster: { name, violations, report, connection } }: { rea
         <span className="fso-muted">0</span>
       ) : (
         <Link to="/clusters/$name" params={{ name }} search={{ tab: 'violations' }} aria-label={`${violations} violations in ${name}`}>
-          {violations.toLocaleString()}
+          {formatNumber(violations)}
         </Link>
       )}
       {connection === 'Connected' ? null : <div className="fso-muted">last known</div>}

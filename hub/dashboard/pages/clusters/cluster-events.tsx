@@ -1,14 +1,15 @@
 import type { EventView } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import type { Filter } from '../../components/filters.ts';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/severity-label.tsx';
 import { Empty } from '../../components/states.tsx';
-import { SeverityLabel } from './severity-label.tsx';
 import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
@@ -17,31 +18,20 @@ const FILTERS: readonly Filter[] = [
   {
     name: 'severity',
     label: 'Severity',
-    options: [
-      { value: 'alert', text: 'Alert' },
-      { value: 'warning', text: 'Warning' },
-      { value: 'info', text: 'Info' },
-    ],
+    options: SEVERITY_OPTIONS,
   },
 ];
 
-const About = ({ event: { policy, revision } }: { readonly event: EventView }) => {
-  const [namespace = '', name = ''] = policy?.split('/') ?? [];
-  return (
-    <>
-      {policy === undefined ? null : (
-        <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-          {name}
-        </Link>
-      )}
-      {revision === undefined ? null : (
-        <div>
-          <RevisionLink revision={revision} />
-        </div>
-      )}
-    </>
-  );
-};
+const About = ({ event: { policy, revision } }: { readonly event: EventView }) => (
+  <>
+    {policy === undefined ? null : <PolicyLink policy={policy} isShort />}
+    {revision === undefined ? null : (
+      <div>
+        <RevisionLink revision={revision} />
+      </div>
+    )}
+  </>
+);
 
 const COLUMNS: readonly Column<EventView>[] = [
   { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },

@@ -4,6 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import type { Filter } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
@@ -60,7 +61,7 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
   {
     title: 'Violations',
     sort: 'violations',
-    cell: ({ violations, report }) => (report === null ? 'not known' : violations.toLocaleString()),
+    cell: ({ violations, report }) => (report === null ? 'not known' : formatNumber(violations)),
   },
   { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
 ];

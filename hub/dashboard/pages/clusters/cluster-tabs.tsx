@@ -1,6 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Tab, TabContent, TabContentBody, Tabs, TabTitleText } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
+import { formatNumber } from '../../components/format-number.ts';
 import { ClusterEvents } from './cluster-events.tsx';
 import { ClusterOverview } from './cluster-overview.tsx';
 import { ClusterPolicies } from './cluster-policies.tsx';
@@ -14,8 +15,8 @@ type TabKey = (typeof TABS)[number];
 const titleOf = (tab: TabKey, { policies, violations, report }: ClusterView): string =>
   ({
     overview: 'Overview',
-    policies: `Policies (${policies.total.toLocaleString()})`,
-    violations: report === null ? 'Violations' : `Violations (${violations.toLocaleString()})`,
+    policies: `Policies (${formatNumber(policies.total)})`,
+    violations: report === null ? 'Violations' : `Violations (${formatNumber(violations)})`,
     events: 'Events',
   })[tab];
 

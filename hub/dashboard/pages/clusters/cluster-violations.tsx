@@ -1,8 +1,10 @@
 import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { formatNumber } from '../../components/format-number.ts';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
@@ -11,15 +13,6 @@ import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 const SORTS = ['policy', 'namespace', 'name', 'region', 'since'];
-
-const PolicyLink = ({ policy }: { readonly policy: string }) => {
-  const [namespace = '', name = ''] = policy.split('/');
-  return (
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-      {name}
-    </Link>
-  );
-};
 
 const Where = ({ violation: { region, node } }: { readonly violation: ViolationView }) => {
   if (node === undefined) return <span className="fso-muted">not on a node</span>;
@@ -51,7 +44,7 @@ const COLUMNS: readonly Column<ViolationView>[] = [
     width: 15,
     cell: ({ policy, enforcementAction }) => (
       <>
-        <PolicyLink policy={policy} />
+        <PolicyLink policy={policy} isShort />
         <div>
           <ActionLabel action={enforcementAction} />
         </div>
@@ -71,7 +64,7 @@ const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
   const [first] = list === undefined ? [] : list.pages;
   return first === undefined || first.total >= counted ? null : (
     <p className="fso-muted">
-      The agent counts {counted.toLocaleString()} and names the first 20 of each policy: {first.total.toLocaleString()} are listed.
+      The agent counts {formatNumber(counted)} and names the first 20 of each policy: {formatNumber(first.total)} are listed.
     </p>
   );
 };

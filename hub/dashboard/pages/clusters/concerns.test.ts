@@ -1,7 +1,8 @@
 import type { ClusterReport, ClusterView, Condition } from '@fso/shared/api';
 import { expect, it } from 'vitest';
+import { verdictOf } from '../../components/condition-verdict.ts';
 import { after, clusterView, NOW } from './cluster-facts.fixtures.ts';
-import { concernsOf, conditionState } from './concerns.ts';
+import { concernsOf } from './concerns.ts';
 
 const condition = (type: string, status: Condition['status']): Condition => ({
   type,
@@ -47,7 +48,7 @@ it('knows nothing of a cluster that was never seen', () => {
 });
 
 it('takes no unknown condition for a good one', () => {
-  expect(conditionState(condition('FloorReady', 'Unknown'))).toBe('unknown');
-  expect(conditionState(condition('Tampered', 'Unknown'))).toBe('unknown');
-  expect(conditionState(condition('Tampered', 'False'))).toBe('ok');
+  expect(verdictOf(condition('FloorReady', 'Unknown'))).toBe('unknown');
+  expect(verdictOf(condition('Tampered', 'Unknown'))).toBe('unknown');
+  expect(verdictOf(condition('Tampered', 'False'))).toBe('good');
 });

@@ -1,4 +1,6 @@
 import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { verdictOf } from '../../components/condition-verdict.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { certificateState } from './certificate.ts';
 import { isSkewed, skewText } from './clock-skew.ts';
 import { isRefusing } from './cluster-sync.ts';
@@ -14,15 +16,6 @@ export interface Concern {
   readonly since: string | null;
 }
 
-/** Conditions that are good when they are False. */
-const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([CONDITIONS.tampered, CONDITIONS.conflict, CONDITIONS.expiring]);
-
-/** `ok`: as it should be; `unknown` never is. */
-export const conditionState = ({ type, status }: Pick<Condition, 'type' | 'status'>): 'ok' | 'bad' | 'unknown' => {
-  if (status === 'Unknown') return 'unknown';
-  return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'ok';
-};
-
 const TITLES: Readonly<Record<string, string>> = {
   [CONDITIONS.tampered]: 'Somebody changed what the locks stand on, within the last hour; it was put back',
   [CONDITIONS.floorReady]: 'Lock 1 is not ready in this cluster',
@@ -32,7 +25,7 @@ const TITLES: Readonly<Record<string, string>> = {
 const conditionConcern = (condition: Condition): Concern[] => {
   const { type, reason, message, lastTransitionTime } = condition;
   const title = TITLES[type];
-  if (title === undefined || conditionState(condition) !== 'bad') return [];
+  if (title === undefined || verdictOf(condition) !== 'bad') return [];
   return [{ kind: type, level: 'danger', title, detail: message === '' ? reason : message, since: lastTransitionTime }];
 };
 
@@ -118,7 +111,7 @@ const skewConcern = ({ clockSkewMs }: ClusterView): Concern[] =>
 const nodesConcern = ({ report }: ClusterView): Concern[] => {
   const nodes = report?.nodesByRegion[''] ?? 0;
   if (nodes === 0) return [];
-  const title = nodes === 1 ? '1 node has no region' : `${nodes.toLocaleString('en')} nodes have no region`;
+  const title = nodes === 1 ? '1 node has no region' : `${formatNumber(nodes)} nodes have no region`;
   return [
     {
       kind: 'nodes',

@@ -4,20 +4,20 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { verdictOf } from '../../components/condition-verdict.ts';
 import { Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { conditionState } from './concerns.ts';
 import { NotReported, Section } from './section.tsx';
 
 const ICONS = {
-  ok: <CheckCircleIcon />,
+  good: <CheckCircleIcon />,
   bad: <ExclamationCircleIcon />,
   unknown: <QuestionCircleIcon />,
 } as const;
-const STATUS = { ok: 'success', bad: 'danger', unknown: 'warning' } as const;
+const STATUS = { good: 'success', bad: 'danger', unknown: 'warning' } as const;
 
 const Status = ({ condition, isFresh }: { readonly condition: Condition; readonly isFresh: boolean }) => {
-  const state = conditionState(condition);
+  const state = verdictOf(condition);
   if (!isFresh) return <Was>Was {condition.status}</Was>;
   return (
     <span className="fso-nowrap">

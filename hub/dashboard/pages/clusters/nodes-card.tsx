@@ -2,6 +2,7 @@ import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { formatNumber } from '../../components/format-number.ts';
 import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
 import { NotReported, Section } from './section.tsx';
 
@@ -31,7 +32,7 @@ const Note = ({ row }: { readonly row: NodeRegion }) => {
 /** The count is written; the bar only shows it. */
 const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number }) => (
   <span className="fso-clusters-count">
-    <span className="fso-clusters-count-number">{nodes.toLocaleString()}</span>
+    <span className="fso-clusters-count-number">{formatNumber(nodes)}</span>
     <span className="fso-bar" aria-hidden>
       <span className="fso-bar-part" style={{ inlineSize: `${most === 0 ? 0 : (100 * nodes) / most}%` }} />
     </span>

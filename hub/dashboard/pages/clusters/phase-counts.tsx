@@ -1,14 +1,15 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import { formatNumber } from '../../components/format-number.ts';
 
 /** Worst first; phases that nothing is in are left out. */
 export const PhaseCounts = ({ policies }: { readonly policies: ClusterView['policies'] }) => {
   const { total, failed, pending, active, expired } = policies;
   const rest = [
-    pending > 0 ? `${pending.toLocaleString()} pending` : '',
-    active > 0 ? `${active.toLocaleString()} active` : '',
-    expired > 0 ? `${expired.toLocaleString()} expired` : '',
+    pending > 0 ? `${formatNumber(pending)} pending` : '',
+    active > 0 ? `${formatNumber(active)} active` : '',
+    expired > 0 ? `${formatNumber(expired)} expired` : '',
   ].filter((text) => text !== '');
   if (total === 0) return <span className="fso-muted">none</span>;
   return (
@@ -18,7 +19,7 @@ export const PhaseCounts = ({ policies }: { readonly policies: ClusterView['poli
           <Icon status="danger" isInline>
             <ExclamationCircleIcon />
           </Icon>{' '}
-          <strong>{failed.toLocaleString()} failed</strong>
+          <strong>{formatNumber(failed)} failed</strong>
         </div>
       )}
       {rest.map((text) => (

@@ -1,13 +1,6 @@
-import {
-  Card,
-  CardBody,
-  CardTitle,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-} from '@patternfly/react-core';
+import { Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
+import { Fact } from '../../components/fact.tsx';
 
 /** A card of a tab. */
 export const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
@@ -21,10 +14,9 @@ export const Section = ({ title, children }: { readonly title: string; readonly 
 export const Facts = ({ facts }: { readonly facts: Readonly<Record<string, ReactNode>> }) => (
   <DescriptionList isHorizontal isCompact horizontalTermWidthModifier={{ default: '12ch', sm: '16ch' }}>
     {Object.entries(facts).map(([term, fact]) => (
-      <DescriptionListGroup key={term}>
-        <DescriptionListTerm>{term}</DescriptionListTerm>
-        <DescriptionListDescription>{fact}</DescriptionListDescription>
-      </DescriptionListGroup>
+      <Fact key={term} term={term}>
+        {fact}
+      </Fact>
     ))}
   </DescriptionList>
 );

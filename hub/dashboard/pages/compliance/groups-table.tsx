@@ -4,6 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { violationGroupsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { useSearchChange } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
@@ -60,10 +61,10 @@ const columnsOf = (by: ViolationGrouping, connectionOf: ConnectionOfCluster): re
     title: 'Violations',
     sort: 'violations',
     cell: ({ violations, named }) =>
-      violations > named ? `${violations.toLocaleString()} (${named.toLocaleString()} listed)` : violations.toLocaleString(),
+      violations > named ? `${formatNumber(violations)} (${formatNumber(named)} listed)` : formatNumber(violations),
   },
-  ...(by === 'policy' ? [] : [{ title: 'Policies', cell: ({ policies }: ViolationGroup) => policies.toLocaleString() }]),
-  ...(hasCluster(by) ? [] : [{ title: 'Clusters', cell: ({ clusters }: ViolationGroup) => clusters.toLocaleString() }]),
+  ...(by === 'policy' ? [] : [{ title: 'Policies', cell: ({ policies }: ViolationGroup) => formatNumber(policies) }]),
+  ...(hasCluster(by) ? [] : [{ title: 'Clusters', cell: ({ clusters }: ViolationGroup) => formatNumber(clusters) }]),
   { title: 'Strongest action', cell: ({ worstAction }) => (worstAction === null ? 'not known' : <ActionLabel action={worstAction} />) },
   { title: 'Oldest since', cell: ({ oldest }) => <RelativeTime time={oldest} absent="not known" /> },
 ];

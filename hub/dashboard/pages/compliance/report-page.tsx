@@ -6,6 +6,7 @@ import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
 import { urlOf } from '../../api/client.ts';
 import { issueReportQuery } from '../../api/queries.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
@@ -23,7 +24,7 @@ const Count = ({ title, count, children }: CountProps) => (
   <Card isCompact>
     <CardTitle component="h3">{title}</CardTitle>
     <CardBody>
-      <span className="fso-count">{count.toLocaleString()}</span>
+      <span className="fso-count">{formatNumber(count)}</span>
       <Content component="small" className="fso-muted">
         {children}
       </Content>

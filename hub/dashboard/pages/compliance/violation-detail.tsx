@@ -1,20 +1,10 @@
 import type { PolicyView, ViolationView } from '@fso/shared/api';
-import {
-  Alert,
-  ClipboardCopy,
-  Content,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  List,
-  ListItem,
-  Title,
-} from '@patternfly/react-core';
+import { Alert, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import { policyQuery, violationsQuery } from '../../api/queries.ts';
+import { Fact } from '../../components/fact.tsx';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { ActionLabel } from '../../components/state-label.tsx';
@@ -23,13 +13,6 @@ import { type Connection, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from './last-known.tsx';
 import { commandsFor, remedyOf } from './remedy.ts';
 import { textOfRef, type ViolationRef } from './violation-ref.ts';
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 /** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
@@ -60,7 +43,6 @@ const Staleness = ({ connection }: { readonly connection: Connection | undefined
 const Known = ({ violation }: { readonly violation: ViolationView }) => {
   const { cluster, policy, node, region, reason, enforcementAction, since } = violation;
   const connectionOf = useConnections();
-  const [policyNamespace = '', policyName = ''] = policy.split('/');
   return (
     <div className="fso-stack">
       <Staleness connection={connectionOf(cluster)} />
@@ -70,10 +52,7 @@ const Known = ({ violation }: { readonly violation: ViolationView }) => {
           <ClusterName cluster={cluster} connectionOf={connectionOf} />
         </Fact>
         <Fact term="Policy">
-          <Link to="/policies/$namespace/$name" params={{ namespace: policyNamespace, name: policyName }}>
-            {policy}
-          </Link>{' '}
-          <ActionLabel action={enforcementAction} />
+          <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
         </Fact>
         <Fact term="Node">{node ?? 'none yet'}</Fact>
         <Fact term="Region">{region ?? 'none'}</Fact>

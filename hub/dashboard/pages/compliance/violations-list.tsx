@@ -1,7 +1,7 @@
 import type { ViolationView } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { statusQuery, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
@@ -15,6 +15,8 @@ import {
   REGION_FILTER,
   useSearchChange,
 } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
@@ -53,15 +55,6 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
   ];
 };
 
-const policyLink = (policy: string) => {
-  const [namespace = '', name = ''] = policy.split('/');
-  return (
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-      {policy}
-    </Link>
-  );
-};
-
 interface ColumnContext {
   readonly connectionOf: ConnectionOfCluster;
   readonly onOpen: (violation: ViolationView) => void;
@@ -85,7 +78,7 @@ const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<Vio
     width: 15,
     cell: ({ policy, enforcementAction }) => (
       <div>
-        {policyLink(policy)} <ActionLabel action={enforcementAction} />
+        <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
       </div>
     ),
   },
@@ -114,7 +107,7 @@ const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly
   return (
     <p className="fso-note fso-muted">
       Agents name the first 20 violations of each policy in a cluster: only these are listed
-      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${counted.toLocaleString('en')} that they count.`}
+      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${formatNumber(counted)} that they count.`}
     </p>
   );
 };

@@ -1,5 +1,6 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
 import { count } from '../../components/count.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { certificateState } from '../clusters/certificate.ts';
 
 /** What somebody should look at first. */
@@ -86,7 +87,7 @@ const andMore = (problems: readonly ProblemView[]): string => {
 const namesOf = ({ items, total }: SomeClusters): string => {
   const names = items.slice(0, FEW).map(({ name }) => name);
   const more = total - names.length;
-  return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more.toLocaleString('en')} more`;
+  return more === 0 ? names.join(', ') : `${names.join(', ')} and ${formatNumber(more)} more`;
 };
 
 const sourceItems = ({ status: { source } }: FleetFacts): AttentionItem[] => [
@@ -120,7 +121,7 @@ const auditItems = ({ isAuditIntact }: FleetFacts): AttentionItem[] =>
     : [];
 
 const deniedText = (denied: number): string =>
-  `${denied.toLocaleString('en')} of those that agents name ${denied === 1 ? 'is' : 'are'} of policies that deny.`;
+  `${formatNumber(denied)} of those that agents name ${denied === 1 ? 'is' : 'are'} of policies that deny.`;
 
 /** Each policy that is violated names some: where none is of a policy that denies, there is none. */
 const violationItems = ({ status: { violations }, denied }: FleetFacts): AttentionItem[] => {
@@ -139,7 +140,7 @@ const refusalItems = ({ refusing }: FleetFacts): AttentionItem[] => {
       {
         key: 'refusals',
         level: 'danger',
-        title: `${refusing.total.toLocaleString('en')} clusters refused the commit that they were offered`,
+        title: `${formatNumber(refusing.total)} clusters refused the commit that they were offered`,
         detail: namesOf(refusing),
         target: { page: 'clusters', search: { refusing: 'true' } },
       },

@@ -4,6 +4,7 @@ import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { commitsQuery } from '../../api/queries.ts';
+import { changesText } from '../../components/changes-text.ts';
 import { CommitStateLabel } from '../../components/commit-state.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
@@ -11,16 +12,6 @@ import { Empty, ErrorState, Loading } from '../../components/states.tsx';
 import { duration } from '../../components/time.ts';
 
 const ROWS = 8;
-
-/** @returns `1 added, 2 changed` */
-const changesText = ({ added, changed, removed }: CommitSummary['policies']): string => {
-  const parts = [
-    [added, 'added'],
-    [changed, 'changed'],
-    [removed, 'removed'],
-  ].flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`]));
-  return parts.length === 0 ? 'no policies' : parts.join(', ');
-};
 
 /** Whether a reader can find out there why a commit did not come through. */
 const hasReasons = ({ state, clusters }: CommitSummary): boolean => state === 'rejected' || clusters.refused > 0;

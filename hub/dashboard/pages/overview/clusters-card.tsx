@@ -8,6 +8,7 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { CountList, type CountRow } from './count-list.tsx';
 import type { ClusterAges } from './use-facts.ts';
@@ -93,7 +94,7 @@ const rowsOf = (clusters: StatusView['clusters'], ages: ClusterAges): CountRow[]
 export const ClustersCard = ({ clusters, ages }: { readonly clusters: StatusView['clusters']; readonly ages: ClusterAges }) => (
   <Card isFullHeight>
     <CardTitle component="h2">
-      <span className="fso-card-total">{clusters.total.toLocaleString('en')}</span> {clusters.total === 1 ? 'cluster' : 'clusters'}
+      <span className="fso-card-total">{formatNumber(clusters.total)}</span> {clusters.total === 1 ? 'cluster' : 'clusters'}
     </CardTitle>
     <CardBody>
       <CountList label="Clusters by what is known of them" rows={rowsOf(clusters, ages)} />

@@ -1,4 +1,5 @@
 import type { ComponentType, ReactNode } from 'react';
+import { formatNumber } from '../../components/format-number.ts';
 
 export interface CountRow {
   readonly key: string;
@@ -23,7 +24,7 @@ export const CountList = ({ label, rows }: { readonly label: string; readonly ro
           {title}
           {note === undefined ? null : <span className="fso-count-note">{note}</span>}
         </span>
-        <span className="fso-count-value">{value.toLocaleString('en')}</span>
+        <span className="fso-count-value">{formatNumber(value)}</span>
       </li>
     ))}
   </ul>

@@ -6,6 +6,7 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import { Link } from '@tanstack/react-router';
+import { formatNumber } from '../../components/format-number.ts';
 import { CountList, type CountRow } from './count-list.tsx';
 
 type Phase = 'Active' | 'Pending' | 'Failed' | 'Expired';
@@ -45,7 +46,7 @@ const rowsOf = ({ active, pending, failed, expired, expiring }: StatusView['poli
 export const PoliciesCard = ({ policies }: { readonly policies: StatusView['policies'] }) => (
   <Card isFullHeight>
     <CardTitle component="h2">
-      <span className="fso-card-total">{policies.total.toLocaleString('en')}</span> {policies.total === 1 ? 'policy' : 'policies'}
+      <span className="fso-card-total">{formatNumber(policies.total)}</span> {policies.total === 1 ? 'policy' : 'policies'}
     </CardTitle>
     <CardBody>
       <CountList label="Policies by phase" rows={rowsOf(policies)} />

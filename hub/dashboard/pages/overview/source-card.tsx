@@ -1,27 +1,11 @@
 import type { CommitView, SourceView } from '@fso/shared/api';
-import {
-  Alert,
-  Card,
-  CardBody,
-  CardTitle,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-} from '@patternfly/react-core';
-import type { ReactNode } from 'react';
+import { Alert, Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
+import { Fact } from '../../components/fact.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { problemText } from './attention.ts';
 
 const FEW = 5;
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 const Commit = ({ commit }: { readonly commit: CommitView }) => (
   <>

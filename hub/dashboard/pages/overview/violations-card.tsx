@@ -6,6 +6,7 @@ import { useMemo } from 'react';
 import { trendQuery } from '../../api/queries.ts';
 import { changeText, summarise, upToNow } from '../../charts/trend.ts';
 import { TrendChart } from '../../charts/trend-chart.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { useNow } from '../../components/use-now.ts';
 
@@ -69,8 +70,7 @@ export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
       >
         <CardTitle component="h2">
           <Link to="/compliance">
-            <span className="fso-card-total">{status.violations.toLocaleString('en')}</span>{' '}
-            {status.violations === 1 ? 'violation' : 'violations'}
+            <span className="fso-card-total">{formatNumber(status.violations)}</span> {status.violations === 1 ? 'violation' : 'violations'}
           </Link>
         </CardTitle>
       </CardHeader>

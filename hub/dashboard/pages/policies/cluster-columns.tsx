@@ -1,21 +1,20 @@
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
-import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { clusterQuery } from '../../api/queries.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { LastKnown, Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
 import type { Column } from '../../components/virtual-table.tsx';
+import { useConnections } from '../clusters/connections.ts';
 import type { ClusterRow, LockName } from './cluster-rows.ts';
 import { LongText } from './long-text.tsx';
 
 const MESSAGE_CHARACTERS = 90;
 
-/** Read for the rows on screen alone. */
 export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
-  const { data } = useQuery(clusterQuery(cluster));
-  return <LastKnown lastSeen={data?.lastSeen} />;
+  const connection = useConnections()(cluster);
+  return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
 };
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
@@ -67,6 +66,8 @@ const lockCell =
     );
   };
 
+const countText = (value: number | undefined): string => (value === undefined ? 'not known' : formatNumber(value));
+
 /** Their widths are in policies.css. */
 export const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
   { title: 'Cluster', sort: 'cluster', cell: Cluster },
@@ -75,6 +76,6 @@ export const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
   { title: 'Lock 1: bind gate', sort: 'binding', cell: lockCell('binding') },
   { title: 'Lock 2: Gatekeeper', sort: 'gatekeeper', cell: lockCell('gatekeeper') },
   { title: 'Revision', cell: ({ report }) => <RevisionLink revision={report?.revision} /> },
-  { title: 'Namespaces', sort: 'namespaces', cell: ({ report }) => report?.namespaces.length.toLocaleString('en') ?? 'not known' },
-  { title: 'Violations', sort: 'violations', cell: ({ report }) => report?.violations.toLocaleString('en') ?? 'not known' },
+  { title: 'Namespaces', sort: 'namespaces', cell: ({ report }) => countText(report?.namespaces.length) },
+  { title: 'Violations', sort: 'violations', cell: ({ report }) => countText(report?.violations) },
 ];

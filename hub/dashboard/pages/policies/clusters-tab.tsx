@@ -1,6 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { useMemo } from 'react';
 import type { Filter } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
@@ -47,8 +48,8 @@ export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyV
     <div className="fso-policies-clusters">
       <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
-        {shown.length === rows.length ? '' : `${shown.length.toLocaleString('en')} of `}
-        {rows.length.toLocaleString('en')} {rows.length === 1 ? 'cluster' : 'clusters'}
+        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
+        {formatNumber(rows.length)} {rows.length === 1 ? 'cluster' : 'clusters'}
       </div>
       {shown.length === 0 ? (
         <Empty title="No cluster matches" onClear={clear} />

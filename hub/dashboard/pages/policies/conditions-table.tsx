@@ -6,8 +6,10 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
+import type { Verdict } from '../../components/condition-verdict.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { type ConditionGroup, groupConditions, type Verdict } from './conditions.ts';
+import { type ConditionGroup, groupConditions } from './conditions.ts';
 import { LongText } from './long-text.tsx';
 import { shorten } from './shortened.ts';
 
@@ -29,7 +31,7 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
     </Fragment>
   ));
 
-const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${hidden.toLocaleString('en')} more`);
+const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
 
 /** Which they are matters where something needs a look; else they are only counted at first. */
 const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
@@ -37,14 +39,14 @@ const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const few = shorten(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
   return (
     <>
-      {clusters.length > 1 ? <span className="fso-muted">{clusters.length.toLocaleString('en')} clusters </span> : null}
+      {clusters.length > 1 ? <span className="fso-muted">{formatNumber(clusters.length)} clusters </span> : null}
       <Links clusters={isOpen ? clusters : few.shown} />{' '}
       {few.hidden === 0 ? null : (
         <Button variant="link" isInline aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           {isOpen ? 'hide' : moreText(few.shown.length, few.hidden)}
         </Button>
       )}
-      {stale > 0 ? <div className="fso-muted">{stale.toLocaleString('en')} not connected: as last known</div> : null}
+      {stale > 0 ? <div className="fso-muted">{formatNumber(stale)} not connected: as last known</div> : null}
     </>
   );
 };

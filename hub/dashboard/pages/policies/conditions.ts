@@ -1,4 +1,5 @@
-import { CONDITIONS, type Condition, type PolicyInCluster } from '@fso/shared/api';
+import type { Condition, PolicyInCluster } from '@fso/shared/api';
+import { type Verdict, verdictOf } from '../../components/condition-verdict.ts';
 
 /** One condition as it stands in the same way in several clusters. */
 export interface ConditionGroup {
@@ -16,16 +17,6 @@ export interface ConditionGroup {
   readonly since: string;
   readonly verdict: Verdict;
 }
-
-export type Verdict = 'bad' | 'unknown' | 'good';
-
-/** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
-const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([CONDITIONS.conflict, CONDITIONS.expiring, CONDITIONS.tampered]);
-
-const verdictOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): Verdict => {
-  if (status === 'Unknown') return 'unknown';
-  return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
-};
 
 const RANK: Readonly<Record<Verdict, number>> = { bad: 0, unknown: 1, good: 2 };
 

@@ -2,6 +2,7 @@ import type { PolicyView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { useMemo } from 'react';
 import type { Filter } from '../../components/filters.ts';
+import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
@@ -13,7 +14,7 @@ const FILTERS: readonly Filter[] = [
   { name: 'differs', label: 'Differences', options: [{ value: 'true', text: 'only namespaces with some' }] },
 ];
 
-const counted = (count: number, one: string, many: string): string => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+const counted = (count: number, one: string, many: string): string => `${formatNumber(count)} ${count === 1 ? one : many}`;
 
 export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
@@ -34,13 +35,13 @@ export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyVie
     <>
       <Content component="p" className="fso-muted">
         Labels under <code>compliance.gov/</code> as they stand on the namespaces. Each agent reports the first 20 namespaces of a policy:{' '}
-        {rows.length.toLocaleString('en')} of {counted(governed, 'governed namespace', 'governed namespaces')} here. Compared with what this
-        policy alone would write; where several policies govern a namespace, its labels speak for all of them.
+        {formatNumber(rows.length)} of {counted(governed, 'governed namespace', 'governed namespaces')} here. Compared with what this policy
+        alone would write; where several policies govern a namespace, its labels speak for all of them.
       </Content>
       <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
-        {shown.length === rows.length ? '' : `${shown.length.toLocaleString('en')} of `}
-        {counted(rows.length, 'namespace', 'namespaces')}, {different === 0 ? 'none' : different.toLocaleString('en')} with differences
+        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
+        {counted(rows.length, 'namespace', 'namespaces')}, {different === 0 ? 'none' : formatNumber(different)} with differences
       </div>
       {shown.length === 0 ? (
         <Empty title="No namespace matches" onClear={() => change({ q: undefined, differs: undefined })} />

@@ -2,6 +2,7 @@ import type { PolicyView } from '@fso/shared/api';
 import { Alert, Content, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
+import { formatNumber } from '../../components/format-number.ts';
 import { countRows, toClusterRows } from './cluster-rows.ts';
 import { ConditionsTable } from './conditions-table.tsx';
 import { LockCount } from './lock-count.tsx';
@@ -51,7 +52,7 @@ const InForce = ({ policy }: PolicyProps) => {
           isInline
           variant="warning"
           component="p"
-          title={`${known.last.toLocaleString('en')} of ${total.toLocaleString('en')} clusters are not connected: what is shown of them is what was last known`}
+          title={`${formatNumber(known.last)} of ${formatNumber(total)} clusters are not connected: what is shown of them is what was last known`}
         >
           <Link from="/policies/$namespace/$name" search={{ tab: 'clusters', known: 'last' }}>
             Which, and how old it is
@@ -66,7 +67,7 @@ const InForce = ({ policy }: PolicyProps) => {
             {PHASES.filter(([phase]) => phases[phase] > 0).map(([phase, does]) => (
               <li key={phase}>
                 <Link from="/policies/$namespace/$name" search={{ tab: 'clusters', phase }}>
-                  {phases[phase].toLocaleString('en')} {phase.toLowerCase()}
+                  {formatNumber(phases[phase])} {phase.toLowerCase()}
                 </Link>{' '}
                 <span className="fso-muted">{does}</span>
               </li>

@@ -5,6 +5,7 @@ import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnecte
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/data-table.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { ActionLabel, PhaseLabel } from '../../components/state-label.tsx';
 import { AllowedRegions } from './allowed-regions.tsx';
@@ -73,9 +74,9 @@ const Violations = ({ namespace, name, violations }: PolicySummary) =>
       to="/policies/$namespace/$name"
       params={{ namespace, name }}
       search={{ tab: 'violations' }}
-      aria-label={`${violations.toLocaleString('en')} violations of ${name}`}
+      aria-label={`${formatNumber(violations)} violations of ${name}`}
     >
-      <ExclamationCircleIcon className="fso-danger" /> {violations.toLocaleString('en')}
+      <ExclamationCircleIcon className="fso-danger" /> {formatNumber(violations)}
     </Link>
   );
 

@@ -1,28 +1,15 @@
 import { type PolicyView, policyKey } from '@fso/shared/api';
-import {
-  Alert,
-  DescriptionList,
-  DescriptionListDescription,
-  DescriptionListGroup,
-  DescriptionListTerm,
-  Skeleton,
-} from '@patternfly/react-core';
+import { Alert, DescriptionList, Skeleton } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
 import { policyHistoryQuery } from '../../api/queries.ts';
+import { Fact } from '../../components/fact.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { AllowedRegions } from './allowed-regions.tsx';
 import { Expires } from './expires.tsx';
 import { originOf } from './origin.ts';
 import { authorName } from './revision-diff.ts';
-
-const Fact = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
-);
 
 /** The commit that last changed the document. */
 const LastChange = ({ policy }: { readonly policy: PolicyView }) => {
@@ -91,7 +78,7 @@ export const PolicyFacts = ({ policy }: { readonly policy: PolicyView }) => {
         <Fact term="Allowed regions">
           <AllowedRegions allowed={allowedRegions} effective={effectiveRegions} />
         </Fact>
-        <Fact term="Violations">{violations.toLocaleString('en')}</Fact>
+        <Fact term="Violations">{formatNumber(violations)}</Fact>
         <Fact term="Expires">
           <Expires date={expiryDate} />
         </Fact>

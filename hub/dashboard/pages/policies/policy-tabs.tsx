@@ -1,6 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
+import { formatNumber } from '../../components/format-number.ts';
 import { ClustersTab } from './clusters-tab.tsx';
 import { HistoryTab } from './history-tab.tsx';
 import { LabelsTab } from './labels-tab.tsx';
@@ -30,10 +31,10 @@ export const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
       unmountOnExit
     >
       {tab(OVERVIEW, 'Overview', <OverviewTab policy={policy} />)}
-      {tab('clusters', `Clusters (${clusters.length.toLocaleString('en')})`, <ClustersTab policy={policy} />)}
+      {tab('clusters', `Clusters (${formatNumber(clusters.length)})`, <ClustersTab policy={policy} />)}
       {tab('source', 'Source', <SourceTab policy={policy} />)}
       {tab('labels', 'Labels', <LabelsTab policy={policy} />)}
-      {tab('violations', `Violations (${violations.toLocaleString('en')})`, <ViolationsTab policy={policy} />)}
+      {tab('violations', `Violations (${formatNumber(violations)})`, <ViolationsTab policy={policy} />)}
       {tab('history', 'History', <HistoryTab policy={policy} />)}
     </Tabs>
   );

@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { violationsQuery } from '../../api/queries.ts';
 import { count } from '../../components/count.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
@@ -64,9 +65,9 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
   return (
     <>
       <Content component="p" className="fso-muted">
-        {policy.violations.toLocaleString('en')} {policy.violations === 1 ? 'pod stands' : 'pods stand'} outside of the allowed regions, or
-        may be scheduled there. Each agent names the first 20 of a policy; those are listed here. A cluster that is not connected keeps
-        those that it last reported.
+        {formatNumber(policy.violations)} {policy.violations === 1 ? 'pod stands' : 'pods stand'} outside of the allowed regions, or may be
+        scheduled there. Each agent names the first 20 of a policy; those are listed here. A cluster that is not connected keeps those that
+        it last reported.
       </Content>
       <SearchToolbar search="Search workloads" values={search} onChange={change} />
       <DataTable

@@ -1,30 +1,12 @@
 import { Button, CodeBlock, CodeBlockAction } from '@patternfly/react-core';
-import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
 import { useMemo, useState } from 'react';
+import { CopyButton } from '../../components/copy-button.tsx';
+import { formatNumber } from '../../components/format-number.ts';
 import { CodePane } from './code-pane.tsx';
 import { type Token, tintYaml } from './yaml-tint.ts';
 
 /** A document of a megabyte would be tens of thousands of lines. */
 const FEW_LINES = 1000;
-
-const Copy = ({ text }: { readonly text: string }) => {
-  const [copied, setCopied] = useState(false);
-  // Browsers have no clipboard for pages that came over plain HTTP from elsewhere.
-  if (!window.isSecureContext) return null;
-  return (
-    <CodeBlockAction>
-      <Button
-        variant="plain"
-        size="sm"
-        icon={<CopyIcon />}
-        onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-        onBlur={() => setCopied(false)}
-      >
-        <span aria-live="polite">{copied ? 'Copied' : 'Copy'}</span>
-      </Button>
-    </CodeBlockAction>
-  );
-};
 
 const Line = ({ number, tokens }: { readonly number: number; readonly tokens: readonly Token[] }) => (
   <span className="fso-source-line">
@@ -55,7 +37,13 @@ export const YamlView = ({ yaml, firstLine }: YamlViewProps) => {
   const lines = useMemo(() => tintYaml(yaml.replace(/\n$/, '')), [yaml]);
   const shown = isWhole ? lines : lines.slice(0, FEW_LINES);
   return (
-    <CodeBlock actions={<Copy text={yaml} />}>
+    <CodeBlock
+      actions={
+        <CodeBlockAction>
+          <CopyButton variant="plain" size="sm" text={yaml} label="Copy" />
+        </CodeBlockAction>
+      }
+    >
       <CodePane label="Document of the policy">
         {shown.map((tokens, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number.
@@ -64,7 +52,7 @@ export const YamlView = ({ yaml, firstLine }: YamlViewProps) => {
       </CodePane>
       {shown.length < lines.length ? (
         <Button variant="link" onClick={() => setWhole(true)}>
-          Show all {lines.length.toLocaleString('en')} lines
+          Show all {formatNumber(lines.length)} lines
         </Button>
       ) : null}
     </CodeBlock>

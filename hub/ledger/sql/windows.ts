@@ -1,0 +1,50 @@
+/** A search looks at so many rows at a time: some 10 ms of the database. */
+export const WINDOW = 2_000;
+/** And at so many windows in all, before it says how far it came. */
+const MAX_WINDOWS = 25;
+
+/** Lets others have their turn: an embedded database works on the thread of the hub. */
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Runs one piece of work at a time, each after the one before. */
+export const createTurns = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  };
+};
+
+export interface Part<T> {
+  readonly items: readonly T[];
+  /** Number of the last row that was looked at. */
+  readonly last: number;
+}
+
+interface Walk<T> {
+  /** Behind this row; undefined: from the beginning. */
+  readonly from: number | undefined;
+  readonly limit: number;
+  readonly signal: AbortSignal | undefined;
+  /** @returns undefined: there are no more rows */
+  readonly step: (from: number | undefined, limit: number) => Promise<Part<T> | undefined>;
+}
+
+/**
+ * Looks at a limited number of rows, a window at a time, so that neither the thread of an embedded database nor a connection is held for
+ * long. `next` says where to go on; null: there are no more.
+ */
+export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): Promise<{ items: T[]; next: number | null }> => {
+  const items: T[] = [];
+  let last = from;
+  for (let looked = 0; looked < MAX_WINDOWS && items.length < limit; looked += 1) {
+    if (signal?.aborted === true) break;
+    const part = await step(last, limit - items.length);
+    if (part === undefined) return { items, next: null };
+    items.push(...part.items);
+    ({ last } = part);
+    await pause();
+  }
+  return { items, next: last ?? null };
+};
