@@ -2,6 +2,7 @@ import { createLogger, type Environment } from '@fso/shared/runtime';
 import { loadHubConfig } from './config.ts';
 import { type RunningHub, startHub } from './hub.ts';
 import manifest from './package.json' with { type: 'json' };
+import { startWatchdog } from './watchdog/watchdog.ts';
 
 /**
  * Starts the hub as a program does, from its environment: `hub/main.ts` and `fso serve` are this and nothing else.
@@ -10,6 +11,7 @@ import manifest from './package.json' with { type: 'json' };
  */
 export const runHub = async (env: Environment, signal: AbortSignal): Promise<RunningHub> => {
   const config = await loadHubConfig(env);
+  startWatchdog();
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
   return startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
 };

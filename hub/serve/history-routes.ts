@@ -1,6 +1,6 @@
 import { PolicyHistory, PolicySourceView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GitObjectError } from '@fso/shared/protocol';
-import type { PolicyPlace } from '../source/index.ts';
+import { BusyError, type PolicyPlace } from '../source/index.ts';
 import { ApiError } from './problems.ts';
 import { PolicyParams } from './queries.ts';
 import { jsonRoute, type Route } from './route.ts';
@@ -22,6 +22,8 @@ const fromClone = async <T>(read: Promise<T | null>, key: string): Promise<T> =>
     const found = await read;
     if (found !== null) return found;
   } catch (error) {
+    if (error instanceof BusyError)
+      throw new ApiError('too-many-requests', 'Other histories are computed; ask again soon.', { 'Retry-After': '5' });
     if (!(error instanceof GitObjectError)) throw error;
     throw new ApiError('not-ready', "The hub's clone of the repository is being made anew.", { 'Retry-After': '5' });
   }
@@ -51,13 +53,13 @@ export const historyRoutes: readonly Route[] = [
       operationId: 'getPolicyHistory',
       summary: 'The commits that changed a policy',
       description:
-        'Along first parents, from the commit in force: at most 50 changes in 2,000 commits, also where the document moved to another file. What a commit changed that cannot be read counts as changed by the next one.',
+        'Along first parents, from the commit in force: at most 50 changes in 2,000 commits, also where the document moved to another file. What a commit changed that cannot be read counts as changed by the next one. One that takes longer than 3 s is not complete, and goes on when it is asked for again.',
       tag: 'policies',
       access: 'viewer',
       params: PolicyParams,
-      problems: ['not-found', 'not-ready'],
+      problems: ['not-found', 'not-ready', 'too-many-requests'],
     },
     { schema: PolicyHistory, description: 'The commits, newest first.' },
-    async (deps, { params }) => fromClone(deps.documents.history(await placeOf(deps, params)), policyKey(params)),
+    async (deps, { params, signal }) => fromClone(deps.documents.history(await placeOf(deps, params), signal), policyKey(params)),
   ),
 ];

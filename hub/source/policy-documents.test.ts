@@ -6,6 +6,7 @@ import { inflateSync } from 'node:zlib';
 import type { GitObjectType } from '@fso/shared/protocol';
 import { FakeClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BusyError } from './bounded-turns.ts';
 import { createPolicyDocuments } from './policy-documents.ts';
 import type { FindObject } from './policy-files.ts';
 
@@ -80,7 +81,7 @@ describe('documents of a policy in Git', () => {
     ]);
     expect(history?.items.map(({ yaml }) => yaml?.includes('eu-west-2'))).toEqual([false, undefined, true, true, false]);
     expect(history?.items[0]?.commit).toMatchObject({ author: 'Ada <ada@example.org>', time: '2026-01-03T10:30:00.000Z' });
-    expect(await documents.history(place)).toBe(history);
+    expect(await documents.history(place)).toEqual(history);
     expect(await documents.history({ ...place, name: 'nothing' })).toBeNull();
   });
 
@@ -104,15 +105,33 @@ describe('documents of a policy in Git', () => {
   it('end after a while, and get further when they are asked for again', async () => {
     for (const region of ['eu-west-1', 'eu-west-2', 'eu-west-3']) commit(region, { 'policies/e.yaml': policy('e', region) });
     const clock = new FakeClock();
-    const read = new Set<string>();
     const documents = createPolicyDocuments(async (id) => {
-      if (!read.has(id)) await clock.advance(800);
-      read.add(id);
+      await clock.advance(400);
       return find(id);
     }, clock);
     const place = { revision: idOf('HEAD'), path: 'policies/e.yaml', name: 'e' };
-    expect(await documents.history(place)).toMatchObject({ items: [{ commit: { subject: 'eu-west-3' } }], complete: false });
-    expect((await documents.history(place))?.items.length).toBeGreaterThan(1);
+    const subjects = async () => (await documents.history(place))?.items.map(({ commit: { subject } }) => subject);
+    const first = await subjects();
+    const second = await subjects();
+    expect(first?.length).toBeLessThan(3);
+    expect(second?.length).toBeGreaterThan(first?.length ?? 0);
+    for (let times = 0; times < 40; times += 1) await documents.history(place);
+    expect((await subjects())?.slice(0, 3)).toEqual(['eu-west-3', 'eu-west-2', 'eu-west-1']);
+    expect((await documents.history(place))?.complete).toBe(true);
+  });
+
+  it('are computed one at a time, for who still waits, and no more than some', async () => {
+    const place = { revision: commit('f', { 'policies/f.yaml': policy('f') }), path: 'policies/f.yaml', name: 'f' };
+    const documents = createPolicyDocuments(find, new FakeClock());
+    const first = documents.history(place);
+    const gone = documents.history({ ...place, name: 'gone' }, AbortSignal.abort(new Error('gone')));
+    const waiting = Array.from({ length: 12 }, (_, at) => documents.history({ ...place, name: `n${at}` }));
+    const results = await Promise.allSettled(waiting);
+    await expect(gone).rejects.toThrow('gone');
+    expect((await first)?.complete).toBe(true);
+    const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    expect(refused).toHaveLength(5);
+    expect(refused.every((reason) => reason instanceof BusyError)).toBe(true);
   });
 
   it('end where an object is missing', async () => {

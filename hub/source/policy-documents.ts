@@ -2,6 +2,7 @@ import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from
 import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { dropOldest } from '../drop-oldest.ts';
+import { createBoundedTurns } from './bounded-turns.ts';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
 /** Where a policy stands at one commit. */
@@ -21,21 +22,25 @@ export interface PolicyDocuments {
    */
   source(place: PolicyPlace): Promise<PolicySourceView | null>;
   /**
-   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as far as a few seconds reach. Each is
-   * computed once and one at a time.
+   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as far as a few seconds reach: asked
+   * again it goes on from there. One is computed at a time.
    *
    * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit
+   * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait already; the signal's reason
    */
-  history(place: PolicyPlace): Promise<PolicyHistory | null>;
+  history(place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null>;
 }
 
 const MAX_CHANGES = 50;
 const MAX_COMMITS = 2_000;
 const MAX_MS = 3_000;
+/** Callers that wait while one history is computed. */
+const MAX_WAITING = 8;
 /** Of all texts of one history. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 const KEPT = 100;
+/** Of all texts that are kept. */
+const KEPT_CHARACTERS = 32 * 1024 * 1024;
 /** A long walk lets others run about this often. */
 const SLICE_MS = 15;
 
@@ -85,11 +90,22 @@ class HistoryWalk {
     this.#files = files;
     this.#name = name;
     this.#newer = start.newer;
+    this.cursor = start.newer;
     this.#state = start.state;
   }
 
+  /** Commits that were looked at. */
+  looked = 0;
+  end: 'complete' | 'limited' | undefined;
+  /** The oldest commit that was looked at. */
+  cursor: Walked;
+
   get isFull(): boolean {
-    return this.items.length >= MAX_CHANGES || this.#characters > MAX_CHARACTERS;
+    return this.looked >= MAX_COMMITS || this.items.length >= MAX_CHANGES || this.#characters > MAX_CHARACTERS;
+  }
+
+  get characters(): number {
+    return this.#characters;
   }
 
   /** @param older undefined: there is none */
@@ -142,10 +158,22 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
   };
 };
 
+const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
+
 export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
   const files = createPolicyFiles(find);
-  const known = new Map<string, Promise<PolicyHistory | null>>();
-  let last: Promise<unknown> = Promise.resolve();
+  /** Those that have ended, and those that go on when they are asked for again. */
+  const walks = new Map<string, HistoryWalk>();
+  const inTurn = createBoundedTurns(MAX_WAITING);
+  const dropOldWalks = (): void => {
+    dropOldest(walks, KEPT);
+    let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
+    for (const [key, walk] of walks) {
+      if (characters <= KEPT_CHARACTERS) return;
+      walks.delete(key);
+      characters -= walk.characters;
+    }
+  };
 
   /** @throws GitObjectError when it is not here */
   const commitAt = async (id: string): Promise<Walked> => {
@@ -167,52 +195,57 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
     return parent === undefined ? undefined : await commitAt(parent);
   };
 
-  /** `cut`: it took too long; asked again it gets further. */
-  const walkBack = async (walk: HistoryWalk, from: Walked): Promise<'complete' | 'limited' | 'cut'> => {
+  /** As far as the time reaches. */
+  const walkBack = async (walk: HistoryWalk): Promise<void> => {
     const hasTime = createPace(clock);
-    let cursor = from;
-    for (let looked = 0; looked < MAX_COMMITS && !walk.isFull; looked += 1) {
-      if (!(await hasTime())) return 'cut';
-      const older = await parentOf(cursor);
+    while (await hasTime()) {
+      if (walk.isFull) {
+        walk.end = 'limited';
+        return;
+      }
+      const older = await parentOf(walk.cursor);
       await walk.step(older);
-      if (older === undefined) return 'complete';
-      cursor = older;
+      walk.looked += 1;
+      if (older === undefined) {
+        walk.end = 'complete';
+        return;
+      }
+      walk.cursor = older;
     }
-    return 'limited';
   };
-  const walkBackSafely = async (walk: HistoryWalk, from: Walked) => {
+  const walkBackSafely = async (walk: HistoryWalk): Promise<void> => {
     try {
-      return await walkBack(walk, from);
+      await walkBack(walk);
     } catch (error) {
       // History that Git itself would not have written, or that is not here: it ends there.
-      if (error instanceof GitObjectError) return 'limited';
-      throw error;
+      if (!(error instanceof GitObjectError)) throw error;
+      walk.end = 'limited';
     }
   };
 
-  const history = async (place: PolicyPlace, forget: () => void): Promise<PolicyHistory | null> => {
+  const begin = async (place: PolicyPlace): Promise<HistoryWalk | null> => {
     const now = await source(place);
     if (now === null) return null;
     const newer = await commitAt(place.revision);
-    const walk = new HistoryWalk(files, place.name, { newer, state: { path: now.path, yaml: now.yaml } });
-    const end = await walkBackSafely(walk, newer);
-    if (end === 'cut') forget();
-    return { items: walk.items, complete: end === 'complete' };
+    return new HistoryWalk(files, place.name, { newer, state: { path: now.path, yaml: now.yaml } });
+  };
+
+  const history = async (place: PolicyPlace): Promise<PolicyHistory | null> => {
+    const key = keyOf(place);
+    const walk = walks.get(key) ?? (await begin(place));
+    if (walk === null) return null;
+    walks.set(key, walk);
+    if (walk.end === undefined) await walkBackSafely(walk);
+    dropOldWalks();
+    return { items: [...walk.items], complete: walk.end === 'complete' };
   };
 
   return {
     source,
-    history: (place) => {
-      const key = `${place.revision} ${place.path} ${place.name}`;
-      const computed = known.get(key);
-      if (computed !== undefined) return computed;
-      const forget = () => known.delete(key);
-      const result = last.then(() => history(place, forget));
-      last = result.catch(() => undefined);
-      known.set(key, result);
-      dropOldest(known, KEPT);
-      result.catch(forget);
-      return result;
+    history: async (place, signal) => {
+      const walk = walks.get(keyOf(place));
+      if (walk?.end !== undefined) return { items: [...walk.items], complete: walk.end === 'complete' };
+      return inTurn(() => history(place), signal);
     },
   };
 };

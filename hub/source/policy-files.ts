@@ -24,6 +24,8 @@ export interface PolicyFiles {
 
 const TREES_KEPT = 512;
 const FILES_KEPT = 256;
+/** Of all files that are kept; their trees weigh less. */
+const FILE_CHARACTERS = 32 * 1024 * 1024;
 const MAX_DEPTH = 16;
 
 type Entries = ReadonlyMap<string, TreeEntry>;
@@ -38,9 +40,22 @@ const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined 
 const blobOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
   entry?.kind === 'blob' && isPolicyFile(path) ? entry.id : undefined;
 
+const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
+  (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
+
 export const createPolicyFiles = (find: FindObject): PolicyFiles => {
   const trees = new Map<string, Entries>();
   const files = new Map<string, readonly PolicyText[] | undefined>();
+  let characters = 0;
+  const keep = (blob: string, policies: readonly PolicyText[] | undefined): void => {
+    files.set(blob, policies);
+    characters += charactersOf(policies);
+    for (const [oldest, texts] of files) {
+      if (characters <= FILE_CHARACTERS && files.size <= FILES_KEPT) return;
+      files.delete(oldest);
+      characters -= charactersOf(texts);
+    }
+  };
 
   const entriesOf = async (tree: string | undefined): Promise<Entries> => {
     if (tree === undefined) return NO_ENTRIES;
@@ -75,8 +90,7 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
     const bytes = Buffer.from(object.data.buffer, object.data.byteOffset, object.data.byteLength);
     if (!bytes.includes(word) && !bytes.includes('\\')) return [];
     const policies = policyTexts({ path, text: decodeText(object.data, 'the file') });
-    files.set(blob, policies);
-    dropOldest(files, FILES_KEPT);
+    keep(blob, policies);
     return policies;
   };
 
