@@ -22,7 +22,10 @@ export interface SeededWorld {
   readonly agents: ReadonlyMap<string, SeededAgent>;
   /** Paths and contents of the commit in force. */
   readonly files: Readonly<Record<string, string>>;
-  /** Commits changes of valid files, and waits until every connected cluster that does not refuse has them. @returns the commit id */
+  /**
+   * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. The commit that the hub refuses
+   * is made anew on top. @returns the commit id
+   */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   stop(): Promise<void>;
 }
@@ -61,8 +64,10 @@ const inGroups = async <T>(items: readonly T[], act: (item: T) => Promise<void>)
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 };
 
-const makeCommits = async (world: Pick<SeededWorld, 'commit' | 'repository' | 'files'>, random: () => number): Promise<void> => {
-  const { commit, files, repository } = world;
+const BROKEN_PATH = 'policies/telemetry/typo.yaml';
+
+/** @returns the text of a document that makes the hub refuse a commit with it */
+const makeCommits = async ({ commit, files }: Pick<SeededWorld, 'commit' | 'files'>, random: () => number): Promise<string> => {
   const edited = Object.keys(files).filter((path) => path.startsWith(`policies/claims/`) && path.includes('-eu-'));
   const described = edited.map((path) => [
     path,
@@ -81,10 +86,7 @@ const makeCommits = async (world: Pick<SeededWorld, 'commit' | 'repository' | 'f
     new Date(),
   );
   await commit({ [`policies/telemetry/${name}.yaml`]: telemetry }, 'Telemetry of payments stays in the EU');
-  await repository.commit(
-    { 'policies/telemetry/typo.yaml': telemetry.replace('group:eu', 'group:europe') },
-    'Telemetry, now for all of Europe',
-  );
+  return telemetry.replace('group:eu', 'group:europe');
 };
 
 /** Everything is up and reported when it resolves. */
@@ -118,13 +120,18 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
     const everyOne = async (): Promise<true | undefined> => willing.every((agent) => agent.revision === revision) || undefined;
     await until(`the fleet has ${revision}`, CATCH_UP_MS, everyOne, new AbortController().signal);
   };
+  let broken: string | undefined;
+  const breakHead = async (): Promise<void> => {
+    if (broken !== undefined) await repository.commit({ [BROKEN_PATH]: broken }, 'Telemetry, now for all of Europe');
+  };
   const commit: SeededWorld['commit'] = async (changes, message) => {
     const next = { ...current, ...changes };
     const fleet = commits.compile(next);
-    const revision = await repository.commit(changes, message);
+    const revision = await repository.commit(broken === undefined ? changes : { ...changes, [BROKEN_PATH]: null }, message);
     commits.add(revision, fleet);
     current = next;
     if (agents.size > 0) await reaches(revision);
+    await breakHead();
     return revision;
   };
   const stop = async (): Promise<void> => {
@@ -169,7 +176,8 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
     log(`${agents.size} agents have reported`);
     const gone = seen.filter(({ cell }) => cell === GONE);
     await Promise.all(gone.map(({ name }) => agents.get(name)?.disconnect()));
-    await makeCommits(world, random);
+    broken = await makeCommits(world, random);
+    await breakHead();
     const isRefused = async (): Promise<true | undefined> => (await client.source()).rejected !== null || undefined;
     await until('the hub refuses the last commit', CATCH_UP_MS, isRefused, new AbortController().signal);
     log('commits are through');
