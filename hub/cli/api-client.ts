@@ -211,9 +211,9 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     commit: (revision, signal) => get(CommitActivity, `/commits/${encodeURIComponent(revision)}`, {}, signal),
     audit: async (query = {}, signal) => (await get(AuditPage, '/audit', query, signal)).items,
     wholeAudit: async function* (after = 0, signal) {
-      let cursor: string | undefined = after === 0 ? undefined : Buffer.from(String(after)).toString('base64url');
+      let cursor: string | undefined;
       do {
-        const page: z.output<typeof AuditPage> = await get(AuditPage, '/audit', { order: 'asc', limit: 500, cursor }, signal);
+        const page: z.output<typeof AuditPage> = await get(AuditPage, '/audit', { order: 'asc', limit: 500, after, cursor }, signal);
         yield* page.items;
         cursor = page.next ?? undefined;
       } while (cursor !== undefined);

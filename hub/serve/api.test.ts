@@ -20,6 +20,7 @@ describe('routes', () => {
     '{namespace}/{name}': 'fso-system/finance',
     '/clusters/{name}': '/clusters/eu',
     '{revision}': REVISION,
+    '{sequence}': '1',
     '/violation-groups': '/violation-groups?by=policy',
   };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);

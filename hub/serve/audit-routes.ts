@@ -7,6 +7,7 @@ import type { AuditFilter, AuditLog } from '../ledger/audit/types.ts';
 import { createAuditVerification } from './audit-verification.ts';
 import { cursorText, numberOf } from './number-cursor.ts';
 import { searchCursor } from './paging.ts';
+import { ApiError } from './problems.ts';
 import { given, PolicyName, paging, period, Text } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import { sendLines } from './send-lines.ts';
@@ -26,6 +27,11 @@ const filters = {
 const AuditQuery = z.strictObject({
   ...filters,
   order: z.enum(['desc', 'asc']).default('desc').describe('Newest first, or oldest first.'),
+  after: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .optional()
+    .describe('With `order=asc`: number of the entry to begin after.'),
   ...paging,
 });
 
@@ -70,8 +76,9 @@ export const auditRoutes: readonly Route[] = [
     },
     { schema: AuditPage, description: 'A page.' },
     async ({ ledger: { audit } }, { query, signal }) => {
-      const { order, limit, cursor, ...filter } = query;
-      const at = numberOf(cursor, order);
+      const { order, limit, cursor, after, ...filter } = query;
+      if (after !== undefined && order === 'desc') throw new ApiError('bad-request', 'query parameter after: goes with order=asc');
+      const at = numberOf(cursor, order) ?? (after === undefined ? undefined : Number(after));
       const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
       const items = entries.slice(0, limit);
       const total = Math.max(await totalOf(audit, given(filter), signal), items.length);
