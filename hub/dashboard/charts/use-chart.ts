@@ -14,16 +14,25 @@ export interface DrawnChart {
   readonly chart: RefObject<ECharts | null>;
 }
 
+/** Of a chart whose page is hidden while another one is loaded: a map without any size has no way back from the screen to the world. */
+const UNSEEN = { width: 1, height: 1 };
+
+const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement) => (width > 0 && height > 0 ? { width, height } : undefined);
+
 /** Draws a chart onto a canvas, again whenever the option or the size of the element changes. What moved on it stays where it is. */
 export const useChart = (option: ChartOption): DrawnChart => {
   const element = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts>(null);
   useEffect(() => {
     if (element.current === null) return;
-    const drawn = init(withoutHtml(element.current), null, { renderer: 'canvas' });
+    const place = element.current;
+    const drawn = init(withoutHtml(place), null, { renderer: 'canvas', ...(sizeOf(place) ?? UNSEEN) });
     chart.current = drawn;
-    const observer = new ResizeObserver(() => drawn.resize());
-    observer.observe(element.current);
+    const observer = new ResizeObserver(() => {
+      const size = sizeOf(place);
+      if (size !== undefined) drawn.resize(size);
+    });
+    observer.observe(place);
     return () => {
       observer.disconnect();
       drawn.dispose();
