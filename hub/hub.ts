@@ -34,7 +34,7 @@ import { recordAudit } from './record-audit.ts';
 import { recordIdentity } from './record-identity.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
-import { createApi } from './serve/index.ts';
+import { createApi, createFleetIndex, statusOf } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
@@ -161,7 +161,9 @@ const startOn = async (
   const offers = createOffers(source.objects);
   const remembering = { ledger, clock, logger: logger.child({ step: 'activity' }) };
   const activity = createActivity(remembering);
-  const trend = createTrendRecorder(remembering);
+  const fleet = createFleetIndex();
+  const counts = () => statusOf({ ledger, fleet, clock, config: { version } });
+  const trend = createTrendRecorder({ ...remembering, counts });
   const pipeline = createPipeline({
     ledger,
     clock,
@@ -206,6 +208,7 @@ const startOn = async (
   );
   const api = createApi({
     ledger,
+    fleet,
     auditKey: auditKey.id,
     source: {
       hint: () => {

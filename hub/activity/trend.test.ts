@@ -2,23 +2,36 @@ import { byText } from '@fso/shared/compile';
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
+import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { policyReport, report } from '../serve/fixtures.ts';
+import { createFleetIndex } from '../serve/fleet/fleet-index.ts';
+import { statusView } from '../serve/fleet/status-view.ts';
 import { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './trend.ts';
 
 const HOUR_MS = 3_600_000;
+
+const UNREAD = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
+
+const countsOf = (ledger: Ledger) => {
+  const index = createFleetIndex();
+  return async () => {
+    const fleet = index.update({ desired: await ledger.desired(), clusters: await ledger.clusters() });
+    return statusView(fleet, UNREAD, { version: '', now: 0 });
+  };
+};
 
 const started = (everyMs = 60_000) => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const stop = new AbortController();
-  const done = createTrendRecorder({ ledger, clock, logger: pino({ level: 'silent' }), everyMs }).run(stop.signal);
+  const counts = countsOf(ledger);
+  const done = createTrendRecorder({ ledger, counts, clock, logger: pino({ level: 'silent' }), everyMs }).run(stop.signal);
   let seq = 0;
   const violate = async (violations: number, phase: 'Active' | 'Failed' = 'Active') => {
     seq += 1;
     await ledger.applyReport('eu', report({ seq, policies: [policyReport('finance', { violations, phase })] }));
   };
-  const read = async (hours: number) => readTrend(ledger.records, hours, pointOf(await ledger.clusters(), clock.now()));
+  const read = async (hours: number) => readTrend(ledger.records, hours, pointOf(await counts(), clock.now()));
   return {
     clock,
     ledger,
@@ -80,6 +93,8 @@ it('keeps so many days, and of a long time the worst of each number', async () =
 it('does not know what held while no hub looked', async () => {
   const trend = started();
   const { clock, ledger, violate, read } = trend;
+  // Looked at once before anything happens.
+  await clock.advance(0);
   await violate(3);
   await clock.advance(120_000);
   await trend[Symbol.asyncDispose]();
@@ -107,7 +122,12 @@ it('writes again what could not be written', async () => {
     },
   };
   const stop = new AbortController();
-  const done = createTrendRecorder({ ledger: { ...ledger, records }, clock, logger: pino({ level: 'silent' }) }).run(stop.signal);
+  const done = createTrendRecorder({
+    ledger: { ...ledger, records },
+    counts: countsOf(ledger),
+    clock,
+    logger: pino({ level: 'silent' }),
+  }).run(stop.signal);
   await clock.advance(1000);
   expect(ledger.records.list('trend')).toEqual([]);
   await clock.advance(60_000);

@@ -1,8 +1,8 @@
-import type { TrendPoint } from '@fso/shared/api';
+import type { StatusView, TrendPoint } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { z } from 'zod';
-import type { ClusterRecord, Ledger, Records } from '../ledger/index.ts';
+import type { Ledger, Records } from '../ledger/index.ts';
 
 /** The numbers of the fleet over time: by day, so that an old one is not written again. */
 
@@ -54,17 +54,16 @@ interface SeenPoint extends TrendPoint {
   readonly connected: number;
 }
 
+/** What the fleet is counted as now. */
+export type FleetCounts = Pick<StatusView, 'violations' | 'policies' | 'clusters'>;
+
 /** The present. What a cluster last reported counts until it reports something else: a policy that failed has failed. */
-export const pointOf = (clusters: readonly ClusterRecord[], now: Date): SeenPoint => {
-  const failed = new Set<string>();
-  let violations = 0;
-  for (const { policies } of clusters)
-    for (const [key, report] of policies) {
-      violations += report.violations;
-      if (report.phase === 'Failed') failed.add(key);
-    }
-  return { time: now.toISOString(), violations, failed: failed.size, connected: clusters.filter(({ connected }) => connected).length };
-};
+export const pointOf = ({ violations, policies, clusters }: FleetCounts, now: Date): SeenPoint => ({
+  time: now.toISOString(),
+  violations,
+  failed: policies.failed,
+  connected: clusters.connected,
+});
 
 const storedOf = ({ time, violations, failed, connected }: SeenPoint): StoredPoint => [Date.parse(time), violations, failed, connected];
 
@@ -134,6 +133,7 @@ export const readTrend = (records: Records, hours: number, present: SeenPoint): 
 
 export interface TrendDeps {
   readonly ledger: Ledger;
+  readonly counts: () => Promise<FleetCounts>;
   readonly clock: Clock;
   readonly logger: pino.Logger;
   /** Time between two looks. Default one minute. */
@@ -146,7 +146,7 @@ export interface TrendRecorder {
 }
 
 /** Keeps the trend; of several hubs the leading one does. */
-export const createTrendRecorder = ({ ledger, clock, logger, everyMs = EVERY_MS }: TrendDeps): TrendRecorder => {
+export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = EVERY_MS }: TrendDeps): TrendRecorder => {
   let isDirty = true;
   ledger.subscribe(({ kind }) => {
     isDirty ||= kind === 'cluster';
@@ -164,7 +164,7 @@ export const createTrendRecorder = ({ ledger, clock, logger, everyMs = EVERY_MS 
     const isDue = last === undefined || now.getTime() - last[0] >= SIGN_OF_LIFE_MS;
     if (!isDirty && !isDue) return;
     isDirty = false;
-    const added = storedOf(pointOf(await ledger.clusters(), now));
+    const added = storedOf(pointOf(await counts(), now));
     if (!isDue && isSame(last, added)) return;
     await ledger.records.update(TREND_KIND, slotOf(day), (value) => {
       const after: StoredDay = { day, points: [...(dayIn(value, day)?.points ?? []), added] };

@@ -1,7 +1,6 @@
 import express from 'express';
 import { createFailureCounter } from './auth-failures.ts';
 import { createDashboard } from './dashboard.ts';
-import { createFleetIndex } from './fleet/fleet-index.ts';
 import { createGuard } from './guard.ts';
 import { noStore, secureHeaders } from './headers.ts';
 import { createRequestTimer, registerFleetMetrics } from './metrics.ts';
@@ -19,7 +18,7 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
  * of the dashboard, which say nothing of the fleet, and the webhook, which has a secret of its own.
  */
 export const createApi = (options: ApiOptions): express.Express => {
-  const deps: ApiDeps = { ...options, fleet: createFleetIndex(), countFailure: createFailureCounter(options) };
+  const deps: ApiDeps = { ...options, countFailure: createFailureCounter(options) };
   const app = express();
   app.disable('x-powered-by');
   // Nothing is kept (no-store), so there is nothing to compare with.

@@ -8,7 +8,7 @@ import { createAuditVerification } from './audit-verification.ts';
 import { cursorText, numberOf } from './number-cursor.ts';
 import { searchCursor } from './paging.ts';
 import { ApiError } from './problems.ts';
-import { given, PolicyName, paging, period, Text } from './queries.ts';
+import { given, PolicyName, paging, period, Text, wholeNumber } from './queries.ts';
 import { jsonRoute, type Route, rawRoute } from './route.ts';
 import { sendLines } from './send-lines.ts';
 import type { ApiDeps } from './types.ts';
@@ -27,11 +27,7 @@ const filters = {
 const AuditQuery = z.strictObject({
   ...filters,
   order: z.enum(['desc', 'asc']).default('desc').describe('Newest first, or oldest first.'),
-  after: z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
-    .optional()
-    .describe('With `order=asc`: number of the entry to begin after.'),
+  after: wholeNumber({ digits: 15, min: 0 }).optional().describe('With `order=asc`: number of the entry to begin after.'),
   ...paging,
 });
 
@@ -78,7 +74,7 @@ export const auditRoutes: readonly Route[] = [
     async ({ ledger: { audit } }, { query, signal }) => {
       const { order, limit, cursor, after, ...filter } = query;
       if (after !== undefined && order === 'desc') throw new ApiError('bad-request', 'query parameter after: goes with order=asc');
-      const at = numberOf(cursor, order) ?? (after === undefined ? undefined : Number(after));
+      const at = numberOf(cursor, order) ?? after;
       const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
       const items = entries.slice(0, limit);
       const total = Math.max(await totalOf(audit, given(filter), signal), items.length);

@@ -4,20 +4,14 @@ import { activityOf, pointOf, readTrend, readVisit, readVisits, summaryOf, TREND
 import { numberOf } from './number-cursor.ts';
 import { nextCursor } from './paging.ts';
 import { ApiError } from './problems.ts';
-import { PageQuery } from './queries.ts';
+import { PageQuery, statusOf, wholeNumber } from './queries.ts';
 import { jsonRoute, type Route } from './route.ts';
 
 const CommitParams = z.strictObject({ revision: z.string().max(64) });
 
 const MAX_HOURS = TREND_DAYS * 24;
 const TrendQuery = z.strictObject({
-  hours: z
-    .string()
-    .regex(/^\d{1,4}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1, 'must be at least 1').max(MAX_HOURS, `must be at most ${MAX_HOURS}`))
-    .default(24)
-    .describe(`How far back, 1 to ${MAX_HOURS}.`),
+  hours: wholeNumber({ digits: 4, min: 1, max: MAX_HOURS }).default(24).describe(`How far back, 1 to ${MAX_HOURS}.`),
 });
 
 /** What the hub remembers of commits, and of the fleet over time. */
@@ -73,8 +67,8 @@ export const commitRoutes: readonly Route[] = [
       query: TrendQuery,
     },
     { schema: Trend, description: 'The points.' },
-    async ({ ledger, clock }, { query: { hours } }) => ({
-      items: readTrend(ledger.records, hours, pointOf(await ledger.clusters(), clock.now())),
+    async (deps, { query: { hours } }) => ({
+      items: readTrend(deps.ledger.records, hours, pointOf(await statusOf(deps), deps.clock.now())),
     }),
   ),
 ];

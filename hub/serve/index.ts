@@ -1,3 +1,5 @@
 export { createApi } from './api.ts';
+export { createFleetIndex } from './fleet/fleet-index.ts';
 export { buildOpenApi } from './openapi.ts';
+export { statusOf } from './queries.ts';
 export type { ApiConfig, ApiOptions, StreamOptions } from './types.ts';

@@ -5,12 +5,13 @@ import { statusView } from './fleet/status-view.ts';
 import type { ApiDeps } from './types.ts';
 
 /** Query parameters come as text; everything else about them is checked here. */
-export const Limit = z
-  .string()
-  .regex(/^\d{1,6}$/, 'must be a whole number')
-  .transform(Number)
-  .pipe(z.int().min(1, 'must be at least 1').max(500, 'must be at most 500'))
-  .default(100);
+export const wholeNumber = ({ digits, min, max = Number.MAX_SAFE_INTEGER }: { digits: number; min: number; max?: number }) =>
+  z
+    .string()
+    .regex(new RegExp(`^\\d{1,${digits}}$`), 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+const Limit = wholeNumber({ digits: 6, min: 1, max: 500 }).default(100);
 /** Parameters of every list that has pages. */
 export const paging = {
   limit: Limit.describe('Items of a page, 1 to 500.'),
@@ -59,19 +60,19 @@ export const Flag = z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'se
 export const isWanted = <T>(wanted: T | undefined, is: T): boolean => wanted === undefined || wanted === is;
 
 /** The fleet as it is now; to be read at once, as the next question brings it up to date. */
-export const fleetOf = async ({ ledger, fleet }: ApiDeps): Promise<Fleet> => {
+export const fleetOf = async ({ ledger, fleet }: Pick<ApiDeps, 'ledger' | 'fleet'>): Promise<Fleet> => {
   const [desired, clusters] = await Promise.all([ledger.desired(), ledger.clusters()]);
   return fleet.update({ desired, clusters });
 };
 
-export const nowOf = ({ clock }: ApiDeps): number => clock.now().getTime();
+export const nowOf = ({ clock }: Pick<ApiDeps, 'clock'>): number => clock.now().getTime();
 
 /** Before the first fetch has ended there is a source that nothing is known of. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
-export const sourceOf = async ({ ledger }: ApiDeps): Promise<SourceView> => (await ledger.source()) ?? UNREAD;
+export const sourceOf = async ({ ledger }: Pick<ApiDeps, 'ledger'>): Promise<SourceView> => (await ledger.source()) ?? UNREAD;
 
-export const statusOf = async (deps: ApiDeps): Promise<StatusView> => {
+export const statusOf = async (deps: Pick<ApiDeps, 'ledger' | 'fleet' | 'clock' | 'config'>): Promise<StatusView> => {
   const source = await sourceOf(deps);
   return statusView(await fleetOf(deps), source, { version: deps.config.version, now: nowOf(deps) });
 };

@@ -14,6 +14,7 @@ import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index
 import { createPolicyDocuments } from '../source/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
+import { createFleetIndex } from './fleet/fleet-index.ts';
 import type { ApiConfig, StreamOptions } from './types.ts';
 
 export interface TestServer extends AsyncDisposable {
@@ -66,6 +67,7 @@ export const startTestServer = async (
   const objects = gitObjectsOf();
   const api = createApi({
     ledger,
+    fleet: createFleetIndex(),
     auditKey,
     source: {
       hint: () => {

@@ -41,6 +41,8 @@ export interface EnrolmentAccess {
 /** What the API is given. */
 export interface ApiOptions {
   readonly ledger: Ledger;
+  /** The read model of the fleet, shared by all routes, the stream, the metrics and the trend. */
+  readonly fleet: FleetIndex;
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
   /** The part of step ① that a webhook touches. */
@@ -61,8 +63,6 @@ export interface ApiOptions {
 
 /** What routes work with. */
 export interface ApiDeps extends ApiOptions {
-  /** The read model of the fleet, shared by all routes, the stream and the metrics. */
-  readonly fleet: FleetIndex;
   /** Shared by all ways in. */
   readonly countFailure: CountFailure;
 }
