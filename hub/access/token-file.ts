@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ConfigError } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { readIfThere, writeDurably } from '../durable-file.ts';
+import { createTurns } from '../turns.ts';
 import { TokenRecord, type TokenStore } from './types.ts';
 
 export const TOKENS_FILE = 'tokens.json';
@@ -30,11 +31,11 @@ export const readTokenFile = async (path: string): Promise<readonly TokenRecord[
 export const openTokenFile = async (folder: string): Promise<TokenStore> => {
   const path = join(folder, TOKENS_FILE);
   let records: ReadonlyMap<string, TokenRecord> = new Map((await readTokenFile(path)).map((record) => [record.id, record]));
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = createTurns();
 
   /** One after the other, each on what the one before left; what could not be written is not in force either. */
-  const change = <T>(apply: (tokens: Map<string, TokenRecord>) => T): Promise<T> => {
-    const done = last.then(async () => {
+  const change = <T>(apply: (tokens: Map<string, TokenRecord>) => T): Promise<T> =>
+    inTurn(async () => {
       const next = new Map(records);
       const result = apply(next);
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -42,9 +43,6 @@ export const openTokenFile = async (folder: string): Promise<TokenStore> => {
       records = next;
       return result;
     });
-    last = done.catch(() => undefined);
-    return done;
-  };
 
   return {
     list: async () => [...records.values()],

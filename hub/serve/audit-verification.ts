@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { AuditEntry, AuditVerificationView } from '@fso/shared/api';
 import { readAudit } from '../ledger/audit/read.ts';
 import { verifyAudit } from '../ledger/index.ts';
@@ -18,7 +19,7 @@ async function* unhurried(entries: AsyncIterable<AuditEntry>): AsyncGenerator<Au
   for await (const entry of entries) {
     yield entry;
     count += 1;
-    if (count % PAGE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (count % PAGE === 0) await setImmediate();
   }
 }
 

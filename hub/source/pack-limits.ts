@@ -1,4 +1,5 @@
 import { inflateSync } from 'node:zlib';
+import { createBreaks } from '../breaks.ts';
 import { GitTransportError } from './git-transport-error.ts';
 
 /** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
@@ -111,21 +112,11 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): M
   return { inflated: entry.size, resolved, next: entry.data + used };
 };
 
-/** Lets others run in between. */
-const createBreaks = (): (() => Promise<void>) => {
-  let until = performance.now() + SLICE_MS;
-  return async () => {
-    if (performance.now() < until) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    until = performance.now() + SLICE_MS;
-  };
-};
-
 /** @throws GitTransportError for a pack that would take more than its limits, or is none; nothing of it is kept meanwhile */
 const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
-  const takeBreak = createBreaks();
+  const takeBreak = createBreaks(SLICE_MS);
   let [inflated, resolved, at] = [0, 0, HEADER_BYTES];
   for (let left = pack.readUInt32BE(8); left > 0; left -= 1) {
     const object = measureObject(body, at, limits);

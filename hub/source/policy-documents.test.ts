@@ -6,7 +6,7 @@ import { inflateSync } from 'node:zlib';
 import type { GitObjectType } from '@fso/shared/protocol';
 import { FakeClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BusyError } from './bounded-turns.ts';
+import { BusyError } from '../turns.ts';
 import { createPolicyDocuments } from './policy-documents.ts';
 import type { FindObject } from './policy-files.ts';
 

@@ -1,8 +1,9 @@
 import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
 import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
+import { createBreaks } from '../breaks.ts';
 import { dropOldest } from '../drop-oldest.ts';
-import { createBoundedTurns } from './bounded-turns.ts';
+import { createTurns } from '../turns.ts';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
 /** Where a policy stands at one commit. */
@@ -148,12 +149,9 @@ class HistoryWalk {
 /** @returns whether there is time left; a long walk lets others run now and then */
 const createPace = (clock: Clock): (() => Promise<boolean>) => {
   const until = clock.monotonicMs() + MAX_MS;
-  let sliceEnds = clock.monotonicMs() + SLICE_MS;
+  const takeBreak = createBreaks(SLICE_MS);
   return async () => {
-    if (clock.monotonicMs() > sliceEnds) {
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceEnds = clock.monotonicMs() + SLICE_MS;
-    }
+    await takeBreak();
     return clock.monotonicMs() < until;
   };
 };
@@ -164,7 +162,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   const files = createPolicyFiles(find);
   /** Those that have ended, and those that go on when they are asked for again. */
   const walks = new Map<string, HistoryWalk>();
-  const inTurn = createBoundedTurns(MAX_WAITING);
+  const inTurn = createTurns(MAX_WAITING);
   const dropOldWalks = (): void => {
     dropOldest(walks, KEPT);
     let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
+import { createTurns } from '../../turns.ts';
 import type { Change } from '../changes.ts';
 import { createPicture, foundIn } from '../picture.ts';
 import { createRecordPicture, recordsOf } from '../records.ts';
@@ -15,7 +16,6 @@ import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { migrate } from './migrate.ts';
 import { planBatch } from './plan-batch.ts';
 import { ALONE, startReplicas } from './replicas.ts';
-import { createTurns } from './windows.ts';
 import { beginBatch, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 

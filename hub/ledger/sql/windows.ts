@@ -1,20 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
+
 /** A search looks at so many rows at a time: some 10 ms of the database. */
 export const WINDOW = 2_000;
 /** And at so many windows in all, before it says how far it came. */
 const MAX_WINDOWS = 25;
-
-/** Lets others have their turn: an embedded database works on the thread of the hub. */
-const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Runs one piece of work at a time, each after the one before. */
-export const createTurns = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const done = last.then(work);
-    last = done.catch(() => undefined);
-    return done;
-  };
-};
 
 export interface Part<T> {
   readonly items: readonly T[];
@@ -44,7 +33,8 @@ export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): 
     if (part === undefined) return { items, next: null };
     items.push(...part.items);
     ({ last } = part);
-    await pause();
+    // Others have their turn: an embedded database works on the thread of the hub.
+    await setImmediate();
   }
   return { items, next: last ?? null };
 };

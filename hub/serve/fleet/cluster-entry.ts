@@ -92,7 +92,8 @@ export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
 export const isRefusing = ({ view: { nack, revision, offeredRevision } }: ClusterEntry): boolean =>
   nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
 
-const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
+/** Conditions of clusters about lock 1; lock 2 is Gatekeeper, which is told of beside them. */
+export const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
 
 /** As last reported: lock 1 and what guards it, and lock 2. undefined: nothing was ever reported. */
 export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | undefined =>

@@ -1,6 +1,6 @@
 import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting, type PolicyTally } from '../fleet/policy-tally.ts';
@@ -9,9 +9,6 @@ import { isExpiring } from '../fleet/status-view.ts';
 type ClusterIssue = IssueReport['clusters'][number];
 type PolicyIssue = IssueReport['policies'][number];
 type Told = Pick<ClusterIssue, 'problem' | 'since'>;
-
-/** Conditions of clusters about lock 1; lock 2 is Gatekeeper, which is told of beside them. */
-const LOCKS: readonly string[] = [CONDITIONS.floorReady, CONDITIONS.guardReady];
 
 const short = (revision: string | null | undefined): string => revision?.slice(0, 8) ?? 'no commit';
 
@@ -43,7 +40,7 @@ const conditionIssues = ({ record: { report } }: ClusterEntry): Told[] =>
   (report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime }) => {
     const detail = message === '' ? reason : message;
     if (type === CONDITIONS.tampered && status === 'True') return [{ problem: `Tampered with: ${detail}`, since: lastTransitionTime }];
-    return LOCKS.includes(type) && status === 'False' ? [{ problem: `${type} is False: ${detail}`, since: lastTransitionTime }] : [];
+    return LOCK_CONDITIONS.has(type) && status === 'False' ? [{ problem: `${type} is False: ${detail}`, since: lastTransitionTime }] : [];
   });
 
 const gatekeeperIssue = ({ record: { report } }: ClusterEntry): Told[] => {

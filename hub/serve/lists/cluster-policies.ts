@@ -1,4 +1,4 @@
-import { type ClusterPolicy, Phase } from '@fso/shared/api';
+import { type ClusterPolicy, Phase, policyKey } from '@fso/shared/api';
 import { z } from 'zod';
 import { effectivePhase, SEVERITY } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
@@ -26,9 +26,9 @@ export const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolic
 };
 
 export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
-  keyOf: ({ namespace, name }) => `${namespace}/${name}`,
+  keyOf: policyKey,
   by: {
-    name: ({ namespace, name }) => `${namespace}/${name}`,
+    name: policyKey,
     target: ({ targetNamespace }) => targetNamespace,
     phase: ({ phase }) => SEVERITY.indexOf(phase),
     violations: ({ violations }) => violations,

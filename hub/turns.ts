@@ -4,12 +4,12 @@ export class BusyError extends Error {
 }
 
 /**
- * Runs one piece of work at a time, each after the one before.
+ * Runs one piece of work at a time, each after the one before, however that ended.
  *
  * @param maxWaiting beyond these, and the one that runs, nothing more is taken
  * @returns throws BusyError, or the signal's reason where nobody waits any more when the turn comes
  */
-export const createBoundedTurns = (maxWaiting: number): (<T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>) => {
+export const createTurns = (maxWaiting = Number.POSITIVE_INFINITY): (<T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>) => {
   let taken = 0;
   let last: Promise<unknown> = Promise.resolve();
   return (work, signal) => {
