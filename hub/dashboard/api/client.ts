@@ -1,4 +1,4 @@
-import { CSRF_HEADER } from '@fso/shared/api';
+import { CSRF_HEADER, type Page } from '@fso/shared/api';
 import { HubUnreachable, problemOf } from './problem.ts';
 
 /** Query parameters; what is undefined is left out. */
@@ -27,6 +27,21 @@ export const request = async (url: string, init: RequestInit, signal?: AbortSign
 export const getJson = async <T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> => {
   const response = await request(urlOf(path, params), { headers: { Accept: 'application/json' } }, signal);
   return (await response.json()) as T;
+};
+
+/** As many as the hub gives at once. */
+const PAGE_ROWS = 500;
+
+/** All rows of a list that the hub pages. @throws as {@link request} */
+export const getAll = async <T>(path: string, params: Params, signal: AbortSignal): Promise<T[]> => {
+  const rows: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page: Page<T> = await getJson(path, { ...params, limit: PAGE_ROWS, cursor }, signal);
+    rows.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
+  return rows;
 };
 
 /** A call that changes something. @throws as {@link request} */

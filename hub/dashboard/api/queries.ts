@@ -20,7 +20,7 @@ import {
   type ViolationView,
 } from '@fso/shared/api';
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
-import { getJson, type Params } from './client.ts';
+import { getAll, getJson, type Params } from './client.ts';
 import { keys } from './keys.ts';
 import { rereadMeta } from './reread.ts';
 
@@ -50,7 +50,11 @@ const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T
 const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
   queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
 
-const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationView): string =>
+/** What tells one violation from all others. */
+export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
+
+/** Stands in links, too: pages/compliance/violation-ref.ts reads it back. */
+export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
   [cluster, policy, namespace, kind, name].join('/');
 
 /** `namespace/name` of a policy, as a part of a path. */
@@ -66,19 +70,10 @@ export const policiesQuery = (params: Params) =>
 export const policyQuery = (policy: string) => oneOf<PolicyView>(policyPath(policy), keys.policies.one(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
-  const params = { cluster, namespace, limit: 500 };
+  const params = { cluster, namespace };
   return queryOptions({
     queryKey: keys.policies.list({ ...params, whole: true }),
-    queryFn: async ({ signal }) => {
-      const policies: PolicyView[] = [];
-      let cursor: string | undefined;
-      do {
-        const page: Page<PolicyView> = await getJson('/api/v1/policies', { ...params, cursor }, signal);
-        policies.push(...page.items);
-        cursor = page.next ?? undefined;
-      } while (cursor !== undefined);
-      return policies;
-    },
+    queryFn: ({ signal }) => getAll<PolicyView>('/api/v1/policies', params, signal),
   });
 };
 export const policySourceQuery = (policy: string) =>

@@ -21,6 +21,11 @@ export const namespaceParam = NamespaceName.optional().catch(undefined);
 export const regionParam = Region.optional().catch(undefined);
 /** A parameter that is one of a few words. */
 export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => z.enum(choices).optional().catch(undefined);
+export const flagParam = choiceParam(['true', 'false']);
+/** namespace/name, both at their longest and the slash. */
+export const policyParam = z.string().min(1).max(317).optional().catch(undefined);
+export const phaseParam = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
+export const actionParam = choiceParam(['deny', 'warn', 'dryrun', 'custom']);
 /** `sort`: one of these keys, or one with `-` before it. */
 export const sortParam = (keys: readonly string[]) =>
   z

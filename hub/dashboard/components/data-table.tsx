@@ -3,7 +3,8 @@ import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useMemo } from 'react';
 import { formatNumber } from './format-number.ts';
-import { ErrorState, Loading } from './states.tsx';
+import { QueryView } from './query-view.tsx';
+import { rowsOf } from './rows-of.ts';
 import { type Column, VirtualTable } from './virtual-table.tsx';
 
 export type { Column } from './virtual-table.tsx';
@@ -29,17 +30,16 @@ interface DataTableProps<T> {
  */
 export const DataTable = <T,>(props: DataTableProps<T>) => {
   const { query, label, empty } = props;
-  if (query.data === undefined) {
-    const what = `the ${label.toLowerCase()}`;
-    if (query.isError) return <ErrorState error={query.error} what={what} onRetry={() => void query.refetch()} />;
-    return <Loading what={`Loading ${what}`} lines={8} />;
-  }
-  const isEmpty = query.data.pages.every(({ items }) => items.length === 0);
-  // What fits the filters of before is no answer to those of now.
+  const isEmpty = (data: InfiniteData<Page<T>>): boolean => data.pages.every(({ items }) => items.length === 0);
   return (
-    <div aria-busy={query.isPlaceholderData} className={query.isPlaceholderData ? 'fso-outdated' : ''}>
-      {isEmpty ? <NoRows query={query} empty={empty} /> : <Rows {...props} data={query.data} />}
-    </div>
+    <QueryView query={query} what={`the ${label.toLowerCase()}`} lines={8}>
+      {(data) => (
+        // What fits the filters of before is no answer to those of now.
+        <div aria-busy={query.isPlaceholderData} className={query.isPlaceholderData ? 'fso-outdated' : ''}>
+          {isEmpty(data) ? <NoRows query={query} empty={empty} /> : <Rows {...props} data={data} />}
+        </div>
+      )}
+    </QueryView>
   );
 };
 
@@ -58,7 +58,7 @@ const NoRows = <T,>({ query, empty }: Pick<DataTableProps<T>, 'query' | 'empty'>
 
 const Rows = <T,>(props: DataTableProps<T> & { readonly data: InfiniteData<Page<T>> }) => {
   const { label, noun, query, columns, rowKey, data, sort, onSort } = props;
-  const rows = useMemo(() => data.pages.flatMap(({ items }) => items), [data]);
+  const rows = useMemo(() => rowsOf(data), [data]);
   const total = Math.max(data.pages.at(-1)?.total ?? 0, rows.length);
   // After a failure only the reader's button tries again.
   const mayRead = query.hasNextPage && !query.isFetchingNextPage && !query.isFetchNextPageError;

@@ -12,9 +12,19 @@ export interface Filter {
   readonly suggestions?: readonly string[];
   /** What the API takes; absent: every text. */
   readonly schema?: z.ZodString;
-  /** Cannot be chosen here, as links set it: shown while it is set, and can be taken away. */
+  /** Set by links, and in the way else: shown only while it is set. With options it can be changed then, without it can only be taken away. */
   readonly isLinked?: true;
 }
+
+/** Options of a filter from their texts by value, in this order. */
+export const optionsOf = (texts: Readonly<Record<string, string>>): NonNullable<Filter['options']> =>
+  Object.entries(texts).map(([value, text]) => ({ value, text }));
+
+const MAX_SUGGESTIONS = 200;
+
+/** What is offered while a filter is typed, from what rows say: each once, and no more than a reader looks through. */
+export const suggestionsOf = (values: readonly string[]): readonly string[] =>
+  [...new Set(values)].sort((a, b) => a.localeCompare(b)).slice(0, MAX_SUGGESTIONS);
 
 /** Search parameters by name; undefined = not set. */
 export type Values = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-import { Breadcrumb, BreadcrumbItem, Content, Flex, FlexItem, PageSection, Title } from '@patternfly/react-core';
+import { Breadcrumb, BreadcrumbItem, Content, Flex, PageSection, Title } from '@patternfly/react-core';
 import { Link, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { useHasMoved } from './has-moved.ts';
@@ -14,13 +14,12 @@ interface PageHeaderProps {
   readonly description?: ReactNode;
   /** Labels beside the title. */
   readonly labels?: ReactNode;
-  readonly actions?: ReactNode;
   /** Pages above this one. */
   readonly crumbs?: readonly Crumb[];
 }
 
 /** Heading of a page: also the document's title, and where a screen reader goes on after a navigation. */
-export const PageHeader = ({ title, description, labels, actions, crumbs = [] }: PageHeaderProps) => {
+export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
   const heading = useRef<HTMLHeadingElement>(null);
   const hasMoved = useHasMoved();
   const { pathname } = useLocation();
@@ -48,14 +47,11 @@ export const PageHeader = ({ title, description, labels, actions, crumbs = [] }:
           <BreadcrumbItem isActive>{title}</BreadcrumbItem>
         </Breadcrumb>
       )}
-      <Flex justifyContent={{ default: 'justifyContentSpaceBetween' }} alignItems={{ default: 'alignItemsCenter' }}>
-        <Flex alignItems={{ default: 'alignItemsCenter' }} columnGap={{ default: 'columnGapMd' }}>
-          <Title headingLevel="h1" size="2xl" ref={heading} tabIndex={-1} className="fso-heading">
-            {title}
-          </Title>
-          {labels}
-        </Flex>
-        {actions === undefined ? null : <FlexItem>{actions}</FlexItem>}
+      <Flex alignItems={{ default: 'alignItemsCenter' }} columnGap={{ default: 'columnGapMd' }}>
+        <Title headingLevel="h1" size="2xl" ref={heading} tabIndex={-1} className="fso-heading">
+          {title}
+        </Title>
+        {labels}
       </Flex>
       {description === undefined ? null : (
         <Content component="p" className="fso-muted">

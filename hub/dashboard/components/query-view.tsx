@@ -1,9 +1,9 @@
-import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { ErrorState, Loading } from './states.tsx';
 
 interface QueryViewProps<T> {
-  readonly query: UseQueryResult<T>;
+  /** Of one answer, or of a list that is read page by page. */
+  readonly query: { readonly data: T | undefined; readonly error: unknown; readonly isError: boolean; readonly refetch: () => unknown };
   /** What is read, e.g. `the policy`. */
   readonly what: string;
   readonly lines?: number;

@@ -20,7 +20,7 @@ const Ticking = ({ time }: { readonly time: string }) => {
     <Tooltip content={exactTime(at)}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at the exact time. */}
       <time dateTime={time} tabIndex={0} className="fso-time">
-        {relativeTime(at, Math.max(now, 0))}
+        {relativeTime(at, now)}
       </time>
     </Tooltip>
   );

@@ -14,7 +14,7 @@ import {
   ToolbarToggleGroup,
 } from '@patternfly/react-core';
 import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
-import { type ReactNode, useId } from 'react';
+import { useId } from 'react';
 import { cleared, type Filter, isAnySet, problemOf, type Values } from './filters.ts';
 import { useTyped } from './use-typed.ts';
 
@@ -28,8 +28,6 @@ interface SearchToolbarProps {
   readonly values: Values;
   /** Gets what changed: the page puts it into the URL. */
   readonly onChange: (changed: Values) => void;
-  /** Buttons at the end. */
-  readonly children?: ReactNode;
 }
 
 /** Of what is typed and has no schema: as the hub takes a search. */
@@ -97,7 +95,7 @@ const Typed = ({ filter, values, onChange }: FieldProps) => {
   );
 };
 
-/** A filter that a link has set. */
+/** A filter that a link has set, to a value that cannot be chosen here. */
 const Linked = ({ filter: { name, label }, values, onChange }: FieldProps) => (
   <Label onClose={() => onChange({ [name]: undefined })} closeBtnAriaLabel={`Take away the filter ${label}: ${values[name]}`}>
     {label}: {values[name]}
@@ -105,8 +103,8 @@ const Linked = ({ filter: { name, label }, values, onChange }: FieldProps) => (
 );
 
 const Field = (props: FieldProps) => {
-  if (props.filter.isLinked) return <Linked {...props} />;
-  return props.filter.options === undefined ? <Typed {...props} /> : <Choice {...props} />;
+  if (props.filter.options !== undefined) return <Choice {...props} />;
+  return props.filter.isLinked ? <Linked {...props} /> : <Typed {...props} />;
 };
 
 /** On a narrow screen the filters fold away behind a button. */
@@ -125,7 +123,7 @@ const Filters = ({ filters, ...change }: { readonly filters: readonly Filter[] }
 );
 
 /** Search and filters of a list, kept in the URL. */
-export const SearchToolbar = ({ search, filters = [], besides = [], values, onChange, children }: SearchToolbarProps) => {
+export const SearchToolbar = ({ search, filters = [], besides = [], values, onChange }: SearchToolbarProps) => {
   const names = [...(search === undefined ? [] : ['q']), ...filters.map(({ name }) => name), ...besides];
   return (
     <Toolbar className="fso-toolbar">
@@ -143,7 +141,6 @@ export const SearchToolbar = ({ search, filters = [], besides = [], values, onCh
             </Button>
           </ToolbarItem>
         ) : null}
-        {children === undefined ? null : <ToolbarGroup align={{ default: 'alignEnd' }}>{children}</ToolbarGroup>}
       </ToolbarContent>
     </Toolbar>
   );

@@ -2,7 +2,7 @@ import type { EventView } from '@fso/shared/api';
 import BellIcon from '@patternfly/react-icons/dist/esm/icons/bell-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
-import { type Look, StateLabel } from './state-label.tsx';
+import { type Look, StateLabel, stateOptions } from './state-label.tsx';
 
 const LOOKS: Readonly<Record<EventView['severity'], Look>> = {
   alert: { text: 'Alert', icon: BellIcon, color: 'red' },
@@ -12,4 +12,4 @@ const LOOKS: Readonly<Record<EventView['severity'], Look>> = {
 
 export const SeverityLabel = ({ severity }: Pick<EventView, 'severity'>) => <StateLabel look={LOOKS[severity]} />;
 
-export const SEVERITY_OPTIONS = Object.entries(LOOKS).map(([value, { text }]) => ({ value, text }));
+export const SEVERITY_OPTIONS = stateOptions(LOOKS);

@@ -15,6 +15,7 @@ import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
 import type { ComponentType } from 'react';
+import type { Filter } from './filters.ts';
 import { Meaning } from './meaning.tsx';
 
 /** A state is an icon and a word; its colour says nothing that these do not. */
@@ -55,6 +56,14 @@ const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
 };
 
 const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
+
+/** Options of a filter by such states. */
+export const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
+  Object.entries(looks).map(([value, { text }]) => ({ value, text }));
+
+export const PHASE_OPTIONS = stateOptions(PHASES);
+export const CONNECTION_OPTIONS = stateOptions(CONNECTIONS);
+export const ACTION_OPTIONS = stateOptions(ACTIONS);
 
 interface StateLabelProps {
   readonly look: Look;

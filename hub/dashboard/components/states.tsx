@@ -78,7 +78,7 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
 
 /** What is shown is what was last known: since when. */
 export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
-  <Alert isInline variant="warning" title={children} component="p" className="fso-stale">
+  <Alert isInline variant="warning" title={children} component="p">
     {since === null ? null : (
       <>
         Last heard of <RelativeTime time={since} />.

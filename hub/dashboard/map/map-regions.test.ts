@@ -1,6 +1,6 @@
 import type { RegionView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { countStates, describeRegion, pickRegions, toMapRegions } from './map-regions.ts';
+import { countStates, describeRegion, toMapRegions } from './map-regions.ts';
 
 const view = (region: string, more: Partial<RegionView> = {}): RegionView => ({
   region,
@@ -33,13 +33,6 @@ describe('toMapRegions', () => {
 
   it('keeps regions that no cloud has', () => {
     expect(toMapRegions([view('basement-1', { nodes: 1 })])).toMatchObject([{ region: 'basement-1', state: 'inUse', known: undefined }]);
-  });
-});
-
-describe('pickRegions', () => {
-  it('has each of the policy, also one that nothing else knows of', () => {
-    const known = view('eu-west-1', { policies: 3, nodes: 4 });
-    expect(pickRegions(['eu-west-1', 'eu-west-9'], [known, view('us-east-1')])).toEqual([known, view('eu-west-9', { policies: 1 })]);
   });
 });
 

@@ -35,12 +35,6 @@ const compare = (a: MapRegion, b: MapRegion): number =>
 export const toMapRegions = (views: readonly RegionView[]): MapRegion[] =>
   views.map((view) => ({ ...view, state: stateOf(view), known: findCloudRegion(view.region) })).toSorted(compare);
 
-/** A policy's regions: those that the fleet knows of as it knows them, the others as allowed and empty. */
-export const pickRegions = (regions: readonly string[], views: readonly RegionView[]): RegionView[] => {
-  const byName = new Map(views.map((view) => [view.region, view]));
-  return regions.map((region) => byName.get(region) ?? { region, groups: [], policies: 1, clusters: [], nodes: 0, violations: 0 });
-};
-
 export const STATE_TEXTS: Readonly<Record<RegionState, string>> = { violated: 'Violated', inUse: 'In use', allowed: 'Allowed' };
 
 /** @returns lines of text, the region's name first */

@@ -84,13 +84,8 @@ const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => (
   </Table>
 );
 
-interface RegionTableProps extends Omit<RegionRowsProps, 'label'> {
-  /** Level of the heading of the regions that are not on the map. */
-  readonly headingLevel?: 'h3' | 'h4';
-}
-
 /** All that the map shows as a table, and below it the regions whose place nobody knows. */
-export const RegionTable = ({ regions, onPoint, headingLevel = 'h3' }: RegionTableProps) => {
+export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {
   const [showsAll, setShowsAll] = useState(false);
   const onMap = regions.filter(({ known }) => known !== undefined);
   const unknown = regions.filter(({ known }) => known === undefined);
@@ -103,8 +98,8 @@ export const RegionTable = ({ regions, onPoint, headingLevel = 'h3' }: RegionTab
         </Button>
       )}
       {unknown.length === 0 ? null : (
-        <section className="fso-unmapped">
-          <Title headingLevel={headingLevel} size="md">
+        <section>
+          <Title headingLevel="h3" size="md">
             Not on the map
           </Title>
           <p className="fso-muted">

@@ -5,8 +5,8 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
 import { sessionQuery, signOut } from '../../api/session.ts';
-import { commitPage } from '../../components/commit-page.ts';
 import { showToast } from '../../components/toasts.tsx';
+import { webAddress } from '../../components/web-address.ts';
 
 const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'no role'})`;
 
@@ -17,7 +17,7 @@ const useSignOut = () => {
     mutationFn: signOut,
     onSuccess: ({ endSessionUrl }) => {
       client.clear();
-      const url = commitPage(endSessionUrl ?? undefined, '');
+      const url = webAddress(endSessionUrl ?? '');
       if (url === undefined) void router.navigate({ to: '/login' });
       else window.location.assign(url);
     },

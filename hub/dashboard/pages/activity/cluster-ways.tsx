@@ -2,6 +2,7 @@ import type { CommitActivity } from '@fso/shared/api';
 import { Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
+import { count } from '../../components/count.ts';
 import { type Filter, useSearchChange } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
@@ -19,7 +20,7 @@ const SLOWEST = '-total';
 const filterOf = (ways: readonly Way[]): Filter => ({
   name: 'at',
   label: 'Where it is',
-  options: countPlaces(ways).map(({ place, count }) => ({ value: place, text: `${PLACE_WORDS[place]} (${formatNumber(count)})` })),
+  options: countPlaces(ways).map((at) => ({ value: at.place, text: `${PLACE_WORDS[at.place]} (${formatNumber(at.count)})` })),
 });
 
 /** How far each cluster is, and what took how long there. */
@@ -36,7 +37,7 @@ export const ClusterWays = ({ activity }: { readonly activity: CommitActivity })
       </Title>
       <SearchToolbar search="Search clusters" filters={[filterOf(ways)]} values={{ q, at }} onChange={change} />
       <div className="fso-table-note" role="status">
-        {formatNumber(rows.length)} {rows.length === 1 ? 'cluster' : 'clusters'}
+        {count(rows.length, 'cluster')}
       </div>
       {rows.length === 0 ? (
         <Empty title="No clusters match" onClear={() => change({ q: undefined, at: undefined })} />

@@ -7,6 +7,7 @@ import { commitsQuery } from '../../api/queries.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { ProblemList } from '../../components/problem-list.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
+import { rowsOf } from '../../components/rows-of.ts';
 import { duration } from '../../components/time.ts';
 import { successorOf } from './superseded.ts';
 
@@ -21,11 +22,7 @@ const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | unde
 
 /** The newer commit that came into force, where it is among those that the list begins with. */
 const Successor = ({ revision }: { readonly revision: string }) => {
-  const select = ({ pages }: InfiniteData<Page<CommitSummary>>) =>
-    successorOf(
-      pages.flatMap(({ items }) => items),
-      revision,
-    );
+  const select = (list: InfiniteData<Page<CommitSummary>>) => successorOf(rowsOf(list), revision);
   const query = useInfiniteQuery({ ...commitsQuery, select });
   return <SuccessorLink successor={query.data} />;
 };

@@ -5,7 +5,7 @@ import { getJson } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
+import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
@@ -41,26 +41,9 @@ const ACTIONS = [
 /** Commits are shown short, with their way through the fleet. */
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-const among = (known: readonly string[], rows: readonly string[]): readonly string[] =>
-  [...new Set([...known, ...rows])].sort((a, b) => a.localeCompare(b)).slice(0, 200);
-
 const filtersFor = (rows: readonly AuditEntry[]): readonly Filter[] => [
-  {
-    name: 'actor',
-    label: 'Actor',
-    suggestions: among(
-      [],
-      rows.map(({ actor }) => actor.id),
-    ),
-  },
-  {
-    name: 'action',
-    label: 'Action',
-    suggestions: among(
-      ACTIONS,
-      rows.map(({ action }) => action),
-    ),
-  },
+  { name: 'actor', label: 'Actor', suggestions: suggestionsOf(rows.map(({ actor }) => actor.id)) },
+  { name: 'action', label: 'Action', suggestions: suggestionsOf([...ACTIONS, ...rows.map(({ action }) => action)]) },
   { name: 'policy', label: 'Policy' },
   CLUSTER_FILTER,
   { name: 'subject', label: 'Subject' },

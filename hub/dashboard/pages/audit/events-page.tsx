@@ -3,7 +3,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, namesOf, useSearchChange } from '../../components/filters.ts';
+import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../components/filters.ts';
 import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
@@ -21,8 +21,7 @@ import { useGrowing } from './use-growing.ts';
 const route = getRouteApi('/shell/audit/events');
 
 const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
-  const among = (field: 'cluster' | 'policy'): readonly string[] =>
-    [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
+  const among = (field: 'cluster' | 'policy'): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
   return [
     {
       name: 'severity',

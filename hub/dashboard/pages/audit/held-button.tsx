@@ -1,6 +1,6 @@
 import { Button } from '@patternfly/react-core';
 import ArrowUpIcon from '@patternfly/react-icons/dist/esm/icons/arrow-up-icon';
-import { formatNumber } from '../../components/format-number.ts';
+import { count } from '../../components/count.ts';
 
 interface HeldButtonProps {
   readonly held: number;
@@ -21,7 +21,7 @@ export const HeldButton = ({ held, noun, onShow }: HeldButtonProps) => (
           document.querySelector('.fso-table')?.scrollTo({ top: 0 });
         }}
       >
-        {formatNumber(held)} new {held === 1 ? noun[0] : noun[1]}
+        {count(held, `new ${noun[0]}`, `new ${noun[1]}`)}
       </Button>
     )}
   </div>

@@ -1,7 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, clusterParam, textParam } from '../../app/search-params.ts';
+import { choiceParam, clusterParam, policyParam, textParam } from '../../app/search-params.ts';
 import { SPANS } from './period.ts';
 
 const period = {
@@ -9,7 +9,7 @@ const period = {
   since: z.iso.datetime({ offset: true }).optional().catch(undefined),
   until: z.iso.datetime({ offset: true }).optional().catch(undefined),
 };
-const about = { cluster: clusterParam, policy: z.string().min(1).max(317).optional().catch(undefined) };
+const about = { cluster: clusterParam, policy: policyParam };
 
 /** Number of the entry that is open. */
 const open = z

@@ -1,10 +1,11 @@
 import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
+import { type ViolationRef, violationKey } from '../../api/queries.ts';
 import { useSearchChange } from '../../components/filters.ts';
 import { ErrorState, Loading } from '../../components/states.tsx';
 import { ComplianceFrame } from '../compliance/compliance-frame.tsx';
-import { refOfText, textOfRef, type ViolationRef } from '../compliance/violation-ref.ts';
+import { refOfText } from '../compliance/violation-ref.ts';
 import { GovernanceForm } from './governance-form.tsx';
 import type { NamespaceGovernance } from './judge.ts';
 import type { LineRange } from './pasted-text.ts';
@@ -39,7 +40,7 @@ export const CheckerPage = () => {
     change(
       ref === undefined
         ? { picked: undefined }
-        : { picked: textOfRef(ref), by: 'namespace', cluster: ref.cluster, namespace: ref.namespace },
+        : { picked: violationKey(ref), by: 'namespace', cluster: ref.cluster, namespace: ref.namespace },
     );
   const ref = picked === undefined ? undefined : refOfText(picked);
   const show = (range: LineRange): void => {

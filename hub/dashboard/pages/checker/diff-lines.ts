@@ -1,4 +1,4 @@
-import { structuredPatch } from 'diff';
+import { diffTexts } from '../policies/revision-diff.ts';
 
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed' | 'gap';
@@ -7,16 +7,12 @@ export interface DiffLine {
   readonly key: string;
 }
 
-const KINDS: Readonly<Record<string, DiffLine['kind']>> = { '+': 'added', '-': 'removed', ' ': 'same' };
-
 /** Changed lines with three around them; a gap stands for lines left out between two changes. */
 export const diffLines = (before: string, after: string): readonly DiffLine[] => {
-  const { hunks } = structuredPatch('', '', before, after, '', '', { context: 3 });
-  return hunks.flatMap(({ lines, newStart }, hunk) => [
-    ...(hunk > 0 ? [{ kind: 'gap' as const, text: '…', key: `gap-${newStart}` }] : []),
-    ...lines.flatMap((line, index) => {
-      const kind = KINDS[line.charAt(0)];
-      return kind === undefined ? [] : [{ kind, text: line.slice(1), key: `${hunk}-${index}` }];
-    }),
+  // Without a limit, as a fix is of no use unless its change is shown.
+  const hunks = diffTexts(before, after, Number.POSITIVE_INFINITY) ?? [];
+  return hunks.flatMap(({ lines }, hunk) => [
+    ...(hunk > 0 ? [{ kind: 'gap' as const, text: '…', key: `gap-${hunk}` }] : []),
+    ...lines.map(({ kind, text }, index) => ({ kind, text, key: `${hunk}-${index}` })),
   ]);
 };

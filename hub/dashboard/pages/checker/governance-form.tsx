@@ -1,5 +1,6 @@
+import { policyKey } from '@fso/shared/api';
 import { FormGroup, FormHelperText, HelperText, HelperTextItem, TextInput, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { clustersQuery, policiesQuery, violationGroupsQuery } from '../../api/queries.ts';
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../components/filters.ts';
@@ -59,8 +60,8 @@ const Field = ({ label, placeholder, value, options, checked, onChange }: FieldP
 const PolicyField = ({ choice, onChange }: GovernanceFormProps) => {
   // The hub searches by a part of the name; what stands before the slash is the namespace.
   const q = choice.policy?.split('/').at(-1) || undefined;
-  const { data } = useInfiniteQuery({ ...policiesQuery({ q, limit: 50 }), placeholderData: (before) => before });
-  const options = rowsOf(data).map(({ namespace, name }) => `${namespace}/${name}`);
+  const { data } = useInfiniteQuery({ ...policiesQuery({ q, limit: 50 }), placeholderData: keepPreviousData });
+  const options = rowsOf(data).map(policyKey);
   return (
     <Field
       label="Policy"
@@ -74,7 +75,7 @@ const PolicyField = ({ choice, onChange }: GovernanceFormProps) => {
 
 const NamespaceFields = ({ choice, onChange }: GovernanceFormProps) => {
   const { cluster, namespace } = choice;
-  const clusters = useInfiniteQuery({ ...clustersQuery({ q: cluster, limit: 50 }), placeholderData: (before) => before });
+  const clusters = useInfiniteQuery({ ...clustersQuery({ q: cluster, limit: 50 }), placeholderData: keepPreviousData });
   const groups = useInfiniteQuery({
     ...violationGroupsQuery({ by: 'namespace', q: `${cluster}/`, limit: 100 }),
     enabled: cluster !== undefined,

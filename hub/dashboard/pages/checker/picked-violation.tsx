@@ -1,11 +1,11 @@
 import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly/react-core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import { violationsQuery } from '../../api/queries.ts';
+import { type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
 import { rowsOf } from '../../components/rows-of.ts';
 import { useTyped } from '../../components/use-typed.ts';
 import { commandsFor } from '../compliance/remedy.ts';
-import { refOfText, textOfRef, type ViolationRef } from '../compliance/violation-ref.ts';
+import { refOfText } from '../compliance/violation-ref.ts';
 
 interface PickerProps {
   readonly picked: string | undefined;
@@ -22,7 +22,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
     else setQ(typed);
   };
   const { text, setText } = useTyped(picked ?? '', { onPause: choose });
-  const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: (before) => before });
+  const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: keepPreviousData });
   return (
     <FormGroup label="Or pick a reported violation" fieldId={id}>
       <TextInput
@@ -34,7 +34,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
       />
       <datalist id={`${id}-list`}>
         {rowsOf(data).map((violation) => (
-          <option key={textOfRef(violation)} value={textOfRef(violation)} label={violation.reason} />
+          <option key={violationKey(violation)} value={violationKey(violation)} label={violation.reason} />
         ))}
       </datalist>
     </FormGroup>

@@ -1,4 +1,4 @@
-import type { ClusterView, PolicyView } from '@fso/shared/api';
+import { type ClusterView, type PolicyView, policyKey } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../api/queries.ts';
 import { rowsOf } from '../../components/rows-of.ts';
@@ -53,11 +53,12 @@ const answered = <T>({ data, error, refetch }: Asked<T>, toRulings: (data: T) =>
   return error === null ? { state: 'loading' } : { state: 'failed', error, retry: () => void refetch() };
 };
 
-const ofPolicy = ({ namespace, name, enforcementAction: action, effectiveRegions, expiryDate }: PolicyView, nowMs: number): Rulings => {
-  const policies = [`${namespace}/${name}`];
+const ofPolicy = (policy: PolicyView, nowMs: number): Rulings => {
+  const { enforcementAction: action, effectiveRegions: regions, expiryDate } = policy;
+  const policies = [policyKey(policy)];
   return expiryOf(expiryDate, nowMs) === 'past'
     ? { state: 'known', rulings: [], expired: policies }
-    : { state: 'known', rulings: [{ action, policies, regions: effectiveRegions }], expired: [] };
+    : { state: 'known', rulings: [{ action, policies, regions }], expired: [] };
 };
 
 interface NamespaceFacts {

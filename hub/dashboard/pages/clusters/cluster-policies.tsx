@@ -1,22 +1,21 @@
-import type { ClusterPolicy, ClusterView } from '@fso/shared/api';
+import { type ClusterPolicy, type ClusterView, policyKey } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import type { Filter } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { Was } from '../../components/last-known.tsx';
+import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { ActionLabel, LockLabel, PhaseLabel } from '../../components/state-label.tsx';
+import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 
-const FILTERS: readonly Filter[] = [
-  { name: 'phase', label: 'Phase here', options: ['Active', 'Pending', 'Failed', 'Expired'].map((value) => ({ value, text: value })) },
-];
+const FILTERS: readonly Filter[] = [{ name: 'phase', label: 'Phase here', options: PHASE_OPTIONS }];
 const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
 
 const Locks = ({ report, fresh }: Pick<ClusterPolicy, 'report' | 'fresh'>) => {
@@ -36,12 +35,10 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
     title: 'Policy',
     sort: 'name',
     width: 25,
-    cell: ({ namespace, name, managedBy }) => (
+    cell: (policy) => (
       <>
-        <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-          {name}
-        </Link>
-        {managedBy === 'local' ? <div className="fso-muted">local, in {namespace}</div> : null}
+        <PolicyLink policy={policyKey(policy)} isShort />
+        {policy.managedBy === 'local' ? <div className="fso-muted">local, in {policy.namespace}</div> : null}
       </>
     ),
   },
@@ -80,7 +77,7 @@ export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) 
         noun={['policy', 'policies']}
         query={query}
         columns={COLUMNS}
-        rowKey={({ namespace, name }) => `${namespace}/${name}`}
+        rowKey={policyKey}
         sort={sort}
         onSort={(by) => change({ sort: by })}
         empty={

@@ -1,7 +1,7 @@
 import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { violationsQuery } from '../../api/queries.ts';
+import { violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { formatNumber } from '../../components/format-number.ts';
 import { PolicyLink } from '../../components/policy-link.tsx';
@@ -93,7 +93,7 @@ export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }
         noun={['named violation', 'named violations']}
         query={query}
         columns={COLUMNS}
-        rowKey={({ policy, namespace, kind, name }) => `${policy}/${namespace}/${kind}/${name}`}
+        rowKey={violationKey}
         sort={sort}
         onSort={(by) => change({ sort: by })}
         empty={q === undefined ? <None cluster={cluster} /> : <Empty title="No violations match" onClear={clear} />}

@@ -3,9 +3,10 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import { cleared, type Filter, isAnySet, namesOf, useSearchChange } from '../../components/filters.ts';
+import { cleared, type Filter, isAnySet, namesOf, optionsOf, useSearchChange } from '../../components/filters.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 import './clusters.css';
@@ -13,59 +14,15 @@ import './clusters.css';
 const route = getRouteApi('/shell/clusters');
 
 const FILTERS: readonly Filter[] = [
-  {
-    name: 'connection',
-    label: 'Connection',
-    options: [
-      { value: 'Connected', text: 'Connected' },
-      { value: 'Disconnected', text: 'Stale' },
-      { value: 'NeverSeen', text: 'Never seen' },
-    ],
-  },
-  {
-    name: 'inSync',
-    label: 'Commit',
-    options: [
-      { value: 'true', text: 'In sync' },
-      { value: 'false', text: 'Behind or not known' },
-    ],
-  },
-  {
-    name: 'violating',
-    label: 'Violations',
-    options: [
-      { value: 'true', text: 'Some' },
-      { value: 'false', text: 'None' },
-    ],
-  },
+  { name: 'connection', label: 'Connection', options: CONNECTION_OPTIONS },
+  { name: 'inSync', label: 'Commit', options: optionsOf({ true: 'In sync', false: 'Behind or not known' }) },
+  { name: 'violating', label: 'Violations', options: optionsOf({ true: 'Some', false: 'None' }) },
 ];
-/** Links lead to lists that are filtered by these; else they would only be in the way. */
-const RARE_FILTERS = [
-  {
-    name: 'locksReady',
-    label: 'Locks',
-    options: [
-      { value: 'true', text: 'Ready' },
-      { value: 'false', text: 'Not ready' },
-    ],
-  },
-  {
-    name: 'refusing',
-    label: 'Commit offered',
-    options: [
-      { value: 'true', text: 'Refused' },
-      { value: 'false', text: 'Not refused' },
-    ],
-  },
-  {
-    name: 'tampered',
-    label: 'Tampered with',
-    options: [
-      { value: 'true', text: 'Yes' },
-      { value: 'false', text: 'No' },
-    ],
-  },
-] as const;
+const LINKED_FILTERS: readonly Filter[] = [
+  { name: 'locksReady', label: 'Locks', options: optionsOf({ true: 'Ready', false: 'Not ready' }), isLinked: true },
+  { name: 'refusing', label: 'Commit offered', options: optionsOf({ true: 'Refused', false: 'Not refused' }), isLinked: true },
+  { name: 'tampered', label: 'Tampered with', options: optionsOf({ true: 'Yes', false: 'No' }), isLinked: true },
+];
 
 /** Regions where clusters are; the one that is filtered by stays, even where none is there any more. */
 const useRegionFilter = (chosen: string | undefined): Filter => {
@@ -79,8 +36,7 @@ export const ClustersPage = () => {
   const search = route.useSearch();
   const sort = search.sort ?? 'name';
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
-  const rare = RARE_FILTERS.filter(({ name }) => search[name] !== undefined);
-  const filters = [...FILTERS, useRegionFilter(search.region), ...rare];
+  const filters = [...FILTERS, useRegionFilter(search.region), ...LINKED_FILTERS];
   const names = namesOf(filters);
   const change = useSearchChange();
   const isFiltered = isAnySet(names, search);

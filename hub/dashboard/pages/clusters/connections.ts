@@ -1,7 +1,7 @@
-import type { ClusterView, ConnectionState, Page } from '@fso/shared/api';
+import type { ClusterView, ConnectionState } from '@fso/shared/api';
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { getJson } from '../../api/client.ts';
+import { getAll } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 
 /** A cluster that is not connected, and when the hub last heard of it. */
@@ -11,17 +11,9 @@ export interface Unconnected {
   readonly lastSeen: string | null;
 }
 
-const PAGE_ROWS = 500;
-
 const readAll = async (connection: Unconnected['connection'], signal: AbortSignal): Promise<[string, Unconnected][]> => {
-  const found: [string, Unconnected][] = [];
-  let cursor: string | undefined;
-  do {
-    const page: Page<ClusterView> = await getJson('/api/v1/clusters', { connection, limit: PAGE_ROWS, cursor }, signal);
-    for (const { name, lastSeen } of page.items) found.push([name, { connection, lastSeen }]);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
-  return found;
+  const clusters = await getAll<ClusterView>('/api/v1/clusters', { connection }, signal);
+  return clusters.map(({ name, lastSeen }) => [name, { connection, lastSeen }]);
 };
 
 /** All clusters that are not connected, by name. */

@@ -1,9 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, regionParam, sortParam, textParam } from '../../app/search-params.ts';
-
-const flag = choiceParam(['true', 'false']);
+import { choiceParam, flagParam, phaseParam, regionParam, sortParam, textParam } from '../../app/search-params.ts';
 
 export const clustersRoutes = [
   createRoute({
@@ -12,11 +10,11 @@ export const clustersRoutes = [
     validateSearch: z.object({
       q: textParam,
       connection: choiceParam(['Connected', 'Disconnected', 'NeverSeen']),
-      inSync: flag,
-      violating: flag,
-      tampered: flag,
-      refusing: flag,
-      locksReady: flag,
+      inSync: flagParam,
+      violating: flagParam,
+      tampered: flagParam,
+      refusing: flagParam,
+      locksReady: flagParam,
       region: regionParam,
       sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
     }),
@@ -28,7 +26,7 @@ export const clustersRoutes = [
     validateSearch: z.object({
       tab: choiceParam(['policies', 'violations', 'events']),
       q: textParam,
-      phase: choiceParam(['Active', 'Pending', 'Failed', 'Expired']),
+      phase: phaseParam,
       severity: choiceParam(['info', 'warning', 'alert']),
       sort: sortParam(['name', 'target', 'phase', 'violations', 'updated', 'policy', 'namespace', 'region', 'since']),
     }),

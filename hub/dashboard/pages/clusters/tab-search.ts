@@ -1,5 +1,6 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useSearchChange } from '../../components/filters.ts';
+import { ownSort } from '../../components/table-sort.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -12,7 +13,7 @@ export const useTabSearch = (sorts: readonly string[], preferred: string) => {
   const { sort } = route.useSearch();
   const change = useSearchChange();
   return {
-    sort: sort !== undefined && sorts.includes(sort.replace(/^-/, '')) ? sort : preferred,
+    sort: ownSort(sort, sorts, preferred),
     change,
     clear: (): void => change({ q: undefined, phase: undefined, severity: undefined }),
   };

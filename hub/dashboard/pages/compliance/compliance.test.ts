@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { violationKey } from '../../api/queries.ts';
 import { NO_REGION, targetOfGroup } from './group-target.ts';
 import { commandsFor, remedyOf } from './remedy.ts';
 import { shellWord } from './shell-word.ts';
-import { refOfText, textOfRef } from './violation-ref.ts';
+import { refOfText } from './violation-ref.ts';
 
 const VIOLATION = {
   cluster: 'eu',
@@ -56,8 +57,8 @@ describe('remedyOf', () => {
 
 it('a violation goes into a URL and back', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
-  expect(textOfRef(VIOLATION)).toBe('eu/fso-system/finance-eu/finance/Pod/api-1');
-  expect(refOfText(textOfRef(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
+  expect(violationKey(VIOLATION)).toBe('eu/fso-system/finance-eu/finance/Pod/api-1');
+  expect(refOfText(violationKey(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
   for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(refOfText(text)).toBeUndefined();
 });
 

@@ -2,7 +2,7 @@ import { Region, VIOLATION_GROUPS } from '@fso/shared/api';
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, clusterParam, namespaceParam, sortParam, textParam } from '../../app/search-params.ts';
+import { actionParam, choiceParam, clusterParam, namespaceParam, policyParam, sortParam, textParam } from '../../app/search-params.ts';
 import { NO_REGION } from './group-target.ts';
 
 const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
@@ -13,13 +13,13 @@ export const complianceRoutes = [
     path: '/compliance',
     validateSearch: z.object({
       q: textParam,
-      policy: z.string().min(1).max(317).optional().catch(undefined),
+      policy: policyParam,
       cluster: clusterParam,
       namespace: namespaceParam,
       kind: z.string().min(1).max(63).optional().catch(undefined),
       name: textParam,
       region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
-      action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
+      action: actionParam,
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
       /** Absent: the list itself. */
       by: choiceParam(VIOLATION_GROUPS),
@@ -34,7 +34,7 @@ export const complianceRoutes = [
     path: '/compliance/checker',
     validateSearch: z.object({
       by: choiceParam(['policy', 'namespace', 'regions']),
-      policy: z.string().min(1).max(317).optional().catch(undefined),
+      policy: policyParam,
       cluster: clusterParam,
       namespace: namespaceParam,
       regions: longTextParam,

@@ -2,7 +2,7 @@ import type { PolicyView, ViolationView } from '@fso/shared/api';
 import { Alert, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { policyQuery, violationsQuery } from '../../api/queries.ts';
+import { policyQuery, type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
 import { Fact } from '../../components/fact.tsx';
 import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
@@ -12,7 +12,6 @@ import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states
 import { type Connection, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from './last-known.tsx';
 import { commandsFor, remedyOf } from './remedy.ts';
-import { textOfRef, type ViolationRef } from './violation-ref.ts';
 
 /** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
@@ -102,7 +101,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
           <ListItem key={step}>{step}</ListItem>
         ))}
       </List>
-      <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: textOfRef(violation) }}>
+      <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: violationKey(violation) }}>
         Paste what makes it into the pod affinity checker
       </Link>
     </>

@@ -2,7 +2,7 @@ import type { ViolationView } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { statusQuery, violationsQuery } from '../../api/queries.ts';
+import { statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
 import {
@@ -13,6 +13,7 @@ import {
   NAMESPACE_FILTER,
   namesOf,
   REGION_FILTER,
+  suggestionsOf,
   useSearchChange,
 } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
@@ -20,35 +21,27 @@ import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { rowsOf } from '../../components/rows-of.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { ActionLabel } from '../../components/state-label.tsx';
+import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
 import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { NO_REGION } from './group-target.ts';
 import { ClusterName, NoViolations } from './last-known.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
-import { refOfText, textOfRef } from './violation-ref.ts';
+import { refOfText } from './violation-ref.ts';
 
 const route = getRouteApi('/shell/compliance');
-
-const ACTIONS = [
-  { value: 'deny', text: 'Deny' },
-  { value: 'warn', text: 'Warn' },
-  { value: 'dryrun', text: 'Dry run' },
-  { value: 'custom', text: 'Custom' },
-];
 
 type TextField = 'policy' | 'cluster' | 'namespace' | 'region';
 
 /** Offered while a filter is typed: what the rows that were read say. */
 const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
-  const among = (field: TextField): readonly string[] =>
-    [...new Set(rows.flatMap((row) => row[field] ?? []))].sort((a, b) => a.localeCompare(b)).slice(0, 200);
+  const among = (field: TextField): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
   return [
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
     { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { ...NAMESPACE_FILTER, suggestions: among('namespace') },
     { ...REGION_FILTER, suggestions: [NO_REGION, ...among('region')] },
-    { name: 'action', label: 'Action', options: ACTIONS },
+    { name: 'action', label: 'Action', options: ACTION_OPTIONS },
     // Set by the groups of workloads.
     { name: 'kind', label: 'Kind', isLinked: true },
     { name: 'name', label: 'Workload', isLinked: true },
@@ -139,8 +132,8 @@ export const ViolationsList = () => {
           label="Violations"
           noun={['named violation', 'named violations']}
           query={query}
-          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: textOfRef(violation) }) })}
-          rowKey={textOfRef}
+          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) })}
+          rowKey={violationKey}
           sort={sort ?? 'cluster'}
           onSort={(next) => change({ sort: next })}
           empty={isFiltered ? <Empty title="No named violation matches" onClear={clear} /> : <NoViolations />}

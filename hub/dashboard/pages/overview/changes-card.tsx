@@ -1,14 +1,15 @@
 import type { CommitSummary, Page } from '@fso/shared/api';
 import { Card, CardBody, CardFooter, CardTitle } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery } from '@tanstack/react-query';
+import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { commitsQuery } from '../../api/queries.ts';
 import { changesText } from '../../components/changes-text.ts';
 import { CommitStateLabel } from '../../components/commit-state.tsx';
+import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
-import { Empty, ErrorState, Loading } from '../../components/states.tsx';
+import { Empty } from '../../components/states.tsx';
 import { duration } from '../../components/time.ts';
 
 const ROWS = 8;
@@ -52,12 +53,8 @@ const Change = ({ summary }: { readonly summary: CommitSummary }) => {
   );
 };
 
-const Changes = ({ query }: { readonly query: UseInfiniteQueryResult<InfiniteData<Page<CommitSummary>>> }) => {
-  if (query.data === undefined) {
-    if (query.isError) return <ErrorState error={query.error} what="the commits" onRetry={() => void query.refetch()} />;
-    return <Loading what="Loading the commits" />;
-  }
-  const commits = query.data.pages[0]?.items.slice(0, ROWS) ?? [];
+const Changes = ({ list }: { readonly list: InfiniteData<Page<CommitSummary>> }) => {
+  const commits = list.pages[0]?.items.slice(0, ROWS) ?? [];
   if (commits.length === 0) return <Empty title="No commits yet">The hub has not read the repository.</Empty>;
   return (
     <Table aria-label="Recent policy changes" variant="compact" gridBreakPoint="grid-lg">
@@ -86,7 +83,9 @@ export const ChangesCard = () => (
   <Card isFullHeight>
     <CardTitle component="h2">Recent policy changes</CardTitle>
     <CardBody>
-      <Changes query={useInfiniteQuery(commitsQuery)} />
+      <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">
+        {(list) => <Changes list={list} />}
+      </QueryView>
     </CardBody>
     <CardFooter>
       <Link to="/activity">All commits</Link>

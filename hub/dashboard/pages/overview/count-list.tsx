@@ -17,7 +17,7 @@ export const CountList = ({ label, rows }: { readonly label: string; readonly ro
   <ul className="fso-counts" aria-label={label}>
     {rows.map(({ key, icon: Icon, tone, title, value, note }) => (
       <li key={key}>
-        <span className={`fso-count-icon fso-tone-${value === 0 ? 'plain' : tone}`}>
+        <span className={`fso-tone-${value === 0 ? 'plain' : tone}`}>
           <Icon />
         </span>
         <span>

@@ -1,4 +1,5 @@
 import type { Enforcement, LockCounts, LockState, Phase, PolicyInCluster } from '@fso/shared/api';
+import { WORST_FIRST } from './lock-counts.ts';
 
 /** What one policy is in each cluster, to be filtered and sorted here: all clusters of a policy come at once. */
 
@@ -58,12 +59,11 @@ export const filterRows = (rows: readonly ClusterRow[], { q = '', phase, locks, 
   );
 
 const PHASES: readonly Phase[] = ['Failed', 'Pending', 'Active', 'Expired'];
-const STATES: readonly LockState[] = ['Degraded', 'Unavailable', 'Pending', 'Enforced', 'NotApplicable'];
 
 const lockOrder =
   (lock: LockName) =>
   (row: ClusterRow): number =>
-    row.report === null ? -1 : STATES.indexOf(row.report.enforcement[lock].state);
+    row.report === null ? -1 : WORST_FIRST.indexOf(row.report.enforcement[lock].state);
 
 /** What needs a look comes first; those with equal values by name. */
 const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {

@@ -1,6 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { useMemo } from 'react';
-import type { Filter } from '../../components/filters.ts';
+import { count } from '../../components/count.ts';
+import { type Filter, optionsOf } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
@@ -18,22 +19,18 @@ const FILTERS: readonly Filter[] = [
   {
     name: 'locks',
     label: 'Locks',
-    options: [
-      { value: 'enforced', text: 'all enforced now' },
-      { value: 'other', text: 'not known to be enforced' },
-      { value: 'Degraded', text: 'one degraded' },
-      { value: 'Pending', text: 'one pending' },
-      { value: 'Unavailable', text: 'one unavailable' },
-    ],
+    options: optionsOf({
+      enforced: 'all enforced now',
+      other: 'not known to be enforced',
+      Degraded: 'one degraded',
+      Pending: 'one pending',
+      Unavailable: 'one unavailable',
+    }),
   },
   {
     name: 'known',
     label: 'Known',
-    options: [
-      { value: 'now', text: 'as of now' },
-      { value: 'last', text: 'last known, not connected' },
-      { value: 'never', text: 'nothing reported yet' },
-    ],
+    options: optionsOf({ now: 'as of now', last: 'last known, not connected', never: 'nothing reported yet' }),
   },
 ];
 
@@ -49,7 +46,7 @@ export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyV
       <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
         {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
-        {formatNumber(rows.length)} {rows.length === 1 ? 'cluster' : 'clusters'}
+        {count(rows.length, 'cluster')}
       </div>
       {shown.length === 0 ? (
         <Empty title="No cluster matches" onClear={clear} />

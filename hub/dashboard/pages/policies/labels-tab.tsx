@@ -1,6 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { useMemo } from 'react';
+import { count } from '../../components/count.ts';
 import type { Filter } from '../../components/filters.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
@@ -14,8 +15,6 @@ const FILTERS: readonly Filter[] = [
   { name: 'differs', label: 'Differences', options: [{ value: 'true', text: 'only namespaces with some' }] },
 ];
 
-const counted = (count: number, one: string, many: string): string => `${formatNumber(count)} ${count === 1 ? one : many}`;
-
 export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
   const { q, differs } = search;
@@ -28,20 +27,20 @@ export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyVie
       <Empty title="No labels are reported">
         {governed === 0
           ? 'The policy governs no namespace in any cluster that has reported.'
-          : `It governs ${counted(governed, 'namespace', 'namespaces')}, whose labels no agent has reported.`}
+          : `It governs ${count(governed, 'namespace')}, whose labels no agent has reported.`}
       </Empty>
     );
   return (
     <>
       <Content component="p" className="fso-muted">
         Labels under <code>compliance.gov/</code> as they stand on the namespaces. Each agent reports the first 20 namespaces of a policy:{' '}
-        {formatNumber(rows.length)} of {counted(governed, 'governed namespace', 'governed namespaces')} here. Compared with what this policy
-        alone would write; where several policies govern a namespace, its labels speak for all of them.
+        {formatNumber(rows.length)} of {count(governed, 'governed namespace')} here. Compared with what this policy alone would write; where
+        several policies govern a namespace, its labels speak for all of them.
       </Content>
       <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">
         {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
-        {counted(rows.length, 'namespace', 'namespaces')}, {different === 0 ? 'none' : formatNumber(different)} with differences
+        {count(rows.length, 'namespace')}, {different === 0 ? 'none' : formatNumber(different)} with differences
       </div>
       {shown.length === 0 ? (
         <Empty title="No namespace matches" onClear={() => change({ q: undefined, differs: undefined })} />

@@ -18,18 +18,18 @@ const WORDS: Readonly<Record<LockState, string>> = {
   NotApplicable: 'not applicable',
 };
 
-/** Worst first. */
-const SEVERITY: readonly LockState[] = ['Degraded', 'Unavailable', 'Pending', 'Enforced', 'NotApplicable'];
+/** States of a lock. */
+export const WORST_FIRST: readonly LockState[] = ['Degraded', 'Unavailable', 'Pending', 'Enforced', 'NotApplicable'];
 
 /** @param total clusters that are meant to have the policy, or report it */
 export const summariseLock = (counts: LockCounts, total: number): LockSummary => {
   const of = (state: LockState): number => counts[state] ?? 0;
   const reported = LOCK_STATES.reduce((sum, state) => sum + of(state), 0);
   if (reported === 0) return { worst: null, text: 'not reported', rest: [] };
-  const worst = SEVERITY.find((state) => of(state) > 0) ?? null;
+  const worst = WORST_FIRST.find((state) => of(state) > 0) ?? null;
   if (of('NotApplicable') === total) return { worst, text: WORDS.NotApplicable, rest: [] };
   const missing = Math.max(0, total - reported);
-  const rest = SEVERITY.filter((state) => state !== 'Enforced' && of(state) > 0).map((state) => `${of(state)} ${WORDS[state]}`);
+  const rest = WORST_FIRST.filter((state) => state !== 'Enforced' && of(state) > 0).map((state) => `${of(state)} ${WORDS[state]}`);
   return {
     worst: missing > 0 && worst !== 'Degraded' && worst !== 'Unavailable' ? 'Pending' : worst,
     text: `${of('Enforced')}/${total} ${WORDS.Enforced}`,

@@ -1,10 +1,11 @@
 import './policies.css';
+import { policyKey } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { policiesQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import { useSearchChange } from '../../components/filters.ts';
+import { cleared, isAnySet, namesOf, useSearchChange } from '../../components/filters.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
@@ -25,12 +26,11 @@ const NoPolicies = ({ isFiltered, onClear }: { readonly isFiltered: boolean; rea
 
 export const PoliciesPage = () => {
   const search = route.useSearch();
-  const navigate = route.useNavigate();
   const filters = usePolicyFilters();
   const query = useInfiniteQuery({ ...policiesQuery(search), placeholderData: keepPreviousData });
-  const { sort, ...filtered } = search;
+  const names = namesOf(filters);
   const change = useSearchChange();
-  const clear = (): void => void navigate({ search: sort === undefined ? {} : { sort }, replace: true });
+  const clear = (): void => change(cleared(names));
   return (
     <>
       <PageHeader title="Policies" description="Who is governed by what, and does every cluster enforce it?" />
@@ -41,10 +41,10 @@ export const PoliciesPage = () => {
           noun={['policy', 'policies']}
           query={query}
           columns={POLICY_COLUMNS}
-          rowKey={({ namespace, name }) => `${namespace}/${name}`}
-          sort={sort ?? 'name'}
+          rowKey={policyKey}
+          sort={search.sort ?? 'name'}
           onSort={(key) => change({ sort: key })}
-          empty={<NoPolicies isFiltered={Object.values(filtered).some((value) => value !== undefined)} onClear={clear} />}
+          empty={<NoPolicies isFiltered={isAnySet(names, search)} onClear={clear} />}
         />
       </PageSection>
     </>

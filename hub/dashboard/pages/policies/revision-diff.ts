@@ -38,13 +38,11 @@ const linesOf = (patch: readonly string[], oldStart: number, newStart: number): 
   });
 };
 
-/** @returns undefined: it takes too long to find out */
-export const diffTexts = (before: string, after: string): Hunk[] | undefined =>
-  structuredPatch('', '', before, after, '', '', { context: CONTEXT_LINES, timeout: MAX_MS })?.hunks.map(
-    ({ lines, oldStart, newStart }) => ({
-      lines: linesOf(lines, oldStart, newStart),
-    }),
-  );
+/** @param timeout in milliseconds @returns undefined: it takes longer to find out */
+export const diffTexts = (before: string, after: string, timeout = MAX_MS): Hunk[] | undefined =>
+  structuredPatch('', '', before, after, '', '', { context: CONTEXT_LINES, timeout })?.hunks.map(({ lines, oldStart, newStart }) => ({
+    lines: linesOf(lines, oldStart, newStart),
+  }));
 
 export interface RevisionDiff {
   /** undefined: the texts could not be compared. Empty: the text is the same. */

@@ -1,10 +1,17 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { shellRoute } from '../../app/root-route.tsx';
-import { choiceParam, clusterParam, namespaceParam, regionParam, sortParam, textParam } from '../../app/search-params.ts';
-
-const flag = choiceParam(['true', 'false']);
-const phase = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
+import {
+  actionParam,
+  choiceParam,
+  clusterParam,
+  flagParam,
+  namespaceParam,
+  phaseParam,
+  regionParam,
+  sortParam,
+  textParam,
+} from '../../app/search-params.ts';
 
 export const policiesRoutes = [
   createRoute({
@@ -12,14 +19,14 @@ export const policiesRoutes = [
     path: '/policies',
     validateSearch: z.object({
       q: textParam,
-      phase,
-      action: choiceParam(['deny', 'warn', 'dryrun', 'custom']),
+      phase: phaseParam,
+      action: actionParam,
       cluster: clusterParam,
       namespace: namespaceParam,
       region: regionParam,
       managedBy: choiceParam(['hub', 'local']),
-      expiring: flag,
-      violating: flag,
+      expiring: flagParam,
+      violating: flagParam,
       sort: sortParam(['name', 'target', 'phase', 'violations', 'expiry', 'updated']),
     }),
     component: lazyRouteComponent(() => import('./policies-page.tsx'), 'PoliciesPage'),
@@ -30,7 +37,7 @@ export const policiesRoutes = [
     validateSearch: z.object({
       tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
       q: textParam,
-      phase,
+      phase: phaseParam,
       locks: choiceParam(['enforced', 'other', 'Degraded', 'Pending', 'Unavailable']),
       known: choiceParam(['now', 'last', 'never']),
       differs: choiceParam(['true']),

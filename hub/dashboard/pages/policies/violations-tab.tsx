@@ -1,22 +1,20 @@
 import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
-import { violationsQuery } from '../../api/queries.ts';
+import { violationKey, violationsQuery } from '../../api/queries.ts';
 import { count } from '../../components/count.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
+import { ownSort } from '../../components/table-sort.ts';
 import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from '../compliance/last-known.tsx';
 import { LongText } from './long-text.tsx';
 import { usePolicySearch } from './use-policy-search.ts';
 
 const SORTS = ['cluster', 'namespace', 'name', 'region', 'since'];
-
-/** The parameter may be left over from another tab's link. */
-const sortOf = (sort: string | undefined): string => (sort !== undefined && SORTS.includes(sort.replace(/^-/, '')) ? sort : 'cluster');
 
 const none = <span className="fso-muted">none</span>;
 
@@ -56,7 +54,7 @@ const NoneOf = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
 
 export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
   const { search, change } = usePolicySearch();
-  const sort = sortOf(search.sort);
+  const sort = ownSort(search.sort, SORTS, 'cluster');
   const columns = columnsOf(useConnections());
   const query = useInfiniteQuery({
     ...violationsQuery({ policy: policyKey(policy), q: search.q, sort }),
@@ -75,7 +73,7 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
         noun={['violation named', 'violations named']}
         query={query}
         columns={columns}
-        rowKey={({ cluster, namespace, kind, name }) => [cluster, namespace, kind, name].join('/')}
+        rowKey={violationKey}
         sort={sort}
         onSort={(key) => change({ sort: key })}
         empty={
