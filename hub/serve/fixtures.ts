@@ -1,8 +1,8 @@
-import type { PolicyReport } from '@fso/shared/api';
+import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/compile';
 import { type GitObjectType, objectId, type RawObject, type Report } from '@fso/shared/protocol';
 import { compileDesired } from '../compile/compile.ts';
-import type { Desired } from '../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../ledger/types.ts';
 
 /** A small fleet for tests of what is served: two clusters, two policies, one group. */
 
@@ -96,5 +96,23 @@ export const report = (change: Partial<Report> = {}): Report => ({
   policies: [],
   removed: [],
   events: [],
+  ...change,
+});
+
+/** A connected cluster that is where it should be. */
+export const clusterRecord = (
+  name: string,
+  policies: readonly PolicyReport[] = [],
+  change: Partial<ClusterRecord> = {},
+): ClusterRecord => ({
+  name,
+  connected: true,
+  lastSeen: TIME,
+  offeredRevision: REVISION,
+  acked: { revision: REVISION, digest: 'd' },
+  nack: null,
+  report: clusterReport(),
+  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  reportedSeq: 1,
   ...change,
 });

@@ -1,8 +1,7 @@
-import type { PolicyReport } from '@fso/shared/api';
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { clusterRecord, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
 import { createFleetIndex, type Knowledge } from './fleet-index.ts';
 import { statusView } from './status-view.ts';
 
@@ -18,41 +17,29 @@ const clusterViews = (knowledge: Knowledge) =>
     .map(({ view }) => view);
 const source = { url: 'http://git', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
 
-const record = (name: string, policies: readonly PolicyReport[], change: Partial<ClusterRecord> = {}): ClusterRecord => ({
-  name,
-  connected: true,
-  lastSeen: TIME,
-  offeredRevision: REVISION,
-  acked: { revision: REVISION, digest: 'd' },
-  nack: null,
-  report: clusterReport(),
-  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
-  reportedSeq: 1,
-  ...change,
-});
-const eu = record('eu', [policyReport('finance'), policyReport('hr')]);
-const us = record('us', [policyReport('finance')]);
+const eu = clusterRecord('eu', [policyReport('finance'), policyReport('hr')]);
+const us = clusterRecord('us', [policyReport('finance')]);
 const phaseOf = (clusters: readonly ClusterRecord[], name = 'finance') =>
   policyViews({ desired, clusters }).find((policy) => policy.name === name)?.phase;
 
 describe('phase of a policy', () => {
   it('is the worst of its clusters', () => {
     expect(phaseOf([eu, us])).toBe('Active');
-    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Pending' })])])).toBe('Pending');
-    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Failed' })])])).toBe('Failed');
-    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Expired' })])])).toBe('Active');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Pending' })])])).toBe('Pending');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Failed' })])])).toBe('Failed');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Expired' })])])).toBe('Active');
   });
 
   it('never counts a cluster that is not connected as compliant', () => {
     expect(phaseOf([eu, { ...us, connected: false }])).toBe('Pending');
-    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Expired' })], { connected: false })])).toBe('Pending');
-    expect(phaseOf([eu, record('us', [policyReport('finance', { phase: 'Failed' })], { connected: false })])).toBe('Failed');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Expired' })], { connected: false })])).toBe('Pending');
+    expect(phaseOf([eu, clusterRecord('us', [policyReport('finance', { phase: 'Failed' })], { connected: false })])).toBe('Failed');
     // Not placed on us, so us does not matter.
     expect(phaseOf([eu, { ...us, connected: false }], 'hr')).toBe('Active');
   });
 
   it('is Pending where nothing is reported yet, and where no cluster is meant', () => {
-    expect(phaseOf([eu, record('us', [])])).toBe('Pending');
+    expect(phaseOf([eu, clusterRecord('us', [])])).toBe('Pending');
     expect(policyViews({ desired, clusters: [] }).map(({ phase }) => phase)).toEqual(['Pending', 'Pending']);
   });
 });
@@ -74,7 +61,7 @@ describe('policy views', () => {
   it('includes local policies and hub-managed ones on their way out', () => {
     const local = policyReport('mine', { namespace: 'default', managedBy: 'local' });
     const leaving = policyReport('old');
-    const views = policyViews({ desired, clusters: [record('eu', [local, leaving])] });
+    const views = policyViews({ desired, clusters: [clusterRecord('eu', [local, leaving])] });
     expect(views.map((view) => [policyKey(view), view.managedBy, view.source?.path])).toEqual([
       ['default/mine', 'local', undefined],
       ['fso-system/finance', 'hub', 'policies/finance.yaml'],
@@ -84,7 +71,7 @@ describe('policy views', () => {
   });
 
   it('works before any revision is known', () => {
-    const views = policyViews({ desired: null, clusters: [record('eu', [policyReport('mine', { managedBy: 'local' })])] });
+    const views = policyViews({ desired: null, clusters: [clusterRecord('eu', [policyReport('mine', { managedBy: 'local' })])] });
     expect(views.map(({ name, phase }) => [name, phase])).toEqual([['mine', 'Active']]);
   });
 });
@@ -93,7 +80,7 @@ describe('cluster views', () => {
   it.each([
     ['at the revision in force', eu, 'Connected', true],
     ['gone', { ...eu, connected: false }, 'Disconnected', false],
-    ['never seen', record('eu', [], { connected: false, lastSeen: null, acked: null, report: null }), 'NeverSeen', false],
+    ['never seen', clusterRecord('eu', [], { connected: false, lastSeen: null, acked: null, report: null }), 'NeverSeen', false],
     ['behind', { ...eu, acked: { revision: OLD_REVISION, digest: 'd' } }, 'Connected', false],
     ['not registered', { ...eu, name: 'stray' }, 'Connected', false],
     ['known from its report only', { ...eu, acked: null }, 'Connected', true],
@@ -118,7 +105,7 @@ describe('cluster views', () => {
 
 describe('status and violations', () => {
   const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', region: 'us-east-1', reason: 'outside', since: TIME };
-  const violating = record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]);
+  const violating = clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]);
 
   it('adds up counts, also of a cluster that is gone', () => {
     const status = statusView(fleetOf({ desired, clusters: [eu, { ...violating, connected: false }] }), source, { version: '1', now: 0 });

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { IssueReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { IssueReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
 import { createFleetIndex } from '../fleet/fleet-index.ts';
 import { issueCsv } from './issue-csv.ts';
 import { ISSUE_HTML_POLICY, issueHtml } from './issue-html.ts';
@@ -15,18 +15,6 @@ const files = FILES.map((file) =>
     ? { ...file, text: file.text.replace('enforcementAction: warn', 'expiryDate: "2026-01-12T00:00:00Z"') }
     : file,
 );
-const record = (name: string, policies: readonly PolicyReport[], change: Partial<ClusterRecord> = {}): ClusterRecord => ({
-  name,
-  connected: true,
-  lastSeen: TIME,
-  offeredRevision: REVISION,
-  acked: { revision: REVISION, digest: 'd' },
-  nack: null,
-  report: clusterReport(),
-  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
-  reportedSeq: 1,
-  ...change,
-});
 const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
   issueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
 
@@ -49,7 +37,10 @@ const violation = {
 
 describe('the issue report', () => {
   it('names nothing where everything is as it should be, but what will expire', () => {
-    const report = reportOf(record('eu', [policyReport('finance'), policyReport('hr')]), record('us', [policyReport('finance')]));
+    const report = reportOf(
+      clusterRecord('eu', [policyReport('finance'), policyReport('hr')]),
+      clusterRecord('us', [policyReport('finance')]),
+    );
     expect(report).toEqual({
       generatedAt: '2026-01-10T00:00:00.000Z',
       revision: REVISION,
@@ -67,12 +58,12 @@ describe('the issue report', () => {
       conditions: [condition('Tampered', 'True', 'a binding was deleted'), condition('FloorReady', 'False', '')],
     };
     const { clusters } = reportOf(
-      record('eu', [], {
+      clusterRecord('eu', [], {
         acked: { revision: OLD_REVISION, digest: 'd' },
         nack: { revision: REVISION, time: TIME, reasons: [{ path: 'p.yaml', message: 'no' }] },
       }),
-      record('new', [], { connected: false, lastSeen: null, report: null, acked: null }),
-      record('us', [], { connected: false, report: { ...tampered, gatekeeper: { state: 'NotReady', message: 'no endpoints' } } }),
+      clusterRecord('new', [], { connected: false, lastSeen: null, report: null, acked: null }),
+      clusterRecord('us', [], { connected: false, report: { ...tampered, gatekeeper: { state: 'NotReady', message: 'no endpoints' } } }),
     );
     expect(clusters).toEqual([
       { cluster: 'eu', problem: 'Behind: it has b2b2b2b2, in force is a1a1a1a1.', since: null },
@@ -94,7 +85,7 @@ describe('the issue report', () => {
       expiryDate: '2026-01-01T00:00:00Z',
       conditions: [condition('Conflict', 'True', 'no region is left')],
     });
-    expect(reportOf(record('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
+    expect(reportOf(clusterRecord('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
       { policy: 'fso-system/finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
       expect.objectContaining({ policy: 'fso-system/hr' }),
       { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
@@ -115,8 +106,8 @@ describe('the issue report', () => {
       gatekeeper: { state: 'Enforced', since },
     } as const;
     const clusters = [
-      record('eu', [policyReport('finance', { enforcement })]),
-      record('us', [policyReport('finance', { phase: 'Pending', message: 'not proven yet', enforcement: waits })]),
+      clusterRecord('eu', [policyReport('finance', { enforcement })]),
+      clusterRecord('us', [policyReport('finance', { phase: 'Pending', message: 'not proven yet', enforcement: waits })]),
     ];
     const issues = reportOf(...clusters).policies;
     expect(issues).toEqual([
@@ -131,7 +122,7 @@ describe('the issue report', () => {
   });
 
   it('lists so many of a kind, and counts the others', () => {
-    const many = Array.from({ length: 10_050 }, (_, n) => ({ ...record(`c${n}`, []), connected: false, report: null }));
+    const many = Array.from({ length: 10_050 }, (_, n) => ({ ...clusterRecord(`c${n}`, []), connected: false, report: null }));
     const report = reportOf(...many);
     expect([report.clusters.length, report.omitted.clusters]).toEqual([10_000, 10_100]);
     expect(issueCsv(report)).toContain('clusters,,,,,,,,,10100 more are not listed.,');
@@ -139,7 +130,7 @@ describe('the issue report', () => {
   });
 
   it('lists violations, and says how many it cannot', () => {
-    const report = reportOf(record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
+    const report = reportOf(clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
     expect(report.violations).toEqual([{ ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' }]);
     expect(report.unnamedViolations).toBe(6);
     expect(IssueReport.parse(report)).toEqual(report);
@@ -147,7 +138,9 @@ describe('the issue report', () => {
 });
 
 describe('its forms', () => {
-  const report = reportOf(record('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })], { connected: false }));
+  const report = reportOf(
+    clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })], { connected: false }),
+  );
 
   it('a table that no spreadsheet computes', () => {
     expect(issueCsv(report).split('\r\n')).toEqual([

@@ -1,7 +1,7 @@
 import { CONDITIONS, type Condition } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { clusterReport, desiredOf, OLD_REVISION, REVISION, TIME } from '../fixtures.ts';
+import { clusterRecord, clusterReport, desiredOf, OLD_REVISION, REVISION, TIME } from '../fixtures.ts';
 import { createFleetIndex } from '../fleet/fleet-index.ts';
 import { ClusterQuery, matchesCluster } from './clusters.ts';
 
@@ -13,18 +13,9 @@ const condition = (type: string, status: Condition['status']): Condition => ({
   lastTransitionTime: TIME,
 });
 
-const cluster = (name: string, change: Partial<ClusterRecord> = {}): ClusterRecord => ({
-  name,
-  connected: true,
-  lastSeen: TIME,
-  offeredRevision: REVISION,
-  acked: { revision: OLD_REVISION, digest: 'd' },
-  nack: null,
-  report: clusterReport(),
-  policies: new Map(),
-  reportedSeq: 1,
-  ...change,
-});
+/** One that is behind. */
+const cluster = (name: string, change: Partial<ClusterRecord> = {}): ClusterRecord =>
+  clusterRecord(name, [], { acked: { revision: OLD_REVISION, digest: 'd' }, ...change });
 
 const withConditions = (...conditions: Condition[]): Partial<ClusterRecord> => ({ report: { ...clusterReport(), conditions } });
 const nackOf = (revision: string) => ({ revision, time: TIME, reasons: [] });
