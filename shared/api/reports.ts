@@ -9,6 +9,9 @@ export type ManagedBy = z.infer<typeof ManagedBy>;
 const Time = z.iso.datetime({ offset: true });
 const Revision = z.string().min(1).max(64);
 
+/** The ledger's columns of counts are 32 bits wide. */
+const MAX_COUNT = 2_147_483_647;
+
 export const Violation = z.object({
   kind: z.string().max(63).describe('Pod, Deployment, …'),
   namespace: NamespaceName,
@@ -34,7 +37,7 @@ export const PolicyReport = z.object({
   message: z.string().max(32_768),
   constraintCreated: z.boolean(),
   enforcement: Enforcement,
-  violations: z.int().min(0),
+  violations: z.int().min(0).max(MAX_COUNT),
   namespaceLabels: z
     .array(z.object({ namespace: NamespaceName, labels: z.record(z.string().max(317), z.string().max(63)) }))
     .max(20)
@@ -76,7 +79,7 @@ export const ClusterReport = z.object({
     message: z.string().max(2048).optional(),
   }),
   /** Number of nodes by region; nodes without a region count under `''`. */
-  nodesByRegion: z.record(z.string().max(63), z.int().min(0)),
+  nodesByRegion: z.record(z.string().max(63), z.int().min(0).max(MAX_COUNT)),
   conditions: z.array(Condition).max(32),
   clockSkewMs: z.int().optional().describe('By how much the clock of the agent is ahead of that of the hub.'),
   certificateExpires: Time.optional().describe('Of the certificate that the agent proves itself with, if it has one.'),

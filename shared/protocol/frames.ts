@@ -13,6 +13,9 @@ export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, repl
 
 const ObjectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a Git object id');
 
+/** PostgreSQL keeps no NUL in a text, and a digest has none. */
+const DigestText = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be a digest');
+
 /** A Git object, whole. `data` is the content without the object header, base64. */
 export const GitObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 'tree', 'blob']), data: z.base64() });
 export type GitObject = z.infer<typeof GitObject>;
@@ -42,7 +45,7 @@ export const Hello = z.strictObject({
   /** Last checkpoint of the audit log that the agent kept; it is a witness. */
   checkpoint: Checkpoint.nullable().optional(),
 });
-export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: z.string().max(128) });
+export const Ack = z.strictObject({ type: z.literal('ack'), revision: ObjectId, digest: DigestText });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 export const Report = z.strictObject({
   type: z.literal('report'),
@@ -58,7 +61,7 @@ export type Report = z.infer<typeof Report>;
 export const Digest = z.strictObject({
   type: z.literal('digest'),
   /** Agent: digest of all it reported, up to `seq`. Hub: digest of what the agent should have at its revision. */
-  digest: z.string().max(128),
+  digest: DigestText,
   seq: z.int().min(0),
 });
 
