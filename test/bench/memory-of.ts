@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** What a part of a process's memory is: its program's own file, libraries, other files, malloc's heap, or the rest (V8, threads, WebAssembly). */
+export type MappingKind = 'program' | 'libraries' | 'files' | 'malloc' | 'anonymous';
+
+/** Bytes. */
+export interface Amount {
+  /** A page that n processes share counts as a share of 1/n of it: the sum over all processes is what they take together. */
+  readonly pss: number;
+  /** A page that is shared counts in full: what the process would take if it ran alone. */
+  readonly rss: number;
+}
+
+export interface ProcessMemory extends Amount {
+  readonly pid: number;
+  readonly command: string;
+  /** Only those that the process has. */
+  readonly mappings: Readonly<Partial<Record<MappingKind, Amount>>>;
+}
+
+const MAPPING = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$/;
+const FIELD = /^(Pss|Rss): +(\d+) kB$/;
+const KIB = 1024;
+
+const kindOf = (path: string, program: string): MappingKind => {
+  if (path === program) return 'program';
+  if (path === '[heap]') return 'malloc';
+  if (!path.startsWith('/')) return 'anonymous';
+  return /\.so(\.|$)/.test(path) ? 'libraries' : 'files';
+};
+
+const add = (sum: Amount | undefined, field: string, bytes: number): Amount => {
+  const { pss, rss } = sum ?? { pss: 0, rss: 0 };
+  return field === 'Pss' ? { pss: pss + bytes, rss } : { pss, rss: rss + bytes };
+};
+
+/** @see https://www.kernel.org/doc/html/latest/filesystems/proc.html (smaps) */
+const readProcess = (pid: number): ProcessMemory => {
+  const program = readlinkSync(`/proc/${pid}/exe`);
+  const mappings: Partial<Record<MappingKind, Amount>> = {};
+  let total: Amount = { pss: 0, rss: 0 };
+  let kind: MappingKind = 'anonymous';
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    const path = MAPPING.exec(line)?.[1];
+    if (path !== undefined) kind = kindOf(path, program);
+    const [, field, kibibytes] = FIELD.exec(line) ?? [];
+    if (field === undefined) continue;
+    mappings[kind] = add(mappings[kind], field, Number(kibibytes) * KIB);
+    total = add(total, field, Number(kibibytes) * KIB);
+  }
+  const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean).join(' ');
+  return { pid, command, ...total, mappings };
+};
+
+const childrenOf = (pid: number): number[] =>
+  readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+
+/**
+ * Memory of a process and of all that it started, itself first; Linux only.
+ *
+ * @throws Error ENOENT when one of them ends meanwhile
+ */
+export const memoryOf = (pid: number): readonly ProcessMemory[] => [readProcess(pid), ...childrenOf(pid).flatMap(memoryOf)];
