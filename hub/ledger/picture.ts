@@ -77,7 +77,7 @@ export const createPicture = (eventLimit: number): Picture => {
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
     },
     addEvents: (added) => {
-      events.push(...added);
+      for (const event of added.slice(-eventLimit)) events.push(event);
       if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
       for (const event of added) notify({ kind: 'event', event });
     },

@@ -122,6 +122,35 @@ describe('a database that others touch', () => {
     await ledger.close();
   });
 
+  it('what is too much for one transaction is written in parts', async () => {
+    const url = await server.createDatabase();
+    const ledger = await open(url);
+    const database = await openDatabase({ url });
+    // As a server that gives up a statement for the time that it takes.
+    const limited = `create function limit_rows() returns trigger language plpgsql as $$ begin
+      if (select count(*) from added) > 10 then raise exception 'too slow' using errcode = 'query_canceled'; end if;
+      return null; end $$`;
+    await sql.raw(limited).execute(database.db);
+    const on =
+      'create trigger limit_rows after insert on events referencing new table as added for each statement execute function limit_rows()';
+    await sql.raw(on).execute(database.db);
+    const writes = Array.from({ length: 50 }, (_, i) =>
+      ledger.applyReport(
+        'eu',
+        report(i + 1, { policies: [policy(`p${i}`, { phase: 'Failed' })], events: [event(`E${i}`), event(`F${i}`)] }),
+      ),
+    );
+    await Promise.all(writes);
+    expect((await ledger.cluster('eu'))?.reportedSeq).toBe(50);
+    expect(await ledger.countEvents({ cluster: 'eu', limit: 1_000 })).toBe(100);
+    // All are well again, in one statement.
+    await ledger.applyReport('eu', report(51, { policies: Array.from({ length: 50 }, (_, i) => policy(`p${i}`)) }));
+    const rows = await database.db.selectFrom('deviations').selectAll().execute();
+    expect(rows).toEqual([]);
+    await database.close();
+    await ledger.close();
+  }, 60_000);
+
   it('a database of a newer version is left alone', async () => {
     const url = await server.createDatabase();
     await (await open(url)).close();

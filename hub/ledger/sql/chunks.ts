@@ -6,7 +6,7 @@ import type { PolicyReport } from '@fso/shared/api';
  */
 
 /** With 1,000 policies a chunk holds about eight: some 10 KB. */
-const CHUNKS = 128;
+export const CHUNKS = 128;
 
 /** Keys of policies are the same in all clusters, so their places are worked out once. */
 const MAX_PLACES = 100_000;

@@ -1,5 +1,16 @@
-/** SQLSTATE classes of statements that fail the same way every time (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
-const PERMANENT = /^(22|23)/;
+/**
+ * SQLSTATE classes of statements that fail the same way every time: data, constraints, limits of the program
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+ */
+const PERMANENT = /^(22|23|54)/;
+/** A statement or a transaction took too long, or too much memory. */
+const EXHAUSTED = new Set(['57014', '25P03', '53200']);
+
+/** The transaction of a batch was rolled back because it took more time or memory than the database gives: less may fit. */
+export class BatchTooLargeError extends Error {}
+
+/** The database has the batch, but this process failed to take it into memory: it must neither be written again nor be refused. */
+export class CommittedError extends Error {}
 
 const codeOf = (error: unknown): string | undefined => {
   const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
@@ -11,6 +22,9 @@ export const isPermanent = (error: unknown): boolean => {
   const code = codeOf(error);
   return code === undefined ? error instanceof TypeError || error instanceof RangeError : PERMANENT.test(code);
 };
+
+/** Whether the database gave a transaction up for what it took. */
+export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(error) ?? '');
 
 /** What went wrong, for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {

@@ -1,11 +1,12 @@
-import type { ClusterEvent, NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
+import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
 import { policyKey } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, eventsOfChange, isClusterChange } from '../changes.ts';
+import { applyChange, type Change, type ClusterChange, isClusterChange } from '../changes.ts';
 import { applyRecordChange, type RecordKey } from '../records.ts';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
+import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 
 /** A cluster as it is stored: its record, and what only replicas care about. */
 export interface StoredCluster {
@@ -36,7 +37,9 @@ export interface Batch {
   source: SourceView | null;
   desired: string | null;
   readonly clusters: Map<string, ClusterWrite>;
-  readonly events: { readonly cluster: string | null; readonly event: ClusterEvent }[];
+  /** JSON of policies that came with the batch. */
+  readonly texts: Map<PolicyReport, string>;
+  readonly events: PreparedEvent[];
   readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
   /** By `kind name`. */
   readonly records: Map<string, RecordKey & { readonly value: unknown }>;
@@ -74,6 +77,7 @@ const newBatch = (): Batch => ({
   source: null,
   desired: null,
   clusters: new Map(),
+  texts: new Map(),
   events: [],
   audit: [],
   records: new Map(),
@@ -111,18 +115,24 @@ const takeOther = (batch: Batch, stored: Stored, change: Exclude<Change, Cluster
   }
 };
 
+const takeTexts = (batch: Batch, { policies, events }: PreparedChange): void => {
+  for (const [policy, text] of policies) batch.texts.set(policy, text);
+  for (const event of events) batch.events.push(event);
+};
+
 /** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
-export const planBatch = (changes: readonly Change[], stored: Stored, replica: string): Batch => {
+export const planBatch = (changes: readonly PreparedChange[], stored: Stored, replica: string): Batch => {
   const batch = newBatch();
   const writeOf = (name: string): ClusterWrite => {
     const before = stored.cluster(name);
     return batch.clusters.get(name) ?? { before, after: before, full: false, touched: new Set() };
   };
   const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
-  for (const change of changes) {
+  for (const prepared of changes) {
+    const { change } = prepared;
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
-    batch.events.push(...eventsOfChange(change));
+    takeTexts(batch, prepared);
     if (isClusterChange(change)) {
       const write = writeOf(change.cluster);
       takeClusterChange(write, change, replica);

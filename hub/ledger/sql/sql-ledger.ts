@@ -9,14 +9,15 @@ import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
-import { describeDatabaseError } from './errors.ts';
+import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
 import { countEvents, loadEvents } from './events.ts';
 import { clearHistory, forgetReplicas, type HistoryLimits } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { migrate } from './migrate.ts';
-import { planBatch } from './plan-batch.ts';
+import { type Batch, planBatch } from './plan-batch.ts';
+import type { PreparedChange } from './prepared-change.ts';
 import { ALONE, startReplicas } from './replicas.ts';
-import { beginBatch, writeBatch } from './write-batch.ts';
+import { beginBatch, type Written, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 
 export interface SqlLedgerOptions {
@@ -36,29 +37,55 @@ const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
-const clustersOf = (changes: readonly Change[]): string[] => [
-  ...new Set(changes.flatMap((change) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
+const clustersOf = (changes: readonly PreparedChange[]): string[] => [
+  ...new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
 ];
 
+interface Commit {
+  readonly batch: Batch;
+  readonly written: Written;
+}
+
 /** Writes a batch, and then knows of it; nobody else writes meanwhile. */
-const createCommit =
-  ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, knowledge: Knowledge, replica: string) =>
-  async (changes: readonly Change[], number: number): Promise<void> => {
-    const names = clustersOf(changes);
-    const done = await db.transaction().execute(async (trx) => {
-      if (!(await beginBatch(trx, replica, number))) return undefined;
-      if (shared) await knowledge.refresh(trx, names);
-      const batch = planBatch(changes, knowledge, replica);
-      return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
-    });
-    if (done === undefined) await knowledge.refresh(reads, names);
-    else {
-      knowledge.learn(done.batch, done.written);
-      const { damaged } = done.written;
-      // Once: what is written next follows on what was written now.
-      if (damaged !== undefined) logger.error({ sequence: damaged }, 'audit log damaged: its last entry cannot be read');
+const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, knowledge: Knowledge, replica: string) => {
+  /** @returns undefined where the batch was committed before, and only the answer was lost */
+  const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
+    // Before that is known nothing may be concluded from a failure: the batch may be there already.
+    let isNew = false;
+    try {
+      return await db.transaction().execute(async (trx) => {
+        isNew = await beginBatch(trx, replica, number);
+        if (!isNew) return undefined;
+        if (shared) await knowledge.refresh(trx, clustersOf(changes));
+        const batch = planBatch(changes, knowledge, replica);
+        return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
+      });
+    } catch (error) {
+      if (isNew && isExhausted(error)) throw new BatchTooLargeError(describeDatabaseError(error), { cause: error });
+      throw error;
     }
   };
+  const learn = ({ batch, written }: Commit): void => {
+    try {
+      knowledge.learn(batch, written);
+    } catch (error) {
+      logger.fatal({ err: error }, 'batch committed, but not taken into memory: it is read from the database');
+      throw error;
+    }
+  };
+  return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
+    const done = await write(changes, number);
+    try {
+      if (done === undefined) await knowledge.refresh(reads, clustersOf(changes));
+      else learn(done);
+    } catch (error) {
+      throw new CommittedError(describeDatabaseError(error), { cause: error });
+    }
+    const damaged = done?.written.damaged;
+    // Once: what is written next follows on what was written now.
+    if (damaged !== undefined) logger.error({ sequence: damaged }, 'audit log damaged: its last entry cannot be read');
+  };
+};
 
 /**
  * Step ⑧ on PostgreSQL, a server's or the one embedded in this process. Resolves once the tables are there and what they hold is in

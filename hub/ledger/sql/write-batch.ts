@@ -1,19 +1,34 @@
 import type { EventView } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/compile';
-import { sql, type Transaction } from 'kysely';
+import { type Insertable, sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
 import type { AuditHead } from '../audit/types.ts';
-import { digestOfEvent } from '../changes.ts';
+import type { ClusterRecord } from '../types.ts';
 import { readHead } from './audit-rows.ts';
 import { fillChunks } from './chunks.ts';
-import { type Batch, type ClusterWrite, planPolicies } from './plan-batch.ts';
+import { type Batch, type ClusterWrite, type PolicyWrites, planPolicies } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
 
-/** Rows of one statement: PostgreSQL takes 65,535 parameters. */
+/** Rows of one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766. */
 const ROWS = 1_000;
+/** Characters of one statement's texts, so that it stays far below the time that a statement may take. */
+const CHARACTERS = 4 * 1024 * 1024;
 
-function* slices<T>(rows: readonly T[], size = ROWS): Generator<T[]> {
-  for (let at = 0; at < rows.length; at += size) yield rows.slice(at, at + size);
+/** Rows as they go into statements, made only when it is their turn. */
+function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Generator<T[]> {
+  let slice: T[] = [];
+  let size = 0;
+  for (const row of rows) {
+    const added = sizeOf(row);
+    if (slice.length === ROWS || (slice.length > 0 && size + added > CHARACTERS)) {
+      yield slice;
+      slice = [];
+      size = 0;
+    }
+    slice.push(row);
+    size += added;
+  }
+  if (slice.length > 0) yield slice;
 }
 
 /** PostgreSQL keeps no NUL in a text; in JSON it is escaped. */
@@ -21,6 +36,7 @@ const text = (value: string): string => value.replaceAll('\0', '\uFFFD');
 
 interface Writing {
   readonly trx: Transaction<Schema>;
+  readonly texts: Batch['texts'];
   readonly version: number;
   readonly replica: string;
 }
@@ -70,17 +86,22 @@ const dropPolicies = async (clusters: readonly string[], { trx }: Writing): Prom
   await trx.deleteFrom('deviations').where('cluster', 'in', clusters).execute();
 };
 
-const writePolicies = async (writes: readonly ClusterWrite[], { trx, version }: Writing): Promise<void> => {
-  const plans = writes.map((write) => ({
-    cluster: write.after.record.name,
-    policies: write.after.record.policies,
-    ...planPolicies(write),
-  }));
-  const chunks = plans.flatMap(({ cluster, policies, chunks: touched }) =>
-    [...fillChunks(policies, touched)].map(([chunk, content]) => ({ cluster, chunk, policies_json: JSON.stringify(content), version })),
-  );
-  for (const values of slices(chunks))
-    await trx
+interface ClusterPlan extends PolicyWrites {
+  readonly cluster: string;
+  readonly policies: ClusterRecord['policies'];
+}
+
+function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: Writing): Generator<Insertable<Schema['policy_chunks']>> {
+  for (const { cluster, policies, chunks } of plans)
+    for (const [chunk, content] of fillChunks(policies, chunks)) {
+      const json = content.map((policy) => texts.get(policy) ?? JSON.stringify(policy));
+      yield { cluster, chunk, policies_json: `[${json.join(',')}]`, version };
+    }
+}
+
+const writeChunks = async (plans: readonly ClusterPlan[], writing: Writing): Promise<void> => {
+  for (const values of slices(chunkRows(plans, writing), ({ policies_json }) => policies_json.length))
+    await writing.trx
       .insertInto('policy_chunks')
       .values(values)
       .onConflict((conflict) =>
@@ -89,19 +110,28 @@ const writePolicies = async (writes: readonly ClusterWrite[], { trx, version }: 
           .doUpdateSet((eb) => ({ policies_json: eb.ref('excluded.policies_json'), version: eb.ref('excluded.version') })),
       )
       .execute();
-  for (const { cluster, conforming } of plans)
-    for (const keys of slices(conforming.map(text)))
-      await trx.deleteFrom('deviations').where('cluster', '=', cluster).where('policy', 'in', keys).execute();
-  const deviating = plans.flatMap(({ cluster, deviating: found }) =>
-    found.map(([key, policy]) => ({
+};
+
+const dropDeviations = async (plans: readonly ClusterPlan[], { trx }: Writing): Promise<void> => {
+  const keys = plans.flatMap(({ cluster, conforming }) => conforming.map((key) => sql`(${cluster}, ${text(key)})`));
+  for (const values of slices(keys))
+    await trx
+      .deleteFrom('deviations')
+      .where(sql<boolean>`(cluster, policy) in (values ${sql.join(values)})`)
+      .execute();
+};
+
+const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: Writing): Promise<void> => {
+  const rows = plans.flatMap(({ cluster, deviating }) =>
+    deviating.map(([key, policy]) => ({
       cluster,
       policy: key,
       phase: policy.phase,
       violations: policy.violations,
-      report_json: JSON.stringify(policy),
+      report_json: texts.get(policy) ?? JSON.stringify(policy),
     })),
   );
-  for (const values of slices(deviating))
+  for (const values of slices(rows, ({ report_json }) => report_json.length))
     await trx
       .insertInto('deviations')
       .values(values)
@@ -113,6 +143,17 @@ const writePolicies = async (writes: readonly ClusterWrite[], { trx, version }: 
         })),
       )
       .execute();
+};
+
+const writePolicies = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
+  const plans = writes.map((write) => ({
+    cluster: write.after.record.name,
+    policies: write.after.record.policies,
+    ...planPolicies(write),
+  }));
+  await writeChunks(plans, writing);
+  await dropDeviations(plans, writing);
+  await writeDeviations(plans, writing);
 };
 
 const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
@@ -129,18 +170,18 @@ const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing):
 };
 
 const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<EventView[]> => {
-  const byDigest = new Map(events.map(({ cluster, event }) => [digestOfEvent(cluster, event), { cluster, event }]));
-  const rows = [...byDigest].map(([digest, { cluster, event }]) => ({
+  const byDigest = new Map(events.map((prepared) => [prepared.digest, prepared]));
+  const rows = [...byDigest.values()].map(({ cluster, event, digest, json }) => ({
     cluster,
     policy: event.policy === undefined ? null : text(event.policy),
     severity: event.severity,
     reason: text(event.reason),
     time_ms: Date.parse(event.time),
     digest,
-    event_json: JSON.stringify(event),
+    event_json: json,
   }));
   const views: EventView[] = [];
-  for (const values of slices(rows)) {
+  for (const values of slices(rows, ({ event_json }) => event_json.length)) {
     const written = await trx
       .insertInto('events')
       .values(values)
@@ -165,7 +206,7 @@ const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<numb
     head = placed;
     return { sequence: placed.sequence, entry_json: canonicalJson(placed) };
   });
-  for (const values of slices(rows)) await trx.insertInto('audit').values(values).execute();
+  for (const values of slices(rows, ({ entry_json }) => entry_json.length)) await trx.insertInto('audit').values(values).execute();
   return end.damaged ? end.sequence : undefined;
 };
 
@@ -272,7 +313,7 @@ export const writeBatch = async (
   batch: Batch,
   { replica, shared }: { replica: string; shared: boolean },
 ): Promise<Written> => {
-  const writing: Writing = { trx, replica, version: await nextVersion(trx) };
+  const writing: Writing = { trx, texts: batch.texts, replica, version: await nextVersion(trx) };
   await writeClusters([...batch.clusters.values()], writing);
   const events = await writeEvents(batch.events, writing);
   await writeState(batch, writing);

@@ -2,7 +2,9 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import type { Change } from '../changes.ts';
-import { event, TIME } from '../fixtures.ts';
+import { event, policy, report, TIME } from '../fixtures.ts';
+import { BatchTooLargeError } from './errors.ts';
+import type { PreparedChange } from './prepared-change.ts';
 import { createWriteQueue } from './write-queue.ts';
 
 const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
@@ -15,8 +17,8 @@ const connected = (cluster: string, value: boolean, time = TIME): Change => ({ t
 /** A database of which the test says how each commit ends. */
 const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000) => {
   const commits: { readonly reasons: readonly string[]; readonly number: number }[] = [];
-  const commit = async (changes: readonly Change[], number: number): Promise<void> => {
-    const reasons = changes.map(reasonOf);
+  const commit = async (changes: readonly PreparedChange[], number: number): Promise<void> => {
+    const reasons = changes.map((prepared) => reasonOf(prepared.change));
     commits.push({ reasons, number });
     const error = await answer(reasons, number);
     if (error !== undefined) throw error;
@@ -44,8 +46,48 @@ it('a change that the database can never take is refused alone', async () => {
   const { queue, commits } = openQueue((reasons) => (reasons.includes('bad') ? sqlError('22021') : undefined));
   const ends = await Promise.allSettled(['a', 'bad', 'b'].map((reason) => queue.submit(change(reason))));
   expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  expect(commits.map(({ reasons }) => reasons)).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
+  expect(commits.map(({ reasons }) => reasons)).toEqual([['a', 'bad', 'b'], ['a'], ['bad', 'b'], ['bad'], ['b']]);
   expect(queue.health()).toEqual({ ok: true });
+});
+
+it('one bad change among a thousand is found by halves', async () => {
+  const { queue, commits } = openQueue((reasons) => (reasons.includes('r700') ? sqlError('54000') : undefined));
+  const ends = await Promise.allSettled(Array.from({ length: 1_000 }, (_, i) => queue.submit(change(`r${i}`))));
+  expect(ends.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []))).toEqual([700]);
+  expect(commits.length).toBeLessThan(25);
+});
+
+it('a batch that is too much for one transaction is halved until it fits, in its order', async () => {
+  const { queue, commits } = openQueue((reasons) => (reasons.length > 2 ? new BatchTooLargeError('too much') : undefined));
+  await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((reason) => queue.submit(change(reason))));
+  const done = commits.filter(({ reasons }) => reasons.length <= 2);
+  expect(done.map(({ reasons }) => reasons)).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+    ['e', 'f'],
+    ['g', 'h'],
+  ]);
+  expect(new Set(commits.map(({ number }) => number)).size).toBe(commits.length);
+  expect(queue.health()).toEqual({ ok: true });
+});
+
+it('a batch is bounded by rows and by the size of its texts', async () => {
+  const first = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
+  const writes = [queue.submit(change('a'))];
+  await expect.poll(() => commits.length).toBe(1);
+  const reported = (policies: number, message: string): Change => ({
+    type: 'report',
+    time: TIME,
+    cluster: 'eu',
+    report: report(1, { full: true, policies: Array.from({ length: policies }, (_, i) => policy(`p${i}`, { message })) }),
+  });
+  // 12 MB, and twice 6 MB; then three times 9,128 rows.
+  for (const length of [12, 6, 6]) writes.push(queue.submit(reported(100, 'x'.repeat(length * 10_000))));
+  for (let i = 0; i < 3; i += 1) writes.push(queue.submit(reported(9_000, '')));
+  first.resolve(undefined);
+  await Promise.all(writes);
+  expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([1, 1, 1, 1, 1, 1]);
 });
 
 it('a database that is away gets the same batch under the same number until it is back', async () => {
@@ -89,8 +131,8 @@ it('however often a cluster comes and goes while the database is away, two chang
 it('does not fold what has another change of the cluster between, and takes the time of the newest', async () => {
   const times: string[] = [];
   const back = Promise.withResolvers<void>();
-  const commit = async (changes: readonly Change[]): Promise<void> => {
-    times.push(...changes.map((one) => `${reasonOf(one)} ${one.time}`));
+  const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
+    times.push(...changes.map((one) => `${reasonOf(one.change)} ${one.change.time}`));
     await back.promise;
   };
   const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });

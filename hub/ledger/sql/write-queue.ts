@@ -4,7 +4,8 @@ import type pino from 'pino';
 import type { Change } from '../changes.ts';
 import { LedgerError } from '../ledger-error.ts';
 import type { LedgerHealth } from '../types.ts';
-import { describeDatabaseError, isPermanent } from './errors.ts';
+import { BatchTooLargeError, describeDatabaseError, isPermanent } from './errors.ts';
+import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
 export interface WriteQueue {
   /** Resolves once the change is committed. Waits for room first, so that whoever awaits it is held back. */
@@ -15,7 +16,7 @@ export interface WriteQueue {
 
 export interface WriteQueueOptions {
   /** Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose answer was lost. */
-  readonly commit: (changes: readonly Change[], number: number) => Promise<void>;
+  readonly commit: (changes: readonly PreparedChange[], number: number) => Promise<void>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: pino.Logger;
@@ -26,6 +27,8 @@ export interface WriteQueueOptions {
 interface Entry {
   /** Replaced where a newer one of its kind comes while it waits. */
   change: Change;
+  /** Made when it is looked at for a batch. */
+  prepared?: PreparedChange;
   readonly done: PromiseWithResolvers<void>;
   /** A `connected` of the same cluster stands right before it. */
   readonly repeats: boolean;
@@ -42,8 +45,15 @@ const isFolded = (last: Entry, change: Change): boolean => {
 
 const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
 
-/** Changes of one transaction. */
-const MAX_BATCH = 2_000;
+interface PreparedEntry {
+  readonly prepared: PreparedChange;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { readonly end: 'refused'; readonly error: unknown };
+
+/** Of one transaction: changes, rows, and characters of texts. A change that is larger is a transaction of its own. */
+const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
 const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
 const CLOSE_MS = 5_000;
 
@@ -76,50 +86,70 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     backoff.reset();
   };
 
-  /** @returns the error that the batch can never get past, if any */
-  const commitUntilDone = async (batch: readonly Entry[]): Promise<unknown> => {
-    number += 1;
-    const changes = batch.map(({ change }) => change);
-    for (;;) {
-      try {
-        await commit(changes, number);
-        noteSuccess();
-        return undefined;
-      } catch (error) {
-        if (isPermanent(error)) return error;
-        noteFailure(error);
-        await clock.sleep(backoff.next(), closing.signal);
-      }
+  const attempt = async (batch: readonly PreparedEntry[]): Promise<Attempt> => {
+    try {
+      await commit(
+        batch.map(({ prepared }) => prepared),
+        number,
+      );
+      return { end: 'committed' };
+    } catch (error) {
+      if (isPermanent(error)) return { end: 'refused', error };
+      noteFailure(error);
+      await clock.sleep(backoff.next(), closing.signal);
+      return error instanceof BatchTooLargeError && batch.length > 1 ? { end: 'refused', error } : { end: 'again' };
     }
   };
+  /** @returns the error that the batch can never get past as it is, if any */
+  const commitUntilDone = async (batch: readonly PreparedEntry[]): Promise<unknown> => {
+    number += 1;
+    let last = await attempt(batch);
+    while (last.end === 'again') last = await attempt(batch);
+    if (last.end === 'refused') return last.error;
+    noteSuccess();
+    return undefined;
+  };
 
-  const refuse = ({ change, done }: Entry, error: unknown): void => {
+  const refuse = ({ prepared: { change }, done }: PreparedEntry, error: unknown): void => {
     logger.error({ err: error, change: change.type }, 'write refused by the ledger database');
     done.reject(error);
   };
-  /** @returns whether nothing is left to do for the batch */
-  const settle = async (batch: readonly Entry[]): Promise<boolean> => {
+  /** What does not go as a whole is halved: what is too much fits in the end, and one bad change is found without the others. */
+  const settle = async (batch: readonly PreparedEntry[]): Promise<void> => {
     const error = await commitUntilDone(batch);
-    if (error !== undefined && batch.length > 1) return false;
+    const middle = Math.floor(batch.length / 2);
+    if (error !== undefined && middle > 0) {
+      await settle(batch.slice(0, middle));
+      await settle(batch.slice(middle));
+      return;
+    }
     for (const entry of batch) {
       if (error === undefined) entry.done.resolve();
       else refuse(entry, error);
     }
-    return true;
-  };
-  /** Where one of a batch is bad each is written by itself, so that the others are kept. */
-  const settleAll = async (batch: readonly Entry[]): Promise<void> => {
-    if (await settle(batch)) return;
-    for (const entry of batch) await settle([entry]);
   };
 
-  const takeBatch = (): Entry[] => {
-    const batch = queue.slice(0, MAX_BATCH);
-    queue = queue.slice(MAX_BATCH);
-    for (const entry of batch) {
+  /** The first of the queue, as many as go into one transaction. */
+  const prepareBatch = (): PreparedEntry[] => {
+    const batch: PreparedEntry[] = [];
+    let [rows, size] = [0, 0];
+    for (const entry of queue) {
+      entry.prepared ??= prepareChange(entry.change);
+      rows += entry.prepared.rows;
+      size += entry.prepared.size;
+      const fits = batch.length < MAX_BATCH.changes && rows <= MAX_BATCH.rows && size <= MAX_BATCH.size;
+      if (batch.length > 0 && !fits) break;
+      batch.push({ prepared: entry.prepared, done: entry.done });
+    }
+    return batch;
+  };
+  const takeBatch = (): PreparedEntry[] => {
+    const batch = prepareBatch();
+    for (const entry of queue.slice(0, batch.length)) {
       const cluster = clusterOf(entry.change);
       if (cluster !== null && lastOf.get(cluster) === entry) lastOf.delete(cluster);
     }
+    queue = queue.slice(batch.length);
     for (const room of rooms.splice(0, Math.max(0, maxQueued - queue.length))) room.resolve();
     return batch;
   };
@@ -128,7 +158,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
       const batch = takeBatch();
       try {
         closing.signal.throwIfAborted();
-        await settleAll(batch);
+        await settle(batch);
       } catch (error) {
         for (const { done } of batch) done.reject(error);
       }
@@ -156,6 +186,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     const last = cluster === null ? undefined : lastOf.get(cluster);
     if (last !== undefined && isFolded(last, change)) {
       last.change = change;
+      delete last.prepared;
       return last.done.promise;
     }
     const repeats = last?.change.type === 'connected' && change.type === 'connected';
