@@ -1,4 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { HANG_MS } from './test/support/waiting.ts';
+
+/**
+ * Guards against hanging, in ms: about ten times what the slowest takes on an idle machine. No test asserts a time. Hooks build the
+ * programs of a control plane where they are not there yet.
+ */
+const LIMITS = { testTimeout: 5 * HANG_MS, hookTimeout: 40 * HANG_MS };
+const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 3 * HANG_MS };
+const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
 
 /**
  * unit: beside the code it tests, no cluster, seconds.
@@ -17,9 +26,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
           exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,browser}/**'],
-          testTimeout: 20_000,
-          // An embedded database is opened in some: many at once on a busy machine take their time.
-          hookTimeout: 60_000,
+          ...UNIT_LIMITS,
+          expect: EXPECT,
           // No test file changes what others see: sharing the modules saves a third of the time.
           isolate: false,
         },
@@ -28,8 +36,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 90_000,
-          hookTimeout: 900_000,
+          ...LIMITS,
+          expect: EXPECT,
           fileParallelism: false,
           pool: 'forks',
         },
@@ -38,8 +46,8 @@ export default defineConfig({
         test: {
           name: 'attacks',
           include: ['test/attacks/**/*.test.ts'],
-          testTimeout: 90_000,
-          hookTimeout: 900_000,
+          ...LIMITS,
+          expect: EXPECT,
           fileParallelism: false,
           pool: 'forks',
           maxConcurrency: 10,
@@ -49,8 +57,8 @@ export default defineConfig({
         test: {
           name: 'trust',
           include: ['test/trust/**/*.test.ts'],
-          testTimeout: 90_000,
-          hookTimeout: 900_000,
+          ...LIMITS,
+          expect: EXPECT,
           fileParallelism: false,
           pool: 'forks',
         },
@@ -59,8 +67,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 900_000,
+          ...LIMITS,
+          expect: EXPECT,
           fileParallelism: false,
           pool: 'forks',
         },
@@ -70,8 +78,8 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/browser/support/setup.ts'],
-          testTimeout: 90_000,
-          hookTimeout: 900_000,
+          ...LIMITS,
+          expect: EXPECT,
           fileParallelism: false,
           // All files share one browser and the fleets that they look at.
           isolate: false,

@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { KubeClient } from '@fso/shared/kube';
 import { createLogger, FakeClock } from '@fso/shared/runtime';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { createViolationTimes } from './violation-times.ts';
 
 const SINCE = '2026-01-01T00:00:00.000Z';
@@ -31,13 +31,12 @@ const kept = (times: string | undefined, unreadable = 0) => {
 
 /** Packing is real work in another thread: the clock alone does not bring it about. */
 const until = (clock: FakeClock, isDone: () => boolean): Promise<void> =>
-  vi.waitFor(
-    async () => {
+  expect
+    .poll(async () => {
       await clock.advance(0);
-      if (!isDone()) throw new Error('not yet');
-    },
-    { timeout: 4_000, interval: 5 },
-  );
+      return isDone();
+    })
+    .toBe(true);
 
 it('gives back once what was kept, and writes what changed', async () => {
   const { clock, store, written } = kept(pack({ a: SINCE }));

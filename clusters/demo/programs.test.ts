@@ -31,7 +31,7 @@ it('ends with the process that started it, even when that is killed', async () =
   const pid = await new Promise<number>((resolve) => child.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))));
   expect(startTimeOf(pid)).toBeDefined();
   child.kill('SIGKILL');
-  await expect.poll(() => startTimeOf(pid), { timeout: 10_000, interval: 20 }).toBeUndefined();
+  await expect.poll(() => startTimeOf(pid)).toBeUndefined();
 });
 
 it('says how a program ended, at once and not when the time is over', async () => {
@@ -41,19 +41,19 @@ it('says how a program ended, at once and not when the time is over', async () =
     program.assertRunning();
     return undefined;
   };
-  await expect(until('never', 60_000, look, never)).rejects.toThrow(/broken ended \(3\):\nno such thing/);
+  await expect(until('never', look, never)).rejects.toThrow(/broken ended \(3\):\nno such thing/);
 });
 
 it('lets a program end by itself although it is held', async () => {
   const short = write('short.ts', 'console.log("done");');
   const program = startProgram({ name: 'short', command: [short], env: {}, logFile: join(folder, 'log') });
-  await expect.poll(() => startTimeOf(program.pid), { timeout: 10_000, interval: 20 }).toBeUndefined();
+  await expect.poll(() => startTimeOf(program.pid)).toBeUndefined();
   expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('done\n');
 });
 
 it('stops waiting when aborted', async () => {
   const stop = new AbortController();
-  const waiting = until('never', 60_000, async () => undefined, stop.signal);
+  const waiting = until('never', async () => undefined, stop.signal);
   stop.abort();
   await expect(waiting).rejects.toThrow(/abort/i);
 });

@@ -25,6 +25,8 @@ export interface ProgramOptions {
 
 const KILL_AFTER_MS = 5000;
 const POLL_MS = 20;
+/** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
+const GIVE_UP_MS = 600_000;
 
 /** Ends the program when this process is gone, even if it was killed. */
 const LEASH = new URL('leash.ts', import.meta.url).href;
@@ -81,9 +83,13 @@ export function freePort(): Promise<number> {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Polls until `probe` gives a value; the last error or `what` explains a timeout. The end of a program is not waited out. */
-export async function until<T>(what: string, timeoutMs: number, probe: () => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+/**
+ * Polls until `probe` gives a value. The end of a program is not waited out.
+ *
+ * @throws Error with `what` and the last error of `probe` after ten minutes
+ */
+export async function until<T>(what: string, probe: () => Promise<T | undefined>, signal: AbortSignal): Promise<T> {
+  const deadline = performance.now() + GIVE_UP_MS;
   let last = '';
   while (performance.now() <= deadline) {
     try {
@@ -95,5 +101,5 @@ export async function until<T>(what: string, timeoutMs: number, probe: () => Pro
     }
     await delay(POLL_MS, undefined, { signal });
   }
-  throw new Error(`not within ${timeoutMs / 1000} s: ${what}${last}`);
+  throw new Error(`not within ${GIVE_UP_MS / 1000} s: ${what}${last}`);
 }

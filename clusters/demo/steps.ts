@@ -10,10 +10,9 @@ import {
   type Pod,
 } from '@fso/shared/kube';
 import { until } from './programs.ts';
-import { assertBothLocks, measureCommit } from './timeline.ts';
+import { bothLocks, measureCommit } from './timeline.ts';
 import type { DemoCluster, World } from './world.ts';
 
-const SOON_MS = 60_000;
 /** Namespaces that the sample policies govern, by cluster; a namespace belongs to its application team, not to the agent. */
 const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
   us: ['payments', 'customer-data', 'trading-options'],
@@ -59,8 +58,8 @@ export async function everyClusterProven(world: World, signal: AbortSignal): Pro
     const done = clusters.length === world.clusters.length && clusters.every((cluster) => cluster.provenRevision === revision);
     return revision !== undefined && done ? clusters : undefined;
   };
-  const proven = await until('every cluster proves the commit', SOON_MS, look, signal);
-  await assertBothLocks(world, signal);
+  const proven = await until('every cluster proves the commit', look, signal);
+  await bothLocks(world, signal);
   const doubtful = proven.filter(({ report }) => world.signed && report?.verification !== 'verified').map(({ name }) => name);
   if (doubtful.length > 0) throw new Error(`the commit is signed, but not verified by ${doubtful.join(', ')}`);
   return proven.map(({ name, policies }) => `${name}: ${policies.active} of ${policies.total} policies active`).join(', ');
@@ -72,13 +71,13 @@ export async function compliantPod(world: World, signal: AbortSignal): Promise<s
   const ref = { namespace: 'finance', name: 'ledger' };
   await kube.delete(POD_KIND, ref, signal);
   const isGone = async (): Promise<true | undefined> => ((await kube.get(POD_KIND, ref, signal)) ? undefined : true);
-  await until('the pod of an earlier run is gone', SOON_MS, isGone, signal);
+  await until('the pod of an earlier run is gone', isGone, signal);
   await createPod(kube, ref, 'eu-west-1', signal);
   const running = async (): Promise<Pod | undefined> => {
     const current = await kube.get(POD_KIND, ref, signal);
     return current?.status?.phase === 'Running' ? current : undefined;
   };
-  const pod = await until('the pod runs', SOON_MS, running, signal);
+  const pod = await until('the pod runs', running, signal);
   const nodeName = pod.spec.nodeName ?? '';
   const node = await kube.get(NODE_KIND, { name: nodeName }, signal);
   const region = node?.metadata.labels?.[REGION_LABEL];
@@ -130,10 +129,10 @@ export async function tamperingAnswered(world: World, signal: AbortSignal): Prom
   const guard = { name: 'fso-guard-namespaces' };
   await kube.delete(ADMISSION_POLICY_BINDING_KIND, guard, signal);
   const isBack = async (): Promise<true | undefined> => ((await kube.get(ADMISSION_POLICY_BINDING_KIND, guard, signal)) ? true : undefined);
-  await until('the guard is back', SOON_MS, isBack, signal);
+  await until('the guard is back', isBack, signal);
   const backMs = Math.round(performance.now() - started);
   const isTold = async (): Promise<true | undefined> => ((await world.hub.status(signal)).clusters.tampered > 0 ? true : undefined);
-  await until('the hub knows of the tampering', SOON_MS, isTold, signal);
+  await until('the hub knows of the tampering', isTold, signal);
   return `the label stays:\n${refusal}\n${guard.name} was deleted, back after ${backMs} ms, and the hub knows`;
 }
 
@@ -171,12 +170,12 @@ async function refusedCommit(
     const source = await world.hub.source(signal);
     return source.rejected?.commit.revision === revision ? source : undefined;
   };
-  const { rejected, revision: inForce } = await until('the commit is refused', SOON_MS, look, signal);
+  const { rejected, revision: inForce } = await until('the commit is refused', look, signal);
   if (inForce?.revision !== before) throw new Error('the commit in force changed');
   const mended = await world.repository.commit({ 'policies/refused.yaml': null }, 'Remove the policy that was refused');
   const isMended = async (): Promise<true | undefined> =>
     (await world.hub.source(signal)).revision?.revision === mended ? true : undefined;
-  await until('the next commit is taken', SOON_MS, isMended, signal);
+  await until('the next commit is taken', isMended, signal);
   await everyClusterProven(world, signal);
   return rejected?.problems ?? [];
 }

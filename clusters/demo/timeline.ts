@@ -48,11 +48,16 @@ function createRecord(revision: string) {
 }
 
 /**
- * A cluster without Gatekeeper proves a commit by lock 1 alone; here both locks are promised.
+ * Waits until both locks enforce every policy: a cluster whose Gatekeeper does not answer proves a commit by lock 1 alone.
  *
  * @throws Error that names the policies of which a lock is not `Enforced`
  */
-export async function assertBothLocks(world: World, signal: AbortSignal): Promise<void> {
+export async function bothLocks(world: World, signal: AbortSignal): Promise<void> {
+  await until('both locks enforce every policy', () => areBothEnforced(world, signal), signal);
+}
+
+async function areBothEnforced(world: World, signal: AbortSignal): Promise<true> {
+  world.assertRunning();
   const policies = await world.hub.policies({}, signal);
   const open = policies.flatMap(({ name, clusters }) =>
     clusters.flatMap(({ cluster, report }) => {
@@ -61,6 +66,7 @@ export async function assertBothLocks(world: World, signal: AbortSignal): Promis
     }),
   );
   if (policies.length === 0 || open.length > 0) throw new Error(`not enforced by both locks: ${open.join('; ') || 'no policies'}`);
+  return true;
 }
 
 /**
@@ -82,8 +88,8 @@ export async function measureCommit(world: World, commit: () => Promise<string>,
     for (const cluster of clusters) record.see(cluster, ms);
     return record.provenMs(clusters);
   };
-  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, 30_000, look, signal);
-  await assertBothLocks(world, signal);
+  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, look, signal);
+  await bothLocks(world, signal);
   const head = `${revision.slice(0, 8)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
   return { provenMs, text: [head, ...record.lines()].join('\n') };
 }

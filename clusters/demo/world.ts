@@ -12,7 +12,6 @@ import { freePort, type Program, startProgram, until } from './programs.ts';
 
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
-const HUB_START_MS = 30_000;
 const ENROL_SECONDS = 600;
 /** Says that a demo started the fleet. */
 const FLEET_MARK = 'fleet-of-the-demo';
@@ -117,13 +116,20 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     programs.delete(name);
   };
 
+  const assertRunning = (): void => {
+    for (const program of programs.values()) program.assertRunning();
+  };
+
   /** The hub may still be starting. */
   const enrolTokenOf = async (cluster: string): Promise<string> => {
     const known = enrolTokens.get(cluster);
     if (known !== undefined) return known;
-    const signal = AbortSignal.timeout(HUB_START_MS);
-    const make = () => hub.createEnrolmentToken(cluster, ENROL_SECONDS, signal);
-    const { token } = await until('the hub makes an enrolment token', HUB_START_MS, make, signal);
+    const { signal } = new AbortController();
+    const make = () => {
+      assertRunning();
+      return hub.createEnrolmentToken(cluster, ENROL_SECONDS, signal);
+    };
+    const { token } = await until('the hub makes an enrolment token', make, signal);
     enrolTokens.set(cluster, token);
     return token;
   };
@@ -188,9 +194,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     killAgents: async () => {
       await Promise.all(clusters.map(({ name }) => stop(`agent-${name}`, 'SIGKILL')));
     },
-    assertRunning: () => {
-      for (const program of programs.values()) program.assertRunning();
-    },
+    assertRunning,
     stop: async () => {
       await Promise.all([...programs.keys()].map((name) => stop(name)));
       await git?.stop();

@@ -15,7 +15,7 @@ export interface ClusterStatus {
   readonly error?: string;
 }
 
-const TIMEOUT_MS = 3000;
+const TIMEOUT_MS = 20_000;
 
 interface Conditions {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError } from '../build/command-error.ts';
 import { type ApiObject, objectPath, type SetupApi } from '../local/api.ts';
 
-const READY_MS = 300_000;
+const READY_MS = 1_200_000;
 const POLL_MS = 1000;
 const FIRST = new Set(['Namespace', 'CustomResourceDefinition']);
 

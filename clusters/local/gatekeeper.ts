@@ -12,8 +12,6 @@ interface Context {
   readonly supervisor: Supervisor;
 }
 
-const READY_MS = 90_000;
-
 const applyAll = async (api: SetupApi, objects: readonly ApiObject[]): Promise<void> => {
   await Promise.all(objects.map((object) => api.apply(objectPath(object), object)));
 };
@@ -28,7 +26,7 @@ interface Definition {
 }
 
 async function established(context: Context, api: SetupApi, definition: ApiObject): Promise<void> {
-  await context.supervisor.until(`${definition.metadata.name} is served`, READY_MS, async () => {
+  await context.supervisor.until(`${definition.metadata.name} is served`, async () => {
     const { status } = await api.send<Definition>('GET', objectPath(definition));
     return status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True') ?? false;
   });
@@ -70,7 +68,7 @@ async function isEnforcing(api: SetupApi): Promise<boolean> {
 }
 
 export async function isGatekeeperReady(healthPort: number): Promise<boolean> {
-  const response = await fetch(`http://127.0.0.1:${healthPort}/readyz`, { signal: AbortSignal.timeout(2000) });
+  const response = await fetch(`http://127.0.0.1:${healthPort}/readyz`, { signal: AbortSignal.timeout(20_000) });
   await response.body?.cancel();
   return response.ok;
 }
@@ -78,7 +76,7 @@ export async function isGatekeeperReady(healthPort: number): Promise<boolean> {
 /** Waits until Gatekeeper is ready, points the API server to it, and waits until the API server asks it. */
 export async function waitForGatekeeper(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state } = context;
-  await supervisor.until('Gatekeeper is ready', READY_MS, () => isGatekeeperReady(state.ports.gatekeeperHealth));
+  await supervisor.until('Gatekeeper is ready', () => isGatekeeperReady(state.ports.gatekeeperHealth));
   await applyAll(api, objectsOf(context).webhooks);
-  await supervisor.until('Gatekeeper answers the API server', READY_MS, () => isEnforcing(api));
+  await supervisor.until('Gatekeeper answers the API server', () => isEnforcing(api));
 }

@@ -10,8 +10,6 @@ import { isListening } from './ports.ts';
 import type { ClusterPaths, ClusterState } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 
-const READY_MS = 90_000;
-
 /** What a step of a cluster's start works on. */
 export interface Context {
   readonly paths: ClusterPaths;
@@ -25,7 +23,7 @@ export interface Context {
 
 /** Waits until the API server takes requests. */
 export async function apiReady({ supervisor }: Context, api: SetupApi): Promise<void> {
-  await supervisor.until('the API server is ready', READY_MS, async () => (await api.send('GET', '/readyz')) === 'ok');
+  await supervisor.until('the API server is ready', async () => (await api.send('GET', '/readyz')) === 'ok');
 }
 
 const applyAll = async (api: SetupApi, objects: readonly ApiObject[]): Promise<void> => {
@@ -37,7 +35,7 @@ interface NodeList {
 }
 
 async function nodesReady(context: Context, api: SetupApi, count: number): Promise<void> {
-  await context.supervisor.until('all nodes are Ready', READY_MS, async () => {
+  await context.supervisor.until('all nodes are Ready', async () => {
     const { items } = await api.send<NodeList>('GET', '/api/v1/nodes');
     const ready = items.filter((node) => node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'));
     return ready.length >= count;
@@ -56,7 +54,7 @@ async function startControllers({ paths, supervisor }: Context, api: SetupApi): 
   writeFileSync(join(paths.pki, 'scheduler.yaml'), JSON.stringify(schedulerConfiguration(paths)));
   await Promise.all([supervisor.start('controller-manager'), supervisor.start('scheduler')]);
   // Without it no pod can be created: the sign that the controllers work.
-  await supervisor.until('the default ServiceAccount is there', READY_MS, async () => {
+  await supervisor.until('the default ServiceAccount is there', async () => {
     await api.send('GET', '/api/v1/namespaces/default/serviceaccounts/default');
     return true;
   });
@@ -90,7 +88,7 @@ export async function startAll(context: Context, api: SetupApi): Promise<void> {
   const { supervisor, state, log, giveUp } = context;
   await supervisor.start('etcd');
   // An API server that finds no store tries again after a second, then later and later.
-  await supervisor.until('etcd listens', READY_MS, () => isListening(state.ports.etcd));
+  await supervisor.until('etcd listens', () => isListening(state.ports.etcd));
   await supervisor.start('apiserver');
   await apiReady(context, api);
   const { gitVersion } = await retrying(() => api.send<{ gitVersion: string }>('GET', '/version'));

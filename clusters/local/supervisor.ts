@@ -7,6 +7,8 @@ import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, spawnDetached, tail } from
 import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 30;
+/** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
+const GIVE_UP_MS = 900_000;
 
 /** Starts, watches and ends the processes of one cluster, and keeps the record of them on disk. */
 export interface Supervisor {
@@ -14,8 +16,8 @@ export interface Supervisor {
   start(component: Component): Promise<boolean>;
   stop(component: Component, signal: NodeJS.Signals): Promise<void>;
   running(component: Component): boolean;
-  /** Polls until `probe` gives true; a process that ends meanwhile is an error with the end of its log. */
-  until(what: string, timeoutMs: number, probe: () => Promise<boolean>): Promise<void>;
+  /** Polls until `probe` gives true, for at most 15 minutes; a process that ends meanwhile is an error with the end of its log. */
+  until(what: string, probe: () => Promise<boolean>): Promise<void>;
 }
 
 function portOf(component: Component, state: ClusterState): number | undefined {
@@ -84,8 +86,8 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
       delete state.processes[component];
       writeState(paths, state);
     },
-    until: async (what, timeoutMs, probe) => {
-      const deadline = performance.now() + timeoutMs;
+    until: async (what, probe) => {
+      const deadline = performance.now() + GIVE_UP_MS;
       let last = '';
       while (performance.now() < deadline) {
         signal.throwIfAborted();
@@ -98,7 +100,7 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
         await delay(POLL_MS, undefined, { signal });
       }
       throw new CommandError(
-        `cluster ${state.name}: ${what} not within ${timeoutMs / 1000} s; last: ${last || 'no'}. Logs are in ${paths.logs}`,
+        `cluster ${state.name}: ${what} not within ${GIVE_UP_MS / 1000} s; last: ${last || 'no'}. Logs are in ${paths.logs}`,
       );
     },
   };

@@ -126,7 +126,7 @@ describe('fso status and describe', () => {
 /** Starts a command and resolves, with its outcome to come, when it has said on stderr what it waits for. */
 const startWaiting = (server: TestServer, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
   new Promise((resolve) => {
-    const outcome = runFso(['wait', '--timeout', '15s', ...args], { FSO_SERVER: server.url }, (err) => {
+    const outcome = runFso(['wait', '--timeout', '150s', ...args], { FSO_SERVER: server.url }, (err) => {
       if (err.includes('waiting for us')) resolve({ outcome });
     });
   });

@@ -77,7 +77,7 @@ describe('tokens over the API', () => {
 });
 
 describe('an open stream ends', () => {
-  it('with the token that opened it, when that is revoked', { timeout: 10_000 }, async () => {
+  it('with the token that opened it, when that is revoked', async () => {
     await using server = await startTestServer({ apiToken: STATIC });
     const [one, other] = [await create(server), await create(server)];
     const [first, second] = [

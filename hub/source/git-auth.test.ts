@@ -180,7 +180,7 @@ describe('credentials stay with the configured server', () => {
       await serve((_request, response) => void response.end()),
     ];
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
-    const http = createGitHttp({ maxBytes: 1000, timeoutMs: 5000, access: { origin: own.url, auth } });
+    const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: own.url, auth } });
     for (const { url } of [own, other]) await http.client(never).request({ url: `${url}/` });
     await http.close();
     expect([decode(own.asked[0]?.authorization), other.asked]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
@@ -189,7 +189,7 @@ describe('credentials stay with the configured server', () => {
   it('also when the same host is asked over plain HTTP', async () => {
     const server = await serve((_request, response) => void response.end());
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
-    const http = createGitHttp({ maxBytes: 1000, timeoutMs: 5000, access: { origin: server.url.replace('http:', 'https:'), auth } });
+    const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: server.url.replace('http:', 'https:'), auth } });
     await http.client(never).request({ url: `${server.url}/` });
     await http.close();
     expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
@@ -202,7 +202,7 @@ describe('credentials stay with the configured server', () => {
     );
     const http = createGitHttp({
       maxBytes: 1000,
-      timeoutMs: 5000,
+      timeoutMs: 50_000,
       access: { origin: server.url, auth: createGitAuth(options, new FakeClock()) },
     });
     for (let i = 0; i < 2; i += 1) await http.client(never).request({ url: `${server.url}/` });

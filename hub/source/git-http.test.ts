@@ -22,7 +22,7 @@ const serve = async (listener: RequestListener): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 };
 
-const ask = (url: string, limits = { maxBytes: 1000, timeoutMs: 5000 }) => {
+const ask = (url: string, limits = { maxBytes: 1000, timeoutMs: 50_000 }) => {
   const http = createGitHttp(limits);
   cleanups.push(() => http.close());
   return http.client(new AbortController().signal).request({ url });

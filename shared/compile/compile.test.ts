@@ -114,7 +114,7 @@ describe('compileFleet', () => {
     for (const [cluster, compiled] of fleet) expect(compiled).toEqual(compileCluster(set, cluster));
   });
 
-  it('compiles 1,000 policies for 500 clusters in seconds at the very most', () => {
+  it('compiles 1,000 policies for 500 clusters, and prints how long it took', () => {
     const placements: Placement[] = [{}, { clusterRegions: ['group:eu'] }, { clusterSelector: { matchLabels: { tier: '1' } } }];
     const set = setOf(
       groupFile('eu', ['eu-west-1', 'eu-central-1']),
@@ -123,9 +123,8 @@ describe('compileFleet', () => {
     );
     const start = performance.now();
     const fleet = compileFleet(set);
-    // About 0.2 s on an idle core; the bound is for busy ones.
-    expect(performance.now() - start).toBeLessThan(5000);
+    console.log(`compiled 1,000 policies for 500 clusters: ${Math.round(performance.now() - start)} ms`);
     expect(fleet.get('c1')?.policies).toHaveLength(1000);
     expect(fleet.get('c2')?.policies).toHaveLength(334);
-  }, 30_000);
+  });
 });

@@ -26,7 +26,7 @@ describe('decodeFiles on hostile input', () => {
     expect(decodeFiles([policyFile('a'), policyFile('b')], { maxFiles: 1 })).toMatchObject({ ok: false });
   });
 
-  it('stands bombs of every shape, quickly', () => {
+  it('stands bombs of every shape', () => {
     const laughs = `a0: &a0 [x]\n${Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}, *a${n}]`).join('\n')}`;
     for (const text of [
       laughs,
@@ -38,7 +38,7 @@ describe('decodeFiles on hostile input', () => {
     ]) {
       expect(problemsOf(at(text)).length).toBeGreaterThan(0);
     }
-  }, 60_000);
+  });
 
   it('never throws, whatever the text', () => {
     const fragments = fc.constantFrom(

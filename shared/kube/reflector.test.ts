@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { createLogger, listen } from '../runtime/index.ts';
 import { createKubeClient } from './client.ts';
@@ -76,7 +76,7 @@ const clock = {
 };
 const informers = () => createInformers(client, { logger, clock, random: () => 0 }, stop.signal);
 
-const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000 });
+const soon = (check: () => void): Promise<void> => expect.poll(check).toBeUndefined();
 
 describe('reflector', () => {
   it('watches on from the last version after a watch ends, bookmarks included', async () => {

@@ -11,7 +11,7 @@ import {
   type Pod,
 } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import { Attacker } from './attacker.ts';
 import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
 
@@ -181,7 +181,7 @@ export class Arena {
       const { conditions = [] } = (node as { status?: { conditions?: { type: string; status: string }[] } }).status ?? {};
       return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
     };
-    await eventually(async () => (await this.admin.list(NODE_KIND, {}, this.signal)).every(isReady), 30_000);
+    await eventually(async () => (await this.admin.list(NODE_KIND, {}, this.signal)).every(isReady));
   }
 
   async #bind(kind: KindDescriptor, metadata: { name: string; namespace?: string }, role: string, user: string): Promise<void> {

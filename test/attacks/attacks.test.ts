@@ -6,8 +6,9 @@ import { GEO_RESIDENCY_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isConstraintEnforced } from '../../agent/enforce/index.ts';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
 import { removeFloor } from '../support/locks.ts';
+import { eventually } from '../support/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
 import { Campaign } from './campaign.ts';
 import { CATALOGUE } from './catalogue.ts';
@@ -67,7 +68,7 @@ const attackAll = (setting: string, attacks: readonly Attack[] = CATALOGUE): voi
   it.concurrent.each(controls)('admits $name', async ({ attack, pods }) => {
     const scene = campaign(setting).scenes.get(attack) ?? expect.fail();
     await attack.steps(scene);
-    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === pods, 30_000);
+    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === pods);
   });
   it.concurrent.each(LEGACY_PODS)('$name: $tries', async (legacy) => {
     await legacy.steps(campaign(setting).scenes.get(legacy) ?? expect.fail());
@@ -99,7 +100,7 @@ const isRefusedBy = async (namespace: string, lock: string): Promise<boolean> =>
 
 /** A pod without a region is refused in every namespace that is about to be attacked, by this lock. */
 const everywhereRefusedBy = async (lock: string, setting: string): Promise<void> => {
-  for (const { namespace } of campaign(setting).scenes.values()) await eventually(() => isRefusedBy(namespace, lock), 30_000);
+  for (const { namespace } of campaign(setting).scenes.values()) await eventually(() => isRefusedBy(namespace, lock));
 };
 
 const LOCK_ONE = "ValidatingAdmissionPolicy 'fso-floor-";
@@ -115,7 +116,7 @@ describe('both locks', () => {
       const open = policies.filter(({ status }) => status?.phase !== 'Active' || status.enforcement?.gatekeeper.state !== 'Enforced');
       if (open.length > 0) throw new Error(JSON.stringify(open.map(({ metadata, status }) => [metadata.name, status?.message])));
       return policies.length === hubPolicies.length + 1;
-    }, 120_000);
+    });
     await everywhereRefusedBy(LOCK_ONE, 'both');
   });
   attackAll('both');
@@ -146,7 +147,7 @@ describe('lock 2 alone: the agent is gone, and the floor was deleted', () => {
     await eventually(async () => {
       const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
       return constraints.length > 0 && constraints.every(isConstraintEnforced);
-    }, 60_000);
+    });
     await agent?.stop('SIGKILL');
     await removeFloor(arena.admin, signal);
     await everywhereRefusedBy(LOCK_TWO, 'two');

@@ -1,6 +1,6 @@
 import { NAMESPACE_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import type { Arena } from './arena.ts';
 import type { Attacker } from './attacker.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
@@ -86,7 +86,7 @@ const openNamespace = async (arena: Arena, { namespace, mallory }: Scene): Promi
   const { admin, signal } = arena;
   await admin.create(NAMESPACE_KIND, { metadata: { name: namespace } }, {}, signal);
   await arena.letIn('mallory', namespace);
-  await eventually(() => admin.get(SERVICE_ACCOUNT_KIND, { namespace, name: 'default' }, signal), 30_000);
+  await eventually(() => admin.get(SERVICE_ACCOUNT_KIND, { namespace, name: 'default' }, signal));
   await hasRights(mallory, namespace);
 };
 

@@ -78,7 +78,7 @@ const policyPath = ({ namespace }: Scene): string =>
   `/apis/compliance.federated.io/v1/namespaces/${SYSTEM_NAMESPACE}/sovereignpolicies/${namespace}`;
 
 /** What a change opens, it opens within this time. */
-const OPEN_WITHIN_MS = 2_000;
+const OPEN_WITHIN_MS = 5_000;
 
 /** Tries pods again and again until one is taken; once only where nothing changed. */
 const knock = async ({ mallory, namespace }: Scene, changed: boolean, spec: PodSpec = {}): Promise<void> => {

@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import type { Answer } from './attacker.ts';
 import { CONTAINERS, OUTSIDE, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
@@ -33,7 +33,7 @@ const UPDATES: Attack = {
     await must(mallory.merge(pods(namespace, 'old', 'ephemeralcontainers'), { spec: { ephemeralContainers: [container] } }));
     await must(mallory.delete(path));
     await must(mallory.merge(path, { metadata: { finalizers: null } }));
-    await eventually(async () => (await podsOf(scene)).length === 0, 30_000);
+    await eventually(async () => (await podsOf(scene)).length === 0);
   },
 };
 
@@ -43,7 +43,7 @@ const podOfJob = async (scene: Scene): Promise<string | undefined> => (await pod
 const heldByTheKubelet = async (scene: Scene): Promise<void> => {
   const { mallory, namespace } = scene;
   await must(mallory.post(workloadPath(JOB, namespace), workloadOf(JOB, 'old', { ...OUT, schedulerName: 'nobody' })));
-  const name = await eventually(() => podOfJob(scene), 30_000);
+  const name = await eventually(() => podOfJob(scene));
   await must(mallory.merge(pods(namespace, name, 'status'), { status: { conditions: [{ type: 'Ready', status: 'True' }] } }));
   const target = { apiVersion: 'v1', kind: 'Node', name: OUTSIDE_NODE };
   await must(mallory.post(pods(namespace, name, 'binding'), { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target }));
@@ -66,7 +66,7 @@ const COMPLETES: Attack = {
     await eventually(async () => {
       const { status } = await mallory.read<JobObject>(`${workloadPath(JOB, namespace)}/old`);
       return status?.conditions?.some(({ type, status: value }) => type === 'Complete' && value === 'True');
-    }, 30_000);
+    });
     const ended = await admin.get(POD_KIND, { namespace, name }, signal);
     if ((ended?.metadata.finalizers ?? []).length > 0) throw new Error('the finalizer is still there');
   },
@@ -77,14 +77,14 @@ const OWNER_GONE: Attack = {
   tries: 'deletes a workload whose pods run outside',
   before: async (scene) => {
     await must(scene.mallory.post(workloadPath(DEPLOYMENT, scene.namespace), workloadOf(DEPLOYMENT, 'old', OUT)));
-    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === 2, 30_000);
+    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === 2);
   },
   steps: async (scene) => {
     const path = `${workloadPath(DEPLOYMENT, scene.namespace)}/old`;
     await must(scene.mallory.merge(path, { spec: { replicas: 1 } }));
-    await eventually(async () => (await podsOf(scene)).length === 1, 30_000);
+    await eventually(async () => (await podsOf(scene)).length === 1);
     await must(scene.mallory.delete(path));
-    await eventually(async () => (await podsOf(scene)).length === 0, 30_000);
+    await eventually(async () => (await podsOf(scene)).length === 0);
   },
 };
 

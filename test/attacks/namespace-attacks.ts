@@ -1,6 +1,6 @@
 import { KEY_PREFIX } from '@fso/shared/api';
 import { NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import type { Answer } from './attacker.ts';
 import { core, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import type { Attack, Scene } from './scene.ts';
@@ -174,7 +174,7 @@ const RACES: readonly Attack[] = [
         const left = await admin.get(NAMESPACE_KIND, { name: namespace }, signal);
         if (left !== undefined) throw new Error(JSON.stringify(left.status));
         return true;
-      }, 60_000);
+      });
       await race(scene, namespace);
     },
   },
@@ -193,7 +193,7 @@ const TERMINATING: Attack = {
     const { accepted } = await meddler.delete(pathOf(scene));
     const deleted = async (): Promise<boolean> =>
       (await admin.get(POD_KIND, { namespace, name: 'attack' }, signal))?.metadata.deletionTimestamp !== undefined;
-    if (accepted) await eventually(deleted, 30_000);
+    if (accepted) await eventually(deleted);
     const target = { apiVersion: 'v1', kind: 'Node', name: OUTSIDE_NODE };
     const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'attack' }, target };
     await meddler.post(pods(namespace, 'attack', 'binding'), binding, [404, 409]);

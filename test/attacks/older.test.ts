@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
 import { BIND_ATTACKS } from './bind-attacks.ts';
 import { Campaign } from './campaign.ts';
@@ -32,7 +33,7 @@ describe('bindings where the API server plays Kubernetes 1.34', () => {
     campaign = await Campaign.prepare(arena, 'older', [...attacks, ...controls.map(({ attack }) => attack), ...LEGACY_PODS]);
     agent = await startAgentProcess(arena.cluster, { folder });
     await world.applyPolicy('attacked', { targetNamespace: 'atk-*', allowedRegions: [...ALLOWED] });
-    await world.reaches('attacked', 'Active', 60_000);
+    await world.reaches('attacked', 'Active');
     await arena.cluster.stopGatekeeper('SIGKILL');
   });
 
@@ -46,7 +47,7 @@ describe('bindings where the API server plays Kubernetes 1.34', () => {
   it.concurrent.each(controls)('admits $name', async ({ attack, pods }) => {
     const scene = campaign.scenes.get(attack) ?? expect.fail();
     await attack.steps(scene);
-    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === pods, 30_000);
+    await eventually(async () => (await podsOf(scene)).filter(({ spec }) => spec.nodeName !== undefined).length === pods);
   });
 
   it.concurrent.each(LEGACY_PODS)('$name: $tries', async (legacy) => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeApiError, type KubeClient, POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import { CONTAINERS } from './bodies.ts';
 
 const EVERY_MS = 50;
@@ -30,7 +30,7 @@ export class ProbeStream {
   /** Runs until as many probes more were refused by a lock. */
   async untilRefused(more: number): Promise<void> {
     const wanted = this.refused + more;
-    await eventually(() => this.refused >= wanted, 60_000);
+    await eventually(() => this.refused >= wanted);
   }
 
   async stop(): Promise<void> {

@@ -6,8 +6,8 @@ import { NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND, SOVEREIGN_POLICY_KIND }
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterPaths, readState } from '../../clusters/local/state.ts';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { eventually } from '../support/agent-world.ts';
 import { clusterFile, policyFile } from '../support/policy-files.ts';
+import { eventually } from '../support/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
 import { type Federation, openFederation } from './federation.ts';
 import { ProbeStream } from './probe-stream.ts';
@@ -34,16 +34,13 @@ const startAgent = async (): Promise<void> => {
 };
 
 const connected = (): Promise<unknown> =>
-  eventually(
-    async () => (await federation.hub.status()).clusters.connected === 1 && (await federation.hub.status()).clusters.proven === 1,
-    60_000,
-  );
+  eventually(async () => (await federation.hub.status()).clusters.connected === 1 && (await federation.hub.status()).clusters.proven === 1);
 
 const bothLocks = (): Promise<unknown> =>
   eventually(async () => {
     const { status } = (await arena.admin.get(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE, name: NAMESPACE }, signal)) ?? {};
     return status?.phase === 'Active' && status.enforcement?.gatekeeper.state === 'Enforced';
-  }, 60_000);
+  });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-resilience-'));

@@ -1,5 +1,5 @@
 import { EVENT_KIND, type KubeClient, POD_KIND, type Pod } from '@fso/shared/kube';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import type { Attacker } from './attacker.ts';
 
 /** A pod with what the scheduler says of it. */
@@ -67,7 +67,7 @@ export const settled = async (scene: Scene): Promise<ScheduledPod[]> =>
     const open = pods.filter((pod) => !isSettled(pod)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     if (open.length > 0) throw new Error(`not settled: ${open.join(', ')}`);
     return pods;
-  }, 30_000);
+  });
 
 /** Waits until the scheduler has tried to bind a pod for which a node fits now: the pod is bound, or its binding was refused. */
 export const bindingTried = ({ admin, namespace, signal }: Scene): Promise<unknown> =>
@@ -76,7 +76,7 @@ export const bindingTried = ({ admin, namespace, signal }: Scene): Promise<unkno
     const said = pod?.status?.conditions?.find(({ type }) => type === 'PodScheduled');
     if (pod?.spec.nodeName !== undefined || said?.reason === 'SchedulerError') return true;
     throw new Error(JSON.stringify(said));
-  }, 30_000);
+  });
 
 /** Whether the controller of a workload was refused a pod. */
 export const isRefused = async ({ admin, namespace, signal }: Scene): Promise<boolean> =>
@@ -86,4 +86,4 @@ export const isRefused = async ({ admin, namespace, signal }: Scene): Promise<bo
 export const controllerTried = (scene: Scene, fits: (pod: Pod) => boolean = () => true): Promise<unknown> =>
   eventually(async () => {
     return (await podsOf(scene)).some(fits) || isRefused(scene);
-  }, 30_000);
+  });

@@ -1,4 +1,4 @@
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import { expression, INSIDE, nodeByName, OUTSIDE_NODE, type PodSpec, podOf, requiring, termOf } from './bodies.ts';
 import { type Attack, controllerTried, isRefused, podsOf, type Scene } from './scene.ts';
 
@@ -77,7 +77,7 @@ const everyNodeTried = (scene: Scene): Promise<unknown> =>
     const { status } = await scene.mallory.read<DaemonSetObject>(`${workloadPath(DAEMON_SET, scene.namespace)}/attack`);
     const { desiredNumberScheduled: wanted } = status;
     return (wanted > 0 && (await podsOf(scene)).length >= wanted) || isRefused(scene);
-  }, 30_000);
+  });
 
 const byController = (workload: Workload, what: string, tries: string, pod: PodSpec): Attack => ({
   name: `${workload.kind} ${what}`,

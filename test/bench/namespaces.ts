@@ -1,6 +1,7 @@
 import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
-import { type AgentWorld, eventually } from '../support/agent-world.ts';
+import type { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const IN_FLIGHT = 16;
 const PATIENCE_MS = 300_000;

@@ -57,7 +57,7 @@ describe('entries', () => {
     await page.mouse.wheel(0, 400);
     await expect.poll(() => page.evaluate<number>('document.querySelector("section.fso-table")?.scrollTop ?? 0')).toBeGreaterThan(0);
     await leaveEntry();
-    await expect(page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ })).toBeVisible({ timeout: 30_000 });
+    await expect(page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ })).toBeVisible();
     await page.getByRole('button', { name: /^\d+ new entr(y|ies)$/ }).click();
     await expect(
       rows(page)

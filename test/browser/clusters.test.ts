@@ -49,7 +49,7 @@ describe('the list', () => {
     await expect(async () => {
       await page.evaluate("document.querySelector('.fso-table').scrollTop = 1e9");
       await expect(page.locator('[aria-rowindex="501"]')).toBeAttached({ timeout: 300 });
-    }).toPass({ timeout: 30_000 });
+    }).toPass();
     expect(await page.getByRole('grid', { name: 'Clusters' }).locator('tbody tr').count()).toBeLessThan(80);
   });
 });
@@ -116,7 +116,7 @@ describe('one cluster', () => {
     await world()
       .agents.get(name)
       ?.addViolation(violation?.namespace ?? '', 'just-escaped');
-    await expect(table).toContainText('just-escaped', { timeout: 2000 });
+    await expect(table).toContainText('just-escaped');
   });
 
   it.each(['', '?tab=policies', '?tab=violations', '?tab=events'])('can be read on a phone: %s', async (search) => {

@@ -85,7 +85,7 @@ describe('violations', () => {
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     const namespace = await namespaceWithPolicy(first.cluster);
     await first.addViolation(namespace, 'late-comer');
-    await expect(rows(page).first().getByText('late-comer')).toBeVisible({ timeout: 2000 });
+    await expect(rows(page).first().getByText('late-comer')).toBeVisible();
   });
 
   it('can be read on a phone, detail included', async () => {

@@ -53,7 +53,7 @@ describe('the list of policies', () => {
     await expect(async () => {
       await page.evaluate("document.querySelector('.fso-table').scrollTop = 1e9");
       await expect(page.getByText('read so far')).toHaveCount(0, { timeout: 500 });
-    }).toPass({ timeout: 60_000 });
+    }).toPass();
     expect(await policies.getByRole('row').count()).toBeLessThan(80);
   });
 });
@@ -136,7 +136,7 @@ describe('one policy', () => {
     await world()
       .agents.get(cluster ?? '')
       ?.addViolation(report?.namespaces[0] ?? '', 'newcomer');
-    await expect(table(page, 'Violations of the policy').getByText('newcomer')).toBeVisible({ timeout: 5000 });
+    await expect(table(page, 'Violations of the policy').getByText('newcomer')).toBeVisible();
     await expect(page.getByRole('tab', { name: 'Violations (1)' })).toBeVisible();
   });
 

@@ -31,7 +31,7 @@ describe('a restart of the hub', () => {
     await expect(live).toBeHidden();
     await bench.repository.commit({ 'policies/new.yaml': policyFile('new') }, 'while the hub is away');
     hub = await start();
-    await expect(live).toBeVisible({ timeout: 45_000 });
+    await expect(live).toBeVisible();
     await expect(page.getByRole('link', { name: 'new', exact: true })).toBeVisible();
     await expect(page.getByRole('dialog')).toHaveCount(0);
   });

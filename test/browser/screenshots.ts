@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { until } from '../../clusters/demo/programs.ts';
 import { openSeededWorld } from '../seeded/world.ts';
+import { never } from '../support/waiting.ts';
 import { launchChromium } from './support/chromium.ts';
 import { createDashboard, type Dashboard, DESKTOP, expect } from './support/dashboard.ts';
 import { details, LISTS, type PageEntry } from './support/pages.ts';
@@ -15,7 +16,6 @@ const MAX_BYTES = 100_000;
 const QUALITIES = [80, 65, 50, 35];
 const MAX_LOOKS = 40;
 const THEMES = ['light', 'dark'] as const;
-const SETTLED_MS = 30_000;
 
 const SUBJECT = 'Archives of the ledgers stay in Ireland and Frankfurt';
 const ARCHIVE = `apiVersion: compliance.federated.io/v1
@@ -33,8 +33,8 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Until nothing on the page is still on its way, and two pictures in a row are the same. */
 const settle = async (page: Page, heading: string): Promise<void> => {
-  await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible({ timeout: SETTLED_MS });
-  await expect(page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner')).toHaveCount(0, { timeout: SETTLED_MS });
+  await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible();
+  await expect(page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner')).toHaveCount(0);
   let last: Buffer = Buffer.alloc(0);
   for (let look = 0; look < MAX_LOOKS; look += 1) {
     const picture = await page.screenshot({ animations: 'disabled' });
@@ -88,9 +88,9 @@ try {
   const real = await openRealWorld();
   try {
     const revision = await real.repository.commit({ 'policies/archive-eu.yaml': ARCHIVE }, SUBJECT);
-    const signal = AbortSignal.timeout(SETTLED_MS);
+    const signal = never;
     const enforced = async (): Promise<true | undefined> => (await real.hub.commit(revision, signal)).state === 'enforced' || undefined;
-    await until('the commit is enforced', SETTLED_MS, enforced, signal);
+    await until('the commit is enforced', enforced, signal);
     const policy = { namespace: 'fso-system', name: 'customer-data' };
     const shown = { policy, cluster: 'us', commit: { revision, subject: SUBJECT } };
     await take(createDashboard(browser, real.hubUrl), details(shown), real.apiToken);

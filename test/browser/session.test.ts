@@ -91,7 +91,7 @@ describe('a session that ends while somebody reads', () => {
     if (how === 'elsewhere') await endSession(page);
     else await letTimePass(page);
     const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
-    await expect(dialog).toBeVisible({ timeout: 60_000 });
+    await expect(dialog).toBeVisible();
     await expect(page.getByRole('link', { name: 'finance', includeHidden: true })).toBeVisible();
     await expectAccessible(page);
     const tab = page.context().waitForEvent('page');

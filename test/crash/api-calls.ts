@@ -9,7 +9,7 @@ export interface ApiCalls {
 }
 
 /** Longer than the database is ever gone: a call that was given up could still be done later. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 600_000;
 
 export const createApiCalls = (url: string, token: string): ApiCalls => {
   const acknowledged = new Set<string>();

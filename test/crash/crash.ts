@@ -3,6 +3,7 @@ import { caOf } from '../support/enrolment-client.ts';
 import type { HubProcess } from '../support/hub-process.ts';
 import type { TestPostgres } from '../support/postgres.ts';
 import { createRandom } from '../support/random.ts';
+import { HANG_MS } from '../support/waiting.ts';
 import { createApiCalls } from './api-calls.ts';
 import { createEnrolmentLoad, type EnrolmentCounts } from './enrolments.ts';
 import { createLoad, delay } from './load.ts';
@@ -38,7 +39,7 @@ const SERVER_EVERY = 4;
 
 /** The hub is not ready while it cannot write, and is again when the server is back. */
 const untilReady = async (hub: HubProcess): Promise<void> => {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + HANG_MS;
   for (;;) {
     const answer = await fetch(`${hub.url}/readyz`).catch(() => undefined);
     if (answer?.ok) return;
@@ -85,9 +86,9 @@ const createWork = ({ hub, dataDir, tokens }: World, random: () => number) => {
 
 /** On a busy machine a kill may come before anybody has enrolled: where it is not to be so. */
 const untilEnrolled = async (enrolments: () => number): Promise<void> => {
-  const [before, end] = [enrolments(), Date.now() + 60_000];
+  const [before, end] = [enrolments(), Date.now() + HANG_MS];
   while (enrolments() === before) {
-    if (Date.now() > end) throw new Error('nobody could enrol for a minute');
+    if (Date.now() > end) throw new Error('nobody could enrol for three minutes');
     await delay(20);
   }
 };

@@ -8,10 +8,11 @@ import { byText } from '@fso/shared/compile';
 import { ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
 import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
 import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { eventually } from '../support/waiting.ts';
 
 const GUARD = 'fso-guard-nodes';
 
@@ -34,7 +35,7 @@ describe('after an absence', () => {
     eventually(async () => {
       const view = ClusterView.parse(await ask('/clusters/eu'));
       return view.report?.provenRevision === revision && view;
-    }, 60_000);
+    });
   const eventsOf = async (reason: string): Promise<readonly { message: string }[]> => {
     const { items } = (await ask('/events?limit=500')) as { items: { reason: string; message: string }[] };
     return items.filter((event) => event.reason === reason);
@@ -75,7 +76,7 @@ describe('after an absence', () => {
 
     await hub.stop();
     await world.client.delete(ADMISSION_POLICY_KIND, { name: GUARD }, stop.signal);
-    await eventually(async () => (await keptEvents())?.some(({ message }) => message.includes(GUARD)), 30_000);
+    await eventually(async () => (await keptEvents())?.some(({ message }) => message.includes(GUARD)));
     await agent.stop('SIGKILL');
     for (const name of ['hr', 'law', 'tax']) await bench.repository.commit({ [`policies/${name}.yaml`]: policyFile(name) }, name);
     await world.client.delete(ADMISSION_POLICY_KIND, { name: 'fso-guard-policies' }, stop.signal);
@@ -95,6 +96,6 @@ describe('after an absence', () => {
     const live = await world.client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, stop.signal);
     expect(live.map(({ metadata }) => metadata.name).sort(byText)).toEqual(['finance', 'hr', 'it', 'law', 'tax']);
     expect(view.policies.total).toBe(live.length);
-    await eventually(async () => (await keptEvents())?.length === 0, 30_000);
+    await eventually(async () => (await keptEvents())?.length === 0);
   });
 });

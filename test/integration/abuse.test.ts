@@ -5,7 +5,8 @@ import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
 import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
@@ -48,7 +49,7 @@ describe('abuse of ordinary rights', () => {
     await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
     await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
     await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await tenant?.close();
@@ -84,20 +85,20 @@ describe('abuse of ordinary rights', () => {
     const allowedRegions = Array.from({ length: 100 }, (_, index) => (index === 0 ? 'eu-west-1' : `r${index}`.padEnd(63, 'x')));
     const names = Array.from({ length: 40 }, (_, index) => `crowd-${index}`.padEnd(250, 'x'));
     for (const name of names) await world.applyPolicy(name, { targetNamespace: 'crowd', allowedRegions });
-    for (const name of names) await world.reaches(name, 'Active', 30_000);
+    for (const name of names) await world.reaches(name, 'Active');
     expect(await world.tryPod('crowd')).toMatch(
       /policy default\/crowd-.* and more .*nothing in the pod confines it to a region; fix: set spec\.nodeSelector/,
     );
     expect(await world.tryPod('crowd', 'eu-west-1')).toBe('');
     await world.removePolicies(...names);
-  }, 120_000);
+  });
 
   it('proves a policy in a namespace whose LimitRange wants more than a probe asks for', async () => {
     const limits = [{ type: 'Container', min: { cpu: '100m', memory: '64Mi' }, max: { cpu: '2', memory: '4Gi' } }];
     const range = { metadata: { name: 'range', namespace: 'ranged' }, spec: { limits } } as KubeObject;
     await world.client.create(LIMIT_RANGES, range, {}, signal);
     await world.applyPolicy('ranged', { targetNamespace: 'ranged', allowedRegions: ['eu-west-1'] });
-    await world.reaches('ranged', 'Active', 20_000);
+    await world.reaches('ranged', 'Active');
     await eventually(async () => (await world.conditionOf('ranged', 'GatekeeperReady'))?.status === 'True');
   });
 

@@ -9,7 +9,8 @@ import { CONDITIONS } from '@fso/shared/api';
 import { type ConstraintViolation, GEO_RESIDENCY_KIND, KubeApiError, POD_KIND, type Pod } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { entriesOf } from '../../agent/enforce/index.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 type Point = (typeof ENFORCEMENT_POINTS)[number];
 type Scoped = NonNullable<SovereignPolicySpecInput['scopedEnforcementActions']>[number];
@@ -148,7 +149,7 @@ describe('what each action does at each point', () => {
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     };
-  }, 120_000);
+  });
 
   const outside = (namespace: string, name: string): Pod => ({
     metadata: { name, namespace },
@@ -186,7 +187,7 @@ describe('what each action does at each point', () => {
 
   describe.each(CASES)('$name', ({ name, refusedBy, warnedBy = [], recorded, audited, locks }) => {
     it('is proven, and its status says which locks have a part in it', async () => {
-      const { status } = await world.reaches(name, 'Active', 40_000);
+      const { status } = await world.reaches(name, 'Active');
       const { admission, binding, gatekeeper } = status?.enforcement ?? {};
       expect({ admission: admission?.state, binding: binding?.state, gatekeeper: gatekeeper?.state }).toEqual(locks);
       expect(status?.constraintCreated).toBe(locks.gatekeeper === 'Enforced');
@@ -226,7 +227,7 @@ describe('what each action does at each point', () => {
         const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
         // In whole seconds: one of the same second may have been before.
         return constraints.every(({ status }) => Date.parse(status?.auditTimestamp ?? '') > written);
-      }, 40_000);
+      });
       const found = await violationsOf(name);
       expect(found.map((violation) => [violation.name, ...actionsOf(violation)])).toEqual(
         audited === undefined || refusedBy !== undefined ? [] : [['subject', audited]],

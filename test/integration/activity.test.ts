@@ -1,14 +1,13 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
 import type { StreamClient } from '../support/stream-client.ts';
+import { waitFor } from '../support/waiting.ts';
 
 let bench: HubBench;
 afterEach(() => bench.close());
-
-const WAIT = { timeout: 20_000, interval: 50 };
 
 const read = async (hub: RunningHub, path: string): Promise<unknown> => {
   const answer = await fetch(`${hub.url}/api/v1${path}`);
@@ -17,7 +16,7 @@ const read = async (hub: RunningHub, path: string): Promise<unknown> => {
 };
 const commit = async (hub: RunningHub, revision: string) => CommitActivity.parse(await read(hub, `/commits/${revision}`));
 const reaches = (hub: RunningHub, revision: string, expected: object) =>
-  vi.waitFor(async () => expect(await commit(hub, revision)).toMatchObject(expected), WAIT);
+  waitFor(async () => expect(await commit(hub, revision)).toMatchObject(expected));
 
 const clusterReport = (revision: string) => ({
   revision,
@@ -32,7 +31,7 @@ const clusterReport = (revision: string) => ({
 const answers = new Map<StreamClient, number>();
 /** Takes the offer, and says that everything is written and proven. */
 const enforce = async (stream: StreamClient, revision: string): Promise<void> => {
-  await vi.waitFor(() => expect(stream.frames.some((frame) => frame.type === 'offer' && frame.revision === revision)).toBe(true), WAIT);
+  await waitFor(() => expect(stream.frames.some((frame) => frame.type === 'offer' && frame.revision === revision)).toBe(true));
   stream.send({ type: 'ack', revision, digest: 'd' });
   const seq = (answers.get(stream) ?? 0) + 1;
   answers.set(stream, seq);
@@ -64,7 +63,7 @@ describe('a commit on its way', () => {
       'second',
     );
     hub.source.hint();
-    await vi.waitFor(() => expect(us.frames.some((frame) => frame.type === 'offer' && frame.revision === second)).toBe(true), WAIT);
+    await waitFor(() => expect(us.frames.some((frame) => frame.type === 'offer' && frame.revision === second)).toBe(true));
     us.send({ type: 'nack', revision: second, reasons: [{ code: 'unsigned', message: 'nobody signed it' }] });
     await reaches(hub, second, { state: 'refused', changes: { added: [], changed: ['finance'], removed: [] } });
     expect((await commit(hub, second)).clusterSteps.map(({ cluster, refused }) => [cluster, refused?.reasons])).toEqual([
@@ -95,13 +94,13 @@ describe('a commit on its way', () => {
       ['broken', 'rejected'],
       ['first', 'enforced'],
     ];
-    await vi.waitFor(async () => expect(await states()).toEqual(all), WAIT);
+    await waitFor(async () => expect(await states()).toEqual(all));
     expect(Trend.parse(await read(hub, '/trend')).items.at(-1)).toMatchObject({ connected: 2 });
     await hub.stop();
 
     const again = await startHub();
-    await vi.waitFor(async () => expect(again.source.state().lastFetch).not.toBeNull(), WAIT);
+    await waitFor(async () => expect(again.source.state().lastFetch).not.toBeNull());
     expect(CommitPage.parse(await read(again, '/commits')).items.map(({ commit: { subject }, state }) => [subject, state])).toEqual(all);
     expect((await commit(again, first)).clusterSteps).toHaveLength(2);
-  }, 120_000);
+  });
 });

@@ -11,7 +11,6 @@ import { basicRepository, policyFile } from '../support/policy-files.ts';
 import { connectStream } from '../support/stream-client.ts';
 
 const API_TOKEN = 'api-token-0123456789';
-const PATIENT = { timeout: 20_000, interval: 20 };
 const ALIAS_BOMB = 'a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n';
 
 let bench: HubBench;
@@ -28,8 +27,7 @@ const start = async (change: Parameters<HubBench['startHub']>[0] = {}) => {
 const get = (hub: RunningHub, path: string) => fetch(hub.url + path, { headers: { Authorization: `Bearer ${API_TOKEN}` } });
 const sourceOf = async (hub: RunningHub) => SourceView.parse(await (await get(hub, '/api/v1/source')).json());
 const statusText = (hub: RunningHub) => runFso(['status'], { FSO_SERVER: hub.url, FSO_TOKEN: API_TOKEN });
-const inForce = (hub: RunningHub, revision: string) =>
-  expect.poll(async () => (await sourceOf(hub)).revision?.revision, PATIENT).toBe(revision);
+const inForce = (hub: RunningHub, revision: string) => expect.poll(async () => (await sourceOf(hub)).revision?.revision).toBe(revision);
 
 it.each([
   ['broken YAML', 'kind: [\n', /policies\/bad\.yaml:\d+:\d+: /],
@@ -45,7 +43,7 @@ it.each([
   await inForce(hub, good);
   const bad = await bench.repository.commit({ 'policies/bad.yaml': text }, 'bad');
   hub.source.hint();
-  await expect.poll(async () => (await sourceOf(hub)).rejected?.commit.revision, PATIENT).toBe(bad);
+  await expect.poll(async () => (await sourceOf(hub)).rejected?.commit.revision).toBe(bad);
 
   const status = await statusText(hub);
   expect(status.code).toBe(0);
@@ -70,7 +68,7 @@ it('Git that cannot be reached', async () => {
   await inForce(hub, good);
   faults.add('cut');
   hub.source.hint();
-  await expect.poll(async () => (await sourceOf(hub)).error?.message, PATIENT).toMatch(/cannot reach the Git server/);
+  await expect.poll(async () => (await sourceOf(hub)).error?.message).toMatch(/cannot reach the Git server/);
   expect((await statusText(hub)).out).toMatch(/Not readable: +cannot reach the Git server.*\(for \d+s\)/);
   expect(logged('source unreachable')).toEqual([
     expect.objectContaining({ level: 'warn', reason: expect.stringContaining('cannot reach') }),
@@ -93,7 +91,7 @@ it('Git credentials of a command: taken anew when the server has refused them, a
     config: { apiToken: API_TOKEN },
     deps: { logger },
   });
-  await expect.poll(async () => (await sourceOf(hub)).error?.message, PATIENT).toMatch(/refuses the credentials/);
+  await expect.poll(async () => (await sourceOf(hub)).error?.message).toMatch(/refuses the credentials/);
   const header = `Basic ${Buffer.from('git:right-password').toString('base64')}`;
   await writeFile(file, header);
   await inForce(hub, good);
@@ -105,7 +103,7 @@ it('Git that refuses the credentials from the start: not ready, and it says why'
   bench = await openHubBench({ credentials: { username: 'git', password: 'right-password' } });
   await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start({ gitConfig: { credentials: { username: 'git', password: 'wrong-password' } } });
-  await expect.poll(async () => (await sourceOf(hub)).error?.message, PATIENT).toMatch(/refuses the credentials/);
+  await expect.poll(async () => (await sourceOf(hub)).error?.message).toMatch(/refuses the credentials/);
   expect((await get(hub, '/readyz')).status).toBe(503);
   expect((await statusText(hub)).out).toMatch(/Not readable: +the Git server refuses the credentials \(HTTP 401\)/);
   expect(JSON.stringify(logged('source unreachable'))).not.toContain('password');

@@ -11,8 +11,8 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../support/agent-world.ts';
 import { type Attempt, bindingSentence, EU, FloorWorld, MODES, US } from '../support/floor-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const DAEMON_SET_KIND: KindDescriptor = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
 
@@ -80,7 +80,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     expect(await world.nodeOf('finance', 'waiting')).toBeUndefined();
     await world.label(NODE_KIND, `${US}-a`, { stage: null });
     await world.label(NODE_KIND, `${EU}-a`, { stage: 'open' });
-    expect(await eventually(() => world.nodeOf('finance', 'waiting'), 60_000)).toBe(`${EU}-a`);
+    expect(await eventually(() => world.nodeOf('finance', 'waiting'))).toBe(`${EU}-a`);
   });
 
   it('lets pods of a DaemonSet run on nodes inside, and on no other', async () => {
@@ -107,7 +107,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     } as Node;
     await world.client.create(NODE_KIND, joined, {}, world.signal);
     await world.createPod('finance', 'newcomer', labels);
-    expect(await eventually(() => world.nodeOf('finance', 'newcomer'), 30_000)).toBe('joined');
+    expect(await eventually(() => world.nodeOf('finance', 'newcomer'))).toBe('joined');
     await world.label(NODE_KIND, 'joined', { [REGION_LABEL]: US });
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === US);
     await eventually(async () =>
@@ -134,8 +134,8 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
 
   it('is in force again soon after somebody deleted the kind of its parameters', async () => {
     await world.client.delete(CRD_KIND, { name: 'floorparameters.compliance.federated.io' }, world.signal);
-    await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.[`${EU}-a`], 30_000);
-    await eventually(async () => !(await world.tryBind({ as: world.trusted })).includes('fso-floor'), 60_000);
+    await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.[`${EU}-a`]);
+    await eventually(async () => !(await world.tryBind({ as: world.trusted })).includes('fso-floor'));
     expect(await world.tryBind({ as: world.trusted, node: `${US}-a` })).toContain("'fso-floor-bindings-deny'");
     expect(await world.tryPod('free')).toBe('');
   });

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import type { KubeObject, SovereignPolicySpecInput } from '@fso/shared/api';
 import { type ENFORCEMENT_POINTS, SovereignPolicySpec } from '@fso/shared/api';
@@ -40,6 +39,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../agent/enforce/index.ts';
+import { eventually } from '../support/waiting.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
 import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
 import { anyPlacement } from './placements.ts';
@@ -83,14 +83,6 @@ const POLICY_ONE = policy('one', { targetNamespace: LOCK_ONE, allowedRegions: re
 const POLICY_TWO = policy('two', { targetNamespace: LOCK_TWO, allowedRegions: regions });
 const POLICY_WARN = policy('warn', { targetNamespace: WARNED, allowedRegions: regions, enforcementAction: 'warn' });
 
-const until = async (what: string, check: () => Promise<boolean>): Promise<void> => {
-  const timeout = AbortSignal.timeout(60_000);
-  while (!(await check())) {
-    if (timeout.aborted) throw new Error(`timed out: ${what}`);
-    await delay(50);
-  }
-};
-
 const runAll = async (actions: readonly Action[]): Promise<void> => {
   for (const action of actions) await runAction(client, action, signal);
 };
@@ -130,7 +122,7 @@ const gatekeeperRound = async (policies: readonly PolicyInput[]): Promise<Action
 };
 
 const installGatekeeperLock = async (policies: readonly PolicyInput[]): Promise<void> => {
-  await until('lock 2 is planned and enforced', async () => {
+  await eventually(async () => {
     const actions = await gatekeeperRound(policies);
     await runAll(actions);
     const template = await client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
@@ -170,7 +162,7 @@ const expectedText = (from: PolicyInput, decision: { violation: string; fix: str
 /** From before the policies: a gated pod may still be given a placement, and one that names a node. */
 const createGatedPods = async (): Promise<void> => {
   for (const namespace of [LOCK_ONE, LOCK_TWO]) {
-    await until('pods can be created', async () => (await create(podOf(namespace, {}))).admitted);
+    await eventually(async () => (await create(podOf(namespace, {}))).admitted);
     for (const [name, pod] of [
       ['gated', {}],
       ['gated-by-name', affinity(byNodeName)],
@@ -194,9 +186,9 @@ beforeAll(async () => {
   await runAll(planFloor([], [], { binders }));
   await govern([POLICY_ONE, POLICY_WARN]);
   await installGatekeeperLock([POLICY_TWO]);
-  await until('lock 1 refuses', async () => !(await create(podOf(LOCK_ONE, {}))).admitted);
-  await until('lock 1 warns', async () => (await create(podOf(WARNED, {}))).text !== '');
-  await until('pods can be created', async () => (await create(podOf(FREE, {}))).admitted);
+  await eventually(async () => !(await create(podOf(LOCK_ONE, {}))).admitted);
+  await eventually(async () => (await create(podOf(WARNED, {}))).text !== '');
+  await eventually(async () => (await create(podOf(FREE, {}))).admitted);
 });
 
 afterAll(async () => {
@@ -361,13 +353,13 @@ describe('pods from before the policy', () => {
 
   beforeAll(async () => {
     await client.create(NAMESPACE_KIND, { metadata: { name: LATER } }, {}, signal);
-    await until('pods can be created', async () => (await create(podOf(LATER, {}))).admitted);
+    await eventually(async () => (await create(podOf(LATER, {}))).admitted);
     const waiting = podOf(LATER, { nodeSelector: { stage: 'open' } }, { name: 'waiting', finalizers: ['example.com/hold'] });
     const gated = podOf(LATER, {}, { name: 'gated' });
     await client.create(POD_KIND, waiting, {}, signal);
     await client.create(POD_KIND, { ...gated, spec: { ...gated.spec, schedulingGates: [{ name: 'example.com/gate' }] } }, {}, signal);
     await govern([POLICY_ONE, POLICY_WARN, laterPolicy]);
-    await until('the namespace is governed', async () => !(await create(podOf(LATER, {}))).admitted);
+    await eventually(async () => !(await create(podOf(LATER, {}))).admitted);
   });
 
   it('may still be labelled', async () => {
@@ -402,7 +394,7 @@ describe('pods from before the policy', () => {
       client.mergePatch(NODE_KIND, { name }, { metadata: { labels: { stage: value } } }, signal);
     const nodeOf = async () => (await client.get(POD_KIND, pod, signal))?.spec.nodeName;
     await stage('us-east-1-a', 'open');
-    await until('the scheduler was refused', async () => {
+    await eventually(async () => {
       const path = `/api/v1/namespaces/${LATER}/events`;
       const { object } = await client.raw<{ items: { message: string }[] }>({ method: 'GET', path }, signal);
       return object.items.some(({ message }) => message.includes("'fso-floor-bindings-deny'"));
@@ -410,7 +402,7 @@ describe('pods from before the policy', () => {
     expect(await nodeOf()).toBeUndefined();
     await stage('us-east-1-a', null);
     await stage('eu-west-1-a', 'open');
-    await until('the pod is bound', async () => (await nodeOf()) === 'eu-west-1-a');
+    await eventually(async () => (await nodeOf()) === 'eu-west-1-a');
   });
 
   it('may be finished: finalizers come off', async () => {
@@ -423,10 +415,10 @@ describe("Gatekeeper's audit", () => {
     const confined = { nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } };
     const AUDITED = 'audited';
     await client.create(NAMESPACE_KIND, { metadata: { name: AUDITED } }, {}, signal);
-    await until('pods can be created', async () => (await create(podOf(AUDITED, {}))).admitted);
+    await eventually(async () => (await create(podOf(AUDITED, {}))).admitted);
     await client.create(POD_KIND, podOf(AUDITED, {}, { name: 'anywhere' }), {}, signal);
     await client.create(POD_KIND, podOf(AUDITED, confined, { name: 'confined' }), {}, signal);
-    await until('both are bound', async () => {
+    await eventually(async () => {
       const pods = await client.list(POD_KIND, { namespace: AUDITED }, signal);
       return pods.every((pod) => pod.spec.nodeName !== undefined);
     });
@@ -434,7 +426,7 @@ describe("Gatekeeper's audit", () => {
     await installGatekeeperLock([POLICY_TWO, audited]);
     const written = Date.now();
     let found: readonly { name: string; message: string }[] = [];
-    await until('an audit that began later', async () => {
+    await eventually(async () => {
       const constraints = await client.list(GEO_RESIDENCY_KIND, {}, signal);
       const status = constraints.find(({ spec }) => spec?.enforcementAction === 'dryrun')?.status;
       found = status?.violations ?? [];
@@ -443,7 +435,7 @@ describe("Gatekeeper's audit", () => {
     });
     expect(found.map(({ name }) => name)).toEqual(['anywhere']);
     expect(found[0]?.message).toContain('policy team/audited allows regions');
-    await until('the constraint goes', async () => {
+    await eventually(async () => {
       await runAll(await gatekeeperRound([POLICY_TWO]));
       return (await ownConstraints()).length === 1;
     });
@@ -487,7 +479,7 @@ describe('what the cluster says of the plans', () => {
     await runAll(actions);
     expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
     expect((await client.get(GEO_RESIDENCY_KIND, ref, signal))?.metadata.uid).toBe(constraint?.metadata.uid);
-    await until('lock 2 refuses again', async () => !(await create(podOf(LOCK_TWO, {}))).admitted);
+    await eventually(async () => !(await create(podOf(LOCK_TWO, {}))).admitted);
   });
 
   it('passes scoped actions on, and Gatekeeper enforces them', async () => {

@@ -16,7 +16,6 @@ const REGION = 'topology.kubernetes.io/region';
 const clusters = join(import.meta.dirname, '..', '..', 'clusters');
 const signal = new AbortController().signal;
 const scratch = mkdtempSync(join(tmpdir(), 'fso-fleet-'));
-const patient = { timeout: 30_000, interval: 50 };
 
 const processesOf = (stateDir: string, name: string) => findMarked(join(stateDir, 'clusters', name));
 
@@ -39,7 +38,7 @@ describe('a cluster as a library', () => {
 
   const createNamespace = async (name: string): Promise<void> => {
     await client.create(NAMESPACE_KIND, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, {}, signal);
-    await expect.poll(() => client.get(SERVICE_ACCOUNT_KIND, { namespace: name, name: 'default' }, signal), patient).toBeDefined();
+    await expect.poll(() => client.get(SERVICE_ACCOUNT_KIND, { namespace: name, name: 'default' }, signal)).toBeDefined();
   };
 
   const pod = (namespace: string, name: string, region: string) => ({
@@ -70,9 +69,7 @@ describe('a cluster as a library', () => {
   it('schedules a pod in its region, where it becomes Running', async () => {
     await createNamespace('run');
     await client.create(POD_KIND, pod('run', 'a', 'eu-central-1'), {}, signal);
-    await expect
-      .poll(async () => (await client.get(POD_KIND, { namespace: 'run', name: 'a' }, signal))?.status?.phase, patient)
-      .toBe('Running');
+    await expect.poll(async () => (await client.get(POD_KIND, { namespace: 'run', name: 'a' }, signal))?.status?.phase).toBe('Running');
     const { nodeName = '' } = ((await client.get(POD_KIND, { namespace: 'run', name: 'a' }, signal))?.spec ?? {}) as { nodeName?: string };
     const node = await client.get(NODE_KIND, { name: nodeName }, signal);
     expect(node?.metadata.labels?.[REGION]).toBe('eu-central-1');
@@ -98,13 +95,11 @@ describe('a cluster as a library', () => {
     const create = () =>
       client.raw({ method: 'POST', path: '/apis/constraints.gatekeeper.sh/v1beta1/refuseall', body: constraint }, signal);
     await expect
-      .poll(
-        () =>
-          create().then(
-            () => 'created',
-            () => 'not yet',
-          ),
-        patient,
+      .poll(() =>
+        create().then(
+          () => 'created',
+          () => 'not yet',
+        ),
       )
       .toBe('created');
     const attempt = () =>
@@ -112,11 +107,11 @@ describe('a cluster as a library', () => {
         () => 'admitted',
         (error: Error) => error.message,
       );
-    await expect.poll(attempt, patient).toContain('refused by the test');
+    await expect.poll(attempt).toContain('refused by the test');
     await cluster.stopGatekeeper('SIGKILL');
     expect(await attempt()).toBe('admitted');
     await cluster.startGatekeeper();
-    await expect.poll(attempt, patient).toContain('refused by the test');
+    await expect.poll(attempt).toContain('refused by the test');
   });
 
   it('gives users kubeconfigs without rights of their own', async () => {
@@ -149,10 +144,10 @@ describe('lifetimes', () => {
     const index = join(clusters, 'local', 'index.ts');
     const script = `const { startLocalCluster } = await import(${JSON.stringify(index)}); await startLocalCluster(${options}, new AbortController().signal);`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
-    await expect.poll(() => processesOf(stateDir, 'two').length, patient).toBeGreaterThan(0);
+    await expect.poll(() => processesOf(stateDir, 'two').length).toBeGreaterThan(0);
     parent.kill('SIGKILL');
     await ended(parent);
-    await expect.poll(() => processesOf(stateDir, 'two'), patient).toEqual([]);
+    await expect.poll(() => processesOf(stateDir, 'two')).toEqual([]);
   });
 
   it('an `up` that was killed is cleaned up by `down`, unrecorded processes too', async () => {
@@ -162,11 +157,11 @@ describe('lifetimes', () => {
     const up = spawn(process.execPath, [main, 'up', '--clusters', 'eu', '--provider', 'local', '--state-dir', stateDir], {
       stdio: 'ignore',
     });
-    await expect.poll(() => processesOf(stateDir, 'eu').length, patient).toBeGreaterThan(0);
+    await expect.poll(() => processesOf(stateDir, 'eu').length).toBeGreaterThan(0);
     up.kill('SIGKILL');
     await ended(up);
     const stray = spawn('sleep', ['600'], { env: { PATH: '/usr/bin:/bin', [CLUSTER_DIR_VARIABLE]: dir }, stdio: 'ignore' });
-    await expect.poll(() => processesOf(stateDir, 'eu').some(({ pid }) => pid === stray.pid), patient).toBe(true);
+    await expect.poll(() => processesOf(stateDir, 'eu').some(({ pid }) => pid === stray.pid)).toBe(true);
     const env = { PATH: process.env['PATH'] };
     expect(await downFleet({ stateDir, env, log: () => {} }, signal)).toEqual(['eu']);
     expect(processesOf(stateDir, 'eu')).toEqual([]);

@@ -2,8 +2,8 @@ import { floorLabel, floorRegionsAnnotation, NAMESPACES_PARAMETERS } from '@fso/
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS, violationMessage } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../support/agent-world.ts';
 import { bindingSentence, EU, FloorWorld, MODES, US } from '../support/floor-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
   let world: FloorWorld;
@@ -58,7 +58,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
 
     it('a namespace that is made anew is governed from its first moment', async () => {
       await world.client.delete(NAMESPACE_KIND, { name: 'team-one' }, world.signal);
-      await eventually(async () => (await world.namespace('team-one')) === undefined, 30_000);
+      await eventually(async () => (await world.namespace('team-one')) === undefined);
       for (const [name, policy] of [
         ['team-one', 'default/teams'],
         ['planned', 'default/planned'],

@@ -39,7 +39,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { celString } from '../../agent/enforce/cel.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const EU = ['eu-west-1'];
 const POD_STATUS_KIND: KindDescriptor = {
@@ -105,8 +106,8 @@ describe('guard', () => {
     await start('guarded');
     await world.makeNamespace('finance');
     await eventually(() => world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU }));
-    await world.reaches('finance-eu', 'Active', 30_000);
-    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 30_000);
+    await world.reaches('finance-eu', 'Active');
+    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready');
     const probe = { metadata: { name: 'guard-probe', labels: { [LABELS.policyName]: 'x' } } };
     await eventually(async () => (await answer(admin.create(NAMESPACE_KIND, probe, { dryRun: true }, signal))).includes('fso-guard'));
   });
@@ -169,8 +170,8 @@ describe('guard', () => {
       await eventually(async () => (await policy())?.metadata.finalizers?.includes(FINALIZER));
       await eventually(async () => (await policy())?.status?.phase === 'Active');
       for (const name of ['leaving', 'leaving-target']) await admin.delete(NAMESPACE_KIND, { name }, signal);
-      await eventually(async () => (await world.namespace('leaving')) === undefined, 60_000);
-      await eventually(async () => (await world.namespace('leaving-target')) === undefined, 60_000);
+      await eventually(async () => (await world.namespace('leaving')) === undefined);
+      await eventually(async () => (await world.namespace('leaving-target')) === undefined);
       await world.makeNamespace('leaving-target');
     });
 
@@ -279,7 +280,7 @@ describe('guard', () => {
       }
       expect(await answer(admin.delete(POD_STATUS_KIND, other, signal))).toBe('');
       await cluster.restartGatekeeper();
-      await eventually(() => admin.get(POD_STATUS_KIND, ref, signal), 60_000);
+      await eventually(() => admin.get(POD_STATUS_KIND, ref, signal));
     });
 
     it('refuses to change or delete the CRDs that this system stands on', async () => {
@@ -444,9 +445,9 @@ describe('guard', () => {
       const before = await admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
       const started = performance.now();
       await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
-      const back = await eventually(() => admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal), 5_000);
+      const back = await eventually(() => admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal));
       expect(back.metadata.uid).not.toBe(before?.metadata.uid);
-      const event = await eventually(() => told(bindingKey(name)), 5_000);
+      const event = await eventually(() => told(bindingKey(name)));
       console.log(`${name} deleted → back and told: ${Math.round(performance.now() - started)} ms`);
       expect(event).toMatchObject({ severity: 'alert', message: `${bindingKey(name)} was deleted by someone else and put back` });
       await eventually(async () => {
@@ -465,13 +466,13 @@ describe('guard', () => {
       expect(clusterCondition()).toMatchObject({ status: 'True', message: condition.message });
       const metrics = await (await fetch(`${agent.url}/metrics`)).text();
       expect(metrics).toMatch(/fso_agent_tampering_total\{kind="ValidatingAdmissionPolicyBinding",cluster="test"\} 2/);
-      await world.reaches('finance-eu', 'Active', 30_000);
+      await world.reaches('finance-eu', 'Active');
     });
 
     it('names the field manager of a change', async () => {
       const ref = { name: 'fso-guard-nodes' };
       expect(await patch(ADMISSION_POLICY_KIND, ref, { spec: { failurePolicy: 'Ignore' } })).toBe('');
-      const event = await eventually(() => told('ValidatingAdmissionPolicy/fso-guard-nodes'), 5_000);
+      const event = await eventually(() => told('ValidatingAdmissionPolicy/fso-guard-nodes'));
       expect(event.message).toMatch(/was changed by someone else \(field manager \S+\) and put back/);
       await eventually(async () => (await admin.get(ADMISSION_POLICY_KIND, ref, signal))?.spec?.['failurePolicy'] === 'Fail');
     });
@@ -483,7 +484,7 @@ describe('guard', () => {
       const name = 'fso-floor-workloads-deny';
       await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
       await start('next');
-      await eventually(() => told(bindingKey(name)), 30_000);
+      await eventually(() => told(bindingKey(name)));
       await eventually(async () => (await world.conditionOf('finance-eu', CONDITIONS.tampered))?.message.includes(name));
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired').map(({ message }) => message)).toEqual([
         `${bindingKey(name)} was deleted by someone else and put back`,
@@ -491,7 +492,7 @@ describe('guard', () => {
       await world.stopAgent(agent);
       events.length = 0;
       await start('last');
-      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven, 30_000);
+      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven);
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
       expect(clusterCondition()?.message).toContain(name);
     });
@@ -508,11 +509,11 @@ describe('guard', () => {
       const kubeconfig = join(folder, 'agent.kubeconfig');
       const other = await world.startAgent('other-settings', { kubeconfig, trustedNodeLabelers: ['cloud'] });
       other.observatory.onEvent((event) => events.push(event));
-      await eventually(async () => (await fetch(`${other.url}/readyz`)).ok, 30_000);
+      await eventually(async () => (await fetch(`${other.url}/readyz`)).ok);
       expect((await admin.get(ADMISSION_POLICY_KIND, ref, signal))?.metadata.generation).toBe(before.metadata.generation);
       await world.stopAgent(agent);
       agent = other;
-      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven, 30_000);
+      await eventually(() => agent.observatory.snapshot().policies.get('default/finance-eu')?.proven);
       await eventually(async () => {
         const written = await admin.get(ADMISSION_POLICY_KIND, ref, signal);
         return written !== undefined && !JSON.stringify(written.spec).includes('node-team');
@@ -526,7 +527,7 @@ describe('guard', () => {
       const other = await world.startAgent('renamed', { trustedNodeLabelers: ['cloud'] });
       other.observatory.onEvent((event) => events.push(event));
       await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['us-east-1'] });
-      await world.reaches('finance-eu', 'Active', 30_000);
+      await world.reaches('finance-eu', 'Active');
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
       const before = createKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(before);

@@ -10,8 +10,9 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
 import { type LabelledNode, matchesNode } from '../support/matches-node.ts';
+import { eventually } from '../support/waiting.ts';
 import { affinity, byNodeName, CASES, on } from './decision-cases.ts';
 import { anyPlacement } from './placements.ts';
 
@@ -88,7 +89,7 @@ describe('placement injection', () => {
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     };
-  }, 120_000);
+  });
 
   const podOf = (namespace: string, spec: PlacementSpec, metadata: Partial<Pod['metadata']> = {}): Pod => ({
     metadata: { name: 'subject', namespace, ...metadata },
@@ -103,7 +104,7 @@ describe('placement injection', () => {
 
   it('changes nothing, and says nothing, until a policy asks for it', async () => {
     await world.applyPolicy('denied', { ...asking(DENIED), placementInjection: false });
-    await world.reaches('denied', 'Active', 40_000);
+    await world.reaches('denied', 'Active');
     expect(await world.conditionOf('denied', CONDITIONS.placementInjection)).toBeUndefined();
     expect(await world.client.get(KINDS.policy, OBJECT, stop.signal)).toBeUndefined();
     expect(await world.tryPod(DENIED)).toContain('nothing in the pod confines it to a region');
@@ -115,8 +116,8 @@ describe('placement injection', () => {
     await world.applyPolicy('warned', asking(WARNED, { enforcementAction: 'warn' }));
     await Promise.all([injects(DENIED), injects(WARNED)]);
     await eventually(async () => (await world.conditionOf('denied', CONDITIONS.placementInjection))?.status === 'True');
-    const policy = await world.reaches('denied', 'Active', 40_000);
-    await world.reaches('warned', 'Active', 40_000);
+    const policy = await world.reaches('denied', 'Active');
+    await world.reaches('warned', 'Active');
     expect(policy.status?.enforcement).toMatchObject({
       admission: { state: 'Enforced' },
       binding: { state: 'Enforced' },
@@ -183,7 +184,7 @@ describe('placement injection', () => {
       { numRuns: 300 },
     );
     expect(widened).toBe(0);
-  }, 120_000);
+  });
 
   it('still refuses a pod that names a region outside, or a node', async () => {
     expect(await world.tryPod(DENIED, 'us-east-1')).toContain('us-east-1');

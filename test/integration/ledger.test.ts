@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
 import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
@@ -10,6 +10,7 @@ import { clearHistory } from '../../hub/ledger/sql/history.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { waitFor } from '../support/waiting.ts';
 
 const logger = pino({ level: process.env['FSO_TEST_LOG'] ?? 'silent' });
 const never = new AbortController().signal;
@@ -45,7 +46,7 @@ describe('a PostgreSQL server that goes away', () => {
     const writes = Array.from({ length: 200 }, (_, i) =>
       ledger.applyReport('eu', report(i + 2, { policies: [policy(`p${i}`)], events: [event(`E${i}`)] })),
     );
-    await vi.waitFor(() => expect(ledger.health()).toMatchObject({ ok: false, message: expect.stringMatching(/./) }), { timeout: 10_000 });
+    await waitFor(() => expect(ledger.health()).toMatchObject({ ok: false, message: expect.stringMatching(/./) }));
     expect((await ledger.cluster('eu'))?.policies.size).toBe(1);
     expect(await ledger.events({ limit: 10 })).toEqual([]);
     await server.start?.();
@@ -69,7 +70,7 @@ describe('a PostgreSQL server that goes away', () => {
     const told = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
     const options = { history: HISTORY, clock: { ...fixedClock }, random: () => 0, logger: told };
     const opening = openLedger({ ...options, database: { url: url.href } }, never);
-    await vi.waitFor(() => expect(lines.join('')).toContain('ledger database is waited for'), { timeout: 10_000 });
+    await waitFor(() => expect(lines.join('')).toContain('ledger database is waited for'));
     await server.start?.();
     const ledger = await opening;
     await ledger.addEvent(null, event('There'));
@@ -78,7 +79,7 @@ describe('a PostgreSQL server that goes away', () => {
     const wrong = new URL(url);
     wrong.password = 'not-the-password';
     const refused = openLedger({ ...options, database: { url: wrong.href } }, stop.signal).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(lines.join('')).toMatch(/password authentication failed/), { timeout: 10_000 });
+    await waitFor(() => expect(lines.join('')).toMatch(/password authentication failed/));
     stop.abort(new Error('stopped'));
     expect(String(await refused)).toBe('Error: stopped');
     expect(lines.join('')).not.toContain(url.password);

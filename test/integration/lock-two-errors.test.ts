@@ -6,7 +6,8 @@ import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, CRD_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 /** As Gatekeeper's own, reduced to what the API server needs of it. */
 const TEMPLATE_CRD = {
@@ -47,10 +48,10 @@ describe('what is wrong with lock 2', () => {
     cluster = await startLocalCluster({ name: 'errors', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
     world = new AgentWorld(cluster.kubeconfig, signal);
     agent = await world.startAgent('first', { gatekeeperGraceMs: 100 });
-    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 30_000);
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     await world.makeNamespace(NAMESPACE);
     await world.applyPolicy(NAMESPACE, { targetNamespace: NAMESPACE, allowedRegions: ['eu-west-1'] });
-    await world.reaches(NAMESPACE, 'Active', 60_000);
+    await world.reaches(NAMESPACE, 'Active');
   });
 
   afterAll(async () => {
@@ -61,7 +62,7 @@ describe('what is wrong with lock 2', () => {
 
   /** Lock 2 says what is wrong; lock 1 holds, and the policy is in force. */
   const expectProblem = async (text: string): Promise<void> => {
-    await eventually(async () => (await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady))?.message.includes(text), 30_000);
+    await eventually(async () => (await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady))?.message.includes(text));
     expect(await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False' });
     const { status } = await world.reaches(NAMESPACE, 'Active');
     expect(status?.message).toContain(`lock 1 only: ${text}`);
@@ -115,10 +116,10 @@ describe('a pod that would cost more to judge than the API server allows', () =>
     cluster = await startLocalCluster({ name: 'cost', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
     world = new AgentWorld(cluster.kubeconfig, signal);
     const agent = await world.startAgent('first');
-    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 30_000);
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     for (const name of ['costly', 'free']) await world.makeNamespace(name);
     await world.applyPolicy('costly', { targetNamespace: 'costly', allowedRegions: ['eu-west-1'] });
-    await world.reaches('costly', 'Active', 60_000);
+    await world.reaches('costly', 'Active');
   });
 
   afterAll(async () => {

@@ -20,7 +20,8 @@ import { policyOf } from '../../agent/enforce/fixtures.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper/gatekeeper.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually, printMs } from '../support/waiting.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const SCHEDULER = 'system:kube-scheduler';
@@ -72,7 +73,7 @@ const installAlone = async (namespace: string): Promise<void> => {
     const actions = planGatekeeper({ governance, template, constraints, gatekeeperServed: true, binders: [SCHEDULER] });
     for (const action of actions) await runAction(world.client, action, signal);
     return actions.length === 0 && constraints?.length === 2 && constraints.every(isConstraintEnforced);
-  }, 60_000);
+  });
 };
 
 describe('lock 2 alone', () => {
@@ -131,7 +132,7 @@ describe('lock 2 alone', () => {
       return Date.parse(constraints.find(({ spec }) => spec?.parameters?.regions?.length === 2)?.status?.auditTimestamp ?? '');
     };
     const before = Date.now();
-    await eventually(async () => (await audited()) > before, 30_000);
+    await eventually(async () => (await audited()) > before);
     const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
     const constraint = constraints.find(({ metadata }) => metadata.name !== CANARY_NAME);
     expect(constraint?.status).toMatchObject({ totalViolations: 1, violations: [{ kind: 'Pod', name: 'waiting' }] });
@@ -145,12 +146,12 @@ describe('whether lock 2 holds', () => {
   const events: ClusterEvent[] = [];
 
   const gatekeeperOf = async (name: string) => (await world.policy(name))?.status?.enforcement?.gatekeeper;
-  const reaches = (name: string, state: string, ms = 30_000) =>
+  const reaches = (name: string, state: string) =>
     eventually(async () => {
       const found = await gatekeeperOf(name);
       if (found?.state === state) return found;
       throw new Error(`${name}: ${JSON.stringify(found)}`);
-    }, ms);
+    });
   const configuration = async () => {
     const { object } = await world.client.raw<{ metadata: object; webhooks: { name: string }[] }>(
       { method: 'GET', path: WEBHOOKS },
@@ -173,7 +174,7 @@ describe('whether lock 2 holds', () => {
       await world.makeNamespace(name);
       await world.applyPolicy(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
     }
-    for (const name of NAMESPACES) await reaches(name, 'Enforced', 60_000);
+    for (const name of NAMESPACES) await reaches(name, 'Enforced');
     for (const name of NAMESPACES) await world.reaches(name, 'Active');
   });
 
@@ -184,12 +185,12 @@ describe('whether lock 2 holds', () => {
     expect(await world.tryPod('default')).toBe('');
   });
 
-  it('shows within seconds that Gatekeeper died, while its status still says that it enforces', async () => {
+  it('shows that Gatekeeper died, while its status still says that it enforces', async () => {
     const started = performance.now();
     await cluster.stopGatekeeper('SIGKILL');
     const { message } = await reaches('first', 'Degraded');
     await reaches('second', 'Degraded');
-    expect(performance.now() - started).toBeLessThan(6_000);
+    printMs('Gatekeeper killed → both policies say so', performance.now() - started);
     expect(message).toContain('Gatekeeper');
     expect(await world.conditionOf('second', CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False', reason: 'Degraded' });
     expect(reported()).toMatchObject({ state: 'NotReady', message: expect.stringContaining('Gatekeeper') });
@@ -264,13 +265,13 @@ describe('whether lock 2 holds', () => {
     await eventually(() => world.client.create(POD_KIND, pod, {}, signal));
     await world.applyPolicy('counted', { targetNamespace: 'counted', allowedRegions: EU });
     const condition = () => world.conditionOf('counted', CONDITIONS.auditAgrees);
-    await eventually(async () => (await condition())?.status === 'True', 40_000);
+    await eventually(async () => (await condition())?.status === 'True');
     await exclude('counted', 'audit');
-    await eventually(async () => (await condition())?.status === 'False', 40_000);
+    await eventually(async () => (await condition())?.status === 'False');
     expect((await condition())?.message).toContain('the audit of Gatekeeper finds 0 pods');
     expect(events.filter(({ reason }) => reason === 'AuditDiffers')).toHaveLength(1);
     await world.client.delete(GATEKEEPER_CONFIG, { namespace: 'gatekeeper-system', name: 'config' }, signal);
-    await eventually(async () => (await condition())?.status === 'True', 40_000);
+    await eventually(async () => (await condition())?.status === 'True');
     await world.removePolicies('counted');
   });
 

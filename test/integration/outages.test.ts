@@ -7,7 +7,8 @@ import { ANNOTATIONS, API_VERSION, floorLabel, LABELS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, CRD_KIND, GEO_RESIDENCY_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const EU = ['eu-west-1'];
 
@@ -29,7 +30,7 @@ describe('outages', () => {
   const govern = async (name: string): Promise<SovereignPolicy> => {
     await world.makeNamespace(name);
     await world.applyPolicy(name, { targetNamespace: name, allowedRegions: EU });
-    return world.reaches(name, 'Active', 30_000);
+    return world.reaches(name, 'Active');
   };
 
   const gatekeeperOf = async (name: string): Promise<string | undefined> =>
@@ -43,7 +44,7 @@ describe('outages', () => {
     );
     world = new AgentWorld(cluster.kubeconfig, stop.signal);
     await start('first');
-    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready', 30_000);
+    await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready');
     return async () => {
       await world.close();
       await cluster.stop();
@@ -111,28 +112,28 @@ describe('outages', () => {
     expect((await world.policy('dark'))?.metadata.deletionTimestamp).toBeDefined();
     // A namespace that nothing governed yet needs no label: the index of lock 1 says what holds.
     await world.applyPolicy('late', { targetNamespace: 'idle', allowedRegions: EU });
-    await world.reaches('late', 'Active', 30_000);
+    await world.reaches('late', 'Active');
     expect(await world.tryPod('idle')).toContain("'fso-floor-index-pods-deny'");
     expect(await world.tryPod('idle', 'eu-west-1')).toBe('');
     expect((await world.namespace('idle'))?.metadata.labels?.[floorLabel('deny')]).toBeUndefined();
     await cluster.startGatekeeper();
-    await eventually(async () => (await world.namespace('idle'))?.metadata.labels?.[floorLabel('deny')] === 'active', 30_000);
+    await eventually(async () => (await world.namespace('idle'))?.metadata.labels?.[floorLabel('deny')] === 'active');
     await eventually(async () => (await world.tryPod('idle')).includes("'fso-floor-pods-deny'"));
     await world.removePolicies('late');
-    await world.reaches('steady', 'Active', 30_000);
-    await eventually(async () => (await world.policy('dark')) === undefined, 30_000);
+    await world.reaches('steady', 'Active');
+    await eventually(async () => (await world.policy('dark')) === undefined);
     expect(await world.tryPod('dark')).toBe('');
-    await eventually(async () => (await gatekeeperOf('steady')) === 'Enforced', 30_000);
+    await eventually(async () => (await gatekeeperOf('steady')) === 'Enforced');
     expect(JSON.stringify(await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal))).not.toContain('default/dark');
   });
 
   it('puts the CRD back when somebody deletes it, and governs again', async () => {
     await world.client.delete(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal);
-    await eventually(() => events.some(({ reason, severity }) => reason === 'PoliciesUnreadable' && severity === 'alert'), 30_000);
+    await eventually(() => events.some(({ reason, severity }) => reason === 'PoliciesUnreadable' && severity === 'alert'));
     const body = { metadata: { namespace: 'default', name: 'again' }, spec: { targetNamespace: 'steady', allowedRegions: EU } };
     const again = { apiVersion: API_VERSION, kind: 'SovereignPolicy', ...body } as unknown as SovereignPolicy;
-    await eventually(() => world.client.create(SOVEREIGN_POLICY_KIND, again, {}, stop.signal), 30_000);
-    await world.reaches('again', 'Active', 30_000);
+    await eventually(() => world.client.create(SOVEREIGN_POLICY_KIND, again, {}, stop.signal));
+    await world.reaches('again', 'Active');
   });
 
   it('says so when Gatekeeper is removed, and still releases a deleted policy', async () => {
@@ -140,7 +141,7 @@ describe('outages', () => {
     const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
     await world.client.raw({ method: 'DELETE', path: webhooks }, stop.signal);
     await world.client.delete(CRD_KIND, { name: 'constrainttemplates.templates.gatekeeper.sh' }, stop.signal);
-    await eventually(async () => (await gatekeeperOf('again')) === 'Unavailable', 40_000);
+    await eventually(async () => (await gatekeeperOf('again')) === 'Unavailable');
     expect((await world.policy('again'))?.status).toMatchObject({ phase: 'Active', constraintCreated: false });
     expect(agent.observatory.snapshot().cluster.gatekeeper.state).toBe('Absent');
     expect(await world.tryPod('steady')).toContain('default/again');

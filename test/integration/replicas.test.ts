@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
@@ -10,12 +10,12 @@ import { basicRepository, policyFile } from '../support/policy-files.ts';
 import { policyReport } from '../support/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { connectStream } from '../support/stream-client.ts';
+import { printMs, waitFor } from '../support/waiting.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
   ['us', 'token-of-us-0123456789'],
 ]);
-const SECOND = 1_000;
 const TIME = '2026-01-03T10:30:00.000Z';
 const LEADS = 'this hub leads';
 
@@ -45,8 +45,8 @@ beforeAll(async () => {
     hubs.push(await createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env }));
   // One after the other, so that it is known which one leads.
   for (const hub of hubs) await hub.start();
-  await vi.waitFor(() => expect(hubs.map((hub) => hub.logged(LEADS))).toEqual([true, false]), { timeout: 10 * SECOND });
-}, 120_000);
+  await waitFor(() => expect(hubs.map((hub) => hub.logged(LEADS))).toEqual([true, false]));
+});
 afterAll(async () => {
   for (const hub of hubs) await hub.stop();
   await postgres.stop();
@@ -69,10 +69,10 @@ const liveEvent = async (hub: HubProcess, wanted: (text: string) => boolean, ope
 describe('two hubs on one PostgreSQL', () => {
   const [a, b] = [() => hubs[0] as HubProcess, () => hubs[1] as HubProcess];
 
-  it('what an agent reports to one is in the picture and the live events of the other within a second', async () => {
+  it('what an agent reports to one is in the picture and the live events of the other', async () => {
     const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
     stream.hello();
-    await vi.waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Connected'), { timeout: 5 * SECOND });
+    await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Connected'));
     let sent = 0;
     const send = async (): Promise<void> => {
       const policies = [policyReport('finance', { phase: 'Failed', message: 'told to b' })];
@@ -81,36 +81,32 @@ describe('two hubs on one PostgreSQL', () => {
       await stream.next('reported');
     };
     await liveEvent(a(), (text) => text.includes('"event":"policy"') && text.includes('finance'), send);
-    expect(performance.now() - sent).toBeLessThan(SECOND);
+    printMs('report to one hub → live event of the other', performance.now() - sent);
     const [policy] = await clientOf(a()).policies({ cluster: 'eu' });
     expect(policy?.clusters.find(({ cluster }) => cluster === 'eu')?.report?.message).toBe('told to b');
     stream.close();
-    await vi.waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'), { timeout: 5 * SECOND });
+    await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
   it('a webhook to one makes both fetch', async () => {
     const revision = await repository.commit({ 'policies/it.yaml': policyFile('it') }, 'a hint');
     const pushed = performance.now();
     await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
-    for (const hub of [a(), b()])
-      await vi.waitFor(async () => expect((await clientOf(hub).source()).revision?.revision).toBe(revision), { timeout: 10 * SECOND });
+    for (const hub of [a(), b()]) await waitFor(async () => expect((await clientOf(hub).source()).revision?.revision).toBe(revision));
     // The one that does not lead shows what the leader recorded; both have compiled it.
     for (const hub of [a(), b()])
-      await vi.waitFor(async () => expect((await clientOf(hub).policies()).map(({ name }) => name)).toContain('it'), {
-        timeout: 10 * SECOND,
-      });
-    expect(performance.now() - pushed).toBeLessThan(20 * SECOND);
+      await waitFor(async () => expect((await clientOf(hub).policies()).map(({ name }) => name)).toContain('it'));
+    printMs('webhook to one hub → both have compiled the commit', performance.now() - pushed);
     // Its way is written by the leader, and shown by both.
-    for (const hub of [a(), b()])
-      await vi.waitFor(async () => expect((await clientOf(hub).commit(revision)).changes.added).toEqual(['it']), { timeout: 10 * SECOND });
+    for (const hub of [a(), b()]) await waitFor(async () => expect((await clientOf(hub).commit(revision)).changes.added).toEqual(['it']));
     expect((await clientOf(b()).commits()).filter(({ commit }) => commit.revision === revision)).toHaveLength(1);
   });
 
   it('a token that one makes is good at the other, until it is revoked there', async () => {
     const { token, view } = await clientOf(a()).createToken({ name: 'ci', role: 'viewer', expiresInDays: 1 });
-    await vi.waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0), { timeout: 2 * SECOND });
+    await waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0));
     await clientOf(b()).revokeToken(view.id);
-    await vi.waitFor(() => expect(clientOf(a(), token).clusters()).rejects.toThrow(/token/), { timeout: 2 * SECOND });
+    await waitFor(() => expect(clientOf(a(), token).clusters()).rejects.toThrow(/token/));
     const actions = (await clientOf(a()).audit({ limit: 10 })).map(({ action }) => action);
     expect(actions.filter((action) => action.startsWith('api.'))).toEqual(['api.revoke-token', 'api.create-token']);
   });
@@ -125,7 +121,7 @@ describe('two hubs on one PostgreSQL', () => {
     });
     const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? '';
     const statusAt = async (hub: URL) => (await fetch(new URL('/auth/session', hub), { headers: { Cookie: cookie } })).status;
-    await vi.waitFor(async () => expect(await statusAt(here)).toBe(200), { timeout: SECOND });
+    await waitFor(async () => expect(await statusAt(here)).toBe(200));
     const stream = await fetch(new URL('/api/v1/stream', there), { headers: { Cookie: cookie } });
     await fetch(new URL('/auth/logout', here), { method: 'POST', headers: { ...own(here), Cookie: cookie } });
     expect(await statusAt(here)).toBe(401);
@@ -133,18 +129,18 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(there)).toBe(401);
   });
 
-  it('when the leader is killed the other one goes on within ten seconds, and nothing stays connected to the dead one', async () => {
+  it('when the leader is killed the other one goes on, and nothing stays connected to the dead one', async () => {
     const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
     stream.hello();
-    await vi.waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Connected'), { timeout: 5 * SECOND });
+    await waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Connected'));
     const killed = performance.now();
     await a().kill();
-    await vi.waitFor(() => expect(b().logged(LEADS)).toBe(true), { timeout: 10 * SECOND });
+    await waitFor(() => expect(b().logged(LEADS)).toBe(true));
     const second = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'second');
     await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
-    await vi.waitFor(async () => expect((await clientOf(b()).source()).revision?.revision).toBe(second), { timeout: 10 * SECOND });
-    await vi.waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Disconnected'), { timeout: 12 * SECOND });
-    expect(performance.now() - killed).toBeLessThan(20 * SECOND);
+    await waitFor(async () => expect((await clientOf(b()).source()).revision?.revision).toBe(second));
+    await waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Disconnected'));
+    printMs('leader killed → the other one has fetched a commit and shows who is gone', performance.now() - killed);
     // Told once, by whichever led.
     const accepted = (await clientOf(b()).events({ limit: 500 })).filter(({ reason }) => reason === 'RevisionAccepted');
     expect(accepted.map(({ revision }) => revision === second)).toEqual([true, false, false]);

@@ -20,7 +20,8 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld, eventually } from '../support/agent-world.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 
 const MUTATING: KindDescriptor = {
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -73,12 +74,12 @@ describe('an agent with the rights that it is given', () => {
 
   it('installs everything in an empty cluster, and proves both locks', async () => {
     agent = await world.startAgent('first', { kubeconfig });
-    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 60_000);
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     await world.makeNamespace('finance');
     await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], placementInjection: true });
-    const { status } = await world.reaches('finance-eu', 'Active', 60_000);
-    await eventually(async () => (await world.conditionOf('finance-eu', 'GatekeeperReady'))?.status === 'True', 60_000);
-    await eventually(async () => (await world.conditionOf('finance-eu', 'PlacementInjection'))?.status === 'True', 60_000);
+    const { status } = await world.reaches('finance-eu', 'Active');
+    await eventually(async () => (await world.conditionOf('finance-eu', 'GatekeeperReady'))?.status === 'True');
+    await eventually(async () => (await world.conditionOf('finance-eu', 'PlacementInjection'))?.status === 'True');
     expect(status?.constraintCreated).toBe(true);
   });
 
@@ -114,7 +115,7 @@ describe('an agent with the rights that it is given', () => {
     await world.client.create(POD_KIND, pod as KubeObject, {}, stop.signal);
     await world.applyPolicy('old-eu', { targetNamespace: 'old', allowedRegions: ['eu-west-1'] });
     const since = (from: RunningAgent): Promise<string> =>
-      eventually(() => from.observatory.snapshot().policies.get('default/old-eu')?.report.violationSamples[0]?.since, 30_000);
+      eventually(() => from.observatory.snapshot().policies.get('default/old-eu')?.report.violationSamples[0]?.since);
     const first = await since(agent);
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_VIOLATIONS };
     await eventually(() => world.client.get(CONFIG_MAP_KIND, ref, stop.signal));
@@ -124,6 +125,6 @@ describe('an agent with the rights that it is given', () => {
     expect(await since(agent)).toBe(first);
 
     await world.client.delete(POD_KIND, { namespace: 'old', name: 'stray' }, stop.signal);
-    await eventually(() => agent.observatory.snapshot().policies.get('default/old-eu')?.report.violations === 0, 60_000);
+    await eventually(() => agent.observatory.snapshot().policies.get('default/old-eu')?.report.violations === 0);
   });
 });

@@ -11,7 +11,7 @@ import { parse } from 'yaml';
 import { runAction } from '../../agent/enforce/apply.ts';
 import { policyOf } from '../../agent/enforce/fixtures.ts';
 import { planFloor, planGovernance, planNamespaces } from '../../agent/enforce/index.ts';
-import { eventually } from '../support/agent-world.ts';
+import { eventually } from '../support/waiting.ts';
 import { affinity, on } from './decision-cases.ts';
 
 const NAMESPACE = 'finance';
@@ -128,7 +128,7 @@ describe('the fix in a warning of a workload', () => {
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     };
-  }, 120_000);
+  });
 
   const warningsOf = async ({ apiVersion, plural }: Workload, spec: object) => {
     const body = { metadata: { name: 'load', namespace: NAMESPACE }, spec: structuredClone(spec) } as unknown as KubeObject;

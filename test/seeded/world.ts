@@ -43,7 +43,6 @@ export interface SeededWorldOptions {
 }
 
 const AT_ONCE = 25;
-const CATCH_UP_MS = 60_000;
 /** Nobody of the last cell was ever there; the cell before it was, and is gone. */
 const NEVER_SEEN = CELLS - 1;
 const GONE = CELLS - 2;
@@ -118,7 +117,7 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
   const reaches = async (revision: string): Promise<void> => {
     const willing = [...agents.values()].filter(({ cluster, connected }) => connected && !refusing.has(cluster));
     const everyOne = async (): Promise<true | undefined> => willing.every((agent) => agent.revision === revision) || undefined;
-    await until(`the fleet has ${revision}`, CATCH_UP_MS, everyOne, new AbortController().signal);
+    await until(`the fleet has ${revision}`, everyOne, new AbortController().signal);
   };
   let broken: string | undefined;
   const breakHead = async (): Promise<void> => {
@@ -179,7 +178,7 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
     broken = await makeCommits(world, random);
     await breakHead();
     const isRefused = async (): Promise<true | undefined> => (await client.source()).rejected !== null || undefined;
-    await until('the hub refuses the last commit', CATCH_UP_MS, isRefused, new AbortController().signal);
+    await until('the hub refuses the last commit', isRefused, new AbortController().signal);
     log('commits are through');
     return world;
   } catch (error) {

@@ -2,10 +2,9 @@ import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
-import { eventually } from './agent-world.ts';
+import { eventually } from './waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
-const READY_MS = 60_000;
 
 /** An agent as on a real cluster: a process of its own, under its service account, with the rights of deploy/agent/rbac.yaml. */
 export interface AgentProcess {
@@ -33,7 +32,7 @@ export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {
     name: `agent-${cluster.name}`,
     command: [PROGRAM],
     // The lease of an agent that was killed must not hold the next one up for long.
-    env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '3000', ...env },
+    env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '8000', ...env },
     logFile: join(folder, `agent-${cluster.name}.log`),
   });
   const url = `http://127.0.0.1:${port}`;
@@ -41,7 +40,7 @@ export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {
     await eventually(async () => {
       program.assertRunning();
       return (await fetch(`${url}/readyz`)).ok;
-    }, READY_MS);
+    });
   } catch (error) {
     await program.stop('SIGKILL');
     throw error;

@@ -5,23 +5,7 @@ import { createLogger } from '@fso/shared/runtime';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { startAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-
-/** Waits until `look` answers with something true; what it throws counts as false and is shown when the time is over. */
-export const eventually = async <T>(look: () => Promise<T | undefined | false> | T | undefined | false, ms = 15_000): Promise<T> => {
-  const deadline = performance.now() + ms;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await look();
-      if (value !== undefined && value !== false) return value;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${look.toString()}; last: ${String(last)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
+import { eventually } from './waiting.ts';
 
 /** One cluster as a test sees it: its administrator, and agents. */
 export class AgentWorld {
@@ -46,7 +30,7 @@ export class AgentWorld {
       identity,
       logLevel: 'silent',
       leaderElection: true,
-      leaseDurationMs: 3_000,
+      leaseDurationMs: 15_000,
       retryMs: [200, 400],
       gatekeeperGraceMs: 5_000,
       trustedBinders: ['system:kube-scheduler'],
@@ -99,12 +83,12 @@ export class AgentWorld {
   }
 
   /** Waits until the status speaks of the present spec with this phase. */
-  reaches(name: string, phase: string, ms?: number): Promise<SovereignPolicy> {
+  reaches(name: string, phase: string): Promise<SovereignPolicy> {
     return eventually(async () => {
       const policy = await this.policy(name);
       if (policy?.status?.phase === phase && policy.status.observedGeneration === policy.metadata.generation) return policy;
       throw new Error(`${name}: ${policy?.status?.phase ?? 'no phase'}: ${policy?.status?.message ?? ''}`);
-    }, ms);
+    });
   }
 
   /** What the API server says to a pod, by a dry run: '' when it is admitted. */

@@ -15,7 +15,8 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld, eventually } from './agent-world.ts';
+import { AgentWorld } from './agent-world.ts';
+import { eventually } from './waiting.ts';
 
 export const EU = 'eu-west-1';
 export const US = 'us-east-1';
@@ -80,7 +81,7 @@ export class FloorWorld extends AgentWorld {
     await world.createPod('free', 'waiting', { stage: 'never' });
     await world.resume();
     await world.govern('finance');
-    await world.reaches('finance', 'Active', 30_000);
+    await world.reaches('finance', 'Active');
     return world;
   }
 
@@ -98,7 +99,7 @@ export class FloorWorld extends AgentWorld {
       trustedNodeLabelers: ['group:system:masters'],
     });
     this.#agent = agent;
-    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 30_000);
+    await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
   }
 
   /** Ends the agent. */

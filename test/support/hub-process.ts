@@ -32,8 +32,6 @@ export interface HubProcessOptions {
   readonly port?: number | undefined;
 }
 
-const START_MS = 60_000;
-
 export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {}, port }: HubProcessOptions): Promise<HubProcess> => {
   await mkdir(folder, { recursive: true });
   const tokensFile = join(folder, 'tokens.json');
@@ -67,7 +65,7 @@ export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {},
         const response = await fetch(`${url}/healthz`);
         return response.ok || undefined;
       };
-      await until(`${name} answers`, START_MS, answers, new AbortController().signal);
+      await until(`${name} answers`, answers, new AbortController().signal);
     },
     kill: () => stop('SIGKILL'),
     stop: () => stop('SIGTERM'),

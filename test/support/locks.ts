@@ -6,7 +6,7 @@ import {
   type KindDescriptor,
   type KubeClient,
 } from '@fso/shared/kube';
-import { eventually } from './agent-world.ts';
+import { eventually } from './waiting.ts';
 
 const named = async (client: KubeClient, kind: KindDescriptor, prefix: string, signal: AbortSignal): Promise<string[]> =>
   (await client.list(kind, {}, signal)).map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
@@ -29,5 +29,5 @@ export const removeLocks = async (client: KubeClient, signal: AbortSignal): Prom
     await removeNamed(client, GEO_RESIDENCY_KIND, '', signal);
     await removeNamed(client, CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND.plural, signal);
     return (await client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal)) === undefined;
-  }, 30_000);
+  });
 };

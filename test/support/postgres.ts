@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../../clusters/demo/programs.ts';
 import { installPackages, isRoot } from './debian.ts';
+import { HANG_MS } from './waiting.ts';
 
 /** A real PostgreSQL server: the one of DATABASE_URL, else a private one from installed binaries, else one in a container. */
 export interface TestPostgres {
@@ -22,7 +23,6 @@ export interface TestPostgres {
 }
 
 const run = promisify(execFile);
-const READY_MS = 60_000;
 
 const binaries = (): string | undefined => {
   const root = '/usr/lib/postgresql';
@@ -47,9 +47,9 @@ const findOwner = async (): Promise<Owner | undefined> => {
 };
 
 const untilReady = async (url: string): Promise<void> => {
-  const end = Date.now() + READY_MS;
+  const end = Date.now() + HANG_MS;
   for (;;) {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 20_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();

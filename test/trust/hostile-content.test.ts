@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { waitFor } from '../support/waiting.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
-const WAIT = { timeout: 60_000, interval: 50 };
 const MB = 1024 * 1024;
 /** What one hub may take, whatever it is sent, with a PostgreSQL server and the heap that docs/limits.md names for it. */
 const MEMORY_MB = 512;
@@ -76,10 +76,10 @@ afterAll(async () => {
 
 const sourceOf = async (): Promise<SourceView> => SourceView.parse(await (await fetch(`${url}/api/v1/source`)).json());
 const inForce = (revision: string): Promise<void> =>
-  vi.waitFor(async () => {
+  waitFor(async () => {
     hub.assertRunning();
     expect((await sourceOf()).revision?.revision).toBe(revision);
-  }, WAIT);
+  });
 const eventsOf = async (reason: string): Promise<{ message: string; revision?: string }[]> => {
   const { items } = (await (await fetch(`${url}/api/v1/events?limit=500`)).json()) as { items: { reason: string; message: string }[] };
   return items.filter((event) => event.reason === reason);
@@ -103,14 +103,14 @@ const push = async (): Promise<string> => {
 const goBack = async (): Promise<void> => {
   await repository.git('reset', '--quiet', '--hard', good);
   await repository.git('push', '--quiet', '--force', 'origin', `${good}:main`);
-  await vi.waitFor(async () => expect(await sourceOf()).toMatchObject({ rejected: null, error: null }), WAIT);
+  await waitFor(async () => expect(await sourceOf()).toMatchObject({ rejected: null, error: null }));
 };
 const refusalOf = async (revision: string): Promise<string[]> => {
-  const rejected = await vi.waitFor(async () => {
+  const rejected = await waitFor(async () => {
     const now = (await sourceOf()).rejected;
     expect(now?.commit.revision).toBe(revision);
     return now;
-  }, WAIT);
+  });
   expect((await eventsOf('CommitRejected')).filter((event) => event.revision === revision)).toHaveLength(1);
   await standsFirm();
   await goBack();
@@ -177,9 +177,9 @@ describe('a repository that is too much', () => {
   const unreachable = async (message: RegExp): Promise<void> => {
     const before = (await eventsOf('SourceUnreachable')).length;
     await push();
-    await vi.waitFor(async () => expect((await sourceOf()).error?.message).toMatch(message), WAIT);
+    await waitFor(async () => expect((await sourceOf()).error?.message).toMatch(message));
     // Tried again meanwhile, and told once.
-    await vi.waitFor(() => expect(readFileSync(join(folder, 'hub.log'), 'utf8')).toMatch(message), WAIT);
+    await waitFor(() => expect(readFileSync(join(folder, 'hub.log'), 'utf8')).toMatch(message));
     expect((await eventsOf('SourceUnreachable')).length).toBe(before + 1);
     await standsFirm();
     await goBack();

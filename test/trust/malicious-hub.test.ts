@@ -7,15 +7,15 @@ import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_STATE, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, createKubeClient, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer, objectId } from '@fso/shared/protocol';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
 import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
 import { clusterFile, policyFile } from '../support/policy-files.ts';
 import { type ScriptedHub, startScriptedHub } from '../support/scripted-hub.ts';
+import { never, waitFor } from '../support/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
 /** The agent waits up to 30 s before it dials again; after a flood it has much to read. */
-const WAIT = { timeout: 100_000, interval: 20 };
 const MB = 1024 * 1024;
 
 let folder: string;
@@ -48,10 +48,7 @@ beforeAll(async () => {
   keys = openSigningBench();
   cleanups.push(() => keys.close());
   [ana, bob, eve] = ['ana', 'bob', 'eve'].map((name) => keys.sshKey(name, '-t', 'ed25519'));
-  cluster = await startLocalCluster(
-    { name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false },
-    AbortSignal.timeout(800_000),
-  );
+  cluster = await startLocalCluster({ name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, never);
   cleanups.push(() => cluster.stop());
   client = createKubeClient({ kubeconfig: cluster.kubeconfig });
   cleanups.push(() => client.close());
@@ -77,13 +74,12 @@ afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
-const greeted = (times: number): Promise<void> => vi.waitFor(() => expect(hub.got('hello').length).toBeGreaterThanOrEqual(times), WAIT);
-const acked = (revision: string): Promise<void> =>
-  vi.waitFor(() => expect(hub.got('ack').map((ack) => ack.revision)).toContain(revision), WAIT);
+const greeted = (times: number): Promise<void> => waitFor(() => expect(hub.got('hello').length).toBeGreaterThanOrEqual(times));
+const acked = (revision: string): Promise<void> => waitFor(() => expect(hub.got('ack').map((ack) => ack.revision)).toContain(revision));
 
 /** Everything that stands in the cluster of what the agent was told. */
 const standing = async () => {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = never;
   const policies = await client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, signal);
   const state = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   return {
@@ -98,14 +94,14 @@ const refusalOf = async (revision: string, attack: () => Promise<void> | void): 
   const seen = hub.got('nack').length;
   const hellos = hub.got('hello').length;
   await attack();
-  const nack = await vi.waitFor(() => {
+  const nack = await waitFor(() => {
     const found = hub
       .got('nack')
       .slice(seen)
       .find((each) => each.revision === revision);
     if (found === undefined) throw new Error('no nack yet');
     return found;
-  }, WAIT);
+  });
   const codes = nack.reasons.map(({ code }) => code);
   // What is missing is asked for in a new connection.
   if (codes.includes('object-missing') || nack.reasons[0]?.message.match(/missing|not all there/)) await greeted(hellos + 1);
@@ -138,13 +134,11 @@ const memoryPeakMb = (): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(
 
 describe('a hub that was taken over', () => {
   it('is reported to have brought a verified commit while it was honest', async () => {
-    await vi.waitFor(
-      () =>
-        expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster).toMatchObject({
-          revision: head,
-          verification: 'verified',
-        }),
-      WAIT,
+    await waitFor(() =>
+      expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster).toMatchObject({
+        revision: head,
+        verification: 'verified',
+      }),
     );
     expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster?.signer).toContain('ana@example.org (SHA256:');
     expect((await standing()).policies.map(([name]) => name)).toEqual(['finance', 'hr']);
@@ -155,10 +149,10 @@ describe('a hub that was taken over', () => {
     expect(await refusalOf(unsigned, async () => hub.send(await offerOf(unsigned)))).toEqual(['unsigned']);
     const stranger = aside(weaker, eve);
     expect(await refusalOf(stranger, async () => hub.send(await offerOf(stranger)))).toEqual(['signer-unknown']);
-    await vi.waitFor(() => {
+    await waitFor(() => {
       const events = hub.got('report').flatMap((report) => report.events);
       expect(events.filter(({ reason }) => reason === 'RevisionNotTrusted').map(({ revision }) => revision)).toEqual([unsigned, stranger]);
-    }, WAIT);
+    });
     // Past the hub as well, which may keep it to itself.
     const metrics = await (await fetch(`${agent.url}/metrics`)).text();
     expect(metrics).toMatch(/^fso_agent_untrusted_revisions_total\{.*\} 2$/m);
@@ -333,11 +327,11 @@ describe('frames that no hub sends', () => {
     });
     await goesOnSoon();
     expect(memoryPeakMb() - before).toBeLessThan(700);
-  }, 240_000);
+  });
 
   /** Once the flood has been read. */
   const goesOnSoon = async (): Promise<void> => {
-    await vi.waitFor(() => expect(hub.socket?.bufferedAmount).toBe(0), WAIT);
+    await waitFor(() => expect(hub.socket?.bufferedAmount).toBe(0));
     await goesOn();
   };
 });
@@ -367,7 +361,7 @@ describe('a hub that is slow on purpose', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     agent = await startAgent(`ws://127.0.0.1:${port}`);
-    await vi.waitFor(() => expect(dials).toBeGreaterThanOrEqual(2), WAIT);
+    await waitFor(() => expect(dials).toBeGreaterThanOrEqual(2));
     expect((await fetch(`${agent.url}/readyz`)).status).toBe(200);
     expect(await standing()).toEqual(before);
     await agent.stop();

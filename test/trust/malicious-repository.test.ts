@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { waitFor } from '../support/waiting.ts';
 import { mapUnhashed, readBlock, writeBlock } from './openpgp-surgery.ts';
 import { type GpgHome, openSigningBench, type SigningBench, type SshKey, withSignature } from './signing-bench.ts';
 
-const WAIT = { timeout: 20_000, interval: 10 };
 const ISSUER_KEY_ID = 16;
 
 let keys: SigningBench;
@@ -70,10 +70,10 @@ const resigned = async (change: (payload: Buffer) => string): Promise<string> =>
 };
 
 const accepted = (hub: RunningHub, revision: string) =>
-  vi.waitFor(() => {
+  waitFor(() => {
     expect(hub.source.state().revision?.revision).toBe(revision);
     return hub.source.state();
-  }, WAIT);
+  });
 
 /** A hub that has a good commit, and what it says of the next one. */
 const follow = async (mode: 'strict' | 'warn' = 'strict') => {
@@ -85,11 +85,11 @@ const follow = async (mode: 'strict' | 'warn' = 'strict') => {
 };
 const refusal = async (hub: RunningHub, good: string, revision: string): Promise<string | undefined> => {
   hub.source.hint();
-  const state = await vi.waitFor(() => {
+  const state = await waitFor(() => {
     const now = hub.source.state();
     expect(now.rejected?.commit.revision).toBe(revision);
     return now;
-  }, WAIT);
+  });
   expect(state.revision?.revision).toBe(good);
   const alarms = (await hub.ledger.events({ limit: 100 })).filter((event) => event.revision === revision && event.severity === 'alert');
   expect(alarms).toMatchObject([{ severity: 'alert', reason: 'CommitRejected' }]);
@@ -169,7 +169,7 @@ describe('a repository that somebody else can write to', () => {
     expect(await refusal(again, newer, other)).toBe('not-a-descendant');
     await pushForced(newer);
     again.source.hint();
-    await vi.waitFor(() => expect(again.source.state()).toMatchObject({ rejected: null, revision: { revision: newer } }), WAIT);
+    await waitFor(() => expect(again.source.state()).toMatchObject({ rejected: null, revision: { revision: newer } }));
   });
 
   it('hands its keys over only by a commit under the old ones', async () => {
@@ -246,7 +246,7 @@ describe('a repository that somebody else can write to', () => {
     expect((await accepted(open, unsigned)).verification).toEqual({ state: 'unverified' });
     await open.stop();
     const hub = await bench.startHub({ gitConfig: { trust: trusting() } });
-    await vi.waitFor(() => expect(hub.source.state().rejected?.problems[0]?.code).toBe('unsigned'), WAIT);
+    await waitFor(() => expect(hub.source.state().rejected?.problems[0]?.code).toBe('unsigned'));
     expect(hub.source.state().revision).toBeNull();
     await signAs(ana);
     const signed = await bench.repository.commit(change, 'signed');

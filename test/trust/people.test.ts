@@ -7,7 +7,6 @@ import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../support/i
 import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../support/people-world.ts';
 
 /** Well before a stream asks by itself whether its reader is still let in. */
-const AT_ONCE = { timeout: 10_000 };
 
 let world: PeopleWorld;
 let idp: IdentityProvider;
@@ -227,7 +226,7 @@ describe('sessions', () => {
     expect((await browser.request(url('/api/v1/status'))).status).toBe(401);
   });
 
-  it('end by logout, with what is under way, and say where the provider ends its own', AT_ONCE, async () => {
+  it('end by logout, with what is under way, and say where the provider ends its own', async () => {
     const browser = await world.login('vera');
     const stream = await browser.request(url('/api/v1/stream'));
     const copy = browser.copy();
@@ -365,7 +364,7 @@ describe('access tokens of the provider', () => {
 });
 
 describe('API tokens', () => {
-  it('are made by an administrator in the browser, and end open streams when they are revoked', AT_ONCE, async () => {
+  it('are made by an administrator in the browser, and end open streams when they are revoked', async () => {
     const browser = await world.login('ada');
     const created = await post(browser, '/api/v1/tokens', { name: 'ci', role: 'operator' });
     expect(created.status).toBe(201);

@@ -40,7 +40,7 @@ describe('backup', () => {
     expect(await backupLedger(filled, file, 'test')).toMatchObject({ rows });
     whole = gunzipSync(await readFile(file)).toString();
     expect(whole).not.toContain('a live session');
-  }, 60_000);
+  });
   afterAll(async () => {
     await Promise.all([filled.close(), empty.close()]);
     await rm(folder, { recursive: true, force: true });
@@ -91,7 +91,7 @@ describe('backup', () => {
     expect((await restoreLedger(to, good, OPERATOR)).notes).toEqual([expect.stringContaining(`signed by another key (${old.id})`)]);
     await ledger.close();
     await Promise.all([from.close(), to.close()]);
-  }, 60_000);
+  });
 
   it('brings everything back into an empty ledger, and only there', async () => {
     await restoreLedger(empty, file, OPERATOR);

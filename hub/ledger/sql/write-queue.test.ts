@@ -151,4 +151,4 @@ it('closing refuses what a database that is away keeps waiting', async () => {
   await queue.close();
   expect(String(await write)).toContain('the ledger is closed');
   await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
-}, 20_000);
+});

@@ -1,9 +1,10 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { CSRF_HEADER } from '@fso/shared/api';
 import { type Browser, type BrowserContext, type BrowserContextOptions, expect as base, type Page } from '@playwright/test';
+import { HANG_MS } from '../../support/waiting.ts';
 
 /** Assertions that wait: `await expect(page.getByRole('heading')).toBeVisible()`; for values it is like vitest's. */
-export const expect = base.configure({ timeout: 15_000 });
+export const expect = base.configure({ timeout: HANG_MS });
 
 export const DESKTOP = { width: 1280, height: 800 } as const;
 export const PHONE = { width: 375, height: 740 } as const;
@@ -67,6 +68,7 @@ export const createDashboard = (browser: Browser, origin: string): Dashboard => 
         timezoneId: 'UTC',
         ...more,
       });
+      context.setDefaultTimeout(HANG_MS);
       contexts.add(context);
       watch(context, origin, (trouble) => {
         if (!allow.some((pattern) => pattern.test(trouble))) troubles.push(trouble);

@@ -5,6 +5,7 @@ import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
 import { REGION_LABEL } from '@fso/shared/api';
 import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
+import { never } from '../../support/waiting.ts';
 
 /** Three real clusters with agents, a Git server and a hub, as the demo has them, and pods that violate. */
 export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {
@@ -14,10 +15,8 @@ export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | '
   createPod(cluster: string, ref: { readonly namespace: string; readonly name: string }, region: string): Promise<void>;
 }
 
-const START_MS = 300_000;
-
 export const openRealWorld = async (): Promise<RealWorld> => {
-  const signal = AbortSignal.timeout(START_MS);
+  const signal = never;
   const folder = await mkdtemp(join(tmpdir(), 'fso-real-'));
   const world = await createWorld({ stateDir: folder, log: () => undefined });
   const kube = (name: string): KubeClient => {
@@ -45,11 +44,11 @@ export const openRealWorld = async (): Promise<RealWorld> => {
     await createPod('us', { namespace: 'customer-data', name: 'crm-export' }, 'us-west-2');
     await world.startGit();
     await world.startHub();
-    await until('the hub answers', START_MS, () => world.hub.status(signal), signal);
+    await until('the hub answers', () => world.hub.status(signal), signal);
     await world.startAgents();
     const isProven = async (): Promise<true | undefined> =>
       (await world.hub.status(signal)).clusters.proven === world.clusters.length || undefined;
-    await until('every cluster proves the commit', START_MS, isProven, signal);
+    await until('every cluster proves the commit', isProven, signal);
     // These policies do not refuse: one only records, the other only warns.
     await createPod('apac', { namespace: 'analytics', name: 'clickstream' }, 'ap-northeast-1');
     await createPod('apac', { namespace: 'trading-fx', name: 'quotes' }, 'ap-northeast-1');

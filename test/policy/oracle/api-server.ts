@@ -16,6 +16,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../../agent/enforce/index.ts';
+import { HANG_MS } from '../../support/waiting.ts';
 import { POLICY_NAMESPACE, policyName, WORLDS } from './cases.ts';
 import type { Implementation, OracleCase } from './types.ts';
 
@@ -25,7 +26,6 @@ export interface ApiServer extends Implementation {
 }
 
 const CONCURRENCY = 24;
-const READY_MS = 60_000;
 /** The policies, with their bindings, that decide on pods: by labels, and by index. Others of the floor judge other things. */
 const POD_POLICIES: readonly string[] = ['fso-floor-pods-deny', 'fso-floor-index-pods-deny'];
 const DENIED_BY = POD_POLICIES.map((name) => `ValidatingAdmissionPolicy '${name}' with binding '${name}' denied request: `);
@@ -90,7 +90,7 @@ const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> =>
 
 /** Until every namespace refuses a pod that says nothing: service accounts are there, and the new policy judges. */
 const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
-  const timeout = AbortSignal.any([signal, AbortSignal.timeout(READY_MS)]);
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(HANG_MS)]);
   const refuses = async (namespace: string): Promise<boolean> => {
     const asked = { governed: { namespace, policies: [], regions: [] }, pod: {} };
     try {

@@ -54,7 +54,9 @@ const connect = (answers: readonly (Stream | Error)[]) => {
   return { seen, end, done: connection.run(end.signal) };
 };
 
-const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { interval: 1 });
+/** Guards against hanging alone. */
+const HANG_MS = 180_000;
+const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { interval: 1, timeout: HANG_MS });
 
 afterEach(() => vi.useRealTimers());
 

@@ -1,6 +1,6 @@
 import type { ClusterView, StatusView, StreamEvent } from '@fso/shared/api';
 import { InfiniteQueryObserver, QueryClient, QueryObserver } from '@tanstack/react-query';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keys } from '../../api/keys.ts';
 import { rereadMeta } from '../../api/reread.ts';
 import { readAgain, writeEvent } from './apply-event.ts';
@@ -53,8 +53,7 @@ const createAnswers = <T>() => {
   const waiting: ((answer: T) => void)[] = [];
   return { ask: () => new Promise<T>((resolve) => waiting.push(resolve)), give: (answer: T) => waiting.shift()?.(answer), waiting };
 };
-const asked = (answers: { readonly waiting: readonly unknown[] }) =>
-  vi.waitFor(() => expect(answers.waiting).toHaveLength(1), { interval: 1 });
+const asked = (answers: { readonly waiting: readonly unknown[] }): Promise<void> => expect.poll(() => answers.waiting).toHaveLength(1);
 
 describe('what is on screen', () => {
   it('is read again after a first read that a change overtook', async () => {
