@@ -16,7 +16,7 @@ import { createAccess, createTokenRecords, openTokenFile } from './access/index.
 import { createActivity, createTrendRecorder } from './activity/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
-import { createDelivery, createOffers, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
+import { createDelivery, createOffers, DEFAULT_AGENT_LIMITS, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
 import {
   type AgentListenerIdentity,
   type Authority,
@@ -74,6 +74,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   stallMs: 30_000,
   maxBufferedBytes: 4 * 1024 * 1024,
   maxFrameBytes: MAX_FRAME_BYTES,
+  agent: DEFAULT_AGENT_LIMITS,
 };
 
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');

@@ -7,18 +7,42 @@ export interface BucketOptions {
   readonly perSecond: number;
 }
 
-/** Token bucket. @returns whether one more may come now */
-export const createBucket = (clock: Clock, { burst, perSecond }: BucketOptions): (() => boolean) => {
+/** A token bucket. */
+export interface Allowance {
+  /** Takes as many of `count` as there are. @returns how many */
+  take(count: number): number;
+  /** Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most the larger of `burst` and `count` is owed */
+  charge(count: number): number;
+}
+
+export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOptions): Allowance => {
   let tokens = burst;
   let at = clock.monotonicMs();
-  return () => {
+  const refill = (): void => {
     const now = clock.monotonicMs();
     tokens = Math.min(burst, tokens + ((now - at) / 1000) * perSecond);
     at = now;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    return true;
   };
+  return {
+    take: (count) => {
+      refill();
+      const taken = Math.max(0, Math.min(count, Math.floor(tokens)));
+      tokens -= taken;
+      return taken;
+    },
+    charge: (count) => {
+      refill();
+      const owed = Math.max(0, -tokens);
+      tokens = Math.max(tokens - count, -Math.max(burst, count));
+      return (owed / perSecond) * 1000;
+    },
+  };
+};
+
+/** @returns whether one more may come now */
+export const createBucket = (clock: Clock, options: BucketOptions): (() => boolean) => {
+  const { take } = createAllowance(clock, options);
+  return () => take(1) === 1;
 };
 
 export interface RateLimitOptions extends BucketOptions {

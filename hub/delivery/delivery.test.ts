@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
 import { tokenGate } from './gate.ts';
 
@@ -20,7 +21,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
   const key = createAuditKey();
   const checkpoints = createCheckpoints({ ledger, key, clock: systemClock, logger: pino({ level: 'silent' }) });
   /** A database that is away: holds back what a hello, and a report, has written. */
-  const slow = { until: Promise.resolve() };
+  const slow = { until: Promise.resolve() as Promise<void> };
   const written = { connected: 0 };
   const setConnected: Ledger['setConnected'] = async (...args) => {
     written.connected += 1;
@@ -39,7 +40,15 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     logger: pino({ level: 'silent' }),
     metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
     version: 'test',
-    limits: { helloMs: 60_000, maxSilent: 2, heartbeatMs, stallMs: 60_000, maxBufferedBytes: 1024, maxFrameBytes: 1024 },
+    limits: {
+      helloMs: 60_000,
+      maxSilent: 2,
+      heartbeatMs,
+      stallMs: 60_000,
+      maxBufferedBytes: 1024,
+      maxFrameBytes: 1024,
+      agent: DEFAULT_AGENT_LIMITS,
+    },
     target: () => null,
     digestOf: () => undefined,
   });
@@ -53,7 +62,10 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     });
     sockets.push(socket);
     const closed = new Promise<number>((resolve) => socket.once('close', resolve));
-    await new Promise<void>((resolve) => socket.once('open', resolve));
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve);
+      socket.once('error', reject);
+    });
     return { socket, closed };
   };
   const close = async (): Promise<void> => {
@@ -180,4 +192,23 @@ it('keeps the stream of an agent whose frame waits for the ledger, however long,
     await running;
     await own.close();
   }
+});
+
+it('keeps the agent away on whose frame the hub failed, and no other', async () => {
+  const { connect, slow } = bench;
+  slow.until = Promise.reject(new Error('refused by the database'));
+  slow.until.catch(nothing);
+  const { socket, closed } = await connect('eu');
+  socket.send(hello(null));
+  socket.send(encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] }));
+  expect(await closed).toBe(1011);
+  await expect(connect('eu')).rejects.toThrow('429');
+  expect((await connect('us')).socket.readyState).toBe(WebSocket.OPEN);
+});
+
+it('opens no more streams for a cluster than a few at once', async () => {
+  const answers = await Promise.allSettled(Array.from({ length: 70 }, () => bench.connect('eu')));
+  const refused = answers.filter(({ status }) => status === 'rejected');
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.map((answer) => String('reason' in answer && answer.reason))).toEqual(refused.map(() => expect.stringContaining('429')));
 });

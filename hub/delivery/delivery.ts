@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES } from '@fso/shared/protocol';
 import { WebSocketServer } from 'ws';
+import { type AgentBudget, createAgentBudgets } from './agent-budget.ts';
 import type { Denial, Gate, Proof } from './gate.ts';
 import { type Session, startSession } from './session.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -23,6 +24,8 @@ export interface Delivery {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
+const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
 /** A timer of Node ends here; what is due later is looked at then. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -40,8 +43,7 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('
 
 export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const { ledger, logger, limits, clock, metrics } = deps;
-  // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
-  const server = new WebSocketServer({ noServer: true, maxPayload: limits.maxFrameBytes, perMessageDeflate: false });
+  const budgetOf = createAgentBudgets(clock, limits.agent);
   const open = new Map<Session, { readonly proof: Proof; readonly ended: AbortController }>();
   const byCluster = new Map<string, Session>();
   /** Those that have said no hello yet, oldest first. */
@@ -107,6 +109,20 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     oldest.close(CLOSE_CODES.badFrame, 'too many streams without a hello');
   };
 
+  const isHeldBack = (budget: AgentBudget, cluster: string, socket: Duplex): boolean => {
+    const blockedMs = budget.blockedMs();
+    if (blockedMs === 0 && budget.mayConnect()) return false;
+    logger.warn({ cluster, blockedMs }, 'agent held back: it connects too often, or the hub failed on what it sent');
+    refuse(socket, '429 Too Many Requests', 'wait', `Retry-After: ${Math.max(1, Math.ceil(blockedMs / 1000))}\r\n`);
+    return true;
+  };
+  /** For one connection: how large its frames may be depends on the commit in force. */
+  const newServer = async (): Promise<WebSocketServer> => {
+    const policies = (await ledger.desired())?.set.policies.length ?? 0;
+    const maxPayload = Math.min(limits.maxFrameBytes, FRAME_BYTES.base + policies * FRAME_BYTES.perPolicy);
+    // Without compression: a frame is serialised once for all, and compressing it per connection would undo that.
+    return new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
+  };
   const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const judged = await gate(request);
     if ('status' in judged) {
@@ -114,8 +130,13 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
       refuseAgent(socket, judged);
       return;
     }
+    const { cluster } = judged;
+    const budget = budgetOf(cluster);
+    if (isHeldBack(budget, cluster, socket)) return;
+    const server = await newServer();
+    if (stopping) return refuse(socket, '503 Service Unavailable');
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      onOpen(startSession(webSocket, judged.cluster, deps, { onReady, onClosed }), judged);
+      onOpen(startSession(webSocket, { cluster, budget }, deps, { onReady, onClosed }), judged);
     });
   };
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -154,7 +175,6 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     run: async (signal) => {
       while (!signal.aborted) await pingAll(signal);
       for (const session of open.keys()) session.close(1001, 'the hub stops');
-      server.close();
       stopping = true;
       noteClosed();
       // What the ends of the streams have the ledger write is submitted then.

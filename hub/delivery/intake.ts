@@ -1,6 +1,7 @@
 import { type AgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
 import type pino from 'pino';
 import { isRepeated } from '../ledger/changes.ts';
+import type { AgentBudget } from './agent-budget.ts';
 import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 
@@ -8,6 +9,7 @@ import type { DeliveryDeps } from './types.ts';
 export interface IntakeContext {
   readonly cluster: string;
   readonly state: SessionState;
+  readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
   readonly deps: DeliveryDeps;
   readonly logger: pino.Logger;
@@ -33,9 +35,10 @@ const askForAll = ({ state, send }: IntakeContext): void => {
 };
 
 export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Promise<void> => {
-  const { cluster, state, deps, logger } = context;
+  const { cluster, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
+  if (revision === state.target) budget.vouch(revision);
   state.revision = revision;
   state.holds = revision;
   state.anchor = revision;
@@ -43,6 +46,8 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   logger.info({ revision }, 'revision acked');
   const expected = deps.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
+  logger.error({ revision }, 'digest of ack differs');
+  if (!budget.mayComplain()) return;
   const message = 'The agent made something else of the revision than the hub; their versions may differ.';
   await deps.ledger.addEvent(cluster, {
     time: deps.clock.now().toISOString(),
@@ -51,13 +56,12 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
     message,
     revision,
   });
-  logger.error({ revision }, 'digest of ack differs');
 };
 
 /** Whether people are to hear of it: it says something new, and the agent has not said too much of late. */
-const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, state, deps }: IntakeContext): Promise<boolean> => {
+const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: IntakeContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
-  return !isRepeated(known?.nack, { revision, reasons }) && state.mayTellNack();
+  return !isRepeated(known?.nack, { revision, reasons }) && budget.mayComplain();
 };
 
 export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {
@@ -84,7 +88,7 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
 
 /** A delta is only taken on top of the one before it; otherwise everything is asked for again. */
 export const takeReport = async (frame: Frame<'report'>, context: IntakeContext): Promise<void> => {
-  const { cluster, state, deps, send, logger } = context;
+  const { cluster, state, budget, deps, send, logger } = context;
   // Deltas that were on their way when everything was asked for.
   if (!frame.full && state.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
@@ -94,7 +98,7 @@ export const takeReport = async (frame: Frame<'report'>, context: IntakeContext)
     return;
   }
   state.resyncing = false;
-  await deps.ledger.applyReport(cluster, frame);
+  await deps.ledger.applyReport(cluster, { ...frame, events: [...budget.admitEvents(frame.events)] });
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
 };

@@ -68,6 +68,24 @@ describe('offers', () => {
     expect(objects.reads).toBe(2 + 3);
   });
 
+  it('is made in turn where only the agent says what it has', async () => {
+    const objects = access();
+    const gate = Promise.withResolvers<void>();
+    const asked: string[] = [];
+    const chain: ObjectAccess['chain'] = async (from, to) => {
+      asked.push(from);
+      await gate.promise;
+      return objects.chain(from, to);
+    };
+    const offers = createOffers({ ...objects, chain });
+    const claims = [id(1), id(2), id(8)].map((anchor) => offers.get({ holds: null, anchor }, id(3), true));
+    // One that the hub knows of does not wait for them.
+    expect((await offers.get({ holds: null, anchor: null }, id(3))).objects).toBe(3);
+    expect(asked).toEqual([id(1)]);
+    gate.resolve();
+    expect((await Promise.all(claims)).map((offer) => frameOf(offer).anchor)).toEqual([id(1), id(2), null]);
+  });
+
   it('is tried again after a failure', async () => {
     const objects = access();
     const offers = createOffers({ ...objects, objectsOf: async (revision) => (revision === id(8) ? null : objects.objectsOf(revision)) });

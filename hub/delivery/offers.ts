@@ -2,6 +2,7 @@ import { encodeFrame } from '@fso/shared/protocol';
 import { mapLimit } from '@fso/shared/runtime';
 import { dropOldest } from '../drop-oldest.ts';
 import type { ObjectAccess } from '../source/types.ts';
+import { createTurns } from '../turns.ts';
 
 export interface EncodedOffer {
   readonly revision: string;
@@ -19,8 +20,12 @@ export interface AgentHistory {
 }
 
 export interface Offers {
-  /** The frame that brings an agent from what it has to a revision; made once per pair, however many ask. */
-  get(agent: AgentHistory, revision: string): Promise<EncodedOffer>;
+  /**
+   * The frame that brings an agent from what it has to a revision; made once per pair, however many ask.
+   *
+   * @param isClaim only the agent says that it has that: such frames are made one at a time, as each may be a long walk through the history
+   */
+  get(agent: AgentHistory, revision: string, isClaim?: boolean): Promise<EncodedOffer>;
   /** How many frames were made, for tests and metrics. */
   made(): number;
 }
@@ -54,6 +59,7 @@ const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, 
 
 export const createOffers = (access: ObjectAccess): Offers => {
   const pairs = new Map<string, Promise<EncodedOffer>>();
+  const inTurn = createTurns();
   let made = 0;
   const make = async (agent: AgentHistory, revision: string): Promise<EncodedOffer> => {
     const { anchor, chain, ids } = await planOffer(access, agent, revision);
@@ -67,11 +73,11 @@ export const createOffers = (access: ObjectAccess): Offers => {
   };
   return {
     made: () => made,
-    get: (agent, revision) => {
+    get: (agent, revision, isClaim = false) => {
       const key = `${agent.holds ?? ''}..${agent.anchor ?? ''}..${revision}`;
       const known = pairs.get(key);
       if (known !== undefined) return known;
-      const making = make(agent, revision);
+      const making = isClaim ? inTurn(() => make(agent, revision)) : make(agent, revision);
       pairs.set(key, making);
       // A failed one is tried again by the next who asks.
       making.catch(() => pairs.delete(key));

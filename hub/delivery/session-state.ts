@@ -18,6 +18,4 @@ export interface SessionState {
   checkpoint: number | null;
   /** Sequence of the checkpoint that was sent last on this stream. */
   sentCheckpoint: number | null;
-  /** Nacks that are told: each is an entry of the audit log, which is kept for ever. */
-  readonly mayTellNack: () => boolean;
 }

@@ -1,6 +1,7 @@
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type WebSocket from 'ws';
 import { createBucket } from '../rate-limit.ts';
+import type { AgentBudget } from './agent-budget.ts';
 import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import type { SessionState } from './session-state.ts';
@@ -27,7 +28,8 @@ type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** RFC 6455: the reason of a close frame has at most 123 bytes. */
 const MAX_CLOSE_REASON_BYTES = 123;
-const NACKS = { burst: 10, perSecond: 0.1 };
+/** A hello says little; nothing larger is looked at before it. */
+const MAX_HELLO_BYTES = 64 * 1024;
 /** A closing handshake that takes longer is cut. */
 const CLOSE_MS = 1_000;
 
@@ -50,8 +52,17 @@ const refuseHello = (hello: Hello, cluster: string): { code: number; reason: str
   return undefined;
 };
 
-/** @param cluster as proven by the certificate or token of the connection */
-export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryDeps, hooks: SessionHooks): Session => {
+/** What the peer has said, such as too large a frame, in contrast to a connection that broke. */
+const isProtocolError = (error: Error): boolean => String(Reflect.get(error, 'code')).startsWith('WS_ERR_');
+
+/** Whose stream it is. */
+export interface SessionOwner {
+  /** As proven by the certificate or token of the connection. */
+  readonly cluster: string;
+  readonly budget: AgentBudget;
+}
+
+export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwner, deps: DeliveryDeps, hooks: SessionHooks): Session => {
   const { clock, ledger, limits } = deps;
   const logger = deps.logger.child({ cluster });
   const state: SessionState = {
@@ -64,7 +75,6 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
     target: null,
     checkpoint: null,
     sentCheckpoint: null,
-    mayTellNack: createBucket(clock, NACKS),
   };
   const closing = new AbortController();
   let ready = false;
@@ -102,8 +112,14 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   });
   const send = (frame: HubFrame): void => outbox.send(encodeFrame(frame));
 
+  const pace = async (ms: number): Promise<void> => {
+    if (ms > 0) await clock.sleep(ms, closing.signal);
+  };
   const makeOffer = async (revision: string): Promise<void> => {
-    const offer = await deps.offers.get({ holds: state.holds, anchor: state.anchor }, revision);
+    const history = { holds: state.holds, anchor: state.anchor };
+    const waitMs = budget.claim(history);
+    await pace(waitMs ?? 0);
+    const offer = await deps.offers.get(history, revision, waitMs !== undefined);
     // A newer revision that came meanwhile makes its own offer.
     if (state.target === revision) outbox.offer(offer);
   };
@@ -118,6 +134,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
       // Not what it enforces: an agent that still works on another one must be called back from it.
       if (state.heading !== revision)
         makeOffer(revision).catch((err: unknown) => {
+          if (err === closing.signal.reason) return;
           logger.error({ err, revision }, 'offer failed');
           // The agent comes back and is offered it again.
           close(1011, 'the offer cannot be made');
@@ -165,7 +182,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
   const noteHello = async (hello: Hello): Promise<void> => {
     await noteConnected();
     await noteRevision(hello.revision);
-    await keepWitness(hello, { cluster, state, send, deps, logger });
+    await keepWitness(hello, { cluster, state, budget, send, deps, logger });
   };
 
   const greet = (hello: Hello): void => {
@@ -197,7 +214,7 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
       close(CLOSE_CODES.badFrame, ready ? 'a second hello' : 'the first frame must be a hello');
       return;
     }
-    const context = { cluster, state, send, deps, logger };
+    const context = { cluster, state, budget, send, deps, logger };
     switch (frame.type) {
       case 'hello':
         return greet(frame);
@@ -210,13 +227,15 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
       case 'report':
         return takeReport(frame, context);
       case 'digest':
+        await pace(budget.digest());
         return takeDigest(frame, context);
     }
   };
 
-  const receive = async (data: WebSocket.RawData, binary: boolean): Promise<void> => {
+  const receive = async (data: Buffer, binary: boolean): Promise<void> => {
     if (socket.readyState !== socket.OPEN) return;
-    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data as Buffer);
+    if (!ready && data.byteLength > MAX_HELLO_BYTES) return close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
+    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
     if (decoded.ok) return take(decoded.frame);
     logger.warn({ reason: decoded.error }, 'bad frame');
     close(CLOSE_CODES.badFrame, decoded.error);
@@ -224,27 +243,49 @@ export const startSession = (socket: WebSocket, cluster: string, deps: DeliveryD
 
   // One frame at a time and in order; the socket is not read meanwhile, so that nothing piles up here.
   let queue = Promise.resolve();
-  socket.on('message', (data, binary) => {
-    alive = true;
+  const enqueue = (bytes: number, work: () => Promise<void>): void => {
     pending += 1;
     socket.pause();
     queue = queue
-      .then(() => receive(data, binary))
+      .then(() => {
+        const waitMs = budget.frame(bytes);
+        // A hello is not held back: the number of connections is bounded already.
+        return pace(ready ? waitMs : 0);
+      })
+      .then(work)
       .catch((err: unknown) => {
+        if (err === closing.signal.reason) return;
         logger.error({ err }, 'frame failed');
+        budget.strike();
         close(1011, 'the hub failed on a frame');
       })
       .finally(() => {
         pending -= 1;
         socket.resume();
       });
+  };
+  socket.on('message', (data, binary) => {
+    alive = true;
+    // Always one buffer: the type of binary messages is the default one.
+    enqueue((data as Buffer).byteLength, () => receive(data as Buffer, binary));
   });
+  /** A heartbeat that comes by itself is a write of the ledger, however many follow each other. */
+  const mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / limits.heartbeatMs });
   socket.on('pong', () => {
     alive = true;
     // Only who has said hello is connected: nothing would take the word back when this stream ends.
-    if (ready) noteConnected().catch(writeFailed);
+    if (ready && mayNote()) noteConnected().catch(writeFailed);
+    enqueue(0, async () => undefined);
   });
-  socket.on('error', (err) => logger.warn({ err }, 'stream failed'));
+  socket.on('ping', () => {
+    enqueue(0, async () => undefined);
+    // Each is answered, also where nobody reads the answers.
+    if (socket.bufferedAmount > limits.maxBufferedBytes) socket.terminate();
+  });
+  socket.on('error', (err) => {
+    logger.warn({ err }, 'stream failed');
+    if (isProtocolError(err)) budget.strike();
+  });
   socket.on('close', (code, reason) => {
     closing.abort();
     if (ready) logger.info({ code, reason: reason.toString() }, 'agent disconnected');

@@ -2,6 +2,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Checkpoints } from '../ledger/audit/checkpoints.ts';
 import type { Ledger } from '../ledger/types.ts';
+import type { AgentLimits } from './agent-budget.ts';
 import type { Offers } from './offers.ts';
 
 export interface DeliveryLimits {
@@ -15,7 +16,9 @@ export interface DeliveryLimits {
   readonly stallMs: number;
   /** Bytes that may wait for a connection beyond the offer on its way. */
   readonly maxBufferedBytes: number;
+  /** A frame holds a report of each policy of the commit, and so its size is bounded by their number, and by this. */
   readonly maxFrameBytes: number;
+  readonly agent: AgentLimits;
 }
 
 export interface DeliveryMetrics {

@@ -1,3 +1,4 @@
+import git from 'isomorphic-git';
 import { describe, expect, it } from 'vitest';
 import { ObjectBox } from '../../shared/trust/testing.ts';
 import type { Clone } from './clone.ts';
@@ -6,12 +7,14 @@ import { createRevisionReader } from './object-access.ts';
 /** The history and what it is read with; only objects are asked for. */
 const scene = () => {
   const box = new ObjectBox();
+  const asked: string[] = [];
   const object = async (id: string) => {
+    asked.push(id);
     const found = box.get(id);
-    if (found === undefined) throw new Error(`no object ${id}`);
+    if (found === undefined) throw new git.Errors.NotFoundError(id);
     return found;
   };
-  return { box, reader: createRevisionReader({ object } as Pick<Clone, 'object'> as Clone, 20) };
+  return { asked, box, reader: createRevisionReader({ object } as Pick<Clone, 'object'> as Clone, 20) };
 };
 
 describe('the chain from one commit to another', () => {
@@ -34,6 +37,14 @@ describe('the chain from one commit to another', () => {
     for (let count = 1; count < 30; count += 1) line.push(box.commit({ parents: [line.at(-1) ?? ''], message: String(count) }));
     expect(await reader.chain(line[15] ?? '', line[29] ?? '')).toEqual(line.slice(16));
     expect(await reader.chain(line[0] ?? '', line[29] ?? '')).toBeNull();
+  });
+
+  it('is not looked for from a commit that does not exist', async () => {
+    const { asked, box, reader } = scene();
+    const line = [box.commit({ message: '0' })];
+    for (let count = 1; count < 10; count += 1) line.push(box.commit({ parents: [line.at(-1) ?? ''], message: String(count) }));
+    expect(await reader.chain('f'.repeat(40), line.at(-1) ?? '')).toBeNull();
+    expect(asked).toEqual(['f'.repeat(40)]);
   });
 
   it('is proven by its commits and their folders, and by the signers where these change', async () => {

@@ -117,8 +117,11 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       const read = await files(revision);
       return read.ok ? [...read.objects.keys()] : null;
     },
-    chain: async (from, to) =>
-      (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit),
+    chain: async (from, to) => {
+      // Somebody may have made it up: no need to walk for it.
+      if ((await find(from)) === undefined) return null;
+      return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
+    },
     read: async (id) => {
       const object = await find(id);
       if (object === undefined) throw new Error(`object ${id} is not in the clone`);

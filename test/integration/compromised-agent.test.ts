@@ -1,10 +1,13 @@
 /** What the agent of one cluster can do to the hub and to the other clusters, with an identity that is good. */
+import type { ClusterEvent } from '@fso/shared/api';
+import { CLOSE_CODES } from '@fso/shared/protocol';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
+import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
+import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
 import { basicRepository } from '../support/policy-files.ts';
 import { policyReport } from '../support/policy-reports.ts';
-import type { StreamClient } from '../support/stream-client.ts';
+import { connectStream, type StreamClient } from '../support/stream-client.ts';
 
 let bench: HubBench;
 afterEach(() => bench.close());
@@ -40,4 +43,57 @@ it('numbers and texts that no column of the ledger holds never reach it', async 
   other.send(report);
   expect((await other.next('reported')).seq).toBe(1);
   expect(messages).not.toContain('write refused by the ledger database');
+});
+
+const flood = (from: number, severity: ClusterEvent['severity'] = 'info'): ClusterEvent[] =>
+  Array.from({ length: 1000 }, (_, i) => ({
+    time: '2026-01-01T00:00:00Z',
+    severity,
+    reason: 'Flood',
+    message: `no ${from + i}`,
+  }));
+
+it('events beyond what one cluster may send are counted, however often its agent connects', async () => {
+  const { hub } = await start();
+  for (let round = 0; round < 3; round += 1) {
+    const eu = await bench.agent(hub, 'eu');
+    eu.send({ ...report, events: flood(round * 1000) });
+    await eu.next('reported');
+    eu.terminate();
+  }
+  const reasons = (await hub.ledger.events({ cluster: 'eu', limit: 5000 })).map(({ reason }) => reason);
+  expect(reasons.filter((reason) => reason === 'EventsDropped')).toHaveLength(1);
+  // Those that time gave since are few: a second is worth 10.
+  expect(reasons.filter((reason) => reason === 'Flood').length).toBeLessThan(2000);
+});
+
+it('a frame is no larger than reports of the policies of the commit are, and a hello is small', async () => {
+  const { hub } = await start();
+  const greeted = await bench.agent(hub, 'eu');
+  await greeted.next('offer');
+  greeted.sendRaw(' '.repeat(17 * 1024 * 1024));
+  expect((await greeted.closed).code).toBe(1009);
+  const silent = await connectStream(hub.agentUrl, TOKENS.get('us') ?? '', 'us');
+  silent.sendRaw(JSON.stringify({ type: 'hello', padding: 'x'.repeat(100_000) }));
+  expect(await silent.closed).toEqual({ code: CLOSE_CODES.badFrame, reason: 'the first frame must be a hello' });
+});
+
+it('an agent that sends without end waits, and the others do not', async () => {
+  const once = { burst: 3, perSecond: 0.001 };
+  const { hub } = await start({ deps: { deliveryLimits: { agent: { ...DEFAULT_AGENT_LIMITS, frames: once } } } });
+  const eu = await bench.agent(hub, 'eu');
+  for (let seq = 1; seq <= 20; seq += 1) eu.send({ ...report, seq, events: [] });
+  await eu.next('reported');
+  await eu.next('reported');
+  const us = await bench.agent(hub, 'us');
+  us.send(report);
+  await us.next('reported');
+  expect(eu.frames.filter(({ type }) => type === 'reported').length).toBeLessThan(5);
+  // Nor is it better off with a stream of its own for each.
+  const again = await bench.agent(hub, 'eu');
+  await again.next('welcome');
+  again.send({ ...report, seq: 30 });
+  us.send({ ...report, seq: 2 });
+  await us.next('reported');
+  expect(again.frames.map(({ type }) => type)).not.toContain('reported');
 });

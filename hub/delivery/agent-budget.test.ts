@@ -1,0 +1,90 @@
+import type { ClusterEvent } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
+
+const TIME = '2026-01-01T00:00:00.000Z';
+const events = (count: number, severity: ClusterEvent['severity'] = 'info'): ClusterEvent[] =>
+  Array.from({ length: count }, (_, i) => ({ time: TIME, severity, reason: 'Flood', message: `${severity} ${i}` }));
+
+const createBench = () => {
+  const clock = new FakeClock();
+  return { clock, budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS) };
+};
+
+describe('events of one cluster', () => {
+  it('are kept up to 1,000 at once and 10 a second, the gravest first; the rest is counted in one event a minute', async () => {
+    const { clock, budget } = createBench();
+    expect(budget.admitEvents(events(990))).toHaveLength(990);
+    const kept = budget.admitEvents([...events(500), ...events(3, 'alert'), ...events(2, 'warning')]);
+    const told = kept.filter(({ reason }) => reason === 'EventsDropped');
+    expect(told).toEqual([expect.objectContaining({ severity: 'warning', message: expect.stringMatching(/^495 events /) })]);
+    expect(kept.map(({ message }) => message).slice(0, -1)).toEqual([
+      ...events(5).map(({ message }) => message),
+      ...events(3, 'alert').map(({ message }) => message),
+      ...events(2, 'warning').map(({ message }) => message),
+    ]);
+    await clock.advance(1_000);
+    expect(budget.admitEvents(events(100))).toHaveLength(10);
+    await clock.advance(59_000);
+    // What was dropped meanwhile is told although nothing is dropped now.
+    expect(budget.admitEvents(events(1)).map(({ reason }) => reason)).toEqual(['Flood', 'EventsDropped']);
+    expect(budget.admitEvents(events(1))).toHaveLength(1);
+  });
+});
+
+describe('frames of one cluster', () => {
+  it('pass at once up to a number and a size, then at a rate', async () => {
+    const { clock, budget } = createBench();
+    for (let i = 0; i <= 500; i += 1) expect(budget.frame(100)).toBe(0);
+    expect(budget.frame(100)).toBe(20);
+    await clock.advance(60_000);
+    const MiB = 1024 * 1024;
+    expect(budget.frame(48 * MiB)).toBe(0);
+    expect(budget.frame(MiB)).toBe(16_000);
+  });
+
+  it('owe no more than one of them', () => {
+    const { budget } = createBench();
+    for (let i = 0; i < 100; i += 1) budget.frame(32 * 1024 * 1024);
+    expect(budget.frame(0)).toBe(32_000);
+  });
+});
+
+describe('offers on top of what an agent says that it has', () => {
+  const id = (n: number) => n.toString(16).padStart(40, '0');
+
+  it('are made at once where the hub knows it, else a few, then one in five minutes', () => {
+    const { budget } = createBench();
+    expect(budget.claim({ holds: null, anchor: null })).toBeUndefined();
+    budget.vouch(id(1));
+    expect(budget.claim({ holds: id(1), anchor: id(1) })).toBeUndefined();
+    expect([1, 2, 3, 4, 5].map((n) => budget.claim({ holds: null, anchor: id(10 + n) }))).toEqual([0, 0, 0, 0, 300_000]);
+    // The same again is no other frame.
+    expect(budget.claim({ holds: null, anchor: id(15) })).toBeUndefined();
+  });
+});
+
+describe('an agent that the hub fails on', () => {
+  it('is kept away for twice as long each time, and forgiven after a quarter of an hour', async () => {
+    const { clock, budget } = createBench();
+    expect(budget.blockedMs()).toBe(0);
+    const delays: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      budget.strike();
+      delays.push(budget.blockedMs());
+      await clock.advance(budget.blockedMs());
+      expect(budget.blockedMs()).toBe(0);
+    }
+    expect(delays).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300].map((seconds) => seconds * 1000));
+    await clock.advance(900_000);
+    budget.strike();
+    expect(budget.blockedMs()).toBe(1_000);
+  });
+});
+
+it('the budget of a cluster outlives its streams, and is its own', () => {
+  const budgetOf = createAgentBudgets(new FakeClock(), DEFAULT_AGENT_LIMITS);
+  expect(budgetOf('eu')).toBe(budgetOf('eu'));
+  expect(budgetOf('eu')).not.toBe(budgetOf('us'));
+});
