@@ -214,7 +214,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   const violationTimes = createViolationTimes({ client, clock, logger });
   const eventStore = createEventStore({ client, clock, logger });
   await Promise.all([violationTimes.load(signal), eventStore.load(signal)]);
-  const outbox = new EventOutbox({ clock, store: eventStore });
+  const outbox = new EventOutbox({ clock, logger, store: eventStore });
   // From the first round on: what it finds is told when the hub is there.
   const forget = config.hub && observatory.onEvent((event) => outbox.add(event));
   const firstRound = Promise.withResolvers<void>();

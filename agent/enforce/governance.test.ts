@@ -125,6 +125,27 @@ describe('planGovernance', () => {
     expect(plan.constraints).toMatchObject([{ policies: ['team/a'], body: { spec: { match: { namespaces: ['soon'] } } } }]);
   });
 
+  it('makes no enforcement of regions that no node can have, and never ends a policy at a time that nobody can read', () => {
+    const allowedRegions = ['eu-west-1', 'x'.repeat(64)];
+    // As a CRD of before let it be written.
+    const stored = (name: string, changes: Partial<SovereignPolicySpec>) => {
+      const policy = policyOf(name, { targetNamespace: 'finance', allowedRegions: EU });
+      return { ...policy, spec: { ...policy.spec, ...changes } };
+    };
+    const { policies } = planGovernance(
+      [
+        stored('long', { allowedRegions }),
+        stored('over', { allowedRegions, expiryDate: '2020-01-01T00:00:00Z' }),
+        stored('odd', { expiryDate: '2020-01-01T00:00:00+99:99' }),
+      ],
+      namespaces,
+      NOW,
+    );
+    expect(policies.get('team/long')).toMatchObject({ kind: 'invalid', message: expect.stringContaining('allowedRegions') });
+    expect(policies.get('team/over')).toMatchObject({ kind: 'expired', regions: ['eu-west-1'] });
+    expect(policies.get('team/odd')).toMatchObject({ kind: 'governing', namespaces: ['finance'] });
+  });
+
   it('refuses region groups and empty custom actions', () => {
     const { policies, constraints } = planGovernance(
       [

@@ -1,5 +1,6 @@
-import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
+import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, Region, type SovereignPolicySpec } from '@fso/shared/api';
 import { byText, matchesNamespace } from '@fso/shared/compile';
+import { truncate } from '@fso/shared/runtime';
 import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
 import type { ConstraintEntry } from './gatekeeper/kinds.ts';
@@ -97,7 +98,7 @@ const isExpired = ({ spec }: PolicyInput, now: Date): boolean =>
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
     kind: 'expired',
-    regions: sortedSet(spec.allowedRegions),
+    regions: sortedSet(spec.allowedRegions.filter(isRegion)),
     expiredAt: spec.expiryDate ?? '',
   }),
 );
@@ -112,18 +113,22 @@ const judge = weakMemo2((place: GatekeeperPlace, { key, revision = '-', spec }: 
   return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
 });
 
+const isRegion = (text: string): boolean => Region.safeParse(text).success;
+
 const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
   const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
   if (group !== undefined) {
     return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
   }
+  // The CRD refuses it and what follows; a policy from before the CRD did may still say so.
+  const odd = spec.allowedRegions.find((region) => !isRegion(region));
+  if (odd !== undefined) return `spec.allowedRegions: ${truncate(odd, 100)} cannot be the region of a node`;
   if (isUngovernable(spec.targetNamespace, place)) {
     return `spec.targetNamespace: ${spec.targetNamespace} runs the enforcement itself and cannot be governed`;
   }
   if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
     return 'spec.scopedEnforcementActions: enforcementAction custom needs at least one scoped action';
   }
-  // The CRD refuses it; a policy from before the CRD did may still say so.
   const unknown = pointsOf(spec).find((point) => !POINTS.has(point));
   if (unknown !== undefined) {
     return `spec.scopedEnforcementActions: ${unknown} is no enforcement point; there are ${ENFORCEMENT_POINTS.join(', ')}`;

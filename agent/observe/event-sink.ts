@@ -1,7 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
-import { ANNOTATIONS, API_VERSION } from '@fso/shared/api';
+import { API_VERSION, revisionOf } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 import type { PolicyEvent } from './status/plan-events.ts';
 
@@ -30,7 +30,7 @@ export class EventSink {
   }
 
   ofPolicy(policy: SovereignPolicy, event: PolicyEvent): void {
-    const revision = policy.metadata.annotations?.[ANNOTATIONS.revision];
+    const revision = revisionOf(policy);
     const key = `${policy.metadata.namespace ?? ''}/${policy.metadata.name}`;
     this.ofCluster({ ...event, policy: key, ...(revision === undefined ? {} : { revision }) });
     this.recordOnly(policy, event);
@@ -71,6 +71,6 @@ export class EventSink {
     const { severity, reason, message, policy, revision } = event;
     const level = ({ info: 'info', warning: 'warn', alert: 'error' } as const)[severity];
     logger[level]({ reason, policy, revision, detail: message }, 'cluster event');
-    this.#observatory.emit({ time: clock.now().toISOString(), ...event, message: message.slice(0, 4096) });
+    this.#observatory.emit({ time: clock.now().toISOString(), ...event, message: truncate(message, 4096) });
   }
 }

@@ -7,13 +7,18 @@ const claimed = (namespace: string): SovereignPolicy =>
   ({
     apiVersion: 'compliance.federated.io/v1',
     kind: 'SovereignPolicy',
-    metadata: { namespace, name: 'finance', labels: { [LABELS.managedBy]: 'hub' }, annotations: { [ANNOTATIONS.revision]: 'abc' } },
+    metadata: {
+      namespace,
+      name: 'finance',
+      labels: { [LABELS.managedBy]: 'hub' },
+      annotations: { [ANNOTATIONS.revision]: 'a'.repeat(40) },
+    },
     spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' },
   }) as SovereignPolicy;
 
 describe('toPolicyInput', () => {
   it('believes the label of the hub in the namespace of the agent only', () => {
-    expect(toPolicyInput(claimed(SYSTEM_NAMESPACE))).toMatchObject({ managedBy: 'hub', revision: 'abc' });
+    expect(toPolicyInput(claimed(SYSTEM_NAMESPACE))).toMatchObject({ managedBy: 'hub', revision: 'a'.repeat(40) });
     expect(toPolicyInput(claimed('team'))).toMatchObject({ managedBy: 'local', revision: undefined });
   });
 });

@@ -1,5 +1,5 @@
 import type { FloorParameters, KubeObject, SovereignPolicy } from '@fso/shared/api';
-import { ANNOTATIONS, isHubManaged, LABELS } from '@fso/shared/api';
+import { isHubManaged, LABELS, revisionOf } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -165,13 +165,12 @@ const keyOf = ({ metadata }: SovereignPolicy): ObjectKey => `${metadata.namespac
 
 export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   const { metadata, spec } = policy;
-  const isHub = isHubManaged(policy);
   return {
     key: `${metadata.namespace ?? ''}/${metadata.name}`,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
-    managedBy: isHub ? 'hub' : 'local',
-    revision: isHub ? metadata.annotations?.[ANNOTATIONS.revision] : undefined,
+    managedBy: isHubManaged(policy) ? 'hub' : 'local',
+    revision: revisionOf(policy),
     generation: metadata.generation ?? 0,
     spec,
     deleting: metadata.deletionTimestamp !== undefined,

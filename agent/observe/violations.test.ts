@@ -47,6 +47,11 @@ describe('ViolationFinder', () => {
     expect(found?.samples).toMatchObject([{ name: 'free', reason: expect.stringContaining('may be scheduled outside') }]);
   });
 
+  it('says why in at most as many characters as a report has for it', () => {
+    const found = find([pod('long', { spec: { nodeSelector: { [REGION]: 'x'.repeat(10_000) } } })]);
+    expect(found?.samples[0]?.reason).toHaveLength(2048);
+  });
+
   it('leaves finished pods out', () => {
     expect(find([pod('a', { status: { phase: 'Succeeded' } }), pod('b', { status: { phase: 'Failed' } })])?.count).toBe(0);
   });

@@ -2,6 +2,7 @@ import type { Violation } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
+import { truncate } from '@fso/shared/runtime';
 import type { Governance } from '../enforce/types.ts';
 import type { Pod } from './kinds.ts';
 import type { Times } from './violation-times.ts';
@@ -31,6 +32,9 @@ export interface ViolationInput {
   readonly restored?: Times;
   readonly now: Date;
 }
+
+/** The API server takes a region of any length in a pod's affinity. */
+const MAX_REASON = 2048;
 
 const FINISHED = new Set(['Succeeded', 'Failed']);
 
@@ -103,7 +107,7 @@ export class ViolationFinder {
     const hit = known.find((entry) => entry.regions === cacheKey);
     if (hit !== undefined) return hit.finding;
     const decision = decideResidency(placementOf(pod), regions);
-    const finding = decision.admitted ? undefined : { reason: `may be scheduled outside: ${decision.violation}` };
+    const finding = decision.admitted ? undefined : { reason: truncate(`may be scheduled outside: ${decision.violation}`, MAX_REASON) };
     this.#decisions.set(pod, [...known.slice(1 - REMEMBERED), { regions: cacheKey, finding }]);
     return finding;
   }

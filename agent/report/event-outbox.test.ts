@@ -1,7 +1,10 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/runtime';
+import { createLogger, FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { EventOutbox, type EventStore } from './event-outbox.ts';
+import { parseEvents } from './event-store.ts';
+
+const logger = createLogger({ name: 'test', level: 'silent' });
 
 const event = (reason: string, severity: ClusterEvent['severity'] = 'info'): ClusterEvent => ({
   time: '2026-01-01T00:00:00Z',
@@ -26,7 +29,7 @@ const storeOf = (kept: readonly ClusterEvent[] = []) => {
 
 describe('EventOutbox', () => {
   it('drops what is for information first, then the oldest, and says how many', () => {
-    const outbox = new EventOutbox({ clock: new FakeClock(), limit: 4 });
+    const outbox = new EventOutbox({ clock: new FakeClock(), logger, limit: 4 });
     for (const [reason, severity] of [['A', 'alert'], ['B'], ['C', 'warning'], ['D'], ['E', 'alert'], ['F', 'warning']] as const)
       outbox.add(event(reason, severity));
     expect(reasons(outbox.send(1))).toEqual(['EventsDropped3 ', 'C', 'E', 'F']);
@@ -34,7 +37,7 @@ describe('EventOutbox', () => {
   });
 
   it('tells again what was not acknowledged, before what came later', () => {
-    const outbox = new EventOutbox({ clock: new FakeClock() });
+    const outbox = new EventOutbox({ clock: new FakeClock(), logger });
     outbox.add(event('A'));
     outbox.send(1);
     outbox.add(event('B'));
@@ -47,19 +50,34 @@ describe('EventOutbox', () => {
 
   it('keeps warnings and alerts until they are acknowledged, for the next start', () => {
     const { store, events } = storeOf();
-    const outbox = new EventOutbox({ clock: new FakeClock(), store: events });
+    const outbox = new EventOutbox({ clock: new FakeClock(), logger, store: events });
     outbox.add(event('Trifle'));
     outbox.add(event('Alert', 'alert'));
     outbox.send(1);
     outbox.add(event('Warning', 'warning'));
     expect(reasons(store.kept)).toEqual(['Alert', 'Warning']);
     const second = storeOf(store.kept);
-    const next = new EventOutbox({ clock: new FakeClock(), store: second.events });
+    const next = new EventOutbox({ clock: new FakeClock(), logger, store: second.events });
     next.add(event('New', 'alert'));
     // Killed again before any hub came: nothing of the first life is forgotten.
     expect(reasons(second.store.kept)).toEqual(['Alert', 'Warning', 'New']);
     expect(reasons(next.send(1))).toEqual(['Alert', 'Warning', 'New']);
     outbox.acknowledged(1);
     expect(reasons(store.kept)).toEqual(['Warning']);
+  });
+
+  it('sends and keeps no event that a hub would not take in', () => {
+    const { store, events } = storeOf();
+    const outbox = new EventOutbox({ clock: new FakeClock(), logger, store: events });
+    outbox.add({ ...event('Expired', 'warning'), revision: '' });
+    outbox.add({ ...event('Long', 'warning'), policy: 'x'.repeat(400) });
+    const sent = [event('Expired', 'warning'), event('Long', 'warning')];
+    expect([outbox.send(1), store.kept]).toEqual([sent, sent]);
+  });
+
+  it('restores all events that can be read', () => {
+    const alert = event('TamperingRepaired', 'alert');
+    expect(parseEvents([{ ...alert, revision: '' }, 'nothing', { reason: 'NoTime' }, alert])).toEqual([alert, alert]);
+    expect(() => parseEvents('nothing')).toThrow();
   });
 });

@@ -1,5 +1,6 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
+import { judgeEvent } from '@fso/shared/protocol';
+import type { Clock, Logger } from '@fso/shared/runtime';
 
 const MAX_EVENTS = 1000;
 
@@ -12,6 +13,7 @@ export interface EventStore {
 
 interface EventOutboxOptions {
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly store?: EventStore;
   /** Most events that wait. Default 1,000. */
   readonly limit?: number;
@@ -25,6 +27,7 @@ const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
  */
 export class EventOutbox {
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #store: EventStore | undefined;
   readonly #limit: number;
   #waiting: ClusterEvent[] = [];
@@ -32,8 +35,9 @@ export class EventOutbox {
   readonly #sent = new Map<number, readonly ClusterEvent[]>();
   #dropped = 0;
 
-  constructor({ clock, store, limit = MAX_EVENTS }: EventOutboxOptions) {
+  constructor({ clock, logger, store, limit = MAX_EVENTS }: EventOutboxOptions) {
     this.#clock = clock;
+    this.#logger = logger;
     this.#store = store;
     this.#limit = limit;
   }
@@ -44,9 +48,13 @@ export class EventOutbox {
     return this.#waiting.length;
   }
 
+  /** What its schema refuses of an event is left out: one that no hub takes in would be sent, and kept, for ever. */
   add(event: ClusterEvent): void {
+    const { entry, problem } = judgeEvent(event);
+    if (problem !== undefined) this.#logger.error({ reason: event.reason, problem }, 'event is not valid, a part of it is left out');
+    if (entry === undefined) return;
     this.#restore();
-    this.#waiting.push(event);
+    this.#waiting.push(entry);
     this.#trim();
     this.#keep();
   }

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { AGENT_EVENTS, ClusterEvent } from '@fso/shared/api';
+import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
+import { judgeEvent } from '@fso/shared/protocol';
 import { z } from 'zod';
 import { KeptRecord, type KeptRecordOptions } from '../kept-record.ts';
 
 type Events = readonly ClusterEvent[];
 
-const Stored = z.array(ClusterEvent).max(1000);
+const Stored = z.array(z.unknown());
+const MAX_STORED = 1000;
 
 /** As JSON; a ConfigMap ends at 1 MiB. Alerts are kept before warnings, and the newer before the older. */
 const MAX_BYTES = 512 * 1024;
@@ -19,11 +21,17 @@ export const createEventStore = (options: Pick<KeptRecordOptions<Events>, 'clien
     name: AGENT_EVENTS,
     key: 'events',
     nothing: [],
-    parse: (json) => Stored.parse(json),
+    parse: parseEvents,
     toJson: thatFit,
     isSame: isDeepStrictEqual,
     settleMs: SETTLE_MS,
   });
+
+/** One by one: an event that cannot be read must not take the others with it. @throws on what is no list */
+export const parseEvents = (json: unknown): Events =>
+  Stored.parse(json)
+    .slice(-MAX_STORED)
+    .flatMap((value) => judgeEvent(value).entry ?? []);
 
 const thatFit = (events: Events): Events => {
   const byWeight = [...events].reverse().sort((a, b) => Number(b.severity === 'alert') - Number(a.severity === 'alert'));

@@ -1,8 +1,8 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
 import { policyKey } from '@fso/shared/api';
-import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
+import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LiveObservatory } from '../observe/observatory.ts';
@@ -47,8 +47,11 @@ const clock: Clock = {
     signal.throwIfAborted();
   },
 };
-const replay = (known: ReadonlyMap<string, PolicyReport>, { full, policies, removed }: Report): ReadonlyMap<string, PolicyReport> => {
-  const next = new Map(full ? [] : known);
+const replay = (
+  known: ReadonlyMap<string, PolicyReport>,
+  { full, kept = [], policies, removed }: Report,
+): ReadonlyMap<string, PolicyReport> => {
+  const next = new Map(full ? [...known].filter(([key]) => kept.includes(key)) : known);
   for (const each of policies) next.set(policyKey(each), each);
   for (const key of removed) next.delete(key);
   return next;
@@ -93,9 +96,10 @@ describe('Reporter', () => {
     frames = [];
     observatory = new LiveObservatory(snapshotOf([]));
     const revisions = () => ({ revision: null, provenRevision: null, verification: 'unverified' }) as const;
-    const outbox = new EventOutbox({ clock });
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const outbox = new EventOutbox({ clock, logger });
     observatory.onEvent((event) => outbox.add(event));
-    reporter = new Reporter({ observatory, outbox, clock, revisions });
+    reporter = new Reporter({ observatory, outbox, clock, logger, revisions, room: { entries: 3, bytes: 100_000 } });
     running = reporter.run(stop.signal).catch(() => undefined);
   });
   afterEach(async () => {
@@ -116,6 +120,58 @@ describe('Reporter', () => {
     ]);
     reporter.sendDigest();
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
+  });
+
+  it('sends in several frames what does not fit into one, and nothing goes meanwhile', async () => {
+    const all = Array.from({ length: 8 }, (_, index) => report(`p${index}`));
+    observatory.publish(snapshotOf(all));
+    reporter.connected(send);
+    await settle();
+    expect(reports().map(({ full, kept, policies }) => [full, kept?.length, policies.length])).toEqual([
+      [true, 5, 3],
+      [false, undefined, 3],
+      [false, undefined, 2],
+    ]);
+    let known = byKey(all);
+    for (const frame of reports()) {
+      known = replay(known, frame);
+      expect(known.size).toBe(8);
+    }
+    expect(known).toEqual(byKey(all));
+    observatory.publish(snapshotOf([]));
+    await settle();
+    expect(
+      reports()
+        .slice(3)
+        .map(({ removed }) => removed.length),
+    ).toEqual([3, 3, 2]);
+    // One that alone takes more than a frame should have goes all the same.
+    observatory.publish(
+      snapshotOf(['a', 'b'].map((name) => ({ ...report(name), namespaces: Array.from({ length: 9_000 }, (_, n) => `n${n}`) }))),
+    );
+    await settle();
+    expect(
+      reports()
+        .slice(6)
+        .map(({ policies }) => policies.length),
+    ).toEqual([1, 1]);
+    reporter.sendDigest();
+    expect(frames.at(-1)).toMatchObject({ type: 'digest', seq: 8 });
+  });
+
+  it('sends a report that its schema refuses as Failed, and the others as they are', async () => {
+    const bad = { ...report('bad'), effectiveRegions: ['x'.repeat(64)] };
+    observatory.publish(snapshotOf([bad, report('good')]));
+    reporter.connected(send);
+    await settle();
+    const [first] = reports();
+    expect(first?.policies).toEqual([
+      { ...bad, phase: 'Failed', effectiveRegions: [], message: expect.stringContaining('effectiveRegions') },
+      report('good'),
+    ]);
+    const decoded = decodeAgentFrame(JSON.stringify(first));
+    expect(decoded).toMatchObject({ ok: true });
+    expect(decoded).not.toHaveProperty('problems');
   });
 
   it('gathers changes while the hub does not keep up, and goes on when it does', async () => {

@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import { Doorbell } from '../doorbell.ts';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
-import { diffReports } from './diff.ts';
+import { applied, diffReports, type FrameRoom, fitting } from './diff.ts';
 import type { EventOutbox } from './event-outbox.ts';
+import { ReportCheck } from './report-check.ts';
 
 export type RevisionFacts = Pick<ClusterReport, StreamFact>;
 
@@ -13,8 +14,10 @@ export interface ReporterOptions {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** What is known of revisions, given what is seen now. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
+  readonly room?: FrameRoom;
 }
 
 type Send = (frame: AgentFrame) => void;
@@ -23,10 +26,13 @@ type Send = (frame: AgentFrame) => void;
 const SPACING_MS = 20;
 /** Reports in flight; beyond it changes gather until the hub has caught up. */
 const WINDOW = 32;
+/** As the protocol has it; a policy beyond it goes at the hub and comes back with one of the next frames. */
+const MAX_KEPT = 20_000;
 
 /**
  * Step ⑧, the agent's half: tells the hub what changed since it last did. Frames of one connection arrive in order or not at
- * all, so a delta builds on the one sent before it; after a new connection, or when the hub asks, everything is sent.
+ * all, so a delta builds on the one sent before it; after a new connection, or when the hub asks, everything is sent, in several frames
+ * where one is too small.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -34,6 +40,9 @@ export class Reporter {
   #send: Send | undefined;
   #seq = 0;
   #full: boolean = true;
+  /** The last frame had no room for all. */
+  #isCut: boolean = false;
+  readonly #check: ReportCheck;
   #sent: ReadonlyMap<string, PolicyReport> = new Map();
   #sentCluster: ClusterReport | undefined;
   /** Numbers of reports. */
@@ -41,6 +50,7 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.#options = options;
+    this.#check = new ReportCheck(options.logger);
   }
 
   /** A hub listens; it gets everything first. */
@@ -84,7 +94,7 @@ export class Reporter {
 
   /** Tells the hub what it should know by now, so that a difference is found. */
   sendDigest(): void {
-    if (this.#full) return;
+    if (this.#full || this.#isCut) return;
     this.#send?.({ type: 'digest', digest: digestOfReports(this.#sent.values()), seq: this.#seq });
   }
 
@@ -113,25 +123,31 @@ export class Reporter {
   }
 
   #nextReport(): Report | undefined {
-    const snapshot = this.#options.observatory.snapshot();
-    const now = new Map([...snapshot.policies].map(([key, { report }]) => [key, report]));
-    const cluster: ClusterReport = { ...snapshot.cluster, ...this.#options.revisions(snapshot) };
+    const { observatory, outbox, revisions, room } = this.#options;
+    const snapshot = observatory.snapshot();
+    const now = this.#check.policies(snapshot);
+    const cluster = this.#check.cluster({ ...snapshot.cluster, ...revisions(snapshot) });
     const full = this.#full;
-    const { policies, removed } = diffReports(full ? new Map() : this.#sent, now);
+    const before: ReadonlyMap<string, PolicyReport> = full ? new Map() : this.#sent;
+    const delta = diffReports(before, now);
     const clusterChanged = full || !isDeepStrictEqual(cluster, this.#sentCluster);
-    if (!clusterChanged && policies.length + removed.length + this.#options.outbox.size === 0) return;
+    if (!clusterChanged && delta.policies.length + delta.removed.length + outbox.size === 0) return;
+    const { policies, removed, isWhole, rest } = fitting(delta, room);
     this.#full = false;
-    this.#sent = now;
+    this.#sent = isWhole ? now : applied(before, { policies, removed });
     this.#sentCluster = cluster;
     this.#seq += 1;
+    this.#isCut = !isWhole;
+    if (!isWhole) this.#bell.ring();
     return {
       type: 'report',
       seq: this.#seq,
       full,
+      ...(full && rest.length > 0 ? { kept: rest.slice(0, MAX_KEPT) } : {}),
       ...(clusterChanged ? { cluster } : {}),
       policies: [...policies],
       removed: [...removed],
-      events: [...this.#options.outbox.send(this.#seq)],
+      events: [...outbox.send(this.#seq)],
     };
   }
 }

@@ -83,7 +83,7 @@ class HubStream {
   #wantsAll: boolean = false;
 
   constructor(options: StreamOptions) {
-    const { config, clock, random, logger, observatory } = options;
+    const { config, clock, random, logger } = options;
     this.#options = options;
     const onEvent = (event: ClusterEvent): void => {
       this.#reporter.event(event);
@@ -98,7 +98,7 @@ class HubStream {
     });
     this.#witness = createWitness({ ...options, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
-    this.#reporter = new Reporter({ observatory, outbox: options.outbox, clock, revisions: (snapshot) => this.#facts(snapshot) });
+    this.#reporter = new Reporter({ ...options, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
       onWelcome: ({ time }: { readonly time: string }, connection: Connection) => {

@@ -5,6 +5,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { policyReport } from '../../test/support/policy-reports.ts';
 import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
@@ -46,7 +47,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
       heartbeatMs,
       stallMs: 60_000,
       maxBufferedBytes: 1024,
-      maxFrameBytes: 1024,
+      maxFrameBytes: 65_536,
       agent: DEFAULT_AGENT_LIMITS,
     },
     target: () => null,
@@ -211,4 +212,50 @@ it('opens no more streams for a cluster than a few at once', async () => {
   const refused = answers.filter(({ status }) => status === 'rejected');
   expect(refused.length).toBeGreaterThan(0);
   expect(refused.map((answer) => String('reason' in answer && answer.reason))).toEqual(refused.map(() => expect.stringContaining('429')));
+});
+
+/** Sends reports as an agent that has said hello. @returns how often the hub has asked for everything */
+const reportingAgent = async () => {
+  const { socket } = await bench.connect('eu');
+  const frames = framesOf(socket);
+  socket.send(hello());
+  await expect.poll(() => frames).toEqual(['welcome']);
+  const report = (frame: object): void =>
+    socket.send(JSON.stringify({ type: 'report', full: false, policies: [], removed: [], events: [], ...frame }));
+  const digest = (seq: number): void => socket.send(JSON.stringify({ type: 'digest', digest: 'd', seq }));
+  const of = (type: HubFrame['type']) => frames.filter((frame) => frame === type).length;
+  const known = async () => [...((await bench.ledger.cluster('eu'))?.policies ?? [])].map(([key, { phase }]) => [key, phase]);
+  return { socket, report, digest, of, known };
+};
+
+it('takes a report with a bad policy and a bad event: one is shown as Failed, the other loses a field, the rest arrives', async () => {
+  const { socket, report, digest, of, known } = await reportingAgent();
+  const bad = { ...policyReport('bad'), effectiveRegions: ['a'.repeat(64)], expiryDate: '2030-01-01T00:00:00+99:99' };
+  const event = { time: '2026-01-01T00:00:00Z', severity: 'warning', reason: 'Expired', message: 'expired', revision: '' };
+  report({ seq: 1, full: true, policies: [bad, policyReport('good'), 7], events: [event, { reason: 'Nothing' }] });
+  await expect.poll(() => of('reported')).toBe(1);
+  expect(await known()).toEqual([
+    ['fso-system/bad', 'Failed'],
+    ['fso-system/good', 'Active'],
+  ]);
+  expect(await bench.ledger.events({ limit: 10 })).toMatchObject([{ reason: 'Expired', cluster: 'eu' }]);
+  // What the agent believes it sent can never be what the hub has: to ask again and again would change nothing.
+  digest(1);
+  report({ seq: 2, policies: [policyReport('good', { phase: 'Pending' })] });
+  await expect.poll(() => of('reported')).toBe(2);
+  expect([of('resync'), socket.readyState]).toEqual([0, WebSocket.OPEN]);
+  report({ seq: 3, full: true, policies: [policyReport('good')] });
+  digest(3);
+  await expect.poll(() => of('resync')).toBe(1);
+});
+
+it('keeps the policies that the next frames of a full report are to bring', async () => {
+  const { report, of, known } = await reportingAgent();
+  report({ seq: 1, full: true, policies: ['a', 'b', 'c'].map((name) => policyReport(name)) });
+  report({ seq: 2, full: true, policies: [policyReport('a', { phase: 'Pending' })], kept: ['fso-system/b', 'fso-system/new'] });
+  await expect.poll(() => of('reported')).toBe(2);
+  expect(await known()).toEqual([
+    ['fso-system/a', 'Pending'],
+    ['fso-system/b', 'Active'],
+  ]);
 });

@@ -1,4 +1,5 @@
-import { type AgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
+import type { PolicyReport } from '@fso/shared/api';
+import { type AgentFrame, type DecodedAgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
 import type pino from 'pino';
 import { isRepeated } from '../ledger/changes.ts';
 import type { AgentBudget } from './agent-budget.ts';
@@ -86,6 +87,22 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   logger.warn({ revision, reasons }, 'revision nacked');
 };
 
+/** Counts, and warns of, the entries of a report that its schema refused; the others are taken in all the same. */
+export const noteMended = (
+  { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
+  { state, logger }: Pick<IntakeContext, 'state' | 'logger'>,
+): void => {
+  if (frame.type !== 'report') return;
+  state.mended = problems.length + (frame.full ? 0 : state.mended);
+  if (problems.length > 0 && state.mayTellMended()) {
+    logger.warn({ seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) }, 'entries of a report are not valid');
+  }
+};
+
+/** A full report in several frames: what is to come stays as it was, so that nothing goes and comes back. */
+const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<string, PolicyReport> | undefined): Frame<'report'> =>
+  report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
+
 /** A delta is only taken on top of the one before it; otherwise everything is asked for again. */
 export const takeReport = async (frame: Frame<'report'>, context: IntakeContext): Promise<void> => {
   const { cluster, state, budget, deps, send, logger } = context;
@@ -98,7 +115,8 @@ export const takeReport = async (frame: Frame<'report'>, context: IntakeContext)
     return;
   }
   state.resyncing = false;
-  await deps.ledger.applyReport(cluster, { ...frame, events: [...budget.admitEvents(frame.events)] });
+  const taken = withKept(frame, known?.policies);
+  await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] });
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
 };
@@ -108,7 +126,8 @@ export const takeDigest = async (frame: Frame<'digest'>, context: IntakeContext)
   const known = await deps.ledger.cluster(cluster);
   const seq = known?.reportedSeq ?? 0;
   const reports = [...(known?.policies.values() ?? [])];
-  if (!state.resyncing && (frame.seq !== seq || frame.digest !== digestOfReports(reports))) {
+  const differs = state.mended === 0 && frame.digest !== digestOfReports(reports);
+  if (!state.resyncing && (frame.seq !== seq || differs)) {
     logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);
   }

@@ -12,6 +12,10 @@ export interface SessionState {
   readonly known: Set<string>;
   /** A full report was asked for and has not come yet. */
   resyncing: boolean;
+  /** Entries of the last full report, and since, that were not taken as they came: until the next one the digests cannot agree. */
+  mended: number;
+  /** Warnings of such entries: an agent could send them without end. */
+  readonly mayTellMended: () => boolean;
   /** Newest revision meant for the agent. */
   target: string | null;
   /** Sequence of the checkpoint that the agent keeps, or was sent last. */

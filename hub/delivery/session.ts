@@ -2,7 +2,7 @@ import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFr
 import type WebSocket from 'ws';
 import { createBucket } from '../rate-limit.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import { takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
+import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
 import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -30,6 +30,8 @@ type Hello = Extract<AgentFrame, { type: 'hello' }>;
 const MAX_CLOSE_REASON_BYTES = 123;
 /** A hello says little; nothing larger is looked at before it. */
 const MAX_HELLO_BYTES = 64 * 1024;
+/** Of reports with bad entries. */
+const WARNINGS = { burst: 10, perSecond: 0.1 };
 /** A closing handshake that takes longer is cut. */
 const CLOSE_MS = 1_000;
 
@@ -72,6 +74,8 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     heading: null,
     known: new Set(),
     resyncing: false,
+    mended: 0,
+    mayTellMended: createBucket(clock, WARNINGS),
     target: null,
     checkpoint: null,
     sentCheckpoint: null,
@@ -236,7 +240,10 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     if (socket.readyState !== socket.OPEN) return;
     if (!ready && data.byteLength > MAX_HELLO_BYTES) return close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
     const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
-    if (decoded.ok) return take(decoded.frame);
+    if (decoded.ok) {
+      noteMended(decoded, { state, logger });
+      return take(decoded.frame);
+    }
     logger.warn({ reason: decoded.error }, 'bad frame');
     close(CLOSE_CODES.badFrame, decoded.error);
   };

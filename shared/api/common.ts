@@ -7,8 +7,8 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 /** A region as it stands in a node label: a Kubernetes label value. */
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-/** `group:` and the name of a RegionGroup, or a region. */
-const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)$/;
+/** `group:` and the name of a RegionGroup, or a region; either name has at most 63 characters. */
+const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
 /** A namespace, or a glob as Gatekeeper's `match.namespaces` has it: `*` at the start, the end, or both. */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
@@ -28,7 +28,7 @@ export const RegionReference: z.ZodString = z
   .string()
   .min(1)
   .max(69)
-  .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>');
+  .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters');
 
 const LabelMap = z.record(z.string().max(317), z.string().max(63));
 

@@ -1,4 +1,4 @@
-import { LABELS, SYSTEM_NAMESPACE } from './names.ts';
+import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from './names.ts';
 import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
 /** The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
@@ -34,3 +34,11 @@ export interface SovereignPolicy extends KubeObject {
 /** Whether a policy came from Git: only in the agent's own namespace does the label say so, elsewhere anybody may write it. */
 export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
   metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
+
+const GIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** Git commit since which a hub-managed policy reads as it does; undefined for a local one, whatever its annotations claim. */
+export const revisionOf = (policy: SovereignPolicy): string | undefined => {
+  const revision = policy.metadata.annotations?.[ANNOTATIONS.revision];
+  return isHubManaged(policy) && revision !== undefined && GIT_ID.test(revision) ? revision : undefined;
+};

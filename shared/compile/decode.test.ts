@@ -107,9 +107,14 @@ describe('decodeFiles', () => {
       policy('  targetNamespace: 7\n  allowedRegions: [eu-west-1, "eu west"]\n  enforcementAction: block\n'),
       [
         'policies/p.yaml:6:20: spec.targetNamespace must be a string, is a number, put it in quotes',
-        'policies/p.yaml:7:31: spec.allowedRegions[1] must be a region (eu-west-1) or group:<RegionGroup name>, is "eu west"',
+        'policies/p.yaml:7:31: spec.allowedRegions[1] must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters, is "eu west"',
         'policies/p.yaml:8:22: spec.enforcementAction must be one of deny, warn, dryrun, custom, is "block"',
       ],
+    ],
+    [
+      'a region that no node label can hold',
+      policy(`  targetNamespace: finance\n  allowedRegions: [${'a'.repeat(64)}]\n`),
+      [expect.stringContaining('policies/p.yaml:7:20: spec.allowedRegions[0] must be a region (eu-west-1)')],
     ],
     [
       'a wrong time',

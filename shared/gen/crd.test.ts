@@ -32,7 +32,7 @@ describe('sovereignPolicyCrd', () => {
 
   it('bounds every string and list that a CEL rule reads', () => {
     const spec = (version.schema.openAPIV3Schema['properties'] as Json)['spec'] as { properties: Json };
-    expect(spec.properties['allowedRegions']).toMatchObject({ maxItems: 100, items: { maxLength: 69 } });
+    expect(spec.properties['allowedRegions']).toMatchObject({ maxItems: 100, items: { maxLength: 63 } });
     expect(spec.properties['scopedEnforcementActions']).toMatchObject({ maxItems: 10 });
   });
 

@@ -1,4 +1,4 @@
-import { API_GROUP, FloorParametersSpec, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
+import { API_GROUP, FloorParametersSpec, Region, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
 import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
 
 interface PrinterColumn {
@@ -44,7 +44,13 @@ const SPEC_RULES: readonly StructuralSchema[] = [
   },
 ];
 
-const specSchema = (): StructuralSchema => ({ ...structuralSchema(SovereignPolicySpec), 'x-kubernetes-validations': SPEC_RULES });
+const specSchema = (): StructuralSchema => {
+  const schema = structuralSchema(SovereignPolicySpec);
+  const regions = schema.properties?.['allowedRegions'];
+  // Only the policy repository knows groups. The rule beside it is there for its message.
+  if (regions !== undefined) regions.items = structuralSchema(Region);
+  return { ...schema, 'x-kubernetes-validations': SPEC_RULES };
+};
 
 const statusSchema = (): StructuralSchema => {
   const schema = structuralSchema(SovereignPolicyStatus);

@@ -11,7 +11,8 @@ export interface StructuralSchema {
   [keyword: string]: unknown;
 }
 
-const RFC3339 = String.raw`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$`;
+/** The format `date-time` looks at the date and the time of day, but takes any two digits in an offset. */
+const RFC3339 = String.raw`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`;
 
 /**
  * The structural schema of a zod schema: what Kubernetes takes as `openAPIV3Schema`.

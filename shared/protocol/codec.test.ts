@@ -26,6 +26,11 @@ describe('frames over the wire', () => {
     ['no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
     ['an unknown type', '{"type":"shutdown"}'],
     ['an unknown field', JSON.stringify({ ...hello, admin: true })],
+    [
+      'a report with an unknown field',
+      JSON.stringify({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [], admin: true }),
+    ],
+    ['a report without policies', JSON.stringify({ type: 'report', seq: 1, full: true, removed: [], events: [] })],
     ['a frame of the other side', encodeFrame(reported)],
     ['a wrong object id', JSON.stringify({ ...hello, revision: 'main' })],
   ])('are refused with a reason: %s', (_what, data) => {

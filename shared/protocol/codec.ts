@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { AgentFrame, HubFrame, MAX_FRAME_BYTES } from './frames.ts';
+import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './entries.ts';
+import { Ack, type AgentFrame, Digest, Hello, HubFrame, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
 
 /** What a WebSocket hands over as a message. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
@@ -11,8 +12,41 @@ const MAX_ERROR_LENGTH = 2000;
 
 export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.stringify(frame);
 
+/** A report whose entries are still to be judged. */
+const Envelope = Report.extend({
+  cluster: z.unknown().optional(),
+  policies: z.array(z.unknown()).max(20_000),
+  events: z.array(z.unknown()).max(1000),
+});
+const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest]);
+
+/** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see entries.ts. */
+export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
+
 /** Reads a frame that an agent sent. Never throws. */
-export const decodeAgentFrame = (data: FrameData): Decoded<AgentFrame> => decode(AgentFrame, data);
+export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame => {
+  const decoded = decode(AgentEnvelope, data);
+  if (!decoded.ok) return decoded;
+  return decoded.frame.type === 'report' ? judgeEntries(decoded.frame) : { ok: true, frame: decoded.frame };
+};
+
+const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): DecodedAgentFrame => {
+  const problems: string[] = [];
+  const entryOf = <T>(what: string, { entry, problem }: Judged<T>): T | undefined => {
+    if (problem !== undefined) problems.push(`${what}: ${problem}`);
+    return entry;
+  };
+  const entriesOf = <T>(what: string, values: readonly unknown[], judge: (value: unknown) => Judged<T>): T[] =>
+    values.flatMap((value, index) => entryOf(`${what}[${index}]`, judge(value)) ?? []);
+  const judged = cluster === undefined ? undefined : entryOf('cluster', judgeClusterReport(cluster));
+  const frame: Report = {
+    ...envelope,
+    ...(judged === undefined ? {} : { cluster: judged }),
+    policies: entriesOf('policies', envelope.policies, judgePolicyReport),
+    events: entriesOf('events', envelope.events, judgeEvent),
+  };
+  return { ok: true, frame, ...(problems.length === 0 ? {} : { problems }) };
+};
 
 /** Reads a frame that a hub sent. Never throws. */
 export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => decode(HubFrame, data);

@@ -50,8 +50,15 @@ export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId
 export const Report = z.strictObject({
   type: z.literal('report'),
   seq: z.int().min(1),
-  /** true: `policies` is everything and replaces what the hub knows. */
+  /** true: `policies` replaces what the hub knows, but for what `kept` names. */
   full: z.boolean(),
+  kept: z
+    .array(z.string().max(317))
+    .max(20_000)
+    .optional()
+    .describe(
+      'Of a full report that does not fit into one frame: keys of policies that stay as the hub knows them, as the next frames have them.',
+    ),
   cluster: ClusterReport.optional(),
   policies: z.array(PolicyReport).max(20_000),
   removed: z.array(z.string().max(317)).max(20_000).describe('Keys (`namespace/name`) of policies that are gone.'),
@@ -65,8 +72,7 @@ export const Digest = z.strictObject({
   seq: z.int().min(0),
 });
 
-export const AgentFrame = z.discriminatedUnion('type', [Hello, Ack, Nack, Report, Digest]);
-export type AgentFrame = z.infer<typeof AgentFrame>;
+export type AgentFrame = z.infer<typeof Hello> | z.infer<typeof Ack> | z.infer<typeof Nack> | Report | z.infer<typeof Digest>;
 
 // hub → agent
 

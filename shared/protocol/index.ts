@@ -2,6 +2,7 @@ export * from './certificates.ts';
 export * from './checkpoint.ts';
 export * from './codec.ts';
 export * from './enrolment.ts';
+export * from './entries.ts';
 export * from './frames.ts';
 export * from './git-objects.ts';
 export * from './git-signers.ts';

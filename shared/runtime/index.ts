@@ -8,3 +8,4 @@ export * from './fake-clock.ts';
 export * from './http-server.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export * from './text.ts';

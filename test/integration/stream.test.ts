@@ -57,7 +57,7 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
-  const outbox = new EventOutbox({ clock: systemClock });
+  const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
   const stream = await startStream({ config, client, policies, observatory, outbox, clock: systemClock, random: () => 0, logger }, signal);
   agent = {

@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { type AgentFrame, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  type DecodedAgentFrame,
+  decodeAgentFrame,
+  encodeFrame,
+  type HubFrame,
+  PROTOCOL_VERSION,
+} from '@fso/shared/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
@@ -28,6 +35,8 @@ export interface ScriptedHubOptions {
   readonly refuseWith?: number;
 }
 
+const problemOf = (decoded: DecodedAgentFrame): string => (decoded.ok ? (decoded.problems ?? []).join('; ') : decoded.error);
+
 export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith }: ScriptedHubOptions = {}): Promise<ScriptedHub> => {
   const frames: AgentFrame[] = [];
   const authorizations: string[] = [];
@@ -45,7 +54,7 @@ export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith
     socket = opened;
     opened.on('message', (data) => {
       const decoded = decodeAgentFrame(data as Buffer);
-      if (!decoded.ok) throw new Error(`the agent sent a bad frame: ${decoded.error}`);
+      if (!decoded.ok || decoded.problems !== undefined) throw new Error(`the agent sent a bad frame: ${problemOf(decoded)}`);
       frames.push(decoded.frame);
       if (decoded.frame.type === 'hello') send({ type: 'welcome', protocol, hubVersion: 'test', time: new Date().toISOString() });
       if (decoded.frame.type === 'report') send({ type: 'reported', seq: decoded.frame.seq });

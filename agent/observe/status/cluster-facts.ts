@@ -1,6 +1,7 @@
 import type { Condition } from '@fso/shared/api';
 import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
+import { truncate } from '@fso/shared/runtime';
 import type { Overflow } from '../../enforce/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../tampering.ts';
 import type { ClusterFacts } from '../types.ts';
@@ -28,7 +29,7 @@ export interface ClusterFactsInput {
 
 const gatekeeperFacts = ({ view, gatekeeperProblem }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
   if (!view.templates.served) return { state: 'Absent', message: 'Gatekeeper is not installed' };
-  return gatekeeperProblem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: gatekeeperProblem.slice(0, 4_096) };
+  return gatekeeperProblem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(gatekeeperProblem, 2_048) };
 };
 
 const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
@@ -47,7 +48,7 @@ const floorCondition = ({ floor, overflow, parametersProblem, view }: ClusterFac
   }
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
-  if (parametersProblem !== undefined) return { type, status: 'False', reason: 'WriteFailed', message: parametersProblem.slice(0, 4_096) };
+  if (parametersProblem !== undefined) return { type, status: 'False', reason: 'WriteFailed', message: truncate(parametersProblem, 4_096) };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
@@ -58,7 +59,7 @@ const guardCondition = ({ floor, guardProblem }: ClusterFactsInput): Omit<Condit
   const type = CONDITIONS.guardReady;
   return guardProblem === undefined
     ? { type, status: 'True', reason: 'InPlace', message: '' }
-    : { type, status: 'False', reason: 'Missing', message: guardProblem.slice(0, 4_096) };
+    : { type, status: 'False', reason: 'Missing', message: truncate(guardProblem, 4_096) };
 };
 
 const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>

@@ -1,6 +1,7 @@
 import type { Condition, LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
 import { CONDITIONS } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
+import { truncate } from '@fso/shared/runtime';
 import { EXPIRY_WARNING_DAYS } from '../../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../../enforce/types.ts';
 import type { AuditFacts } from '../audit.ts';
@@ -41,6 +42,9 @@ const regionsColumn = (regions: readonly string[]): string => {
 };
 
 const DAY_MS = 86_400_000;
+/** As the schemas of status and report have it. */
+const MAX_MESSAGE = 32_768;
+const MAX_LOCK_MESSAGE = 4096;
 
 const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
 const isHeld = (lock: LockFacts): boolean => lock.state === 'Enforced';
@@ -93,7 +97,7 @@ const verdictOf = (input: StatusInput): Verdict => {
 const lockStatus = (facts: LockFacts, previous: LockStatus | undefined, now: Date): LockStatus => ({
   state: facts.state,
   since: previous?.state === facts.state ? previous.since : now.toISOString(),
-  ...(facts.message === undefined ? {} : { message: facts.message.slice(0, 4096) }),
+  ...(facts.message === undefined ? {} : { message: truncate(facts.message, MAX_LOCK_MESSAGE) }),
 });
 
 const LOCK_CONDITION_STATUS = {
@@ -110,7 +114,7 @@ const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
   type,
   status: LOCK_CONDITION_STATUS[lock.state],
   reason: lock.unanswered === true ? 'Unanswered' : lock.state,
-  message: (lock.message ?? (lock.state === 'Enforced' ? 'proven' : '')).slice(0, 32_768),
+  message: lock.message ?? (lock.state === 'Enforced' ? 'proven' : ''),
 });
 
 const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
@@ -121,7 +125,7 @@ const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
         type: CONDITIONS.conflict,
         status: 'True',
         reason: 'NoRegionLeft',
-        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`.slice(0, 32_768),
+        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`,
       };
 };
 
@@ -130,6 +134,10 @@ const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | und
   if (spec.expiryDate === undefined) return undefined;
   const leftMs = Date.parse(spec.expiryDate) - now.getTime();
   const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => leftMs <= candidate * DAY_MS);
+  if (Number.isNaN(leftMs)) {
+    const unreadable = `spec.expiryDate: ${spec.expiryDate} is no RFC 3339 time; the policy does not expire`;
+    return { type: CONDITIONS.expiring, status: 'Unknown', reason: 'Unreadable', message: unreadable };
+  }
   const message = `expires at ${spec.expiryDate}`;
   if (leftMs <= 0) return { type: CONDITIONS.expiring, status: 'False', reason: 'Expired', message: `expired at ${spec.expiryDate}` };
   if (days === undefined) return { type: CONDITIONS.expiring, status: 'False', reason: 'NotSoon', message };
@@ -141,7 +149,7 @@ const injectionCondition = ({ injection }: StatusInput): NewCondition | undefine
     type: CONDITIONS.placementInjection,
     status: injection.active ? 'True' : 'False',
     reason: injection.reason,
-    message: injection.message.slice(0, 32_768),
+    message: injection.message,
   };
 
 const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
@@ -149,7 +157,7 @@ const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
     type: CONDITIONS.auditAgrees,
     status: audit.agrees ? 'True' : 'False',
     reason: audit.agrees ? 'SameCount' : 'CountsDiffer',
-    message: audit.message.slice(0, 32_768),
+    message: audit.message,
   };
 
 const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
@@ -170,10 +178,10 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     tamperedCondition(input.tampering, previous?.conditions),
   ].filter((condition) => condition !== undefined);
   const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
-  return wanted.reduce<Condition[]>(
-    (conditions, condition) => setCondition(conditions, { ...condition, observedGeneration: policy.generation }, now),
-    kept,
-  );
+  return wanted.reduce<Condition[]>((conditions, condition) => {
+    const message = truncate(condition.message, MAX_MESSAGE);
+    return setCondition(conditions, { ...condition, message, observedGeneration: policy.generation }, now);
+  }, kept);
 };
 
 /**
@@ -187,7 +195,7 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const next: SovereignPolicyStatus = {
     phase: verdict.phase,
     lastUpdated: previous?.lastUpdated ?? now.toISOString(),
-    message: verdict.message,
+    message: truncate(verdict.message, MAX_MESSAGE),
     constraintCreated: locks.constraintCreated,
     observedGeneration: policy.generation,
     conditions: conditionsOf(input, verdict),
@@ -250,9 +258,13 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   violations: violations.count,
   violationSamples: [...violations.samples],
   conditions: status.conditions ?? [],
-  ...(policy.spec.expiryDate === undefined ? {} : { expiryDate: policy.spec.expiryDate }),
+  ...expiryOf(policy),
   lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
 });
+
+/** A policy from before the CRD refused it may have a time that nobody can read. */
+const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
+  expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
 
 const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: '1970-01-01T00:00:00.000Z' };
 const NO_ENFORCEMENT = { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK };

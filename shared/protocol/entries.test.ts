@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ClusterEvent, ClusterReport, PolicyReport } from '../api/index.ts';
+import { judgeClusterReport, judgeEvent, judgePolicyReport } from './entries.ts';
+
+const TIME = '2026-01-01T00:00:00Z';
+const lock = { state: 'Enforced', since: TIME } as const;
+const report: PolicyReport = {
+  namespace: 'team-a',
+  name: 'p',
+  managedBy: 'local',
+  targetNamespace: 'team-a',
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  namespaces: ['team-a'],
+  phase: 'Active',
+  message: '',
+  constraintCreated: true,
+  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
+  violations: 0,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: TIME,
+};
+const event: ClusterEvent = { time: TIME, severity: 'alert', reason: 'Expired', message: 'expired', policy: 'team-a/p' };
+
+describe('an entry of a report', () => {
+  it('is taken as it is when its schema admits it', () => {
+    expect(judgePolicyReport(report)).toEqual({ entry: report });
+    expect(judgeEvent(event)).toEqual({ entry: event });
+  });
+
+  it('keeps what is right: a policy as Failed, an event without the field', () => {
+    const judged = judgePolicyReport({ ...report, expiryDate: '2030-01-01T00:00:00+99:99' });
+    expect(judged.entry).toEqual({ ...report, phase: 'Failed', message: expect.stringContaining('expiryDate') });
+    expect(judgeEvent({ ...event, revision: '' })).toEqual({ entry: event, problem: expect.stringContaining('revision') });
+    expect(judgeEvent({ ...event, reason: 7 })).toEqual({ entry: undefined, problem: expect.stringContaining('reason') });
+    expect(judgePolicyReport({ ...report, name: '../x' }).entry).toBeUndefined();
+  });
+
+  it('is admitted by its schema afterwards, whatever came', () => {
+    const spoiled = fc.dictionary(
+      fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...ClusterReport.shape })),
+      fc.anything(),
+    );
+    fc.assert(
+      fc.property(fc.oneof(spoiled, fc.anything()), (change) => {
+        const changed = (base: object): unknown => (typeof change === 'object' && change !== null ? { ...base, ...change } : change);
+        for (const [judged, schema] of [
+          [judgePolicyReport(changed(report)), PolicyReport],
+          [judgeEvent(changed(event)), ClusterEvent],
+          [judgeClusterReport(changed({})), ClusterReport],
+        ] as const)
+          if (judged.entry !== undefined) expect(schema.parse(judged.entry)).toEqual(judged.entry);
+      }),
+    );
+  });
+});

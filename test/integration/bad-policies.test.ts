@@ -1,0 +1,149 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import {
+  ANNOTATIONS,
+  API_VERSION,
+  type KubeObject,
+  type ObjectMeta,
+  type SovereignPolicy,
+  type SovereignPolicySpecInput,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
+import { CRD_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import pino from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { RunningHub } from '../../hub/hub.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
+import { basicRepository } from '../support/policy-files.ts';
+import { eventually } from '../support/waiting.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
+const ROLE_BINDINGS: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
+
+const TOO_LONG = 'a'.repeat(64);
+const NO_OFFSET = '2030-01-01T00:00:00+99:99';
+
+const policy = (metadata: ObjectMeta, spec: Partial<SovereignPolicySpecInput>): SovereignPolicy =>
+  ({
+    apiVersion: API_VERSION,
+    kind: 'SovereignPolicy',
+    metadata: { namespace: 'team', ...metadata },
+    spec: { targetNamespace: 'team', allowedRegions: ['eu-west-1'], ...spec },
+  }) as SovereignPolicy;
+
+/** A tenant with rights on the policies of one namespace, an agent, and a real hub. */
+describe('policies that no schema has foreseen', () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+  let bench: HubBench;
+  let hub: RunningHub;
+  let tenant: KubeClient;
+  /** Messages in the log of the hub. */
+  const logged: string[] = [];
+
+  const create = (body: SovereignPolicy) => tenant.create(SOVEREIGN_POLICY_KIND, body, {}, signal);
+  const reported = async (key: string) => (await hub.ledger.cluster('eu'))?.policies.get(key);
+  /** A new namespace and its policy come through to the hub. */
+  const arrives = async (name: string): Promise<void> => {
+    await world.makeNamespace(name);
+    await world.applyPolicy(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
+    await eventually(async () => (await reported(`default/${name}`))?.phase === 'Active');
+  };
+  const startAgent = () =>
+    world.startAgent('eu', {
+      cluster: 'eu',
+      hub: { url: hub.agentUrl, token: TOKENS.get('eu') ?? '', enrolToken: undefined, ca: undefined },
+    });
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-bad-policies-'));
+    cluster = await startLocalCluster({ name: 'bad-policies', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
+    world = new AgentWorld(cluster.kubeconfig, signal);
+    bench = await openHubBench();
+    await bench.repository.commit(basicRepository(), 'first');
+    const logger = pino({ level: 'info' }, { write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
+    hub = await bench.startHub({ deps: { logger } });
+    tenant = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
+    await world.makeNamespace('team');
+    const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
+    const metadata = { name: 'policies', namespace: 'team' };
+    const roleRef = { apiGroup: RBAC, kind: 'Role', name: 'policies' };
+    const subjects = [{ apiGroup: RBAC, kind: 'User', name: 'tenant' }];
+    await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
+    await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
+    // As a CRD of an earlier version let them be written: what is stored stays when a schema gets stricter.
+    const crd = parse(await readFile(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
+    const { properties } = crd.spec.versions[0].schema.openAPIV3Schema.properties.spec;
+    properties.allowedRegions.items = { type: 'string' };
+    properties.expiryDate = { type: 'string' };
+    await world.client.apply(CRD_KIND, crd, { fieldManager: 'fso-agent-install', force: true }, signal);
+    await world.client.apply(NAMESPACE_KIND, { metadata: { name: SYSTEM_NAMESPACE } }, { fieldManager: 'fso-agent-install' }, signal);
+    await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
+    await create(policy({ name: 'long' }, { allowedRegions: [TOO_LONG] }));
+    await create(policy({ name: 'long-and-over' }, { allowedRegions: [TOO_LONG], expiryDate: '2020-01-01T00:00:00Z' }));
+    await create(policy({ name: 'odd' }, { expiryDate: NO_OFFSET }));
+    for (const [name, revision] of Object.entries({ empty: '', wide: 'x'.repeat(65) }))
+      await create(policy({ name, annotations: { [ANNOTATIONS.revision]: revision } }, { expiryDate: '2020-01-01T00:00:00Z' }));
+    await startAgent();
+  }, 900_000);
+
+  afterAll(async () => {
+    await tenant?.close();
+    await world?.close();
+    await bench?.close();
+    await cluster.stop();
+    stop.abort();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('stand in the cluster, and everything else of it reaches the hub over one stream', async () => {
+    await arrives('other');
+    const phases = Object.fromEntries(
+      await Promise.all(
+        ['long', 'long-and-over', 'odd', 'empty', 'wide'].map(async (name) => [name, (await reported(`team/${name}`))?.phase]),
+      ),
+    );
+    expect(phases).toEqual({ long: 'Failed', 'long-and-over': 'Expired', odd: 'Active', empty: 'Expired', wide: 'Expired' });
+    const events = (await hub.ledger.events({ limit: 1000 })).filter(({ cluster: of }) => of === 'eu');
+    expect(events.filter(({ reason, revision }) => reason === 'Expired' && revision === undefined).map((event) => event.policy)).toEqual(
+      expect.arrayContaining(['team/empty', 'team/wide']),
+    );
+    expect(logged).toContain('agent connected');
+    for (const message of ['bad frame', 'agent disconnected', 'entries of a report are not valid']) expect(logged).not.toContain(message);
+  });
+
+  it('have a status that says what became of them', async () => {
+    const statusOf = (name: string) =>
+      eventually(async () => (await tenant.get(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, signal))?.status);
+    expect(await statusOf('long')).toMatchObject({ phase: 'Failed', message: expect.stringContaining('cannot be the region of a node') });
+    expect(await statusOf('long-and-over')).toMatchObject({ phase: 'Expired', effectiveRegions: [] });
+    expect((await statusOf('odd')).conditions).toContainEqual(expect.objectContaining({ type: 'Expiring', reason: 'Unreadable' }));
+  });
+
+  it('are not taken in any more', async () => {
+    const refusal = async (spec: Partial<SovereignPolicySpecInput>): Promise<string> => {
+      try {
+        await create(policy({ name: 'new' }, spec));
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(await refusal({ allowedRegions: [TOO_LONG] })).toContain('spec.allowedRegions[0]');
+    expect(await refusal({ allowedRegions: ['group:eu'] })).toContain('a cluster knows no region groups');
+    for (const offset of ['+99:99', '+24:00', '-12:60'])
+      expect([offset, await refusal({ expiryDate: `2030-01-01T00:00:00${offset}` })]).toEqual([
+        offset,
+        expect.stringContaining('spec.expiryDate'),
+      ]);
+    expect(await refusal({ expiryDate: '2030-01-01T00:00:00+23:59' })).toBe('');
+  });
+});
