@@ -40,4 +40,4 @@ it('what fails once a batch is committed neither writes it again nor refuses it'
   await ledger.close();
   await database.close();
   await rm(folder, { recursive: true });
-}, 300_000);
+});
