@@ -53,7 +53,7 @@ export const registerFleetMetrics = (deps: ApiDeps): void => {
     gauges.clusters.set({ state: 'total' }, status.clusters.total);
     for (const state of CLUSTER_STATES) gauges.clusters.set({ state }, status.clusters[state]);
     for (const phase of POLICY_STATES) gauges.policies.set({ phase }, status.policies[phase]);
-    setClusters((await fleetOf(deps)).clusters().map(({ view }) => view));
+    setClusters((await fleetOf(deps)).members().map(({ view }) => view));
     gauges.ledgerOk.set(deps.ledger.health().ok ? 1 : 0);
     gauges.leads.set(deps.ledger.leads() ? 1 : 0);
     gauges.sourceOk.set(isGood(status.source) ? 1 : 0);

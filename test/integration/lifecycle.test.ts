@@ -228,10 +228,14 @@ describe('lifecycle of a policy', () => {
 
   it('lets a policy expire by its time', async () => {
     await world.makeNamespace('brief');
-    const expiryDate = new Date(Date.now() + 2_500).toISOString();
-    await world.applyPolicy('brief', { targetNamespace: 'brief', allowedRegions: ['eu-west-1'], expiryDate });
+    const expireIn = (ms: number) => {
+      const expiryDate = new Date(Date.now() + ms).toISOString();
+      return world.applyPolicy('brief', { targetNamespace: 'brief', allowedRegions: ['eu-west-1'], expiryDate });
+    };
+    await expireIn(3_600_000);
     await world.reaches('brief', 'Active');
     expect(await world.conditionOf('brief', CONDITIONS.expiring)).toMatchObject({ status: 'True', reason: 'Within1Days' });
+    await expireIn(1_000);
     await world.reaches('brief', 'Expired');
     await eventually(async () => (await world.tryPod('brief')) === '');
     expect((await world.namespace('brief'))?.metadata.labels?.[LABELS.enforcementAction]).toBe('expired');

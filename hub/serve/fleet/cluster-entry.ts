@@ -17,6 +17,8 @@ export interface ClusterEntry {
   readonly meant: readonly CompiledPolicy[];
   /** undefined: it is not, or no longer, registered. */
   readonly registration: ManagedClusterDocument | undefined;
+  /** Neither registered nor connected: it contributes nothing to the fleet, and what it last said is all that is left of it. */
+  readonly retired: boolean;
   readonly phases: Readonly<PhaseCounts>;
   readonly violations: number;
   /** At most 20 of each policy; `violations` counts all. */

@@ -10,15 +10,20 @@ import { headFromReport, headsFromGit, type PolicyHead } from './policy-head.ts'
 
 /** What the index must show, computed from nothing each time and as plainly as it can be said. */
 
-const rowsOf = ({ desired, clusters }: Knowledge, key: string): PolicyInCluster[] =>
-  clusters
-    .filter(({ name, policies }) => policies.has(key) || desired?.clusters.get(name)?.some((policy) => policyKey(policy) === key))
+/** Retired clusters, which are neither registered nor connected, count for nothing. */
+const membersOf = ({ desired, clusters }: Knowledge): ClusterRecord[] =>
+  clusters.filter(({ name, connected }) => connected || desired === null || desired.clusters.has(name));
+
+const rowsOf = (knowledge: Knowledge, key: string): PolicyInCluster[] =>
+  membersOf(knowledge)
+    .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policyKey(policy) === key))
     .map(({ name, connected, policies }) => ({ cluster: name, fresh: connected, report: policies.get(key) ?? null }))
     .sort((a, b) => byText(a.cluster, b.cluster));
 
-const keysOf = ({ desired, clusters }: Knowledge): string[] => {
+const keysOf = (knowledge: Knowledge): string[] => {
+  const { desired } = knowledge;
   const inGit = desired ? [...headsFromGit(desired.set).keys()] : [];
-  return [...new Set([...inGit, ...clusters.flatMap(({ policies }) => [...policies.keys()])])].sort(byText);
+  return [...new Set([...inGit, ...membersOf(knowledge).flatMap(({ policies }) => [...policies.keys()])])].sort(byText);
 };
 
 const reportsOf = (rows: readonly PolicyInCluster[]): PolicyReport[] => rows.flatMap(({ report }) => (report === null ? [] : [report]));
@@ -62,6 +67,7 @@ const summaryOf = (knowledge: Knowledge, key: string): PolicySummary => {
 const expected = (knowledge: Knowledge) => {
   const keys = keysOf(knowledge);
   const clusters = [...knowledge.clusters].sort((a, b) => byText(a.name, b.name));
+  const members = membersOf(knowledge);
   return {
     summaries: keys.map((key) => summaryOf(knowledge, key)),
     rows: keys.map((key) => rowsOf(knowledge, key)),
@@ -70,14 +76,17 @@ const expected = (knowledge: Knowledge) => {
     clusters: clusters.map(({ name, policies }) => ({
       name,
       policies: countsOf(keys.flatMap((key) => rowsOf(knowledge, key).filter(({ cluster }) => cluster === name))),
-      violations: sum([...policies.values()].map(({ violations }) => violations)),
+      violations: members.some((member) => member.name === name) ? sum([...policies.values()].map(({ violations }) => violations)) : 0,
       registered: knowledge.desired?.clusters.has(name) === true,
     })),
-    violations: clusters.flatMap(({ name, policies }) =>
-      [...policies]
-        .flatMap(([key, { violationSamples }]) => violationSamples.map((violation) => `${name}/${key}/${violation.name}`))
-        .sort(byText),
-    ),
+    members: members.map(({ name }) => name).sort(byText),
+    violations: clusters
+      .filter((cluster) => members.includes(cluster))
+      .flatMap(({ name, policies }) =>
+        [...policies]
+          .flatMap(([key, { violationSamples }]) => violationSamples.map((violation) => `${name}/${key}/${violation.name}`))
+          .sort(byText),
+      ),
   };
 };
 
@@ -92,6 +101,7 @@ const shown = (fleet: Fleet): ReturnType<typeof expected> => ({
     violations,
     registered: view.regions.length > 0,
   })),
+  members: fleet.members().map(({ record: { name } }) => name),
   violations: fleet.violations().map(({ view }) => `${view.cluster}/${view.policy}/${view.name}`),
 });
 

@@ -1,7 +1,8 @@
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { clusterRecord, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { issueReport } from '../issues/issue-report.ts';
 import { createFleetIndex, type Knowledge } from './fleet-index.ts';
 import { statusView } from './status-view.ts';
 
@@ -41,6 +42,45 @@ describe('phase of a policy', () => {
   it('is Pending where nothing is reported yet, and where no cluster is meant', () => {
     expect(phaseOf([eu, clusterRecord('us', [])])).toBe('Pending');
     expect(policyViews({ desired, clusters: [] }).map(({ phase }) => phase)).toEqual(['Pending', 'Pending']);
+  });
+});
+
+const OLD_FILE = {
+  path: 'clusters/old.yaml',
+  text: 'apiVersion: compliance.federated.io/v1\nkind: ManagedCluster\nmetadata: {name: old}\nspec: {regions: [us-east-1]}\n',
+};
+
+describe('a retired cluster', () => {
+  const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', region: 'us-east-1', reason: 'outside', since: TIME };
+  const failed = policyReport('finance', { phase: 'Failed', violations: 7, violationSamples: [violation] });
+  const old = clusterRecord('old', [failed, policyReport('local', { managedBy: 'local' })], { connected: false });
+  const clusters = [eu, us, old];
+
+  it('contributes nothing to policies, phases, violations, status and the issue report', () => {
+    expect(policyViews({ desired, clusters })).toEqual(policyViews({ desired, clusters: [eu, us] }));
+    expect(phaseOf(clusters)).toBe('Active');
+    const [fleet, without] = [fleetOf({ desired, clusters }), fleetOf({ desired, clusters: [eu, us] })];
+    expect(fleet.violations()).toEqual([]);
+    const at = { version: '1', now: 0 };
+    expect(statusView(fleet, source, at)).toEqual(statusView(without, source, at));
+    expect(issueReport(fleet, 0)).toEqual(issueReport(without, 0));
+    expect(fleet.members().map(({ record }) => record.name)).toEqual(['eu', 'us']);
+  });
+
+  it('is listed still, with what it reported last', () => {
+    const view = clusterViews({ desired, clusters }).find(({ name }) => name === 'old');
+    expect(view).toMatchObject({ connection: 'Disconnected', regions: [], violations: 0, policies: { total: 0 } });
+    expect(view?.report).toEqual(old.report);
+  });
+
+  it('counts again as soon as it is connected or registered, and while the repository is not known', () => {
+    const index = createFleetIndex();
+    expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
+    expect(index.update({ desired, clusters: [eu, us, { ...old, connected: true }] }).violations()).toHaveLength(1);
+    expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
+    expect(index.update({ desired: desiredOf(REVISION, [...FILES, OLD_FILE]), clusters }).violations()).toHaveLength(1);
+    expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
+    expect(fleetOf({ desired: null, clusters }).violations()).toHaveLength(1);
   });
 });
 

@@ -1,7 +1,8 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import { byText, type CompiledPolicy } from '@fso/shared/compile';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
-import { type ClusterEntry, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
+import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
+import { noPhases } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { createPolicyTable, type Placement } from './policy-table.ts';
 
@@ -23,8 +24,10 @@ export interface Fleet {
   /** By `namespace/name`, each with every cluster that is meant to have it or reports it. */
   policies(): readonly PolicyEntry[];
   policy(key: string): PolicyEntry | undefined;
-  /** By name. */
+  /** By name, also retired ones. */
   clusters(): readonly ClusterEntry[];
+  /** Those that the fleet is counted by: without retired ones. */
+  members(): readonly ClusterEntry[];
   cluster(name: string): ClusterEntry | undefined;
   /** By cluster, and within it by policy, namespace, kind and name. */
   violations(): readonly NamedViolation[];
@@ -36,6 +39,8 @@ export interface FleetIndex {
 }
 
 type TrackedCluster = ClusterEntry & Placement;
+/** What is known of a cluster before it is counted. */
+type Known = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 const NOTHING_PLACED: Placement['placed'] = new Set();
@@ -43,6 +48,10 @@ const NOTHING_PLACED: Placement['placed'] = new Set();
 /** An unseen cluster is given a new, empty record each time. */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
+
+/** Of two moments of a cluster: whether the same policies of it count. */
+const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
+  a.retired === b.retired && samePolicies(a.record, b.record);
 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
@@ -54,26 +63,39 @@ export const createFleetIndex = (): FleetIndex => {
   let registrations = registrationsOf(null);
   // Put together when asked for, and anew after a change.
   let sorted: readonly TrackedCluster[] | undefined;
+  let members: readonly TrackedCluster[] | undefined;
   let violations: readonly NamedViolation[] | undefined;
 
-  const placementOf = (record: ClusterRecord, meant: readonly CompiledPolicy[], before: TrackedCluster | undefined): Placement =>
-    before?.meant === meant && before.record.connected === record.connected && samePolicies(before.record, record)
-      ? before
-      : policies.place(record, meant, before?.placed ?? NOTHING_PLACED);
-  const violationsOf = (record: ClusterRecord, before: TrackedCluster | undefined): Pick<ClusterEntry, 'violations' | 'named'> => {
-    if (before && samePolicies(before.record, record)) return before;
+  const placementOf = ({ record, meant, retired }: Known, before: TrackedCluster | undefined): Placement => {
+    if (before?.meant === meant && before.record.connected === record.connected && isAlike(before, { record, retired })) return before;
+    const placed = before?.placed ?? NOTHING_PLACED;
+    if (!retired) return policies.place(record, meant, placed);
+    policies.remove(record.name, placed);
+    return { placed: NOTHING_PLACED, phases: noPhases() };
+  };
+  const violationsOf = ({ record, retired }: Known, before: TrackedCluster | undefined): Pick<ClusterEntry, 'violations' | 'named'> => {
+    if (before && isAlike(before, { record, retired })) return before;
     violations = undefined;
-    return { violations: countViolations(record), named: namedViolations(record) };
+    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations(record) };
   };
   const track = (record: ClusterRecord): void => {
     const before = clusters.get(record.name);
     if (before?.record === record && before.desired === desired) return;
-    const meant = desired?.clusters.get(record.name) ?? NOTHING_MEANT;
-    const { placed, phases } = placementOf(record, meant, before);
-    const { violations: counted, named } = violationsOf(record, before);
-    const facts = { record, desired, meant, registration: registrations.get(record.name), phases, violations: counted, named };
+    const registration = registrations.get(record.name);
+    const known: Known = {
+      record,
+      desired,
+      meant: desired?.clusters.get(record.name) ?? NOTHING_MEANT,
+      registration,
+      // Without the repository nobody knows who is registered.
+      retired: desired !== null && registration === undefined && !record.connected,
+    };
+    const { placed, phases } = placementOf(known, before);
+    const { violations: counted, named } = violationsOf(known, before);
+    const facts = { ...known, phases, violations: counted, named };
     clusters.set(record.name, { ...facts, placed, view: viewOf(facts) });
     sorted = undefined;
+    members = undefined;
   };
   const forgetOthers = (records: readonly ClusterRecord[]): void => {
     const names = new Set(records.map(({ name }) => name));
@@ -82,6 +104,7 @@ export const createFleetIndex = (): FleetIndex => {
       policies.remove(name, placed);
       clusters.delete(name);
       sorted = undefined;
+      members = undefined;
       violations = undefined;
     }
   };
@@ -94,6 +117,10 @@ export const createFleetIndex = (): FleetIndex => {
     policies: policies.list,
     policy: policies.get,
     clusters: listClusters,
+    members: () => {
+      members ??= listClusters().filter(({ retired }) => !retired);
+      return members;
+    },
     cluster: (name) => clusters.get(name),
     violations: () => {
       violations ??= listClusters().flatMap(({ named }) => named);

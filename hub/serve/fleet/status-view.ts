@@ -24,7 +24,7 @@ const policyCounts = (fleet: Fleet, now: number): StatusView['policies'] => {
 
 /** @param now for what depends on the time of day: ms since 1970 */
 export const statusView = (fleet: Fleet, source: SourceView, { version, now }: { version: string; now: number }): StatusView => {
-  const clusters = fleet.clusters();
+  const clusters = fleet.members();
   const inState = (state: ClusterView['connection']): number => clusters.filter(({ view }) => view.connection === state).length;
   return {
     version,

@@ -136,9 +136,9 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
 /** @param now ms since 1970 */
 export const issueReport = (fleet: Fleet, now: number): IssueReport => {
   const named = fleet.violations();
-  const clusters = listed(fleet.clusters().flatMap(clusterIssues));
+  const clusters = listed(fleet.members().flatMap(clusterIssues));
   const policies = listed(policyIssues(fleet.policies(), now));
-  const counted = fleet.clusters().reduce((sum, { violations }) => sum + violations, 0);
+  const counted = fleet.members().reduce((sum, { violations }) => sum + violations, 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,

@@ -21,7 +21,7 @@ const addPolicies = (fleet: Fleet, at: Regions): void => {
 const nodesOf = ({ record: { report } }: ClusterEntry): [string, number][] => Object.entries(report?.nodesByRegion ?? {});
 
 const addClusters = (fleet: Fleet, at: Regions): void => {
-  for (const cluster of fleet.clusters()) {
+  for (const cluster of fleet.members()) {
     for (const region of regionsOf(cluster)) at(region).clusters.push(cluster.record.name);
     for (const [region, nodes] of nodesOf(cluster)) if (region !== '' && nodes > 0) at(region).nodes += nodes;
   }
@@ -42,6 +42,6 @@ export const regionList = (fleet: Fleet): RegionList => {
   for (const add of [addPolicies, addClusters, addViolations]) add(fleet, at);
   return {
     items: [...regions.values()].sort((a, b) => byText(a.region, b.region)),
-    nodesWithoutRegion: fleet.clusters().reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
+    nodesWithoutRegion: fleet.members().reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
   };
 };

@@ -60,7 +60,7 @@ const countedBy = (fleet: Fleet, by: ViolationGrouping): ReadonlyMap<string, num
     case 'policy':
       return new Map(fleet.policies().map(({ key, tally }) => [key, tally.violations]));
     case 'cluster':
-      return new Map(fleet.clusters().map(({ record, violations }) => [record.name, violations]));
+      return new Map(fleet.members().map(({ record, violations }) => [record.name, violations]));
     case 'namespace':
     case 'workload':
     case 'region':
