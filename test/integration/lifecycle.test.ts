@@ -239,7 +239,8 @@ describe('lifecycle of a policy', () => {
     await world.reaches('brief', 'Expired');
     await eventually(async () => (await world.tryPod('brief')) === '');
     expect((await world.namespace('brief'))?.metadata.labels?.[LABELS.enforcementAction]).toBe('expired');
-    expect(eventReasons('brief')).toEqual(['ExpiringSoon', 'Enforced', 'Expired']);
+    // The second date may be announced before it is over.
+    expect([...new Set(eventReasons('brief'))]).toEqual(['ExpiringSoon', 'Enforced', 'Expired']);
     await world.removePolicies('brief');
   });
 
