@@ -4,11 +4,10 @@ import { compileCluster } from '@fso/shared/compile';
 import { digestOfReports } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import type { LedgerChange } from '../../hub/ledger/types.ts';
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository, clusterFile, policyFile } from '../support/policy-files.ts';
 import { connectStream, type StreamClient } from '../support/stream-client.ts';
-import { printMs } from '../support/waiting.ts';
+import { eventually, printMs } from '../support/waiting.ts';
 
 let bench: HubBench;
 const open = async (...args: Parameters<typeof openHubBench>): Promise<HubBench> => {
@@ -17,40 +16,20 @@ const open = async (...args: Parameters<typeof openHubBench>): Promise<HubBench>
 };
 afterEach(() => bench.close());
 
-/** Resolves when `holds` does; looked at after each change of the ledger. */
-const until = async <T>(hub: RunningHub, holds: () => Promise<T | null | undefined | false>): Promise<T> => {
-  let wake: (change: LedgerChange) => void = () => undefined;
-  let changed = new Promise<LedgerChange>((resolve) => {
-    wake = resolve;
-  });
-  const end = hub.ledger.subscribe((change) => wake(change));
-  try {
-    for (;;) {
-      const found = await holds();
-      if (found) return found;
-      await changed;
-      changed = new Promise((resolve) => {
-        wake = resolve;
-      });
-    }
-  } finally {
-    end();
-  }
-};
-const accepted = (hub: RunningHub, revision: string) => until(hub, async () => hub.source.state().revision?.revision === revision);
+const accepted = (hub: RunningHub, revision: string) => eventually(async () => hub.source.state().revision?.revision === revision);
 const rejected = (hub: RunningHub, revision: string) =>
-  until(hub, async () => {
+  eventually(async () => {
     const state = hub.source.state().rejected;
     return state?.commit.revision === revision && state;
   });
 const takeOffer = async (stream: StreamClient, hub: RunningHub, cluster: string) => {
   const offer = await stream.next('offer');
-  const desired = await until(hub, async () => {
+  const desired = await eventually(async () => {
     const now = await hub.ledger.desired();
     return now?.revision === offer.revision && now;
   });
   stream.send({ type: 'ack', revision: offer.revision, digest: compileCluster(desired.set, cluster).digest });
-  await until(hub, async () => (await hub.ledger.cluster(cluster))?.acked?.revision === offer.revision);
+  await eventually(async () => (await hub.ledger.cluster(cluster))?.acked?.revision === offer.revision);
   return offer;
 };
 
@@ -120,10 +99,10 @@ describe('from a push to an offer', () => {
     const back = await eu.next('offer');
     expect([back.revision, back.chain]).toEqual([first, [first]]);
     eu.send({ type: 'ack', revision: second, digest: 'of the second' });
-    const { set } = await until(hub, () => hub.ledger.desired());
+    const { set } = await eventually(() => hub.ledger.desired());
     const { digest } = compileCluster(set, 'eu');
     eu.send({ type: 'ack', revision: first, digest });
-    await until(hub, async () => (await hub.ledger.cluster('eu'))?.acked?.digest === digest);
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.acked?.digest === digest);
     expect((await hub.ledger.cluster('eu'))?.acked?.revision).toBe(first);
   });
 
@@ -140,7 +119,7 @@ describe('from a push to an offer', () => {
     const after = await connectStream(hub.agentUrl, 'token-of-eu-0123456789', 'eu');
     after.hello({ revision: second, holds: second });
     await after.next('welcome');
-    await until(hub, async () => (await hub.ledger.cluster('eu'))?.acked?.revision === second);
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.acked?.revision === second);
     expect(after.frames.map(({ type }) => type)).not.toContain('offer');
     after.close();
   });
@@ -209,10 +188,10 @@ describe('from a push to an offer', () => {
     });
     release();
     await accepted(hub, first);
-    await until(hub, async () => lastFetches >= 2);
+    await eventually(async () => lastFetches >= 2);
     // The next hint is a fetch of its own; had the five left more than one, it would not be the third.
     hub.source.hint();
-    await until(hub, async () => fetches >= 3);
+    await eventually(async () => fetches >= 3);
     await hub.stop();
     expect(fetches).toBe(3);
   });
@@ -222,7 +201,7 @@ describe('from a push to an offer', () => {
     const rollout = `apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: careful}\nspec: {waves: [{name: all, clusterSelector: {}}]}\n`;
     await repository.commit({ ...basicRepository(), 'rollout/careful.yaml': rollout }, 'first');
     const hub = await startHub();
-    const event = await until(hub, async () => (await hub.ledger.events({ limit: 10 })).find((e) => e.reason === 'RolloutStrategyIgnored'));
+    const event = await eventually(async () => (await hub.ledger.events({ limit: 10 })).find((e) => e.reason === 'RolloutStrategyIgnored'));
     expect(event.message).toContain('rollout/careful.yaml:1');
   });
 });
@@ -317,13 +296,13 @@ describe('a repository that cannot be read', () => {
     const hub = await startHub({ gitConfig: { pollMs: 200 } });
     await accepted(hub, good);
     faults.add('cut');
-    const error = await until(hub, async () => hub.source.state().error);
+    const error = await eventually(async () => hub.source.state().error);
     expect(error.message).toMatch(/cannot reach the Git server/);
     expect(hub.source.state().revision?.revision).toBe(good);
     faults.delete('cut');
     const next = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'next');
     await accepted(hub, next);
-    await until(hub, async () => hub.source.state().error === null);
+    await eventually(async () => hub.source.state().error === null);
     expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).toEqual(
       expect.arrayContaining(['SourceUnreachable', 'SourceReachable']),
     );
@@ -337,7 +316,7 @@ describe('a repository that cannot be read', () => {
     const { repository, startHub } = await open({ credentials: { username: 'git', password: 'right' } });
     await repository.commit(basicRepository(), 'good');
     const hub = await startHub({ gitConfig });
-    const error = await until(hub, async () => hub.source.state().error);
+    const error = await eventually(async () => hub.source.state().error);
     expect(error.message).toMatch(reason);
     expect(JSON.stringify(hub.source.state())).not.toMatch(/wrong|right/);
     expect(await hub.ledger.desired()).toBeNull();
@@ -346,9 +325,9 @@ describe('a repository that cannot be read', () => {
   it('no such repository, and one without commits', async () => {
     const { git, startHub, folder } = await open();
     const none = await startHub({ gitConfig: { url: git.url('none.git') }, config: { dataDir: `${folder}/none` } });
-    expect((await until(none, async () => none.source.state().error)).message).toMatch(/no such repository/);
+    expect((await eventually(async () => none.source.state().error)).message).toMatch(/no such repository/);
     const empty = await startHub();
-    expect((await until(empty, async () => empty.source.state().error)).message).toMatch(/no commits/);
+    expect((await eventually(async () => empty.source.state().error)).message).toMatch(/no commits/);
   });
 
   it('makes a damaged clone anew', async () => {
@@ -421,14 +400,14 @@ describe('agents that are not let in, or not kept', () => {
     expect((await older.closed).code).toBe(4409);
     expect((await hub.ledger.cluster('eu'))?.connected).toBe(true);
     newer.close();
-    await until(hub, async () => (await hub.ledger.cluster('eu'))?.connected === false);
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.connected === false);
   });
 
   it('a cluster with a token that is not registered gets the commit, is shown, and has nothing compiled', async () => {
     const hub = await prepare();
     const stray = await bench.agent(hub, 'stray');
     await stray.next('offer');
-    await until(hub, async () => (await hub.ledger.cluster('stray'))?.connected);
+    await eventually(async () => (await hub.ledger.cluster('stray'))?.connected);
     expect((await hub.ledger.desired())?.clusters.has('stray')).toBe(false);
   });
 
@@ -437,7 +416,7 @@ describe('agents that are not let in, or not kept', () => {
     const eu = await bench.agent(hub, 'eu');
     await takeOffer(eu, hub, 'eu');
     eu.pause();
-    await until(hub, async () => (await hub.ledger.cluster('eu'))?.connected === false);
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.connected === false);
     eu.resume();
     expect((await eu.closed).code).toBe(1006);
   });
@@ -455,7 +434,7 @@ describe('agents that are not let in, or not kept', () => {
     const revision = await bench.repository.commit(big, 'big');
     hub.source.hint();
     expect((await takeOffer(fast, hub, 'eu')).revision).toBe(revision);
-    await until(hub, async () => (await hub.ledger.cluster('us'))?.connected === false);
+    await eventually(async () => (await hub.ledger.cluster('us'))?.connected === false);
     expect((await hub.ledger.cluster('eu'))?.connected).toBe(true);
     slow.resume();
     await slow.closed;
@@ -480,7 +459,7 @@ describe('what agents say', () => {
       revision: offer.revision,
       reasons: [{ path: 'policies/finance.yaml', line: 7, message: 'cannot be enforced here' }],
     });
-    const record = await until(hub, async () => {
+    const record = await eventually(async () => {
       const now = await hub.ledger.cluster('eu');
       return now?.nack && now;
     });
@@ -492,15 +471,15 @@ describe('what agents say', () => {
     const whole = await eu.next('offer');
     expect(whole.objects).toHaveLength(8);
     eu.send({ type: 'ack', revision: next, digest: 'other' });
-    await until(hub, async () => (await hub.ledger.cluster('eu'))?.nack === null);
-    await until(hub, async () => (await hub.ledger.events({ limit: 10 })).find((event) => event.reason === 'DigestMismatch'));
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.nack === null);
+    await eventually(async () => (await hub.ledger.events({ limit: 10 })).find((event) => event.reason === 'DigestMismatch'));
   });
 
   it('an ack of something that was not offered changes nothing', async () => {
     const { hub, eu, offer } = await connect();
     eu.send({ type: 'ack', revision: 'f'.repeat(40), digest: 'x' });
     eu.send({ type: 'ack', revision: offer.revision, digest: 'x' });
-    const acked = await until(hub, async () => (await hub.ledger.cluster('eu'))?.acked);
+    const acked = await eventually(async () => (await hub.ledger.cluster('eu'))?.acked);
     expect(acked.revision).toBe(offer.revision);
   });
 
@@ -533,7 +512,7 @@ it('registers a cluster by a commit', async () => {
   const second = await repository.commit({ 'clusters/apac.yaml': clusterFile('apac', ['ap-southeast-1']) }, 'second');
   hub.source.hint();
   await accepted(hub, second);
-  await until(hub, async () => (await hub.ledger.cluster('apac'))?.connected === false);
+  await eventually(async () => (await hub.ledger.cluster('apac'))?.connected === false);
 });
 
 it('ends, and says why, when a part of it fails: it does not listen on and do nothing', async () => {

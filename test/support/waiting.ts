@@ -11,18 +11,18 @@ const POLL_MS = 20;
 export const never: AbortSignal = new AbortController().signal;
 
 /**
- * Waits until `look` gives a value other than undefined and false.
+ * Waits until `look` gives a value other than undefined, null and false.
  *
  * @param hangMs a bench, whose work is large, gives more
  * @throws Error with what `look` threw last, or gave
  */
-export const eventually = async <T>(look: () => Promise<T | undefined | false> | T | undefined | false, hangMs = HANG_MS): Promise<T> => {
+export const eventually = async <T>(look: () => Promise<T> | T, hangMs = HANG_MS): Promise<Exclude<T, undefined | null | false>> => {
   const deadline = performance.now() + hangMs;
   let last: unknown;
   for (;;) {
     try {
       const value = await look();
-      if (value !== undefined && value !== false) return value;
+      if (value !== undefined && value !== null && value !== false) return value as Exclude<T, undefined | null | false>;
       last = value;
     } catch (error) {
       last = error;
