@@ -1,8 +1,8 @@
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
+  createHttpServer,
   createMetricsRegistry,
   type ListenAddress,
   type Listening,
@@ -226,7 +226,7 @@ const startOn = async (
     logger: logger.child({ step: 'serve' }),
     ...(agentIdentity && { enrolment: { identity: agentIdentity.identity, agentUrl: () => agentUrl } }),
   });
-  const listeners = await listenBoth([agents, config.agentListen], [createServer(api), config.listen], stopping);
+  const listeners = await listenBoth([agents, config.agentListen], [createHttpServer(api), config.listen], stopping);
   const [agentListener, apiListener] = listeners;
   const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
