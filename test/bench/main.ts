@@ -4,18 +4,21 @@
  *   npm run bench -- agent-scale --policies 500
  *   npm run bench -- admission --requests 1000 --levels 1,100,1000
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
+ *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api-scale --clusters 500 --policies 1000
  */
 import { admission } from './admission.ts';
 import { agentScale } from './agent-scale.ts';
 import { apiScale } from './api-scale.ts';
 import { ledger } from './ledger.ts';
+import { memory } from './memory.ts';
 
 const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
   admission,
   'agent-scale': agentScale,
   'api-scale': apiScale,
   ledger,
+  memory,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

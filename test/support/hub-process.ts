@@ -8,6 +8,8 @@ import { tail } from '../../clusters/local/processes.ts';
 export interface HubProcess {
   readonly url: string;
   readonly agentUrl: string;
+  /** While it runs. */
+  readonly pid: number | undefined;
   /** Resolves once both listeners answer. */
   start(): Promise<void>;
   /** kill -9 */
@@ -30,9 +32,14 @@ export interface HubProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Of the API; default: a free one. */
   readonly port?: number | undefined;
+  /** A .ts file and its arguments; default: `hub/main.ts`. */
+  readonly command?: readonly string[];
 }
 
-export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {}, port }: HubProcessOptions): Promise<HubProcess> => {
+const MAIN = join(import.meta.dirname, '../../hub/main.ts');
+
+export const createHubProcess = async (options: HubProcessOptions): Promise<HubProcess> => {
+  const { name, folder, gitUrl, tokens, env = {}, port, command = [MAIN] } = options;
   await mkdir(folder, { recursive: true });
   const tokensFile = join(folder, 'tokens.json');
   await writeFile(tokensFile, JSON.stringify(Object.fromEntries(tokens)), { mode: 0o600 });
@@ -56,9 +63,11 @@ export const createHubProcess = async ({ name, folder, gitUrl, tokens, env = {},
   return {
     url,
     agentUrl: `${settings.FSO_AGENT_TLS === 'off' ? 'ws' : 'wss'}://127.0.0.1:${agentPort}`,
+    get pid() {
+      return program?.pid;
+    },
     start: async () => {
-      const main = join(import.meta.dirname, '../../hub/main.ts');
-      program = startProgram({ name, command: [main], env: settings, logFile });
+      program = startProgram({ name, command, env: settings, logFile });
       const running = program;
       const answers = async (): Promise<true | undefined> => {
         running.assertRunning();
