@@ -14,7 +14,7 @@ import { bootstrapCluster, type KeepInstalledOptions, keepInstalled, whoAmI } fr
 import type { AgentConfig } from './config.ts';
 import { capabilitiesOf } from './controller/capabilities.ts';
 import { Controller } from './controller/controller.ts';
-import type { ClusterSettings } from './controller/plan.ts';
+import type { ClusterSettings } from './controller/plan-lock-one.ts';
 import { adoptGuard } from './enforce/guard/adopt-guard.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { healthListener } from './health.ts';

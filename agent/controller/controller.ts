@@ -1,6 +1,7 @@
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
+import { ServerDefaults } from '../enforce/server-defaults.ts';
 import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
@@ -17,10 +18,11 @@ import { ConstraintPace } from './constraint-pace.ts';
 import { FloorPace } from './floor-pace.ts';
 import { Notices } from './notices.ts';
 import { ParametersPace } from './parameters-pace.ts';
-import { type ClusterPlan, type ClusterSettings, planCluster } from './plan.ts';
+import { type ClusterPlan, planCluster } from './plan.ts';
+import type { ClusterSettings } from './plan-lock-one.ts';
 import { indexedNamespaces, ProbeTargets } from './probe-targets.ts';
 import { Reporting } from './reporting.ts';
-import { type Repair, type Work, WorkPool } from './work-pool.ts';
+import { type Repair, type Work, type WorkOutcome, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, type WorkContext } from './works.ts';
 
 export interface ControllerDeps extends ClusterSettings {
@@ -64,6 +66,7 @@ export class Controller {
   readonly #context: WorkContext;
   readonly #notices: Notices;
   readonly #tampering = new TamperLog();
+  readonly #defaults = new ServerDefaults();
   readonly #targets = new ProbeTargets();
   readonly #pace = new ConstraintPace();
   readonly #floorPace = new FloorPace();
@@ -78,7 +81,12 @@ export class Controller {
     this.#signal = signal;
     this.#queue = new WorkQueue({ clock: deps.clock });
     const wake = (): void => this.#wake();
-    this.#context = { client: deps.client, view: deps.view, onTookOver: (repair) => this.#notices.onRepaired(repair) };
+    this.#context = {
+      client: deps.client,
+      view: deps.view,
+      defaults: this.#defaults,
+      onTookOver: (repair) => this.#notices.onRepaired(repair),
+    };
     this.#notices = new Notices({ ...deps, tampering: this.#tampering });
     this.#pool = new WorkPool(
       {
@@ -86,7 +94,7 @@ export class Controller {
         clock: deps.clock,
         retry: { firstMs: deps.retryMs[0], secondMs: deps.retryMs[1], capMs: 300_000, random: deps.random },
         echoMs: 1_000,
-        onDone: (work) => this.#done(work),
+        onDone: (work, outcome) => this.#done(work, outcome),
         onFailure: (work, failure, error) => this.#failed(work, failure, error),
         onWake: wake,
       },
@@ -164,7 +172,7 @@ export class Controller {
     const started = clock.monotonicMs();
     const now = clock.now();
     if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
-    const plan = planCluster(view, this.#deps, now, this.#plan);
+    const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults }, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
     const floor = this.#floorPace.due(plan, !this.#prober.isSettled, started);
@@ -215,9 +223,9 @@ export class Controller {
     this.#wake();
   }
 
-  #done(work: Work): void {
+  #done(work: Work, outcome: WorkOutcome): void {
     this.#parametersPace.written(work.key, this.#deps.clock.monotonicMs());
-    this.#notices.done(work);
+    this.#notices.done(work, outcome);
     // The echo of the write brings the next round; works without one would wait for it in vain.
     this.#wake(DONE_DELAY_MS);
   }

@@ -7,7 +7,7 @@ import type { EventSink } from '../observe/event-sink.ts';
 import { type TamperLog, traceText } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
-import type { Repair, Work } from './work-pool.ts';
+import type { Repair, Work, WorkOutcome } from './work-pool.ts';
 
 export interface NoticesDeps {
   readonly view: ClusterView;
@@ -62,9 +62,9 @@ export class Notices {
     this.#deps = deps;
   }
 
-  done(work: Work): void {
+  done(work: Work, outcome: WorkOutcome): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
-    if (work.repair !== undefined) this.onRepaired(work.repair);
+    if (work.repair !== undefined && outcome === 'written') this.onRepaired(work.repair);
     if (work.reason === 'Released') this.#released(work.policies);
   }
 

@@ -1,4 +1,4 @@
-import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -11,43 +11,28 @@ import {
 import { weakMemo } from '../enforce/compare.ts';
 import {
   type Action,
-  type BindGateMode,
   type Constraint,
-  desiredFloor,
-  desiredGuard,
-  desiredTemplate,
-  type FloorParametersPlan,
   findConstraintProblem,
   findTemplateProblem,
   type GatekeeperProblem,
   type Governance,
   hasBindGate,
-  inOrder,
   isConstraintEnforced,
   isTemplateReady,
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
-  planFloor,
-  planFloorParameters,
   planGatekeeper,
   planGovernance,
-  planGuard,
   planInjection,
   planNamespaces,
   TEMPLATE_NAME,
-  type Trust,
 } from '../enforce/index.ts';
+import type { ServerDefaults } from '../enforce/server-defaults.ts';
 import type { ClusterView } from '../observe/view.ts';
-import type { Capabilities } from './capabilities.ts';
 import { type GivenReason, givenReasons, withReason } from './drift.ts';
-import { planInstalled, readInstalled, textOf } from './installed.ts';
-
-/** What the enforcing side knows of its cluster from the start. */
-export interface ClusterSettings {
-  readonly capabilities: Capabilities;
-  readonly trust: Trust;
-}
+import { planInstalled, readInstalled } from './installed.ts';
+import { type ClusterSettings, isInjectionServed, type PlanSettings, planLockOne, textFor } from './plan-lock-one.ts';
 
 /** Everything that one look at the cluster says has to be done, before anything is done. */
 export interface ClusterPlan {
@@ -99,7 +84,7 @@ export interface ClusterPlan {
  *
  * @param previous the plan of the round before: what it had in place and is gone now was taken away by someone else
  */
-export const planCluster = (view: ClusterView, settings: ClusterSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
+export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
   const governance = planGovernance(policies, namespaces, now, { previous: previous?.governance, place: settings.trust });
@@ -108,7 +93,7 @@ export const planCluster = (view: ClusterView, settings: ClusterSettings, now: D
   const wanted: Actions = {
     floor: lockOne.floor,
     parameters: lockOne.parameters.actions,
-    injection: injectable ? planInjectionOf(view, isInjectionWanted(policies, governance)) : [],
+    injection: injectable ? planInjectionOf(view, settings.defaults, isInjectionWanted(policies, governance)) : [],
     namespaces: planNamespaces(governance, namespaces, now),
     gatekeeper: planLockTwo(view, settings, governance),
   };
@@ -152,8 +137,12 @@ const withReasons = (wanted: Actions, context: Parameters<typeof withReason>[1])
   };
 };
 
-const planInjectionOf = ({ injectionKinds, mutatingPolicies, mutatingBindings }: ClusterView, isWanted: boolean): readonly Action[] =>
-  planInjection(injectionKinds, { policies: mutatingPolicies.list(), bindings: mutatingBindings.list() }, isWanted);
+const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isWanted: boolean): readonly Action[] => {
+  const { injectionKinds: kinds, mutatingPolicies, mutatingBindings } = view;
+  const policies = defaults.clear(kinds.policy.kind, mutatingPolicies.list());
+  const bindings = defaults.clear(kinds.binding.kind, mutatingBindings.list());
+  return planInjection(kinds, { policies, bindings }, isWanted);
+};
 
 const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] =>
   planGatekeeper({
@@ -190,46 +179,6 @@ const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readon
 const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
   capabilities.bindGate === 'label' ? trust.binders : undefined;
 
-const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
-const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
-
-interface LockOne {
-  readonly floor: readonly Action[];
-  readonly parameters: FloorParametersPlan;
-  readonly floorWhole: boolean;
-  readonly guardWhole: boolean;
-}
-
-const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
-  ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
-
-const planLockOne = (view: ClusterView, settings: ClusterSettings, governance: Governance): LockOne => {
-  const { capabilities, trust } = settings;
-  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false, guardWhole: false };
-  const [policies, bindings] = [view.admissionPolicies.list(), view.admissionBindings.list()];
-  const options = floorOptions(settings, isInjectionServed(view));
-  const floor = inOrder(planFloor(policies, bindings, options), policies);
-  const guard = planGuard(policies, bindings, trust);
-  return {
-    floor: [...floor, ...guard],
-    parameters: parametersOf(view, governance, capabilities.bindGate),
-    floorWhole: isInPlace(floor) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined),
-    guardWhole: isInPlace(guard),
-  };
-};
-
-/** What is left over from an older version waits until the newer judges: see floor-pace.ts. */
-const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
-
-const textFor = (settings: ClusterSettings, injectable: boolean): string =>
-  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate()]);
-
-/** While their kind is not served they cannot be written: it is being put back. */
-const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>
-  view.parameters.served && view.parameters.synced
-    ? planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate })
-    : NO_PARAMETERS;
-
 /** The index knows of deny only, and a label that is there makes the namespace's own word count too, whatever that is. */
 const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
   const governed = namespaces.get(namespace);
@@ -243,9 +192,6 @@ const isInjectionWanted = (policies: readonly PolicyInput[], governance: Governa
 
 /** Outcomes of policies that stand, whether or not their namespace is there already. */
 const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
-
-export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
-  mutatingPolicies.served && mutatingBindings.served;
 
 const uidsOf = (view: ClusterView, { namespaces }: Governance): ReadonlyMap<string, string> =>
   new Map([...namespaces.keys()].map((name) => [name, view.namespaces.get(name)?.metadata.uid ?? '']));

@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WorkFailure } from '../enforce/work-failure.ts';
-import { type Work, WorkPool } from './work-pool.ts';
+import { type Work, type WorkOutcome, WorkPool } from './work-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -13,7 +13,7 @@ class Task implements Work {
   readonly priority: number;
   version: string | undefined = '1';
   runs = 0;
-  #end = Promise.withResolvers<void>();
+  #end = Promise.withResolvers<WorkOutcome>();
 
   constructor(key: string, priority = 0) {
     this.key = key;
@@ -24,15 +24,15 @@ class Task implements Work {
     return this.version;
   }
 
-  run(): Promise<void> {
+  run(): Promise<WorkOutcome> {
     this.runs += 1;
     return this.#end.promise;
   }
 
   async end(error?: Error): Promise<void> {
     const { resolve, reject } = this.#end;
-    this.#end = Promise.withResolvers<void>();
-    if (error === undefined) resolve();
+    this.#end = Promise.withResolvers<WorkOutcome>();
+    if (error === undefined) resolve('written');
     else reject(error);
     await settle();
   }

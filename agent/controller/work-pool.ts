@@ -15,6 +15,9 @@ export interface Repair {
   readonly object?: InvolvedObject;
 }
 
+/** `unchanged`: the target read so already. */
+export type WorkOutcome = 'written' | 'unchanged';
+
 /** One write that the present state asks for. A key names its target; two works of one key never run at once. */
 export interface Work {
   readonly key: string;
@@ -30,7 +33,7 @@ export interface Work {
    * version: until then every plan is made from what was there before the write.
    */
   liveVersion(): string | undefined;
-  run(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal): Promise<WorkOutcome>;
 }
 
 export interface WorkPoolOptions {
@@ -39,7 +42,7 @@ export interface WorkPoolOptions {
   readonly retry: RetryPolicy;
   /** How long to wait for the cache to show a write. */
   readonly echoMs: number;
-  readonly onDone: (work: Work) => void;
+  readonly onDone: (work: Work, outcome: WorkOutcome) => void;
   readonly onFailure: (work: Work, failure: WorkFailure, error: unknown) => void;
   /** Asks for a new plan: a write is due again, or its echo never came. */
   readonly onWake: () => void;
@@ -114,9 +117,9 @@ export class WorkPool {
   async #run(work: Work): Promise<void> {
     const before = work.liveVersion();
     try {
-      await work.run(this.#signal);
+      const outcome = await work.run(this.#signal);
       this.#running.delete(work.key);
-      this.#succeeded(work, before);
+      this.#succeeded(work, before, outcome);
     } catch (error) {
       this.#running.delete(work.key);
       if (!this.#signal.aborted) this.#failed(work, error);
@@ -125,10 +128,10 @@ export class WorkPool {
     if (this.#waiting.length === 0) this.#arm();
   }
 
-  #succeeded(work: Work, before: string | undefined): void {
+  #succeeded(work: Work, before: string | undefined, outcome: WorkOutcome): void {
     const until = this.#options.clock.monotonicMs() + this.#options.echoMs;
     this.#states.set(work.key, { failures: 0, error: '', policies: work.policies, notBefore: 0, echo: { before, until } });
-    this.#options.onDone(work);
+    this.#options.onDone(work, outcome);
   }
 
   #failed(work: Work, error: unknown): void {

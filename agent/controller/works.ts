@@ -2,17 +2,20 @@ import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/sh
 import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
 import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
+import { isPlain } from '../enforce/compare.ts';
 import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
+import { keptFields, type ServerDefaults } from '../enforce/server-defaults.ts';
 import { traceOf } from '../observe/tampering.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
-import type { Repair, Work } from './work-pool.ts';
+import type { Repair, Work, WorkOutcome } from './work-pool.ts';
 
 /** Turns plans into works: one per target, so that two writes to one object never overtake each other. */
 
 export interface WorkContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
+  readonly defaults: ServerDefaults;
   readonly onTookOver: (repair: Repair) => void;
 }
 
@@ -42,7 +45,9 @@ export const actionWorks = (actions: readonly Action[], context: WorkContext): W
       priority: PRIORITY[first.kind.kind] ?? SECOND,
       liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
       run: async (signal: AbortSignal) => {
-        for (const step of steps) await runStep(step, context, signal);
+        const outcomes: WorkOutcome[] = [];
+        for (const step of steps) outcomes.push(await runStep(step, context, signal));
+        return outcomes.includes('written') ? 'written' : 'unchanged';
       },
     };
   });
@@ -58,11 +63,33 @@ const repairOf = (action: Action, policies: readonly string[], view: ClusterView
   return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
-const runStep = async (step: Action, { client, view, onTookOver }: WorkContext, signal: AbortSignal): Promise<void> => {
+const runStep = async (step: Action, context: WorkContext, signal: AbortSignal): Promise<WorkOutcome> => {
+  const { client, view, onTookOver } = context;
   const action = pinned(step, view);
-  if (action === undefined) return;
-  const { tookOver } = await runAction(client, action, signal);
+  if (action === undefined) return 'unchanged';
+  const before = view.versionOf(action.kind, nameOf(action));
+  const { tookOver, object } = await runAction(client, action, signal);
   if (tookOver) onTookOver(repairOf(step, step.policies, view));
+  if (action.type === 'patch') heedKept(action, object, context);
+  return object !== undefined && object.metadata.resourceVersion === before ? 'unchanged' : 'written';
+};
+
+/**
+ * Fields that a patch took away and that are there again in its answer.
+ *
+ * @throws where something else than the API server may have put them back: written again and again they would come again and again
+ */
+const heedKept = (
+  { key, kind, patch }: Extract<Action, { type: 'patch' }>,
+  answer: object | undefined,
+  { defaults }: WorkContext,
+): void => {
+  const kept = keptFields(patch, answer)?.['spec'];
+  if (!isPlain(kept)) return;
+  // Admission policies are exempt from webhooks and from admission policies.
+  if (!kind.apiVersion.startsWith('admissionregistration.k8s.io/'))
+    throw new Error(`what is taken away from it comes again with the answer, as from a mutating webhook: spec ${JSON.stringify(kept)}`);
+  defaults.learn(key, kept);
 };
 
 /**
@@ -100,9 +127,10 @@ export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatu
     reason: 'Status',
     priority: STATUS,
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
-    run: async (signal) => {
+    run: async (signal): Promise<WorkOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
       await unlessOutdated(context.client.apply(POLICY_KIND, body, options, signal));
+      return 'written';
     },
   };
 };
@@ -117,9 +145,10 @@ const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], c
     reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
     priority: SECOND,
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
-    run: async (signal) => {
+    run: async (signal): Promise<WorkOutcome> => {
       const patch = { metadata: { finalizers, resourceVersion } };
       await unlessOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
+      return 'written';
     },
   };
 };

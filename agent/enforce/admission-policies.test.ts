@@ -29,7 +29,7 @@ const PLANS: readonly (readonly [name: string, prefix: string, plan: Plan])[] = 
   ['planInjection where nobody wants it', 'fso-placement-', (observed) => planInjection(KINDS, observed, false)],
 ];
 
-/** Lists that server-side apply merges; of all others the newer stands. */
+/** As server-side apply does it: it merges lists, of all others the newer stands. */
 const MERGED: readonly string[] = ['variables', 'matchConditions', 'validationActions'];
 /** Objects of which the newer stands as a whole, beside selectors. */
 const ATOMIC: readonly string[] = ['paramKind', 'paramRef'];
@@ -82,29 +82,50 @@ const CHANGES: readonly (readonly [field: string, value: unknown])[] = [
   ['paramRef', { name: 'other', parameterNotFoundAction: 'Allow' }],
   ['paramKind', { apiVersion: 'v1', kind: 'ConfigMap' }],
   ['matchResources', { namespaceSelector: { matchLabels: { a: 'b' } } }],
+  ['fieldOfALaterVersion', 'open'],
   ['auditAnnotations', [{ key: 'note', valueExpression: "'x'" }]],
 ];
 /** What a kind has no field for, nobody can write. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   ValidatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'validations', 'paramKind', 'auditAnnotations'],
   MutatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'paramKind'],
-  ValidatingAdmissionPolicyBinding: ['policyName', 'matchResources', 'validationActions', 'paramRef'],
+  ValidatingAdmissionPolicyBinding: ['policyName', 'matchResources', 'validationActions', 'paramRef', 'fieldOfALaterVersion'],
   MutatingAdmissionPolicyBinding: ['policyName', 'matchResources', 'paramRef'],
 };
+/** Fields of fields, e.g. `spec.paramRef.namespace`. */
+const NESTED: readonly (readonly [field: string, name: string])[] = [
+  ['paramRef', 'namespace'],
+  ['paramRef', 'selector'],
+  ['paramKind', 'fieldOfALaterVersion'],
+  ['matchResources', 'fieldOfALaterVersion'],
+  ['matchConstraints', 'fieldOfALaterVersion'],
+];
 const change = fc.oneof(
   fc.constant('keep' as const),
   fc.constant('remove' as const),
   fc.constant('unlabel' as const),
   fc.subarray([...CHANGES], { minLength: 1 }),
+  fc.record({ nested: fc.subarray([...NESTED], { minLength: 1 }) }),
 );
+
+const withNested = (spec: AdmissionObject['spec'], nested: readonly (typeof NESTED)[number][]): Fields => ({
+  ...spec,
+  ...Object.fromEntries(
+    nested.flatMap(([field, name]) => {
+      const value = spec?.[field];
+      return isPlain(value) ? [[field, { ...value, [name]: 'x' }]] : [];
+    }),
+  ),
+});
 
 const tampered = (
   object: AdmissionObject,
-  what: 'keep' | 'remove' | 'unlabel' | (typeof CHANGES)[number][],
+  what: 'keep' | 'remove' | 'unlabel' | (typeof CHANGES)[number][] | { nested: (typeof NESTED)[number][] },
 ): readonly AdmissionObject[] => {
   if (what === 'keep') return [object];
   if (what === 'remove') return [];
   if (what === 'unlabel') return [{ ...object, metadata: { name: object.metadata.name } }];
+  if (!Array.isArray(what)) return [{ ...object, spec: withNested(object.spec, what.nested) }];
   const possible = what.filter(([field]) => FIELDS[object.kind ?? '']?.includes(field));
   return [{ ...object, spec: { ...object.spec, ...Object.fromEntries(possible) } }];
 };

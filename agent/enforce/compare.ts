@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 
 /** Sorted, without duplicates. */
@@ -34,24 +35,45 @@ export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b:
   return (a, b) => ofFirst(a)(b);
 };
 
-type Plain = Readonly<Record<string, unknown>>;
+export type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/**
- * Whether `actual` says everything that `wanted` says. Fields that only `actual` has are other writers' or defaults of
- * the API server. Selectors and what stands in lists must be the same in full: one more label or resource name there
- * selects less. An empty list or object equals an absent one: the API server omits it.
- */
-export const covers = (actual: unknown, wanted: unknown): boolean => {
-  if (!isPlain(wanted) || isEmpty(wanted)) return isSame(actual, wanted);
-  if (!isPlain(actual)) return false;
-  return Object.entries(wanted).every(([key, value]) =>
-    key.endsWith('Selector') ? isSame(actual[key], value) : covers(actual[key], value),
-  );
-};
+/** Whether `actual` says everything that `wanted` says, whatever else it says. What stands in lists must be the same in full. */
+export const covers = (actual: unknown, wanted: unknown): boolean =>
+  !isPlain(wanted) || isEmpty(wanted)
+    ? isSame(actual, wanted)
+    : isPlain(actual) && Object.entries(wanted).every(([key, value]) => covers(actual[key], value));
 
-const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStrictEqual(withoutEmpty(actual), withoutEmpty(wanted));
+/** Equality in which an empty list or object equals an absent one: the API server omits it. */
+export const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStrictEqual(withoutEmpty(actual), withoutEmpty(wanted));
+
+type WithSpec = KubeObject & { readonly spec?: object };
+
+/**
+ * Whether an object that is wholly this system's reads as it should: the labels at least, the spec in full. A field that only the
+ * object in the cluster has may narrow or switch off what is enforced, whichever field it is and however deep it stands.
+ */
+export const readsAs = (actual: WithSpec, wanted: WithSpec): boolean =>
+  covers(actual.metadata.labels, wanted.metadata.labels ?? {}) && isSame(actual.spec, wanted.spec);
+
+/** Whether `actual` has a field, at any depth outside of lists, that `wanted` does not have. */
+export const hasMore = (actual: unknown, wanted: unknown): boolean =>
+  isPlain(actual) &&
+  isPlain(wanted) &&
+  Object.entries(actual).some(([key, value]) =>
+    Object.hasOwn(wanted, key) ? hasMore(value, wanted[key]) : withoutEmpty(value) !== undefined,
+  );
+
+/** The JSON merge patch (RFC 7386) after which `actual` reads exactly as `wanted`; it carries all of `wanted`. */
+export const replacementOf = (actual: unknown, wanted: Plain): Plain => {
+  const before = isPlain(actual) ? actual : {};
+  const foreign = Object.keys(before).filter((key) => !Object.hasOwn(wanted, key));
+  return Object.fromEntries([
+    ...foreign.map((key) => [key, null]),
+    ...Object.entries(wanted).map(([key, value]) => [key, isPlain(value) ? replacementOf(before[key], value) : value]),
+  ]);
+};
 
 const withoutEmpty = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(withoutEmpty);

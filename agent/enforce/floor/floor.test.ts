@@ -80,7 +80,10 @@ describe('planFloor', () => {
       LESS_RESOURCES,
     ]) {
       const changed = { ...served(pods), spec: { ...served(pods).spec, ...change } };
-      expect(planFloor([...without(PODS), changed], bindings.map(served))).toMatchObject([{ type: 'apply', reason: 'Drift' }]);
+      expect(planFloor([...without(PODS), changed], bindings.map(served))).toMatchObject([
+        { type: 'patch', reason: 'Drift' },
+        { type: 'apply', reason: 'Drift' },
+      ]);
     }
   });
 
@@ -90,15 +93,27 @@ describe('planFloor', () => {
 
   it.each([
     [NEVER, { matchConditions: null }],
-    [PARAMETERS, { paramKind: null, validations: pods.spec?.['validations'] }],
-    [MORE_VARIABLES, { variables: pods.spec?.['variables'] }],
+    [PARAMETERS, { paramKind: null }],
+    [MORE_VARIABLES, {}],
+    [{ fieldOfALaterVersion: 'open' }, { fieldOfALaterVersion: null }],
   ])('patches away what someone added to a policy, before it puts the rest back: %#', (change, spec) => {
     const changed = { ...served(pods), spec: { ...served(pods).spec, ...change } };
     const [patch, apply, ...more] = planFloor([...without(PODS), changed], bindings.map(served));
     expect(patch).toMatchObject({ type: 'patch', key: apply?.key, reason: 'Drift', ref: { name: PODS } });
-    expect(patch).toHaveProperty('patch', { spec });
+    expect(patch).toHaveProperty('patch', { spec: { ...pods.spec, ...spec } });
     expect(apply).toMatchObject({ type: 'apply', reason: 'Drift' });
     expect(more).toEqual([]);
+  });
+
+  it('patches away a field of a field: a namespace of the parameters opens the index, and shuts the bind gate', () => {
+    for (const binding of bindings.map(served).filter(({ spec }) => spec?.['paramRef'] !== undefined)) {
+      const changed = { ...binding, spec: { ...binding.spec, paramRef: { ...(binding.spec?.['paramRef'] as object), namespace: 'x' } } };
+      const others = bindings.map(served).filter(({ metadata }) => metadata.name !== binding.metadata.name);
+      expect(planFloor(policies.map(served), [...others, changed])).toMatchObject([
+        { type: 'patch', ref: { name: binding.metadata.name }, patch: { spec: { paramRef: { namespace: null } } } },
+        { type: 'apply', reason: 'Drift' },
+      ]);
+    }
   });
 
   it('replaces the actions of a binding, which would only be added to', () => {
@@ -112,7 +127,7 @@ describe('planFloor', () => {
 
   it('has a bind gate for API servers that say nothing of the region on a Binding', () => {
     const actions = planFloor(policies.map(served), bindings.map(served), { bindGate: 'list' });
-    expect(actions).toMatchObject([
+    expect(actions.filter(({ type }) => type === 'apply')).toMatchObject([
       { type: 'apply', key: 'ValidatingAdmissionPolicy/fso-floor-bindings-deny', reason: 'Drift' },
       { type: 'apply', key: 'ValidatingAdmissionPolicy/fso-floor-index-bindings-deny', reason: 'Drift' },
     ]);

@@ -128,7 +128,7 @@ describe('planGatekeeper', () => {
     const [patch, apply, ...more] = plan([eu], [{ ...constraint, spec: changed }]);
     expect(patch).toMatchObject({ type: 'patch', key: apply?.key, reason: 'Drift', ref: { name: constraint.metadata.name } });
     expect(patch).toHaveProperty('patch', {
-      spec: { enforcementAction: 'deny', scopedEnforcementActions: null, match: { labelSelector: null } },
+      spec: { ...spec, scopedEnforcementActions: null, match: { ...spec?.match, labelSelector: null } },
     });
     expect(apply).toMatchObject({ type: 'apply', reason: 'Drift' });
     expect(more).toEqual([]);

@@ -1,6 +1,6 @@
 import { FIELD_MANAGERS, LABELS } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
+import { hasMore, isSame, readsAs, replacementOf, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
 import { constraintBody, constraintName, entriesOf, entryText, groupOf, hasBindGate, withBindGate } from './constraint.ts';
@@ -54,23 +54,31 @@ const planCanary = (observed: Constraint | undefined): Action[] => {
   const body = canaryBody();
   if (observed !== undefined && isAsWanted(observed, body)) return [];
   const reason = observed === undefined ? 'Install' : 'Drift';
-  const action = applyAction(GEO_RESIDENCY_KIND, body, { reason, policies: [] });
-  return observed === undefined || foreignFields(observed, body).length === 0 ? [action] : [clearAction(observed, body), action];
+  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason, policies: [] }));
 };
 
 const planTemplate = (observed: Template | undefined): Action[] => {
   if (observed !== undefined && isDesiredTemplate(observed)) return [];
-  const body = desiredTemplate();
-  return [applyAction(CONSTRAINT_TEMPLATE_KIND, body, { reason: observed === undefined ? 'Install' : 'Drift', policies: [] })];
+  const reason = observed === undefined ? 'Install' : 'Drift';
+  return writesOf(observed, applyAction(CONSTRAINT_TEMPLATE_KIND, desiredTemplate(), { reason, policies: [] }));
 };
 
-const isDesiredTemplate = weakMemo((observed: Template) => covers(observed, desiredTemplate()));
+const isDesiredTemplate = weakMemo((observed: Template) => readsAs(observed, desiredTemplate()));
+
+type ApplyAction = Extract<Action, { type: 'apply' }>;
 
 const applyAction = (
   kind: typeof CONSTRAINT_TEMPLATE_KIND | typeof GEO_RESIDENCY_KIND,
   body: Template | Constraint,
   facts: { reason: string; policies: readonly string[] },
-): Action => ({ type: 'apply', key: `${kind.kind}/${body.metadata.name}`, kind, body, fieldManager: FIELD_MANAGERS.gatekeeper, ...facts });
+): ApplyAction => ({
+  type: 'apply',
+  key: `${kind.kind}/${body.metadata.name}`,
+  kind,
+  body,
+  fieldManager: FIELD_MANAGERS.gatekeeper,
+  ...facts,
+});
 
 const deleteAction = (observed: Constraint, reason: string): Action => ({
   type: 'delete',
@@ -118,40 +126,24 @@ const changeConstraint = (
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
   const body = constraintBody(group, entries);
   if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
-  if (covers(observed, body) && foreignFields(observed, body).length === 0) return [];
-  const action = applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) });
-  return foreignFields(observed, body).length === 0 ? [action] : [clearAction(observed, body), action];
+  if (readsAs(observed, body)) return [];
+  return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) }));
 };
 
 /**
- * Server-side apply cannot take away what an other writer added, and a selector added to `match` opens the lock.
- * The enforcement action goes along, since `scoped` is not valid without the fields that may be among those.
+ * The write, and before it what server-side apply cannot do: take away what an other writer added. A selector added to `match` opens
+ * the lock.
  */
-const clearAction = (observed: Constraint, body: Constraint): Action => {
-  const inMatch = extraKeys(observed.spec?.match, body.spec?.match);
-  const spec = {
-    enforcementAction: body.spec?.enforcementAction,
-    ...nulls(extraKeys(observed.spec, body.spec)),
-    ...(inMatch.length === 0 ? {} : { match: nulls(inMatch) }),
-  };
-  const { name } = body.metadata;
-  return {
-    type: 'patch',
-    key: `${GEO_RESIDENCY_KIND.kind}/${name}`,
-    kind: GEO_RESIDENCY_KIND,
-    ref: { name },
-    patch: { spec },
-    reason: 'Drift',
-    policies: namesOf(entriesOf(body)).filter((policy) => policy !== CANARY_NAME),
-  };
+const writesOf = (observed: Template | Constraint | undefined, apply: ApplyAction): Action[] => {
+  const wanted: Template | Constraint = apply.body;
+  if (observed === undefined || !hasMore(observed.spec, wanted.spec)) return [apply];
+  const { key, kind, policies } = apply;
+  const patch = { spec: replacementOf(observed.spec, { ...wanted.spec }) };
+  return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason: 'Drift', policies }, apply];
 };
 
-const nulls = (fields: readonly string[]): Readonly<Record<string, null>> => Object.fromEntries(fields.map((field) => [field, null]));
-
 /** Nothing in it is missing, foreign or left over. */
-const isAsWanted = weakMemo2(
-  (observed: Constraint, body: Constraint): boolean => covers(observed, body) && foreignFields(observed, body).length === 0,
-);
+const isAsWanted = weakMemo2((observed: Constraint, body: Constraint): boolean => readsAs(observed, body));
 
 const stayingEntries = (
   own: readonly ConstraintEntry[],
@@ -174,17 +166,8 @@ const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): s
 /** The constraint reads as its group says, whatever its entries are. */
 const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   const expected = constraintBody(groupOf(body), entriesOf(observed));
-  return covers(observed.spec, expected.spec) && foreignFields(observed, expected).length === 0;
+  return isSame(observed.spec, expected.spec);
 };
-
-/** Fields of `spec` and `spec.match` that are not ours. The constraint's schema has no defaults, so someone wrote them. */
-const foreignFields = (observed: Constraint, body: Constraint): readonly string[] => [
-  ...extraKeys(observed.spec, body.spec),
-  ...extraKeys(observed.spec?.match, body.spec?.match),
-];
-
-const extraKeys = (actual: object | undefined, wanted: object | undefined): readonly string[] =>
-  Object.keys(actual ?? {}).filter((key) => !Object.hasOwn(wanted ?? {}, key));
 
 const OUR_NAME = /^geo-(deny|warn|dryrun|scoped)-[0-9a-f]{10}$/;
 

@@ -9,7 +9,7 @@ const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
 export const TEMPLATE_NAME: string = GEO_RESIDENCY_KIND.plural;
 
 /**
- * The ConstraintTemplate of lock 2. Rego only: with both engines in one template CEL would win and the Rego never run,
+ * The ConstraintTemplate of lock 2, defaults of its CRD included. Rego only: with both engines in one template CEL would win and the Rego never run,
  * and lock 1 is CEL already.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/constrainttemplates/
@@ -19,7 +19,7 @@ export const desiredTemplate = (): Template => ({
   kind: CONSTRAINT_TEMPLATE_KIND.kind,
   metadata: { name: TEMPLATE_NAME, labels: { [LABELS.component]: 'template' } },
   spec: {
-    crd: { spec: { names: { kind: GEO_RESIDENCY_KIND.kind }, validation: { openAPIV3Schema: PARAMETERS } } },
+    crd: { spec: { names: { kind: GEO_RESIDENCY_KIND.kind }, validation: { legacySchema: false, openAPIV3Schema: PARAMETERS } } },
     targets: [{ target: 'admission.k8s.gatekeeper.sh', code: [{ engine: 'Rego', source: { version: 'v1', rego: REGO } }] }],
   },
 });

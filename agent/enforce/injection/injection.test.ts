@@ -26,7 +26,10 @@ describe('planInjection', () => {
 
   it('puts back what someone changed or added', () => {
     const changed = { metadata: policy?.metadata ?? { name: '' }, spec: { ...policy?.spec, reinvocationPolicy: 'Never' } };
-    expect(planInjection(KINDS, { ...installed, policies: [changed] }, true)).toMatchObject([{ type: 'apply', reason: 'Drift' }]);
+    expect(planInjection(KINDS, { ...installed, policies: [changed] }, true)).toMatchObject([
+      { type: 'patch', reason: 'Drift' },
+      { type: 'apply', reason: 'Drift' },
+    ]);
     const narrowed = { ...changed, spec: { ...policy?.spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
     expect(planInjection(KINDS, { ...installed, policies: [narrowed] }, true)).toMatchObject([
       { type: 'patch', patch: { spec: { matchConditions: null } } },

@@ -1,0 +1,54 @@
+import type { KubeObject } from '@fso/shared/api';
+import { isPlain, isSame, type Plain, weakMemo } from './compare.ts';
+
+type WithSpec = KubeObject & { readonly spec?: Plain };
+
+/**
+ * Fields that the API server itself gives to objects of this system, as a version newer than this agent may. Nothing but a write
+ * shows them: what a patch takes away, and the answer to that very patch has again, no other writer can have put there.
+ *
+ * Only for kinds that are exempt from admission. With others a webhook may answer so, and then it is a change like any other.
+ */
+export class ServerDefaults {
+  /** Of each object, by the key of its actions. */
+  readonly #fields = new Map<string, Plain>();
+  readonly #cleared = weakMemo((fields: Plain) =>
+    weakMemo((object: WithSpec) => ({ ...object, spec: without(object.spec ?? {}, fields) })),
+  );
+
+  /** @param fields see {@link keptFields} */
+  learn(key: string, fields: Plain): void {
+    this.#fields.set(key, fields);
+  }
+
+  /** The objects without what the API server added: the same ones where it added nothing. */
+  clear<T extends WithSpec>(kind: string, objects: readonly T[]): readonly T[] {
+    if (this.#fields.size === 0) return objects;
+    return objects.map((object) => {
+      const fields = this.#fields.get(`${kind}/${object.metadata.name}`);
+      return fields === undefined ? object : (this.#cleared(fields)(object) as T);
+    });
+  }
+}
+
+/** What of the fields that a merge patch sets to null the answer has all the same, with its values; undefined: nothing. */
+export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
+  if (!isPlain(answer)) return undefined;
+  const kept = Object.entries(patch).flatMap(([key, value]) => {
+    const given = answer[key];
+    const part = value === null ? given : isPlain(value) ? keptFields(value, given) : undefined;
+    return part === undefined || isSame(part, undefined) ? [] : [[key, part] as const];
+  });
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
+};
+
+/** One that says something else than the API server gave stays, and is a change. */
+const without = (spec: Plain, fields: Plain): Plain =>
+  Object.fromEntries(
+    Object.entries(spec).flatMap(([key, value]) => {
+      const field = fields[key];
+      if (field === undefined) return [[key, value]];
+      if (isSame(value, field)) return [];
+      return [[key, isPlain(value) && isPlain(field) ? without(value, field) : value]];
+    }),
+  );
