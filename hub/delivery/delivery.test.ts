@@ -24,6 +24,11 @@ const startDelivery = async (heartbeatMs = 60_000) => {
   /** A database that is away: holds back what a hello, and a report, has written. */
   const slow = { until: Promise.resolve() as Promise<void> };
   const written = { connected: 0 };
+  const openStream: Ledger['openStream'] = async (...args) => {
+    written.connected += 1;
+    await slow.until;
+    await ledger.openStream(...args);
+  };
   const setConnected: Ledger['setConnected'] = async (...args) => {
     written.connected += 1;
     await slow.until;
@@ -34,7 +39,7 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     await ledger.applyReport(...args);
   };
   const delivery = createDelivery(tokenGate(TOKENS), {
-    ledger: { ...ledger, setConnected, applyReport },
+    ledger: { ...ledger, openStream, setConnected, applyReport },
     checkpoints,
     offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
     clock: systemClock,
@@ -258,4 +263,22 @@ it('keeps the policies that the next frames of a full report are to bring', asyn
     ['fso-system/a', 'Pending'],
     ['fso-system/b', 'Active'],
   ]);
+});
+
+it('a stream whose cluster has connected to another hub is closed with the next word of it, which changes nothing', async () => {
+  const { ledger } = bench;
+  const elsewhere = { id: 'elsewhere', isOpen: () => true };
+  const report = encodeFrame({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
+  for (const speak of [(socket: WebSocket) => socket.send(report), (socket: WebSocket) => socket.pong()]) {
+    const { socket, closed } = await bench.connect('eu');
+    socket.send(hello());
+    await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(true);
+    const frames = framesOf(socket);
+    await ledger.openStream('eu', elsewhere);
+    speak(socket);
+    expect(await closed).toBe(CLOSE_CODES.replaced);
+    expect(frames).not.toContain('reported');
+    expect(await ledger.cluster('eu')).toMatchObject({ connected: true, reportedSeq: 0 });
+    await ledger.setConnected('eu', false, elsewhere);
+  }
 });

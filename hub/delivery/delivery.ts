@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CLOSE_CODES } from '@fso/shared/protocol';
 import { WebSocketServer } from 'ws';
+import { StreamReplacedError } from '../ledger/changes.ts';
 import { type AgentBudget, createAgentBudgets } from './agent-budget.ts';
 import type { Denial, Gate, Proof } from './gate.ts';
 import { type Session, startSession } from './session.ts';
@@ -70,7 +71,10 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     if (byCluster.get(session.cluster) !== session) return;
     byCluster.delete(session.cluster);
     metrics.connected(byCluster.size);
-    ledger.setConnected(session.cluster, false).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {
+      // At another hub the agent is connected.
+      if (!(err instanceof StreamReplacedError)) logger.error({ err }, 'ledger write failed');
+    });
   };
 
   const recheck = async (session: Session, proof: Proof): Promise<void> => {

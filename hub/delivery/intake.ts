@@ -2,6 +2,7 @@ import type { PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, type DecodedAgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
 import type pino from 'pino';
 import { isRepeated } from '../ledger/changes.ts';
+import type { AgentStream } from '../ledger/types.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -9,6 +10,7 @@ import type { DeliveryDeps } from './types.ts';
 /** What the frames of one agent are taken in with. `cluster` is the proven identity; frames carry none that counts. */
 export interface IntakeContext {
   readonly cluster: string;
+  readonly stream: AgentStream;
   readonly state: SessionState;
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
@@ -36,14 +38,14 @@ const askForAll = ({ state, send }: IntakeContext): void => {
 };
 
 export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Promise<void> => {
-  const { cluster, state, budget, deps, logger } = context;
+  const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
   if (revision === state.target) budget.vouch(revision);
   state.revision = revision;
   state.holds = revision;
   state.anchor = revision;
-  await deps.ledger.setAck(cluster, { revision, digest });
+  await deps.ledger.setAck(cluster, { revision, digest }, stream);
   logger.info({ revision }, 'revision acked');
   const expected = deps.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
@@ -66,7 +68,7 @@ const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, d
 };
 
 export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {
-  const { cluster, state, deps, logger } = context;
+  const { cluster, stream, state, deps, logger } = context;
   const { revision, reasons } = frame;
   if (!isKnown(revision, context)) return;
   // It may have been for want of an object; the next offer then repeats everything.
@@ -75,13 +77,13 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   deps.metrics.nacked();
   const told = await isTold(frame, context);
   if (!told) {
-    await deps.ledger.setNack(cluster, { revision, reasons }, false);
+    await deps.ledger.setNack(cluster, { revision, reasons, told }, stream);
     return;
   }
   const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
   const time = deps.clock.now().toISOString();
   await Promise.all([
-    deps.ledger.setNack(cluster, { revision, reasons }),
+    deps.ledger.setNack(cluster, { revision, reasons }, stream),
     deps.ledger.addEvent(cluster, { time, severity: 'alert', reason: 'RevisionRefused', message, revision }),
   ]);
   logger.warn({ revision, reasons }, 'revision nacked');
@@ -105,7 +107,7 @@ const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<
 
 /** A delta is only taken on top of the one before it; otherwise everything is asked for again. */
 export const takeReport = async (frame: Frame<'report'>, context: IntakeContext): Promise<void> => {
-  const { cluster, state, budget, deps, send, logger } = context;
+  const { cluster, stream, state, budget, deps, send, logger } = context;
   // Deltas that were on their way when everything was asked for.
   if (!frame.full && state.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
@@ -116,7 +118,7 @@ export const takeReport = async (frame: Frame<'report'>, context: IntakeContext)
   }
   state.resyncing = false;
   const taken = withKept(frame, known?.policies);
-  await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] });
+  await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
   deps.metrics.reported();
   send({ type: 'reported', seq: frame.seq });
 };

@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type WebSocket from 'ws';
+import { StreamReplacedError } from '../ledger/changes.ts';
+import type { AgentStream } from '../ledger/types.ts';
 import { createBucket } from '../rate-limit.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';
+import { isProtocolError, refuseHello, shortenReason } from './refusals.ts';
 import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
@@ -11,6 +15,8 @@ import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
 /** The open stream of one agent. */
 export interface Session {
   readonly cluster: string;
+  /** As the ledger knows it. */
+  readonly stream: AgentStream;
   offer(revision: string): void;
   close(code: number, reason: string): void;
   /** Sends the newest checkpoint of the audit log, if the agent has not got it. */
@@ -26,36 +32,12 @@ export interface SessionHooks {
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
-/** RFC 6455: the reason of a close frame has at most 123 bytes. */
-const MAX_CLOSE_REASON_BYTES = 123;
 /** A hello says little; nothing larger is looked at before it. */
 const MAX_HELLO_BYTES = 64 * 1024;
 /** Of reports with bad entries. */
 const WARNINGS = { burst: 10, perSecond: 0.1 };
 /** A closing handshake that takes longer is cut. */
 const CLOSE_MS = 1_000;
-
-const shorten = (reason: string): string => {
-  const bytes = Buffer.from(reason);
-  return bytes.length <= MAX_CLOSE_REASON_BYTES
-    ? reason
-    : `${bytes
-        .subarray(0, MAX_CLOSE_REASON_BYTES - 6)
-        .toString('utf8')
-        .replace(/�+$/, '')}...`;
-};
-
-/** Why a hello is not accepted, if so. The cluster in it is compared with the proven identity, never used instead of it. */
-const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
-  if (hello.protocol !== PROTOCOL_VERSION)
-    return { code: CLOSE_CODES.unsupportedProtocol, reason: `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${hello.protocol}` };
-  if (hello.cluster !== cluster)
-    return { code: CLOSE_CODES.unauthorized, reason: 'the hello names another cluster than the one that was proven' };
-  return undefined;
-};
-
-/** What the peer has said, such as too large a frame, in contrast to a connection that broke. */
-const isProtocolError = (error: Error): boolean => String(Reflect.get(error, 'code')).startsWith('WS_ERR_');
 
 /** Whose stream it is. */
 export interface SessionOwner {
@@ -86,8 +68,6 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
   /** Frames being taken in. Meanwhile the socket is paused, so that neither pings nor pongs of the agent are read. */
   let pending = 0;
 
-  const writeFailed = (err: unknown): void => logger.error({ err }, 'ledger write failed');
-
   const cut = (): void => {
     clock.sleep(CLOSE_MS, closing.signal).then(
       () => socket.terminate(),
@@ -95,8 +75,18 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     );
   };
   const close = (code: number, reason: string): void => {
-    socket.close(code, shorten(reason));
+    socket.close(code, shortenReason(reason));
     cut();
+  };
+  const stream: AgentStream = { id: randomUUID(), isOpen: () => socket.readyState === socket.OPEN };
+  /** @returns whether the agent has another stream, at whichever hub; then this one ends */
+  const endIfReplaced = (err: unknown): boolean => {
+    if (!(err instanceof StreamReplacedError)) return false;
+    close(CLOSE_CODES.replaced, err.message);
+    return true;
+  };
+  const writeFailed = (err: unknown): void => {
+    if (!endIfReplaced(err)) logger.error({ err }, 'ledger write failed');
   };
   const outbox = createOutbox(socket, {
     clock,
@@ -110,7 +100,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
       state.known.add(revision);
       state.heading = revision;
       deps.metrics.offered();
-      ledger.setOffered(cluster, revision).catch(writeFailed);
+      ledger.setOffered(cluster, revision, stream).catch(writeFailed);
       logger.info({ revision, objects }, 'revision offered');
     },
   });
@@ -130,6 +120,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
 
   const session: Session = {
     cluster,
+    stream,
     close,
     offer: (revision) => {
       if (state.target === revision) return;
@@ -169,10 +160,10 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
   let noting = false;
   let answered = false;
   /** One at a time: heartbeats must not pile up behind a database that is away. */
-  const noteConnected = async (): Promise<void> => {
+  const noteAlone = async (write: () => Promise<void>): Promise<void> => {
     if (noting) return;
     noting = true;
-    await ledger.setConnected(cluster, true).finally(() => {
+    await write().finally(() => {
       noting = false;
     });
   };
@@ -181,12 +172,12 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     if (revision === null) return;
     const known = await ledger.cluster(cluster);
     // What the agent has said of a revision meanwhile is the newer word.
-    if (!answered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null });
+    if (!answered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
   };
   const noteHello = async (hello: Hello): Promise<void> => {
-    await noteConnected();
+    await noteAlone(() => ledger.openStream(cluster, stream));
     await noteRevision(hello.revision);
-    await keepWitness(hello, { cluster, state, budget, send, deps, logger });
+    await keepWitness(hello, { cluster, stream, state, budget, send, deps, logger });
   };
 
   const greet = (hello: Hello): void => {
@@ -218,7 +209,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
       close(CLOSE_CODES.badFrame, ready ? 'a second hello' : 'the first frame must be a hello');
       return;
     }
-    const context = { cluster, state, budget, send, deps, logger };
+    const context = { cluster, stream, state, budget, send, deps, logger };
     switch (frame.type) {
       case 'hello':
         return greet(frame);
@@ -262,6 +253,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
       .then(work)
       .catch((err: unknown) => {
         if (err === closing.signal.reason) return;
+        if (endIfReplaced(err)) return;
         logger.error({ err }, 'frame failed');
         budget.strike();
         close(1011, 'the hub failed on a frame');
@@ -281,7 +273,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
   socket.on('pong', () => {
     alive = true;
     // Only who has said hello is connected: nothing would take the word back when this stream ends.
-    if (ready && mayNote()) noteConnected().catch(writeFailed);
+    if (ready && stream.isOpen() && mayNote()) noteAlone(() => ledger.setConnected(cluster, true, stream)).catch(writeFailed);
     enqueue(0, async () => undefined);
   });
   socket.on('ping', () => {

@@ -2,7 +2,7 @@ import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } fro
 import { canonicalJson, sha256 } from '@fso/shared/compile';
 import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
 import type { RecordChange, RecordKey, RecordOutcome } from './records.ts';
-import type { Acked, ClusterRecord } from './types.ts';
+import type { Acked, AgentStream, ClusterRecord } from './types.ts';
 
 /** A write of the ledger. Everything that is to be known of it is in it: it is applied to a record, and to the database, the same way. */
 export type Change = { readonly time: string } & (
@@ -25,13 +25,31 @@ export interface Nack {
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
   before?.revision === revision && canonicalJson(before.reasons) === canonicalJson(reasons);
 
-export type ClusterChange = { readonly time: string; readonly cluster: string } & (
-  | { readonly type: 'connected'; readonly connected: boolean }
-  | { readonly type: 'offered'; readonly revision: string }
-  | { readonly type: 'ack'; readonly ack: Acked }
-  | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
-  | { readonly type: 'report'; readonly report: Report }
-);
+/** How a change by a stream ended; filled when it is planned, true once it is committed. */
+export interface StreamOutcome {
+  /** Another stream speaks for the cluster: the change was left out. */
+  replaced?: boolean;
+}
+
+interface ClusterChangeBase {
+  readonly time: string;
+  readonly cluster: string;
+  readonly stream?: AgentStream | undefined;
+  readonly outcome?: StreamOutcome;
+}
+
+export type ClusterChange = ClusterChangeBase &
+  (
+    | {
+        readonly type: 'connected';
+        readonly connected: boolean /** Its stream speaks for the cluster from now on. */;
+        readonly opens?: boolean;
+      }
+    | { readonly type: 'offered'; readonly revision: string }
+    | { readonly type: 'ack'; readonly ack: Acked }
+    | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
+    | { readonly type: 'report'; readonly report: Report }
+  );
 
 const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'offered', 'ack', 'nack', 'report'];
 
@@ -48,6 +66,33 @@ export const unseen = (name: string): ClusterRecord => ({
   policies: new Map(),
   reportedSeq: 0,
 });
+
+/** Thrown where a cluster is spoken for by a stream that was opened later. */
+export class StreamReplacedError extends Error {
+  override readonly message = 'the same cluster connected again';
+}
+
+/** Whose word counts for a cluster. */
+export interface StreamHolder {
+  /** Id of the stream that was opened last; null: not known. */
+  readonly stream: string | null;
+  readonly connected: boolean;
+}
+
+/**
+ * Whether a change comes by another stream than the one that speaks for its cluster, and leaves nothing. An opened stream takes over, unless
+ * it has ended before that could be written, while another one is there.
+ */
+export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean => {
+  const { stream } = change;
+  if (stream === undefined || holder.stream === null || stream.id === holder.stream) return false;
+  const opens = change.type === 'connected' && change.opens === true;
+  return !opens || (holder.connected && !stream.isOpen());
+};
+
+/** Id of the stream that speaks for the cluster after a change. */
+export const streamAfter = (change: ClusterChange, before: string | null): string | null =>
+  change.type === 'connected' && change.opens === true ? (change.stream?.id ?? before) : before;
 
 /** A report carries changes; what it does not mention stays as it was, unless it is a full one. */
 const mergePolicies = (known: ClusterRecord['policies'], report: Report): ClusterRecord['policies'] => {

@@ -1,4 +1,5 @@
 export * from './audit/index.ts';
+export { StreamReplacedError } from './changes.ts';
 export { LedgerError } from './ledger-error.ts';
 export * from './memory.ts';
 export * from './open.ts';

@@ -1,7 +1,16 @@
 import type { Clock } from '@fso/shared/runtime';
 import { auditOf, type Before } from './audit/derive.ts';
 import { createMemoryAudit } from './audit/memory.ts';
-import { applyChange, type Change, digestOfEvent, eventsOfChange, isClusterChange } from './changes.ts';
+import {
+  applyChange,
+  type Change,
+  type ClusterChange,
+  digestOfEvent,
+  eventsOfChange,
+  isClusterChange,
+  isOutdated,
+  streamAfter,
+} from './changes.ts';
 import { createPicture, foundIn } from './picture.ts';
 import { applyRecordChange, createRecordPicture, recordsOf } from './records.ts';
 import type { Ledger } from './types.ts';
@@ -28,6 +37,15 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     version += 1;
     if (applyRecordChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
   };
+  const streams = new Map<string, string | null>();
+  /** @returns whether the change counts */
+  const takeStream = (change: ClusterChange): boolean => {
+    const stream = streams.get(change.cluster) ?? null;
+    const replaced = isOutdated(change, { stream, connected: picture.get(change.cluster).connected });
+    if (change.outcome !== undefined) change.outcome.replaced = replaced;
+    if (!replaced) streams.set(change.cluster, streamAfter(change, stream));
+    return !replaced;
+  };
   const take = (change: Change): void => {
     const before: Before = { source: picture.source(), desired, cluster: picture.get };
     audit.add(auditOf(change, before), change.time);
@@ -45,7 +63,10 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     });
     picture.addEvents(events);
   };
-  const submit = async (input: ChangeInput): Promise<void> => take({ ...input, time: now() } as Change);
+  const submit = async (input: ChangeInput): Promise<void> => {
+    const change = { ...input, time: now() } as Change;
+    if (!isClusterChange(change) || takeStream(change)) take(change);
+  };
 
   return {
     ...writesOf(submit),

@@ -2,6 +2,7 @@ import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView }
 import type { CompiledPolicy, PolicySet } from '@fso/shared/compile';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
+import type { Nack } from './changes.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Records } from './records.ts';
 
@@ -42,6 +43,14 @@ export type LedgerChange =
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView };
 
+/** One connection of an agent, by which what a cluster says on it is told from what it said on others. */
+export interface AgentStream {
+  /** Never used before. */
+  readonly id: string;
+  /** Whether it is still open at this hub. */
+  readonly isOpen: () => boolean;
+}
+
 export interface EventQuery extends EventFilter {
   /** Events with a lower id only. */
   readonly before?: number;
@@ -63,6 +72,9 @@ export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonl
 /**
  * Step ⑧. Everything the hub remembers. Reads come from memory. A write resolves when it is as durable as the implementation promises;
  * while a database is away it waits. Writes of one cluster take effect in the order of the calls.
+ *
+ * The stream that was opened last, at whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects with
+ * {@link StreamReplacedError}. A write without a stream is always taken.
  */
 export interface Ledger {
   setSource(source: SourceView): Promise<void>;
@@ -70,13 +82,15 @@ export interface Ledger {
   /** What is desired comes from Git at every start; of it the ledger remembers the revision. */
   setDesired(desired: Desired): Promise<void>;
   desired(): Promise<Desired | null>;
-  setConnected(cluster: string, connected: boolean): Promise<void>;
-  setOffered(cluster: string, revision: string): Promise<void>;
-  setAck(cluster: string, ack: Acked): Promise<void>;
-  /** @param told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
-  setNack(cluster: string, nack: { revision: string; reasons: readonly Reason[] }, told?: boolean): Promise<void>;
+  /** The cluster is connected, and this stream speaks for it from now on. */
+  openStream(cluster: string, stream: AgentStream): Promise<void>;
+  setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
+  setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
+  setAck(cluster: string, ack: Acked, stream?: AgentStream): Promise<void>;
+  /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
+  setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /** Takes a report in; a full one replaces the cluster's policies. */
-  applyReport(cluster: string, report: Report): Promise<void>;
+  applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<void>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
   /** Clusters that are registered in the desired state or were ever seen, by name. */
   clusters(): Promise<readonly ClusterRecord[]>;

@@ -9,7 +9,7 @@ import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
 import { policyReport } from '../support/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { connectStream } from '../support/stream-client.ts';
+import { connectStream, type StreamClient } from '../support/stream-client.ts';
 import { printMs, waitFor } from '../support/waiting.ts';
 
 const TOKENS = new Map([
@@ -84,6 +84,41 @@ describe('two hubs on one PostgreSQL', () => {
     printMs('report to one hub → live event of the other', performance.now() - sent);
     const [policy] = await clientOf(a()).policies({ cluster: 'eu' });
     expect(policy?.clusters.find(({ cluster }) => cluster === 'eu')?.report?.message).toBe('told to b');
+    stream.close();
+    await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
+  });
+
+  it('a stream that the agent left behind at one hub is not heard any more once it has one at the other', async () => {
+    const seen = async () => {
+      const { report, ...cluster } = await clientOf(b()).cluster('eu');
+      const [policy] = await clientOf(b()).policies({ cluster: 'eu' });
+      const message = policy?.clusters.find((each) => each.cluster === 'eu')?.report?.message;
+      return [cluster.connection, message];
+    };
+    const say = (stream: StreamClient, seq: number, full: boolean, message: string): void =>
+      stream.send({
+        type: 'report',
+        seq,
+        full,
+        policies: [policyReport('finance', { phase: 'Failed', message })],
+        removed: [],
+        events: [],
+      });
+    const left = await connectStream(a().agentUrl, TOKENS.get('eu') ?? '', 'eu');
+    left.hello();
+    say(left, 1, true, 'old');
+    await left.next('reported');
+    const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
+    stream.hello();
+    say(stream, 1, true, 'new');
+    await stream.next('reported');
+    // As a delta that was on its way, or waited for the database, when the agent went to the other hub.
+    say(left, 2, false, 'late');
+    expect(await left.closed).toEqual({ code: 4409, reason: 'the same cluster connected again' });
+    expect(await seen()).toEqual(['Connected', 'new']);
+    say(stream, 2, false, 'newest');
+    await stream.next('reported');
+    expect(await seen()).toEqual(['Connected', 'newest']);
     stream.close();
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });

@@ -23,18 +23,18 @@ export interface Knowledge extends Stored {
 
 /** @param eventsInMemory newest events that are read at start */
 export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
-  const marks = new Map<string, Pick<StoredCluster, 'version' | 'connectedBy'>>();
+  const marks = new Map<string, Omit<StoredCluster, 'record'>>();
   let source: SourceView | null = null;
   let desired: string | null = null;
 
   const cluster = (name: string): StoredCluster => ({
     record: picture.get(name),
-    ...(marks.get(name) ?? { version: 0, connectedBy: null }),
+    ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null }),
   });
-  const learnCluster = ({ record, version, connectedBy }: StoredCluster): void => {
+  const learnCluster = ({ record, ...mark }: StoredCluster): void => {
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
-    if (version <= (marks.get(record.name)?.version ?? 0)) return;
-    marks.set(record.name, { version, connectedBy });
+    if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
+    marks.set(record.name, mark);
     picture.set(record);
   };
   const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {

@@ -20,6 +20,13 @@ const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, P
   reportedSeq: row.reported_seq,
 });
 
+const storedOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): StoredCluster => ({
+  record: recordOf(row, policies),
+  connectedBy: row.connected_by,
+  stream: row.stream,
+  version: row.version,
+});
+
 /** Clusters read at once: each may have thousands of policies. */
 const CLUSTERS = 100;
 
@@ -42,8 +49,7 @@ export async function* loadClusters(db: Kysely<Schema>, names: readonly string[]
     const some = names.slice(at, at + CLUSTERS);
     const rows = await db.selectFrom('clusters').selectAll().where('name', 'in', some).execute();
     const policies = await loadPolicies(db, some);
-    for (const row of rows)
-      yield { record: recordOf(row, policies.get(row.name) ?? new Map()), connectedBy: row.connected_by, version: row.version };
+    for (const row of rows) yield storedOf(row, policies.get(row.name) ?? new Map());
   }
 }
 
@@ -68,7 +74,7 @@ export const refreshCluster = async (db: Kysely<Schema>, known: StoredCluster): 
   const policies = new Map(kept);
   for (const policy of chunks.flatMap(({ policies_json }) => parse<PolicyReport[]>(policies_json))) policies.set(policyKey(policy), policy);
   for (const policy of deviations.map(({ report_json }) => parse<PolicyReport>(report_json))) policies.set(policyKey(policy), policy);
-  return { record: recordOf(row, policies), connectedBy: row.connected_by, version: row.version };
+  return storedOf(row, policies);
 };
 
 export const loadState = async (db: Kysely<Schema>): Promise<{ source: SourceView | null; desired: string | null }> => {

@@ -4,6 +4,7 @@ import { LedgerError } from '../ledger-error.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import { auditTime } from './migrations/0002-audit-time.ts';
 import { eventSearch } from './migrations/0003-event-search.ts';
+import { streams } from './migrations/0004-streams.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
@@ -11,6 +12,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-ledger': ledgerTables,
   '0002-audit-time': auditTime,
   '0003-event-search': eventSearch,
+  '0004-streams': streams,
 };
 
 /**

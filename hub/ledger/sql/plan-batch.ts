@@ -2,7 +2,7 @@ import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
 import { policyKey } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, isClusterChange } from '../changes.ts';
+import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../changes.ts';
 import { applyRecordChange, type RecordKey } from '../records.ts';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
@@ -12,6 +12,8 @@ import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 export interface StoredCluster {
   readonly record: ClusterRecord;
   readonly connectedBy: string | null;
+  /** Id of the stream that speaks for it: the one that was opened last. */
+  readonly stream: string | null;
   readonly version: number;
 }
 
@@ -57,19 +59,15 @@ const noteReport = (write: ClusterWrite, report: Report): void => {
   for (const key of report.removed) write.touched.add(key);
 };
 
-/** Another replica may hold the cluster's stream by now: what the end of the one here says is of no interest then. */
-const isOutdated = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): boolean =>
-  change.type === 'connected' && !change.connected && connectedBy !== null && connectedBy !== replica;
-
 const holderAfter = (change: ClusterChange, { connectedBy }: StoredCluster, replica: string): string | null => {
   if (change.type !== 'connected') return connectedBy;
   return change.connected ? replica : null;
 };
 
 const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: string): void => {
-  if (isOutdated(change, write.after, replica)) return;
+  const { record, stream } = write.after;
   const connectedBy = holderAfter(change, write.after, replica);
-  write.after = { ...write.after, record: applyChange(write.after.record, change), connectedBy };
+  write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
   if (change.type === 'report') noteReport(write, change.report);
 };
 
@@ -128,8 +126,16 @@ export const planBatch = (changes: readonly PreparedChange[], stored: Stored, re
     return batch.clusters.get(name) ?? { before, after: before, full: false, touched: new Set() };
   };
   const cluster = (name: string): ClusterRecord => writeOf(name).after.record;
+  const isLeftOut = (change: Change): boolean => {
+    if (!isClusterChange(change)) return false;
+    const { record, stream } = writeOf(change.cluster).after;
+    const replaced = isOutdated(change, { stream, connected: record.connected });
+    if (change.outcome !== undefined) change.outcome.replaced = replaced;
+    return replaced;
+  };
   for (const prepared of changes) {
     const { change } = prepared;
+    if (isLeftOut(change)) continue;
     const before = { source: batch.source ?? stored.source, desired: batch.desired ?? stored.desired, cluster };
     for (const entry of auditOf(change, before)) batch.audit.push({ entry, time: change.time });
     takeTexts(batch, prepared);

@@ -25,6 +25,8 @@ export interface ClusterTable {
   connected: boolean;
   /** Replica that holds the stream. */
   connected_by: string | null;
+  /** The stream that was opened last, and speaks for the cluster. */
+  stream: string | null;
   last_seen: ColumnType<Date | null, string | Date | null, string | Date | null>;
   offered_revision: string | null;
   acked_revision: string | null;

@@ -42,10 +42,11 @@ interface Writing {
 }
 
 const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: Writing): Promise<void> => {
-  const rows = writes.map(({ after: { record, connectedBy }, full }) => ({
+  const rows = writes.map(({ after: { record, connectedBy, stream }, full }) => ({
     name: record.name,
     connected: record.connected,
     connected_by: connectedBy,
+    stream,
     last_seen: record.lastSeen,
     offered_revision: record.offeredRevision,
     acked_revision: record.acked?.revision ?? null,
@@ -65,6 +66,7 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
         conflict.column('name').doUpdateSet((eb) => ({
           connected: eb.ref('excluded.connected'),
           connected_by: eb.ref('excluded.connected_by'),
+          stream: eb.ref('excluded.stream'),
           last_seen: eb.ref('excluded.last_seen'),
           offered_revision: eb.ref('excluded.offered_revision'),
           acked_revision: eb.ref('excluded.acked_revision'),

@@ -145,6 +145,34 @@ it('does not fold what has another change of the cluster between, and takes the 
   expect(times.slice(1)).toEqual(['eu true later', `offered ${TIME}`, `eu true ${TIME}`]);
 });
 
+it('a stream that opens while the database is away still opens, whatever it says after that', async () => {
+  const opened: (readonly [string | undefined, boolean | undefined, boolean])[] = [];
+  const back = Promise.withResolvers<void>();
+  const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
+    for (const { change: one } of changes) if (one.type === 'connected') opened.push([one.stream?.id, one.opens, one.connected]);
+    await back.promise;
+  };
+  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const by = (id: string, value: boolean, opens?: true): Change => ({
+    type: 'connected',
+    time: TIME,
+    cluster: 'eu',
+    connected: value,
+    stream: { id, isOpen: () => true },
+    ...(opens && { opens }),
+  });
+  const writes = [queue.submit(by('a', true, true))];
+  await expect.poll(() => opened.length).toBe(1);
+  for (const one of [by('b', true, true), by('b', true), by('b', false), by('c', true, true), by('c', true)])
+    writes.push(queue.submit(one));
+  back.resolve();
+  await Promise.all(writes);
+  expect(opened.slice(1)).toEqual([
+    ['b', true, true],
+    ['c', true, true],
+  ]);
+});
+
 it('closing refuses what a database that is away keeps waiting', async () => {
   const { queue } = openQueue(() => sqlError('ECONNREFUSED'));
   const write = queue.submit(change('a')).catch((error: unknown) => error);

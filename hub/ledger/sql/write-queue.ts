@@ -34,14 +34,22 @@ interface Entry {
   readonly repeats: boolean;
 }
 
+type Connected = Extract<Change, { type: 'connected' }>;
+
 /**
  * Whether only the newest of two says anything: that a cluster comes and goes, as often as it likes, is at most two changes. The first
  * `true` is kept, because the audit log has an entry for the first time that a cluster connects.
  */
-const isFolded = (last: Entry, change: Change): boolean => {
+const isFolded = (last: Entry, change: Change): change is Connected => {
   if (last.change.type !== 'connected' || change.type !== 'connected') return false;
+  // Of another stream only its beginning says more than what waits.
+  if (change.stream?.id !== last.change.stream?.id && change.opens !== true) return false;
   return last.repeats || !last.change.connected || change.connected;
 };
+
+/** What two changes say that a cluster is connected, or is not. */
+const fold = (last: Change, change: Connected): Connected =>
+  last.type === 'connected' && last.opens === true ? { ...change, opens: true } : change;
 
 const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
 
@@ -185,7 +193,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     const cluster = clusterOf(change);
     const last = cluster === null ? undefined : lastOf.get(cluster);
     if (last !== undefined && isFolded(last, change)) {
-      last.change = change;
+      last.change = fold(last.change, change);
       delete last.prepared;
       return last.done.promise;
     }
