@@ -12,8 +12,7 @@ export interface WatchdogSettings {
 const BEAT_MS = 1000;
 
 /**
- * Ends the process when its event loop has stood still for a minute. The embedded database runs on the hub's own thread and, when its
- * files can no longer be written, may wait for itself for ever: no signal is heard then, and whoever supervises the hub sees a process
+ * Ends the process when its event loop has stood still for a minute: no signal is heard then, and whoever supervises the hub sees a process
  * that lives. What was acknowledged is on disk; the next start goes on from there.
  *
  * Beats are counted, not timed: a machine that slept has not stood still.

@@ -303,9 +303,9 @@ describe('a repository that cannot be read', () => {
     const next = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'next');
     await accepted(hub, next);
     await eventually(async () => hub.source.state().error === null);
-    expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).toEqual(
-      expect.arrayContaining(['SourceUnreachable', 'SourceReachable']),
-    );
+    await expect
+      .poll(async () => (await hub.ledger.events({ limit: 10 })).map((event) => event.reason))
+      .toEqual(expect.arrayContaining(['SourceUnreachable', 'SourceReachable']));
   });
 
   it.each([

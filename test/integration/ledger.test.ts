@@ -6,8 +6,10 @@ import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
 import { openLedger } from '../../hub/ledger/open.ts';
 import { openDatabase } from '../../hub/ledger/sql/database.ts';
-import { clearHistory } from '../../hub/ledger/sql/history.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
+import { describeAuditLog } from '../../hub/ledger/sql/testing/describe-audit-log.ts';
+import { describeSearch } from '../../hub/ledger/sql/testing/describe-search.ts';
+import type { TestDatabase } from '../../hub/ledger/sql/testing/test-database.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { waitFor } from '../support/waiting.ts';
@@ -28,6 +30,20 @@ describeLedger('PostgreSQL', async () => {
   const url = await server.createDatabase();
   return { open: () => open(url), durable: true, destroy: server.stop };
 });
+
+const openTest = async (): Promise<TestDatabase> => {
+  const server = await startPostgres();
+  const database = await openDatabase({ url: await server.createDatabase() });
+  return {
+    database,
+    close: async () => {
+      await database.close();
+      await server.stop();
+    },
+  };
+};
+describeAuditLog('PostgreSQL', openTest);
+describeSearch('PostgreSQL', openTest);
 
 describe('a PostgreSQL server that goes away', () => {
   let server: TestPostgres;
@@ -93,35 +109,6 @@ describe('a database that others touch', () => {
     server = await startPostgres();
   });
   afterAll(() => server.stop());
-  const entry = (n: number) => ({
-    actor: { kind: 'user' as const, id: 'ada', roles: [] },
-    from: null,
-    action: 'test.entry',
-    subject: `s${n}`,
-    detail: {},
-  });
-
-  it('changes of the audit log are refused, and found where somebody gets past that', async () => {
-    const url = await server.createDatabase();
-    const ledger = await open(url);
-    for (let n = 1; n <= 5; n += 1) await ledger.audit.append(entry(n));
-    expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 5 });
-    const database = await openDatabase({ url });
-    const ask = (statement: string) => sql.raw(statement).execute(database.db);
-    await expect(ask(`update audit set entry_json = replace(entry_json, 's3', 's9')`)).rejects.toThrow(/append-only/);
-    await expect(ask('delete from audit where sequence = 5')).rejects.toThrow(/append-only/);
-    await expect(ask('truncate audit')).rejects.toThrow(/append-only/);
-    await ask('alter table audit disable trigger audit_append_only');
-    // The same to whoever parses it, and another text all the same.
-    await ask(`update audit set entry_json = replace(entry_json, '"subject"', ' "subject"') where sequence = 2`);
-    expect((await ledger.audit.verify()).problems.map(({ sequence }) => sequence)).toContain(2);
-    await ask(`update audit set entry_json = replace(entry_json, ' "subject"', '"subject"') where sequence = 2`);
-    expect(await ledger.audit.verify()).toMatchObject({ ok: true });
-    await ask('delete from audit where sequence = 3');
-    expect((await ledger.audit.verify()).problems[0]?.message).toBe('entries 3 to 3 are missing');
-    await database.close();
-    await ledger.close();
-  });
 
   it('what is too much for one transaction is written in parts', async () => {
     const url = await server.createDatabase();
@@ -159,21 +146,6 @@ describe('a database that others touch', () => {
     await sql.raw(`insert into ledger_migrations values ('9999-future', '2030-01-01T00:00:00Z')`).execute(database.db);
     await database.close();
     await expect(open(url)).rejects.toThrow(/written by a newer version/);
-  });
-
-  it('old events, and those that are too many, are cleared in the end', async () => {
-    const url = await server.createDatabase();
-    const ledger = await open(url);
-    for (let n = 1; n <= 30; n += 1) await ledger.addEvent(null, event(`R${n}`));
-    const database = await openDatabase({ url });
-    await sql.raw(`update events set received = now() - interval '401 days' where id <= 5`).execute(database.db);
-    expect(await clearHistory(database.db, { days: 400, events: 1_000 }, never)).toBe(5);
-    expect(await clearHistory(database.db, { days: 400, events: 10 }, never)).toBe(15);
-    expect(await clearHistory(database.db, { days: 400, events: 10 }, never)).toBe(0);
-    const left = await database.db.selectFrom('events').select('reason').orderBy('id').execute();
-    expect(left.map(({ reason }) => reason)).toEqual(Array.from({ length: 10 }, (_, i) => `R${21 + i}`));
-    await database.close();
-    await ledger.close();
   });
 });
 

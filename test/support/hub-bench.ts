@@ -1,5 +1,4 @@
-import { constants, existsSync, rmSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -7,7 +6,6 @@ import { type GitRepository, openGitRepository } from '../../clusters/demo/git-r
 import { type GitServer, type GitServerOptions, startGitServer } from '../../clusters/demo/git-server.ts';
 import type { HubConfig } from '../../hub/config.ts';
 import { type HubDeps, type RunningHub, startHub } from '../../hub/hub.ts';
-import { openDatabase } from '../../hub/ledger/sql/database.ts';
 import { connectStream, type StreamClient } from './stream-client.ts';
 
 export const TOKENS: ReadonlyMap<string, string> = new Map([
@@ -26,21 +24,6 @@ export interface HubBench {
   agent(hub: RunningHub, cluster: string): Promise<StreamClient>;
   close(): Promise<void>;
 }
-
-let emptyDatabase: Promise<string> | undefined;
-
-/** Making an embedded database takes a second or two; hubs of tests begin with a copy of one without tables. */
-const embeddedDatabase = async (dataDir: string): Promise<{ folder: string }> => {
-  emptyDatabase ??= (async () => {
-    const template = await mkdtemp(join(tmpdir(), 'fso-empty-database-'));
-    process.once('exit', () => rmSync(template, { recursive: true, force: true }));
-    await (await openDatabase({ folder: template })).close();
-    return template;
-  })();
-  const folder = join(dataDir, 'ledger');
-  if (!existsSync(folder)) await cp(await emptyDatabase, folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
-  return { folder };
-};
 
 export const openHubBench = async (gitOptions: Partial<GitServerOptions> = {}): Promise<HubBench> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-hub-'));
@@ -62,7 +45,7 @@ export const openHubBench = async (gitOptions: Partial<GitServerOptions> = {}): 
     folder,
     startHub: async ({ config, gitConfig, deps } = {}) => {
       const dataDir = config?.dataDir ?? join(folder, 'hub');
-      const database = config?.database ?? (await embeddedDatabase(dataDir));
+      const database = config?.database ?? { folder: join(dataDir, 'ledger') };
       const hub = await startHub(
         {
           git: { url: git.url('policies.git'), ref: 'main', pollMs: 60_000, credentials, trust: { mode: 'off' }, ...gitConfig },

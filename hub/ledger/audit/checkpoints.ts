@@ -1,5 +1,5 @@
 import { type Checkpoint, type CheckpointFrame, MAX_CHECKPOINT_DIGESTS } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, coalesce } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Ledger } from '../types.ts';
 import { digestOfEntry } from './chain.ts';
@@ -106,8 +106,13 @@ export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_
     },
     onNew: (handler) => void handlers.push(handler),
     run: async (signal) => {
+      const work = coalesce(() => advance().catch((err: unknown) => logger.warn({ err }, 'no checkpoint of the audit log')));
+      // A hub that leads a moment after its start signs then, not a minute later.
+      ledger.onLead(() => {
+        if (!signal.aborted) void work();
+      });
       while (!signal.aborted) {
-        await advance().catch((err: unknown) => logger.warn({ err }, 'no checkpoint of the audit log'));
+        await work();
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }
     },

@@ -43,8 +43,9 @@ async function* dump(db: Kysely<Schema>, manifest: Manifest, done: (summary: Bac
  *
  * @throws LedgerError, or what the database or the file system answered
  */
-export const backupLedger = async ({ db }: Database, file: string, version: string): Promise<BackupSummary> => {
-  await migrate(db);
+export const backupLedger = async (database: Database, file: string, version: string): Promise<BackupSummary> => {
+  await migrate(database);
+  const { db } = database;
   const manifest: Manifest = { format: FORMAT, version: FORMAT_VERSION, program: version, created: new Date().toISOString() };
   const partial = `${file}.${randomUUID()}.partial`;
   let summary: BackupSummary | undefined;

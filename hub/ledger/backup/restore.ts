@@ -13,7 +13,6 @@ import { createSqlAudit } from '../sql/audit-log.ts';
 import { readHead } from '../sql/audit-rows.ts';
 import type { Database } from '../sql/database.ts';
 import { migrate } from '../sql/migrate.ts';
-import { fillEventTimes } from '../sql/migrations/0003-event-search.ts';
 import type { Schema } from '../sql/schema.ts';
 import { lockWrites } from '../sql/write-batch.ts';
 import { End, FORMAT_VERSION, Line, Manifest } from './format.ts';
@@ -116,13 +115,13 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
   if (table !== '') await insert(trx, table, rows);
 };
 
-const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry): Promise<void> => {
-  await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
-  await sql`select setval('ledger_version', (select coalesce(max(version), 0) + 1 from (select version from clusters union all select version from records union all select version from state) as all_versions), false)`.execute(
+const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: boolean): Promise<void> => {
+  // SQLite goes on behind the highest number by itself.
+  if (shared) await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
+  await sql`update ledger_version set value = (select coalesce(max(version), 0) from (select version from clusters union all select version from records union all select version from state) as all_versions)`.execute(
     trx,
   );
-  await fillEventTimes(trx);
-  await trx.updateTable('clusters').set({ connected: false, connected_by: null }).execute();
+  await trx.updateTable('clusters').set({ connected_by: null }).execute();
   const head = await readHead(trx);
   const placed = chainEntry(entry, head, new Date().toISOString());
   await trx
@@ -137,12 +136,12 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry): Promise<v
  *
  * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
  */
-export const restoreLedger = async ({ db }: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
+export const restoreLedger = async (database: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
   const { manifest, end } = await checkFile(file);
-  await migrate(db);
+  await migrate(database);
   // A key that was replaced says nothing of the entries: whoever cannot restore for it has lost them too.
-  const { foreign } = await db.transaction().execute(async (trx) => {
-    await lockWrites(trx);
+  const { foreign } = await database.db.transaction().execute(async (trx) => {
+    if (database.shared) await lockWrites(trx);
     await refuseFilled(trx);
     await insertAll(trx, file);
     const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
@@ -151,7 +150,7 @@ export const restoreLedger = async ({ db }: Database, file: string, actor: NewAu
     if (problem !== undefined)
       throw new LedgerError(`the audit log of the backup is not intact, so nothing was restored: ${problem.message}`);
     const detail = { created: manifest.created, sha256: end.sha256, entries: verified.entries };
-    await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail });
+    await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail }, database.shared);
     return verified;
   });
   return { created: manifest.created, rows: end.rows, notes: foreign.map(({ message }) => message) };

@@ -5,6 +5,7 @@ import type { AuditFilter, AuditLog, AuditQuery, AuditSearch, FoundAudit } from 
 import { verifyAudit } from '../audit/verify.ts';
 import type { ChangeInput } from '../writes.ts';
 import { entryOf, readHead } from './audit-rows.ts';
+import { containsText } from './contains-text.ts';
 import type { Schema } from './schema.ts';
 import { type Part, searchWindows, WINDOW } from './windows.ts';
 
@@ -15,8 +16,8 @@ const MAX_CHECKPOINTS = 10_000;
 type Rows = SelectQueryBuilder<Schema, 'audit', Selectable<Schema['audit']>>;
 
 /** The canonical form of an entry ends with its time; the index `audit_time` is on the same expression. */
-const time = sql<string>`left(right(entry_json, 26), 24) collate "C"`;
-const holds = (text: string) => sql<boolean>`strpos(entry_json, ${text}) > 0`;
+const time = sql<string>`substr(entry_json, length(entry_json) - 25, 24)`;
+const holds = (text: string) => containsText(sql.ref('entry_json'), text);
 
 /** Leaves out what the database can tell by the text alone. */
 const narrow = (query: Rows, { action, since, until, ...named }: AuditFilter): Rows => {
@@ -125,7 +126,7 @@ export const createSqlAudit = (
       const witnesses = await db.selectFrom('witnesses').selectAll().orderBy('cluster').execute();
       return {
         checkpoints: checkpoints.reverse(),
-        witnesses: witnesses.map(({ cluster, seen, ...checkpoint }) => ({ cluster, seen: seen.toISOString(), checkpoint })),
+        witnesses: witnesses.map(({ cluster, seen, ...checkpoint }) => ({ cluster, seen, checkpoint })),
       };
     },
     lastCheckpoint: async () => {

@@ -1,10 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
-import { Kysely, PGliteDialect, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import { lockFolder } from './folder-lock.ts';
 import type { Schema } from './schema.ts';
+import { openEmbedded } from './sqlite/open-embedded.ts';
 
 export interface Database {
   readonly db: Kysely<Schema>;
@@ -12,7 +9,7 @@ export interface Database {
   readonly reads: Kysely<Schema>;
   /** For what looks at many rows: it never holds what writes need. */
   readonly searches: Kysely<Schema>;
-  /** Whether other hubs may write here too. */
+  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to this one. */
   readonly shared: boolean;
   /** Where it is, without credentials. */
   readonly name: string;
@@ -86,33 +83,6 @@ const openPostgres = (url: string): Database => {
   };
 };
 
-/** PostgreSQL within this process, for one hub. Its files are synced at commit, as those of a server are. */
-const openEmbedded = async (folder: string): Promise<Database> => {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(folder);
-  try {
-    const pglite = await PGlite.create({ dataDir: join(folder, 'database') });
-    // Two drivers: a query beside a transaction waits for its end instead of becoming a part of it.
-    const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
-    const reads = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
-    return {
-      db,
-      reads,
-      searches: reads,
-      shared: false,
-      name: folder,
-      connect: () => Promise.reject(new Error('the embedded database has one connection')),
-      close: async () => {
-        await pglite.close();
-        await lock.release();
-      },
-    };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-};
-
-/** @throws LedgerError when another hub has the folder */
+/** @throws LedgerError when another hub has the folder, or its database cannot be used */
 export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
   'url' in config ? openPostgres(config.url) : openEmbedded(config.folder);

@@ -1,10 +1,10 @@
 /**
- * SQLSTATE classes of statements that fail the same way every time: data, constraints, limits of the program
- * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+ * Statements that fail the same way every time for their data, for constraints or for limits of the program: classes of SQLSTATE
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html), and result codes of SQLite.
  */
-const PERMANENT = /^(22|23|54)/;
+const PERMANENT = /^(22|23|54|SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)$)/;
 /** A statement or a transaction took too long, or too much memory. */
-const EXHAUSTED = new Set(['57014', '25P03', '53200']);
+const EXHAUSTED = new Set(['57014', '25P03', '53200', 'SQLITE_NOMEM']);
 
 /** The transaction of a batch was rolled back because it took more time or memory than the database gives: less may fit. */
 export class BatchTooLargeError extends Error {}

@@ -1,7 +1,8 @@
 import type { EventView } from '@fso/shared/api';
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import type { Kysely, SelectQueryBuilder } from 'kysely';
 import { type EventFilter, matchesEvent } from '../event-filter.ts';
 import type { EventQuery, FoundEvents } from '../types.ts';
+import { containsText } from './contains-text.ts';
 import type { Schema } from './schema.ts';
 import { type Part, searchWindows, WINDOW } from './windows.ts';
 
@@ -31,8 +32,11 @@ const narrowByTime = (query: Columns, { since, until }: EventFilter): Columns =>
 const narrowByText = (query: Columns, { q }: EventFilter): Columns =>
   q === undefined || !ASCII.test(q)
     ? query
-    : query.where(
-        sql<boolean>`(strpos(lower(event_json), ${quoted(q).toLowerCase()}) > 0 or strpos(lower(coalesce(cluster, '')), ${q.toLowerCase()}) > 0)`,
+    : query.where((eb) =>
+        eb.or([
+          containsText(eb.fn('lower', ['event_json']), quoted(q).toLowerCase()),
+          containsText(eb.fn('lower', ['cluster']), q.toLowerCase()),
+        ]),
       );
 
 type Search = Omit<EventQuery, 'signal'>;

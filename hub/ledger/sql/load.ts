@@ -10,8 +10,8 @@ const parse = <T>(json: string): T => JSON.parse(json) as T;
 
 const recordOf = (row: Selectable<ClusterTable>, policies: ReadonlyMap<string, PolicyReport>): ClusterRecord => ({
   name: row.name,
-  connected: row.connected,
-  lastSeen: row.last_seen?.toISOString() ?? null,
+  connected: row.connected_by !== null,
+  lastSeen: row.last_seen,
   offeredRevision: row.offered_revision,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),

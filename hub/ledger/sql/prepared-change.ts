@@ -7,6 +7,8 @@ export interface PreparedEvent {
   readonly event: ClusterEvent;
   readonly digest: string;
   readonly json: string;
+  /** RFC 3339. */
+  readonly received: string;
 }
 
 /** A change with the texts that are stored of it. They are made before its transaction begins, as all hubs wait for that one's end. */
@@ -42,6 +44,7 @@ export const prepareChange = (change: Change): PreparedChange => {
     event,
     digest: digestOfEvent(cluster, event),
     json: JSON.stringify(event),
+    received: change.time,
   }));
   return {
     change,

@@ -44,14 +44,13 @@ const createSync = ({ database: { reads }, knowledge, replica }: ReplicasOptions
 /** Clusters whose replica is gone are not connected. The replica cannot say so any more, so the leader does. */
 const releaseClusters = async ({ database: { db }, replica }: ReplicasOptions): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
-  const lost = db.selectFrom('clusters').select('name').where('connected', '=', true).where('connected_by', 'not in', alive);
+  const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
   if ((await lost.limit(1).execute()).length === 0) return;
   await db.transaction().execute(async (trx) => {
     await lockWrites(trx);
     await trx
       .updateTable('clusters')
-      .set({ connected: false, connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
-      .where('connected', '=', true)
+      .set({ connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
       .where('connected_by', 'not in', alive)
       .execute();
     await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);

@@ -1,15 +1,21 @@
 import type { ColumnType, Generated } from 'kysely';
 
-/** The tables of the ledger, as `migrations/` makes them. Texts named json hold JSON; `version` is {@link Schema} wide and grows with every commit. */
+/**
+ * The tables of the ledger, as `migrations/` makes them, with the types that both databases have. Texts named json hold JSON, times are
+ * RFC 3339 in UTC; `version` is {@link Schema} wide and grows with every commit.
+ */
 
-type Timestamp = ColumnType<Date, string | Date, string | Date>;
+/** One row: the last version that was given. */
+interface VersionTable {
+  value: number;
+}
 
-/** One row per hub process that writes here; a process counts as alive by its heartbeat. */
+/** One row per hub process that writes here; where hubs share a database, one counts as alive by its heartbeat. */
 interface ReplicaTable {
   id: string;
   /** Last batch that was committed: what a lost answer to a commit is asked for. */
   batch: number;
-  heartbeat: Generated<Timestamp>;
+  heartbeat: Generated<ColumnType<Date, never, Date>>;
 }
 
 interface StateTable {
@@ -22,12 +28,11 @@ interface StateTable {
 /** One row per cluster, whatever the number of its policies. */
 export interface ClusterTable {
   name: string;
-  connected: boolean;
-  /** Replica that holds the stream. */
+  /** Replica that holds the stream; null: the cluster is not connected. */
   connected_by: string | null;
   /** The stream that was opened last, and speaks for the cluster. */
   stream: string | null;
-  last_seen: ColumnType<Date | null, string | Date | null, string | Date | null>;
+  last_seen: string | null;
   offered_revision: string | null;
   acked_revision: string | null;
   acked_digest: string | null;
@@ -63,9 +68,9 @@ interface EventTable {
   policy: string | null;
   severity: string;
   reason: string;
-  received: Generated<Timestamp>;
+  received: string;
   /** What the event says, in milliseconds since 1970. */
-  time_ms: number | null;
+  time_ms: number;
   /** Of cluster and content: what is sent again is not kept again. */
   digest: string;
   event_json: string;
@@ -95,10 +100,11 @@ interface CheckpointColumns {
 
 interface WitnessTable extends CheckpointColumns {
   cluster: string;
-  seen: Timestamp;
+  seen: string;
 }
 
 export interface Schema {
+  ledger_version: VersionTable;
   replicas: ReplicaTable;
   state: StateTable;
   clusters: ClusterTable;

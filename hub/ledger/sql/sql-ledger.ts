@@ -11,7 +11,7 @@ import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
 import { countEvents, loadEvents } from './events.ts';
-import { clearHistory, forgetReplicas, type HistoryLimits } from './history.ts';
+import { clearHistory, forgetFormer, forgetReplicas, type HistoryLimits } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { migrate } from './migrate.ts';
 import { type Batch, planBatch } from './plan-batch.ts';
@@ -54,7 +54,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
     let isNew = false;
     try {
       return await db.transaction().execute(async (trx) => {
-        isNew = await beginBatch(trx, replica, number);
+        isNew = await beginBatch(trx, replica, { number, shared });
         if (!isNew) return undefined;
         if (shared) await knowledge.refresh(trx, clustersOf(changes));
         const batch = planBatch(changes, knowledge, replica);
@@ -88,7 +88,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
 };
 
 /**
- * Step ⑧ on PostgreSQL, a server's or the one embedded in this process. Resolves once the tables are there and what they hold is in
+ * Step ⑧ on a database: PostgreSQL of a server, or SQLite in this process. Resolves once the tables are there and what they hold is in
  * memory. `close` does not close the database.
  *
  * @throws LedgerError where people have to do something; what the database answered otherwise
@@ -96,9 +96,8 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
 export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
   const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
   const { db, reads, searches, shared } = database;
-  await migrate(db);
-  // Whoever was connected to a hub that was alone here is not any more.
-  if (!shared) await db.updateTable('clusters').set({ connected: false, connected_by: null }).where('connected', '=', true).execute();
+  await migrate(database);
+  if (!shared) await forgetFormer(db);
   const picture = createPicture(EVENTS_IN_MEMORY);
   const records = createRecordPicture();
   const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
@@ -111,8 +110,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   const clearAll = async (): Promise<void> => {
     if (!replicas.leads()) return;
-    await forgetReplicas(db, replica);
-    const cleared = await clearHistory(db, history, closing.signal);
+    if (shared) await forgetReplicas(db, replica);
+    const cleared = await clearHistory(db, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
   };
   const keepHistory = async (): Promise<void> => {
@@ -129,7 +128,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   });
 
-  // An embedded database works on the thread of the hub: one search at a time.
+  // The embedded database does one thing after the other: one search at a time.
   const inTurn = shared ? <T>(work: () => Promise<T>): Promise<T> => work() : createTurns();
   const isAllInMemory = (): boolean => picture.countEvents() < EVENTS_IN_MEMORY;
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {

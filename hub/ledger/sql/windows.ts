@@ -21,8 +21,8 @@ interface Walk<T> {
 }
 
 /**
- * Looks at a limited number of rows, a window at a time, so that neither the thread of an embedded database nor a connection is held for
- * long. `next` says where to go on; null: there are no more.
+ * Looks at a limited number of rows, a window at a time, so that neither the embedded database, which does one thing after the other,
+ * nor a connection is held for long. `next` says where to go on; null: there are no more.
  */
 export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): Promise<{ items: T[]; next: number | null }> => {
   const items: T[] = [];
@@ -33,7 +33,7 @@ export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): 
     if (part === undefined) return { items, next: null };
     items.push(...part.items);
     ({ last } = part);
-    // Others have their turn: an embedded database works on the thread of the hub.
+    // What was read is looked at on the thread of the hub: others have their turn.
     await setImmediate();
   }
   return { items, next: last ?? null };

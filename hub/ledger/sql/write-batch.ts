@@ -31,7 +31,7 @@ function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Ge
   if (slice.length > 0) yield slice;
 }
 
-/** PostgreSQL keeps no NUL in a text; in JSON it is escaped. */
+/** PostgreSQL keeps no NUL in a text, and SQLite compares only what comes before it; in JSON it is escaped. */
 const text = (value: string): string => value.replaceAll('\0', '\uFFFD');
 
 interface Writing {
@@ -44,7 +44,6 @@ interface Writing {
 const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: Writing): Promise<void> => {
   const rows = writes.map(({ after: { record, connectedBy, stream }, full }) => ({
     name: record.name,
-    connected: record.connected,
     connected_by: connectedBy,
     stream,
     last_seen: record.lastSeen,
@@ -64,7 +63,6 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
       .values(values)
       .onConflict((conflict) =>
         conflict.column('name').doUpdateSet((eb) => ({
-          connected: eb.ref('excluded.connected'),
           connected_by: eb.ref('excluded.connected_by'),
           stream: eb.ref('excluded.stream'),
           last_seen: eb.ref('excluded.last_seen'),
@@ -75,7 +73,7 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
           report_json: eb.ref('excluded.report_json'),
           reported_seq: eb.ref('excluded.reported_seq'),
           version: eb.ref('excluded.version'),
-          full_version: eb.fn<number>('greatest', ['clusters.full_version', 'excluded.full_version']),
+          full_version: sql<number>`case when excluded.full_version > 0 then excluded.full_version else clusters.full_version end`,
           writer: eb.ref('excluded.writer'),
         })),
       )
@@ -173,11 +171,12 @@ const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing):
 
 const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<EventView[]> => {
   const byDigest = new Map(events.map((prepared) => [prepared.digest, prepared]));
-  const rows = [...byDigest.values()].map(({ cluster, event, digest, json }) => ({
+  const rows = [...byDigest.values()].map(({ cluster, event, digest, json, received }) => ({
     cluster,
     policy: event.policy === undefined ? null : text(event.policy),
     severity: event.severity,
     reason: text(event.reason),
+    received,
     time_ms: Date.parse(event.time),
     digest,
     event_json: json,
@@ -292,19 +291,29 @@ export const lockWrites = async (trx: Transaction<Schema>): Promise<void> => {
 };
 
 export const nextVersion = async (trx: Transaction<Schema>): Promise<number> => {
-  const { rows } = await sql<{ version: number }>`select nextval('ledger_version') as version`.execute(trx);
-  return Number(rows[0]?.version);
+  const { value } = await trx
+    .updateTable('ledger_version')
+    .set((eb) => ({ value: eb('value', '+', 1) }))
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  return value;
 };
 
 /**
  * Begins a batch: waits for other writers and says whether the batch is new. It is not where its commit was done and only the answer was lost.
  */
-export const beginBatch = async (trx: Transaction<Schema>, replica: string, batch: number): Promise<boolean> => {
-  await lockWrites(trx);
+export const beginBatch = async (
+  trx: Transaction<Schema>,
+  replica: string,
+  { number: batch, shared }: { number: number; shared: boolean },
+): Promise<boolean> => {
+  if (shared) await lockWrites(trx);
   const fence = await trx
     .insertInto('replicas')
     .values({ id: replica, batch })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ batch, heartbeat: sql`now()` }).where('replicas.batch', '<', batch))
+    .onConflict((conflict) =>
+      conflict.column('id').doUpdateSet({ batch, heartbeat: sql`current_timestamp` }).where('replicas.batch', '<', batch),
+    )
     .returning('id')
     .execute();
   return fence.length === 1;

@@ -1,12 +1,47 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-const STATEMENTS = [
-  `create sequence ledger_version`,
+/** What the two databases write in different ways. */
+interface Wording {
+  /** A number that grows and is never given twice. */
+  readonly serial: string;
+  /** A text that is compared byte by byte, as SQLite does by itself. */
+  readonly bytewise: string;
+  readonly moment: string;
+  readonly appendOnly: readonly string[];
+}
+
+const POSTGRES: Wording = {
+  serial: 'bigserial primary key',
+  bytewise: 'text collate "C"',
+  moment: 'timestamptz',
+  appendOnly: [
+    `create function audit_is_append_only() returns trigger language plpgsql as $$
+    begin
+      raise exception 'the audit log is append-only' using errcode = 'restrict_violation';
+    end $$`,
+    `create trigger audit_append_only before update or delete or truncate on audit
+      for each statement execute function audit_is_append_only()`,
+  ],
+};
+
+const refuse = (action: 'update' | 'delete'): string =>
+  `create trigger audit_no_${action} before ${action} on audit begin select raise(abort, 'the audit log is append-only'); end`;
+
+const SQLITE: Wording = {
+  serial: 'integer primary key autoincrement',
+  bytewise: 'text',
+  moment: 'text',
+  appendOnly: [refuse('update'), refuse('delete')],
+};
+
+const statementsIn = ({ serial, bytewise, moment, appendOnly }: Wording): readonly string[] => [
+  `create table ledger_version (value bigint not null)`,
+  `insert into ledger_version values (0)`,
   `create table replicas (
     id text primary key,
     batch bigint not null default 0,
-    heartbeat timestamptz not null default now()
+    heartbeat ${moment} not null default current_timestamp
   )`,
   `create table state (
     name text primary key,
@@ -16,9 +51,9 @@ const STATEMENTS = [
   )`,
   `create table clusters (
     name text primary key,
-    connected boolean not null,
     connected_by text,
-    last_seen timestamptz,
+    stream text,
+    last_seen text,
     offered_revision text,
     acked_revision text,
     acked_digest text,
@@ -41,23 +76,26 @@ const STATEMENTS = [
     cluster text not null references clusters on delete cascade,
     policy text not null,
     phase text not null,
-    violations integer not null,
+    violations bigint not null,
     report_json text not null,
     primary key (cluster, policy)
   )`,
   `create table events (
-    id bigserial primary key,
+    id ${serial},
     cluster text,
     policy text,
     severity text not null,
     reason text not null,
-    received timestamptz not null default now(),
+    received ${bytewise} not null,
+    time_ms bigint not null,
     digest text not null unique,
     event_json text not null
   )`,
   `create index events_cluster on events (cluster, id)`,
   `create index events_policy on events (policy, id)`,
+  `create index events_severity on events (severity, id)`,
   `create index events_received on events (received)`,
+  `create index events_time on events (time_ms)`,
   `create table records (
     kind text not null,
     name text not null,
@@ -68,14 +106,11 @@ const STATEMENTS = [
   `create index records_version on records (version)`,
   `create table audit (
     sequence bigint primary key,
-    entry_json text not null
+    entry_json ${bytewise} not null
   )`,
-  `create function audit_is_append_only() returns trigger language plpgsql as $$
-  begin
-    raise exception 'the audit log is append-only' using errcode = 'restrict_violation';
-  end $$`,
-  `create trigger audit_append_only before update or delete or truncate on audit
-    for each statement execute function audit_is_append_only()`,
+  // An entry is canonical JSON, whose last field is its time, always of 24 characters.
+  `create index audit_time on audit (substr(entry_json, length(entry_json) - 25, 24))`,
+  ...appendOnly,
   `create table checkpoints (
     sequence bigint not null,
     hash text not null,
@@ -91,13 +126,17 @@ const STATEMENTS = [
     time text not null,
     key text not null,
     signature text not null,
-    seen timestamptz not null
+    seen text not null
   )`,
 ];
 
-/** Tables of design section 8. Once released, a migration is never changed: what is to be other comes in the next one. */
-export const ledgerTables: Migration = {
+/**
+ * Tables of design section 8. Once released, a migration is never changed: what is to be other comes in the next one.
+ *
+ * @param shared PostgreSQL; else SQLite
+ */
+export const ledgerTables = (shared: boolean): Migration => ({
   up: async (db: Kysely<unknown>): Promise<void> => {
-    for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
+    for (const statement of statementsIn(shared ? POSTGRES : SQLITE)) await sql.raw(statement).execute(db);
   },
-};
+});

@@ -1,0 +1,31 @@
+// biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
+import type { SQLInputValue } from 'node:sqlite';
+
+export type Value = SQLInputValue;
+
+/** What a connection is asked to do. */
+export type Operation =
+  | { readonly open: OpenConnection }
+  | { readonly close: true }
+  | { readonly sql: string; readonly parameters: readonly Value[] };
+
+export interface OpenConnection {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Statements that run first. */
+  readonly pragmas: readonly string[];
+}
+
+/** `connection` is a number that the client chooses. */
+export type Request = { readonly id: number; readonly connection: number } & Operation;
+
+export interface Result {
+  readonly rows: unknown[];
+  /** Rows that were inserted, updated or deleted. */
+  readonly changes: number;
+}
+
+/** `code`: a result code of SQLite; 0 = none. */
+export type Response =
+  | { readonly id: number; readonly result: Result }
+  | { readonly id: number; readonly error: { readonly message: string; readonly code: number } };

@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Kysely } from 'kysely';
+import { LedgerError } from '../../ledger-error.ts';
+import type { Database } from '../database.ts';
+import type { Schema } from '../schema.ts';
+import { type SqliteConnection, type SqliteThread, startSqlite } from './client.ts';
+import { sqliteDialect } from './dialect.ts';
+import { SqliteError } from './error.ts';
+
+export const DATABASE_FILE = 'ledger.db';
+const LOCK_FILE = 'ledger.lock';
+
+/**
+ * Every commit waits until the log is on the disk (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` makes macOS wait for
+ * the disk too. A log that one large write has made long is cut again.
+ */
+const WRITER_PRAGMAS = [
+  'pragma journal_mode = wal',
+  'pragma synchronous = full',
+  'pragma fullfsync = on',
+  'pragma checkpoint_fullfsync = on',
+  'pragma journal_size_limit = 67108864',
+];
+
+/** A file is there after a power cut once its folder is synced. */
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+const makeFolder = async (folder: string): Promise<void> => {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first !== undefined) await syncFolder(dirname(first));
+  // For its owner alone; SQLite gives the files beside it the same mode.
+  await (await open(join(folder, DATABASE_FILE), 'a', 0o600)).close();
+};
+
+/** @throws LedgerError that says what to do about what an earlier version has left */
+const refuseFormer = (folder: string): void => {
+  const former = join(folder, 'database');
+  if (existsSync(join(former, 'PG_VERSION')))
+    throw new LedgerError(
+      `${former} holds the embedded PostgreSQL of an earlier version, which this one does not read: remove it to begin with an empty ledger, or go on with the version that wrote it`,
+    );
+};
+
+const isOf = (error: unknown, ...codes: readonly string[]): boolean => error instanceof SqliteError && codes.includes(error.code);
+
+/**
+ * One hub at a time: the system's own lock on a file, held by an open transaction. It goes with the process, whatever ends it. Readers are
+ * not kept from the database.
+ *
+ * @throws LedgerError when another hub has the folder
+ */
+const lockFolder = async (thread: SqliteThread, folder: string): Promise<void> => {
+  try {
+    const lock = await thread.open({ path: join(folder, LOCK_FILE), readOnly: false, pragmas: [] });
+    await lock.run('begin exclusive', []);
+  } catch (error) {
+    if (!isOf(error, 'SQLITE_BUSY')) throw error;
+    throw new LedgerError(
+      `another hub has the ledger in ${folder} open: stop it, give this one another FSO_DATA_DIR, or let both use one PostgreSQL server (DATABASE_URL)`,
+    );
+  }
+};
+
+const FULL = 2;
+
+/** @throws LedgerError where a commit would not wait for the disk */
+const checkDurability = async (connection: SqliteConnection): Promise<void> => {
+  const ask = async (pragma: string): Promise<unknown> => Object.values((await connection.run(`pragma ${pragma}`, [])).rows[0] ?? {})[0];
+  const [journal, synchronous] = [await ask('journal_mode'), await ask('synchronous')];
+  if (journal !== 'wal' || synchronous !== FULL)
+    throw new LedgerError(`commits of the embedded ledger would not be durable (journal_mode ${journal}, synchronous ${synchronous})`);
+};
+
+const kyselyOn = (connection: SqliteConnection, begin: 'begin' | 'begin immediate'): Kysely<Schema> =>
+  new Kysely<Schema>({ dialect: sqliteDialect(connection, begin) });
+
+/**
+ * SQLite in this process, for one hub: readers see what was committed beside a transaction of the writer.
+ *
+ * @throws LedgerError when another hub has the folder
+ */
+export const openEmbedded = async (folder: string): Promise<Database> => {
+  refuseFormer(folder);
+  await makeFolder(folder);
+  const thread = startSqlite();
+  const path = join(folder, DATABASE_FILE);
+  const openReader = async (): Promise<Kysely<Schema>> => kyselyOn(await thread.open({ path, readOnly: true, pragmas: [] }), 'begin');
+  try {
+    await lockFolder(thread, folder);
+    const writer = await thread.open({ path, readOnly: false, pragmas: WRITER_PRAGMAS });
+    await checkDurability(writer);
+    const reads = await openReader();
+    return {
+      db: kyselyOn(writer, 'begin immediate'),
+      reads,
+      searches: reads,
+      shared: false,
+      name: folder,
+      connect: () => Promise.reject(new Error('the embedded database belongs to one hub')),
+      close: thread.close,
+    };
+  } catch (error) {
+    await thread.close();
+    if (!isOf(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw error;
+    throw new LedgerError(`${path} is damaged: restore a backup into an empty folder`);
+  }
+};

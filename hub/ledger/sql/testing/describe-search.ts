@@ -1,0 +1,127 @@
+import { canonicalJson } from '@fso/shared/compile';
+import { NO_HASH } from '@fso/shared/protocol';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixedClock } from '../../fixtures.ts';
+import type { Ledger } from '../../types.ts';
+import { clearHistory } from '../history.ts';
+import { migrate } from '../migrate.ts';
+import { createSqlLedger } from '../sql-ledger.ts';
+import type { TestDatabase } from './test-database.ts';
+
+const EVENTS = 52_000;
+const ENTRIES = 52_000;
+const ROWS = 1_000;
+const FIRST = Date.parse('2026-01-01T00:00:00Z');
+const timeOf = (n: number): string => new Date(FIRST + n * 60_000).toISOString();
+
+/** One event a minute; every event has a text beyond ASCII, and the oldest a word of its own. */
+const eventRow = (n: number) => ({
+  cluster: 'eu',
+  policy: null,
+  severity: 'info',
+  reason: 'R',
+  received: timeOf(n),
+  time_ms: FIRST + n * 60_000,
+  digest: String(n),
+  event_json: JSON.stringify({ time: timeOf(n), severity: 'info', reason: 'R', message: n === 1 ? 'Needle Ünder' : 'hay' }),
+});
+
+/** One entry a minute, as its canonical form. */
+const auditRow = (n: number) => ({
+  sequence: n,
+  entry_json: canonicalJson({
+    action: n === 1 ? 'test.needle' : 'test.hay',
+    actor: { id: 'hub', kind: 'hub', roles: [] },
+    detail: {},
+    from: null,
+    hash: NO_HASH,
+    previous: NO_HASH,
+    sequence: n,
+    subject: 's',
+    time: timeOf(n),
+  }),
+});
+
+const fill = async ({ database }: TestDatabase): Promise<void> => {
+  await migrate(database);
+  await database.db.transaction().execute(async (trx) => {
+    for (let at = 1; at <= EVENTS; at += ROWS) {
+      const numbers = Array.from({ length: ROWS }, (_, i) => at + i);
+      await trx.insertInto('events').values(numbers.map(eventRow)).execute();
+      await trx.insertInto('audit').values(numbers.map(auditRow)).execute();
+    }
+  });
+};
+
+/** What is found among many rows, and how they are cleared: the same tests on both databases. */
+export const describeSearch = (what: string, openTest: () => Promise<TestDatabase>): void => {
+  describe(`search on ${what}`, () => {
+    let test: TestDatabase;
+    let ledger: Ledger;
+    beforeAll(async () => {
+      test = await openTest();
+      await fill(test);
+      ledger = await createSqlLedger({
+        database: test.database,
+        clock: fixedClock,
+        random: Math.random,
+        logger: pino({ level: 'silent' }),
+      });
+    });
+    afterAll(async () => {
+      await ledger.close();
+      await test.close();
+    });
+
+    it.each(['needle', 'ünder'])('a search for %j says how far it came, and goes on from there', async (q) => {
+      const first = await ledger.searchEvents({ q, limit: 10 });
+      expect([first.events, first.next]).toEqual([[], EVENTS - 50_000 + 1]);
+      const second = await ledger.searchEvents({ q, limit: 10, before: first.next ?? 0 });
+      expect([second.events.map(({ id }) => id), second.next]).toEqual([[1], null]);
+    });
+
+    it('a short time is found at once, wherever it is', async () => {
+      const day = { since: '2026-01-01T00:00:00.000Z', until: '2026-01-01T00:05:00.000Z' };
+      const { events, next } = await ledger.searchEvents({ ...day, limit: 3 });
+      expect([events.map(({ id }) => id), next]).toEqual([[5, 4, 3], 3]);
+      expect((await ledger.searchEvents({ ...day, limit: 3, before: 3 })).events.map(({ id }) => id)).toEqual([2, 1]);
+      const { entries } = await ledger.audit.search({
+        filter: { ...day, action: 'test.needle' },
+        order: 'desc',
+        from: undefined,
+        limit: 3,
+      });
+      expect(entries.map(({ sequence }) => sequence)).toEqual([1]);
+    });
+
+    it('nothing is looked at for who is gone', async () => {
+      const signal = AbortSignal.abort();
+      expect(await ledger.searchEvents({ q: 'needle', limit: 10, signal })).toEqual({ events: [], next: null });
+    });
+
+    it('a search of the audit log says how far it came; a reader of all of it gets all', async () => {
+      const { audit } = ledger;
+      const search = { filter: { action: 'test.needle' }, order: 'desc', limit: 10 } as const;
+      const first = await audit.search({ ...search, from: undefined });
+      expect(first).toEqual({ entries: [], next: ENTRIES - 50_000 + 1 });
+      const second = await audit.search({ ...search, from: first.next ?? 0 });
+      expect([second.entries.map(({ sequence }) => sequence), second.next]).toEqual([[1], null]);
+      expect(await audit.list({ action: 'test.needle', limit: 10 })).toEqual(second.entries);
+    });
+
+    it('old events, and those that are too many, are cleared in the end', async () => {
+      const { db } = test.database;
+      const now = new Date(FIRST + (5 * 60 + 1) * 60_000 + 86_400_000);
+      const never = new AbortController().signal;
+      expect(await clearHistory(db, { days: 1, events: EVENTS }, now, never)).toBe(300);
+      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toBe(EVENTS - 300 - 40_000);
+      expect(await clearHistory(db, { days: 1, events: 40_000 }, now, never)).toBe(0);
+      const left = await db
+        .selectFrom('events')
+        .select((eb) => [eb.fn.min('id').as('first'), eb.fn.countAll().as('count')])
+        .executeTakeFirst();
+      expect([Number(left?.first), Number(left?.count)]).toEqual([EVENTS - 40_000 + 1, 40_000]);
+    });
+  });
+};
