@@ -1,7 +1,7 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
 import { unseen } from './changes.ts';
-import { type EventFilter, matchesEvent } from './event-filter.ts';
+import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
 /** What the hub knows, in memory: reads are served from it, whatever a database does. */
@@ -17,9 +17,9 @@ export interface Picture {
   set(record: ClusterRecord): void;
   addEvents(events: readonly EventView[]): void;
   /** Newest first, of those that are in memory. */
-  events(query: EventFilter & { readonly before?: number; readonly limit: number }): readonly EventView[];
-  /** How many are in memory. */
-  countEvents(): number;
+  events(query: RecentQuery): readonly EventView[];
+  /** Whether those in memory are all that there are. */
+  hasAllEvents(): boolean;
   /** Id of the newest one; 0: there is none. */
   lastEvent(): number;
   subscribe(handler: (change: LedgerChange) => void): () => void;
@@ -42,12 +42,12 @@ export const foundIn = (events: readonly EventView[], limit: number): FoundEvent
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),
 });
 
-/** @param eventLimit events kept; the oldest go first */
+/** @param eventLimit events kept; see {@link RecentEvents} for which ones */
 export const createPicture = (eventLimit: number): Picture => {
   let source: SourceView | null = null;
   let desired: Desired | null = null;
   const seen = new Map<string, ClusterRecord>();
-  const events: EventView[] = [];
+  const events = new RecentEvents(eventLimit);
   const handlers = new Set<(change: LedgerChange) => void>();
   const notify = (change: LedgerChange): void => {
     for (const handler of handlers) handler(change);
@@ -77,20 +77,12 @@ export const createPicture = (eventLimit: number): Picture => {
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
     },
     addEvents: (added) => {
-      for (const event of added.slice(-eventLimit)) events.push(event);
-      if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
+      events.add(added);
       for (const event of added) notify({ kind: 'event', event });
     },
-    events: ({ limit, before = Number.POSITIVE_INFINITY, ...filter }) => {
-      const found: EventView[] = [];
-      for (let i = events.length - 1; i >= 0 && found.length < limit; i -= 1) {
-        const event = events[i];
-        if (event && event.id < before && matchesEvent(event, filter)) found.push(event);
-      }
-      return found;
-    },
-    countEvents: () => events.length,
-    lastEvent: () => events.at(-1)?.id ?? 0,
+    events: (query) => events.find(query),
+    hasAllEvents: () => events.isComplete,
+    lastEvent: () => events.last,
     subscribe: (handler) => {
       handlers.add(handler);
       return () => handlers.delete(handler);

@@ -1,9 +1,10 @@
 import { type Kysely, sql } from 'kysely';
+import { fairShare } from '../fair-share.ts';
 import type { Schema } from './schema.ts';
 
 export interface HistoryLimits {
   readonly days: number;
-  /** Events kept; the oldest go first. */
+  /** Events kept; of the clusters with the most of them the oldest go first. */
   readonly events: number;
 }
 
@@ -22,6 +23,45 @@ export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null).execute();
 };
 
+/** Deletes some at a time until none is left. @returns how many went */
+const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Promise<number> => {
+  let deleted = 0;
+  while (!signal.aborted) {
+    const count = await next();
+    deleted += Number(count);
+    if (count < ROWS) break;
+  }
+  return deleted;
+};
+
+/** Deletes the oldest of the clusters that have more than their share: one cluster must not wash out what the others have said. */
+const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<number> => {
+  const counts = await db
+    .selectFrom('events')
+    .select((eb) => ['cluster', eb.fn.countAll<number>().as('count')])
+    .groupBy('cluster')
+    .execute();
+  const wanted = counts.map(({ count }) => Number(count));
+  const share = Math.max(1, fairShare(wanted, events));
+  let cleared = 0;
+  for (const { cluster, count } of counts) {
+    let left = Number(count) - share;
+    if (left <= 0) continue;
+    const deleteSome = async (): Promise<bigint> => {
+      const own = db
+        .selectFrom('events')
+        .select('id')
+        .where('cluster', cluster === null ? 'is' : '=', cluster);
+      const some = own.orderBy('id').limit(Math.min(ROWS, Math.max(0, left)));
+      const { numDeletedRows } = await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow();
+      left -= Number(numDeletedRows);
+      return numDeletedRows;
+    };
+    cleared += await deleteAll(deleteSome, signal);
+  }
+  return cleared;
+};
+
 /** Deletes events that are older, or more, than are kept. The audit log is never cleared. @returns how many went */
 export const clearHistory = async (
   db: Kysely<Schema>,
@@ -29,15 +69,12 @@ export const clearHistory = async (
   now: Date,
   signal: AbortSignal,
 ): Promise<number> => {
-  const first = await db.selectFrom('events').select('id').orderBy('id', 'desc').offset(events).limit(1).executeTakeFirst();
   const oldest = new Date(now.getTime() - days * DAY_MS).toISOString();
-  const old = sql<boolean>`(received < ${oldest} or id <= ${first?.id ?? 0})`;
-  let cleared = 0;
-  while (!signal.aborted) {
+  const old = sql<boolean>`received < ${oldest}`;
+  const deleteOld = async (): Promise<bigint> => {
     const some = db.selectFrom('events').select('id').where(old).orderBy('id').limit(ROWS);
-    const { numDeletedRows } = await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow();
-    cleared += Number(numDeletedRows);
-    if (numDeletedRows < ROWS) break;
-  }
-  return cleared;
+    return (await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows;
+  };
+  const cleared = await deleteAll(deleteOld, signal);
+  return cleared + (await clearExcess(db, events, signal));
 };

@@ -130,10 +130,9 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   // The embedded database does one thing after the other: one search at a time.
   const inTurn = shared ? <T>(work: () => Promise<T>): Promise<T> => work() : createTurns();
-  const isAllInMemory = (): boolean => picture.countEvents() < EVENTS_IN_MEMORY;
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
     const found = picture.events(query);
-    if (found.length >= query.limit || isAllInMemory()) return foundIn(found, query.limit);
+    if (found.length >= query.limit || picture.hasAllEvents()) return foundIn(found, query.limit);
     return inTurn(() => loadEvents(searches, query));
   };
 
@@ -153,7 +152,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     countEvents: async (query) => {
       const counted = picture.events(query).length;
       const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
-      return isSearch || counted >= query.limit || isAllInMemory() ? counted : countEvents(searches, query);
+      return isSearch || counted >= query.limit || picture.hasAllEvents() ? counted : countEvents(searches, query);
     },
     subscribe: picture.subscribe,
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),

@@ -123,5 +123,17 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
         .executeTakeFirst();
       expect([Number(left?.first), Number(left?.count)]).toEqual([EVENTS - 40_000 + 1, 40_000]);
     });
+
+    it('events of a cluster that says too much go before those of the others', async () => {
+      const { db } = test.database;
+      const row = (cluster: string | null, n: number) => ({ ...eventRow(EVENTS + n), cluster, digest: `${cluster} ${n}` });
+      const rare = [row('us', 1), row(null, 2), row('us', 3)];
+      const flood = Array.from({ length: ROWS }, (_, i) => row('eu', 10 + i));
+      for (const values of [rare, flood]) await db.insertInto('events').values(values).execute();
+      const now = new Date(FIRST + (EVENTS + 2 * ROWS) * 60_000);
+      await clearHistory(db, { days: 36_500, events: 503 }, now, new AbortController().signal);
+      const left = await db.selectFrom('events').select(['cluster', 'digest']).orderBy('id').execute();
+      expect(left.map(({ digest }) => digest)).toEqual([...rare, ...flood.slice(-500)].map(({ digest }) => digest));
+    });
   });
 };
