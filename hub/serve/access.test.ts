@@ -2,6 +2,8 @@ import { request } from 'node:http';
 import { CreatedToken, type ProblemDetails, SessionView, TokenList } from '@fso/shared/api';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
+import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import type { FoundEvents } from '../ledger/types.ts';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startTestServer, type TestServer } from './test-server.ts';
 
@@ -74,6 +76,18 @@ describe('tokens over the API', () => {
     const headers = { 'Content-Type': 'text/plain' };
     expect((await ask(server, '/api/v1/tokens', { method: 'POST', body: '{"name":"ci","role":"viewer"}', headers })).status).toBe(400);
   });
+});
+
+it('an open export ends with the token that opened it, when that is revoked', async () => {
+  const found = Promise.withResolvers<FoundEvents>();
+  const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), searchEvents: () => found.promise };
+  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  const { view, token } = await create(server);
+  const exported = await ask(server, '/api/v1/events/export?format=csv', { token });
+  expect(exported.status).toBe(200);
+  await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' });
+  await expect(exported.text()).rejects.toThrow();
+  found.resolve({ events: [], next: null });
 });
 
 describe('an open stream ends', () => {

@@ -38,14 +38,23 @@ const EXTENSIONS = { jsonl: 'jsonl', ocsf: 'ocsf.jsonl', csv: 'csv' };
 /** Entries that are read at a time. */
 const PAGE = 200;
 
-async function* exportLines({ ledger }: ApiDeps, { format, ...filter }: z.output<typeof ExportQuery>): AsyncGenerator<string> {
-  for await (const entry of readAudit(ledger.audit, PAGE, given(filter))) yield FORMATTERS[format].line(entry);
+async function* exportLines(
+  { ledger }: ApiDeps,
+  { format, ...filter }: z.output<typeof ExportQuery>,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  for await (const entry of readAudit(ledger.audit, { pageSize: PAGE, filter: given(filter), signal }))
+    yield FORMATTERS[format].line(entry);
 }
 
-const sendExport = (deps: ApiDeps, query: z.output<typeof ExportQuery>, res: Response): Promise<void> => {
+const sendExport = (
+  deps: ApiDeps,
+  { query, signal }: { readonly query: z.output<typeof ExportQuery>; readonly signal: AbortSignal },
+  res: Response,
+): Promise<void> => {
   const { format } = query;
   const file = { name: `audit.${EXTENSIONS[format]}`, contentType: CONTENT_TYPES[format], head: FORMATTERS[format].head };
-  return sendLines(res, file, exportLines(deps, query));
+  return sendLines(res, file, exportLines(deps, query, signal));
 };
 
 /** Entries that are counted where filters are given: each has to be read for that. */
@@ -68,6 +77,7 @@ export const auditRoutes: readonly Route[] = [
       description: `Hash-chained: \`fso audit verify\` reads it all and computes every hash anew. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'audit',
       access: 'viewer',
+      slots: 'heavy',
       query: AuditQuery,
     },
     { schema: AuditPage, description: 'A page.' },
@@ -90,6 +100,7 @@ export const auditRoutes: readonly Route[] = [
       summary: 'Checkpoints of the audit log, and those that agents keep',
       tag: 'audit',
       access: 'viewer',
+      slots: 'heavy',
     },
     { schema: AuditProofs, description: 'Signed by the hub, and given back by agents.' },
     async ({ ledger, auditKey }) => {
@@ -106,8 +117,9 @@ export const auditRoutes: readonly Route[] = [
       'The chain, the checkpoints and what agents gave back. Computed at most every 10 s and a twentieth of the time, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
     tag: 'audit',
     access: 'viewer',
+    slots: 'heavy',
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
-    problems: [],
+    problems: ['too-many-requests'],
     handler: (deps) => {
       const verify = createAuditVerification(deps);
       return async (_req, res) => {
@@ -124,9 +136,10 @@ export const auditRoutes: readonly Route[] = [
       description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
       tag: 'audit',
       access: 'viewer',
+      slots: 'export',
       query: ExportQuery,
     },
     { description: 'One entry a line.', contentType: 'text/plain' },
-    (deps, { query }, res) => sendExport(deps, query, res),
+    sendExport,
   ),
 ];

@@ -33,7 +33,7 @@ export const createAuditVerification = ({ ledger: { audit }, auditKey, clock }: 
     const checkedAt = clock.now().toISOString();
     // The proofs first: entries that come meanwhile are then beyond them, not missing.
     const { checkpoints, witnesses } = await audit.proofs();
-    const found = await verifyAudit(unhurried(readAudit(audit, PAGE)), { checkpoints, witnesses, key: auditKey });
+    const found = await verifyAudit(unhurried(readAudit(audit, { pageSize: PAGE })), { checkpoints, witnesses, key: auditKey });
     const view = { ...found, checkedAt };
     last = { view, hash: found.head?.hash ?? '', ended: clock.monotonicMs(), tookMs: clock.monotonicMs() - began };
     return view;

@@ -1,5 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ProblemDetails } from '@fso/shared/api';
+import { systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
+import { createMemoryLedger } from '../ledger/index.ts';
 import { TIME } from './fixtures.ts';
 import { startTestServer } from './test-server.ts';
 
@@ -16,6 +19,56 @@ const started = async (count: number) => {
   const read = (query: string) => fetch(`${server.url}/api/v1/events/export?${query}`);
   return { ...server, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 };
+
+const goOn = async (): Promise<number | null> => {
+  await setImmediate();
+  return 1;
+};
+
+/** A ledger in which no search finds anything. @param nextOf where it goes on */
+const barren = async (nextOf = goOn) => {
+  const searches = { count: 0 };
+  const searchEvents = async () => {
+    searches.count += 1;
+    return { events: [], next: await nextOf() };
+  };
+  const server = await startTestServer({ ledger: { ...createMemoryLedger({ clock: systemClock }), searchEvents } });
+  const open = async () => {
+    const reader = new AbortController();
+    const answer = await fetch(`${server.url}/api/v1/events/export`, { signal: reader.signal });
+    return { answer, leave: () => reader.abort() };
+  };
+  return { server, searches, open };
+};
+
+describe('exports that find nothing', () => {
+  it('end when their reader is gone', async () => {
+    const { server, searches, open } = await barren();
+    await using _ = server;
+    const { leave } = await open();
+    await expect.poll(() => searches.count).toBeGreaterThan(10);
+    leave();
+    const searchesInATurn = async (): Promise<number> => {
+      const before = searches.count;
+      for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+      return searches.count - before;
+    };
+    await expect.poll(searchesInATurn).toBe(0);
+  });
+
+  it('are few at a time for one caller, who hears to come back', async () => {
+    const found = Promise.withResolvers<null>();
+    const { server, open } = await barren(() => found.promise);
+    await using _ = server;
+    const opened = [await open(), await open(), await open()];
+    expect(opened.map(({ answer }) => answer.status)).toEqual([200, 200, 200]);
+    const { answer } = await open();
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '5']);
+    opened[0]?.leave();
+    await expect.poll(async () => (await open()).answer.status).toBe(200);
+    found.resolve(null);
+  });
+});
 
 describe('the export of events', () => {
   it('has every event, newest first, beyond one page', async () => {

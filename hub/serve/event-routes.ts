@@ -32,10 +32,10 @@ const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
 const PAGE = 200;
 
 /** Newest first; those that come meanwhile are not among them. */
-async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter): AsyncGenerator<EventView> {
+async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
   let before: number | undefined;
-  for (;;) {
-    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE });
+  while (!signal.aborted) {
+    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE, signal });
     yield* events;
     if (next === null) return;
     before = next;
@@ -57,6 +57,7 @@ export const eventRoutes: readonly Route[] = [
       description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'hub',
       access: 'viewer',
+      slots: 'heavy',
       query: EventQuery,
     },
     { schema: EventPage, description: 'A page, newest first.' },
@@ -83,12 +84,13 @@ export const eventRoutes: readonly Route[] = [
       description: 'All that the filters mean and the ledger still has.',
       tag: 'hub',
       access: 'viewer',
+      slots: 'export',
       query: ExportQuery,
     },
     { description: 'One event a line.', contentType: 'text/plain' },
-    ({ ledger }, { query: { format, ...filter } }, res) => {
+    ({ ledger }, { query: { format, ...filter }, signal }, res) => {
       const { contentType, head, line } = FORMS[format];
-      return sendLines(res, { name: `events.${format}`, contentType, head }, linesOf(readEvents(ledger, given(filter)), line));
+      return sendLines(res, { name: `events.${format}`, contentType, head }, linesOf(readEvents(ledger, given(filter), signal), line));
     },
   ),
 ];

@@ -8,15 +8,16 @@ import { readCookie } from './cookies.ts';
 import { loginError } from './login-error.ts';
 import { ownOrigin } from './own-origin.ts';
 import { ApiError } from './problems.ts';
-import type { Route } from './route.ts';
+import { type Route, untilClosed } from './route.ts';
+import { SLOT_LIMITS, type SlotKind, Slots } from './slots.ts';
 import type { ApiDeps } from './types.ts';
 
-/** How often an open stream asks whether its reader is still let in. */
+/** How often an open stream or export asks whether its reader is still let in. */
 const RECHECK_MS = 30_000;
 
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
-/** Ends an open stream with the credential that opened it: at once when that is revoked, else within {@link RECHECK_MS}. */
+/** Ends an open stream or export with the credential that opened it: at once when that is revoked, else within {@link RECHECK_MS}. */
 const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void> => {
   const gone = new AbortController();
   const cut = (): void => void res.destroy();
@@ -82,20 +83,34 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
   const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
     foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
+  const slots = Object.fromEntries(Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits)])) as Record<
+    SlotKind,
+    Slots
+  >;
+  /** Until the answer is over. */
+  const takeSlot = async (kind: SlotKind, res: Response, { principal }: Grant): Promise<void> => {
+    const release = await slots[kind].acquire(`${principal.kind}:${principal.id}`, untilClosed(res));
+    if (res.destroyed) release();
+    else res.once('close', release);
+  };
+
+  const refuse = async (req: Request, res: Response, route: Route, no: No): Promise<never> => {
+    // First: entries of the audit log are kept for ever, so their number is limited too.
+    countFailure(req, no.reason);
+    if (route.method !== 'get')
+      await record(deps, callerOf(req, res), { action: route.operationId, outcome: 'refused', detail: no.detail });
+    throw new ApiError('forbidden', no.detail);
+  };
+
   return (route) => {
     if (route.access === 'open') return [];
     const guard: RequestHandler = async (req, res, next) => {
       const grant = await authenticate(req);
       setGrant(res, grant);
       const no = whyNot(req, route, grant);
-      if (no !== undefined) {
-        // First: entries of the audit log are kept for ever, so their number is limited too.
-        countFailure(req, no.reason);
-        if (route.method !== 'get')
-          await record(deps, callerOf(req, res), { action: route.operationId, outcome: 'refused', detail: no.detail });
-        throw new ApiError('forbidden', no.detail);
-      }
-      if (route.response.contentType === 'text/event-stream') await follow(deps, res, grant);
+      if (no !== undefined) await refuse(req, res, route, no);
+      if (route.slots !== undefined) await takeSlot(route.slots, res, grant);
+      if (route.slots === 'stream' || route.slots === 'export') await follow(deps, res, grant);
       next();
     };
     return [guard];

@@ -70,8 +70,9 @@ export const operationRoutes: readonly Route[] = [
       'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream goes on where it was left, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
     tag: 'hub',
     access: 'viewer',
+    slots: 'stream',
     response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
-    problems: [],
+    problems: ['too-many-requests'],
     handler: (deps) => streamHandler(deps, createBroadcast(deps)),
   },
   {

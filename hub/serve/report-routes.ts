@@ -39,6 +39,7 @@ export const reportRoutes: readonly Route[] = [
       description: 'The same as JSON, CSV (RFC 4180) or a page of HTML. What an unreachable cluster last reported stays in it.',
       tag: 'policies',
       access: 'viewer',
+      slots: 'heavy',
       query: IssueQuery,
     },
     { schema: IssueReport, description: 'The report, as of now.' },

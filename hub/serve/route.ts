@@ -3,6 +3,7 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import type { z } from 'zod';
 import { type Caller, callerOf, recorded } from './caller.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
+import type { SlotKind } from './slots.ts';
 import type { ApiDeps } from './types.ts';
 
 /** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
@@ -18,6 +19,8 @@ export interface Route {
   readonly description?: string;
   readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
+  /** What its calls share slots with; absent: they take none. */
+  readonly slots?: SlotKind;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   /** JSON of at most {@link MAX_BODY_BYTES}. */
@@ -74,8 +77,10 @@ export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly signal: AbortSignal;
 }
 
-const untilClosed = (res: Response): AbortSignal => {
+/** @returns aborted when nobody reads the answer any more */
+export const untilClosed = (res: Response): AbortSignal => {
   const gone = new AbortController();
+  if (res.destroyed) gone.abort();
   res.once('close', () => gone.abort());
   return gone.signal;
 };
@@ -93,9 +98,10 @@ export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, 
   return parse(schema, req.body ?? {}, 'body') as z.output<B>;
 };
 
-const problemsOf = ({ query, body, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
+const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
   ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
   ...(body === undefined ? [] : (['too-large'] as const)),
+  ...(slots === undefined ? [] : (['too-many-requests'] as const)),
   ...problems,
 ];
 
@@ -132,13 +138,14 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
 export const rawRoute = <P extends Shape, Q extends Shape>(
   head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
   response: Omit<RouteResponse, 'status'>,
-  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query'>, res: Response) => Promise<void>,
+  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query' | 'signal'>, res: Response) => Promise<void>,
 ): Route => ({
   ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
   response: { status: 200, ...response },
   problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),
   handler: (deps) => async (req, res) => {
     const params = parse(head.params as P, { ...req.params }, 'path parameter');
-    await answer(deps, { params, query: parse(head.query as Q, { ...req.query }, 'query parameter') }, res);
+    const query = parse(head.query as Q, { ...req.query }, 'query parameter');
+    await answer(deps, { params, query, signal: untilClosed(res) }, res);
   },
 });

@@ -23,10 +23,12 @@ interface LineFile {
 export const sendLines = async (res: Response, { name, contentType, head }: LineFile, lines: AsyncIterable<string>): Promise<void> => {
   // Its own idea of the type, by the name of the file, comes first.
   res.attachment(name).type(contentType);
+  // Before the first line is found, which may take long.
+  res.flushHeaders();
   res.write(head);
   for await (const line of lines) {
     if (!res.write(line)) await drained(res);
     if (res.destroyed) return;
   }
-  res.end();
+  if (!res.destroyed) res.end();
 };

@@ -25,6 +25,15 @@ const isEvent = (reason: string) => (message: SseMessage) => message.event === '
 const hubEvent = (reason: string) => ({ time: new Date().toISOString(), severity: 'info' as const, reason, message: reason });
 
 describe('stream', () => {
+  it('is open so many times at once for one caller', async () => {
+    await using server = await startTestServer();
+    const streams = await Promise.all(Array.from({ length: 51 }, () => open(server)));
+    expect(streams.map(({ response }) => response.status).sort()).toEqual([...Array.from({ length: 50 }, () => 200), 429]);
+    for (const { close } of streams) close();
+    // Room again, without a wait for anything but the ends of the others.
+    await expect.poll(async () => (await open(server)).response.status).toBe(200);
+  });
+
   it('begins with the status and tells of every kind of change', async () => {
     await using server = await startTestServer();
     const stream = await open(server);

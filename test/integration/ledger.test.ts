@@ -147,6 +147,22 @@ describe('a database that others touch', () => {
     await database.close();
     await expect(open(url)).rejects.toThrow(/written by a newer version/);
   });
+
+  it('a write waits for no read, however many there are', async () => {
+    const url = await server.createDatabase();
+    const database = await openDatabase({ url });
+    const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
+    const holder = await database.connect();
+    await holder.query('select pg_advisory_lock(1)');
+    const reads = Array.from({ length: 20 }, () => sql`select pg_advisory_lock_shared(1)`.execute(database.reads));
+    const proofs = ledger.audit.proofs();
+    await ledger.addEvent('eu', event('Written'));
+    expect(ledger.health()).toEqual({ ok: true });
+    await holder.end();
+    await Promise.all([...reads, proofs]);
+    await ledger.close();
+    await database.close();
+  });
 });
 
 describe('backup', () => {

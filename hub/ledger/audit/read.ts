@@ -1,6 +1,6 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { isWithin } from '../period.ts';
-import type { AuditFilter, AuditLog } from './types.ts';
+import type { AuditFilter, AuditLog, FoundAudit } from './types.ts';
 
 const isAbout = ({ actor, subject, detail }: AuditEntry, cluster: string): boolean =>
   (actor.kind === 'agent' && actor.id === cluster) || subject === cluster || detail['cluster'] === cluster;
@@ -24,13 +24,21 @@ export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.policy === undefined || names(entry, filter.policy)) &&
   isWithin(entry.time, filter);
 
+export interface ReadOptions {
+  /** Entries that are read at a time. Default 1,000. */
+  readonly pageSize?: number;
+  readonly filter?: AuditFilter;
+  /** Aborted when nobody wants the entries any more; then they end. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Reads a log forwards, a page at a time. */
-export async function* readAudit(log: Pick<AuditLog, 'after'>, pageSize = 1000, filter: AuditFilter = {}): AsyncGenerator<AuditEntry> {
-  let last = 0;
-  for (;;) {
-    const page = await log.after(last, pageSize, filter);
-    yield* page;
-    last = page.at(-1)?.sequence ?? last;
-    if (page.length < pageSize) return;
+export async function* readAudit(log: Pick<AuditLog, 'search'>, options: ReadOptions = {}): AsyncGenerator<AuditEntry> {
+  const { pageSize = 1000, filter = {}, signal } = options;
+  let from: number | null = 0;
+  while (from !== null && signal?.aborted !== true) {
+    const { entries, next }: FoundAudit = await log.search({ filter, order: 'asc', from, limit: pageSize, ...(signal && { signal }) });
+    yield* entries;
+    from = next;
   }
 }

@@ -4,8 +4,9 @@ import type { Schema } from './schema.ts';
 import { openEmbedded } from './sqlite/open-embedded.ts';
 
 export interface Database {
+  /** For writes, and what is read within them. */
   readonly db: Kysely<Schema>;
-  /** For reads beside a transaction of `db`. */
+  /** For reads: they wait for each other, and never does a write wait for them. */
   readonly reads: Kysely<Schema>;
   /** For what looks at many rows: it never holds what writes need. */
   readonly searches: Kysely<Schema>;
@@ -24,7 +25,9 @@ const INT8_OID = 20;
 const CONNECT_MS = 5_000;
 /** A statement of the ledger takes milliseconds; one that takes this long is on a database that is not well. */
 const STATEMENT_MS = 30_000;
-const CONNECTIONS = 4;
+/** The batch under way, and beside it what the leader tidies up; nothing that the API asks for. */
+const WRITE_CONNECTIONS = 3;
+const READ_CONNECTIONS = 4;
 const SEARCH_CONNECTIONS = 2;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;
@@ -50,8 +53,15 @@ const nameOf = (url: string): string => {
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
+/** To wait for a client that others use is no failure of the database; to wait for a connection is. */
+class Client extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super({ ...config, connectionTimeoutMillis: CONNECT_MS });
+  }
+}
+
 const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
-  const pool = new pg.Pool(config);
+  const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, Client });
   // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool hears
   // of idle connections only, and one that nobody hears of ends the process.
   pool.on('error', () => undefined);
@@ -63,11 +73,12 @@ const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
 
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
 const openPostgres = (url: string): Database => {
-  const db = openPool({ ...clientConfig(url), max: CONNECTIONS });
+  const db = openPool({ ...clientConfig(url), max: WRITE_CONNECTIONS });
+  const reads = openPool({ ...clientConfig(url), max: READ_CONNECTIONS });
   const searches = openPool({ ...clientConfig(url, SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
   return {
     db,
-    reads: db,
+    reads,
     searches,
     shared: true,
     name: nameOf(url),
@@ -78,7 +89,7 @@ const openPostgres = (url: string): Database => {
       return client;
     },
     close: async () => {
-      await Promise.all([db.destroy(), searches.destroy()]);
+      await Promise.all([db, reads, searches].map((pool) => pool.destroy()));
     },
   };
 };

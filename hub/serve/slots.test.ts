@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { Slots } from './slots.ts';
+
+const never = new AbortController().signal;
+const LIMITS = { perCaller: 2, total: 3, waiting: 2 };
+
+/** Whether a promise is settled once everything that is ready has run. */
+const isDone = async (promise: Promise<unknown>): Promise<boolean> => {
+  let done = false;
+  promise.then(
+    () => {
+      done = true;
+    },
+    () => undefined,
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  return done;
+};
+
+it('one caller has its share, and all together have theirs; who waits goes on in turn', async () => {
+  const slots = new Slots(LIMITS);
+  const first = await slots.acquire('ada', never);
+  await slots.acquire('ada', never);
+  const third = slots.acquire('ada', never);
+  expect(await isDone(third)).toBe(false);
+  const bobs = await slots.acquire('bob', never);
+  const cleo = slots.acquire('cleo', never);
+  expect(await isDone(cleo)).toBe(false);
+  await expect(slots.acquire('dan', never)).rejects.toMatchObject({ code: 'too-many-requests' });
+  // The place is one that ada, who waits for longer, may not have.
+  bobs();
+  bobs();
+  expect([await isDone(cleo), await isDone(third)]).toEqual([true, false]);
+  first();
+  expect(await isDone(third)).toBe(true);
+});
+
+it('who is gone does not wait', async () => {
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
+  const release = await slots.acquire('ada', never);
+  const gone = new AbortController();
+  const waiting = slots.acquire('bob', gone.signal);
+  gone.abort(new Error('gone'));
+  await expect(waiting).rejects.toThrow('gone');
+  release();
+  await slots.acquire('cleo', never);
+});

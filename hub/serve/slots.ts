@@ -1,0 +1,95 @@
+import { ApiError } from './problems.ts';
+
+export interface SlotLimits {
+  /** Calls of one caller at a time. */
+  readonly perCaller: number;
+  /** Calls of all at a time. */
+  readonly total: number;
+  /** Calls that wait for others to end; one more is refused. */
+  readonly waiting: number;
+}
+
+interface Waiter {
+  readonly caller: string;
+  readonly start: () => void;
+}
+
+/** What of the routes shares a number of slots: streams stay, exports read much, and heavy ones keep the database or the thread busy. */
+export const SLOT_LIMITS = {
+  stream: { perCaller: 50, total: 200, waiting: 0 },
+  export: { perCaller: 3, total: 8, waiting: 0 },
+  heavy: { perCaller: 4, total: 8, waiting: 100 },
+} as const satisfies Readonly<Record<string, SlotLimits>>;
+export type SlotKind = keyof typeof SLOT_LIMITS;
+
+/** Bounds how many calls of a kind are under way, of one caller and in all. */
+export class Slots {
+  readonly #limits: SlotLimits;
+  readonly #taken = new Map<string, number>();
+  #total = 0;
+  #waiters: Waiter[] = [];
+
+  constructor(limits: SlotLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Waits for a slot, first come first served among those whose caller may have one.
+   *
+   * @returns to be called once when the call has ended
+   * @throws ApiError `too-many-requests`; the signal's reason
+   */
+  async acquire(caller: string, signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (!this.#isFree(caller)) await this.#wait(caller, signal);
+    else this.#take(caller);
+    let released = false;
+    return () => {
+      if (!released) this.#release(caller);
+      released = true;
+    };
+  }
+
+  #isFree(caller: string): boolean {
+    return this.#total < this.#limits.total && (this.#taken.get(caller) ?? 0) < this.#limits.perCaller;
+  }
+
+  #take(caller: string): void {
+    this.#total += 1;
+    this.#taken.set(caller, (this.#taken.get(caller) ?? 0) + 1);
+  }
+
+  #release(caller: string): void {
+    this.#total -= 1;
+    const left = (this.#taken.get(caller) ?? 1) - 1;
+    if (left > 0) this.#taken.set(caller, left);
+    else this.#taken.delete(caller);
+    const next = this.#waiters.find((waiter) => this.#isFree(waiter.caller));
+    next?.start();
+  }
+
+  async #wait(caller: string, signal: AbortSignal): Promise<void> {
+    if (this.#waiters.length >= this.#limits.waiting)
+      throw new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
+    const turn = Promise.withResolvers<void>();
+    const waiter: Waiter = {
+      caller,
+      start: () => {
+        leave();
+        this.#take(caller);
+        turn.resolve();
+      },
+    };
+    const giveUp = (): void => {
+      leave();
+      turn.reject(signal.reason);
+    };
+    const leave = (): void => {
+      signal.removeEventListener('abort', giveUp);
+      this.#waiters = this.#waiters.filter((each) => each !== waiter);
+    };
+    this.#waiters.push(waiter);
+    signal.addEventListener('abort', giveUp, { once: true });
+    await turn.promise;
+  }
+}
