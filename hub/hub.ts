@@ -12,7 +12,7 @@ import {
 } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
-import { createAccess, createTokenRecords, openTokenFile } from './access/index.ts';
+import { createAccess, createTokenRecords } from './access/index.ts';
 import { createActivity, createTrendRecorder } from './activity/index.ts';
 import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
 import type { HubConfig } from './config.ts';
@@ -26,7 +26,6 @@ import {
   type OpenIdentityOptions,
   openIdentity,
 } from './identity/index.ts';
-import { importFiles } from './import-files.ts';
 import { checkAuditKey, createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
@@ -79,7 +78,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
 
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
-/** Whether other hubs may be on the same database: then what they must agree on lies there and not in the data folder. */
+/** Whether other hubs may be on the same database. */
 const isShared = ({ database }: HubConfig): boolean => 'url' in database;
 
 /** undefined where agents have static tokens alone. */
@@ -89,7 +88,7 @@ const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Le
   const clock = deps.clock ?? systemClock;
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
-  const store = isShared(config) ? createRecordStore(ledger.records) : undefined;
+  const store = createRecordStore(ledger.records);
   const checkAuthority = isShared(config) ? (authority: Authority) => agreeOnAuthority(ledger.records, authority) : undefined;
   return openIdentity(options, { clock, logger, store, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
@@ -153,7 +152,6 @@ const startOn = async (
   const auditKey = await loadAuditKey(config.auditKeyFile);
   await checkAuditKey(ledger.audit, { id: auditKey.id, file: config.auditKeyFile, accept: config.acceptNewAuditKey ?? false });
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
-  if (isShared(config)) await importFiles(dataDir, { ledger, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
   const source = await createSource(
     { ...git, dataDir },
@@ -201,7 +199,7 @@ const startOn = async (
   const access = createAccess(
     { apiToken, oidc, publicUrl },
     {
-      tokens: isShared(config) ? createTokenRecords(ledger.records) : await openTokenFile(dataDir),
+      tokens: createTokenRecords(ledger.records),
       records: ledger.records,
       clock,
       logger: logger.child({ step: 'access' }),

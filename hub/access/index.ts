@@ -5,7 +5,6 @@ export { type OidcSettings, ProviderUnavailable } from './provider.ts';
 export { safeReturnTo } from './return-to.ts';
 export { covers, parseRoleMap } from './roles.ts';
 export { sameSecret } from './secrets.ts';
-export { openTokenFile, readTokenFile, TOKENS_FILE } from './token-file.ts';
-export { createTokenRecords, TOKEN_KIND } from './token-records.ts';
+export { createTokenRecords } from './token-records.ts';
 export { TokenRefused } from './tokens.ts';
 export type { AuditRecord, Grant, OnAudit, Principal } from './types.ts';

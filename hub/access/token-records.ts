@@ -2,9 +2,9 @@ import type { Records } from '../ledger/index.ts';
 import { TokenRecord, type TokenStore } from './types.ts';
 
 /** Kind of the records of API tokens. */
-export const TOKEN_KIND = 'api-token';
+const TOKEN_KIND = 'api-token';
 
-/** API tokens in the ledger, for hubs that share one. */
+/** API tokens, hashed, in the ledger. */
 export const createTokenRecords = (records: Records): TokenStore => ({
   list: async () => records.list(TOKEN_KIND).map((value) => TokenRecord.parse(value)),
   find: async (id) => {

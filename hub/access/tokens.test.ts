@@ -1,11 +1,10 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { fixedClock } from '../ledger/fixtures.ts';
+import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createEnded } from './ended.ts';
-import { openTokenFile } from './token-file.ts';
+import { createTokenRecords } from './token-records.ts';
 import { createTokens } from './tokens.ts';
 import type { Principal } from './types.ts';
 
@@ -13,20 +12,19 @@ const DAY = 86_400_000;
 const admin: Principal = { kind: 'user', id: 'ada', name: 'ada@example.com', role: 'admin' };
 const wanted = { name: 'ci', role: 'operator', expiresInDays: 90 } as const;
 
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-tokens-'));
+let ledger: Ledger;
+beforeEach(() => {
+  ledger = createMemoryLedger({ clock: fixedClock });
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const open = async (clock = new FakeClock()) => {
   const ended = createEnded();
   const told: string[] = [];
   ended.listen((key) => told.push(key));
-  const tokens = createTokens(await openTokenFile(folder), { clock, ended, logger: pino({ level: 'silent' }) });
+  const tokens = createTokens(createTokenRecords(ledger.records), { clock, ended, logger: pino({ level: 'silent' }) });
   return { clock, tokens, told };
 };
-const kept = () => readFile(join(folder, 'tokens.json'), 'utf8');
+const kept = () => JSON.stringify(ledger.records.list('api-token'));
 
 describe('API tokens', () => {
   it('let in as what they were made for, also after a restart', async () => {
@@ -39,11 +37,10 @@ describe('API tokens', () => {
       expect((await one.check(token))?.principal).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator' });
   });
 
-  it('are kept as hashes only, for the owner of the file only', async () => {
+  it('are kept as hashes only', async () => {
     const { tokens } = await open();
     const { token } = await tokens.create(wanted, admin);
-    expect(await kept()).not.toContain(token.slice(21));
-    expect((await stat(join(folder, 'tokens.json'))).mode & 0o777).toBe(0o600);
+    expect(kept()).not.toContain(token.slice(21));
     expect(JSON.stringify(await tokens.list())).not.toContain('hash');
   });
 
@@ -107,19 +104,13 @@ describe('API tokens', () => {
   });
 });
 
-describe('file of tokens', () => {
-  it.each(['', '{', '{"version":2,"tokens":[]}', '{"version":1,"tokens":[{"id":"x"}]}'])('that holds %j stops the start', async (text) => {
-    await writeFile(join(folder, 'tokens.json'), text);
-    await expect(openTokenFile(folder)).rejects.toThrow('is damaged: restore it');
-  });
-
-  it('that cannot be written leaves everything as it was', async () => {
-    const { tokens } = await open();
-    const { token, view } = await tokens.create(wanted, admin);
-    await rm(folder, { recursive: true });
-    await writeFile(folder, 'no folder');
-    await expect(tokens.revoke(view.id)).rejects.toThrow();
-    await expect(tokens.create(wanted, admin)).rejects.toThrow();
-    expect(await tokens.check(token)).toBeDefined();
-  });
+it('an API token that cannot be written leaves everything as it was', async () => {
+  const { tokens } = await open();
+  const { token, view } = await tokens.create(wanted, admin);
+  const update = vi.spyOn(ledger.records, 'update').mockRejectedValue(new Error('disk full'));
+  await expect(tokens.revoke(view.id)).rejects.toThrow('disk full');
+  await expect(tokens.create(wanted, admin)).rejects.toThrow('disk full');
+  update.mockRestore();
+  expect(await tokens.check(token)).toBeDefined();
+  expect(await tokens.list()).toHaveLength(1);
 });

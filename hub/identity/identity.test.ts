@@ -1,20 +1,22 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IssuedIdentity } from '@fso/shared/protocol';
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createMemoryLedger, type Records } from '../ledger/index.ts';
 import { keepAuthority } from './authority.ts';
-import { openFileStore } from './file-store.ts';
 import { makeRequest, requestFor } from './fixtures.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
+import { createRecordStore } from './record-store.ts';
 import type { Peer } from './records.ts';
 import { Refusal } from './refusal.ts';
 
 const HOUR = 3600 * 1000;
 let folder: string;
 let clock: FakeClock;
+let records: Records;
 let identity: Identity;
 let events: IdentityEvent[];
 /** How the audit log takes it. */
@@ -23,11 +25,12 @@ let record: () => Promise<void>;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
   clock = new FakeClock(new Date('2026-01-03T10:30:00Z'));
+  ({ records } = createMemoryLedger({ clock }));
   events = [];
   record = async () => undefined;
   identity = createIdentity({
     authority: await keepAuthority(folder, clock.now()),
-    store: await openFileStore(folder),
+    store: createRecordStore(records),
     clock,
     limits: DEFAULT_IDENTITY_LIMITS,
     onEvent: async (event) => {
@@ -58,7 +61,8 @@ const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
 describe('a token', () => {
   it('is kept as its digest only', async () => {
     const token = await tokenFor('eu');
-    const kept = await readFile(join(folder, 'enrolments.json'), 'utf8');
+    const kept = JSON.stringify(records.list('enrolment'));
+    expect(kept).toContain('digest');
     expect(kept).not.toContain(token.split('.')[2]);
     expect(kept).not.toContain(token);
   });

@@ -4,7 +4,6 @@ import type { Clock, ListenAddress } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Gate } from '../delivery/index.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
-import { openFileStore } from './file-store.ts';
 import { identityGate } from './gate.ts';
 import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent, type IdentityLimits } from './identity.ts';
@@ -13,7 +12,7 @@ import type { IdentityStore } from './store.ts';
 import type { KeyPair } from './x509.ts';
 
 export interface OpenIdentityOptions {
-  /** CA and enrolments are kept here. */
+  /** The CA is kept here. */
   readonly folder: string;
   /** A CA of the operator's; absent: the hub's own. */
   readonly ca: KeyPair | undefined;
@@ -30,8 +29,7 @@ export interface OpenIdentityDeps {
   readonly clock: Clock;
   readonly logger: pino.Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  /** Default: a file in the folder. */
-  readonly store?: IdentityStore | undefined;
+  readonly store: IdentityStore;
   /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
   readonly checkAuthority?: ((authority: Authority) => Promise<void>) | undefined;
 }
@@ -56,13 +54,12 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
 
 /** @throws ConfigError when what is kept in the folder cannot be used */
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
-  const { clock, logger, onEvent } = deps;
+  const { clock, logger, onEvent, store } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
   const folder = join(options.folder, 'identity');
   const authority = options.ca === undefined ? await keepAuthority(folder, clock.now()) : createAuthority(options.ca);
   await deps.checkAuthority?.(authority);
   warnOfExpiry(authority, deps);
-  const store = deps.store ?? (await openFileStore(folder));
   const identity = createIdentity({ authority, store, clock, limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits }, onEvent });
   const hosts = serverHosts(options.listen, options.hostnames);
   return {

@@ -3,11 +3,11 @@ import type { Records } from '../ledger/index.ts';
 import { EnrolmentRecord, type IdentityStore } from './store.ts';
 
 /** Kind of the records of enrolments. */
-export const ENROLMENT_KIND = 'enrolment';
+const ENROLMENT_KIND = 'enrolment';
 
 const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
 
-/** An {@link IdentityStore} in the ledger, for hubs that share one: what one of them revokes is revoked at all. */
+/** An {@link IdentityStore} in the ledger: what one of several hubs on it revokes is revoked at all. */
 export const createRecordStore = (records: Records): IdentityStore => ({
   get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
   list: async () =>

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { type AccessSettings, type AuditRecord, createAccess, type OnAudit, openTokenFile } from '../access/index.ts';
+import { type AccessSettings, type AuditRecord, createAccess, createTokenRecords, type OnAudit } from '../access/index.ts';
 import { newVisit, type StoredVisit, writeVisit } from '../activity/index.ts';
-import { type AgentListenerIdentity, openIdentity } from '../identity/index.ts';
+import { type AgentListenerIdentity, createRecordStore, openIdentity } from '../identity/index.ts';
 import { createAuditKey, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { createPolicyDocuments } from '../source/index.ts';
 import { createApi } from './api.ts';
@@ -58,11 +58,11 @@ export const startTestServer = async (
   const folder = kept ?? join(tmpdir(), `fso-test-${randomUUID()}`);
   const access = createAccess(
     { apiToken, oidc, publicUrl },
-    { tokens: await openTokenFile(folder), records: ledger.records, clock, logger },
+    { tokens: createTokenRecords(ledger.records), records: ledger.records, clock, logger },
   );
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
-    { clock, logger, onEvent: async () => undefined },
+    { clock, logger, store: createRecordStore(ledger.records), onEvent: async () => undefined },
   );
   const objects = gitObjectsOf();
   const api = createApi({

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
@@ -73,5 +73,7 @@ it('loses no token, no enrolment and no revocation that it has answered', async 
     for (const revoked of gone) await expect(connectStream(hub.agentUrl, '', revoked.cluster, revoked)).rejects.toThrow('HTTP 403');
   }
   expect(caOf(join(folder, 'hub'))).toBe(ca);
-  expect(await readFile(join(folder, 'hub', 'identity', 'enrolments.json'), 'utf8')).not.toContain('fso1.');
+  await program.stop();
+  for (const file of await readdir(join(folder, 'hub', 'ledger')))
+    expect(await readFile(join(folder, 'hub', 'ledger', file), 'utf8')).not.toContain('fso1.');
 });
