@@ -11,7 +11,7 @@ import { createGitHttp } from './git-http.ts';
 import { createRevisionReader } from './object-access.ts';
 import { createPolicyDocuments } from './policy-documents.ts';
 import { createRevisionJudge } from './revision-judge.ts';
-import { readState, writeState } from './state-file.ts';
+import { createStateFile } from './state-file.ts';
 import { DEFAULT_LIMITS, type RejectedRevision, type Source, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
 
 export interface SourceDeps {
@@ -72,6 +72,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const identity = { url, ref };
   const clone = await openClone({ gitdir: join(dataDir, 'git'), url: options.url, ref, http });
   const objects = createRevisionReader(clone, limits.chain);
+  const stateFile = createStateFile(dataDir, logger);
   const judge = createRevisionJudge(options.trust, objects, () => clock.now());
   const decode = createDecoder();
   const alarm = createAlarm(clock);
@@ -138,7 +139,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     for (const handler of revisionHandlers) handler({ commit, set, verification, times, restored });
     view.set({ revision: commit, verification, rejected: null });
     logger.info({ revision: id, policies: set.policies.length, verification, restored }, 'revision accepted');
-    await writeState(dataDir, { ...identity, lastGood: id, verification, trust });
+    await stateFile.write({ ...identity, lastGood: id, verification, trust });
   };
 
   /** Only at start, before anything is read: lookups are quick again, and the folder is small. */
@@ -155,7 +156,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const renewClone = (): Promise<void> => clone.reset().catch((err: unknown) => logger.error({ err }, 'damaged clone cannot be removed'));
 
   const restore = async (signal: AbortSignal): Promise<void> => {
-    const state = await readState(dataDir);
+    const state = await stateFile.read();
     if (state === null) return;
     if (state.url !== url || state.ref !== ref) {
       // Objects of another repository must not pass for the history of this one: where they cannot be removed, nothing is followed.
@@ -192,7 +193,8 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
     const noticed = now();
     const id = await clone.fetch(signal);
     const seconds = (clock.monotonicMs() - started) / 1000;
-    if (id !== head) await take(id, noticed);
+    if (id === head) await stateFile.retry();
+    else await take(id, noticed);
     const recovered = view.get().error !== null;
     failing = false;
     backoff.reset();

@@ -1,8 +1,10 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RevisionVerification } from '@fso/shared/api';
 import { StoredTrust } from '@fso/shared/trust';
+import type pino from 'pino';
 import { z } from 'zod';
+import { readIfThere, writeDurably } from '../durable-file.ts';
 
 const State = z.object({
   url: z.string(),
@@ -14,21 +16,49 @@ const State = z.object({
 });
 type State = z.infer<typeof State>;
 
+/**
+ * The last good revision, and who may sign the next one: what keeps an older signed commit from being taken after a restart. Neither
+ * reading nor writing fails: the hub governs without it, and says so.
+ */
+export interface StateFile {
+  /** null: there is none, or none that can be read. */
+  read(): Promise<State | null>;
+  /** Durable when it resolves, where it can be written. */
+  write(state: State): Promise<void>;
+  /** Writes once more what could not be written. */
+  retry(): Promise<void>;
+}
+
 const FILE = 'source.json';
 
-/** @returns null when there is none, or none that can be read: it only saves work and is made anew. */
-export const readState = async (dataDir: string): Promise<State | null> => {
-  try {
-    return State.parse(JSON.parse(await readFile(join(dataDir, FILE), 'utf8')));
-  } catch {
-    return null;
-  }
-};
-
-/** Written beside and renamed, so that a crash leaves the old one or the new one. */
-export const writeState = async (dataDir: string, state: State): Promise<void> => {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const target = join(dataDir, FILE);
-  await writeFile(`${target}.new`, JSON.stringify(state), { mode: 0o600 });
-  await rename(`${target}.new`, target);
+export const createStateFile = (dataDir: string, logger: pino.Logger): StateFile => {
+  const path = join(dataDir, FILE);
+  let unwritten: State | undefined;
+  const retry = async (): Promise<void> => {
+    const state = unwritten;
+    if (state === undefined) return;
+    try {
+      await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      await writeDurably(path, JSON.stringify(state));
+      if (unwritten === state) unwritten = undefined;
+    } catch (err) {
+      logger.error({ err, path }, 'last good revision not kept');
+    }
+  };
+  return {
+    read: async () => {
+      try {
+        const text = await readIfThere(path);
+        return text === undefined ? null : State.parse(JSON.parse(text));
+      } catch (err) {
+        logger.error({ err, path }, 'last good revision cannot be read');
+        return null;
+      }
+    },
+    write: async (state) => {
+      unwritten = state;
+      await retry();
+    },
+    retry,
+  };
 };

@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ interface Following {
   stop(): Promise<void>;
 }
 
-const follow = async (change: Partial<SourceOptions> = {}): Promise<Following> => {
+const follow = async (change: Partial<SourceOptions> = {}, logger = pino({ level: 'silent' })): Promise<Following> => {
   const options: SourceOptions = {
     url: bench.git.url('policies.git'),
     ref: 'main',
@@ -30,7 +30,7 @@ const follow = async (change: Partial<SourceOptions> = {}): Promise<Following> =
     trust: { mode: 'off' },
     ...change,
   };
-  const source = await createSource(options, { clock: systemClock, logger: pino({ level: 'silent' }), random: Math.random });
+  const source = await createSource(options, { clock: systemClock, logger, random: Math.random });
   const revisions: SourceRevision[] = [];
   let wake = (): void => undefined;
   source.onRevision((revision) => {
@@ -58,6 +58,42 @@ const follow = async (change: Partial<SourceOptions> = {}): Promise<Following> =
     },
   };
 };
+
+describe('what the source keeps of the last good revision', () => {
+  const STATE = 'source/source.json';
+  const listen = () => {
+    const messages: string[] = [];
+    return { messages, logger: pino({ level: 'warn' }, { write: (line: string) => void messages.push(JSON.parse(line).msg) }) };
+  };
+
+  it('is written again with the next fetch where it could not be, which is no failure of the repository', async () => {
+    bench = await openHubBench();
+    const first = await bench.repository.commit(basicRepository(), 'first');
+    const path = join(bench.folder, STATE);
+    // No file takes the place of a folder.
+    await mkdir(path, { recursive: true });
+    const { messages, logger } = listen();
+    const { source, next } = await follow({}, logger);
+    await next();
+    await expect.poll(() => source.state().lastFetch).not.toBeNull();
+    expect(source.state().error).toBeNull();
+    expect(messages).toContain('last good revision not kept');
+    await rm(path, { recursive: true });
+    source.hint();
+    await expect.poll(() => readFile(path, 'utf8').catch(() => '')).toContain(first);
+  });
+
+  it('is missed where it cannot be read', async () => {
+    bench = await openHubBench();
+    await bench.repository.commit(basicRepository(), 'first');
+    const path = join(bench.folder, STATE);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, '{"url": "cut o');
+    const { messages, logger } = listen();
+    await (await follow({}, logger)).next();
+    expect(messages).toContain('last good revision cannot be read');
+  });
+});
 
 describe('source', () => {
   it('finds the last good revision again while Git is away, with the pieces of many fetches and of one', async () => {
