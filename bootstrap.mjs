@@ -17,7 +17,14 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
-const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' };
+const env = {
+  // Beside the code that it is made of, whose owner alone may write there.
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
+  ...process.env,
+  PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+};
 const stamp = join(root, 'node_modules', '.installed');
 
 function install() {
@@ -32,6 +39,13 @@ function install() {
     process.exit(1);
   }
   writeFileSync(stamp, wanted);
+}
+
+/** Hub and agent run for long and keep their memory small (docs/adr/0030-memory-of-the-hub.md); what the user sets goes before. */
+function settingsOf(program) {
+  if (!/^(hub|agent)\//.test(program ?? '')) return {};
+  const { NODE_OPTIONS, ...others } = JSON.parse(readFileSync(join(root, 'node-settings.json'), 'utf8'));
+  return { ...others, ...env, NODE_OPTIONS: `${NODE_OPTIONS} ${env.NODE_OPTIONS ?? ''}`.trim() };
 }
 
 /** turbo knows whether anything has changed since; without a dashboard the hub still governs. */
@@ -59,7 +73,7 @@ const child = spawn(join(bin, program), programArgs, {
   // People start commands from where they stand; npm tells where that was.
   cwd: command === 'node' ? process.cwd() : root,
   stdio: 'inherit',
-  env,
+  env: { ...env, ...(command === 'node' ? settingsOf(args[0]) : {}) },
 });
 // A terminal's Ctrl-C reaches the child by itself; a signal to this process alone is passed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

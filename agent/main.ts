@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { ConfigError, createLogger, shutdownSignal } from '@fso/shared/runtime';
 import { AGENT_VERSION, startAgent } from './agent.ts';
@@ -26,6 +27,8 @@ const run = async (): Promise<number> => {
   const logger = createLogger({ name: 'fso-agent', level: config.logLevel }).child({ cluster: config.cluster });
   const agent = await startAgent(config, { logger }, shutdownSignal());
   logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
+  // Else only an orderly end writes what the next start goes without: stripping types, and compiling.
+  flushCompileCache();
   await agent.done;
   logger.info('agent stopped');
   return 0;

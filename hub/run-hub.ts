@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { createLogger, type Environment } from '@fso/shared/runtime';
 import { loadHubConfig } from './config.ts';
 import { type RunningHub, startHub } from './hub.ts';
@@ -13,5 +14,8 @@ export const runHub = async (env: Environment, signal: AbortSignal): Promise<Run
   const config = await loadHubConfig(env);
   startWatchdog();
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
-  return startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
+  const hub = await startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
+  // Else only an orderly end writes what the next start goes without: stripping types, and compiling.
+  flushCompileCache();
+  return hub;
 };

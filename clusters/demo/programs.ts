@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import nodeSettings from '../../node-settings.json' with { type: 'json' };
 import { tail } from '../local/processes.ts';
 
 /** A program of this repository that the demo runs as a process of its own. */
@@ -38,12 +39,17 @@ class ProgramEnded extends Error {
 
 const exited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 
+const INHERITED = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
+
+const inherited = (): Record<string, string> =>
+  Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+
 export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
   const child = spawn(process.execPath, ['--import', LEASH, ...options.command], {
     // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...options.env },
+    env: { ...inherited(), ...nodeSettings, ...options.env },
     // Nothing is ever written to its input: that it closes says that this process is gone.
     stdio: ['pipe', log, log],
   });

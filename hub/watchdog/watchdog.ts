@@ -22,5 +22,5 @@ export const startWatchdog = ({ checkMs = 5000, patience = 12 }: Partial<Omit<Wa
   const counter = new Int32Array(beats);
   setInterval(() => Atomics.add(counter, 0, 1), Math.min(BEAT_MS, checkMs / 2)).unref();
   const settings: WatchdogSettings = { beats, checkMs, patience };
-  new Worker(new URL('./watchdog-thread.ts', import.meta.url), { workerData: settings, execArgv: [] }).unref();
+  new Worker(new URL('./watchdog-thread.js', import.meta.url), { workerData: settings, execArgv: [] }).unref();
 };
