@@ -10,6 +10,7 @@ const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity'
   ClusterEnrolled: 'info',
   CertificateRenewed: 'info',
   ClusterRevoked: 'alert',
+  ClusterForgotten: 'info',
   EnrolmentRefused: 'warning',
 };
 /** Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a minute for each cluster. */

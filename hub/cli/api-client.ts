@@ -14,6 +14,7 @@ import {
   EventPage,
   type EventView,
   FetchHint,
+  ForgottenCluster,
   LogoutView,
   type Page,
   PolicyPage,
@@ -104,6 +105,8 @@ export interface HubClient {
   /** Makes a token; the one before is worth nothing any more if it was not used. */
   createEnrolmentToken(cluster: string, ttlSeconds: number, signal?: AbortSignal): Promise<EnrolmentTokenView>;
   revokeCluster(cluster: string, signal?: AbortSignal): Promise<EnrolmentView>;
+  /** Removes a cluster that is neither registered nor connected. */
+  forgetCluster(cluster: string, signal?: AbortSignal): Promise<ForgottenCluster>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
   /** Everything that is not as it should be, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
@@ -204,6 +207,8 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       ),
     revokeCluster: (cluster, signal) =>
       send(EnrolmentView, `/api/v1/clusters/${encodeURIComponent(cluster)}/revoke`, { method: 'POST' }, signal),
+    forgetCluster: (cluster, signal) =>
+      send(ForgottenCluster, `/api/v1/clusters/${encodeURIComponent(cluster)}`, { method: 'DELETE' }, signal),
     violations: (query = {}, signal) => all((page) => get(ViolationPage, '/violations', page, signal), { ...query }),
     issueReport: async (format, signal) => (await request(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
     events: async (query = {}, signal) => (await get(EventPage, '/events', query, signal)).items,

@@ -88,12 +88,24 @@ describe('fso clusters', () => {
     expect((await server.identity.get('eu'))?.state).toBe('revoked');
   });
 
+  it('forget: only with --yes, and only who is neither registered nor connected', async () => {
+    await using server = await started();
+    await server.ledger.setConnected('old', true);
+    await server.ledger.setConnected('old', false);
+    expect(await fso(server, 'forget', 'old')).toMatchObject({ code: 2, err: expect.stringContaining('Repeat with --yes') });
+    expect(await server.ledger.cluster('old')).not.toBeNull();
+    expect(await fso(server, 'forget', 'eu', '--yes')).toMatchObject({ code: 1, err: expect.stringContaining('eu is registered') });
+    expect(await fso(server, 'forget', 'old', '--yes')).toEqual({ code: 0, out: 'old is forgotten.\n', err: '' });
+    expect(await server.ledger.cluster('old')).toBeNull();
+  });
+
   it('changes nothing without a token, nor at a hub that has none', async () => {
     await using server = await started();
     const open = await started({});
     for (const [command, url, status] of [
       ['token eu', server.url, 'wants a token'],
       ['revoke eu --yes', server.url, 'wants a token'],
+      ['forget eu --yes', server.url, 'wants a token'],
       ['token eu', open.url, 'needs the role admin'],
       ['revoke eu --yes', open.url, 'needs the role admin'],
     ] as const) {

@@ -77,8 +77,20 @@ const addRevoke = (clusters: Command): void => {
     });
 };
 
+const addForget = (clusters: Command): void => {
+  clusters
+    .command('forget')
+    .description('remove what the hub knows of a cluster that is neither registered nor connected any more')
+    .argument('<name>', 'name of the cluster', parseName)
+    .option('--yes', 'really', false)
+    .action((name: string, options: { yes: boolean }, command: Command) => {
+      const context = contextOf(command);
+      return runCommand(context, async () => (await load()).forgetCluster(context, name, options));
+    });
+};
+
 /** `fso clusters …` */
 export const addClusters = (program: Command): void => {
   const clusters = program.command('clusters').description('let clusters in, and put them out');
-  for (const add of [addAdd, addToken, addList, addRevoke]) add(clusters);
+  for (const add of [addAdd, addToken, addList, addRevoke, addForget]) add(clusters);
 };

@@ -11,6 +11,9 @@ const HELP: Readonly<Record<number, (server: string) => string>> = {
     `the hub at ${server} wants a token, and not the one that was given, if any. Give it with --token-file or FSO_TOKEN, or log in with fso login.`,
 };
 
+/** Statuses of a question that was asked and understood, and whose answer is no. */
+const NO: ReadonlySet<number> = new Set([404, 409]);
+
 /** What the hub itself says of it. */
 const detailOf = (error: Error): string => {
   const problem: unknown = 'problem' in error ? error.problem : undefined;
@@ -26,7 +29,7 @@ const toCliError = (error: unknown, server: string): CliError | undefined => {
   const cause = error.cause instanceof Error && error.cause.cause instanceof Error ? ` (${error.cause.cause.message})` : '';
   return new CliError(
     help === undefined ? error.message : help + (status === 0 ? cause : detailOf(error)),
-    status === 404 ? EXIT.no : EXIT.usage,
+    NO.has(status) ? EXIT.no : EXIT.usage,
   );
 };
 

@@ -30,7 +30,7 @@ export const identityGate = (deps: { identity: Identity; authority: Authority; t
     if (record === undefined || record.state === 'invited') return undefined;
     return {
       status: 403,
-      reason: `${cluster} ${record.state === 'revoked' ? 'was revoked' : 'has enrolled: it is known by its certificate'}`,
+      reason: `${cluster} ${record.state === 'enrolled' ? 'has enrolled: it is known by its certificate' : 'was revoked'}`,
     };
   };
   const byToken = async (authorization: string | undefined): Promise<Proof | Denial> => {

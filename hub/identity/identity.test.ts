@@ -173,6 +173,23 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
   });
 
+  it('of a forgotten cluster is worth nothing either, also once the name is enrolled anew', async () => {
+    const peer = await enrolled('eu');
+    const open = await tokenFor('eu');
+    await identity.forget('eu');
+    await identity.forget('never-there');
+    expect(await identity.list()).toEqual([]);
+    expect(await codeOf(identity.admit(peer))).toBe('revoked');
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('revoked');
+    expect(await codeOf(identity.enrol(open, (await makeRequest()).csr))).toBe('token-unknown');
+    const token = await tokenFor('eu');
+    expect((await identity.list()).map(({ cluster, state }) => [cluster, state])).toEqual([['eu', 'revoked']]);
+    const anew = peerOf(await identity.enrol(token, (await makeRequest()).csr), 3);
+    expect(await codeOf(identity.admit(anew))).toBe('taken');
+    expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
+    expect(events.map(({ reason }) => reason)).toContain('ClusterForgotten');
+  });
+
   it('of an earlier enrolment gives way to the new one', async () => {
     const before = await enrolled('eu');
     const after = await enrolled('eu', 2);

@@ -4,14 +4,20 @@ import { digestOfToken, formatToken, type IssuedIdentity, parseToken } from '@fs
 import type { Clock } from '@fso/shared/runtime';
 import type { Authority } from './authority.ts';
 import { readRequest } from './csr.ts';
-import { assertCurrent, enrol, type Issue, invite, type Peer, renew, revoke, show } from './records.ts';
+import { assertCurrent, enrol, forget, type Issue, invite, type Peer, renew, revoke, show } from './records.ts';
 import { Refusal } from './refusal.ts';
 import type { EnrolmentRecord, IdentityStore } from './store.ts';
 import { newSerial } from './x509.ts';
 
 /** Something happened to who may be which cluster; for the log, the history and the audit. */
 export interface IdentityEvent {
-  readonly reason: 'EnrolmentTokenIssued' | 'ClusterEnrolled' | 'CertificateRenewed' | 'ClusterRevoked' | 'EnrolmentRefused';
+  readonly reason:
+    | 'EnrolmentTokenIssued'
+    | 'ClusterEnrolled'
+    | 'CertificateRenewed'
+    | 'ClusterRevoked'
+    | 'ClusterForgotten'
+    | 'EnrolmentRefused';
   /** null: what was asked proves no cluster. */
   readonly cluster: string | null;
   /** Known cluster that somebody who proves nothing says to be. */
@@ -61,7 +67,10 @@ export interface Identity {
   /** As {@link admit}, for one that was admitted before. */
   recheck(peer: Peer): Promise<void>;
   revoke(cluster: string): Promise<EnrolmentRecord>;
+  /** As {@link revoke}, and the cluster is not listed any more. One that never had a token is none of the identity's. */
+  forget(cluster: string): Promise<void>;
   get(cluster: string): Promise<EnrolmentRecord | undefined>;
+  /** By name, without forgotten ones. */
   list(): Promise<readonly EnrolmentRecord[]>;
   subscribe(handler: (cluster: string) => void): () => void;
 }
@@ -144,8 +153,14 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
       await onEvent({ reason: 'ClusterRevoked', cluster, from: null, message });
       return record;
     },
+    forget: async (cluster) => {
+      const known = await store.get(cluster);
+      if (known === undefined || known.state === 'forgotten') return;
+      await store.update(cluster, (before) => forget(before, cluster, clock.now()));
+      await onEvent({ reason: 'ClusterForgotten', cluster, from: null, message: 'Nothing is known of it any more but its history.' });
+    },
     get: (cluster) => store.get(cluster),
-    list: () => store.list(),
+    list: async () => (await store.list()).filter(({ state }) => state !== 'forgotten'),
     subscribe: (handler) => store.subscribe(handler),
   };
 };

@@ -50,7 +50,9 @@ export const invite = (
     withdrawn: false,
     used: null,
   };
-  return { ...record, tokens: [added, ...withdrawOpen(record.tokens)].slice(0, TOKENS_KEPT) };
+  // Known by its certificate alone, as one that was revoked.
+  const state = record.state === 'forgotten' ? 'revoked' : record.state;
+  return { ...record, state, tokens: [added, ...withdrawOpen(record.tokens)].slice(0, TOKENS_KEPT) };
 };
 
 /** Compares with every token, in constant time: how long it takes says nothing of which there are. */
@@ -111,7 +113,8 @@ export const assertCurrent = (
   { cluster, generation }: Pick<Peer, 'cluster' | 'generation'>,
 ): EnrolmentRecord => {
   if (record === undefined) throw new Refusal('not-authorized', `this hub has not enrolled ${cluster}`);
-  if (record.state === 'revoked') throw new Refusal('revoked', `${cluster} was revoked at ${record.revoked}`);
+  if (record.state === 'revoked' || record.state === 'forgotten')
+    throw new Refusal('revoked', `${cluster} was revoked at ${record.revoked}`);
   if (record.state !== 'enrolled' || record.generation !== generation)
     throw new Refusal('superseded', `${cluster} has enrolled anew since this certificate was issued`);
   return record;
@@ -149,3 +152,11 @@ export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now
     revoked: now.toISOString(),
   };
 };
+
+/** As {@link revoke}, and nothing else is known of the cluster any more. */
+export const forget = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => ({
+  ...unknownCluster(cluster),
+  state: 'forgotten',
+  generation: (before?.generation ?? 0) + 1,
+  revoked: before?.revoked ?? now.toISOString(),
+});

@@ -25,7 +25,8 @@ export type TokenRecord = z.infer<typeof TokenRecord>;
 /** All that is known of who may be one cluster. */
 export const EnrolmentRecord = z.strictObject({
   cluster: ResourceName,
-  state: z.enum(['invited', 'enrolled', 'revoked']),
+  /** forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is good again. */
+  state: z.enum(['invited', 'enrolled', 'revoked', 'forgotten']),
   /** Raised by each enrolment and each revocation: certificates of another one are worth nothing. */
   generation: z.int().min(0),
   /** Newest first. */

@@ -49,9 +49,10 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'ack'; readonly ack: Acked }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     | { readonly type: 'report'; readonly report: Report }
+    | { readonly type: 'forget' }
   );
 
-const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'offered', 'ack', 'nack', 'report'];
+const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'offered', 'ack', 'nack', 'report', 'forget'];
 
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
@@ -66,6 +67,10 @@ export const unseen = (name: string): ClusterRecord => ({
   policies: new Map(),
   reportedSeq: 0,
 });
+
+/** Whether a record says nothing: of a cluster that was never seen, or that was forgotten. */
+export const isUnseen = ({ connected, lastSeen, offeredRevision, acked, nack, report, policies }: ClusterRecord): boolean =>
+  !connected && policies.size === 0 && [lastSeen, offeredRevision, acked, nack, report].every((said) => said === null);
 
 /** Thrown where a cluster is spoken for by a stream that was opened later. */
 export class StreamReplacedError extends Error {
@@ -107,7 +112,8 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
   const lastSeen = change.time;
   switch (change.type) {
     case 'connected':
-      return { ...record, connected: change.connected, lastSeen };
+      // The end of a stream says nothing of a cluster that was forgotten meanwhile.
+      return !change.connected && isUnseen(record) ? record : { ...record, connected: change.connected, lastSeen };
     case 'offered':
       return { ...record, offeredRevision: change.revision };
     case 'ack':
@@ -124,6 +130,9 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
         lastSeen,
       };
     }
+    case 'forget':
+      // One that came back meanwhile is not retired any more.
+      return record.connected ? record : unseen(record.name);
   }
 };
 

@@ -1,6 +1,6 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/compile';
-import { unseen } from './changes.ts';
+import { isUnseen, unseen } from './changes.ts';
 import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
@@ -73,7 +73,8 @@ export const createPicture = (eventLimit: number): Picture => {
     },
     set: (record) => {
       const before = get(record.name);
-      seen.set(record.name, record);
+      if (isUnseen(record)) seen.delete(record.name);
+      else seen.set(record.name, record);
       if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
     },
     addEvents: (added) => {

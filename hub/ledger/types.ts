@@ -92,6 +92,8 @@ export interface Ledger {
   /** Takes a report in; a full one replaces the cluster's policies. */
   applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<void>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;
+  /** Removes all that is known of a cluster but its history; one that is connected stays as it is. */
+  forgetCluster(cluster: string): Promise<void>;
   /** Clusters that are registered in the desired state or were ever seen, by name. */
   clusters(): Promise<readonly ClusterRecord[]>;
   cluster(name: string): Promise<ClusterRecord | null>;

@@ -5,7 +5,10 @@ type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
 /** A change whose time is that of its submission. */
 export type ChangeInput = WithoutTime<Change>;
 
-type Writes = Pick<Ledger, 'setSource' | 'openStream' | 'setConnected' | 'setOffered' | 'setAck' | 'setNack' | 'applyReport' | 'addEvent'>;
+type Writes = Pick<
+  Ledger,
+  'setSource' | 'openStream' | 'setConnected' | 'setOffered' | 'setAck' | 'setNack' | 'applyReport' | 'addEvent' | 'forgetCluster'
+>;
 
 /** The writes of a ledger as changes. */
 export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
@@ -22,6 +25,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
     setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
     applyReport: (cluster, report, stream) => submitBy(stream, { type: 'report', cluster, report }),
+    forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
     addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
   };
 };

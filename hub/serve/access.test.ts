@@ -152,6 +152,7 @@ describe('access', () => {
     expect(changing).toEqual([
       ['createEnrolmentToken', 'admin'],
       ['revokeCluster', 'admin'],
+      ['forgetCluster', 'admin'],
       ['createToken', 'admin'],
       ['revokeToken', 'admin'],
       ['fetchSource', 'operator'],

@@ -60,8 +60,11 @@ const note = (pending: Pending, change: LedgerChange): void => {
 /** Reads what changed, once for all readers. */
 const describe = async (deps: ApiDeps, diff: PolicyDiff, pending: Pending): Promise<StreamEvent[]> => {
   // A new revision changes what every cluster should have.
-  const touched = (await fleetOf(deps)).clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
-  const out: StreamEvent[] = [];
+  const fleet = await fleetOf(deps);
+  const touched = fleet.clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
+  // One that was forgotten is in no list any more: readers read all of them again.
+  const isAnyGone = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
+  const out: StreamEvent[] = isAnyGone ? [{ event: 'reset', data: {} }] : [];
   for (const slot of pending.commits) {
     const visit = visitAt(deps.ledger.records, slot);
     if (visit !== null) out.push({ event: 'commit', data: summaryOf(visit) });

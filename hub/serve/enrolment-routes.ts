@@ -1,9 +1,9 @@
-import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ResourceName } from '@fso/shared/api';
+import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ForgottenCluster, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 import type { EnrolmentRecord } from '../identity/index.ts';
 import { enrolmentView } from './enrolment-view.ts';
 import { pageOf } from './paging.ts';
-import { ApiError } from './problems.ts';
+import { ApiError, notFound } from './problems.ts';
 import { ClusterParams, PageQuery } from './queries.ts';
 import { jsonRoute, type Route } from './route.ts';
 import type { ApiDeps, EnrolmentAccess } from './types.ts';
@@ -33,7 +33,20 @@ const clusterName = (name: string): string => {
 };
 
 const isKnown = async (deps: ApiDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
-  record !== undefined || (await deps.ledger.cluster(cluster)) !== null;
+  (record !== undefined && record.state !== 'forgotten') || (await deps.ledger.cluster(cluster)) !== null;
+
+/** @throws ApiError where the cluster is not known, or is one that the fleet counts */
+const assertRetired = async (deps: ApiDeps, cluster: string): Promise<void> => {
+  const { ledger, enrolment } = deps;
+  const refuse = (detail: string): never => {
+    throw new ApiError('conflict', detail);
+  };
+  if (!(await isKnown(deps, cluster, await enrolment?.identity.get(cluster)))) notFound(`cluster ${cluster}`);
+  const desired = await ledger.desired();
+  if (desired === null) return refuse('The hub has not read the repository yet, so it does not know which clusters are registered.');
+  if (desired.clusters.has(cluster)) refuse(`${cluster} is registered: take its ManagedCluster out of the repository first.`);
+  if ((await ledger.cluster(cluster))?.connected === true) refuse(`${cluster} is connected: stop its agent first, or revoke it.`);
+};
 
 /** How clusters come to prove themselves. */
 export const enrolmentRoutes: readonly Route[] = [
@@ -101,6 +114,29 @@ export const enrolmentRoutes: readonly Route[] = [
       caller.about(cluster);
       if (!(await isKnown(deps, cluster, await identity.get(cluster)))) throw new ApiError('not-found', `There is no cluster ${cluster}.`);
       return enrolmentView(await identity.revoke(cluster), deps.clock.now());
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'delete',
+      path: '/api/v1/clusters/{name}',
+      operationId: 'forgetCluster',
+      summary: 'Forgets a cluster that is neither registered nor connected',
+      description: 'What it last reported goes, and its certificates and tokens are worth nothing any more; its history stays.',
+      tag: 'clusters',
+      access: 'admin',
+      params: ClusterParams,
+      problems: ['bad-request', 'not-found', 'conflict'],
+    },
+    { schema: ForgottenCluster, description: 'What was forgotten.' },
+    async (deps, { params, caller }) => {
+      const cluster = clusterName(params.name);
+      caller.about(cluster);
+      await assertRetired(deps, cluster);
+      // First, so that no agent comes back in between.
+      await deps.enrolment?.identity.forget(cluster);
+      await deps.ledger.forgetCluster(cluster);
+      return { cluster };
     },
   ),
 ];

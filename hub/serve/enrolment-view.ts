@@ -14,7 +14,8 @@ export const enrolmentView = (record: EnrolmentRecord, now: Date): EnrolmentView
   const [token] = record.tokens;
   return {
     cluster: record.cluster,
-    state: record.state,
+    // A list has no forgotten ones.
+    state: record.state === 'forgotten' ? 'revoked' : record.state,
     generation: record.generation,
     token: token === undefined ? null : { created: token.created, expires: token.expires, state: tokenState(token, now) },
     enrolled: record.enrolled,

@@ -12,6 +12,7 @@ export const PROBLEMS = {
   'webhook-refused': { status: 403, title: 'The webhook is not signed with the configured secret' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  conflict: { status: 409, title: 'What it is about does not allow it now' },
   'too-large': { status: 413, title: 'The body is too large' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The hub failed' },

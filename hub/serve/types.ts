@@ -33,7 +33,7 @@ export interface StreamOptions {
 
 /** How clusters come to prove themselves. */
 export interface EnrolmentAccess {
-  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'get' | 'list'>;
+  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'forget' | 'get' | 'list'>;
   /** What agents are to dial; known once the listener answers. */
   readonly agentUrl: () => string;
 }

@@ -26,3 +26,7 @@ export const EnrolmentTokenView = z.object({
   agentUrl: z.string().describe('What the agent is to dial, FSO_HUB_URL.'),
 });
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
+
+/** What is left of a cluster that was forgotten. */
+export const ForgottenCluster = z.object({ cluster: ResourceName });
+export type ForgottenCluster = z.infer<typeof ForgottenCluster>;

@@ -10,6 +10,8 @@ let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({ apiToken: TOKEN, dashboard: join(import.meta.dirname, '../../hub/dashboard/dist') });
   await fillLedger(server.ledger);
+  await server.ledger.setConnected('old', true);
+  await server.ledger.setConnected('old', false);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -42,4 +44,21 @@ it('revokes only the cluster whose name was typed', async () => {
   await confirm.click();
   await expect(page.getByText('us is revoked')).toBeVisible();
   await expect.poll(async () => (await server.identity.get('us'))?.state).toBe('revoked');
+});
+
+it('forgets a cluster that is neither registered nor connected, and shows the others', async () => {
+  const page = await dashboard.open('/clusters/us', { token: TOKEN });
+  await expect(page.getByRole('button', { name: 'Revoke' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Forget' })).toHaveCount(0);
+  await page.goto('/clusters/old');
+  await expect(page.getByText('it counts for nothing')).toBeVisible();
+  await page.getByRole('button', { name: 'Forget' }).click();
+  const dialog = page.getByRole('dialog', { name: /Forget old/ });
+  await dialog.getByRole('textbox').fill('old');
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: 'Forget' }).click();
+  await expect(page.getByText('old is forgotten')).toBeVisible();
+  await expect(page.getByRole('grid', { name: 'Clusters' }).getByText('old', { exact: true })).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'us', exact: true })).toBeVisible();
+  expect(await server.ledger.cluster('old')).toBeNull();
 });

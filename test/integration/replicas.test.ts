@@ -15,6 +15,7 @@ import { printMs, waitFor } from '../support/waiting.ts';
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
   ['us', 'token-of-us-0123456789'],
+  ['retired', 'token-of-retired-0123'],
 ]);
 const LEADS = 'this hub leads';
 
@@ -134,6 +135,24 @@ describe('two hubs on one PostgreSQL', () => {
     // Its way is written by the leader, and shown by both.
     for (const hub of [a(), b()]) await waitFor(async () => expect((await clientOf(hub).commit(revision)).changes.added).toEqual(['it']));
     expect((await clientOf(b()).commits()).filter(({ commit }) => commit.revision === revision)).toHaveLength(1);
+  });
+
+  it('a retired cluster that one forgets is gone at the other, and may come back', async () => {
+    const join = async () => {
+      const stream = await connectStream(b().agentUrl, TOKENS.get('retired') ?? '', 'retired');
+      stream.hello();
+      stream.send({ type: 'report', seq: 1, full: true, policies: [policyReport('finance')], removed: [], events: [] });
+      await stream.next('reported');
+      return stream;
+    };
+    const stream = await join();
+    await waitFor(() => expect(clientOf(a()).forgetCluster('retired')).rejects.toThrow('retired is connected'));
+    stream.close();
+    await waitFor(() => clientOf(a()).forgetCluster('retired'));
+    await waitFor(() => expect(clientOf(b()).cluster('retired')).rejects.toThrow('There is no cluster retired'));
+    const again = await join();
+    await waitFor(async () => expect((await clientOf(a()).cluster('retired')).connection).toBe('Connected'));
+    again.close();
   });
 
   it('a token that one makes is good at the other, until it is revoked there', async () => {

@@ -132,3 +132,16 @@ export const revokeCluster = async (context: Context, name: string, { yes }: { y
   context.out(`${name} is revoked (generation ${generation}). To let it in again: fso clusters token ${name}\n`);
   return EXIT.ok;
 };
+
+/** `fso clusters forget`. @returns the exit code */
+export const forgetCluster = async (context: Context, name: string, { yes }: { yes: boolean }): Promise<number> => {
+  if (!yes) {
+    context.progress(
+      `This removes what the hub knows of ${name} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
+    );
+    return EXIT.usage;
+  }
+  await (await context.connect()).forgetCluster(name);
+  context.out(`${name} is forgotten.\n`);
+  return EXIT.ok;
+};

@@ -44,9 +44,15 @@ export const getAll = async <T>(path: string, params: Params, signal: AbortSigna
   return rows;
 };
 
+const CHANGE_HEADERS = { Accept: 'application/json', [CSRF_HEADER]: '1' };
+
+/** A call that removes something. @throws as {@link request} */
+export const deleteJson = async <T>(path: string): Promise<T> =>
+  (await request(path, { method: 'DELETE', headers: CHANGE_HEADERS })).json() as Promise<T>;
+
 /** A call that changes something. @throws as {@link request} */
 export const postJson = async <T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> => {
-  const headers = { Accept: 'application/json', 'Content-Type': 'application/json', [CSRF_HEADER]: '1' };
+  const headers = { ...CHANGE_HEADERS, 'Content-Type': 'application/json' };
   const response = await request(path, { method: 'POST', headers, body: JSON.stringify(body ?? {}) }, signal);
   return (await response.json()) as T;
 };

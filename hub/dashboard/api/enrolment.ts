@@ -1,5 +1,5 @@
-import type { EnrolmentTokenView, EnrolmentView } from '@fso/shared/api';
-import { postJson } from './client.ts';
+import type { EnrolmentTokenView, EnrolmentView, ForgottenCluster } from '@fso/shared/api';
+import { deleteJson, postJson } from './client.ts';
 
 /** What administrators do about how a cluster proves itself. */
 
@@ -9,3 +9,5 @@ const pathOf = (cluster: string): string => `/api/v1/clusters/${encodeURICompone
 export const createEnrolmentToken = (cluster: string): Promise<EnrolmentTokenView> => postJson(`${pathOf(cluster)}/enrolment-token`);
 /** @throws ApiProblem as above */
 export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJson(`${pathOf(cluster)}/revoke`);
+/** @throws ApiProblem where the cluster is registered or connected, or the role does not cover it */
+export const forgetCluster = (cluster: string): Promise<ForgottenCluster> => deleteJson(pathOf(cluster));

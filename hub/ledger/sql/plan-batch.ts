@@ -29,7 +29,7 @@ export interface Stored {
 export interface ClusterWrite {
   readonly before: StoredCluster;
   after: StoredCluster;
-  /** A full report came: all that was stored of its policies goes. */
+  /** A full report came, or the cluster is forgotten: all that was stored of its policies goes. */
   full: boolean;
   /** Keys of policies that a report named. */
   readonly touched: Set<string>;
@@ -69,6 +69,7 @@ const takeClusterChange = (write: ClusterWrite, change: ClusterChange, replica: 
   const connectedBy = holderAfter(change, write.after, replica);
   write.after = { ...write.after, record: applyChange(record, change), connectedBy, stream: streamAfter(change, stream) };
   if (change.type === 'report') noteReport(write, change.report);
+  if (change.type === 'forget') write.full = true;
 };
 
 const newBatch = (): Batch => ({

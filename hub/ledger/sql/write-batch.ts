@@ -3,6 +3,7 @@ import { canonicalJson } from '@fso/shared/compile';
 import { type Insertable, sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
 import type { AuditHead } from '../audit/types.ts';
+import { isUnseen } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 import { readHead } from './audit-rows.ts';
 import { fillChunks } from './chunks.ts';
@@ -156,6 +157,12 @@ const writePolicies = async (writes: readonly ClusterWrite[], writing: Writing):
   await writeDeviations(plans, writing);
 };
 
+/** The row of a cluster that was forgotten stays, without content: by its version the other hubs hear of it. */
+const dropWitnesses = async (writes: readonly ClusterWrite[], { trx }: Writing): Promise<void> => {
+  const forgotten = writes.flatMap(({ after: { record } }) => (isUnseen(record) ? [record.name] : []));
+  if (forgotten.length > 0) await trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).execute();
+};
+
 const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
   if (writes.length === 0) return;
   await writeClusterRows(writes, writing);
@@ -163,6 +170,7 @@ const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing):
     writes.flatMap(({ full, after }) => (full ? [after.record.name] : [])),
     writing,
   );
+  await dropWitnesses(writes, writing);
   await writePolicies(
     writes.filter(({ full, touched }) => full || touched.size > 0),
     writing,

@@ -19,3 +19,7 @@ export const syncOf = (cluster: SyncFacts): Sync => {
   if (cluster.connection === 'NeverSeen') return 'unknown';
   return cluster.connection === 'Connected' ? connectedSync(cluster) : 'lastKnown';
 };
+
+/** Neither registered nor connected: the fleet is counted without it. */
+export const isRetired = ({ regions, connection }: Pick<ClusterView, 'regions' | 'connection'>): boolean =>
+  regions.length === 0 && connection !== 'Connected';

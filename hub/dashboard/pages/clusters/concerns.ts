@@ -3,7 +3,7 @@ import { verdictOf } from '../../components/condition-verdict.ts';
 import { formatNumber } from '../../components/format-number.ts';
 import { certificateState } from './certificate.ts';
 import { isSkewed, skewText } from './clock-skew.ts';
-import { isRefusing } from './cluster-sync.ts';
+import { isRefusing, isRetired } from './cluster-sync.ts';
 
 /** What somebody should look at in a cluster, beyond its policies. */
 export interface Concern {
@@ -123,15 +123,17 @@ const nodesConcern = ({ report }: ClusterView): Concern[] => {
   ];
 };
 
-const registrationConcern = ({ regions }: ClusterView): Concern[] =>
-  regions.length > 0
+const registrationConcern = (cluster: ClusterView): Concern[] =>
+  cluster.regions.length > 0
     ? []
     : [
         {
           kind: 'registration',
           level: 'warning',
           title: 'The cluster is not registered in Git',
-          detail: 'No policy of the repository is meant for it. Commit a ManagedCluster for it, or revoke it.',
+          detail: isRetired(cluster)
+            ? 'It is not connected either, so it counts for nothing: what is shown is its last report. An administrator can have the hub forget it.'
+            : 'No policy of the repository is meant for it. Commit a ManagedCluster for it, or revoke it.',
           since: null,
         },
       ];

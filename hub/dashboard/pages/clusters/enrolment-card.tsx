@@ -2,6 +2,8 @@ import type { ClusterView } from '@fso/shared/api';
 import { Content, Flex } from '@patternfly/react-core';
 import { useState } from 'react';
 import { RoleButton } from '../../components/role.tsx';
+import { isRetired } from './cluster-sync.ts';
+import { ForgetModal } from './forget-modal.tsx';
 import { RevokeModal } from './revoke-modal.tsx';
 import { Section } from './section.tsx';
 import { TokenModal } from './token-modal.tsx';
@@ -15,8 +17,9 @@ const EXPLANATION = {
 } as const;
 
 /** How the cluster comes to prove itself, and how that is ended. For administrators. */
-export const EnrolmentCard = ({ cluster: { name, connection } }: { readonly cluster: ClusterView }) => {
-  const [open, setOpen] = useState<'token' | 'revoke'>();
+export const EnrolmentCard = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const { name, connection } = cluster;
+  const [open, setOpen] = useState<'token' | 'revoke' | 'forget'>();
   const close = (): void => setOpen(undefined);
   return (
     <Section title="Enrolment">
@@ -28,9 +31,15 @@ export const EnrolmentCard = ({ cluster: { name, connection } }: { readonly clus
         <RoleButton needs="admin" variant="danger" onClick={() => setOpen('revoke')}>
           Revoke
         </RoleButton>
+        {isRetired(cluster) ? (
+          <RoleButton needs="admin" variant="danger" onClick={() => setOpen('forget')}>
+            Forget
+          </RoleButton>
+        ) : null}
       </Flex>
       {open === 'token' ? <TokenModal cluster={name} onClose={close} /> : null}
       {open === 'revoke' ? <RevokeModal cluster={name} onClose={close} /> : null}
+      {open === 'forget' ? <ForgetModal cluster={name} onClose={close} /> : null}
     </Section>
   );
 };
