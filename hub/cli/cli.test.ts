@@ -70,6 +70,43 @@ fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
   });
 });
 
+describe('the kinds', () => {
+  it.each([
+    ['get policies', ['policy', 'pol', 'sp', 'SovereignPolicy', 'sovereignpolicies']],
+    ['get clusters', ['cluster', 'ManagedCluster']],
+    ['get violations', ['violation']],
+    ['get events', ['event', 'ev']],
+    ['get commits', ['commit']],
+  ])('%s: also by its other names', async (command, names) => {
+    await using server = await started();
+    const [verb = '', plural = ''] = command.split(' ');
+    const all = await fso(server, verb, plural, '-o', 'json');
+    expect(all.code).toBe(0);
+    for (const name of names) expect([name, await fso(server, verb, name, '-o', 'json')]).toEqual([name, all]);
+  });
+
+  it('are listed one by one, and described, by any of their names', async () => {
+    await using server = await started();
+    const { code, out } = await fso(server, 'get', 'policy', 'finance');
+    expect([code, out.trimEnd().split('\n')]).toEqual([0, [expect.stringMatching(/^NAME/), expect.stringMatching(/finance/)]]);
+    expect(await fso(server, 'get', 'sp', 'fso-system/finance')).toEqual({ code, out, err: '' });
+    expect((await fso(server, 'get', 'cluster', 'eu')).out.trimEnd().split('\n')).toHaveLength(2);
+    expect(JSON.parse((await fso(server, 'get', 'cluster', 'eu', '-o', 'json')).out)).toMatchObject({ name: 'eu' });
+    expect(await fso(server, 'get', 'policy', 'nope')).toMatchObject({ code: 1, err: 'fso: there is no policy nope\n' });
+    expect(await fso(server, 'get', 'policy', 'hr', '--violating')).toMatchObject({ code: 2 });
+    expect((await fso(server, 'describe', 'sp', 'finance')).out).toContain('Source:       policies/finance.yaml:1\n');
+    expect((await fso(server, 'describe', 'clusters', 'eu')).out).toContain('labels:        env=prod\n');
+    expect((await fso(server, 'describe', 'commits', REVISION.slice(0, 7))).out).toContain(REVISION);
+  });
+
+  it('that do not exist are a usage error, which says which there are', async () => {
+    await using server = await started();
+    const { code, err } = await fso(server, 'get', 'pods');
+    expect([code, err]).toEqual([2, expect.stringContaining('policies (policy, pol, sp, sovereignpolicy, sovereignpolicies)')]);
+    expect(await fso(server, 'describe', 'events', 'x')).toMatchObject({ code: 2 });
+  });
+});
+
 describe('fso report issues', () => {
   it('writes a table, or a file in the wanted form', async () => {
     await using server = await started();

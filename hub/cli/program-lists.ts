@@ -1,6 +1,7 @@
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import type { GetOptions, Resource } from './commands/get.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { GetOptions } from './commands/get.ts';
 import type { ReportOptions } from './commands/report.ts';
+import { type Kind, kindArgument } from './kinds.ts';
 import { contextOf, examples, outputOption } from './program-parts.ts';
 import { runCommand } from './run.ts';
 
@@ -14,9 +15,9 @@ export const parseLimit = (text: string): number => {
 export const addGet = (program: Command): void => {
   program
     .command('get')
-    .description('list policies, clusters, violations, events or commits, or show one commit on its way')
-    .addArgument(new Argument('<resource>', 'what to list').choices(['policies', 'clusters', 'violations', 'events', 'commits', 'commit']))
-    .addArgument(new Argument('[revision]', 'id of the commit, or its beginning (commit)'))
+    .description('list policies, clusters, violations, events or commits, or one policy or cluster, or show one commit on its way')
+    .addArgument(kindArgument('what to list'))
+    .argument('[name]', 'of one policy (also as namespace/name) or cluster; id of a commit, or its beginning')
     .addOption(outputOption())
     .option('--cluster <name>', 'of this cluster (policies, violations, events)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
@@ -40,12 +41,13 @@ export const addGet = (program: Command): void => {
         'get policies --cluster eu --phase Failed',
         'get violations -n finance -o wide',
         'get events --limit 20 -o json',
+        'get policy finance-eu',
         'get commit 1f3a9c',
       ),
     )
-    .action((resource: Resource, revision: string | undefined, options: GetOptions, command: Command) => {
+    .action((kind: Kind, name: string | undefined, options: GetOptions, command: Command) => {
       const context = contextOf(command);
-      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, resource, revision, options));
+      return runCommand(context, async () => (await import('./commands/get.ts')).get(context, kind, name, options));
     });
 };
 

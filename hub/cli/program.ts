@@ -1,4 +1,4 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ExportFormat } from '../audit-formats.ts';
 import manifest from '../package.json' with { type: 'json' };
 import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
@@ -7,6 +7,7 @@ import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
+import { type Kind, kindArgument } from './kinds.ts';
 import { addClusters } from './program-clusters.ts';
 import { addGet, addReport, parseLimit } from './program-lists.ts';
 import { contextOf, examples, outputOption, parseDuration } from './program-parts.ts';
@@ -25,7 +26,8 @@ Environment:
 
 Exit codes:
   0  done
-  1  the answer is no: invalid files, nothing of that name, not reached in time
+  1  the answer is no: invalid files, nothing of that name, not allowed as it stands,
+     not reached in time
   2  could not ask: wrong usage, no hub, no access, an unreadable folder`;
 
 const SERVE_ENVIRONMENT = `
@@ -186,16 +188,17 @@ const addBackup = (program: Command): void => {
 const addDescribe = (program: Command): void => {
   program
     .command('describe')
-    .description('one policy or cluster in full, with its latest events')
-    .addArgument(new Argument('<kind>', 'what it is').choices(['policy', 'cluster']))
-    .argument('<name>', 'name; a policy also as namespace/name')
+    .description('one policy, cluster or commit in full')
+    .addArgument(kindArgument('what it is', ['policies', 'clusters', 'commits']))
+    .argument('<name>', 'name; a policy also as namespace/name, a commit by its id or the beginning of it')
     .addOption(outputOption())
     .addHelpText('after', examples('describe policy finance-eu', 'describe cluster us -o yaml'))
-    .action((kind: 'policy' | 'cluster', name: string, options: Pick<GetOptions, 'output'>, command: Command) => {
+    .action((kind: Kind, name: string, options: Pick<GetOptions, 'output'>, command: Command) => {
       const context = contextOf(command);
       return runCommand(context, async () => {
+        if (kind === 'commits') return (await import('./commands/get.ts')).get(context, kind, name, options);
         const { describeCluster, describePolicy } = await import('./commands/describe.ts');
-        await (kind === 'policy' ? describePolicy : describeCluster)(context, name, options);
+        return (kind === 'policies' ? describePolicy : describeCluster)(context, name, options);
       });
     });
 };

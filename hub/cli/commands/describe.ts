@@ -1,7 +1,7 @@
-import { type ClusterView, type EventView, type PolicyInCluster, type PolicyView, ResourceName } from '@fso/shared/api';
+import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
 import { clusterColumns, eventColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
-import { CliError, EXIT } from '../errors.ts';
+import { checkName, findPolicy } from '../find-policy.ts';
 import { type Format, writeData } from '../output.ts';
 import { type Column, renderFacts, renderTable } from '../table.ts';
 import { age, list, shortRevision } from '../text.ts';
@@ -68,27 +68,6 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
   section(context, 'Clusters', policy.clusters, inClusterColumns());
   section(context, 'Violations', violationRows(policy), violationColumns);
   section(context, 'Events', events, eventColumns(context.now()));
-};
-
-/** What no object of Kubernetes can be called is not asked for: in a URL it could mean another path. */
-const checkName = (name: string): void => {
-  if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
-};
-
-/** Finds a policy by `name` or `namespace/name`; a name alone must be unique. */
-const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
-  const [first = '', second, ...more] = given.split('/');
-  for (const part of [first, ...(second === undefined ? [] : [second])]) checkName(part);
-  if (more.length > 0) throw new CliError(`a policy is given as name or namespace/name, not as ${given}`);
-  const hub = await context.connect();
-  if (second !== undefined) return hub.policy(first, second);
-  const found = (await hub.policies({ q: first })).filter(({ name }) => name === first);
-  const [policy, other] = found;
-  if (policy === undefined) throw new CliError(`there is no policy ${first}`, EXIT.no);
-  if (other !== undefined) {
-    throw new CliError(`several policies are called ${first}: ${found.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`);
-  }
-  return policy;
 };
 
 export const describePolicy = async (context: Context, given: string, { output }: { output: Format }): Promise<void> => {

@@ -3,6 +3,8 @@ import { clusterColumns, eventColumns, policyColumns, violationColumns } from '.
 import { commitColumns } from '../commit-columns.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
+import { checkName, findPolicy } from '../find-policy.ts';
+import type { Kind } from '../kinds.ts';
 import { type Format, writeData, writeRows } from '../output.ts';
 import { getCommit } from './get-commit.ts';
 
@@ -22,9 +24,6 @@ export interface GetOptions {
   readonly sort?: string;
   readonly limit?: number;
 }
-
-export const RESOURCES = ['policies', 'clusters', 'violations', 'events', 'commits', 'commit'] as const;
-export type Resource = (typeof RESOURCES)[number];
 
 const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -59,14 +58,43 @@ const getPolicies = async (context: Context, hub: HubClient, options: GetOptions
   return writeRows(context, output, await hub.policySummaries(query), policyColumns());
 };
 
-/** `fso get`. @param name of what there is to be one of */
-export const get = async (context: Context, resource: Resource, name: string | undefined, options: GetOptions): Promise<void> => {
-  if ((resource === 'commit') !== (name !== undefined))
-    throw new CliError(resource === 'commit' ? 'get commit needs the id of a commit, or its beginning' : `get ${resource} takes no name`);
+const getPolicy = async (context: Context, hub: HubClient, given: string, output: Format): Promise<void> => {
+  const policy = await findPolicy(context, given);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
+  const summaries = await hub.policySummaries({ q: policy.name });
+  const rows = summaries.filter(({ namespace, name }) => namespace === policy.namespace && name === policy.name);
+  return writeRows(context, output, rows, policyColumns());
+};
+
+const getCluster = async (context: Context, hub: HubClient, name: string, output: Format): Promise<void> => {
+  checkName(name);
+  const cluster = await hub.cluster(name);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, cluster);
+  return writeRows(context, output, [cluster], clusterColumns(context.now()));
+};
+
+/** One of what there is. */
+const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
+  parameters({ output, ...filters });
+  const hub = await context.connect();
+  switch (kind) {
+    case 'policies':
+      return getPolicy(context, hub, name, output);
+    case 'clusters':
+      return getCluster(context, hub, name, output);
+    case 'commits':
+      return getCommit(context, name, output);
+    case 'violations':
+    case 'events':
+      throw new CliError(`get ${kind} takes no name`);
+  }
+};
+
+const getAll = async (context: Context, kind: Kind, options: GetOptions): Promise<void> => {
   const hub = await context.connect();
   const { output } = options;
   const now = context.now();
-  switch (resource) {
+  switch (kind) {
     case 'policies':
       return getPolicies(context, hub, options);
     case 'clusters':
@@ -80,10 +108,11 @@ export const get = async (context: Context, resource: Resource, name: string | u
       return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
     case 'commits':
       return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
-    case 'commit':
-      parameters(options);
-      return getCommit(context, name ?? '', output);
     case 'events':
       return writeRows(context, output, await hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns(now));
   }
 };
+
+/** `fso get`. @param name undefined: all of the kind */
+export const get = (context: Context, kind: Kind, name: string | undefined, options: GetOptions): Promise<void> =>
+  name === undefined ? getAll(context, kind, options) : getOne(context, kind, name, options);
