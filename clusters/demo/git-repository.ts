@@ -13,10 +13,6 @@ export const runGit = async (folder: string, args: readonly string[]): Promise<s
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_CONFIG_NOSYSTEM: '1',
       GIT_TERMINAL_PROMPT: '0',
-      GIT_AUTHOR_NAME: 'Governance',
-      GIT_AUTHOR_EMAIL: 'governance@example.com',
-      GIT_COMMITTER_NAME: 'Governance',
-      GIT_COMMITTER_EMAIL: 'governance@example.com',
     },
     maxBuffer: 16 * 1024 * 1024,
   });
@@ -60,6 +56,9 @@ export const openGitRepository = async (folder: string, url: string, key?: Signi
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
   await git('init', '--quiet', '--initial-branch=main');
   await git('remote', 'add', 'origin', url);
+  // A person who commits here may have no identity of their own on this machine.
+  await git('config', 'user.name', 'Governance');
+  await git('config', 'user.email', 'governance@example.com');
   if (key !== undefined) {
     await git('config', 'gpg.format', 'ssh');
     await git('config', 'user.signingKey', key.file);
