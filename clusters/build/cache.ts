@@ -22,12 +22,12 @@ export function toolFolder(module: ToolModule): string {
   const hash = createHash('sha256')
     .update(readGoMod(module))
     .update(readFileSync(join(module.dir, 'go.sum')))
-    .update(JSON.stringify([buildFlags(module), module.programs, module.files, process.platform, process.arch]));
+    .update(JSON.stringify([buildFlags(module), module.package, module.programs, module.files, process.platform, process.arch]));
   for (const file of module.sources ?? []) hash.update(`${file}\0`).update(readFileSync(join(module.dir, file)));
   return `${module.name}-${toolVersion(module)}-${hash.digest('hex').slice(0, 8)}`;
 }
 
-const expected = (module: ToolModule): string[] => [...Object.keys(module.programs), ...Object.keys(module.files)];
+const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(module.files)];
 
 /** Written last, with the size of each file: a folder without it, or that differs from it, is half-built. */
 export function sealFolder(dir: string): void {

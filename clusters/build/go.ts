@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { CommandError } from './command-error.ts';
 
@@ -54,18 +55,32 @@ export async function assertGo(wanted: string, env: Environment): Promise<void> 
 
 const environment = (env: Environment): Environment => ({ ...env, GOWORK: 'off', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' });
 
+export interface GoRun {
+  /** Folder of a go.mod. */
+  readonly dir: string;
+  readonly args: readonly string[];
+  readonly env: Environment;
+  /** Takes each line of the standard error, as it comes. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** `go build -v` names each package when it compiles it: an import path alone on its line. */
+export const isPackageLine = (line: string): boolean => /^[\w.~/+-]+$/.test(line);
+
 /** Runs `go` in a module's folder and returns what it printed. Its errors carry what Go said. */
-export async function go(dir: string, args: readonly string[], env: Environment, signal: AbortSignal): Promise<string> {
+export async function go({ dir, args, env, onLine }: GoRun, signal: AbortSignal): Promise<string> {
   const child = spawn('go', args, { cwd: dir, env: environment(env), signal, killSignal: 'SIGTERM', stdio: ['ignore', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
-  const err: Buffer[] = [];
+  const said: string[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  createInterface(child.stderr).on('line', (line) => {
+    onLine?.(line);
+    if (!isPackageLine(line)) said.push(line);
+  });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   if (code === 0) return Buffer.concat(out).toString();
-  const said = Buffer.concat(err).toString().trimEnd().split('\n').slice(-15).join('\n');
-  throw new CommandError(`go ${args[0]} failed in ${dir} (exit code ${code}):\n${said}`);
+  throw new CommandError(`go ${args[0]} failed in ${dir} (exit code ${code}):\n${said.slice(-15).join('\n')}`);
 }

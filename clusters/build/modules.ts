@@ -11,8 +11,10 @@ export interface ToolModule {
   readonly dir: string;
   /** The upstream's module path; its version is the tool's version. */
   readonly upstream: string;
-  /** Program name → package path. */
-  readonly programs: Readonly<Record<string, string>>;
+  /** Path of the package to build; absent where only files are wanted. */
+  readonly package?: string;
+  /** What the program is called. Several names are links to one program, which acts by the name it is started with. */
+  readonly programs: readonly string[];
   /** Go files in `dir`, where the program is this repository's own; absent for programs of the upstream. */
   readonly sources?: readonly string[];
   /** Files of the upstream's module that are kept beside the programs: name here → path there. */
@@ -30,12 +32,14 @@ function kubernetesVersionFlags(version: string): string[] {
 
 const none = (): readonly string[] => [];
 
+/** What a local cluster is started from. */
 export const LOCAL_TOOLS: readonly ToolModule[] = [
   {
     name: 'etcd',
     dir: join(clusters, 'local', 'tools', 'etcd'),
     upstream: 'go.etcd.io/etcd/server/v3',
-    programs: { etcd: 'go.etcd.io/etcd/server/v3' },
+    package: 'go.etcd.io/etcd/server/v3',
+    programs: ['etcd'],
     files: {},
     linkerFlags: none,
   },
@@ -43,7 +47,8 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     name: 'kwok',
     dir: join(clusters, 'local', 'tools', 'kwok'),
     upstream: 'sigs.k8s.io/kwok',
-    programs: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' },
+    package: 'sigs.k8s.io/kwok/cmd/kwok',
+    programs: ['kwok'],
     files: {
       'node-initialize.yaml': 'kustomize/stage/node/fast/node-initialize.yaml',
       'node-heartbeat-with-lease.yaml': 'kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml',
@@ -57,12 +62,9 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     name: 'kubernetes',
     dir: join(clusters, 'local', 'tools', 'kubernetes'),
     upstream: 'k8s.io/kubernetes',
-    programs: {
-      'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
-      'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
-      'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
-      kubectl: 'k8s.io/kubernetes/cmd/kubectl',
-    },
+    package: '.',
+    programs: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
+    sources: ['main.go'],
     files: {},
     linkerFlags: kubernetesVersionFlags,
   },
@@ -70,21 +72,41 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     name: 'gatekeeper',
     dir: join(clusters, 'local', 'tools', 'gatekeeper'),
     upstream: 'github.com/open-policy-agent/gatekeeper/v3',
-    programs: {
-      gatekeeper: 'github.com/open-policy-agent/gatekeeper/v3',
-      gator: 'github.com/open-policy-agent/gatekeeper/v3/cmd/gator',
-    },
+    package: 'github.com/open-policy-agent/gatekeeper/v3',
+    programs: ['gatekeeper'],
     files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
     linkerFlags: none,
   },
 ];
+
+/** For people, where PATH has none. */
+export const KUBECTL_TOOL: ToolModule = {
+  name: 'kubectl',
+  dir: join(clusters, 'local', 'tools', 'kubernetes'),
+  upstream: 'k8s.io/kubernetes',
+  package: 'k8s.io/kubernetes/cmd/kubectl',
+  programs: ['kubectl'],
+  files: {},
+  linkerFlags: kubernetesVersionFlags,
+};
+
+/** Runs Gatekeeper's own tests of a template. */
+export const GATOR_TOOL: ToolModule = {
+  name: 'gator',
+  dir: join(clusters, 'local', 'tools', 'gatekeeper'),
+  upstream: 'github.com/open-policy-agent/gatekeeper/v3',
+  package: 'github.com/open-policy-agent/gatekeeper/v3/cmd/gator',
+  programs: ['gator'],
+  files: {},
+  linkerFlags: none,
+};
 
 /** Gatekeeper's manifest alone, for clusters that run its image: nothing is built. */
 export const GATEKEEPER_MANIFEST: ToolModule = {
   name: 'gatekeeper-manifest',
   dir: join(clusters, 'local', 'tools', 'gatekeeper'),
   upstream: 'github.com/open-policy-agent/gatekeeper/v3',
-  programs: {},
+  programs: [],
   files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
   linkerFlags: none,
 };
@@ -93,7 +115,8 @@ export const KIND_TOOL: ToolModule = {
   name: 'kind',
   dir: join(clusters, 'kind', 'tools'),
   upstream: 'sigs.k8s.io/kind',
-  programs: { kind: 'sigs.k8s.io/kind' },
+  package: 'sigs.k8s.io/kind',
+  programs: ['kind'],
   files: {},
   linkerFlags: none,
 };

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
@@ -34,7 +34,8 @@ beforeEach(() => {
     name: 'tool',
     dir: join(dir, 'module'),
     upstream: 'example.org/tool',
-    programs: { tool: 'example.org/tool/cmd' },
+    package: 'example.org/tool/cmd',
+    programs: ['tool'],
     files: { 'manifest.yaml': 'manifest.yaml' },
     linkerFlags: () => [],
   };
@@ -66,6 +67,23 @@ it('builds once into a folder by version, and needs no Go after that', async () 
   expect(readFileSync(join(tool, 'manifest.yaml'), 'utf8')).toBe('kind: Thing\n');
   await ensure({ PATH: join(dir, 'nowhere') });
   expect(builds()).toBe(1);
+});
+
+it('builds a program of several names once, and links the names to it', async () => {
+  module = { ...module, programs: ['one', 'other'] };
+  const { tool = '' } = await ensure();
+  expect([readlinkSync(join(tool, 'one')), readlinkSync(join(tool, 'other'))]).toEqual(['tool', 'tool']);
+  expect(readFileSync(join(tool, 'other'), 'utf8')).toBe('program\n');
+  await ensure();
+  expect(builds()).toBe(1);
+});
+
+it('builds nothing where only files are wanted', async () => {
+  const { package: _, ...rest } = module;
+  module = { ...rest, programs: [] };
+  const { tool = '' } = await ensure();
+  expect(readdirSync(tool).sort()).toEqual(['complete.json', 'manifest.yaml']);
+  expect(builds()).toBe(0);
 });
 
 it.each([

@@ -1,65 +1,151 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { buildFlags, isComplete, sealFolder, toolCacheRoot, toolFolder } from './cache.ts';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isComplete, sealFolder, toolCacheRoot, toolFolder } from './cache.ts';
 import { CommandError } from './command-error.ts';
-import { assertGo, type Environment, go } from './go.ts';
+import { Downloader } from './downloader.ts';
+import { assertGo, type Environment } from './go.ts';
+import { buildTool, buildUnits } from './go-build.ts';
 import { withLock } from './lock.ts';
 import { goDirective, LOCAL_TOOLS, readGoMod, type ToolModule } from './modules.ts';
+import { type ProgressSink, ToolProgress } from './progress.ts';
+import { downloadTool } from './release-tool.ts';
+import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases.ts';
 
 /** Takes one line of progress. */
 export type Log = (line: string) => void;
 
-const HEARTBEAT_MS = 15_000;
-
-export interface ToolOptions {
+export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
-  readonly log: Log;
   readonly modules?: readonly ToolModule[];
   readonly cacheRoot?: string;
 }
 
-const elapsed = (since: number): string => `${Math.round((performance.now() - since) / 1000)} s`;
+const MODES = ['auto', 'download', 'build'] as const;
+type Mode = (typeof MODES)[number];
 
-async function buildPrograms(module: ToolModule, dir: string, env: Environment, signal: AbortSignal): Promise<void> {
-  const programs = Object.entries(module.programs);
-  const build = (output: string, paths: string[]): Promise<string> =>
-    go(module.dir, ['build', ...buildFlags(module), '-o', output, ...paths], env, signal);
-  const [single] = programs;
-  // A folder as output names the programs after their packages: right for all of Kubernetes, wrong for `…/server/v3`.
-  if (programs.length === 1 && single) await build(join(dir, single[0]), [single[1]]);
-  else if (programs.length > 1) await build(`${dir}/`, Object.values(module.programs));
-  const files = Object.entries(module.files);
-  if (files.length === 0) return;
-  const { Dir: source } = JSON.parse(await go(module.dir, ['mod', 'download', '-json', module.upstream], env, signal)) as { Dir: string };
-  for (const [name, path] of files) {
-    copyFileSync(join(source, path), join(dir, name));
-    // Files of the module cache are read-only.
-    chmodSync(join(dir, name), 0o644);
-  }
+/** A guess of what one download has, until its host says; compressed programs are near it. */
+const DOWNLOAD_UNITS = 35;
+const MIB = 1024 ** 2;
+
+/** How a tool comes into the cache. */
+interface Plan {
+  readonly module: ToolModule;
+  /** Absent: it is built. */
+  readonly downloads?: readonly Download[];
 }
 
-/** Builds into a folder beside the final one and renames it: the final folder is there whole, or not at all. */
-async function build(module: ToolModule, target: string, options: ToolOptions, signal: AbortSignal): Promise<void> {
-  const started = performance.now();
-  const name = toolFolder(module);
-  const programs = Object.keys(module.programs).join(', ') || Object.keys(module.files).join(', ');
-  options.log(`building ${programs} (${name}); the first time takes minutes, later ones none`);
-  const timer = setInterval(() => options.log(`still building ${programs}, ${elapsed(started)}`), HEARTBEAT_MS);
-  // Under the module's lock nobody else builds: what is left of such folders is of a build that was cut off.
-  for (const left of readdirSync(dirname(target)).filter((entry) => entry.startsWith(`${module.name}-`) && entry.includes('.building-'))) {
-    rmSync(join(dirname(target), left), { recursive: true, force: true });
+/** What every tool of a call needs. */
+interface Workshop {
+  readonly root: string;
+  readonly mode: Mode;
+  readonly pins: Pins;
+  readonly options: ToolOptions;
+  readonly downloader: Downloader;
+  readonly progress: ToolProgress;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function modeOf(env: Environment): Mode {
+  const value = env['FSO_TOOLS'] || 'auto';
+  const mode = MODES.find((known) => known === value);
+  if (!mode) throw new CommandError(`FSO_TOOLS is ${value}; it can be ${MODES.join(', ')}`);
+  return mode;
+}
+
+/** Where a module's tool may be, the best place first. A downloaded and a built one never share a folder. */
+function placesOf(module: ToolModule, mode: Mode, downloads: readonly Download[] | string): string[] {
+  const released = typeof downloads === 'string' || mode === 'build' ? [] : [downloadFolder(module, downloads)];
+  return mode === 'download' ? released : [toolFolder(module), ...released];
+}
+
+/** Fills a folder beside the final one and renames it: the final folder is there whole, or not at all. */
+async function install(target: string, module: ToolModule, fill: (dir: string) => Promise<void>): Promise<void> {
+  const root = join(target, '..');
+  // Under the module's lock nobody else fills one: what is left of such folders is of a start that was cut off.
+  for (const left of readdirSync(root).filter((entry) => entry.startsWith(`${module.name}-`) && entry.includes('.building-'))) {
+    rmSync(join(root, left), { recursive: true, force: true });
   }
   const temporary = mkdtempSync(`${target}.building-`);
   try {
-    await buildPrograms(module, temporary, options.env, signal);
+    await fill(temporary);
     sealFolder(temporary);
     rmSync(target, { recursive: true, force: true });
     renameSync(temporary, target);
-    options.log(`built ${programs} in ${elapsed(started)}`);
   } finally {
-    clearInterval(timer);
     rmSync(temporary, { recursive: true, force: true });
   }
+}
+
+const downloadUnits = (downloads: readonly Download[]): number => downloads.filter(({ executable }) => executable).length * DOWNLOAD_UNITS;
+
+const contentOf = ({ programs, files }: ToolModule): string => (programs.length > 0 ? programs : Object.keys(files)).join(', ');
+
+async function build(module: ToolModule, { root, options, progress }: Workshop, signal: AbortSignal): Promise<void> {
+  const { name } = module;
+  const target = join(root, toolFolder(module));
+  const started = performance.now();
+  await assertGo(goDirective(readGoMod(module)), options.env);
+  progress.begin(name, 'building');
+  // Counted again: the tools before this one compiled some of its packages.
+  progress.expect(name, await buildUnits(module, options.env, signal));
+  const advance = (units: number): void => progress.advance(name, units);
+  await install(target, module, (dir) => buildTool(module, dir, { env: options.env, advance }, signal));
+  options.log(`built ${contentOf(module)} in ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+async function download(
+  module: ToolModule,
+  downloads: readonly Download[],
+  { root, options, downloader, progress }: Workshop,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = module;
+  const target = join(root, downloadFolder(module, downloads));
+  progress.begin(name, 'downloading');
+  let expected = 0;
+  let bytes = 0;
+  const counter = {
+    expect: (size: number) => {
+      expected += size / MIB;
+      progress.expect(name, Math.max(expected, downloadUnits(downloads)));
+    },
+    arrived: (size: number) => {
+      bytes += size;
+      progress.advance(name, size / MIB);
+    },
+  };
+  await install(target, module, (dir) => downloadTool(downloads, dir, { downloader, counter }, signal));
+  options.log(`downloaded ${contentOf(module)}, ${Math.ceil(bytes / MIB)} MiB, checksums verified`);
+}
+
+async function obtain(plan: Plan, workshop: Workshop, signal: AbortSignal): Promise<void> {
+  const { module, downloads } = plan;
+  if (!downloads) return build(module, workshop, signal);
+  try {
+    return await download(module, downloads, workshop, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (workshop.mode === 'download') throw error;
+    workshop.options.log(`${messageOf(error)}; building ${module.name} instead`);
+    return build(module, workshop, signal);
+  }
+}
+
+/** Decides for each module, after one look at all hosts. */
+async function planAll(missing: readonly ToolModule[], workshop: Omit<Workshop, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
+  const { mode, pins, downloader, options } = workshop;
+  if (mode === 'build') return missing.map((module) => ({ module }));
+  const found = missing.map((module) => ({ module, downloads: downloadsOf(module, pins) }));
+  const hosts = new Set(found.flatMap(({ downloads }) => (typeof downloads === 'string' ? [] : hostsOf(downloads))));
+  const problems = mode === 'auto' ? await downloader.unreachable([...hosts], signal) : new Map<string, string>();
+  for (const problem of new Set(problems.values())) options.log(problem);
+  return found.map(({ module, downloads }) => {
+    if (typeof downloads !== 'string') return hostsOf(downloads).some((host) => problems.has(host)) ? { module } : { module, downloads };
+    if (mode === 'download') throw new CommandError(`FSO_TOOLS=download: ${downloads}`);
+    if (problems.size === 0) options.log(`${downloads}; building ${module.name}`);
+    return { module };
+  });
 }
 
 function makeCache(root: string): void {
@@ -70,25 +156,80 @@ function makeCache(root: string): void {
   }
 }
 
+/** @returns the folder of a complete tool; undefined where there is none */
+function findTool(module: ToolModule, { root, mode, pins }: Pick<Workshop, 'root' | 'mode' | 'pins'>): string | undefined {
+  const places = placesOf(module, mode, downloadsOf(module, pins)).map((place) => join(root, place));
+  return places.find((dir) => isComplete(dir, module));
+}
+
+/** What is to be done for all tools, before any is: the share is one of the whole. */
+async function countUnits(plans: readonly Plan[], { options, progress }: Workshop, signal: AbortSignal): Promise<void> {
+  for (const { module, downloads } of plans) {
+    if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
+    const units = downloads ? downloadUnits(downloads) : await buildUnits(module, options.env, signal);
+    progress.expect(module.name, units);
+  }
+}
+
+function openWorkshop(options: ToolOptions): Omit<Workshop, 'progress'> & { readonly missing: readonly ToolModule[] } {
+  const mode = modeOf(options.env);
+  const pins = readPins(options.env['FSO_TOOLS_PINS'] || PINS_FILE);
+  const root = options.cacheRoot ?? toolCacheRoot(options.env);
+  const missing = (options.modules ?? LOCAL_TOOLS).filter((module) => findTool(module, { root, mode, pins }) === undefined);
+  return { root, mode, pins, options, downloader: new Downloader(options.env), missing };
+}
+
 /**
- * Makes sure that the programs of the modules are in the user's cache, building what is not. Needs Go only then.
+ * Makes sure that the programs of the modules are in the user's cache. What is not there is downloaded from its upstream's
+ * releases where they can be reached and their checksum is pinned, else built. Needs Go only then.
+ *
+ * Settings of `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see {@link Downloader}) and
+ * `FSO_TOOLS_PINS` (a file in the place of pins.json, for a mirror that has other files).
  *
  * @returns folder of each module's programs and files, by module name
+ * @throws CommandError that says what a person can do
  */
 export async function ensureTools(options: ToolOptions, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-  const root = options.cacheRoot ?? toolCacheRoot(options.env);
-  const folders: Record<string, string> = {};
-  for (const module of options.modules ?? LOCAL_TOOLS) {
-    const target = join(root, toolFolder(module));
-    folders[module.name] = target;
-    if (isComplete(target, module)) continue;
-    await assertGo(goDirective(readGoMod(module)), options.env);
-    makeCache(root);
-    const wait = (pid: string): void => options.log(`waiting for process ${pid}, which builds ${module.name}`);
-    const work = async (): Promise<void> => {
-      if (!isComplete(target, module)) await build(module, target, options, signal);
-    };
-    await withLock(join(root, `${module.name}.lock`), work, wait, signal);
+  const { missing, ...rest } = openWorkshop(options);
+  if (missing.length > 0) {
+    makeCache(rest.root);
+    options.log(
+      `preparing ${missing.map(contentOf).join(', ')} in ${rest.root}; the first start takes minutes, later ones need none of it`,
+    );
+    const progress = new ToolProgress(options);
+    try {
+      await prepare(missing, { ...rest, progress }, signal);
+    } finally {
+      progress.end();
+    }
   }
-  return folders;
+  return Object.fromEntries((options.modules ?? LOCAL_TOOLS).map((module) => [module.name, findTool(module, rest) ?? '']));
+}
+
+async function prepare(missing: readonly ToolModule[], workshop: Workshop, signal: AbortSignal): Promise<void> {
+  const plans = await planAll(missing, workshop, signal);
+  await countUnits(plans, workshop, signal);
+  for (const plan of plans) {
+    const { name } = plan.module;
+    const wait = (pid: string): void => workshop.options.log(`waiting for process ${pid}, which prepares ${name}`);
+    const work = async (): Promise<void> => {
+      if (findTool(plan.module, workshop) === undefined) await obtain(plan, workshop, signal);
+    };
+    await withLock(join(workshop.root, `${name}.lock`), work, wait, signal);
+    workshop.progress.finish(name);
+  }
+}
+
+/** @returns why the tools cannot be had; undefined when they are in the cache, or can be downloaded or built. Prepares nothing. */
+export async function toolsProblem(options: ToolOptions, signal: AbortSignal): Promise<string | undefined> {
+  const quiet = { ...options, log: () => {} };
+  const { missing, ...workshop } = openWorkshop(quiet);
+  try {
+    const plans = await planAll(missing, workshop, signal);
+    for (const { module, downloads } of plans) if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return messageOf(error);
+  }
 }

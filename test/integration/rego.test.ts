@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LOCAL_TOOLS } from '../../clusters/build/modules.ts';
+import { GATOR_TOOL } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 import { TESTS } from '../policy/rego/cases.ts';
 import { writeSuite } from '../policy/rego/suite.ts';
@@ -30,9 +30,8 @@ const verify = async (program: string): Promise<string> => {
 };
 
 it("passes Gatekeeper's own tests of the template", async ({ signal }) => {
-  const modules = LOCAL_TOOLS.filter(({ name }) => name === 'gatekeeper');
-  const { gatekeeper = '' } = await ensureTools({ env: process.env, log: () => undefined, modules }, signal);
-  const printed = await verify(join(gatekeeper, 'gator'));
+  const { gator = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [GATOR_TOOL] }, signal);
+  const printed = await verify(join(gator, 'gator'));
   const lines = printed.split('\n');
   expect(lines.filter((line) => /FAIL|SKIP|Error|got /.test(line)).slice(0, 20)).toEqual([]);
   const passed = lines.filter((line) => /^ {4}--- PASS: /.test(line)).length;

@@ -1,0 +1,91 @@
+import type { Log } from './tools.ts';
+
+const TERMINAL_MS = 1000;
+const LOG_MS = 15_000;
+/** Before, the rate says too little. */
+const GUESS_AFTER_MS = 10_000;
+const GUESS_FROM_SHARE = 0.03;
+
+/** Where progress is told: lines that stay, and on a terminal one that is rewritten. */
+export interface ProgressSink {
+  readonly log: Log;
+  /** Shows a line in the place of the last one; an empty line ends that. Absent where output is no terminal. */
+  readonly status?: Log;
+}
+
+const duration = (ms: number): string => {
+  const seconds = Math.max(Math.round(ms / 5000) * 5, 5);
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+};
+
+/** `preparing gatekeeper: 71 % of the first start, about 2 min left`. The guess is from the rate so far. */
+export function progressLine(what: string, share: number, elapsedMs: number): string {
+  // The last percent is for what is not counted, such as the end of a link.
+  const percent = Math.min(Math.floor(share * 100), 99);
+  const guessed = elapsedMs >= GUESS_AFTER_MS && share >= GUESS_FROM_SHARE;
+  const left = guessed ? `about ${duration((elapsedMs * (1 - share)) / share)} left` : `${Math.round(elapsedMs / 1000)} s so far`;
+  return `${what}: ${percent} % of the first start, ${left}`;
+}
+
+/**
+ * One share over all tools that a start needs. A unit is a package to compile or a MiB to download: about a tenth of a
+ * second each on two cores and 100 Mbit/s.
+ */
+export class ToolProgress {
+  readonly #sink: ProgressSink;
+  readonly #started = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  /** By tool. */
+  readonly #parts = new Map<string, { expected: number; done: number }>();
+  #what = 'looking at the sources';
+  /** What was told: a share never goes back, though more may turn out to be needed. */
+  #share = 0;
+
+  constructor(sink: ProgressSink) {
+    this.#sink = sink;
+    this.#timer = setInterval(() => this.#tell(), sink.status ? TERMINAL_MS : LOG_MS);
+    this.#timer.unref();
+  }
+
+  /** How much there is of a tool, in all; replaces what was thought before. */
+  expect(tool: string, units: number): void {
+    this.#parts.set(tool, { expected: units, done: this.#parts.get(tool)?.done ?? 0 });
+  }
+
+  /** Says what is done now; the tool starts from nothing. */
+  begin(tool: string, what: string): void {
+    this.#what = `${what} ${tool}`;
+    this.#parts.set(tool, { expected: this.#parts.get(tool)?.expected ?? 0, done: 0 });
+    if (this.#sink.status) this.#tell();
+  }
+
+  advance(tool: string, units: number): void {
+    const part = this.#parts.get(tool);
+    if (part) part.done += units;
+  }
+
+  finish(tool: string): void {
+    const part = this.#parts.get(tool);
+    if (part) part.done = part.expected;
+  }
+
+  get share(): number {
+    let [expected, done] = [0, 0];
+    for (const part of this.#parts.values()) {
+      expected += part.expected;
+      done += Math.min(part.done, part.expected);
+    }
+    this.#share = Math.max(this.#share, expected === 0 ? 0 : done / expected);
+    return this.#share;
+  }
+
+  #tell(): void {
+    const line = progressLine(this.#what, this.share, performance.now() - this.#started);
+    (this.#sink.status ?? this.#sink.log)(line);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#sink.status?.('');
+  }
+}
