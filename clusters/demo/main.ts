@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { shutdownSignal, untilAborted } from '@fso/shared/runtime';
 import { Command } from 'commander';
 import { withLock } from '../build/lock.ts';
+import { createTerminal } from '../build/terminal.ts';
 import { printNextCommands } from './next-commands.ts';
 import { createRunner, StepFailed, summarize } from './runner.ts';
 import { runDemo } from './script.ts';
@@ -15,13 +16,13 @@ const options = new Command('demo')
   .parse()
   .opts<{ check?: true; stateDir: string }>();
 
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const { log: print, status } = createTerminal(process.stdout, (line) => line);
 const signal = shutdownSignal();
 const runner = createRunner(print, process.stdout.isTTY === true && !process.env['NO_COLOR']);
 mkdirSync(options.stateDir, { recursive: true });
 
 async function demo(): Promise<void> {
-  const world = await createWorld({ stateDir: options.stateDir, log: (line) => print(`  ${line}`) });
+  const world = await createWorld({ stateDir: options.stateDir, log: (line) => print(`  ${line}`), ...(status && { status }) });
   const samples: number[] = [];
   try {
     await runDemo(world, runner, samples, signal);

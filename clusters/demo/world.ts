@@ -20,6 +20,8 @@ export interface WorldOptions {
   /** Clusters live in `<stateDir>/clusters`, everything else of the demo in `<stateDir>/demo`. */
   readonly stateDir: string;
   readonly log: (line: string) => void;
+  /** Progress that is rewritten; absent where output is no terminal. */
+  readonly status?: (line: string) => void;
 }
 
 export interface DemoCluster extends FleetCluster {
@@ -80,7 +82,7 @@ function sendWebhook(hubUrl: string, webhookSecret: string): void {
   }).catch(() => undefined);
 }
 
-export async function createWorld({ stateDir, log }: WorldOptions): Promise<World> {
+export async function createWorld({ stateDir, log, status }: WorldOptions): Promise<World> {
   const folder = join(stateDir, 'demo');
   const fleetMark = join(folder, FLEET_MARK);
   // A demo that was killed left its fleet: no fleet at all, or that one, is this demo's to end.
@@ -149,7 +151,7 @@ export async function createWorld({ stateDir, log }: WorldOptions): Promise<Worl
     startFleet: async (signal) => {
       const options = { clusters: definition, provider: 'auto', stateDir, gatekeeper: true, gatekeeperAuditSeconds: 10 } as const;
       if (ownsFleet) await writeFile(fleetMark, '');
-      const up = await upFleet({ ...options, env: process.env, log }, signal);
+      const up = await upFleet({ ...options, env: process.env, log, ...(status && { status }) }, signal);
       ownsFleet ||= up.some(({ started }) => started);
       for (const cluster of definition) {
         const { kubeconfig } = required(

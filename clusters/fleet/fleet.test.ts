@@ -31,10 +31,33 @@ it('names the file and the field of a registration that is wrong', () => {
   expect(() => readDefinition(root)).toThrow(/x\/cluster\.yaml is no ManagedCluster: spec\.regions/);
 });
 
-it('takes local where no Docker answers, and refuses kind there', async () => {
-  const options = { env: { PATH: mkdtempSync(join(tmpdir(), 'fso-path-')) }, log: () => {} };
-  expect(await chooseProvider({ ...options, provider: 'auto' }, signal)).toBe('local');
+/** An environment whose PATH has these commands alone, and whose tool cache is empty. */
+const machine = (commands: Readonly<Record<string, string>>): Record<string, string> => {
+  const dir = mkdtempSync(join(tmpdir(), 'fso-machine-'));
+  for (const [name, script] of Object.entries(commands)) writeFileSync(join(dir, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return { PATH: dir, XDG_CACHE_HOME: join(dir, 'cache'), FSO_TOOLS: 'build' };
+};
+const [go, docker, kind] = ["printf 'go1.26.8\\nauto\\n'", 'exit 0', 'exit 0'];
+
+it.each([
+  ['with Go', { go }, 'local'],
+  ['with Go, Docker and kind', { go, docker, kind }, 'local'],
+  ['with Docker alone', { docker }, 'kind'],
+  ['with a Go that is too old, and Docker', { go: "printf 'go1.20\\nlocal\\n'", docker }, 'kind'],
+])('takes on a machine %s by itself what is at hand', async (_, commands, expected) => {
+  expect(await chooseProvider({ env: machine(commands), log: () => {}, provider: 'auto' }, signal)).toBe(expected);
+});
+
+it('says what to install on a machine without Go and Docker, and refuses kind without Docker', async () => {
+  const options = { env: machine({}), log: () => {} };
+  await expect(chooseProvider({ ...options, provider: 'auto' }, signal)).rejects.toThrow(/no `go` was found on PATH.*go\.dev\/dl/);
   await expect(chooseProvider({ ...options, provider: 'kind' }, signal)).rejects.toThrow('Start Docker, or use --provider local');
+});
+
+it('takes what is asked for', async () => {
+  const options = { env: machine({ go, docker }), log: () => {} };
+  expect(await chooseProvider({ ...options, provider: 'kind' }, signal)).toBe('kind');
+  expect(await chooseProvider({ ...options, provider: 'local' }, signal)).toBe('local');
 });
 
 it('says what to do when the state folder cannot be made', async () => {

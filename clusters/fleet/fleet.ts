@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { CommandError } from '../build/command-error.ts';
 import type { Environment } from '../build/go.ts';
 import { withLock } from '../build/lock.ts';
-import type { Log } from '../build/tools.ts';
-import { dockerRuns, findKind } from '../kind/kind.ts';
+import { type Log, toolsProblem } from '../build/tools.ts';
+import { dockerRuns } from '../kind/kind.ts';
 import { createKindProvider } from '../kind/provider.ts';
 import { clusterPaths, readAnyState } from '../local/state.ts';
 import type { FleetCluster } from './definition.ts';
@@ -25,28 +25,27 @@ export interface UpCluster {
 
 const providerOf = (name: ProviderName, env: Environment): Provider => (name === 'kind' ? createKindProvider(env) : createLocalProvider());
 
-/** kind where a Docker engine answers and kind can be had, else local. */
+/**
+ * `auto`: control planes as processes where their programs are there or can be had; kind where only Docker is there.
+ *
+ * @throws CommandError that says what is missing where neither can be
+ */
 export async function chooseProvider(
   options: Pick<UpFleetOptions, 'provider' | 'env' | 'log'>,
   signal: AbortSignal,
 ): Promise<ProviderName> {
   const { provider, env, log } = options;
-  const docker = provider === 'local' ? false : await dockerRuns(env);
-  if (provider === 'kind' && !docker) {
+  if (provider === 'local') return provider;
+  const problem = provider === 'auto' ? await toolsProblem({ env, log }, signal) : undefined;
+  if (provider === 'auto' && problem === undefined) return 'local';
+  if (!(await dockerRuns(env))) {
+    if (problem !== undefined) throw new CommandError(problem);
     throw new CommandError(
       '--provider kind needs a Docker engine, and `docker info` does not get an answer. Start Docker, or use --provider local.',
     );
   }
-  if (provider !== 'auto') return provider;
-  if (!docker) return 'local';
-  try {
-    await findKind(env, log, signal);
-    return 'kind';
-  } catch (error) {
-    signal.throwIfAborted();
-    log(`Docker runs, but kind cannot be had (${(error as Error).message.split('\n')[0]}); going on with real control planes as processes`);
-    return 'local';
-  }
+  if (problem !== undefined) log(`Docker runs, so kind: ${problem}`);
+  return 'kind';
 }
 
 function lockFile(stateDir: string): string {

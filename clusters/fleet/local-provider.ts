@@ -11,8 +11,8 @@ export function createLocalProvider(): Provider {
   let started = 0;
   return {
     name: 'local',
-    prepare: async ({ env, log }, signal) => {
-      tools = await ensureTools({ env, log }, signal);
+    prepare: async ({ env, log, status }, signal) => {
+      tools = await ensureTools({ env, log, ...(status && { status }) }, signal);
     },
     up: async (cluster, options, signal) => {
       const basePort = options.basePort === undefined ? {} : { basePort: options.basePort + BLOCK * started++ };

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { CommandError } from '../build/command-error.ts';
+import { createTerminal } from '../build/terminal.ts';
 import { readDefinition } from './definition.ts';
 import { createProgram } from './program.ts';
 
@@ -14,7 +15,7 @@ try {
     defaultStateDir: join(dirname(clusters), '.fso'),
     env: process.env,
     out: (line) => process.stdout.write(`${line}\n`),
-    log: (line) => process.stderr.write(`[${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s] ${line}\n`),
+    ...createTerminal(process.stderr, (line) => `[${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s] ${line}`),
     signal: abort.signal,
   }).parseAsync();
 } catch (error) {

@@ -1,6 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { CommandError } from '../build/command-error.ts';
 import type { Environment } from '../build/go.ts';
-import type { Log } from '../build/tools.ts';
+import { KUBECTL_TOOL } from '../build/modules.ts';
+import { ensureTools, type Log } from '../build/tools.ts';
+import { clusterPaths } from '../local/state.ts';
 import { type FleetCluster, selectClusters } from './definition.ts';
 import { downFleet, knownClusters, upFleet } from './fleet.ts';
 import { PROVIDERS } from './provider.ts';
@@ -14,6 +21,8 @@ export interface ProgramContext {
   readonly out: Log;
   /** Progress: standard error. */
   readonly log: Log;
+  /** Progress that is rewritten, on a terminal. */
+  readonly status?: Log;
   readonly signal: AbortSignal;
 }
 
@@ -48,6 +57,7 @@ async function up(flags: UpFlags, context: ProgramContext): Promise<void> {
       gatekeeperAuditSeconds: auditSeconds,
       env: context.env,
       log: context.log,
+      ...(context.status && { status: context.status }),
       ...(basePort === undefined ? {} : { basePort }),
     },
     context.signal,
@@ -72,20 +82,42 @@ async function status(flags: { stateDir: string; output: string }, context: Prog
   context.out(flags.output === 'json' ? JSON.stringify(clusters, undefined, 2) : renderStatus(clusters));
 }
 
+/** The kubectl of PATH, else one of the version of the clusters. */
+async function findKubectl(context: ProgramContext): Promise<string> {
+  const onPath = (context.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'kubectl'));
+  const found = onPath.find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  const folders = await ensureTools({ ...context, modules: [KUBECTL_TOOL] }, context.signal);
+  return join(folders[KUBECTL_TOOL.name] ?? '', 'kubectl');
+}
+
+/** Runs kubectl with the rights of a cluster's administrator. */
+async function kubectl(cluster: string, args: readonly string[], flags: { stateDir: string }, context: ProgramContext): Promise<void> {
+  const { kubeconfig } = clusterPaths(resolve(flags.stateDir), cluster);
+  if (!existsSync(kubeconfig))
+    throw new CommandError(`cluster ${cluster} is not up; there are ${knownClusters(flags.stateDir).join(', ') || 'none'}`);
+  const child = spawn(await findKubectl(context), args, { stdio: 'inherit', env: { ...context.env, KUBECONFIG: kubeconfig } });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  process.exitCode = code ?? 1;
+}
+
 /** The `fleet` command. */
 export function createProgram(context: ProgramContext): Command {
   const names = context.definition.map(({ name }) => name).join(',');
   const stateDir = (): Option => new Option('--state-dir <dir>', 'where clusters live').default(context.defaultStateDir);
   const clusters = (): Option => new Option('--clusters <names>', `which clusters, comma-separated (${names})`).argParser(list);
-  const program = new Command('fleet').description(
-    'Starts Kubernetes clusters with Gatekeeper on this machine, one per entry of clusters/*/cluster.yaml.',
-  );
+  const program = new Command('fleet')
+    .description('Starts Kubernetes clusters with Gatekeeper on this machine, one per entry of clusters/*/cluster.yaml.')
+    .enablePositionalOptions();
   program
     .command('up')
     .description('start clusters, or what of them is missing; they keep running until `down`')
     .addOption(clusters())
     .addOption(
-      new Option('--provider <name>', 'kind: Docker containers; local: real control planes as processes; auto: kind where Docker runs')
+      new Option(
+        '--provider <name>',
+        'local: real control planes as processes; kind: Docker containers; auto: local where its programs can be had',
+      )
         .choices(PROVIDERS)
         .default('auto'),
     )
@@ -108,6 +140,15 @@ export function createProgram(context: ProgramContext): Command {
     .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json']).default('table'))
     .addOption(stateDir())
     .action((flags: { stateDir: string; output: string }) => status(flags, context));
+  program
+    .command('kubectl')
+    .description("run kubectl on a cluster: the one of PATH, else one of the cluster's version that is made on first use")
+    .argument('<cluster>')
+    .argument('[args...]')
+    .addOption(stateDir())
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action((cluster: string, args: string[], flags: { stateDir: string }) => kubectl(cluster, args, flags, context));
   program.addHelpText(
     'after',
     `
@@ -115,10 +156,11 @@ Examples:
   npm run fleet -- up                          all clusters
   npm run fleet -- up --clusters eu            one cluster
   npm run fleet -- status
-  KUBECONFIG=.fso/clusters/eu/kubeconfig kubectl get nodes -L topology.kubernetes.io/region
+  npm run -s fleet -- kubectl eu get nodes -L topology.kubernetes.io/region
   npm run fleet -- down
 
-Provider local builds its programs once with Go, about 7 minutes, into $XDG_CACHE_HOME/fso/tools (default ~/.cache).`,
+Provider local downloads its programs once, and builds with Go what it cannot download, into $XDG_CACHE_HOME/fso/tools
+(default ~/.cache). FSO_TOOLS=build or FSO_TOOLS=download does only the one.`,
   );
   return program;
 }

@@ -12,6 +12,8 @@ export interface UpOptions {
   readonly basePort?: number;
   readonly env: Environment;
   readonly log: Log;
+  /** Progress that is rewritten; absent where output is no terminal. */
+  readonly status?: Log;
 }
 
 /** Starts clusters of one sort. */
