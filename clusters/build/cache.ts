@@ -14,7 +14,8 @@ export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>)
 
 /** Arguments of `go build`, without the output and the packages. */
 export function buildFlags(module: ToolModule): string[] {
-  return ['-trimpath', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
+  // The linker drops debug information (-w), so the compiler need not make it: a fifth of the work.
+  return ['-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
 }
 
 /** Everything that decides what a build gives: declared versions, checksums, flags, platform, and own source. */

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { sha256 } from '../downloader.ts';
+import type { Release } from '../releases.ts';
 
 const BLOCK = 512;
 
@@ -76,6 +77,18 @@ export class Mirror {
     const digest = put(manifest, 'application/vnd.oci.image.manifest.v1+json');
     const manifests = ['amd64', 'arm64'].map((architecture) => ({ digest, platform: { os: 'linux', architecture } }));
     return put({ manifests }, 'application/vnd.oci.image.index.v1+json');
+  }
+
+  /** Serves a program as its upstream publishes it. @returns its checksum */
+  serveRelease(release: Release, content: Uint8Array): string {
+    if (release.kind === 'image') {
+      // What it stands on is below, a helper is on top.
+      const layers = [{ 'etc/passwd': Buffer.from('root') }, { [release.member]: content }, { 'go-runner': Buffer.from('helper') }];
+      return this.serveImage(release.registry, release.repository, layers.map(tarball));
+    }
+    const file = release.kind === 'file' ? content : tarball({ 'other/README': Buffer.from('text'), [release.member]: content });
+    this.serve(release.url, file);
+    return sha256(file);
   }
 
   async stop(): Promise<void> {
