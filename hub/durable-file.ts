@@ -11,6 +11,16 @@ export const readIfThere = async (path: string): Promise<string | undefined> => 
   }
 };
 
+/** What was made, renamed or removed in a folder is so after a power cut too. */
+export const syncFolder = async (path: string): Promise<void> => {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+};
+
 /** Whole or not at all, and still there after a power cut: new file, fsync, rename, fsync of the folder. For its owner alone. */
 export const writeDurably = async (path: string, text: string): Promise<void> => {
   const file = await open(`${path}.new`, 'w', 0o600);
@@ -22,10 +32,5 @@ export const writeDurably = async (path: string, text: string): Promise<void> =>
     await file.close();
   }
   await rename(`${path}.new`, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
 };

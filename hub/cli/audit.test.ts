@@ -1,13 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAuditKey } from '../ledger/index.ts';
+import { fixedClock } from '../ledger/fixtures.ts';
+import { createAuditKey, openLedger } from '../ledger/index.ts';
 import { REVISION, TIME } from '../serve/fixtures.ts';
 import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
 import { runFso } from './run-fso.ts';
 
 const key = createAuditKey();
+const LEDGER = { history: { days: 400, events: 1_000_000 }, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) };
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-audit-'));
@@ -102,11 +105,15 @@ describe('fso backup and restore', () => {
   it('work on a data folder without a hub, and say what is wrong in words', async () => {
     const file = join(folder, 'ledger.gz');
     const at = (name: string) => ({ FSO_DATA_DIR: join(folder, name) });
+    expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 2, err: expect.stringContaining('there is no ledger') });
+    await (await openLedger({ database: { folder: join(folder, 'one', 'ledger') }, ...LEDGER }, new AbortController().signal)).close();
     expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 0, out: expect.stringContaining('0 audit entries') });
     expect(await runFso(['restore', file], at('two'))).toMatchObject({ code: 0, out: expect.stringContaining('intact') });
     expect(await runFso(['restore', file], at('two'))).toMatchObject({ code: 2, err: expect.stringContaining('not empty') });
+    expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 2, err: expect.stringContaining('--force') });
+    expect(await runFso(['backup', file, '--force'], at('one'))).toMatchObject({ code: 0 });
     const away = { DATABASE_URL: 'postgresql://fso:hunter2-hunter2@127.0.0.1:9/fso' };
-    const unreachable = await runFso(['backup', file], away);
+    const unreachable = await runFso(['backup', '--force', file], away);
     expect(unreachable).toMatchObject({ code: 2, err: expect.stringContaining('ECONNREFUSED') });
     expect(unreachable.err).not.toContain('hunter2');
     const wrong = await runFso(['backup', file], { DATABASE_URL: 'mysql://fso:hunter2-hunter2@127.0.0.1/fso' });

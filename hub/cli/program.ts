@@ -167,12 +167,13 @@ The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the 
 const addBackup = (program: Command): void => {
   program
     .command('backup')
-    .description('write the ledger, with its audit log, into one file; needs no hub')
+    .description('write the ledger, with its audit log, into one file; with or without a running hub')
     .argument('<file>', 'where to')
+    .option('--force', 'replace the file where it is there already')
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
-    .action((file: string, _options: object, command: Command) => {
+    .action((file: string, { force = false }: { force?: boolean }, command: Command) => {
       const context = contextOf(command);
-      return runCommand(context, async () => (await import('./commands/backup.ts')).backup(context, file, hubEnvironment()));
+      return runCommand(context, async () => (await import('./commands/backup.ts')).backup(context, hubEnvironment(), { file, force }));
     });
   program
     .command('restore')

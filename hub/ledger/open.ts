@@ -34,10 +34,13 @@ export const openLedger = async (options: OpenLedgerOptions, signal: AbortSignal
   const { clock, logger, random } = options;
   const backoff = createBackoff({ ...RETRY, random });
   const database = await openDatabase(options.database);
+  let waitedFor: string | undefined;
   const wait = async (error: unknown): Promise<void> => {
     if (isFinal(error, !database.shared)) throw error;
-    if (backoff.failures === 0)
-      logger.error({ database: database.name, reason: describeDatabaseError(error) }, 'ledger database is waited for');
+    const reason = describeDatabaseError(error);
+    // A migration may fail in another way each time; the same again says nothing new.
+    if (reason !== waitedFor) logger.error({ database: database.name, reason }, 'ledger database is waited for');
+    waitedFor = reason;
     await clock.sleep(backoff.next(), signal);
   };
   try {

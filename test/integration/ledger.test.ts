@@ -1,11 +1,12 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
 import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
 import { openLedger } from '../../hub/ledger/open.ts';
-import { openDatabase } from '../../hub/ledger/sql/database.ts';
+import { openDatabase, openReader } from '../../hub/ledger/sql/database.ts';
+import type { Schema } from '../../hub/ledger/sql/schema.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import { describeAuditLog } from '../../hub/ledger/sql/testing/describe-audit-log.ts';
 import { describeSearch } from '../../hub/ledger/sql/testing/describe-search.ts';
@@ -139,6 +140,20 @@ describe('a database that others touch', () => {
     await ledger.close();
   });
 
+  it('a migration has no bound on its statements, but on its waiting for others', async () => {
+    const database = await openDatabase({ url: await server.createDatabase() });
+    const settingsIn = (db: Kysely<Schema>) =>
+      sql<{
+        name: string;
+        setting: string;
+      }>`select name, setting from pg_settings where name in ('statement_timeout', 'lock_timeout') order by name`
+        .execute(db)
+        .then(({ rows }) => rows.map(({ name, setting }) => `${name} ${setting}`));
+    expect(await database.patiently(settingsIn)).toEqual(['lock_timeout 10000', 'statement_timeout 0']);
+    expect(await settingsIn(database.db)).toEqual(['lock_timeout 0', 'statement_timeout 30000']);
+    await database.close();
+  });
+
   it('a database of a newer version is left alone', async () => {
     const url = await server.createDatabase();
     await (await open(url)).close();
@@ -177,11 +192,16 @@ describe('backup', () => {
       'eu',
       report(1, { full: true, policies: [policy('a'), policy('b', { phase: 'Failed' })], events: [event('A')] }),
     );
-    const source = await openDatabase({ url: from });
-    await backupLedger(source, `${folder}/backup.gz`, 'test');
+    const source = await openReader({ url: from });
+    const path = `${folder}/backup.gz`;
+    await backupLedger(source, { path, version: 'test' });
+    await expect(source.snapshot((db) => db.deleteFrom('events').execute())).rejects.toThrow(/read-only/);
     await source.close();
     const to = await server.createDatabase();
     const target = await openDatabase({ url: to });
+    // Of an empty database there is no backup, and none of its tables are made.
+    await expect(backupLedger(target, { path: `${folder}/none.gz`, version: 'test' })).rejects.toThrow('holds no ledger');
+    expect(await target.db.introspection.getTables()).toEqual([]);
     await restoreLedger(target, `${folder}/backup.gz`, { kind: 'operator', id: 'ada', roles: [] });
     await target.close();
     const restored = await open(to);

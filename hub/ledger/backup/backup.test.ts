@@ -1,13 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuditKey } from '../audit/key.ts';
 import { event, fixedClock, policy, report, source, TIME } from '../fixtures.ts';
 import { SESSION_KIND } from '../records.ts';
-import { type Database, openDatabase } from '../sql/database.ts';
+import { type Database, openDatabase, openReader } from '../sql/database.ts';
 import { createSqlLedger } from '../sql/sql-ledger.ts';
 import type { Ledger } from '../types.ts';
 import { backupLedger } from './backup.ts';
@@ -37,7 +38,7 @@ describe('backup', () => {
     await ledger.records.update(SESSION_KIND, 'name', () => 'a live session');
     await ledger.close();
     const rows = { clusters: 1, events: 2, audit: 1, deviations: 1, state: 1, records: 1 };
-    expect(await backupLedger(filled, file, 'test')).toMatchObject({ rows });
+    expect(await backupLedger(filled, { path: file, version: 'test' })).toMatchObject({ rows });
     whole = gunzipSync(await readFile(file)).toString();
     expect(whole).not.toContain('a live session');
   });
@@ -84,9 +85,9 @@ describe('backup', () => {
       await ledger.audit.addCheckpoint(signing.sign({ ...(await ledger.audit.head()), time: TIME }));
     }
     const [good, bad] = [join(folder, 'good.gz'), join(folder, 'bad.gz')];
-    await backupLedger(from, good, 'test');
+    await backupLedger(from, { path: good, version: 'test' });
     await ledger.audit.addCheckpoint(key.sign({ sequence: 1, hash: 'f'.repeat(64), time: TIME }));
-    await backupLedger(from, bad, 'test');
+    await backupLedger(from, { path: bad, version: 'test' });
     await expect(restoreLedger(to, bad, OPERATOR)).rejects.toThrow(/another hash: the log was rewritten/);
     expect((await restoreLedger(to, good, OPERATOR)).notes).toEqual([expect.stringContaining(`signed by another key (${old.id})`)]);
     await ledger.close();
@@ -109,5 +110,36 @@ describe('backup', () => {
     expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 2 });
     await Promise.all([ledger.close(), before.close()]);
     await expect(restoreLedger(empty, file, OPERATOR)).rejects.toThrow(/not empty/);
+  });
+
+  it('is made beside a hub that has the folder, of one moment, and changes nothing', async () => {
+    const inUse = join(folder, 'in-use');
+    const database = await openDatabase({ folder: inUse });
+    const ledger = await open(database);
+    await ledger.addEvent(null, event('Before'));
+    const reader = await openReader({ folder: inUse });
+    const path = join(folder, 'in-use.gz');
+    expect(await backupLedger(reader, { path, version: 'test' })).toMatchObject({ rows: { events: 1 } });
+    await ledger.addEvent(null, event('After'));
+    await expect(backupLedger(reader, { path, version: 'test' })).rejects.toThrow(/is there already: .*--force/);
+    expect(await backupLedger(reader, { path, version: 'test', replace: true })).toMatchObject({ rows: { events: 2 } });
+    await expect(reader.snapshot((db) => db.deleteFrom('events').execute())).rejects.toThrow(/readonly/);
+    await reader.close();
+    await ledger.close();
+    await database.close();
+  });
+
+  it('of nothing makes nothing, and of a newer version neither', async () => {
+    const none = join(folder, 'none');
+    await expect(openReader({ folder: none })).rejects.toThrow('there is no ledger');
+    const newer = await openDatabase({ folder: join(folder, 'newer') });
+    const path = join(folder, 'newer.gz');
+    await expect(backupLedger(newer, { path, version: 'test' })).rejects.toThrow('holds no ledger');
+    expect(await newer.db.introspection.getTables()).toEqual([]);
+    await (await open(newer)).close();
+    await sql`insert into ledger_migrations values ('9999-future', '2030-01-01T00:00:00Z')`.execute(newer.db);
+    await expect(backupLedger(newer, { path, version: 'test' })).rejects.toThrow(/written by a newer version/);
+    expect((await readdir(folder)).filter((name) => name.startsWith('newer.gz'))).toEqual([]);
+    await newer.close();
   });
 });

@@ -1,12 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { access, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Kysely } from 'kysely';
-import type { Database } from '../sql/database.ts';
-import { migrate } from '../sql/migrate.ts';
+import { syncFolder } from '../../durable-file.ts';
+import { LedgerError } from '../ledger-error.ts';
+import type { DatabaseReader } from '../sql/database.ts';
+import { readTableNames } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
 import { type End, FORMAT, FORMAT_VERSION, type Manifest } from './format.ts';
 import { readTable, TABLES } from './tables.ts';
@@ -17,7 +20,14 @@ export interface BackupSummary {
   readonly digest: string;
 }
 
-async function* dump(db: Kysely<Schema>, manifest: Manifest, done: (summary: BackupSummary) => void): AsyncGenerator<string> {
+interface Dump {
+  readonly db: Kysely<Schema>;
+  readonly shared: boolean;
+  readonly manifest: Manifest;
+  readonly done: (summary: BackupSummary) => void;
+}
+
+async function* dump({ db, shared, manifest, done }: Dump): AsyncGenerator<string> {
   const hash = createHash('sha256');
   const rows: Record<string, number> = {};
   const line = (value: unknown): string => {
@@ -25,8 +35,9 @@ async function* dump(db: Kysely<Schema>, manifest: Manifest, done: (summary: Bac
     hash.update(text);
     return text;
   };
+  const there = await readTableNames(db, shared);
   yield line(manifest);
-  for (const table of TABLES) {
+  for (const table of TABLES.filter(({ name }) => there.has(name))) {
     rows[table.name] = 0;
     for await (const row of readTable(db, table)) {
       rows[table.name] = (rows[table.name] ?? 0) + 1;
@@ -38,28 +49,48 @@ async function* dump(db: Kysely<Schema>, manifest: Manifest, done: (summary: Bac
   yield `${JSON.stringify(end)}\n`;
 }
 
+export interface BackupFile {
+  readonly path: string;
+  /** Whether it may take the place of another one. */
+  readonly replace?: boolean;
+  /** Of this program. */
+  readonly version: string;
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
 /**
- * Writes everything that the ledger holds, as of one moment, into a file: JSON Lines, packed with gzip. The file appears when it is whole.
+ * Writes everything that the ledger holds, as of one moment, into a file: JSON Lines, packed with gzip. The file appears when it is whole,
+ * and stays. The database is only read, whatever hubs do with it meanwhile; tables of an older version are written as they are.
  *
  * @throws LedgerError, or what the database or the file system answered
  */
-export const backupLedger = async (database: Database, file: string, version: string): Promise<BackupSummary> => {
-  await migrate(database);
-  const { db } = database;
+export const backupLedger = async (
+  { snapshot, shared }: DatabaseReader,
+  { path, replace = false, version }: BackupFile,
+): Promise<BackupSummary> => {
+  if (!replace && (await isThere(path))) throw new LedgerError(`${path} is there already: name another file, or replace it with --force`);
   const manifest: Manifest = { format: FORMAT, version: FORMAT_VERSION, program: version, created: new Date().toISOString() };
-  const partial = `${file}.${randomUUID()}.partial`;
+  const partial = `${path}.${randomUUID()}.partial`;
   let summary: BackupSummary | undefined;
   try {
-    await db
-      .transaction()
-      .setIsolationLevel('repeatable read')
-      .execute(async (trx) => {
-        const lines = dump(trx, manifest, (found) => {
+    await snapshot(async (db) => {
+      const lines = dump({
+        db,
+        shared,
+        manifest,
+        done: (found) => {
           summary = found;
-        });
-        await pipeline(Readable.from(lines), createGzip(), createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true }));
+        },
       });
-    await rename(partial, file);
+      await pipeline(Readable.from(lines), createGzip(), createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true }));
+    });
+    await rename(partial, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await rm(partial, { force: true });
     throw error;

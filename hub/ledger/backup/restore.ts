@@ -140,18 +140,20 @@ export const restoreLedger = async (database: Database, file: string, actor: New
   const { manifest, end } = await checkFile(file);
   await migrate(database);
   // A key that was replaced says nothing of the entries: whoever cannot restore for it has lost them too.
-  const { foreign } = await database.db.transaction().execute(async (trx) => {
-    if (database.shared) await lockWrites(trx);
-    await refuseFilled(trx);
-    await insertAll(trx, file);
-    const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
-    const verified = await examineAudit(readAudit(log), { ...(await log.proofs()), key: null });
-    const [problem] = verified.problems;
-    if (problem !== undefined)
-      throw new LedgerError(`the audit log of the backup is not intact, so nothing was restored: ${problem.message}`);
-    const detail = { created: manifest.created, sha256: end.sha256, entries: verified.entries };
-    await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail }, database.shared);
-    return verified;
-  });
+  const { foreign } = await database.patiently((db) =>
+    db.transaction().execute(async (trx) => {
+      if (database.shared) await lockWrites(trx);
+      await refuseFilled(trx);
+      await insertAll(trx, file);
+      const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
+      const verified = await examineAudit(readAudit(log), { ...(await log.proofs()), key: null });
+      const [problem] = verified.problems;
+      if (problem !== undefined)
+        throw new LedgerError(`the audit log of the backup is not intact, so nothing was restored: ${problem.message}`);
+      const detail = { created: manifest.created, sha256: end.sha256, entries: verified.entries };
+      await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail }, database.shared);
+      return verified;
+    }),
+  );
   return { created: manifest.created, rows: end.rows, notes: foreign.map(({ message }) => message) };
 };

@@ -1,22 +1,29 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Schema } from './schema.ts';
-import { openEmbedded } from './sqlite/open-embedded.ts';
+import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
-export interface Database {
+export interface DatabaseReader {
+  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to one hub. */
+  readonly shared: boolean;
+  /** Where it is, without credentials. */
+  readonly name: string;
+  /** Reads all as of one moment, however long it takes; nothing can be written. */
+  snapshot<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Database extends DatabaseReader {
   /** For writes, and what is read within them. */
   readonly db: Kysely<Schema>;
   /** For reads: they wait for each other, and never does a write wait for them. */
   readonly reads: Kysely<Schema>;
   /** For what looks at many rows: it never holds what writes need. */
   readonly searches: Kysely<Schema>;
-  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to this one. */
-  readonly shared: boolean;
-  /** Where it is, without credentials. */
-  readonly name: string;
+  /** Writes with statements that take as long as they need, as those of a migration do. They wait for locks of others {@link LOCK_MS}, not for ever. */
+  patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */
   readonly connect: () => Promise<pg.Client>;
-  close(): Promise<void>;
 }
 
 export type DatabaseConfig = { readonly url: string } | { readonly folder: string };
@@ -29,6 +36,8 @@ const STATEMENT_MS = 30_000;
 const WRITE_CONNECTIONS = 3;
 const READ_CONNECTIONS = 4;
 const SEARCH_CONNECTIONS = 2;
+/** Another hub may be at its own migration. */
+const LOCK_MS = 10_000;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;
 
@@ -71,17 +80,36 @@ const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 };
 
+/** On one connection of its own, without a bound on how long a statement takes. */
+const withConnection = async <T>(url: string, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
+  const { query_timeout: _, ...config } = clientConfig(url, 0);
+  const db = openPool({ ...config, max: 1, options });
+  try {
+    return await work(db);
+  } finally {
+    await db.destroy();
+  }
+};
+
+const openPostgresReader = (url: string): DatabaseReader => ({
+  shared: true,
+  name: nameOf(url),
+  snapshot: (work) =>
+    withConnection(url, '-c default_transaction_read_only=on', (db) => db.transaction().setIsolationLevel('repeatable read').execute(work)),
+  close: async () => undefined,
+});
+
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
 const openPostgres = (url: string): Database => {
   const db = openPool({ ...clientConfig(url), max: WRITE_CONNECTIONS });
   const reads = openPool({ ...clientConfig(url), max: READ_CONNECTIONS });
   const searches = openPool({ ...clientConfig(url, SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
   return {
+    ...openPostgresReader(url),
     db,
     reads,
     searches,
-    shared: true,
-    name: nameOf(url),
+    patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
       const client = new pg.Client(clientConfig(url));
       client.on('error', () => undefined);
@@ -97,3 +125,11 @@ const openPostgres = (url: string): Database => {
 /** @throws LedgerError when another hub has the folder, or its database cannot be used */
 export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
   'url' in config ? openPostgres(config.url) : openEmbedded(config.folder);
+
+/**
+ * Beside hubs that run, or without one; changes nothing.
+ *
+ * @throws LedgerError when there is no embedded ledger
+ */
+export const openReader = async (config: DatabaseConfig): Promise<DatabaseReader> =>
+  'url' in config ? openPostgresReader(config.url) : openEmbeddedReader(config.folder);

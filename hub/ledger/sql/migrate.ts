@@ -1,28 +1,46 @@
+import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { LedgerError } from '../ledger-error.ts';
 import type { Database } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
+import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
 });
 
+const TABLE = 'ledger_migrations';
+const NEWER = 'the database was written by a newer version of this program: run that one, or restore a backup of this one';
+
 /**
  * Brings the tables to the version of this program. On a server the migrator holds an advisory lock meanwhile, so hubs may start together.
  *
  * @throws LedgerError when a newer version has been here; what the database answered otherwise
  */
-export const migrate = async ({ db, shared }: Pick<Database, 'db' | 'shared'>): Promise<void> => {
-  const migrator = new Migrator({
-    db,
-    provider: { getMigrations: async () => migrationsOf(shared) },
-    migrationTableName: 'ledger_migrations',
-    migrationLockTableName: 'ledger_migrations_lock',
-  });
-  const { error } = await migrator.migrateToLatest();
+export const migrate = async ({ patiently, shared }: Pick<Database, 'patiently' | 'shared'>): Promise<void> => {
+  const { error } = await patiently((db) =>
+    new Migrator({
+      db,
+      provider: { getMigrations: async () => migrationsOf(shared) },
+      migrationTableName: TABLE,
+      migrationLockTableName: `${TABLE}_lock`,
+    }).migrateToLatest(),
+  );
   if (error === undefined) return;
-  if (error instanceof Error && error.message.startsWith('corrupted migrations'))
-    throw new LedgerError('the database was written by a newer version of this program: run that one, or restore a backup of this one');
-  throw error;
+  throw error instanceof Error && error.message.startsWith('corrupted migrations') ? new LedgerError(NEWER) : error;
+};
+
+/**
+ * Which tables there are, of this version or an older one. Changes nothing.
+ *
+ * @throws LedgerError when there are none, or a newer version has been here
+ */
+export const readTableNames = async (db: Kysely<Schema>, shared: boolean): Promise<ReadonlySet<string>> => {
+  const tables = new Set((await db.introspection.getTables({ withInternalKyselyTables: true })).map(({ name }) => name));
+  if (!tables.has(TABLE)) throw new LedgerError('the database holds no ledger');
+  const { rows } = await sql<{ name: string }>`select name from ${sql.table(TABLE)}`.execute(db);
+  const known = migrationsOf(shared);
+  if (rows.some(({ name }) => !(name in known))) throw new LedgerError(NEWER);
+  return tables;
 };

@@ -2,14 +2,15 @@ import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Kysely } from 'kysely';
+import { syncFolder } from '../../../durable-file.ts';
 import { LedgerError } from '../../ledger-error.ts';
-import type { Database } from '../database.ts';
+import type { Database, DatabaseReader } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { type SqliteConnection, type SqliteThread, startSqlite } from './client.ts';
 import { sqliteDialect } from './dialect.ts';
 import { SqliteError } from './error.ts';
 
-export const DATABASE_FILE = 'ledger.db';
+const DATABASE_FILE = 'ledger.db';
 const LOCK_FILE = 'ledger.lock';
 
 /**
@@ -23,16 +24,6 @@ const WRITER_PRAGMAS = [
   'pragma checkpoint_fullfsync = on',
   'pragma journal_size_limit = 67108864',
 ];
-
-/** A file is there after a power cut once its folder is synced. */
-const syncFolder = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-};
 
 const makeFolder = async (folder: string): Promise<void> => {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -83,6 +74,36 @@ const checkDurability = async (connection: SqliteConnection): Promise<void> => {
 const kyselyOn = (connection: SqliteConnection, begin: 'begin' | 'begin immediate'): Kysely<Schema> =>
   new Kysely<Schema>({ dialect: sqliteDialect(connection, begin) });
 
+const snapshotOf = (thread: SqliteThread, path: string): DatabaseReader['snapshot'] => {
+  return async (work) => {
+    const db = kyselyOn(await thread.open({ path, readOnly: true, pragmas: [] }), 'begin');
+    try {
+      return await db.transaction().execute(work);
+    } finally {
+      await db.destroy();
+    }
+  };
+};
+
+/** @throws what SQLite answered; LedgerError where the file is damaged */
+const explain = (error: unknown, path: string): never => {
+  if (!isOf(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw error;
+  throw new LedgerError(`${path} is damaged: restore a backup into an empty folder`);
+};
+
+/**
+ * Reads what a hub has in a folder, beside that hub or without it.
+ *
+ * @throws LedgerError when there is none
+ */
+export const openEmbeddedReader = async (folder: string): Promise<DatabaseReader> => {
+  const path = join(folder, DATABASE_FILE);
+  refuseFormer(folder);
+  if (!existsSync(path)) throw new LedgerError(`there is no ledger in ${folder}`);
+  const thread = startSqlite();
+  return { shared: false, name: folder, snapshot: snapshotOf(thread, path), close: thread.close };
+};
+
 /**
  * SQLite in this process, for one hub: readers see what was committed beside a transaction of the writer.
  *
@@ -98,19 +119,21 @@ export const openEmbedded = async (folder: string): Promise<Database> => {
     await lockFolder(thread, folder);
     const writer = await thread.open({ path, readOnly: false, pragmas: WRITER_PRAGMAS });
     await checkDurability(writer);
+    const db = kyselyOn(writer, 'begin immediate');
     const reads = await openReader();
     return {
-      db: kyselyOn(writer, 'begin immediate'),
+      db,
       reads,
       searches: reads,
       shared: false,
       name: folder,
+      patiently: (work) => work(db),
+      snapshot: snapshotOf(thread, path),
       connect: () => Promise.reject(new Error('the embedded database belongs to one hub')),
       close: thread.close,
     };
   } catch (error) {
     await thread.close();
-    if (!isOf(error, 'SQLITE_NOTADB', 'SQLITE_CORRUPT')) throw error;
-    throw new LedgerError(`${path} is damaged: restore a backup into an empty folder`);
+    return explain(error, path);
   }
 };
