@@ -5,11 +5,9 @@ import { CANARY_NAME } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 import type { CanaryTarget } from '../observe/proofs/canary-prober.ts';
 import { NO_REGION } from '../observe/proofs/probe.ts';
+import { GATEKEEPER_IGNORE } from '../observe/reduce.ts';
 import type { ClusterView } from '../observe/view.ts';
 import type { ClusterPlan } from './plan.ts';
-
-/** https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/ */
-const IGNORE_LABEL = 'admission.gatekeeper.sh/ignore';
 
 const NOWHERE: ReadonlyMap<string, CanaryTarget> = new Map();
 
@@ -53,4 +51,4 @@ const ownTarget = weakMemo(
 const identityOf = ({ metadata: { uid, labels } }: KubeObject): string => `${uid} ${JSON.stringify(labels ?? {})}`;
 
 const hintOf = ({ metadata: { labels = {} } }: KubeObject): string | undefined =>
-  Object.hasOwn(labels, IGNORE_LABEL) ? `take the label ${IGNORE_LABEL} off the namespace` : undefined;
+  Object.hasOwn(labels, GATEKEEPER_IGNORE) ? `take the label ${GATEKEEPER_IGNORE} off the namespace` : undefined;

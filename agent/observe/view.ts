@@ -20,7 +20,7 @@ import {
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
-import { isSameNode, isSamePod, type Namespace, reduceNamespace, reduceNode, reducePod } from './reduce.ts';
+import { isSameNode, isSamePod, type Namespace, reduceNamespace, reduceNode, reducePod, reducePolicy } from './reduce.ts';
 
 /** Leaves out updates that changed nothing of what was kept. */
 const whereChanged =
@@ -28,6 +28,9 @@ const whereChanged =
   (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
     if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
   };
+
+/** Pods are the largest objects, and nobody limits how many there are. */
+const POD_PAGE = 50;
 
 export interface ViewHandlers {
   /** Something that enforcement depends on changed. */
@@ -59,10 +62,10 @@ export class ClusterView {
 
   constructor(factory: InformerFactory, kinds: InjectionKinds) {
     const owned = { labelSelector: LABELS.component };
-    this.policies = factory.informer(SOVEREIGN_POLICY_KIND);
+    this.policies = factory.informer(SOVEREIGN_POLICY_KIND, { transform: reducePolicy });
     this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceNamespace });
     this.nodes = factory.informer(NODE_KIND, { transform: reduceNode });
-    this.pods = factory.informer(POD_KIND, { transform: reducePod });
+    this.pods = factory.informer(POD_KIND, { transform: reducePod, pageSize: POD_PAGE });
     this.admissionPolicies = factory.informer(ADMISSION_POLICY_KIND, owned);
     this.admissionBindings = factory.informer(ADMISSION_POLICY_BINDING_KIND, owned);
     this.parameters = factory.informer(FLOOR_PARAMETERS_KIND);

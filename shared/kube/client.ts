@@ -6,7 +6,7 @@ import { resolveAccess } from './kubeconfig.ts';
 import { listAll } from './list.ts';
 import { collectionPath, objectPath, refOf } from './paths.ts';
 import { type Answer, type KubeClientMetrics, Transport, toApiError } from './transport.ts';
-import type { KindDescriptor, KubeClient, ObjectRef, RawRequest, WriteResult } from './types.ts';
+import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from './types.ts';
 
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */
@@ -75,12 +75,8 @@ class HttpKubeClient implements KubeClient {
     }
   }
 
-  async list<T extends KubeObject>(
-    kind: KindDescriptor<T>,
-    options: { namespace?: string; labelSelector?: string; fieldSelector?: string },
-    signal: AbortSignal,
-  ): Promise<T[]> {
-    const { items } = await listAll(this, kind, options, signal);
+  async list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]> {
+    const { items } = await listAll(this, { kind, options }, signal);
     return items;
   }
 

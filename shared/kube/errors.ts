@@ -59,11 +59,14 @@ export class KubeApiError extends Error {
 export class KubeConnectionError extends Error {
   override readonly name = 'KubeConnectionError';
   readonly timedOut: boolean;
+  /** The answer is longer than what was asked for. */
+  readonly tooLarge: boolean;
   readonly request: RequestSummary | undefined;
 
-  constructor(message: string, options: { cause?: unknown; timedOut?: boolean; request?: RequestSummary }) {
+  constructor(message: string, options: { cause?: unknown; timedOut?: boolean; tooLarge?: boolean; request?: RequestSummary }) {
     super(message, { cause: options.cause });
     this.timedOut = options.timedOut ?? false;
+    this.tooLarge = options.tooLarge ?? false;
     this.request = options.request;
   }
 }

@@ -16,7 +16,6 @@ export interface InformersOptions {
 /** The store of one informer, and those who want to know about it. */
 export class InformerStore<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
   readonly #logger: Logger;
-  readonly #transform: (object: T) => T;
   readonly #objects = new Map<ObjectKey, T>();
   readonly #changeHandlers = new Set<ChangeHandler<T>>();
   readonly #servedHandlers = new Set<(served: boolean) => void>();
@@ -24,9 +23,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #synced: boolean = false;
   #served: boolean = true;
 
-  constructor(logger: Logger, transform: (object: T) => T = (object) => object) {
+  constructor(logger: Logger) {
     this.#logger = logger;
-    this.#transform = transform;
   }
 
   get synced(): boolean {
@@ -84,9 +82,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     const version = object.metadata.resourceVersion;
     const previous = this.#objects.get(key);
     if (previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version) return;
-    const current = this.#transform(object);
-    this.#objects.set(key, current);
-    this.#tell(key, current, previous);
+    this.#objects.set(key, object);
+    this.#tell(key, object, previous);
   }
 
   remove(object: T): void {
@@ -127,8 +124,8 @@ export const createInformers = (client: KubeClient, options: InformersOptions, s
   return {
     informer: <T extends KubeObject>(kind: KindDescriptor<T>, informerOptions: InformerOptions<T> = {}): Informer<T> => {
       const { transform, ...list } = informerOptions;
-      const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }), transform);
-      const reflector = new Reflector<T>({ client, kind, list, sink: store, clock, random, logger, absentRetryMs });
+      const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }));
+      const reflector = new Reflector<T>({ client, kind, list, transform, sink: store, clock, random, logger, absentRetryMs });
       reflector.run(signal).catch((error: unknown) => logger.fatal({ err: error, kind: kind.kind }, 'reflector ended'));
       return store;
     },

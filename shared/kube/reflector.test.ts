@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { createLogger, listen } from '../runtime/index.ts';
 import { createKubeClient } from './client.ts';
@@ -11,7 +11,7 @@ import { CONFIG_MAP_KIND } from './kinds.ts';
 import type { KubeClient } from './types.ts';
 
 /** Answers of the server in the order of the requests; the last one stays open. */
-type Answer = (url: URL, response: ServerResponse) => void;
+type Answer = (url: URL, response: ServerResponse) => unknown;
 
 const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Answer => {
   return (_, response) => response.writeHead(status, headers).end(JSON.stringify(body));
@@ -76,7 +76,7 @@ const clock = {
 };
 const informers = () => createInformers(client, { logger, clock, random: () => 0 }, stop.signal);
 
-const soon = (check: () => void): Promise<void> => expect.poll(check).toBeUndefined();
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 180_000, interval: 20 });
 
 describe('reflector', () => {
   it('watches on from the last version after a watch ends, bookmarks included', async () => {
@@ -108,6 +108,34 @@ describe('reflector', () => {
     await informer.ready(stop.signal);
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['new']);
     expect(requests.slice(0, 3)).toEqual(['list', 'list next', 'list']);
+  });
+
+  it('asks for a page again in halves until it is short enough, and keeps of each object only what it is reduced to', async () => {
+    const sizes: (string | null)[] = [];
+    const all = Array.from({ length: 7 }, (_, index) => object(`o${index}`, `${index}`, 'x'.repeat(5_000_000)));
+    const page: Answer = (url, response) => {
+      const { searchParams: query } = url;
+      sizes.push(query.get('limit'));
+      const start = Number(query.get('continue') ?? 0);
+      const end = start + Number(query.get('limit'));
+      list('9', all.slice(start, end), end < all.length ? String(end) : undefined)(url, response);
+    };
+    script = Array.from({ length: 7 }, () => page);
+    const informer = informers().informer(CONFIG_MAP_KIND, {
+      pageSize: 16,
+      transform: ({ metadata, data }) => ({ metadata, data: { length: String(data?.['value']?.length) } }),
+    });
+    await soon(() => expect(requests.at(-1)).toBe('watch 9'));
+    expect(sizes).toEqual(['16', '8', '4', '2', '2', '2', '2']);
+    expect(informer.list().map(({ metadata, data }) => [metadata.name, data])).toEqual(
+      all.map(({ metadata }) => [metadata.name, { length: '5000000' }]),
+    );
+  });
+
+  it('gives up on an answer of which nothing more arrives', async () => {
+    script = [(_, response) => response.writeHead(200).write('{"items":')];
+    const request = { method: 'GET', path: '/api/v1/configmaps', silenceMs: 50 } as const;
+    await expect(client.raw(request, stop.signal)).rejects.toMatchObject({ timedOut: true });
   });
 
   it('keeps what it knows when it may no longer read, and on the first "not found"', async () => {

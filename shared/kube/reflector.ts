@@ -19,6 +19,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;
   readonly list: ListOptions;
+  /** What the sink gets of an object. */
+  readonly transform?: ((object: T) => T) | undefined;
   readonly sink: ReflectorSink<T>;
   readonly clock: Clock;
   readonly random: () => number;
@@ -67,9 +69,9 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #listAndWatch(signal: AbortSignal): Promise<void> {
-    const { client, kind, list, sink, random } = this.#options;
+    const { client, kind, list, transform, sink, random } = this.#options;
     if (this.#version === undefined) {
-      const { items, resourceVersion } = await listAll(client, kind, list, signal);
+      const { items, resourceVersion } = await listAll(client, { kind, options: list, transform }, signal);
       this.#version = resourceVersion;
       sink.replace(items);
       this.#healthy();
@@ -84,8 +86,9 @@ export class Reflector<T extends KubeObject> {
   }
 
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: T): void {
-    if (type === 'DELETED') this.#options.sink.remove(object);
-    else if (type !== 'BOOKMARK') this.#options.sink.upsert(object);
+    const { sink, transform = (whole) => whole } = this.#options;
+    if (type === 'DELETED') sink.remove(object);
+    else if (type !== 'BOOKMARK') sink.upsert(transform(object));
     this.#version = object.metadata.resourceVersion ?? this.#version;
   }
 

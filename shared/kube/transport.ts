@@ -74,6 +74,43 @@ const describeFailure = (error: unknown): string => {
   return code !== undefined && !text.includes(code) ? `${text} (${code})` : text;
 };
 
+interface Timer {
+  /** Aborts when the time is over. */
+  readonly signal: AbortSignal;
+  /** A byte came. */
+  heard(): void;
+  stop(): void;
+}
+
+const createTimer = ({ silenceMs, timeoutMs = DEFAULT_TIMEOUT_MS }: RawRequest): Timer => {
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), silenceMs ?? timeoutMs);
+  return {
+    signal: over.signal,
+    heard: () => {
+      if (silenceMs !== undefined) timer.refresh();
+    },
+    stop: () => clearTimeout(timer),
+  };
+};
+
+const readBody = async (request: RawRequest, { body }: Response, timer: Timer): Promise<string> => {
+  const { method, path, maxBytes = Number.POSITIVE_INFINITY } = request;
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    timer.heard();
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) {
+      // Leaving the loop ends the connection.
+      const message = `${method} ${path}: the answer has more than ${maxBytes} bytes`;
+      throw new KubeConnectionError(message, { tooLarge: true, request: { method, path } });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+};
+
 /** HTTP to one API server: one pool of kept-alive connections, credentials on every request, failures as KubeConnectionError. */
 export class Transport {
   readonly #options: TransportOptions;
@@ -88,11 +125,15 @@ export class Transport {
 
   /** One request, its whole answer; also an answer of 400 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const limits = { signal, timeout };
-    const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timeout])));
-    const body = await this.#guard(request, limits, () => response.body.text());
-    return { status: response.statusCode, headers: response.headers, body };
+    const timer = createTimer(request);
+    try {
+      const limits = { signal, timeout: timer.signal };
+      const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timer.signal])));
+      const body = await this.#guard(request, limits, () => readBody(request, response, timer));
+      return { status: response.statusCode, headers: response.headers, body };
+    } finally {
+      timer.stop();
+    }
   }
 
   /** One request, its body as it comes. @throws KubeApiError for an answer of 400 and above. */

@@ -23,6 +23,8 @@ export interface ListOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Objects in one answer; fewer where they turn out to be large. Default 500. */
+  readonly pageSize?: number;
 }
 
 /** What a write answered, with the `Warning` headers (RFC 9111 code 299) that came with it. */
@@ -46,7 +48,12 @@ export interface RawRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Of the whole exchange. Default 15 s. */
   readonly timeoutMs?: number;
+  /** Instead of `timeoutMs`, for answers whose length nobody knows: longest time without a byte. */
+  readonly silenceMs?: number;
+  /** An answer that is longer is not read to its end. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -84,7 +91,7 @@ export interface KubeClient {
 }
 
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
-  /** Reduces an object to what is kept in memory. */
+  /** Reduces an object to what is kept in memory, as soon as it is read. */
   readonly transform?: (object: T) => T;
 }
 

@@ -30,15 +30,15 @@ export const decideResidency = (pod: PodPlacement, allowedRegions: readonly stri
   return violation === undefined ? ADMITTED : { admitted: false, violation, fix: fixText(allowedRegions, violation) };
 };
 
-const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
+export const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
   pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
-const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => ({
+export const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => ({
   matchExpressions: term?.matchExpressions ?? [],
   matchFields: term?.matchFields ?? [],
 });
 
-const isTooLarge = (terms: readonly (NodeSelectorTerm | null)[]): boolean => {
+export const isTooLarge = (terms: readonly (NodeSelectorTerm | null)[]): boolean => {
   const expressions = terms.flatMap((term) => partsOf(term).matchExpressions);
   const fields = terms.flatMap((term) => partsOf(term).matchFields);
   const onRegion = expressions.filter(({ key }) => key === REGION_LABEL);
@@ -84,13 +84,12 @@ const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where:
  * (ReplaceDaemonSetPodNodeNameNodeAffinity in Kubernetes' pkg/controller/daemon/util); exactly that shape, nothing like it.
  */
 const isDaemonSetPod = (pod: PodPlacement, terms: readonly (NodeSelectorTerm | null)[]): boolean =>
-  (pod.ownerReferences ?? []).some(
-    (owner) => owner.kind === 'DaemonSet' && owner.apiVersion.startsWith('apps/') && owner.controller === true,
-  ) &&
-  terms.length > 0 &&
-  terms.every(isOneNode);
+  isOwnedByDaemonSet(pod) && terms.length > 0 && terms.every(isOneNode);
 
-const isOneNode = (term: NodeSelectorTerm | null): boolean => {
+export const isOwnedByDaemonSet = ({ ownerReferences }: PodPlacement): boolean =>
+  (ownerReferences ?? []).some((owner) => owner.kind === 'DaemonSet' && owner.apiVersion.startsWith('apps/') && owner.controller === true);
+
+export const isOneNode = (term: NodeSelectorTerm | null): boolean => {
   const { matchExpressions, matchFields } = partsOf(term);
   const [field, ...others] = matchFields;
   if (field === undefined || others.length > 0 || matchExpressions.length > 0) return false;

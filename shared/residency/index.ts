@@ -14,5 +14,6 @@ export {
   violationMessage,
 } from './messages.ts';
 export { type PodPlacement, podTemplateOf } from './placement.ts';
+export { reducePlacement } from './reduce-placement.ts';
 export { regionReach } from './region-reach.ts';
 export type * from './types.ts';

@@ -15,6 +15,7 @@ import { CRD_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMES
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { RunningAgent } from '../../agent/agent.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { AgentWorld } from '../support/agent-world.ts';
 import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
@@ -45,6 +46,7 @@ describe('policies that no schema has foreseen', () => {
   let world: AgentWorld;
   let bench: HubBench;
   let hub: RunningHub;
+  let agent: RunningAgent;
   let tenant: KubeClient;
   /** Messages in the log of the hub. */
   const logged: string[] = [];
@@ -92,7 +94,7 @@ describe('policies that no schema has foreseen', () => {
     await create(policy({ name: 'odd' }, { expiryDate: NO_OFFSET }));
     for (const [name, revision] of Object.entries({ empty: '', wide: 'x'.repeat(65) }))
       await create(policy({ name, annotations: { [ANNOTATIONS.revision]: revision } }, { expiryDate: '2020-01-01T00:00:00Z' }));
-    await startAgent();
+    agent = await startAgent();
   });
 
   afterAll(async () => {
@@ -145,5 +147,12 @@ describe('policies that no schema has foreseen', () => {
         expect.stringContaining('spec.expiryDate'),
       ]);
     expect(await refusal({ expiryDate: '2030-01-01T00:00:00+23:59' })).toBe('');
+  });
+
+  it('are reported by the next agent too', async () => {
+    await world.stopAgent(agent);
+    agent = await startAgent();
+    await arrives('later');
+    expect(logged).not.toContain('bad frame');
   });
 });

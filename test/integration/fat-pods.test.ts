@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { REGION_LABEL } from '@fso/shared/api';
+import { POD_KIND, type Pod } from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startAgentProcess } from '../support/agent-process.ts';
+import { AgentWorld } from '../support/agent-world.ts';
+import { never } from '../support/waiting.ts';
+
+const PODS = 60;
+const AT_ONCE = 4;
+/** A pod of about 1.2 MB: parsed, all of them are more than the agent below may have. */
+const fatPod = (index: number): Pod => {
+  const junk = Array.from({ length: 55_000 }, (_, key) => [`k${index}-${key}`, 'xxxxxxxx'] as const);
+  return {
+    metadata: { name: `fat-${index}`, namespace: 'finance' },
+    spec: { nodeSelector: { ...Object.fromEntries(junk), [REGION_LABEL]: 'eu-west-1' }, containers: [{ name: 'main', image: 'app:1' }] },
+  };
+};
+
+/** Whoever may create pods decides how large they are. */
+describe('pods of more than a megabyte each', () => {
+  let folder: string;
+  let cluster: LocalCluster;
+  let world: AgentWorld;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fso-fat-'));
+    cluster = await startLocalCluster({ name: 'fat', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, never);
+    world = new AgentWorld(cluster.kubeconfig, never);
+    await world.makeNamespace('finance');
+    for (let index = 0; index < PODS; index += AT_ONCE)
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, (_, offset) =>
+          world.client.raw(
+            {
+              method: 'POST',
+              path: '/api/v1/namespaces/finance/pods',
+              body: { ...fatPod(index + offset), apiVersion: 'v1', kind: POD_KIND.kind },
+              timeoutMs: 120_000,
+            },
+            never,
+          ),
+        ),
+      );
+  });
+
+  afterAll(async () => {
+    await world?.close();
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('stop no agent, neither at its start nor while it runs', async () => {
+    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=128' } });
+    try {
+      await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
+      const { status } = await world.reaches('finance', 'Active');
+      // Each of them asks for a region that is not allowed.
+      expect(status?.violations).toBe(PODS);
+      expect((await fetch(`${agent.url}/healthz`)).ok).toBe(true);
+    } finally {
+      await agent.stop();
+    }
+  });
+});
