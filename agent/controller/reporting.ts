@@ -120,6 +120,7 @@ export class Reporting {
     this.#deps.violationTimes.keep(this.#violations.reported);
     const audits = this.#compareAudits(plan);
     const snapshots = new Map<string, PolicySnapshot>();
+    const present = new Set<string>();
     const works: Work[] = [];
     for (const policy of plan.policies) {
       const outcome = plan.governance.policies.get(policy.key);
@@ -142,9 +143,13 @@ export class Reporting {
         now,
       );
       const labels = this.#labels.of(policy.key, outcome, (name) => this.#deps.view.namespaces.get(name));
-      snapshots.set(policy.key, snapshotOf(policy, result.status)(violations, labels));
-      works.push(...this.#tell(live, result));
+      present.add(policy.key);
+      // A namespace may have any number of these, and the hub has to hear of all the others.
+      const isSurplus = outcome.kind === 'invalid' && outcome.surplus === true;
+      if (!isSurplus) snapshots.set(policy.key, snapshotOf(policy, result.status)(violations, labels));
+      works.push(...this.#tell(live, result, isSurplus));
     }
+    this.#retain(present);
     this.#publish(snapshots, plan);
     return works;
   }
@@ -159,8 +164,8 @@ export class Reporting {
   }
 
   /** Events of a status that changed. @returns its write, if one is due. */
-  #tell(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult): Work[] {
-    if (status !== previous) for (const event of planPolicyEvents(previous, status)) this.#deps.events.ofPolicy(live, event);
+  #tell(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isSurplus: boolean): Work[] {
+    if (status !== previous && !isSurplus) for (const event of planPolicyEvents(previous, status)) this.#deps.events.ofPolicy(live, event);
     if (heldMs > 0) this.#deps.wake(heldMs);
     return write ? [statusWork(live, status, this.#deps.context)] : [];
   }
@@ -184,13 +189,16 @@ export class Reporting {
     return failure && `${failure.key}: ${failure.error}`;
   }
 
+  #retain(present: ReadonlySet<string>): void {
+    this.#statuses.retain(present);
+    this.#labels.retain(present);
+    this.#deps.tampering.retain(present, this.#deps.clock.now());
+    for (const key of this.#unprovenSince.keys()) if (!present.has(key)) this.#unprovenSince.delete(key);
+  }
+
   #publish(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan): void {
     const { observatory, metrics, view, capabilities, agentVersion } = this.#deps;
-    this.#statuses.retain(snapshots);
-    this.#labels.retain(snapshots);
     const now = this.#deps.clock.now();
-    this.#deps.tampering.retain(snapshots, now);
-    for (const key of this.#unprovenSince.keys()) if (!snapshots.has(key)) this.#unprovenSince.delete(key);
     const facts = clusterFacts({
       view,
       gatekeeperProblem: plan.templateProblem?.message ?? plan.constraintProblem(CANARY_NAME)?.message ?? this.#deps.canary.problem,

@@ -39,11 +39,17 @@ const spec: fc.Arbitrary<SovereignPolicySpecInput> = fc.record({
 });
 
 const deleting = fc.boolean();
+/** Whether a policy stands in the very namespace that it governs. */
+const own = fc.boolean();
+
+/** A policy that a namespace has for itself. */
+export const ownPolicyOf = (name: string, written: SovereignPolicySpecInput, more: Partial<PolicyInput> = {}): PolicyInput =>
+  policyOf(name, written, { namespace: written.targetNamespace, key: `${written.targetNamespace}/${name}`, ...more });
 
 /** Policies with names of their own, in any order. */
 export const anyPolicies: fc.Arbitrary<PolicyInput[]> = fc
-  .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), spec, deleting), { selector: ([name]) => name, maxLength: 5 })
-  .map((drawn) => drawn.map(([name, drawnSpec, gone]) => policyOf(name, drawnSpec, { deleting: gone })));
+  .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), spec, deleting, own), { selector: ([name]) => name, maxLength: 5 })
+  .map((drawn) => drawn.map(([name, drawnSpec, gone, isOwn]) => (isOwn ? ownPolicyOf : policyOf)(name, drawnSpec, { deleting: gone })));
 
 export const NAMESPACES: readonly string[] = ['finance', 'finance-test', 'payments', 'web-prod', 'kube-system', 'fso-system'];
 

@@ -1,10 +1,11 @@
-import { ENFORCEMENT_POINTS, FLOOR_ACTIONS, type FloorAction, Region, type SovereignPolicySpec } from '@fso/shared/api';
+import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { byText, matchesNamespace } from '@fso/shared/compile';
-import { truncate } from '@fso/shared/runtime';
 import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
 import type { ConstraintEntry } from './gatekeeper/kinds.ts';
-import { type GatekeeperPlace, isGlob, isUngovernable, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
+import { findProblem, isRegion, pointsOf } from './policy-problems.ts';
+import { type GatekeeperPlace, isGlob, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
+import { findSurplus, isTenants, shardOf } from './tenants.ts';
 import type {
   ActionGovernance,
   DesiredConstraint,
@@ -22,7 +23,6 @@ export const EXPIRY_WARNING_DAYS: readonly number[] = [14, 7, 1];
 
 /** Enforcement points of Gatekeeper that mean the API server's own admission, which is what the floor is. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
-const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 
 /** A policy that governs, ready to be matched. */
 interface Ruling {
@@ -67,8 +67,9 @@ export const planGovernance = (
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
   const rulings: Ruling[] = [];
+  const surplus = findSurplus(living.filter((policy) => !isExpired(policy, now)));
   for (const policy of living) {
-    const verdict = isExpired(policy, now) ? expired(policy) : judge(place, policy);
+    const verdict = surplus.get(policy.key) ?? (isExpired(policy, now) ? expired(policy) : judge(place, policy));
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
     else rulings.push(verdict);
   }
@@ -104,40 +105,15 @@ const expired = weakMemo(
 );
 
 /** What a policy means while it is not expired. */
-const judge = weakMemo2((place: GatekeeperPlace, { key, revision = '-', spec }: PolicyInput): Ruling | PolicyOutcome => {
+const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Ruling | PolicyOutcome => {
+  const { key, revision = '-', spec } = policy;
   const problem = findProblem(spec, place);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec, place);
-  const group = groupFor(spec, regions, excluded);
+  const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
   return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
 });
-
-const isRegion = (text: string): boolean => Region.safeParse(text).success;
-
-const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
-  const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
-  if (group !== undefined) {
-    return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
-  }
-  // The CRD refuses it and what follows; a policy from before the CRD did may still say so.
-  const odd = spec.allowedRegions.find((region) => !isRegion(region));
-  if (odd !== undefined) return `spec.allowedRegions: ${truncate(odd, 100)} cannot be the region of a node`;
-  if (isUngovernable(spec.targetNamespace, place)) {
-    return `spec.targetNamespace: ${spec.targetNamespace} runs the enforcement itself and cannot be governed`;
-  }
-  if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
-    return 'spec.scopedEnforcementActions: enforcementAction custom needs at least one scoped action';
-  }
-  const unknown = pointsOf(spec).find((point) => !POINTS.has(point));
-  if (unknown !== undefined) {
-    return `spec.scopedEnforcementActions: ${unknown} is no enforcement point; there are ${ENFORCEMENT_POINTS.join(', ')}`;
-  }
-  return undefined;
-};
-
-const pointsOf = ({ scopedEnforcementActions = [] }: SovereignPolicySpec): readonly string[] =>
-  scopedEnforcementActions.flatMap(({ enforcementPoints }) => enforcementPoints.map(({ name }) => name));
 
 /** Whether Gatekeeper has a part in it: not where every action is scoped to the API server's own admission. */
 const isForGatekeeper = ({ spec }: Ruling): boolean =>
@@ -212,8 +188,11 @@ const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovern
 };
 
 const commonRegions = (rulings: readonly Pick<Ruling, 'regions'>[]): readonly string[] => {
-  const [first, ...others] = rulings;
-  return (first?.regions ?? []).filter((region) => others.every((other) => other.regions.includes(region)));
+  const [first, ...others] = rulings.map(({ regions }) => regions);
+  return others.reduce((common, regions) => {
+    const allowed = new Set(regions);
+    return common.filter((region) => allowed.has(region));
+  }, first ?? []);
 };
 
 const governingOutcomes = (

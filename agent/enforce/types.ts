@@ -10,6 +10,8 @@ export interface PolicyInput {
   readonly managedBy: ManagedBy;
   readonly revision: string | undefined;
   readonly generation: number;
+  /** RFC 3339. */
+  readonly created?: string | undefined;
   readonly spec: SovereignPolicySpec;
   readonly deleting: boolean;
 }
@@ -54,8 +56,8 @@ export type PolicyOutcome =
     }
   /** No namespace matches now; lock 2 already waits for it. */
   | { readonly kind: 'namespaceMissing'; readonly regions: readonly string[]; readonly message: string }
-  /** The spec cannot be enforced here, e.g. a region group in a local policy. */
-  | { readonly kind: 'invalid'; readonly message: string }
+  /** The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: there are more than are honoured. */
+  | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
 export interface DesiredConstraint {

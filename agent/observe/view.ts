@@ -175,6 +175,7 @@ export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
     managedBy: isHubManaged(policy) ? 'hub' : 'local',
     revision: revisionOf(policy),
     generation: metadata.generation ?? 0,
+    created: metadata.creationTimestamp,
     spec,
     deleting: metadata.deletionTimestamp !== undefined,
   };

@@ -13,6 +13,7 @@ import { byText } from '@fso/shared/compile';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
 import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import { joined, shown } from '../labels.ts';
+import { isTenantsKey } from '../tenants.ts';
 import type { Action, ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
 import type { BindGateMode } from './binding-cel.ts';
 
@@ -161,7 +162,8 @@ const nodeEntry = weakMemo(({ metadata }: Node): NodeEntry => [metadata.name, me
 
 /** What governs, and the nodes that stand in the same object: their list is the same object as long as it says the same. */
 const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes: NodeList) => {
-  const entries = [...governance.namespaces, ...governance.awaited].flatMap(([name, governed]) => entriesOf(name, governed));
+  const entries = [...governance.namespaces, ...governance.awaited].flatMap(([, governed]) => entriesOf(governed));
+  const { shared = [], own = [] } = Object.groupBy(entries, ({ isOwn }) => (isOwn ? 'own' : 'shared'));
   const globs = governance.globs.map(({ pattern, excluded, policies }) => ({
     pattern,
     excluded: [...excluded],
@@ -169,28 +171,57 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
   }));
   const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes;
-  const namespaces = within(entries, FLOOR_PARAMETER_LIMITS.namespaces, room);
+  const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
+  // What namespaces have for themselves comes after what others have for them, whatever its names: no glob of deny means such a namespace.
+  const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
   // A namespace that does not fit would be taken for one that was never seen.
-  const some = namespaces.dropped > 0 ? [] : patterns.kept;
-  const spec: Index = { namespaces: Object.fromEntries(namespaces.kept), patterns: [...some], reach: reachOf(some) };
-  return { spec, dropped: { namespaces: namespaces.dropped, patterns: globs.length - some.length } };
+  const some = first.dropped > 0 ? [] : patterns.kept;
+  const spec: Index = { namespaces: Object.fromEntries([...first.kept, ...second.kept]), patterns: [...some], reach: reachOf(some) };
+  return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
 
 /** A glob has its `*` at its start or end only, and else nothing that a regular expression takes for more than itself. */
 const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
   patterns.length === 0 ? '' : `^(?:${sortedSet(patterns.map(({ pattern }) => pattern.replaceAll('*', '.*'))).join('|')})$`;
 
-const entriesOf = (name: string, { actions: { deny } }: NamespaceGovernance): readonly (readonly [string, Entry])[] =>
-  deny === undefined ? [] : [[name, entryOf(deny)]];
+interface NamedEntry {
+  readonly pair: readonly [name: string, entry: Entry];
+  /** All policies are the namespace's own. */
+  readonly isOwn: boolean;
+}
 
-/** Policies and revisions stand in the same order. */
-const entryOf = weakMemo(
-  ({ regions, policies, revisions }: ActionGovernance): Entry => ({
-    regions: joined(regions),
-    policies: shown(policies),
-    revisions: shown(revisions),
-  }),
+const pairOf = ({ pair }: NamedEntry): NamedEntry['pair'] => pair;
+
+const entriesOf = weakMemo(({ namespace, actions: { deny } }: NamespaceGovernance): readonly NamedEntry[] =>
+  deny === undefined ? [] : [entryOf(namespace, deny)],
 );
+
+/** Room for the names of the policies that a namespace has for itself. */
+const MAX_OWN_BYTES = 300;
+
+/** Policies and revisions stand in the same order: those of others first. */
+const entryOf = (namespace: string, { regions, policies, revisions }: ActionGovernance): NamedEntry => {
+  const all = policies.map((policy, index) => ({ policy, revision: revisions[index] ?? '-', isOwn: isTenantsKey(policy, namespace) }));
+  const others = all.filter(({ isOwn }) => !isOwn);
+  const own = all.filter(({ isOwn }) => isOwn);
+  const listed = [...others, ...firstWithin(own, MAX_OWN_BYTES)];
+  const entry = {
+    regions: joined(regions),
+    policies: shown(listed.map(({ policy }) => policy)),
+    revisions: shown(listed.map(({ revision }) => revision)),
+  };
+  return { pair: [namespace, entry], isOwn: others.length === 0 };
+};
+
+/** At least one: a refusal names who is behind it. */
+const firstWithin = <T extends { readonly policy: string }>(items: readonly T[], bytes: number): readonly T[] => {
+  let left = bytes;
+  const end = items.findIndex(({ policy }, index) => {
+    left -= policy.length + 1;
+    return index > 0 && left < 0;
+  });
+  return end === -1 ? items : items.slice(0, end);
+};
 
 /** The first entries by their text, as many as fit. */
 const within = <T extends object>(

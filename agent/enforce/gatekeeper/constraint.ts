@@ -2,6 +2,7 @@ import { LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import { shortHash } from '../labels.ts';
+import { shardOf } from '../tenants.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
 /** What the policies of one constraint have in common. */
@@ -11,14 +12,24 @@ export interface ConstraintGroup {
   readonly action: string;
   readonly excludedNamespaces: readonly string[];
   readonly scoped: readonly ScopedEnforcementAction[];
+  /** Policies of namespaces for themselves are kept apart from all others, in a few constraints; see tenants.ts. */
+  readonly shard?: number | undefined;
   /** User names that may bind pods; absent: bindings are not asked about. A setting of the agent, so no part of the identity. */
   readonly binders?: readonly string[] | undefined;
 }
 
 /** `geo-<action>-<hash of the group>`: equal groups meet in one object, an other region list is an other object. */
 export const constraintName = (group: ConstraintGroup): string => {
-  const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped];
+  const shard = group.shard === undefined ? [] : [group.shard];
+  const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
   return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
+};
+
+/** Whether a constraint in the cluster has the name of what it says. */
+export const isTrueToItsName = (constraint: Constraint): boolean => {
+  const group = groupOf(constraint);
+  const shards = new Set(entriesOf(constraint).map(({ pattern }) => shardOf(pattern)));
+  return [undefined, ...shards].some((shard) => constraintName({ ...group, shard }) === constraint.metadata.name);
 };
 
 const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
@@ -26,11 +37,15 @@ const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
 /** Whether a refusal of Gatekeeper's names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-/** The whole body for server-side apply. */
-export const constraintBody = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): Constraint => ({
+/** The whole body for server-side apply. @param name of a constraint that is there already: it does not say its shard */
+export const constraintBody = (
+  group: ConstraintGroup,
+  entries: readonly ConstraintEntry[],
+  name: string = constraintName(group),
+): Constraint => ({
   apiVersion: GEO_RESIDENCY_KIND.apiVersion,
   kind: GEO_RESIDENCY_KIND.kind,
-  metadata: { name: constraintName(group), labels: { [LABELS.component]: 'constraint' } },
+  metadata: { name, labels: { [LABELS.component]: 'constraint' } },
   spec: specFor(group, entries),
 });
 
@@ -86,7 +101,7 @@ const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
  */
 export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
   const group = groupOf(body);
-  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body)) : body;
+  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
 });
 
 /** Whether the constraint carries the bind gate already: its CRD has the field. */

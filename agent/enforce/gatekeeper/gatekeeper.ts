@@ -3,7 +3,7 @@ import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, constraintName, entriesOf, entryText, groupOf, hasBindGate, withBindGate } from './constraint.ts';
+import { constraintBody, entriesOf, entryText, groupOf, hasBindGate, isTrueToItsName, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -124,7 +124,7 @@ const changeConstraint = (
   const entries = [...own, ...staying];
   const group = groupOf(wanted?.body ?? observed ?? { metadata: { name: '' } });
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
-  const body = constraintBody(group, entries);
+  const body = constraintBody(group, entries, (wanted?.body ?? observed)?.metadata.name);
   if (observed === undefined) return [applyAction(GEO_RESIDENCY_KIND, body, { reason: 'Join', policies: namesOf(entries) })];
   if (readsAs(observed, body)) return [];
   return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason: reasonFor(observed, entries), policies: namesOf(entries) }));
@@ -151,7 +151,7 @@ const stayingEntries = (
   moving: ReadonlySet<string>,
 ): readonly ConstraintEntry[] => {
   // A changed region list or action makes the name a lie: nothing of such an object is worth keeping.
-  if (observed === undefined || constraintName(groupOf(observed)) !== observed.metadata.name) return [];
+  if (observed === undefined || !isTrueToItsName(observed)) return [];
   const owned = new Set(namesOf(own));
   return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
 };

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { NOW, namespaceOf, ownPolicyOf, policyOf } from './fixtures.ts';
+import { planFloorParameters } from './floor/floor-parameters.ts';
+import { planGovernance } from './governance.ts';
+import { MAX_OWN_POLICIES } from './tenants.ts';
+import type { PolicyInput } from './types.ts';
+
+const EU = ['eu-central-1', 'eu-west-1'];
+const hub = (name: string, targetNamespace: string): PolicyInput =>
+  policyOf(
+    name,
+    { targetNamespace, allowedRegions: EU },
+    { managedBy: 'hub', namespace: 'fso-system', key: `fso-system/${name}`, revision: 'c'.repeat(40) },
+  );
+const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => {
+  const governance = planGovernance(
+    policies,
+    names.map((name) => namespaceOf(name)),
+    NOW,
+  );
+  const { actions, overflow } = planFloorParameters({ governance, nodes: [], observed: [], bindGate: 'label' });
+  const body = actions.flatMap((action) => (action.type === 'apply' ? [action.body] : [])).at(-1) as { spec?: object } | undefined;
+  const spec = (body?.spec ?? {}) as { namespaces: Record<string, { policies: string; revisions: string }>; patterns: unknown[] };
+  return { spec, overflow };
+};
+
+describe('policies that a namespace has for itself', () => {
+  it('stand in no constraint with those of others, whatever they say', () => {
+    const tenants = Array.from({ length: 60 }, (_, index) => `team-${index}`);
+    const policies = [
+      hub('finance', 'finance'),
+      // Somebody with rights in all namespaces wrote it: the guard lets nobody else name another namespace.
+      policyOf('payments', { targetNamespace: 'payments', allowedRegions: EU }),
+      ...tenants.map((targetNamespace) => ownPolicyOf('p', { targetNamespace, allowedRegions: EU })),
+    ];
+    const { constraints } = planGovernance(policies, [], NOW);
+    const [shared, ...others] = constraints.toSorted(
+      (a, b) => Number(b.policies.includes('fso-system/finance')) - Number(a.policies.includes('fso-system/finance')),
+    );
+    expect(shared?.policies).toEqual(['fso-system/finance', 'team/payments']);
+    expect(others.flatMap(({ policies: names }) => names).sort()).toEqual(tenants.map((name) => `${name}/p`).sort());
+    // Few, however many namespaces have any: every pod of the cluster is held against each.
+    expect(others.length).toBeLessThanOrEqual(16);
+  });
+
+  it('are honoured up to a number, the oldest first', () => {
+    const policies = Array.from({ length: MAX_OWN_POLICIES + 3 }, (_, index) =>
+      ownPolicyOf(
+        `p${String(99 - index)}`,
+        { targetNamespace: 'team-a', allowedRegions: EU },
+        { created: `2026-01-01T00:00:${10 + Math.floor((index + 1) / 2)}Z` },
+      ),
+    );
+    const expired = Array.from({ length: 5 }, (_, index) =>
+      ownPolicyOf(
+        `old${index}`,
+        { targetNamespace: 'team-a', allowedRegions: EU, expiryDate: '2025-01-01T00:00:00Z' },
+        { created: '2025-01-01T00:00:00Z' },
+      ),
+    );
+    const plan = (all: readonly PolicyInput[]) => planGovernance(all, [namespaceOf('team-a')], NOW).policies;
+    const outcomes = plan([...policies, ...expired]);
+    const surplus = [...outcomes].filter(([, outcome]) => outcome.kind === 'invalid').map(([key]) => key);
+    // The twentieth and the one after it share a second: the name decides.
+    expect(surplus).toEqual(['team-a/p77', 'team-a/p78', 'team-a/p80']);
+    expect(outcomes.get('team-a/p77')).toMatchObject({ surplus: true, message: expect.stringContaining('more than 20') });
+    expect(plan([...policies, ...expired].reverse())).toEqual(outcomes);
+    // Those who may govern any namespace are not limited.
+    const many = Array.from({ length: 50 }, (_, index) => policyOf(`p${index}`, { targetNamespace: 'team-a', allowedRegions: EU }));
+    expect([...plan(many).values()].every(({ kind }) => kind === 'governing')).toBe(true);
+  });
+
+  it('take no place in the index that others need', () => {
+    const tenants = Array.from({ length: 250 }, (_, index) => `a-${index}`);
+    const regions = Array.from({ length: 100 }, (_, index) => `r${index}`.padEnd(63, 'x'));
+    const policies = [
+      hub('finance', 'finance'),
+      hub('all', 'fin*'),
+      ...tenants.map((targetNamespace) => ownPolicyOf('p'.repeat(240), { targetNamespace, allowedRegions: regions })),
+    ];
+    const { spec, overflow } = indexOf(policies, ['finance', ...tenants]);
+    expect(overflow.namespaces).toBeGreaterThan(0);
+    expect(spec.namespaces['finance']).toMatchObject({ policies: 'fso-system/all,fso-system/finance' });
+    expect(spec.patterns).toHaveLength(1);
+    expect(overflow.patterns).toBe(0);
+  });
+
+  it('take a few hundred bytes of the entry of a namespace, behind those of others', () => {
+    const own = Array.from({ length: MAX_OWN_POLICIES }, (_, index) =>
+      ownPolicyOf(`a${index}`.padEnd(240, 'x'), { targetNamespace: 'finance', allowedRegions: EU }),
+    );
+    const { spec } = indexOf([...own, hub('finance', 'finance')], ['finance']);
+    const { policies = '', revisions = '' } = spec.namespaces['finance'] ?? { policies: '' };
+    expect(policies.startsWith('fso-system/finance,finance/a0')).toBe(true);
+    expect(policies.length).toBeLessThan(600);
+    expect(revisions).toBe(`${'c'.repeat(40)},-`);
+  });
+});
