@@ -28,12 +28,22 @@ const storeOf = (kept: readonly ClusterEvent[] = []) => {
 };
 
 describe('EventOutbox', () => {
-  it('drops what is for information first, then the oldest, and says how many', () => {
+  it('drops what is for information first, then warnings, then alerts, the oldest of each, and says how many', () => {
     const outbox = new EventOutbox({ clock: new FakeClock(), logger, limit: 4 });
-    for (const [reason, severity] of [['A', 'alert'], ['B'], ['C', 'warning'], ['D'], ['E', 'alert'], ['F', 'warning']] as const)
+    for (const [reason, severity] of [
+      ['A', 'alert'],
+      ['B'],
+      ['C', 'warning'],
+      ['D'],
+      ['E', 'alert'],
+      ['F', 'warning'],
+      ['G', 'alert'],
+    ] as const)
       outbox.add(event(reason, severity));
-    expect(reasons(outbox.send(1))).toEqual(['EventsDropped3 ', 'C', 'E', 'F']);
+    expect(reasons(outbox.send(1))).toEqual(['EventsDropped4 ', 'A', 'E', 'G']);
     expect(outbox.send(2)).toEqual([]);
+    for (const reason of ['H', 'I', 'J', 'K']) outbox.add(event(reason, 'alert'));
+    expect(reasons(outbox.send(3))).toEqual(['EventsDropped1 ', 'I', 'J', 'K']);
   });
 
   it('tells again what was not acknowledged, before what came later', () => {

@@ -22,7 +22,8 @@ interface EventOutboxOptions {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: what is for information only goes first, then the oldest, and how many went is said.
+ * Events that the hub has not acknowledged. Bounded: what is for information only goes first, then warnings, which anybody with a policy
+ * can cause, then alerts, of each the oldest; and how many went is said.
  * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed tells them all the same.
  */
 export class EventOutbox {
@@ -107,7 +108,8 @@ export class EventOutbox {
     // One place is kept for the event that says what was dropped.
     for (let excess = this.#waiting.length - (this.#limit - 1); excess > 0; excess -= 1) {
       const trifle = this.#waiting.findIndex(isTrifle);
-      this.#waiting.splice(Math.max(0, trifle), 1);
+      const least = trifle === -1 ? this.#waiting.findIndex(({ severity }) => severity !== 'alert') : trifle;
+      this.#waiting.splice(Math.max(0, least), 1);
       this.#dropped += 1;
     }
   }
