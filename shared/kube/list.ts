@@ -23,7 +23,7 @@ export interface ListRequest<T extends KubeObject> {
 
 const PAGE_SIZE = 500;
 /** A page that is longer is asked for in halves. Parsed it takes several times as much, and an object has up to 1.5 MB. */
-const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 /** A list may take long, but something of it must arrive. */
 const SILENCE_MS = 60_000;
 /** A list that expires this often while it is read is larger than the server can hand out. */

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
-import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import {
+  createKubeClient,
+  GEO_RESIDENCY_KIND,
+  type KindDescriptor,
+  type KubeClient,
+  NAMESPACE_KIND,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentWorld } from '../support/agent-world.ts';
 import { eventually } from '../support/waiting.ts';
@@ -91,6 +98,31 @@ describe('abuse of ordinary rights', () => {
     );
     expect(await world.tryPod('crowd', 'eu-west-1')).toBe('');
     await world.removePolicies(...names);
+  });
+
+  it('honours the 20 oldest policies that a namespace has for itself, and keeps them out of the constraints of others', async () => {
+    const spec = (targetNamespace: string) => ({ targetNamespace, allowedRegions: ['eu-west-1'] });
+    await world.applyPolicy('victim', spec('victim'));
+    const names = Array.from({ length: 22 }, (_, index) => `own-${index}`);
+    for (const name of names)
+      expect(await answer(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, spec('team')), {}, signal))).toBe('');
+    const phases = async () => {
+      const all = await tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal);
+      return Object.groupBy(all, ({ status }) => status?.phase ?? 'none');
+    };
+    await eventually(async () => (await phases())['Active']?.length === 20);
+    const { Failed: surplus = [] } = await phases();
+    expect(surplus.map(({ status }) => status?.message)).toEqual(
+      Array.from({ length: 2 }, () => expect.stringContaining('more than 20 policies')),
+    );
+    await world.reaches('victim', 'Active');
+    await eventually(async () => (await world.conditionOf('victim', 'GatekeeperReady'))?.status === 'True');
+    const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
+    const listed = constraints.map((constraint) => constraint.spec?.parameters?.policies ?? []);
+    expect(listed.filter((policies) => policies.includes('default/victim victim'))).toEqual([['default/victim victim']]);
+    expect(listed.find((policies) => policies.some((text) => text.startsWith('team/')))).toHaveLength(20);
+    await Promise.all(names.map((name) => tenant.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, signal)));
+    await world.removePolicies('victim');
   });
 
   it('proves a policy in a namespace whose LimitRange wants more than a probe asks for', async () => {

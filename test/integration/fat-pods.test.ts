@@ -9,7 +9,7 @@ import { startAgentProcess } from '../support/agent-process.ts';
 import { AgentWorld } from '../support/agent-world.ts';
 import { never } from '../support/waiting.ts';
 
-const PODS = 60;
+const PODS = 80;
 const AT_ONCE = 4;
 /** A pod of about 1.2 MB: parsed, all of them are more than the agent below may have. */
 const fatPod = (index: number): Pod => {
@@ -54,7 +54,7 @@ describe('pods of more than a megabyte each', () => {
   });
 
   it('stop no agent, neither at its start nor while it runs', async () => {
-    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=128' } });
+    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=160' } });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
       const { status } = await world.reaches('finance', 'Active');
