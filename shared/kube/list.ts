@@ -29,25 +29,41 @@ const SILENCE_MS = 60_000;
 /** A list that expires this often while it is read is larger than the server can hand out. */
 const MAX_RESTARTS = 3;
 
-/** Whether fewer objects may go where so many did not: the answer was too long, came too late, or the server gave up on it. */
-const isTooMuch = (error: unknown): boolean => isTimeout(error) || (error instanceof KubeConnectionError && error.tooLarge);
+const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionError && error.tooLarge;
+/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer at all must be noticed. */
+const SLOW_DIVISOR = 8;
 
-/** Reads one page. @returns it, with the number of objects that was asked for in the end */
-const readPage = async <T>(
-  client: KubeClient,
-  request: RawRequest,
-  limit: number,
-  signal: AbortSignal,
-): Promise<{ page: ListPage<T>; limit: number }> => {
-  for (let size = limit; ; size = Math.ceil(size / 2)) {
-    // A single object is as long as it is.
-    const bound = size === 1 ? {} : { maxBytes: MAX_PAGE_BYTES };
-    const query = { ...request.query, limit: String(size) };
+interface Page<T> {
+  readonly page: ListPage<T>;
+  /** Objects that were asked for in the end. */
+  readonly limit: number;
+}
+
+/** How many objects to ask for where an answer with so many failed; undefined: it did not fail for their number. */
+const smaller = (limit: number, error: unknown): number | undefined => {
+  if (limit === 1) return undefined;
+  if (isTooLarge(error)) return Math.ceil(limit / 2);
+  return isTimeout(error) ? Math.ceil(limit / SLOW_DIVISOR) : undefined;
+};
+
+const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
+  // A single object is as long as it is.
+  const bound = limit === 1 ? {} : { maxBytes: MAX_PAGE_BYTES };
+  const query = { ...request.query, limit: String(limit) };
+  const { object: page } = await client.raw<ListPage<T>>({ ...request, ...bound, query, silenceMs: SILENCE_MS }, signal);
+  return { page, limit };
+};
+
+const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
+  let isSlow: boolean = false;
+  for (let size = limit; ; ) {
     try {
-      const { object } = await client.raw<ListPage<T>>({ ...request, ...bound, query, silenceMs: SILENCE_MS }, signal);
-      return { page: object, limit: size };
+      return await readPage<T>(client, request, size, signal);
     } catch (error) {
-      if (size === 1 || !isTooMuch(error)) throw error;
+      const next = isSlow && isTimeout(error) ? undefined : smaller(size, error);
+      if (next === undefined) throw error;
+      isSlow ||= isTimeout(error);
+      size = next;
     }
   }
 };
@@ -64,7 +80,7 @@ const readPages = async <T extends KubeObject>(
   let next: string | undefined;
   for (;;) {
     const query = { continue: next, labelSelector, fieldSelector };
-    const { page, limit } = await readPage<T>(client, { method: 'GET', path, query }, size, signal);
+    const { page, limit } = await readPageThatFits<T>(client, { method: 'GET', path, query }, size, signal);
     for (const item of page.items ?? []) {
       // Items of a list come without their type, those of a watch with it.
       item.apiVersion ??= kind.apiVersion;
