@@ -54,7 +54,7 @@ describe('pods of more than a megabyte each', () => {
   });
 
   it('stop no agent, neither at its start nor while it runs', async () => {
-    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=160' } });
+    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=192' } });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
       const { status } = await world.reaches('finance', 'Active');
