@@ -1,6 +1,6 @@
 import type { RequestListener, Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { createHttpServer } from '@fso/shared/runtime';
+import { nodeHttp } from '@fso/shared/runtime';
 import type { TlsFiles } from './config-files.ts';
 import type { AgentListenerIdentity } from './identity/index.ts';
 
@@ -20,7 +20,7 @@ const createIdentityServer = ({ certificate, listener }: AgentListenerIdentity):
 };
 
 const createPlainServer = (tls: TlsFiles | undefined): AnyServer =>
-  tls === undefined ? createHttpServer(upgradeOnly) : createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, upgradeOnly);
+  tls === undefined ? nodeHttp.createServer(upgradeOnly) : createTlsServer({ ...tls, minVersion: 'TLSv1.2' }, upgradeOnly);
 
 /** The listener of the agents. Who sends slowly is cut off. */
 export const createAgentServer = (tls: TlsFiles | undefined, identity: AgentListenerIdentity | undefined): AnyServer => {

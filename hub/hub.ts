@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
-  createHttpServer,
   createMetricsRegistry,
   type ListenAddress,
   type Listening,
   listen,
+  nodeHttp,
   systemClock,
   untilAborted,
 } from '@fso/shared/runtime';
@@ -224,7 +224,7 @@ const startOn = async (
     logger: logger.child({ step: 'serve' }),
     ...(agentIdentity && { enrolment: { identity: agentIdentity.identity, agentUrl: () => agentUrl } }),
   });
-  const listeners = await listenBoth([agents, config.agentListen], [createHttpServer(api), config.listen], stopping);
+  const listeners = await listenBoth([agents, config.agentListen], [nodeHttp.createServer(api), config.listen], stopping);
   const [agentListener, apiListener] = listeners;
   const agentUrl = agentUrlOf(agentListener, agentIdentity);
 

@@ -34,5 +34,9 @@ describe('imports of the hub', () => {
     expect(loaded).toContain('express');
     // Node's own fetch and WebSocket, which an import of node:http brings.
     expect(loaded).not.toContain('NativeModule internal/deps/undici/undici');
+    // Requests to the Git server are made by Node.js itself.
+    expect(loaded).not.toContain('undici');
+    // Only clients of Kubernetes need it.
+    expect(loaded).not.toContain('@kubernetes/client-node');
   });
 });

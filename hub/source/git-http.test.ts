@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { describeGitError } from './describe-error.ts';
 import { createGitHttp } from './git-http.ts';
@@ -72,5 +72,20 @@ describe('HTTP for Git', () => {
   it('says when the connection breaks', async () => {
     const url = await serve((request) => void request.socket.destroy());
     expect(await failure(ask(url))).toMatch(/^cannot reach the Git server: connection/);
+  });
+
+  it('asks again on another connection where the server closed a kept one', async () => {
+    const used = new WeakSet<Socket>();
+    const url = await serve((request, response) => {
+      if (used.has(request.socket)) return void request.socket.destroy();
+      used.add(request.socket);
+      response.end('body');
+    });
+    const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000 });
+    cleanups.push(() => http.close());
+    for (let n = 0; n < 3; n += 1) {
+      const answer = await http.client(new AbortController().signal).request({ url });
+      expect(answer.statusCode).toBe(200);
+    }
   });
 });

@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
+import { request as requestTls, Agent as TlsAgent } from 'node:https';
+import { nodeHttp } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
-import { Agent, type Dispatcher, request } from 'undici';
 import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-transport-error.ts';
 import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
@@ -18,12 +20,14 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
 };
 
 const GROWTH_BYTES = 1024 * 1024;
+/** How long a connection is kept that nothing uses. */
+const KEPT_MS = 60_000;
 
 /**
  * The memory grows in place, and is given back at once where an answer turns out too large: tens of megabytes, asked for
  * again and again, are not left to the garbage collector.
  */
-const readCapped = async (body: Dispatcher.ResponseData['body'], limit: number): Promise<Buffer> => {
+const readCapped = async (body: IncomingMessage, limit: number): Promise<Buffer> => {
   const memory = new ArrayBuffer(0, { maxByteLength: limit });
   const bytes = new Uint8Array(memory);
   let size = 0;
@@ -43,12 +47,31 @@ const readCapped = async (body: Dispatcher.ResponseData['body'], limit: number):
   return Buffer.from(memory.transferToFixedLength());
 };
 
-const flatten = (headers: Dispatcher.ResponseData['headers']): Record<string, string> =>
+const flatten = (headers: IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])));
 
 async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
   yield chunk;
 }
+
+const isReset = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ECONNRESET';
+
+/** Resolves with the head of the answer. A server may close a kept connection just when it is used again: then another one is. */
+const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const start = url.protocol === 'https:' ? requestTls : nodeHttp.request;
+    let answered = false;
+    const request = start(url, options, (response) => {
+      answered = true;
+      resolve(response);
+    });
+    // Once it has answered, what breaks is said where the body is read.
+    request.on('error', (error) => {
+      if (!answered && request.reusedSocket && isReset(error)) ask(url, options, body).then(resolve, reject);
+      else reject(error);
+    });
+    request.end(body);
+  });
 
 export interface GitHttpOptions {
   readonly maxBytes: number;
@@ -64,7 +87,8 @@ export interface GitHttpOptions {
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
-  const agent = new Agent({ connections: 2, keepAliveTimeout: 60_000, connect: { timeout: options.timeoutMs } });
+  const kept = { keepAlive: true, maxSockets: 2, timeout: KEPT_MS };
+  const [agent, tlsAgent] = [new nodeHttp.Agent(kept), new TlsAgent(kept)];
 
   const authorization = async (url: string, signal: AbortSignal): Promise<Record<string, string>> => {
     if (access === undefined || new URL(url).origin !== access.origin) return {};
@@ -72,31 +96,39 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     return header === undefined ? {} : { Authorization: header };
   };
 
-  const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> => {
-    const response = await request(url, {
-      method: method as Dispatcher.HttpMethod,
-      headers: { ...headers, ...(await authorization(url, signal)) },
-      body: await collectBody(body),
-      dispatcher: agent,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]),
-    });
-    const { statusCode } = response;
+  const read = async (response: IncomingMessage, method: string): Promise<Buffer> => {
+    const { statusCode = 0 } = response;
     if (statusCode === 401 || statusCode === 403) access?.auth.refused();
     if (statusCode >= 300 && statusCode < 400) {
-      await response.body.dump();
+      response.destroy();
       throw new GitTransportError('the Git server redirects elsewhere, which is not followed; configure the final URL');
     }
-    const answer = await readCapped(response.body, options.maxBytes);
+    const answer = await readCapped(response, options.maxBytes);
     if (method === 'POST' && statusCode === 200) await checkPackAnswer(answer, DEFAULT_PACK_LIMITS);
-    return {
-      url,
-      method,
-      statusCode,
-      statusMessage: response.statusText,
-      headers: flatten(response.headers),
-      body: once(answer),
-    };
+    return answer;
   };
 
-  return { client: (signal) => ({ request: (args) => send(args, signal) }), close: () => agent.destroy() };
+  const send = async ({ url, method = 'GET', headers, body }: GitHttpRequest, stop: AbortSignal): Promise<GitHttpResponse> => {
+    const target = new URL(url);
+    const fields = { ...headers, ...(await authorization(url, stop)) };
+    const content = await collectBody(body);
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs)]);
+    const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgent : agent, signal };
+    try {
+      const response = await ask(target, settings, content);
+      const answer = await read(response, method);
+      const { statusCode = 0, statusMessage = '' } = response;
+      return { url, method, statusCode, statusMessage, headers: flatten(response.headers), body: once(answer) };
+    } catch (error) {
+      // Whatever it broke then.
+      signal.throwIfAborted();
+      throw error;
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    agent.destroy();
+    tlsAgent.destroy();
+  };
+  return { client: (signal) => ({ request: (args) => send(args, signal) }), close };
 };

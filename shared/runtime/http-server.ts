@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { type ListenAddress, parseAddress } from './address.ts';
 
 /**
- * `createServer` of node:http, which nothing here imports: an import reads every export, and some of them load Node's own fetch and
+ * node:http, which nothing here imports: an import reads every export, and some of them load Node's own fetch and
  * WebSocket, 13 MiB that no server uses.
  */
-export const { createServer: createHttpServer } = process.getBuiltinModule('node:http');
+export const nodeHttp = process.getBuiltinModule('node:http');
 
 export interface Listening {
   /** e.g. `http://127.0.0.1:8080`; a wildcard address reads as loopback. */
@@ -72,7 +72,7 @@ export const listen = async (
   signal: AbortSignal,
 ): Promise<Listening> => {
   const wanted = typeof address === 'string' ? parseAddress(address) : address;
-  const server = typeof target === 'function' ? createHttpServer(target) : target;
+  const server = typeof target === 'function' ? nodeHttp.createServer(target) : target;
   await bind(server, wanted);
   const { port } = server.address() as AddressInfo;
   const url = `${server instanceof TlsServer ? 'https' : 'http'}://${reachableHost(wanted.host)}:${port}`;
