@@ -176,6 +176,14 @@ export class Downloader {
     return Buffer.concat(chunks);
   }
 
+  /** The checksum of what is at a URL, which is not kept. @throws CommandError when it does not arrive whole */
+  async digest(url: string, signal: AbortSignal): Promise<string> {
+    const hash = createHash('sha256');
+    const answer = await this.#opened(url, {}, signal);
+    for await (const chunk of answer.body) hash.update(chunk);
+    return `sha256:${hash.digest('hex')}`;
+  }
+
   /** Saves what is at a URL. @throws CommandError when it does not arrive whole or has another checksum */
   async save({ url, headers = {}, digest, file, counter }: SaveOptions, signal: AbortSignal): Promise<void> {
     const answer = await this.#opened(url, headers, signal);

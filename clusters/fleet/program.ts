@@ -4,8 +4,11 @@ import { existsSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError } from '../build/command-error.ts';
+import { Downloader } from '../build/downloader.ts';
 import type { Environment } from '../build/go.ts';
-import { KUBECTL_TOOL } from '../build/modules.ts';
+import { KIND_TOOL, KUBECTL_TOOL, LOCAL_TOOLS } from '../build/modules.ts';
+import { checkPins, renderCheck } from '../build/pin-check.ts';
+import { PINS_FILE, readPins } from '../build/releases.ts';
 import { ensureTools, type Log } from '../build/tools.ts';
 import { clusterPaths } from '../local/state.ts';
 import { type FleetCluster, selectClusters } from './definition.ts';
@@ -101,6 +104,15 @@ async function kubectl(cluster: string, args: readonly string[], flags: { stateD
   process.exitCode = code ?? 1;
 }
 
+/** Compares the checksums of releases with what the upstreams have; for those who change a version. */
+async function pins(context: ProgramContext): Promise<void> {
+  const modules = [...LOCAL_TOOLS, KUBECTL_TOOL, KIND_TOOL];
+  const checks = await checkPins(modules, readPins(PINS_FILE), new Downloader(context.env), context.signal);
+  for (const check of checks) context.out(renderCheck(check));
+  context.out(`${PINS_FILE}: a new line goes there once its checksum is compared with one that the upstream publishes`);
+  if (checks.some(({ pinned, found }) => pinned !== found)) process.exitCode = 1;
+}
+
 /** The `fleet` command. */
 export function createProgram(context: ProgramContext): Command {
   const names = context.definition.map(({ name }) => name).join(',');
@@ -149,6 +161,10 @@ export function createProgram(context: ProgramContext): Command {
     .allowUnknownOption()
     .passThroughOptions()
     .action((cluster: string, args: string[], flags: { stateDir: string }) => kubectl(cluster, args, flags, context));
+  program
+    .command('pins')
+    .description('download all releases and compare them with the checksums of this repository, to add those of a new version')
+    .action(() => pins(context));
   program.addHelpText(
     'after',
     `
