@@ -49,13 +49,14 @@ export async function createNamespaces(world: World, signal: AbortSignal): Promi
   return world.clusters.map(({ name }) => `${name}: ${NAMESPACES[name]?.join(', ')}`).join('; ');
 }
 
-/** Waits until every cluster has proven the commit that the hub has in force. */
+/** Waits until every cluster is connected and has proven the commit that the hub has in force: what the hub remembers of it is no proof. */
 export async function everyClusterProven(world: World, signal: AbortSignal): Promise<string> {
   const look = async (): Promise<readonly ClusterView[] | undefined> => {
     world.assertRunning();
     const [source, clusters] = await Promise.all([world.hub.source(signal), world.hub.clusters({}, signal)]);
     const revision = source.revision?.revision;
-    const done = clusters.length === world.clusters.length && clusters.every((cluster) => cluster.provenRevision === revision);
+    const done =
+      clusters.length === world.clusters.length && clusters.every(({ inSync, provenRevision }) => inSync && provenRevision === revision);
     return revision !== undefined && done ? clusters : undefined;
   };
   const proven = await until('every cluster proves the commit', look, signal);

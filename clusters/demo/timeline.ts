@@ -60,9 +60,10 @@ async function areBothEnforced(world: World, signal: AbortSignal): Promise<true>
   world.assertRunning();
   const policies = await world.hub.policies({}, signal);
   const open = policies.flatMap(({ name, clusters }) =>
-    clusters.flatMap(({ cluster, report }) => {
+    clusters.flatMap(({ cluster, fresh, report }) => {
       const states = [report?.enforcement.admission.state, report?.enforcement.gatekeeper.state];
-      return states.every((state) => state === 'Enforced') ? [] : [`${name} in ${cluster} (${states.join(', ')})`];
+      const isEnforced = fresh && states.every((state) => state === 'Enforced');
+      return isEnforced ? [] : [`${name} in ${cluster} (${fresh ? states.join(', ') : 'not connected'})`];
     }),
   );
   if (policies.length === 0 || open.length > 0) throw new Error(`not enforced by both locks: ${open.join('; ') || 'no policies'}`);

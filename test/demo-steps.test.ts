@@ -1,0 +1,29 @@
+import { everyClusterProven, type World } from '@fso/clusters/demo';
+import { createHubClient } from '@fso/hub/client';
+import { expect, it } from 'vitest';
+import { fillLedger, startTestServer } from '../hub/serve/test-server.ts';
+import { never } from './support/waiting.ts';
+
+it('after a restart of the hub, the clusters are in step once they are connected again, not as they are remembered', async () => {
+  await using server = await startTestServer();
+  await fillLedger(server.ledger);
+  for (const cluster of ['eu', 'us']) await server.ledger.setConnected(cluster, false);
+  let looks = 0;
+  const world: Pick<World, 'hub' | 'clusters' | 'signed' | 'assertRunning'> = {
+    hub: createHubClient({ server: server.url }),
+    clusters: ['eu', 'us'].map((name) => ({ name })) as unknown as World['clusters'],
+    signed: false,
+    assertRunning: () => {
+      looks += 1;
+    },
+  };
+  let said: string | undefined;
+  const proven = everyClusterProven(world as World, never).then((text) => {
+    said = text;
+  });
+  await expect.poll(() => looks > 2 || said !== undefined).toBe(true);
+  expect(said).toBeUndefined();
+  for (const cluster of ['eu', 'us']) await server.ledger.setConnected(cluster, true);
+  await proven;
+  expect(said).toBe('eu: 2 of 2 policies active, us: 1 of 1 policies active');
+});
