@@ -5,11 +5,16 @@
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RUN_VARIABLE } from '../clusters/local/processes.ts';
+import { endLeftProcesses } from './support/left-processes.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+/** In the environment of every process of this run. */
+const RUN = randomUUID();
 
 interface Count {
   passed: number;
@@ -28,7 +33,8 @@ interface VitestReport {
 
 const run = (program: string, args: string[]): Promise<number> =>
   new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    const env = { ...process.env, [RUN_VARIABLE]: RUN };
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env });
     child.on('error', (error) => {
       console.error(`cannot start ${program}: ${error.message}`);
       resolve(127);
@@ -108,6 +114,9 @@ for (const [name, suite] of Object.entries(suites)) {
     `── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${Math.round((Date.now() - at) / 1000)} s`,
   );
 }
+const left = await endLeftProcesses(RUN);
+for (const process of left) console.error(`left running, ended now: ${process}`);
+total.failed += left.length;
 console.log(`\n${Math.round((Date.now() - started) / 1000)} s in all`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);

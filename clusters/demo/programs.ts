@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import nodeSettings from '../../node-settings.json' with { type: 'json' };
-import { tail } from '../local/processes.ts';
+import { runMark, tail } from '../local/processes.ts';
 
 /** A program of this repository that the demo runs as a process of its own. */
 export interface Program {
@@ -49,7 +49,7 @@ export function startProgram(options: ProgramOptions): Program {
   const log = openSync(options.logFile, 'a');
   const child = spawn(process.execPath, ['--import', LEASH, ...options.command], {
     // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
-    env: { ...inherited(), ...nodeSettings, ...options.env },
+    env: { ...inherited(), ...nodeSettings, ...runMark(), ...options.env },
     // Nothing is ever written to its input: that it closes says that this process is gone.
     stdio: ['pipe', log, log],
   });

@@ -15,6 +15,15 @@ export interface ProcessRecord {
  */
 export const CLUSTER_DIR_VARIABLE = 'FSO_CLUSTER_DIR';
 
+/** Names the run of the tests that a process belongs to: by it the run finds what it left, at its end. */
+export const RUN_VARIABLE = 'FSO_TEST_RUN';
+
+/** For the environment of a process that inherits nothing else. */
+export const runMark = (): Record<string, string> => {
+  const run = process.env[RUN_VARIABLE];
+  return run === undefined ? {} : { [RUN_VARIABLE]: run };
+};
+
 const POLL_MS = 20;
 
 /**
@@ -117,10 +126,12 @@ function isMarked(pid: number, marker: string): boolean {
   }
 }
 
-/** Processes that carry the cluster's folder in their environment. Linux only; elsewhere the records must do. */
-export function findMarked(clusterDir: string): ProcessRecord[] {
+/** Processes that carry the cluster's folder in their environment. */
+export const findMarked = (clusterDir: string): ProcessRecord[] => findByEnvironment(`${CLUSTER_DIR_VARIABLE}=${clusterDir}`);
+
+/** Processes that were started with this in their environment, `NAME=value`. Linux only; elsewhere the records must do. */
+export function findByEnvironment(marker: string): ProcessRecord[] {
   if (process.platform !== 'linux') return [];
-  const marker = `${CLUSTER_DIR_VARIABLE}=${clusterDir}`;
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => pid > 0 && pid !== process.pid && isMarked(pid, marker))

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CommandError } from '../build/command-error.ts';
 import { commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
-import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, spawnDetached, tail } from './processes.ts';
+import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from './processes.ts';
 import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 30;
@@ -72,7 +72,14 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
       signal.throwIfAborted();
       const { command, args, env } = commandLine(component, { tools, paths, state });
       // Nothing of the user's environment: their KUBECONFIG or proxy is not for these.
-      const environment = { PATH: '/usr/bin:/bin', HOME: paths.data, TMPDIR: paths.data, [CLUSTER_DIR_VARIABLE]: paths.dir, ...env };
+      const environment = {
+        PATH: '/usr/bin:/bin',
+        HOME: paths.data,
+        TMPDIR: paths.data,
+        [CLUSTER_DIR_VARIABLE]: paths.dir,
+        ...runMark(),
+        ...env,
+      };
       writeState(paths, state);
       state.processes[component] = await spawnDetached({ command, args, env: environment, logFile: logFile(component) });
       started.add(component);

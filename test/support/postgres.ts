@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../../clusters/demo/programs.ts';
+import { runMark } from '../../clusters/local/processes.ts';
 import { installPackages, isRoot } from './debian.ts';
 import { HANG_MS } from './waiting.ts';
 
@@ -113,7 +114,7 @@ const startPrivate = async (bin: string): Promise<TestPostgres> => {
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (owner !== undefined) await chown(passwordFile, owner.uid, owner.gid);
   const data = join(folder, 'data');
-  const options = { ...owner, cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' } };
+  const options = { ...owner, cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', ...runMark() } };
   await run(join(bin, 'initdb'), ['-D', data, '-U', 'fso', '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8'], options);
   const port = await freePort();
   const url = `postgresql://fso:${password}@127.0.0.1:${port}/postgres`;
