@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createHubClient } from '../../hub/cli/api-client.ts';
 import { caOf } from '../support/enrolment-client.ts';
 import type { HubProcess } from '../support/hub-process.ts';
@@ -7,7 +8,7 @@ import { HANG_MS } from '../support/waiting.ts';
 import { createApiCalls } from './api-calls.ts';
 import { createEnrolmentLoad, type EnrolmentCounts } from './enrolments.ts';
 import { createLoad, delay } from './load.ts';
-import { auditLosses, eventLosses, policyLosses } from './losses.ts';
+import { auditLosses, eventLosses, fileDamage, policyLosses } from './losses.ts';
 import { createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -49,7 +50,7 @@ const untilReady = async (hub: HubProcess): Promise<void> => {
 };
 
 /** Everything that makes work for the hub, and what it has acknowledged of it. The hub must run: it has made its CA. */
-const createWork = ({ hub, dataDir, tokens }: World, random: () => number) => {
+const createWork = ({ hub, dataDir, tokens, postgres }: World, random: () => number) => {
   const ca = caOf(dataDir);
   const { url, agentUrl } = hub;
   const calls = createApiCalls(url, API_TOKEN);
@@ -73,6 +74,7 @@ const createWork = ({ hub, dataDir, tokens }: World, random: () => number) => {
       ...(await eventLosses(url, API_TOKEN, agents)),
       ...(await auditLosses(client, { requests: calls.acknowledged, agents: enrolments.audited })),
       ...enrolments.losses(await client.enrolments()),
+      ...(postgres === undefined ? fileDamage(join(dataDir, 'ledger', 'ledger.db')) : []),
       ...agents.flatMap(({ cluster, forks }) => forks.map((fork) => `${cluster}: ${fork}`)),
     ],
     counts: () => ({

@@ -1,6 +1,15 @@
+// biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
+import { DatabaseSync } from 'node:sqlite';
 import type { HubClient } from '../../hub/cli/api-client.ts';
 import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
 import { counterOf, type SimulatedAgent } from './simulated-agent.ts';
+
+/** What is wrong with the file of an embedded ledger; it is read beside the hub. */
+export const fileDamage = (path: string): string[] => {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const found = database.prepare('pragma integrity_check').all();
+  return found.map((row) => String(Object.values(row)[0])).filter((line) => line !== 'ok');
+};
 
 /** What a hub had acknowledged and does not know any more; one line each. */
 
