@@ -16,6 +16,7 @@ import { ACCESS_VARIABLES, type HubAccess, readAccess } from './config-access.ts
 import { readCa, readPair, readTokens, type TlsFiles } from './config-files.ts';
 import { GIT_VARIABLES, type GitAccess, readGitAccess } from './config-git.ts';
 import type { DatabaseConfig, HistoryLimits } from './ledger/index.ts';
+import { DEFAULT_MAX_BEHIND_MS } from './serve/index.ts';
 
 export interface HubConfig {
   readonly git: Partial<GitAccess> & {
@@ -43,6 +44,8 @@ export interface HubConfig {
   readonly auditKeyFile: string;
   /** The key may be another one than the one that signed the audit log so far. */
   readonly acceptNewAuditKey?: boolean;
+  /** Milliseconds: how old what is known of other hubs' revocations may be. Default 5 min. */
+  readonly maxBehindMs?: number;
   readonly logLevel: LogLevel;
 }
 
@@ -86,6 +89,7 @@ const Variables = z.object({
   DATABASE_URL: DatabaseUrl,
   FSO_HISTORY_DAYS: z.coerce.number().int().min(1).max(36_500).default(400),
   FSO_HISTORY_EVENTS: z.coerce.number().int().min(1000).max(100_000_000).default(1_000_000),
+  FSO_REVOCATION_MAX_AGE_MS: z.coerce.number().int().min(10_000).max(86_400_000).default(DEFAULT_MAX_BEHIND_MS),
   FSO_AUDIT_KEY_FILE: File,
   FSO_ACCEPT_NEW_AUDIT_KEY: z.enum(['true', 'false']).default('false'),
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -144,6 +148,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     dataDir: resolve(variables.FSO_DATA_DIR),
     database: databaseOf(variables),
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
+    maxBehindMs: variables.FSO_REVOCATION_MAX_AGE_MS,
     auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,

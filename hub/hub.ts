@@ -33,7 +33,7 @@ import { recordAudit } from './record-audit.ts';
 import { recordIdentity } from './record-identity.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
-import { createApi, createFleetIndex, statusOf } from './serve/index.ts';
+import { createApi, createFleetIndex, DEFAULT_MAX_BEHIND_MS, statusOf } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
@@ -90,7 +90,9 @@ const openListenerIdentity = async (config: HubConfig, deps: HubDeps, ledger: Le
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
   const store = createRecordStore(ledger.records);
   const checkAuthority = isShared(config) ? (authority: Authority) => agreeOnAuthority(ledger.records, authority) : undefined;
-  return openIdentity(options, { clock, logger, store, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
+  const { maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
+  const state = { isWritable: () => ledger.health().ok, isCurrent: () => ledger.behindMs() <= maxBehindMs };
+  return openIdentity(options, { clock, logger, store, state, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** What agents of other machines are told to dial. */
@@ -218,7 +220,14 @@ const startOn = async (
     documents: source.documents,
     access,
     onAudit: recordAudit({ ledger, logger }),
-    config: { webhookSecret, version, trustedProxies, dashboard: DASHBOARD, git: { url: git.url, ref: git.ref } },
+    config: {
+      webhookSecret,
+      version,
+      trustedProxies,
+      dashboard: DASHBOARD,
+      git: { url: git.url, ref: git.ref },
+      ...(config.maxBehindMs && { maxBehindMs: config.maxBehindMs }),
+    },
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),

@@ -72,13 +72,16 @@ const parseJson = (text: string): unknown => {
   }
 };
 
+/** What the hub may answer otherwise soon. */
+const PASSING: readonly EnrolmentRefusal['code'][] = ['internal', 'too-many-requests', 'unavailable'];
+
 const ask = async (asked: Asked, signal: AbortSignal): Promise<string> => {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const response = await send(asked, limited);
   const text = await readText(response);
   if (response.statusCode === 200) return text;
   const refusal = EnrolmentRefusal.safeParse(parseJson(text));
-  if (refusal.success && refusal.data.code !== 'internal' && refusal.data.code !== 'too-many-requests') throw new HubRefusal(refusal.data);
+  if (refusal.success && !PASSING.includes(refusal.data.code)) throw new HubRefusal(refusal.data);
   throw new Error(
     refusal.success ? refusal.data.message : `the hub answered ${asked.url.pathname} with HTTP status ${response.statusCode}`,
   );

@@ -37,6 +37,7 @@ const refuse = (socket: Duplex, status: string, reason = '', headers = ''): void
 
 const refuseAgent = (socket: Duplex, { status, reason }: Denial): void => {
   if (status === 403) refuse(socket, '403 Forbidden', reason);
+  else if (status === 503) refuse(socket, '503 Service Unavailable', reason, 'Retry-After: 30\r\n');
   else refuse(socket, '401 Unauthorized', reason, 'WWW-Authenticate: Bearer\r\n');
 };
 

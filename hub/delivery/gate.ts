@@ -3,8 +3,8 @@ import { createAuthenticate } from './authenticate.ts';
 
 /** Why a connection is not taken, for the agent's log. */
 export interface Denial {
-  /** 401: it does not say who it is. 403: that one is not wanted. */
-  readonly status: 401 | 403;
+  /** 401: it does not say who it is. 403: that one is not wanted. 503: the hub cannot say now. */
+  readonly status: 401 | 403 | 503;
   readonly reason: string;
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type WebSocket from 'ws';
 import { StreamReplacedError } from '../ledger/changes.ts';
+import { LedgerError } from '../ledger/ledger-error.ts';
 import type { AgentStream } from '../ledger/types.ts';
 import { createBucket } from '../rate-limit.ts';
 import type { AgentBudget } from './agent-budget.ts';
@@ -252,10 +253,10 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
       })
       .then(work)
       .catch((err: unknown) => {
-        if (err === closing.signal.reason) return;
-        if (endIfReplaced(err)) return;
+        if (err === closing.signal.reason || endIfReplaced(err)) return;
         logger.error({ err }, 'frame failed');
-        budget.strike();
+        // A ledger that is closed or full is not the agent's doing.
+        if (!(err instanceof LedgerError)) budget.strike();
         close(1011, 'the hub failed on a frame');
       })
       .finally(() => {
@@ -287,7 +288,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
   });
   socket.on('close', (code, reason) => {
     closing.abort();
-    if (ready) logger.info({ code, reason: reason.toString() }, 'agent disconnected');
+    if (ready) logger.info({ code, reason: String(reason) }, 'agent disconnected');
     hooks.onClosed(session);
   });
   clock.sleep(limits.helloMs, closing.signal).then(

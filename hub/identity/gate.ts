@@ -3,13 +3,15 @@ import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';
 import type { Peer } from './records.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, type RefusalCode } from './refusal.ts';
 import { isTls } from './server-certificate.ts';
+
+const STATUS: Readonly<Partial<Record<RefusalCode, Denial['status']>>> = { 'not-authorized': 401, unavailable: 503 };
 
 /** @throws what is no refusal */
 const denial = (error: unknown): Denial => {
   if (!(error instanceof Refusal)) throw error;
-  return { status: error.code === 'not-authorized' ? 401 : 403, reason: error.message };
+  return { status: STATUS[error.code] ?? 403, reason: error.message };
 };
 
 /**

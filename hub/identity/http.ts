@@ -40,7 +40,7 @@ interface Answer {
   readonly body: string;
 }
 
-type Handle = (request: IncomingMessage) => Promise<Answer>;
+type Handle = (request: IncomingMessage, signal: AbortSignal) => Promise<Answer>;
 
 const addressOf = ({ socket }: IncomingMessage): string | null => socket.remoteAddress ?? null;
 
@@ -76,7 +76,15 @@ const parseBody = async <T>(schema: z.ZodType<T>, request: IncomingMessage): Pro
 };
 
 const send = (response: ServerResponse, status: number, { type, body }: Answer): void => {
-  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' }).end(body);
+  const wait = status === 503 ? { 'retry-after': '30' } : {};
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close', ...wait }).end(body);
+};
+
+/** Aborted when nobody waits for the answer any more. */
+const goneSignal = (response: ServerResponse): AbortSignal => {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  return gone.signal;
 };
 
 /**
@@ -88,26 +96,27 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
   const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
   const routes: Readonly<Record<string, Handle>> = {
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
-    [`POST ${ENROL_PATH}`]: async (request) => {
+    [`POST ${ENROL_PATH}`]: async (request, signal) => {
       const { token, csr } = await parseBody(EnrolRequest, request);
-      return json(await identity.enrol(token, csr, addressOf(request)));
+      return json(await identity.enrol(token, csr, { from: addressOf(request), signal }));
     },
-    [`POST ${RENEW_PATH}`]: async (request) => {
+    [`POST ${RENEW_PATH}`]: async (request, signal) => {
       const peer = readPeer(request.socket as TLSSocket, authority);
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
       // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
       if (!allowsRenewal(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
       const { csr } = await parseBody(RenewRequest, request);
-      return json(await identity.renew(peer, csr, addressOf(request)));
+      return json(await identity.renew(peer, csr, { from: addressOf(request), signal }));
     },
   };
 
   const refuse = (response: ServerResponse, remote: string | undefined, error: unknown): void => {
+    if (response.destroyed) return;
     const known = error instanceof Refusal ? error : new Refusal('internal', 'see the log of the hub');
     if (known === error) logger.warn({ remote, code: known.code, detail: known.message }, 'enrolment request refused');
     else logger.error({ err: error, remote }, 'enrolment request failed');
-    if (response.headersSent || response.destroyed) return;
+    if (response.headersSent) return;
     send(response, REFUSAL_STATUS[known.code], json({ code: known.code, message: known.message } satisfies EnrolmentRefusal));
   };
 
@@ -125,7 +134,7 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
     if (handle === undefined) return decline(response, path);
     const remote = request.socket.remoteAddress;
     const answering = allows(remote ?? '')
-      ? handle(request)
+      ? handle(request, goneSignal(response))
       : Promise.reject(new Refusal('too-many-requests', 'too many requests from this address; wait a few seconds'));
     answering.then(
       (answer) => send(response, 200, answer),

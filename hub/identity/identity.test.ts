@@ -21,6 +21,8 @@ let identity: Identity;
 let events: IdentityEvent[];
 /** How the audit log takes it. */
 let record: () => Promise<void>;
+/** Whether the database takes writes, and what others wrote is known. */
+let state: { writable: boolean; current: boolean };
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
@@ -28,7 +30,9 @@ beforeEach(async () => {
   ({ records } = createMemoryLedger({ clock }));
   events = [];
   record = async () => undefined;
+  state = { writable: true, current: true };
   identity = createIdentity({
+    state: { isWritable: () => state.writable, isCurrent: () => state.current },
     authority: await keepAuthority(folder, clock.now()),
     store: createRecordStore(records),
     clock,
@@ -57,6 +61,41 @@ const peerOf = ({ cluster, certificate }: IssuedIdentity, generation: number): P
 };
 const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
   peerOf(await identity.enrol(await tokenFor(cluster), (await makeRequest()).csr), generation);
+
+describe('while the database of the hub is away', () => {
+  it('nothing is queued for it: who asks hears to come back, and who is known already is let in', async () => {
+    const token = await tokenFor('eu');
+    const { csr } = await makeRequest();
+    state.writable = false;
+    expect(await codeOf(identity.enrol(token, csr))).toBe('unavailable');
+    state.writable = true;
+    const peer = peerOf(await identity.enrol(token, csr), 1);
+    state.writable = false;
+    // Its certificate was never shown, which is to be kept.
+    expect(await codeOf(identity.admit(peer))).toBe('unavailable');
+    expect(await codeOf(identity.renew(peer, csr))).toBe('unavailable');
+    state.writable = true;
+    await identity.admit(peer);
+    state.writable = false;
+    await identity.admit(peer);
+    expect(events.map(({ reason }) => reason)).toEqual(['EnrolmentTokenIssued', 'ClusterEnrolled']);
+  });
+
+  it('no certificate is made for who is gone when it is back', async () => {
+    const gone = new AbortController();
+    record = async () => gone.abort(new Error('gone'));
+    await expect(identity.enrol(await tokenFor('eu'), (await makeRequest()).csr, { signal: gone.signal })).rejects.toThrow('gone');
+  });
+
+  it('no new stream is opened by a certificate that another hub may have revoked', async () => {
+    const peer = await enrolled('eu');
+    await identity.admit(peer);
+    state.current = false;
+    expect(await codeOf(identity.admit(peer))).toBe('unavailable');
+    // One that is open stays: what it was opened with was good.
+    await identity.recheck(peer);
+  });
+});
 
 describe('a token', () => {
   it('is kept as its digest only', async () => {
@@ -123,7 +162,7 @@ describe('a certificate', () => {
     const kept = Promise.withResolvers<void>();
     record = () => kept.promise;
     let answered = false;
-    const answer = identity.enrol(token, csr, '203.0.113.7').finally(() => {
+    const answer = identity.enrol(token, csr, { from: '203.0.113.7' }).finally(() => {
       answered = true;
     });
     await expect.poll(() => events.at(-1)).toMatchObject({ reason: 'ClusterEnrolled', cluster: 'eu', from: '203.0.113.7' });
@@ -131,7 +170,7 @@ describe('a certificate', () => {
     kept.resolve();
     const peer = peerOf(await answer, 1);
     record = () => Promise.reject(new Error('disk full'));
-    await expect(identity.renew(peer, csr, '203.0.113.7')).rejects.toThrow('disk full');
+    await expect(identity.renew(peer, csr, { from: '203.0.113.7' })).rejects.toThrow('disk full');
     await expect(identity.enrol(token, await requestFor(key))).rejects.toThrow('disk full');
   });
 

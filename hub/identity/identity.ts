@@ -49,19 +49,34 @@ export interface IdentityDeps {
   readonly limits: IdentityLimits;
   /** What was asked is answered once this resolves: no certificate without its entry in the audit log. */
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
+  /** How far what is known here can be relied on. Default: wholly, for a hub that is alone. */
+  readonly state?: IdentityState | undefined;
 }
+
+export interface IdentityState {
+  /** Whether the database takes writes. */
+  isWritable(): boolean;
+  /** Whether what other hubs have revoked is known here. */
+  isCurrent(): boolean;
+}
+
+export interface Requester {
+  /** Address that the request came from. */
+  readonly from?: string | null;
+  /** Aborted when the requester is gone: nothing is signed for it. */
+  readonly signal?: AbortSignal;
+}
+
+const NEVER = new AbortController().signal;
 
 /** Who may be which cluster. */
 export interface Identity {
   /** @throws RangeError for a name that no cluster can have, or a life that is too long */
   issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }>;
-  /**
-   * @param from address that the request came from
-   * @throws Refusal
-   */
-  enrol(token: string, csr: string, from?: string | null): Promise<IssuedIdentity>;
+  /** @throws Refusal; the signal's reason */
+  enrol(token: string, csr: string, requester?: Requester): Promise<IssuedIdentity>;
   /** As {@link enrol}. */
-  renew(peer: Peer, csr: string, from?: string | null): Promise<IssuedIdentity>;
+  renew(peer: Peer, csr: string, requester?: Requester): Promise<IssuedIdentity>;
   /** Whether a certificate is good now, and is no older one than it says. @throws Refusal */
   admit(peer: Peer): Promise<void>;
   /** As {@link admit}, for one that was admitted before. */
@@ -78,7 +93,13 @@ export interface Identity {
 /** A hub that is a little behind must not refuse a certificate made a moment ago. */
 const BACKDATE_MS = 5 * 60 * 1000;
 
-export const createIdentity = ({ authority, store, clock, limits, onEvent }: IdentityDeps): Identity => {
+const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
+
+export const createIdentity = ({ authority, store, clock, limits, onEvent, state = RELIABLE }: IdentityDeps): Identity => {
+  /** Before anything is queued: requests must not pile up behind a database that is away. */
+  const assertWritable = (): void => {
+    if (!state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
+  };
   const newIssue = (): Issue => {
     const issued = clock.now();
     return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - BACKDATE_MS) };
@@ -90,7 +111,8 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     return { cluster, certificate, ca: authority.bundle, expires: expires.toISOString(), time: clock.now().toISOString() };
   };
   const refused = async (who: Pick<IdentityEvent, 'cluster' | 'claimed' | 'from'>, error: unknown): Promise<never> => {
-    if (error instanceof Refusal) await onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
+    if (error instanceof Refusal && error.code !== 'unavailable')
+      await onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
     throw error;
   };
   /** Only of clusters that the hub knows, so that nobody can make names up. */
@@ -104,7 +126,8 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
   };
 
-  const enrolWith = async (text: string, csr: string, from: string | null): Promise<IssuedIdentity> => {
+  const enrolWith = async (text: string, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> => {
+    assertWritable();
     const token = parseToken(text);
     if (token === undefined) throw new Refusal('bad-request', 'this is no enrolment token');
     // Before the token is used up: who sends a bad request may correct it.
@@ -113,14 +136,17 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
     const record = await store.update(token.cluster, (before) => enrol(before, { digest: digestOfToken(text), key }, issue));
     const { cluster, generation } = record;
     await onEvent({ reason: 'ClusterEnrolled', cluster, from, message: `Enrolled as generation ${generation}.` });
+    signal.throwIfAborted();
     return sign(record, issue, publicKey);
   };
-  const renewAs = async (peer: Peer, csr: string, from: string | null): Promise<IssuedIdentity> => {
+  const renewAs = async (peer: Peer, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> => {
+    assertWritable();
     const { publicKey } = await readRequest(csr);
     const issue = newIssue();
     const record = await store.update(peer.cluster, (before) => renew(before, peer, issue, limits.graceMs));
     const message = `Certificate good until ${issue.expires.toISOString()}.`;
     await onEvent({ reason: 'CertificateRenewed', cluster: record.cluster, from, message });
+    signal.throwIfAborted();
     return sign(record, issue, publicKey);
   };
 
@@ -136,11 +162,17 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent }: Ide
       return { token, expires: expires.toISOString() };
     },
     // Who has no valid token is nobody: what it claims to be stays out of that cluster's history.
-    enrol: (token, csr, from = null) =>
-      enrolWith(token, csr, from).catch(async (error: unknown) => refused({ cluster: null, claimed: await claimedBy(token), from }, error)),
-    renew: (peer, csr, from = null) => renewAs(peer, csr, from).catch((error: unknown) => refused({ cluster: peer.cluster, from }, error)),
+    enrol: (token, csr, { from = null, signal = NEVER } = {}) =>
+      enrolWith(token, csr, { from, signal }).catch(async (error: unknown) =>
+        refused({ cluster: null, claimed: await claimedBy(token), from }, error),
+      ),
+    renew: (peer, csr, { from = null, signal = NEVER } = {}) =>
+      renewAs(peer, csr, { from, signal }).catch((error: unknown) => refused({ cluster: peer.cluster, from }, error)),
     admit: async (peer) => {
       assertInForce(peer);
+      if (!state.isCurrent()) throw new Refusal('unavailable', 'the hub does not know what was revoked of late; try again later');
+      const known = await store.get(peer.cluster);
+      if (show(known, peer) !== known) assertWritable();
       await store.update(peer.cluster, (before) => show(before, peer));
     },
     recheck: async (peer) => {

@@ -6,7 +6,14 @@ import type { Gate } from '../delivery/index.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
 import { identityGate } from './gate.ts';
 import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
-import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent, type IdentityLimits } from './identity.ts';
+import {
+  createIdentity,
+  DEFAULT_IDENTITY_LIMITS,
+  type Identity,
+  type IdentityEvent,
+  type IdentityLimits,
+  type IdentityState,
+} from './identity.ts';
 import { createServerCertificate, type ServerCertificate, serverHosts } from './server-certificate.ts';
 import type { IdentityStore } from './store.ts';
 import type { KeyPair } from './x509.ts';
@@ -30,6 +37,8 @@ export interface OpenIdentityDeps {
   readonly logger: pino.Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly store: IdentityStore;
+  /** Default: what is known here is all that there is. */
+  readonly state?: IdentityState | undefined;
   /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
   readonly checkAuthority?: ((authority: Authority) => Promise<void>) | undefined;
 }
@@ -60,7 +69,14 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const authority = options.ca === undefined ? await keepAuthority(folder, clock.now()) : createAuthority(options.ca);
   await deps.checkAuthority?.(authority);
   warnOfExpiry(authority, deps);
-  const identity = createIdentity({ authority, store, clock, limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits }, onEvent });
+  const identity = createIdentity({
+    authority,
+    store,
+    clock,
+    limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits },
+    onEvent,
+    state: deps.state,
+  });
   const hosts = serverHosts(options.listen, options.hostnames);
   return {
     identity,

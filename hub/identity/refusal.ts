@@ -13,6 +13,7 @@ export const REFUSAL_STATUS: Readonly<Record<RefusalCode, number>> = {
   revoked: 403,
   superseded: 403,
   'too-many-requests': 429,
+  unavailable: 503,
   internal: 500,
 };
 

@@ -85,6 +85,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
     audit,
     records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),
+    behindMs: () => 0,
     leads: () => true,
     onLead: (handler) => handler(),
     shareHint: () => undefined,

@@ -107,6 +107,8 @@ export interface Ledger {
   readonly audit: AuditLog;
   readonly records: Records;
   health(): LedgerHealth;
+  /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
+  behindMs(): number;
   /** Whether this hub does what one of several does: record the repository, clear the history, sign checkpoints. */
   leads(): boolean;
   /** Called each time this hub begins to lead, also at once if it does. */

@@ -78,6 +78,23 @@ describe('tokens over the API', () => {
   });
 });
 
+it('a hub that cannot hear of revocations lets credentials read that another one may have revoked, and change nothing', async () => {
+  let behind = 0;
+  const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), behindMs: () => behind };
+  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  const { token } = await create(server, { name: 'root', role: 'admin' });
+  const statuses = async () => [
+    (await ask(server, '/api/v1/status', { token })).status,
+    (await ask(server, '/api/v1/tokens', { token })).status,
+    (await ask(server, '/api/v1/tokens')).status,
+  ];
+  expect(await statuses()).toEqual([200, 200, 200]);
+  behind = 300_001;
+  expect(await statuses()).toEqual([200, 503, 200]);
+  behind = 1_000;
+  expect(await statuses()).toEqual([200, 200, 200]);
+});
+
 it('an open export ends with the token that opened it, when that is revoked', async () => {
   const found = Promise.withResolvers<FoundEvents>();
   const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), searchEvents: () => found.promise };

@@ -10,7 +10,7 @@ import { ownOrigin } from './own-origin.ts';
 import { ApiError } from './problems.ts';
 import { type Route, untilClosed } from './route.ts';
 import { SLOT_LIMITS, type SlotKind, Slots } from './slots.ts';
-import type { ApiDeps } from './types.ts';
+import { type ApiDeps, DEFAULT_MAX_BEHIND_MS } from './types.ts';
 
 /** How often an open stream or export asks whether its reader is still let in. */
 const RECHECK_MS = 30_000;
@@ -102,6 +102,14 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
     throw new ApiError('forbidden', no.detail);
   };
 
+  /** Where another hub may have revoked the credential and this one could not hear of it, nothing is changed by it. */
+  const assertCurrent = ({ access: role }: Route, { principal, byCookie }: Grant): void => {
+    const isOwn = !byCookie && (principal.kind === 'local' || principal.kind === 'anonymous');
+    if (isOwn || (role !== 'operator' && role !== 'admin')) return;
+    if (deps.ledger.behindMs() <= (deps.config.maxBehindMs ?? DEFAULT_MAX_BEHIND_MS)) return;
+    throw new ApiError('not-ready', 'This hub cannot read what others have revoked of late.', { 'Retry-After': '30' });
+  };
+
   return (route) => {
     if (route.access === 'open') return [];
     const guard: RequestHandler = async (req, res, next) => {
@@ -109,6 +117,7 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
       setGrant(res, grant);
       const no = whyNot(req, route, grant);
       if (no !== undefined) await refuse(req, res, route, no);
+      assertCurrent(route, grant);
       if (route.slots !== undefined) await takeSlot(route.slots, res, grant);
       if (route.slots === 'stream' || route.slots === 'export') await follow(deps, res, grant);
       next();

@@ -53,7 +53,8 @@ const readyHandler =
   async (_req, res) => {
     if ((await ledger.desired()) === null) throw new ApiError('not-ready', 'No good revision of the policy repository was read yet.');
     const health = ledger.health();
-    if (!health.ok) throw new ApiError('not-ready', `The ledger's database cannot be written since ${health.since}: ${health.message}`);
+    // Anybody may ask; what the database said is in the log.
+    if (!health.ok) throw new ApiError('not-ready', `The ledger's database is not usable since ${health.since}; see the log of the hub.`);
     res.type('text/plain').send('ok\n');
   };
 

@@ -8,6 +8,9 @@ import type { PolicyDocuments } from '../source/index.ts';
 import type { CountFailure } from './auth-failures.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 
+/** Milliseconds for which a hub that is cut off from the others still takes a word of theirs for good. */
+export const DEFAULT_MAX_BEHIND_MS = 300_000;
+
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: they are taken from this machine only. */
   readonly webhookSecret?: string | undefined;
@@ -16,6 +19,8 @@ export interface ApiConfig {
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
+  /** How old what is known of revocations may be for calls that change something. Default {@link DEFAULT_MAX_BEHIND_MS}. */
+  readonly maxBehindMs?: number;
   /** Folder of the built dashboard; absent: there is none. */
   readonly dashboard?: string;
 }

@@ -77,6 +77,7 @@ export const EnrolmentRefusal = z.object({
     'revoked',
     'superseded',
     'too-many-requests',
+    'unavailable',
     'internal',
   ]),
   message: z.string().max(1000),

@@ -1,3 +1,4 @@
+import { systemClock } from '@fso/shared/runtime';
 import { type Kysely, sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -78,6 +79,23 @@ describe('a PostgreSQL server that goes away', () => {
     await next.close();
     await database.close();
     expect(lines.map(({ msg }) => msg)).toEqual(['ledger database unreachable']);
+  });
+
+  it('is noticed by a hub that has nothing to write, which then does not say that it is ready', async () => {
+    const clock = { ...systemClock, offsetMs: 0, monotonicMs: () => performance.now() + clock.offsetMs };
+    const told: string[] = [];
+    const toldTo = pino({ level: 'warn' }, { write: (line: string) => void told.push(JSON.parse(line).msg) });
+    const database = await openDatabase({ url: await server.createDatabase() });
+    const ledger = await createSqlLedger({ database, clock, random: Math.random, logger: toldTo });
+    await waitFor(() => expect([ledger.leads(), ledger.health().ok]).toEqual([true, true]));
+    await server.kill?.();
+    clock.offsetMs += 11_000;
+    await waitFor(() => expect([ledger.health().ok, ledger.behindMs() > 10_000]).toEqual([false, true]));
+    await waitFor(() => expect(told).toContain('changes of other hubs are not read: what they revoke is not known here'));
+    await server.start?.();
+    await waitFor(() => expect([ledger.health(), ledger.behindMs() < 10_000]).toEqual([{ ok: true }, true]));
+    await ledger.close();
+    await database.close();
   });
 
   it('that is not there yet is waited for at start, and its password is told to nobody', async () => {

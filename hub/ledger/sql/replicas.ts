@@ -1,6 +1,7 @@
 import { coalesce, createBackoff } from '@fso/shared/runtime';
 import { sql } from 'kysely';
 import type pg from 'pg';
+import type { LedgerHealth } from '../types.ts';
 import { describeDatabaseError } from './errors.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { SqlLedgerOptions } from './sql-ledger.ts';
@@ -12,12 +13,18 @@ export interface Replicas {
   onLead(handler: () => void): void;
   shareHint(): void;
   onSharedHint(handler: () => void): void;
+  /** Milliseconds since all was known here that the others had written. */
+  behindMs(): number;
+  /** Whether that is too long, and since when. */
+  outage(): Extract<LedgerHealth, { ok: false }> | undefined;
   close(): Promise<void>;
 }
 
 /** Number of the session lock that the leader holds. It goes with its connection, so that a leader that was killed leaves it at once. */
 const LEAD_LOCK = 0x46534f02;
 const TICK_MS = 2_000;
+/** A hub that has not heard of the others for longer does not know what they have revoked. */
+const STALE_MS = 10_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 const DEAD_SECONDS = 8;
 /** Where a hub says that the repository may have changed. */
@@ -64,7 +71,20 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
   const handlers: (() => void)[] = [];
   const hintHandlers: (() => void)[] = [];
   const backoff = createBackoff({ ...RETRY, random });
-  const sync = coalesce(createSync(options));
+  const readChanges = createSync(options);
+  let synced = { at: clock.now(), monotonicMs: clock.monotonicMs() };
+  let told = false;
+  const noteSynced = (at: typeof synced): void => {
+    synced = at;
+    if (told) logger.info('changes of other hubs are read again');
+    told = false;
+  };
+  const sync = coalesce(async () => {
+    const began = { at: clock.now(), monotonicMs: clock.monotonicMs() };
+    await readChanges();
+    noteSynced(began);
+  });
+  const behindMs = (): number => clock.monotonicMs() - synced.monotonicMs;
   let leading = false;
 
   const catchUp = (): void => {
@@ -119,7 +139,16 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
       await clock.sleep(backoff.next(), stop.signal).catch(() => undefined);
     }
   };
-  const running = run();
+  /** Beside the connection, whose queries may hang. */
+  const watch = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await clock.sleep(TICK_MS, stop.signal).catch(() => undefined);
+      if (told || behindMs() <= STALE_MS) continue;
+      told = true;
+      logger.warn({ since: synced.at.toISOString() }, 'changes of other hubs are not read: what they revoke is not known here');
+    }
+  };
+  const running = Promise.all([run(), watch()]);
 
   return {
     leads: () => leading,
@@ -133,6 +162,11 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
         .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'hint not shared'));
     },
     onSharedHint: (handler) => void hintHandlers.push(handler),
+    behindMs,
+    outage: () =>
+      behindMs() > STALE_MS
+        ? { ok: false, since: synced.at.toISOString(), message: 'what other hubs have written cannot be read' }
+        : undefined,
     close: async () => {
       stop.abort();
       await running;
@@ -146,5 +180,7 @@ export const ALONE: Replicas = {
   onLead: (handler) => handler(),
   shareHint: () => undefined,
   onSharedHint: () => undefined,
+  behindMs: () => 0,
+  outage: () => undefined,
   close: async () => undefined,
 };

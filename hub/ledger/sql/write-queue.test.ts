@@ -180,3 +180,30 @@ it('closing refuses what a database that is away keeps waiting', async () => {
   expect(String(await write)).toContain('the ledger is closed');
   await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
 });
+
+it('refuses more writers than may wait for room, and goes on with those that wait', async () => {
+  const away = { is: true as boolean };
+  const committed: number[] = [];
+  const commit = async (changes: readonly unknown[]): Promise<void> => {
+    if (away.is) throw sqlError('ECONNREFUSED');
+    committed.push(changes.length);
+  };
+  const queue = createWriteQueue({
+    commit,
+    clock: systemClock,
+    random: () => 0,
+    logger: pino({ level: 'silent' }),
+    maxQueued: 2,
+    maxWaiting: 3,
+  });
+  const writes = ['first', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => queue.submit(change(name)));
+  const ends = Promise.allSettled(writes);
+  await expect.poll(() => queue.health().ok).toBe(false);
+  away.is = false;
+  const refused = (await ends).filter(({ status }) => status === 'rejected');
+  expect(refused.map((end) => 'reason' in end && String(end.reason))).toEqual(
+    refused.map(() => expect.stringContaining('too many writes wait for the database')),
+  );
+  expect([refused.length > 0, committed.reduce((sum, count) => sum + count, 0)]).toEqual([true, 8 - refused.length]);
+  await queue.close();
+});

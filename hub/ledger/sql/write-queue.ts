@@ -22,6 +22,8 @@ export interface WriteQueueOptions {
   readonly logger: pino.Logger;
   /** Changes that wait in memory. Default 10,000. */
   readonly maxQueued?: number;
+  /** Writers that wait for room; one more is refused. Default 10,000. */
+  readonly maxWaiting?: number;
 }
 
 interface Entry {
@@ -66,13 +68,14 @@ const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
 const CLOSE_MS = 5_000;
 
 const CLOSED = 'the ledger is closed';
+const FULL = 'too many writes wait for the database';
 
 /**
  * Gathers writes: while one transaction is under way all that come wait for the next one, so that their number does not grow with that of
  * the writes. A database that is away is tried again for ever; what waits is bounded, and then its writers wait.
  */
 export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
-  const { commit, clock, logger, maxQueued = 10_000 } = options;
+  const { commit, clock, logger, maxQueued = 10_000, maxWaiting = 10_000 } = options;
   const backoff = createBackoff({ ...RETRY, random: options.random });
   const closing = new AbortController();
   const rooms: PromiseWithResolvers<void>[] = [];
@@ -183,6 +186,7 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
   };
 
   const room = async (): Promise<void> => {
+    if (rooms.length >= maxWaiting) throw new LedgerError(FULL);
     while (queue.length >= maxQueued) {
       const waiting = Promise.withResolvers<void>();
       rooms.push(waiting);
