@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Clock } from '@fso/shared/runtime';
 import { dropOldest } from './drop-oldest.ts';
 
@@ -11,6 +12,7 @@ export interface BucketOptions {
 export interface Allowance {
   /** Takes as many of `count` as there are. @returns how many */
   take(count: number): number;
+  isEmpty(): boolean;
   /** Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most the larger of `burst` and `count` is owed */
   charge(count: number): number;
 }
@@ -29,6 +31,10 @@ export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOption
       const taken = Math.max(0, Math.min(count, Math.floor(tokens)));
       tokens -= taken;
       return taken;
+    },
+    isEmpty: () => {
+      refill();
+      return tokens < 1;
     },
     charge: (count) => {
       refill();
@@ -50,15 +56,51 @@ export interface RateLimitOptions extends BucketOptions {
   readonly addresses: number;
 }
 
-/** A bucket for each address. */
+/** Who counts as one: of IPv6 a network of 64 bits, all of which one host may have (RFC 6177), of IPv4 an address. */
+export const networkOf = (address: string): string => {
+  const bare = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  const version = isIP(bare);
+  if (version !== 6) return version === 4 ? bare : address;
+  const [head = '', tail] = bare.toLowerCase().split('::', 2);
+  const groupsOf = (text: string): string[] => (text === '' ? [] : text.split(':'));
+  const [first, last] = [groupsOf(head), groupsOf(tail ?? '')];
+  const zeros = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => '0');
+  const network = [...first, ...zeros, ...last].slice(0, 4);
+  return `${network.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+};
+
+/** A bucket for each address; see {@link networkOf}. */
 export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((address: string) => boolean) => {
   const buckets = new Map<string, () => boolean>();
-  return (address) => {
+  return (from) => {
+    const address = networkOf(from);
     const bucket = buckets.get(address) ?? createBucket(clock, options);
     // Deleted first, so that the map's order is the order of last use.
     buckets.delete(address);
     buckets.set(address, bucket);
     dropOldest(buckets, options.addresses);
     return bucket();
+  };
+};
+
+/** A limit on what fails alone: many that share an address may succeed as often as they like. */
+export interface FailureLimit {
+  /** Whether an address has failed too often of late. */
+  isSpent(address: string): boolean;
+  note(address: string): void;
+}
+
+export const createFailureLimit = (clock: Clock, options: RateLimitOptions): FailureLimit => {
+  const allowances = new Map<string, Allowance>();
+  return {
+    isSpent: (from) => allowances.get(networkOf(from))?.isEmpty() ?? false,
+    note: (from) => {
+      const address = networkOf(from);
+      const allowance = allowances.get(address) ?? createAllowance(clock, options);
+      allowances.delete(address);
+      allowances.set(address, allowance);
+      dropOldest(allowances, options.addresses);
+      allowance.take(1);
+    },
   };
 };

@@ -48,7 +48,7 @@ describe('the CA of the agents', () => {
       subjectSerials: ['3'],
     });
     expect([certificate.ca, certificate.keyUsage]).toEqual([false, ['1.3.6.1.5.5.7.3.2']]);
-    expect(authority.hasIssued(certificate)).toBe(true);
+    expect(authority.hasIssued(certificate, validity.notBefore)).toBe(true);
   });
 
   it('follows another one: the first of several signs, all are trusted', async () => {
@@ -57,9 +57,19 @@ describe('the CA of the agents', () => {
     const { publicKey } = await readRequest((await makeRequest()).csr);
     const agent = new X509Certificate(await old.issueAgent({ cluster: 'eu', generation: 1, serial: newSerial(), publicKey, ...validity }));
     const both = createAuthority({ cert: `${after.cert}${before.cert}`, key: after.key });
-    expect([both.hasIssued(agent), createAuthority(after).hasIssued(agent)]).toEqual([true, false]);
+    expect([both.hasIssued(agent, validity.notBefore), createAuthority(after).hasIssued(agent, validity.notBefore)]).toEqual([true, false]);
     expect(both.fingerprint).toBe(createAuthority(after).fingerprint);
     expect(() => createAuthority({ cert: `${after.cert}${before.cert}`, key: before.key })).toThrow('does not belong');
+  });
+
+  it('vouches for nobody once it has expired', async () => {
+    const authority = createAuthority(await createCa('expired', validity));
+    const { publicKey } = await readRequest((await makeRequest()).csr);
+    const notAfter = new Date(validity.notAfter.getTime() + 86_400_000);
+    const pem = await authority.issueAgent({ cluster: 'eu', generation: 1, serial: newSerial(), publicKey, ...validity, notAfter });
+    const agent = new X509Certificate(pem);
+    const last = validity.notAfter.getTime();
+    expect([last - 1_000, last + 1_000].map((at) => authority.hasIssued(agent, new Date(at)))).toEqual([true, false]);
   });
 
   it('must be a CA', async () => {

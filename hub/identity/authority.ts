@@ -14,6 +14,8 @@ export interface AgentCertificate extends Validity {
   readonly publicKey: ArrayBuffer;
 }
 
+const isInForce = ({ validFromDate, validToDate }: X509Certificate, at: Date): boolean => validFromDate <= at && at < validToDate;
+
 /** The CA of the agents. */
 export interface Authority {
   /** Every CA that is trusted, PEM; the first one signs. */
@@ -25,8 +27,8 @@ export interface Authority {
   /** @returns PEM */
   issueAgent(content: AgentCertificate): Promise<string>;
   issueServer(hosts: readonly string[], validity: Validity): Promise<KeyPair>;
-  /** Whether one of the CAs issued it; says nothing of dates. */
-  hasIssued(certificate: X509Certificate): boolean;
+  /** Whether one of the CAs that are in force at a time issued it; says nothing of its own dates. */
+  hasIssued(certificate: X509Certificate, at: Date): boolean;
 }
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
@@ -73,7 +75,7 @@ export const createAuthority = (pair: KeyPair): Authority => {
         names: [{ type: 'url', value: identityUri(cluster) }],
       }),
     issueServer: (hosts, validity) => issueServer(signer, hosts, validity),
-    hasIssued: (certificate) => cas.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
+    hasIssued: (certificate, at) => cas.some((ca) => isInForce(ca, at) && certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
   };
 };
 

@@ -1,3 +1,4 @@
+import type { Clock } from '@fso/shared/runtime';
 import { createAuthenticate, type Denial, type Gate, type Proof } from '../delivery/index.ts';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
@@ -18,8 +19,13 @@ const denial = (error: unknown): Denial => {
  * The certificate of the connection says who it is; where it shows none, a static token may. A cluster that has enrolled once is known by its
  * certificate alone: an old token must not outlive its revocation.
  */
-export const identityGate = (deps: { identity: Identity; authority: Authority; tokens: ReadonlyMap<string, string> }): Gate => {
-  const { identity, authority, tokens } = deps;
+export const identityGate = (deps: {
+  identity: Identity;
+  authority: Authority;
+  clock: Clock;
+  tokens: ReadonlyMap<string, string>;
+}): Gate => {
+  const { identity, authority, clock, tokens } = deps;
   const authenticate = createAuthenticate(tokens);
 
   const byCertificate = async (peer: Peer): Promise<Proof> => {
@@ -43,7 +49,7 @@ export const identityGate = (deps: { identity: Identity; authority: Authority; t
 
   return async ({ socket, headers }) => {
     try {
-      const peer = isTls(socket) ? readPeer(socket, authority) : undefined;
+      const peer = isTls(socket) ? readPeer(socket, authority, clock.now()) : undefined;
       return peer === undefined ? await byToken(headers.authorization) : await byCertificate(peer);
     } catch (error) {
       return denial(error);

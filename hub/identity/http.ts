@@ -12,14 +12,14 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { z } from 'zod';
-import { createRateLimit } from '../rate-limit.ts';
+import { createFailureLimit, createRateLimit } from '../rate-limit.ts';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';
 import { REFUSAL_STATUS, Refusal } from './refusal.ts';
 
 export interface RequestLimits {
-  /** Requests of one address at once; 5 a second after that. */
+  /** Refused requests of one address at once; 5 a second after that. */
   readonly requestBurst: number;
   /** Renewals with one certificate at once; one in 10 s after that. */
   readonly renewalBurst: number;
@@ -92,8 +92,10 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
  * one that the connection shows. Everything else is told to upgrade.
  */
 export const identityListener = ({ identity, authority, clock, logger, limits }: IdentityHttpDeps): RequestListener => {
-  const allows = createRateLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
+  const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
   const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
+  // Each renewal gives a certificate more, with a limit of its own, and an entry of the audit log.
+  const allowsCluster = createRateLimit(clock, { burst: 6 * limits.renewalBurst, perSecond: 1 / 60, addresses: 10_000 });
   const routes: Readonly<Record<string, Handle>> = {
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request, signal) => {
@@ -101,22 +103,25 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
       return json(await identity.enrol(token, csr, { from: addressOf(request), signal }));
     },
     [`POST ${RENEW_PATH}`]: async (request, signal) => {
-      const peer = readPeer(request.socket as TLSSocket, authority);
+      const peer = readPeer(request.socket as TLSSocket, authority, clock.now());
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
       // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
       if (!allowsRenewal(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
+      const isInForce = peer.expires.getTime() > clock.now().getTime();
+      if (isInForce && !allowsCluster(`${peer.cluster}/${peer.generation}`))
+        throw new Refusal('too-many-requests', 'certificates of this cluster are renewed too often');
       const { csr } = await parseBody(RenewRequest, request);
       return json(await identity.renew(peer, csr, { from: addressOf(request), signal }));
     },
   };
 
   const refuse = (response: ServerResponse, remote: string | undefined, error: unknown): void => {
-    if (response.destroyed) return;
     const known = error instanceof Refusal ? error : new Refusal('internal', 'see the log of the hub');
+    if (REFUSAL_STATUS[known.code] < 500) failures.note(remote ?? '');
     if (known === error) logger.warn({ remote, code: known.code, detail: known.message }, 'enrolment request refused');
     else logger.error({ err: error, remote }, 'enrolment request failed');
-    if (response.headersSent) return;
+    if (response.headersSent || response.destroyed) return;
     send(response, REFUSAL_STATUS[known.code], json({ code: known.code, message: known.message } satisfies EnrolmentRefusal));
   };
 
@@ -133,12 +138,17 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
     const handle = routes[`${request.method} ${path}`];
     if (handle === undefined) return decline(response, path);
     const remote = request.socket.remoteAddress;
-    const answering = allows(remote ?? '')
-      ? handle(request, goneSignal(response))
-      : Promise.reject(new Refusal('too-many-requests', 'too many requests from this address; wait a few seconds'));
+    // A renewal is limited by its certificate: many agents may come from one address.
+    const gone = goneSignal(response);
+    const isLimited = path === ENROL_PATH && failures.isSpent(remote ?? '');
+    const answering = isLimited
+      ? Promise.reject(new Refusal('too-many-requests', 'too many requests of this address were refused; wait a few seconds'))
+      : handle(request, gone);
     answering.then(
       (answer) => send(response, 200, answer),
-      (error: unknown) => refuse(response, remote, error),
+      (error: unknown) => {
+        if (error !== gone.reason) refuse(response, remote, error);
+      },
     );
   };
 };

@@ -80,7 +80,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const hosts = serverHosts(options.listen, options.hostnames);
   return {
     identity,
-    gate: identityGate({ identity, authority, tokens: options.tokens }),
+    gate: identityGate({ identity, authority, clock, tokens: options.tokens }),
     listener: identityListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
     certificate: await createServerCertificate({
       authority,

@@ -39,7 +39,7 @@ const BESIDE_EXPIRY: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED'];
  * @returns undefined where no certificate was shown
  * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not for exactly one cluster
  */
-export const readPeer = (socket: TLSSocket, authority: Authority): Peer | undefined => {
+export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Peer | undefined => {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
   // Its type is Error, its value the code.
@@ -47,7 +47,8 @@ export const readPeer = (socket: TLSSocket, authority: Authority): Peer | undefi
   if (!socket.authorized && !BESIDE_EXPIRY.includes(error as string | undefined))
     return refuse(`the certificate is not accepted (${String(error)})`);
   // What follows the TLS layer has looked at too; it says nothing of an expired certificate but that.
-  if (!authority.hasIssued(certificate)) return refuse('the certificate was not issued by the CA of this hub');
+  // That of the CA itself, too: one that has expired vouches for nobody.
+  if (!authority.hasIssued(certificate, now)) return refuse('the certificate was not issued by a CA of this hub that is in force');
   if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');
   const identity = identityOf(factsOf(certificate));
   if (identity === undefined) return refuse('the certificate does not name exactly one cluster');

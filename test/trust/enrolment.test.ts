@@ -318,6 +318,7 @@ describe('revocation', () => {
 describe('the listener', () => {
   it('bounds bodies and requests', async () => {
     await start({ identityLimits: { requestBurst: 5 } });
+    const agent = await enrolAgent(hub, 'eu', ca);
     const huge = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token: 'x'.repeat(200_000), csr: '' }).catch(
       (error: Error) => error.message,
     );
@@ -326,6 +327,14 @@ describe('the listener', () => {
     for (let i = 0; i < 8; i += 1) statuses.push((await askHub(hub, `POST ${ENROL_PATH}`, { ca }, 'no json')).status);
     expect(statuses.slice(0, 3)).toEqual([400, 400, 400]);
     expect(statuses).toContain(429);
+    // Who has a certificate is not held up by those that share its address.
+    const { csr } = await makeRequest();
+    expect((await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr })).status).toBe(200);
+  });
+
+  it('does not count what succeeds, however many come from one address', async () => {
+    await start({ identityLimits: { requestBurst: 3 } });
+    for (let i = 0; i < 8; i += 1) await enrolAgent(hub, 'eu', ca);
   });
 
   it('has nothing else to say', async () => {

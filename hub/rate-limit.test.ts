@@ -1,0 +1,36 @@
+import { FakeClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { createFailureLimit, createRateLimit, networkOf } from './rate-limit.ts';
+
+describe('limits by address', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0DB8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['', ''],
+  ])('%s counts as %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
+  });
+
+  it('are the same for all addresses of a network', () => {
+    const allows = createRateLimit(new FakeClock(), { burst: 2, perSecond: 1, addresses: 10 });
+    const answers = [1, 2, 3].map((host) => allows(`2001:db8:1:2::${host}`));
+    expect([...answers, allows('2001:db8:1:3::1')]).toEqual([true, true, false, true]);
+  });
+
+  it('can count failures alone, which time forgives', async () => {
+    const clock = new FakeClock();
+    const failures = createFailureLimit(clock, { burst: 2, perSecond: 1, addresses: 10 });
+    for (const spent of [false, false, true]) {
+      expect(failures.isSpent('192.0.2.1')).toBe(spent);
+      failures.note('192.0.2.1');
+    }
+    expect(failures.isSpent('192.0.2.2')).toBe(false);
+    await clock.advance(1_000);
+    expect(failures.isSpent('192.0.2.1')).toBe(false);
+  });
+});
