@@ -1,7 +1,7 @@
 /** Tables for spreadsheets and other programs. */
 
-/** What a spreadsheet would take for the beginning of a formula (https://owasp.org/www-community/attacks/CSV_Injection). */
-const FORMULA = /^[=+\-@\t\r]/;
+/** What a spreadsheet would take for the beginning of a formula, also behind blanks (https://owasp.org/www-community/attacks/CSV_Injection). */
+const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
 
 export type CsvCell = string | number | null | undefined;
 

@@ -31,7 +31,13 @@ describe('API tokens', () => {
     const { tokens } = await open();
     const { token, view } = await tokens.create(wanted, admin);
     expect(token).toMatch(/^fso_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
-    expect(view).toMatchObject({ name: 'ci', role: 'operator', createdBy: 'ada@example.com', lastUsedAt: null });
+    expect(view).toMatchObject({
+      name: 'ci',
+      role: 'operator',
+      createdBy: 'ada@example.com',
+      createdById: expect.stringMatching(/./),
+      lastUsedAt: null,
+    });
     const again = (await open()).tokens;
     for (const one of [tokens, again])
       expect((await one.check(token))?.principal).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator' });

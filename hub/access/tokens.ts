@@ -82,6 +82,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: End
         role,
         hash: hashSecret(secret),
         createdBy: creator.name,
+        createdById: creator.id,
         createdAt: new Date(created).toISOString(),
         expiresAt: new Date(created + expiresInDays * DAY_MS).toISOString(),
         lastUsedAt: null,

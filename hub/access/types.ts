@@ -34,6 +34,8 @@ export const TokenRecord = z.object({
   /** SHA-256 of the secret, in hexadecimal. */
   hash: z.string(),
   createdBy: z.string(),
+  /** What does not change of who made it; absent in records of older versions. */
+  createdById: z.string().optional(),
   /** RFC 3339, as all times here. */
   createdAt: z.string(),
   expiresAt: z.string(),

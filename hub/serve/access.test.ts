@@ -95,6 +95,21 @@ it('a hub that cannot hear of revocations lets credentials read that another one
   expect(await statuses()).toEqual([200, 200, 200]);
 });
 
+it('readiness tells everybody that the database is away, and nobody where it is', async () => {
+  const memory = createMemoryLedger({ clock: systemClock });
+  const health = () => ({
+    ok: false as const,
+    since: '2026-01-03T10:30:00.000Z',
+    message: 'connect ECONNREFUSED 10.1.2.3:5432 (user fso)',
+  });
+  await using server = await startTestServer({ apiToken: STATIC, ledger: { ...memory, health } });
+  await fillLedger(memory);
+  const answer = await ask(server, '/readyz', { token: '' });
+  const text = await answer.text();
+  expect([answer.status, text]).toEqual([503, expect.stringContaining('2026-01-03T10:30:00.000Z')]);
+  expect(text).not.toMatch(/10\.1\.2\.3|fso\)|ECONN/);
+});
+
 it('an open export ends with the token that opened it, when that is revoked', async () => {
   const found = Promise.withResolvers<FoundEvents>();
   const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), searchEvents: () => found.promise };

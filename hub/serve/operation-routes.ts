@@ -1,6 +1,8 @@
 import type { NewAuditEntry } from '@fso/shared/api';
+import { sha256 } from '@fso/shared/compile';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { dropOldest } from '../drop-oldest.ts';
 import { createRateLimit } from '../rate-limit.ts';
 import { createBroadcast } from './broadcast.ts';
 import { addressOf } from './caller.ts';
@@ -27,8 +29,22 @@ const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   detail: { requestId },
 });
 
+/** Bodies, by their digests. */
+const WEBHOOKS_REMEMBERED = 1_000;
+
 const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): RequestHandler => {
-  const note = async (req: Request, res: Response): Promise<void> => {
+  const noted = new Map<string, true>();
+  /** A signed webhook can be sent again and again, and entries are kept for ever. */
+  const isNews = (body: string): boolean => {
+    const digest = sha256(body);
+    if (noted.has(digest)) return false;
+    noted.set(digest, true);
+    dropOldest(noted, WEBHOOKS_REMEMBERED);
+    return true;
+  };
+  const note = async (req: Request, res: Response, body: string): Promise<void> => {
+    // One that is too long to look at is always new.
+    if (body !== '' && !isNews(body)) return;
     const written = ledger.audit.append(webhookEntry(req, requestIdOf(res)));
     // The hint is taken in any case; a database that is away gets its entry when it is back.
     if (ledger.health().ok) await written;
@@ -37,11 +53,12 @@ const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): Req
   const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
   return async (req, res) => {
     if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'The repository is polled anyway.', { 'Retry-After': '1' });
-    const push = readPush(req, await readWebhook(req, { secret: config.webhookSecret, clock }));
+    const body = await readWebhook(req, { secret: config.webhookSecret, clock });
+    const push = readPush(req, body);
     const ignored = config.git && whyIgnored(push, config.git);
     if (ignored === undefined) {
       source.hint();
-      await note(req, res);
+      await note(req, res, body);
     }
     const taken: z.infer<typeof Taken> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
     res.status(202).json(taken);
