@@ -56,6 +56,11 @@ describe('abuse of ordinary rights', () => {
     await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
     await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
     await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
+    // The guard comes a moment after the first policies can be written.
+    const theirs = policy('team', 'theirs', { targetNamespace: 'victim', allowedRegions: ['nowhere'] });
+    const isGuarded = async () =>
+      (await answer(tenant.create(SOVEREIGN_POLICY_KIND, theirs, { dryRun: true }, signal))).includes('fso-guard-policies');
+    await eventually(isGuarded);
   });
 
   afterAll(async () => {
@@ -147,6 +152,7 @@ describe('abuse of ordinary rights', () => {
   it('has a pod judged by both locks before the API server gives up on Gatekeeper, however much it says', async () => {
     await world.applyPolicy('team', { targetNamespace: 'team', allowedRegions: ['eu-west-1'] });
     await world.reaches('team', 'Active');
+    await eventually(async () => (await world.conditionOf('team', 'GatekeeperReady'))?.status === 'True');
     const on = (operator: string, values: string[]) => ({ key: REGION_LABEL, operator, values });
     const podOf = ({ others = 0, keys = 0, fields = 0 }): KubeObject => {
       const free = Array.from({ length: others }, () => ({ key: 'disk', operator: 'Exists' }));
