@@ -1,16 +1,7 @@
-import { AGENT_LEASE, API_GROUP, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import {
-  CRD_KIND,
-  createInformers,
-  createKubeClient,
-  EventRecorder,
-  FLOOR_PARAMETERS_KIND,
-  type KubeClient,
-  runAsLeader,
-  SOVEREIGN_POLICY_KIND,
-} from '@fso/shared/kube';
+import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { createInformers, createKubeClient, EventRecorder, type Informer, type KubeClient, runAsLeader } from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
-import { bootstrapCluster, type KeepInstalledOptions, keepInstalled, whoAmI } from './bootstrap.ts';
+import { bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import type { AgentConfig } from './config.ts';
 import { capabilitiesOf } from './controller/capabilities.ts';
 import { Controller } from './controller/controller.ts';
@@ -190,7 +181,7 @@ const prepare = async ({ client, config, deps, phase }: Running, signal: AbortSi
       const trust = { agent: capabilities.floor ? await whoAmI(client, signal) : '', binders, nodeLabelers, gatekeeperNamespace };
       if (capabilities.floor) await adoptGuard(client, trust, signal);
       await bootstrapCluster(client, deps.clock, signal);
-      return { capabilities, trust };
+      return { capabilities, trust, definitions: await readDefinitions() };
     } catch (error) {
       signal.throwIfAborted();
       const retryInMs = backoff.next();
@@ -243,28 +234,20 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   signal.addEventListener('abort', () => firstRound.resolve(), { once: true });
   try {
     const enforcing = controller.run();
-    const keep = (
-      informer: KeepInstalledOptions['informer'],
-      { plural, reason, message }: { plural: string; reason: string; message: string },
-    ): Promise<void> => {
-      const onGone = (): void => events.ofCluster({ severity: 'alert', reason, message });
-      const key = `${CRD_KIND.kind}/${plural}.${API_GROUP}`;
-      const onBack = (): void => controller.onRepaired({ key, policies: 'all', trace: { what: 'deleted' } });
-      return keepInstalled({ client, informer, clock, random, logger, onGone, onBack }, signal);
-    };
     const { policies, parameters } = known.view;
-    const installed = [
-      keep(policies, {
-        plural: SOVEREIGN_POLICY_KIND.plural,
-        reason: 'PoliciesUnreadable',
-        message: 'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
-      }),
-      keep(parameters, {
-        plural: FLOOR_PARAMETERS_KIND.plural,
-        reason: 'ParametersUnreadable',
-        message: 'FloorParameters cannot be read; their CRD, and what stood in them, is put back',
-      }),
-    ];
+    const alertWhenGone = (informer: Informer<KubeObject>, reason: string, message: string): void => {
+      const onServed = (served: boolean): void => {
+        if (!served) events.ofCluster({ severity: 'alert', reason, message });
+      };
+      onServed(informer.served);
+      signal.addEventListener('abort', informer.onServed(onServed), { once: true });
+    };
+    alertWhenGone(
+      policies,
+      'PoliciesUnreadable',
+      'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
+    );
+    alertWhenGone(parameters, 'ParametersUnreadable', 'FloorParameters cannot be read; their CRD, and what stood in them, is put back');
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
       if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
       if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
@@ -284,7 +267,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
       };
       await linkToHub({ ...options, clock, random, logger, onEvent }, signal);
     };
-    await Promise.all([enforcing, ...installed, violationTimes.run(signal), eventStore.run(signal), firstRound.promise.then(link)]);
+    await Promise.all([enforcing, violationTimes.run(signal), eventStore.run(signal), firstRound.promise.then(link)]);
   } finally {
     forget?.();
     phase.leader = false;

@@ -1,36 +1,39 @@
 import { readFile } from 'node:fs/promises';
-import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   CRD_KIND,
   type CustomResourceDefinition,
   FLOOR_PARAMETERS_KIND,
-  type Informer,
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
-import { type Clock, createBackoff, type Logger, untilAborted } from '@fso/shared/runtime';
+import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 
-const CRD_FILES = ['sovereignpolicies', 'floorparameters'].map((plural) => new URL(`../crds/${plural}.yaml`, import.meta.url));
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;
 const SERVED_WITHIN_MS = 30_000;
 
 const OPTIONS = { fieldManager: FIELD_MANAGERS.install, force: true } as const;
 
+/** The CRDs of this system, at this version's schemas, in the order of KINDS. */
+export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
+  Promise.all(
+    KINDS.map(
+      async ({ plural }) => parse(await readFile(new URL(`../crds/${plural}.yaml`, import.meta.url), 'utf8')) as CustomResourceDefinition,
+    ),
+  );
+
 /**
- * Puts in place what the agent stands on: its namespace, and its CRDs at this version's schemas. Returns once the API
- * server serves the kinds.
+ * Puts in place what the agent stands on: its namespace, and the CRDs of kinds that the API server does not serve. Schemas of
+ * kinds that it serves are the leader's, or an older leader and a newer replica would fight. Returns once the kinds are served.
  *
  * @throws KubeApiError, e.g. with status 403 when the agent has no rights
  */
 export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal: AbortSignal): Promise<void> => {
-  for (const file of CRD_FILES) {
-    const crd = parse(await readFile(file, 'utf8')) as CustomResourceDefinition;
-    await client.apply(CRD_KIND, crd, OPTIONS, signal);
-  }
+  await installMissing(client, signal);
   await client.apply(NAMESPACE_KIND, { metadata: { name: SYSTEM_NAMESPACE } }, OPTIONS, signal);
   const deadline = clock.monotonicMs() + SERVED_WITHIN_MS;
   for (const kind of KINDS) {
@@ -38,6 +41,14 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
       if (clock.monotonicMs() > deadline) throw new Error(`the ${kind.kind} kind is installed but not served`);
       await clock.sleep(POLL_MS, signal);
     }
+  }
+};
+
+const installMissing = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const definitions = await readDefinitions();
+  for (const [index, kind] of KINDS.entries()) {
+    const definition = definitions[index];
+    if (definition !== undefined && !(await isServed(client, kind, signal))) await client.apply(CRD_KIND, definition, OPTIONS, signal);
   }
 };
 
@@ -68,49 +79,4 @@ const isServed = async (client: KubeClient, { apiVersion, plural }: KindDescript
     if ((error as { status?: number }).status === 404) return false;
     throw error;
   }
-};
-
-export interface KeepInstalledOptions {
-  readonly client: KubeClient;
-  /** Of a kind that {@link bootstrapCluster} installs. */
-  readonly informer: Pick<Informer<KubeObject>, 'served' | 'onServed'>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
-  /** The kind cannot be read: people should know. */
-  readonly onGone: () => void;
-  /** It can be read again. */
-  readonly onBack: () => void;
-}
-
-/** Puts a CRD back whenever the API server no longer serves it, until the signal aborts. */
-export const keepInstalled = async (options: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
-  const { informer } = options;
-  let restoring: Promise<void> | undefined;
-  const onServed = (served: boolean): void => {
-    if (served || restoring !== undefined || signal.aborted) return;
-    options.onGone();
-    restoring = restore(options, signal).finally(() => {
-      restoring = undefined;
-    });
-  };
-  const stop = informer.onServed(onServed);
-  onServed(informer.served);
-  await untilAborted(signal);
-  stop();
-  await restoring;
-};
-
-/** Never rejects. A CRD that is being deleted takes the write and goes all the same: then it is written again. */
-const restore = async ({ client, informer, clock, random, logger, onBack }: KeepInstalledOptions, signal: AbortSignal): Promise<void> => {
-  const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000, minMs: 200, random });
-  while (!informer.served && !signal.aborted) {
-    try {
-      await bootstrapCluster(client, clock, signal);
-    } catch (error) {
-      if (!signal.aborted) logger.error({ err: error }, 'a custom kind cannot be put back');
-    }
-    await clock.sleep(backoff.next(), signal).catch(() => undefined);
-  }
-  if (!signal.aborted) onBack();
 };

@@ -1,5 +1,7 @@
+import type { KubeObject } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import { NotKeptError } from '../enforce/apply.ts';
 import { isFloorName } from '../enforce/index.ts';
 import { ServerDefaults } from '../enforce/server-defaults.ts';
 import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
@@ -22,7 +24,7 @@ import { type ClusterPlan, planCluster } from './plan.ts';
 import type { ClusterSettings } from './plan-lock-one.ts';
 import { indexedNamespaces, ProbeTargets } from './probe-targets.ts';
 import { Reporting } from './reporting.ts';
-import { type Repair, type Work, type WorkOutcome, WorkPool } from './work-pool.ts';
+import { type Work, type WorkOutcome, WorkPool } from './work-pool.ts';
 import { actionWorks, finalizerWorks, type WorkContext } from './works.ts';
 
 export interface ControllerDeps extends ClusterSettings {
@@ -62,11 +64,15 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #pool: WorkPool;
   readonly #prober: Prober;
+  /** Of the one namespace that nothing but the index speaks of. */
+  readonly #index: Prober;
   readonly #canary: CanaryProber;
   readonly #context: WorkContext;
   readonly #notices: Notices;
   readonly #tampering = new TamperLog();
   readonly #defaults = new ServerDefaults();
+  /** CRDs as the last write left them. */
+  readonly #definitions = new Map<string, KubeObject['metadata']>();
   readonly #targets = new ProbeTargets();
   readonly #pace = new ConstraintPace();
   readonly #floorPace = new FloorPace();
@@ -85,6 +91,7 @@ export class Controller {
       client: deps.client,
       view: deps.view,
       defaults: this.#defaults,
+      onDefinition: ({ metadata }) => this.#definitions.set(metadata.name, metadata),
       onTookOver: (repair) => this.#notices.onRepaired(repair),
     };
     this.#notices = new Notices({ ...deps, tampering: this.#tampering });
@@ -115,6 +122,20 @@ export class Controller {
       },
       signal,
     );
+    this.#index = new Prober(
+      {
+        client: deps.client,
+        clock: deps.clock,
+        budget,
+        floor: { isFloorPolicy: isFloorName },
+        bindGate: deps.capabilities.floor,
+        concurrency: 2,
+        patienceMs: 10_000,
+        onChange: wake,
+        onVerdict: (result) => deps.metrics.probes.inc({ result }),
+      },
+      signal,
+    );
     this.#canary = new CanaryProber(
       {
         client: deps.client,
@@ -131,13 +152,14 @@ export class Controller {
     this.#reporting = new Reporting({
       ...deps,
       prober: this.#prober,
+      index: this.#index,
       canary: this.#canary,
       tampering: this.#tampering,
       context: this.#context,
       failures: () => this.#pool.failures(),
       wake: (delayMs) => this.#wake(delayMs),
     });
-    void rotate(deps.clock, { prober: this.#prober, canary: this.#canary }, signal);
+    void rotate(deps.clock, { prober: this.#prober, index: this.#index, canary: this.#canary }, signal);
   }
 
   /** Runs until the signal aborts. */
@@ -172,18 +194,19 @@ export class Controller {
     const started = clock.monotonicMs();
     const now = clock.now();
     if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
-    const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults }, now, this.#plan);
+    const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults, appliedDefinitions: this.#definitions }, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
     const floor = this.#floorPace.due(plan, !this.#prober.isSettled, started);
     const parameters = this.#parametersPace.due(plan.parameters, started);
     for (const { waitMs } of [lockTwo, floor, parameters]) if (waitMs !== undefined) this.#wake(waitMs);
     const enforcing = actionWorks(
-      [...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
+      [...plan.foundation, ...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
       this.#context,
     );
     const indexed = indexedNamespaces(plan, this.#pool.failures());
     this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
+    this.#index.expect(capabilities.floor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
     this.#canary.expect(canaryTargets(plan, view));
     const reporting = this.#reporting.report(plan, indexed, now);
     this.#notices.round(plan);
@@ -211,12 +234,6 @@ export class Controller {
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
   }
 
-  /** Somebody else put it back: the CRD, or a policy of the hub. */
-  onRepaired(repair: Repair): void {
-    this.#notices.onRepaired(repair);
-    this.#wake();
-  }
-
   /** A policy was put back, and the hub knows it already. */
   onPolicyRepaired(policy: string, message: string): void {
     this.#notices.onPolicyRepaired(policy, message);
@@ -231,6 +248,8 @@ export class Controller {
   }
 
   #failed(work: Work, failure: WorkFailure, error: unknown): void {
+    // Whatever the CRDs look like, they are written once more.
+    if (error instanceof NotKeptError) this.#definitions.clear();
     this.#notices.failed(work, failure, error);
     this.#wake();
   }

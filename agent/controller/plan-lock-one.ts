@@ -1,7 +1,8 @@
-import { NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
-import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND } from '@fso/shared/kube';
+import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
 import {
   type Action,
+  type AppliedDefinitions,
   type BindGateMode,
   desiredFloor,
   desiredGuard,
@@ -9,6 +10,8 @@ import {
   type FloorParametersPlan,
   type Governance,
   inOrder,
+  planCanaryNamespace,
+  planDefinitions,
   planFloor,
   planFloorParameters,
   planGuard,
@@ -23,11 +26,14 @@ import { textOf } from './installed.ts';
 export interface ClusterSettings {
   readonly capabilities: Capabilities;
   readonly trust: Trust;
+  /** The CRDs of this system, as this version has them. */
+  readonly definitions: readonly CustomResourceDefinition[];
 }
 
 /** And what it has learnt since. */
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
+  readonly appliedDefinitions: AppliedDefinitions;
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
@@ -63,13 +69,23 @@ export const planLockOne = (view: ClusterView, settings: PlanSettings, governanc
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
-  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate()]);
+  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
 /** While their kind is not served they cannot be written: it is being put back. */
 const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>
   view.parameters.served && view.parameters.synced
     ? planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate })
     : NO_PARAMETERS;
+
+/** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
+export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
+  const isReadable = view.definitions.every(({ served, synced }) => served && synced);
+  const { definitions: desired, appliedDefinitions: applied, capabilities } = settings;
+  return [
+    ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), applied }) : []),
+    ...(capabilities.floor ? planCanaryNamespace(view.namespaces.get(CANARY_NAMESPACE)) : []),
+  ];
+};
 
 export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
   mutatingPolicies.served && mutatingBindings.served;

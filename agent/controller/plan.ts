@@ -4,6 +4,7 @@ import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
   CONSTRAINT_TEMPLATE_KIND,
+  CRD_KIND,
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
@@ -32,7 +33,7 @@ import type { ServerDefaults } from '../enforce/server-defaults.ts';
 import type { ClusterView } from '../observe/view.ts';
 import { type GivenReason, givenReasons, withReason } from './drift.ts';
 import { planInstalled, readInstalled } from './installed.ts';
-import { type ClusterSettings, isInjectionServed, type PlanSettings, planLockOne, textFor } from './plan-lock-one.ts';
+import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';
 
 /** Everything that one look at the cluster says has to be done, before anything is done. */
 export interface ClusterPlan {
@@ -48,6 +49,8 @@ export interface ClusterPlan {
   readonly guardWhole: boolean;
   /** What did not fit into the parameters. */
   readonly overflow: Overflow;
+  /** CRDs, and the namespace of the index's canary. */
+  readonly foundation: readonly Action[];
   readonly injection: readonly Action[];
   readonly namespaces: readonly Action[];
   readonly gatekeeper: readonly Action[];
@@ -90,9 +93,12 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const governance = planGovernance(policies, namespaces, now, { previous: previous?.governance, place: settings.trust });
   const injectable = isInjectionServed(view);
   const lockOne = planLockOne(view, settings, governance);
+  const foundation = planFoundation(view, settings);
   const wanted: Actions = {
     floor: lockOne.floor,
-    parameters: lockOne.parameters.actions,
+    // A schema of an older version would drop what is new in this one's parameters.
+    parameters: previous === undefined && foundation.length > 0 ? [] : lockOne.parameters.actions,
+    foundation,
     injection: injectable ? planInjectionOf(view, settings.defaults, isInjectionWanted(policies, governance)) : [],
     namespaces: planNamespaces(governance, namespaces, now),
     gatekeeper: planLockTwo(view, settings, governance),
@@ -124,13 +130,14 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   };
 };
 
-type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'injection' | 'namespaces' | 'gatekeeper'>;
+type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
 const withReasons = (wanted: Actions, context: Parameters<typeof withReason>[1]): Actions => {
   const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => withReason(action, context));
   return {
     floor: marked(wanted.floor),
     parameters: marked(wanted.parameters),
+    foundation: marked(wanted.foundation),
     injection: marked(wanted.injection),
     namespaces: marked(wanted.namespaces),
     gatekeeper: marked(wanted.gatekeeper),
@@ -213,6 +220,10 @@ const presentIn = (view: ClusterView): ReadonlySet<string> =>
   new Set([
     ...keysOf(view.injectionKinds.policy, view.mutatingPolicies.list()),
     ...keysOf(view.injectionKinds.binding, view.mutatingBindings.list()),
+    ...keysOf(
+      CRD_KIND,
+      view.definitions.flatMap((informer) => informer.list()),
+    ),
     ...keysOf(ADMISSION_POLICY_KIND, view.admissionPolicies.list()),
     ...keysOf(ADMISSION_POLICY_BINDING_KIND, view.admissionBindings.list()),
     ...keysOf(FLOOR_PARAMETERS_KIND, view.parameters.list()),

@@ -1,6 +1,6 @@
-import type { KubeObject } from '@fso/shared/api';
+import { CANARY_NAMESPACE, type KubeObject } from '@fso/shared/api';
 import { weakMemo } from '../enforce/compare.ts';
-import { isFloorName } from '../enforce/index.ts';
+import { CANARY_GOVERNANCE, isFloorName } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 import type { WorkFailure } from '../enforce/work-failure.ts';
 import type { ProbeTarget } from '../observe/proofs/prober.ts';
@@ -28,6 +28,7 @@ interface Wanted {
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
+  #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
   /** Counts the versions of the floor: what was proven of one says nothing of the next. */
   #floorVersion = 0;
@@ -49,6 +50,16 @@ export class ProbeTargets {
     this.#known = targets;
     this.#indexed = indexed;
     return targets;
+  }
+
+  /** The canary of the index. While the floor is not whole, what was proven of it is not forgotten. */
+  ofIndex(plan: Pick<ClusterPlan, 'floorWhole'>, view: ClusterView): ReadonlyMap<string, ProbeTarget> {
+    const uid = view.namespaces.get(CANARY_NAMESPACE)?.metadata.uid;
+    if (uid === undefined) return new Map();
+    if (!plan.floorWhole) return this.#canary;
+    const target = { governance: CANARY_GOVERNANCE, fingerprint: `${uid} ${this.#floorVersion}`, uid, floorVersion: this.#floorVersion };
+    if (this.#canary.get(CANARY_NAMESPACE)?.fingerprint !== target.fingerprint) this.#canary = new Map([[CANARY_NAMESPACE, target]]);
+    return this.#canary;
   }
 
   /** What the index was proven to do says nothing of the labels, nor the other way round. */

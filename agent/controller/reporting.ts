@@ -1,5 +1,5 @@
-import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import { CANARY_NAMESPACE, type SovereignPolicy, type SovereignPolicyStatus } from '@fso/shared/api';
+import { CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
@@ -28,6 +28,9 @@ import { StatusBook, type StatusResult } from './statuses.ts';
 import type { Work } from './work-pool.ts';
 import { statusWork, type WorkContext } from './works.ts';
 
+/** Writes of what lock 1 reads, and of what that stands on. */
+const FOUNDATION = new RegExp(`^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`);
+
 const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
 
 export interface ReportingDeps extends ClusterSettings {
@@ -39,6 +42,8 @@ export interface ReportingDeps extends ClusterSettings {
   readonly agentVersion: string;
   readonly gatekeeperGraceMs: number;
   readonly prober: Prober;
+  /** Of the index alone. */
+  readonly index: Prober;
   readonly canary: CanaryProber;
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimes;
@@ -89,7 +94,7 @@ export class Reporting {
         supported: capabilities.floor,
         installed: plan.floorWhole,
         problem: findFloorProblem(view.admissionPolicies.list()),
-        outage: this.#deps.prober.outage,
+        outage: this.#deps.prober.outage ?? this.#indexProblem(),
         bindGate: capabilities.bindGate,
       },
       gatekeeper: {
@@ -181,12 +186,18 @@ export class Reporting {
     return failure === undefined ? 'the policies of the guard are not in place yet' : `${failure.key}: ${failure.error}`;
   }
 
+  /** A mute index lets pass, and nothing but its canary shows it where all labels are right. */
+  #indexProblem(): string | undefined {
+    const { state, message = '' } = this.#deps.index.state(CANARY_NAMESPACE) ?? {};
+    return state === 'failed' ? `the index of lock 1 judges nothing: in namespace ${CANARY_NAMESPACE} ${message}` : undefined;
+  }
+
   /** Policies rest on their own labels; what stands in for them, and the regions of nodes, is the cluster's. */
   #parametersProblem(): string | undefined {
-    const failure = this.#deps
+    const failures = this.#deps
       .failures()
-      .find((candidate) => isAlert(candidate) && candidate.key.startsWith(`${FLOOR_PARAMETERS_KIND.kind}/`));
-    return failure && `${failure.key}: ${failure.error}`;
+      .filter((failure) => (isAlert(failure) || failure.notKept === true) && FOUNDATION.test(failure.key));
+    return failures.length === 0 ? undefined : failures.map(({ key, error }) => `${key}: ${error}`).join('; ');
   }
 
   #retain(present: ReadonlySet<string>): void {
@@ -208,6 +219,7 @@ export class Reporting {
       floor: capabilities.floor,
       guardProblem: this.#guardProblem(plan),
       parametersProblem: this.#parametersProblem(),
+      indexProblem: this.#indexProblem(),
       overflow: plan.overflow,
       tampering: this.#deps.tampering.ofCluster(now),
       now,

@@ -1,5 +1,6 @@
 import type { InvolvedObject } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
+import { NotKeptError } from '../enforce/apply.ts';
 import type { WorkFailure } from '../enforce/work-failure.ts';
 import type { Trace } from '../observe/tampering.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
@@ -51,6 +52,7 @@ export interface WorkPoolOptions {
 interface KeyState {
   failures: number;
   error: string;
+  notKept: boolean;
   policies: readonly string[];
   notBefore: number;
   /** Set after a success: the version that the cache had before it. */
@@ -91,7 +93,7 @@ export class WorkPool {
   failures(): readonly WorkFailure[] {
     return [...this.#states]
       .filter(([, state]) => state.failures > 0)
-      .map(([key, state]) => ({ key, policies: state.policies, error: state.error, failures: state.failures }));
+      .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
   }
 
   get idle(): boolean {
@@ -130,7 +132,7 @@ export class WorkPool {
 
   #succeeded(work: Work, before: string | undefined, outcome: WorkOutcome): void {
     const until = this.#options.clock.monotonicMs() + this.#options.echoMs;
-    this.#states.set(work.key, { failures: 0, error: '', policies: work.policies, notBefore: 0, echo: { before, until } });
+    this.#states.set(work.key, { failures: 0, error: '', notKept: false, policies: work.policies, notBefore: 0, echo: { before, until } });
     this.#options.onDone(work, outcome);
   }
 
@@ -138,7 +140,8 @@ export class WorkPool {
     const failures = (this.#states.get(work.key)?.failures ?? 0) + 1;
     const message = error instanceof Error ? error.message : String(error);
     const notBefore = this.#options.clock.monotonicMs() + retryDelayMs(failures, this.#options.retry);
-    this.#states.set(work.key, { failures, error: message, policies: work.policies, notBefore, echo: undefined });
+    const notKept = error instanceof NotKeptError;
+    this.#states.set(work.key, { failures, error: message, notKept, policies: work.policies, notBefore, echo: undefined });
     this.#options.onFailure(work, { key: work.key, policies: work.policies, error: message, failures }, error);
   }
 

@@ -1,6 +1,6 @@
 import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
-import { isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
+import { CRD_KIND, isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
 import { isPlain } from '../enforce/compare.ts';
 import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
@@ -16,11 +16,14 @@ export interface WorkContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly defaults: ServerDefaults;
+  /** Told of each CRD as a write left it. */
+  readonly onDefinition: (definition: KubeObject) => void;
   readonly onTookOver: (repair: Repair) => void;
 }
 
 /** What makes a changed policy bite comes first. */
 const PRIORITY: Readonly<Record<string, number>> = {
+  CustomResourceDefinition: 0,
   FloorParameters: 0,
   Namespace: 0,
   ValidatingAdmissionPolicy: 0,
@@ -70,6 +73,7 @@ const runStep = async (step: Action, context: WorkContext, signal: AbortSignal):
   const before = view.versionOf(action.kind, nameOf(action));
   const { tookOver, object } = await runAction(client, action, signal);
   if (tookOver) onTookOver(repairOf(step, step.policies, view));
+  if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object);
   if (action.type === 'patch') heedKept(action, object, context);
   return object !== undefined && object.metadata.resourceVersion === before ? 'unchanged' : 'written';
 };
@@ -97,7 +101,7 @@ const heedKept = (
  * @returns undefined: it is gone already
  */
 const pinned = (action: Action, view: ClusterView): Action | undefined => {
-  if (action.type !== 'apply' || action.kind.kind !== 'Namespace') return action;
+  if (action.type !== 'apply' || action.kind.kind !== 'Namespace' || action.reason === 'Install') return action;
   const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
   return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
 };

@@ -43,7 +43,7 @@ describe('planGovernance', () => {
       spec: {
         match: {
           namespaces: ['*'],
-          excludedNamespaces: ['fso-system', 'gatekeeper-system', 'kube-node-lease', 'kube-public', 'kube-system'],
+          excludedNamespaces: ['fso-canary', 'fso-system', 'gatekeeper-system', 'kube-node-lease', 'kube-public', 'kube-system'],
         },
       },
     });

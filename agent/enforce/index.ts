@@ -1,8 +1,10 @@
 export { GEO_RESIDENCY_KIND as CONSTRAINT_KIND } from '@fso/shared/kube';
 export { sameItems } from './compare.ts';
+export { type AppliedDefinitions, planDefinitions } from './definitions.ts';
 export type { BindGateMode } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
 export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesInParameters } from './floor/floor-parameters.ts';
+export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
 export { entriesOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';

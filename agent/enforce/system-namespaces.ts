@@ -1,4 +1,4 @@
-import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
 import type { Trust } from './trust.ts';
 
@@ -8,10 +8,14 @@ export type GatekeeperPlace = Pick<Trust, 'gatekeeperNamespace'>;
 export const USUAL_PLACE: GatekeeperPlace = { gatekeeperNamespace: 'gatekeeper-system' };
 
 /**
- * The agent's own namespace and Gatekeeper's: no policy governs them, not even one that names them. A residency rule
+ * The agent's own namespaces and Gatekeeper's: no policy governs them, not even one that names them. A residency rule
  * there could keep out the very programs that enforce it, and Gatekeeper exempts its namespace from itself.
  */
-const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string[] => [SYSTEM_NAMESPACE, gatekeeperNamespace];
+const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string[] => [
+  CANARY_NAMESPACE,
+  SYSTEM_NAMESPACE,
+  gatekeeperNamespace,
+];
 
 /** Namespaces of the cluster itself: governed when a policy names one, never by a glob, which would stop the cluster. */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];

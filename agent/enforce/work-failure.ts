@@ -4,6 +4,8 @@ export interface WorkFailure {
   readonly key: string;
   readonly policies: readonly string[];
   readonly error: string;
+  /** The write was taken, and part of it dropped: see NotKeptError. */
+  readonly notKept?: true;
   /** In a row. */
   readonly failures: number;
 }

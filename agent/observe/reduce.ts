@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KEY_PREFIX, type KubeObject, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { Node } from '@fso/shared/kube';
+import type { CustomResourceDefinition, Node } from '@fso/shared/kube';
 import { reducePlacement } from '@fso/shared/residency';
 import type { Pod } from './kinds.ts';
 import { labelsHeldByOthers } from './label-owners.ts';
@@ -28,6 +28,15 @@ export const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }:
       resourceVersion,
       labels: region === undefined ? undefined : { [REGION_LABEL]: region },
     }) as Node['metadata'],
+  };
+};
+
+/** Of a CRD which version it is, and who wrote it: its spec is compared by the API server, which counts its changes. */
+export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): CustomResourceDefinition => {
+  const { name, uid, resourceVersion, generation, deletionTimestamp, managedFields } = metadata;
+  return {
+    metadata: definedOnly({ name, uid, resourceVersion, generation, deletionTimestamp, managedFields }) as KubeObject['metadata'],
+    spec: { group: spec.group, names: spec.names },
   };
 };
 

@@ -1,9 +1,11 @@
 import type { FloorParameters, KubeObject, SovereignPolicy } from '@fso/shared/api';
-import { isHubManaged, LABELS, revisionOf } from '@fso/shared/api';
+import { API_GROUP, isHubManaged, LABELS, revisionOf } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
   CONSTRAINT_TEMPLATE_KIND,
+  CRD_KIND,
+  type CustomResourceDefinition,
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   type Informer,
@@ -20,7 +22,7 @@ import {
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
-import { isSameNode, isSamePod, type Namespace, reduceNamespace, reduceNode, reducePod, reducePolicy } from './reduce.ts';
+import { isSameNode, isSamePod, type Namespace, reduceDefinition, reduceNamespace, reduceNode, reducePod, reducePolicy } from './reduce.ts';
 
 /** Leaves out updates that changed nothing of what was kept. */
 const whereChanged =
@@ -53,6 +55,8 @@ export class ClusterView {
   readonly mutatingPolicies: Informer<AdmissionObject>;
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
+  /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
+  readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
   /** Policies from before their kind could no longer be read; undefined: it can. */
@@ -74,6 +78,9 @@ export class ClusterView {
     this.injectionKinds = kinds;
     this.mutatingPolicies = factory.informer(kinds.policy, owned);
     this.mutatingBindings = factory.informer(kinds.binding, owned);
+    this.definitions = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND].map(({ plural }) =>
+      factory.informer(CRD_KIND, { fieldSelector: `metadata.name=${plural}.${API_GROUP}`, transform: reduceDefinition }),
+    );
     this.#byKind = new Map<string, Informer<KubeObject>>([
       [SOVEREIGN_POLICY_KIND.kind, this.policies],
       [NAMESPACE_KIND.kind, this.namespaces],
@@ -93,7 +100,7 @@ export class ClusterView {
 
   /** Handlers only ask for a new plan. @returns a function that ends it. */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
-    const enforced = [...this.#byKind.values()];
+    const enforced: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions];
     const ends = [
       ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
       this.nodes.onChange(whereChanged(isSameNode, onWorkload)),
@@ -105,7 +112,8 @@ export class ClusterView {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
-    await Promise.all([...this.#byKind.values(), this.nodes, this.pods].map((informer) => informer.ready(signal)));
+    const all: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions, this.nodes, this.pods];
+    await Promise.all(all.map((informer) => informer.ready(signal)));
   }
 
   get synced(): boolean {
@@ -114,7 +122,11 @@ export class ClusterView {
 
   /** An object of the locks in the cache. */
   objectOf(kind: KindDescriptor, key: ObjectKey): KubeObject | undefined {
-    return this.#byKind.get(kind.kind)?.get(key);
+    return kind.kind === CRD_KIND.kind ? this.definition(key) : this.#byKind.get(kind.kind)?.get(key);
+  }
+
+  definition(name: string): CustomResourceDefinition | undefined {
+    return this.definitions.map((informer) => informer.get(name)).find((definition) => definition !== undefined);
   }
 
   /** `resourceVersion` of an object in the cache, by kind. */

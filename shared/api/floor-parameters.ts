@@ -32,7 +32,8 @@ export const FloorParametersSpec = z
           revisions: z.string().max(131_072).describe('Git commit of each of the policies, in the same order; - for a local one.'),
         }),
       )
-      .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.namespaces })
+      // And one that is the agent's own: CANARY_NAMESPACE.
+      .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.namespaces + 1 })
       .optional()
       .describe('What governs each namespace under action deny, those included that policies name and that do not exist yet.'),
     reach: z

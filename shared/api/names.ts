@@ -13,6 +13,11 @@ export const KEY_PREFIX = 'compliance.gov/';
 
 /** Where the agent, its state and the hub-managed policies live in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'fso-system';
+/**
+ * Holds nothing, has no label of this system, and lets no pod in: that lock 1 refuses pods there is the doing of its index alone, and proves
+ * that the index judges.
+ */
+export const CANARY_NAMESPACE = 'fso-canary';
 /** Lease of the agents' leader, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_LEASE = 'fso-agent';
 /** ConfigMap with what the agent accepted last, in {@link SYSTEM_NAMESPACE}. */

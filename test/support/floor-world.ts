@@ -102,6 +102,23 @@ export class FloorWorld extends AgentWorld {
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
   }
 
+  /** The one that runs. */
+  get agent(): RunningAgent {
+    if (this.#agent === undefined) throw new Error('no agent runs');
+    return this.#agent;
+  }
+
+  /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
+  async tryDelete(client: KubeClient, { apiVersion, plural }: KindDescriptor, name: string): Promise<string> {
+    const path = `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}/${plural}/${name}`;
+    try {
+      await client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
   /** Ends the agent. */
   async pause(): Promise<void> {
     if (this.#agent !== undefined) await this.stopAgent(this.#agent);

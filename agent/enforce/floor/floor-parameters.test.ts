@@ -47,6 +47,7 @@ describe('planFloorParameters', () => {
   it('says of every namespace under action deny what its annotations say, and of those that policies name and that do not exist', () => {
     const [, index] = specs();
     expect(index?.namespaces).toEqual({
+      'fso-canary': { regions: '', policies: 'fso-system/fso-canary', revisions: '-' },
       finance: { regions: 'eu-west-1', policies: 'team/finance,team/narrow', revisions: '-,-' },
       'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
       planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
@@ -220,6 +221,8 @@ describe('properties', () => {
 
 describe('policiesInParameters', () => {
   it('names every policy that they still speak of', () => {
-    expect(new Set(policiesInParameters(applied()))).toEqual(new Set(['team/finance', 'team/narrow', 'team/planned']));
+    expect(new Set(policiesInParameters(applied()))).toEqual(
+      new Set(['fso-system/fso-canary', 'team/finance', 'team/narrow', 'team/planned']),
+    );
   });
 });

@@ -16,6 +16,7 @@ import { joined, shown } from '../labels.ts';
 import { isTenantsKey } from '../tenants.ts';
 import type { Action, ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
 import type { BindGateMode } from './binding-cel.ts';
+import { CANARY_GOVERNANCE } from './index-canary.ts';
 
 type Nodes = NonNullable<FloorParametersSpec['nodes']>;
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;
@@ -170,13 +171,14 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
     policies: shown(policies),
   }));
   const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
-  const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes;
+  const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
+  const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
   const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
   // What namespaces have for themselves comes after what others have for them, whatever its names: no glob of deny means such a namespace.
   const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
   // A namespace that does not fit would be taken for one that was never seen.
   const some = first.dropped > 0 ? [] : patterns.kept;
-  const spec: Index = { namespaces: Object.fromEntries([...first.kept, ...second.kept]), patterns: [...some], reach: reachOf(some) };
+  const spec: Index = { namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]), patterns: [...some], reach: reachOf(some) };
   return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
 

@@ -1,4 +1,13 @@
-import { API_GROUP, FINALIZER, KEY_PREFIX, LABELS, LEGACY_REGION_LABEL, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  API_GROUP,
+  CANARY_NAMESPACE,
+  FINALIZER,
+  KEY_PREFIX,
+  LABELS,
+  LEGACY_REGION_LABEL,
+  REGION_LABEL,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { celList, celString } from '../cel.ts';
 import { TEMPLATE_NAME } from '../gatekeeper/template.ts';
@@ -54,7 +63,7 @@ const sameKeys = (field: 'labels' | 'annotations'): string => {
 
 /** No key of this system was added, changed or removed. */
 export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels')} && ${sameKeys('annotations')})`;
-export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || oldObject.metadata.name != ${celString(SYSTEM_NAMESPACE)}`;
+export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
 /** Before the change or after it: the label must neither be given nor taken. */
 const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;

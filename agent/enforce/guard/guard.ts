@@ -5,6 +5,7 @@ import {
   AGENT_STATE,
   AGENT_VIOLATIONS,
   API_GROUP,
+  CANARY_NAMESPACE,
   LABELS,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
@@ -82,7 +83,7 @@ const NAMESPACES: Guard = {
     },
     {
       expression: KEEPS_SYSTEM_NAMESPACE,
-      message: `namespace ${SYSTEM_NAMESPACE} holds what enforces the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operations.md)`,
+      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold what enforces and proves the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operations.md)`,
     },
   ],
 };

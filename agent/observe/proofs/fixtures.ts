@@ -92,6 +92,6 @@ export class ProofWorld {
   }
 
   rotate(): void {
-    void rotate(this.clock, { prober: this.prober, canary: this.canary }, this.stop.signal);
+    void rotate(this.clock, { prober: this.prober, index: { probeNext: () => undefined }, canary: this.canary }, this.stop.signal);
   }
 }

@@ -20,6 +20,8 @@ export interface ClusterFactsInput {
   readonly guardProblem: string | undefined;
   /** What keeps the parameters of the floor from being written; undefined: nothing. */
   readonly parametersProblem?: string | undefined;
+  /** What shows that the index judges nothing; undefined: nothing does. */
+  readonly indexProblem?: string | undefined;
   readonly overflow: Overflow;
   /** What somebody did within the last hour. */
   readonly tampering?: Tampering | undefined;
@@ -41,14 +43,22 @@ const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
     .filter((text) => text !== '')
     .join('; ');
 
-const floorCondition = ({ floor, overflow, parametersProblem, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
+const floorCondition = ({
+  floor,
+  overflow,
+  parametersProblem,
+  indexProblem,
+  view,
+}: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
   const type = CONDITIONS.floorReady;
   if (!floor) {
     return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   }
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
-  if (parametersProblem !== undefined) return { type, status: 'False', reason: 'WriteFailed', message: truncate(parametersProblem, 4_096) };
+  const open = [indexProblem, parametersProblem].filter((text) => text !== undefined).join('; ');
+  if (open !== '')
+    return { type, status: 'False', reason: indexProblem === undefined ? 'WriteFailed' : 'IndexOpen', message: open.slice(0, 4_096) };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
