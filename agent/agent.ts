@@ -148,7 +148,7 @@ const runAgent = async (running: Running, signal: AbortSignal): Promise<void> =>
 const work = async (running: Running, settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
   const { client, deps, phase, config } = running;
   const informers = createInformers(client, { logger: deps.logger, clock: deps.clock, random: deps.random }, signal);
-  const view = new ClusterView(informers, injectionKinds(settings.capabilities.injection));
+  const view = new ClusterView(informers, injectionKinds(settings.capabilities.injection), signal);
   phase.problem = 'caches are not filled yet';
   await view.ready(signal);
   deps.logger.info({ kubernetesVersion: settings.capabilities.kubernetesVersion, user: settings.trust.agent }, 'caches filled');

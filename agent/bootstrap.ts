@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
+  API_SERVICE_KIND,
   CRD_KIND,
   type CustomResourceDefinition,
   FLOOR_PARAMETERS_KIND,
@@ -11,6 +12,7 @@ import {
 } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
+import { planApiServices } from './enforce/api-services.ts';
 
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;
@@ -33,6 +35,7 @@ export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
  * @throws KubeApiError, e.g. with status 403 when the agent has no rights
  */
 export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal: AbortSignal): Promise<void> => {
+  await takeBackApis(client, signal);
   await installMissing(client, signal);
   await client.apply(NAMESPACE_KIND, { metadata: { name: SYSTEM_NAMESPACE } }, OPTIONS, signal);
   const deadline = clock.monotonicMs() + SERVED_WITHIN_MS;
@@ -41,6 +44,15 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
       if (clock.monotonicMs() > deadline) throw new Error(`the ${kind.kind} kind is installed but not served`);
       await clock.sleep(POLL_MS, signal);
     }
+  }
+};
+
+/** Whoever answers in the API server's place would be believed from the first list on. */
+const takeBackApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const actions = planApiServices(await client.list(API_SERVICE_KIND, {}, signal));
+  for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {
+    await client.delete(kind, ref, signal);
+    throw new Error(`${key} pointed to a service and was deleted: the API server makes it again`);
   }
 };
 

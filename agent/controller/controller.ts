@@ -7,6 +7,7 @@ import { ServerDefaults } from '../enforce/server-defaults.ts';
 import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
+import { NodeMoves, tellMoves } from '../observe/node-moves.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
 import { CanaryProber } from '../observe/proofs/canary-prober.ts';
 import { Prober, type ProbeTarget } from '../observe/proofs/prober.ts';
@@ -78,6 +79,8 @@ export class Controller {
   readonly #floorPace = new FloorPace();
   readonly #parametersPace = new ParametersPace();
   readonly #reporting: Reporting;
+  /** Made in the first round, of what stands in the cluster then. */
+  #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
   #restUntil = 0;
@@ -194,6 +197,8 @@ export class Controller {
     const started = clock.monotonicMs();
     const now = clock.now();
     if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
+    this.#moves ??= new NodeMoves(view.parameters.list());
+    tellMoves(this.#moves.find(view.nodes.list()), this.#deps.events);
     const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults, appliedDefinitions: this.#definitions }, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);

@@ -1,5 +1,6 @@
 import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
+import { planApiServices } from '../enforce/api-services.ts';
 import {
   type Action,
   type AppliedDefinitions,
@@ -82,6 +83,7 @@ export const planFoundation = (view: ClusterView, settings: PlanSettings): reado
   const isReadable = view.definitions.every(({ served, synced }) => served && synced);
   const { definitions: desired, appliedDefinitions: applied, capabilities } = settings;
   return [
+    ...planApiServices(view.apiServices.list()),
     ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), applied }) : []),
     ...(capabilities.floor ? planCanaryNamespace(view.namespaces.get(CANARY_NAMESPACE)) : []),
   ];

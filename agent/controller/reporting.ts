@@ -1,5 +1,5 @@
 import { CANARY_NAMESPACE, type SovereignPolicy, type SovereignPolicyStatus } from '@fso/shared/api';
-import { CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import { API_SERVICE_KIND, CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
@@ -29,7 +29,9 @@ import type { Work } from './work-pool.ts';
 import { statusWork, type WorkContext } from './works.ts';
 
 /** Writes of what lock 1 reads, and of what that stands on. */
-const FOUNDATION = new RegExp(`^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`);
+const FOUNDATION = new RegExp(
+  `^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|${API_SERVICE_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`,
+);
 
 const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { OUR_API_SERVICES } from './api-services.ts';
 import { sortedSet } from './compare.ts';
 import { desiredFloor } from './floor/floor.ts';
 import { TEMPLATE_NAME } from './gatekeeper/template.ts';
@@ -51,4 +52,8 @@ it.each<[resource: string, names: readonly string[]]>([
   ['floorparameters', [NAMESPACES_PARAMETERS, NODES_PARAMETERS]],
 ])('the rights on %s are those on the objects that the agent writes', (resource, names) => {
   for (const verb of ['create', 'patch']) expect(sortedSet(namesOf(resource, verb) ?? [])).toEqual(names);
+});
+
+it('the right to delete APIServices is that on the groups that the locks are read from', () => {
+  expect(sortedSet(namesOf('apiservices', 'delete') ?? [])).toEqual(sortedSet(OUR_API_SERVICES));
 });

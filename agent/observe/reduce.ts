@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KEY_PREFIX, type KubeObject, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { CustomResourceDefinition, Node } from '@fso/shared/kube';
+import type { ApiService, CustomResourceDefinition, Node } from '@fso/shared/kube';
 import { reducePlacement } from '@fso/shared/residency';
 import type { Pod } from './kinds.ts';
 import { labelsHeldByOthers } from './label-owners.ts';
@@ -37,6 +37,15 @@ export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): 
   return {
     metadata: definedOnly({ name, uid, resourceVersion, generation, deletionTimestamp, managedFields }) as KubeObject['metadata'],
     spec: { group: spec.group, names: spec.names },
+  };
+};
+
+/** Of an APIService who answers. */
+export const reduceApiService = ({ metadata, spec }: ApiService): ApiService => {
+  const { name, uid, resourceVersion, managedFields } = metadata;
+  return {
+    metadata: definedOnly({ name, uid, resourceVersion, managedFields }) as KubeObject['metadata'],
+    spec: spec?.service === undefined ? {} : { service: spec.service },
   };
 };
 

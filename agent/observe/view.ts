@@ -3,6 +3,8 @@ import { API_GROUP, isHubManaged, LABELS, revisionOf } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  API_SERVICE_KIND,
+  type ApiService,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
   type CustomResourceDefinition,
@@ -20,9 +22,20 @@ import {
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
+import { isElsewhere, POLICY_API } from '../enforce/api-services.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
-import { isSameNode, isSamePod, type Namespace, reduceDefinition, reduceNamespace, reduceNode, reducePod, reducePolicy } from './reduce.ts';
+import {
+  isSameNode,
+  isSamePod,
+  type Namespace,
+  reduceApiService,
+  reduceDefinition,
+  reduceNamespace,
+  reduceNode,
+  reducePod,
+  reducePolicy,
+} from './reduce.ts';
 
 /** Leaves out updates that changed nothing of what was kept. */
 const whereChanged =
@@ -55,16 +68,25 @@ export class ClusterView {
   readonly mutatingPolicies: Informer<AdmissionObject>;
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
+  readonly apiServices: Informer<ApiService>;
   /** The CRDs of this system, one each: a list of all of them would hold every schema of the cluster. */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
   /** Policies from before their kind could no longer be read; undefined: it can. */
   #held: ReadonlyMap<ObjectKey, SovereignPolicy> | undefined;
+  #isServed: boolean = true;
+  /** Whether the API server itself answers for the policies. */
+  #isOurs: boolean = true;
+  /** How often it was seen not to. */
+  #doubt = 0;
+  #onHeldOver: () => void = () => undefined;
+  readonly #signal: AbortSignal;
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
 
-  constructor(factory: InformerFactory, kinds: InjectionKinds) {
+  constructor(factory: InformerFactory, kinds: InjectionKinds, signal: AbortSignal) {
+    this.#signal = signal;
     const owned = { labelSelector: LABELS.component };
     this.policies = factory.informer(SOVEREIGN_POLICY_KIND, { transform: reducePolicy });
     this.namespaces = factory.informer(NAMESPACE_KIND, { transform: reduceNamespace });
@@ -78,6 +100,7 @@ export class ClusterView {
     this.injectionKinds = kinds;
     this.mutatingPolicies = factory.informer(kinds.policy, owned);
     this.mutatingBindings = factory.informer(kinds.binding, owned);
+    this.apiServices = factory.informer(API_SERVICE_KIND, { transform: reduceApiService });
     this.definitions = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND].map(({ plural }) =>
       factory.informer(CRD_KIND, { fieldSelector: `metadata.name=${plural}.${API_GROUP}`, transform: reduceDefinition }),
     );
@@ -86,6 +109,7 @@ export class ClusterView {
       [NAMESPACE_KIND.kind, this.namespaces],
       [ADMISSION_POLICY_KIND.kind, this.admissionPolicies],
       [ADMISSION_POLICY_BINDING_KIND.kind, this.admissionBindings],
+      [API_SERVICE_KIND.kind, this.apiServices],
       [FLOOR_PARAMETERS_KIND.kind, this.parameters],
       [CONSTRAINT_TEMPLATE_KIND.kind, this.templates],
       [GEO_RESIDENCY_KIND.kind, this.constraints],
@@ -94,12 +118,47 @@ export class ClusterView {
     ]);
     this.pods.onChange((key, current, previous) => this.#indexPod(key, current, previous));
     this.policies.onServed((served) => {
-      this.#held = served ? undefined : new Map(this.policies.list().map((policy) => [keyOf(policy), policy]));
+      this.#isServed = served;
+      this.#hold();
     });
+    this.apiServices.onChange((key) => {
+      if (key === POLICY_API) this.#heedApi();
+    });
+  }
+
+  #hold(): void {
+    if (this.#isServed && this.#isOurs) this.#held = undefined;
+    else this.#held ??= new Map(this.policies.list().map((policy) => [keyOf(policy), policy]));
+  }
+
+  /**
+   * Whoever answers for the group in the API server's place may say that there are no policies. What they said before stands until two
+   * lists in a row, both from a time in which the API server answers itself, say otherwise.
+   */
+  #heedApi(): void {
+    const api = this.apiServices.get(POLICY_API);
+    if (api !== undefined && !isElsewhere(api)) {
+      if (!this.#isOurs) void this.#readTwice().catch(() => undefined);
+      return;
+    }
+    this.#doubt += 1;
+    this.#isOurs = false;
+    this.#hold();
+  }
+
+  async #readTwice(): Promise<void> {
+    const doubt = this.#doubt;
+    for (let read = 0; read < 2; read += 1) await this.policies.relist(this.#signal);
+    // It may have been taken away once more.
+    if (doubt !== this.#doubt) return;
+    this.#isOurs = true;
+    this.#hold();
+    this.#onHeldOver();
   }
 
   /** Handlers only ask for a new plan. @returns a function that ends it. */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
+    this.#onHeldOver = onChange;
     const enforced: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions];
     const ends = [
       ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),

@@ -20,6 +20,9 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   readonly #changeHandlers = new Set<ChangeHandler<T>>();
   readonly #servedHandlers = new Set<(served: boolean) => void>();
   readonly #ready = Promise.withResolvers<void>();
+  /** Resolves at the next full list. */
+  #nextList = Promise.withResolvers<void>();
+  #relist: () => void = () => undefined;
   #synced: boolean = false;
   #served: boolean = true;
 
@@ -43,16 +46,18 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     return [...this.#objects.values()];
   }
 
-  async ready(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await Promise.race([this.#ready.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+  ready(signal: AbortSignal): Promise<void> {
+    return unlessAborted(this.#ready.promise, signal);
+  }
+
+  relist(signal: AbortSignal): Promise<void> {
+    this.#relist();
+    return unlessAborted(this.#nextList.promise, signal);
+  }
+
+  /** @param relist makes whoever fills this store list again */
+  onRelist(relist: () => void): void {
+    this.#relist = relist;
   }
 
   /** A handler that comes late is told about what is already there. */
@@ -75,6 +80,8 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     for (const object of objects) this.upsert(object);
     this.#synced = true;
     this.#ready.resolve();
+    this.#nextList.resolve();
+    this.#nextList = Promise.withResolvers<void>();
   }
 
   upsert(object: T): void {
@@ -118,6 +125,18 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 }
 
+const unlessAborted = async (promise: Promise<void>, signal: AbortSignal): Promise<void> => {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+};
+
 /** Every informer starts when it is asked for, and ends with the signal. */
 export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
   const { logger, clock = systemClock, random = Math.random, absentRetryMs } = options;
@@ -126,6 +145,7 @@ export const createInformers = (client: KubeClient, options: InformersOptions, s
       const { transform, ...list } = informerOptions;
       const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }));
       const reflector = new Reflector<T>({ client, kind, list, transform, sink: store, clock, random, logger, absentRetryMs });
+      store.onRelist(() => reflector.relist());
       reflector.run(signal).catch((error: unknown) => logger.fatal({ err: error, kind: kind.kind }, 'reflector ended'));
       return store;
     },

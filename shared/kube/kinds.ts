@@ -61,6 +61,12 @@ export interface CustomResourceDefinition extends KubeObject {
   status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
+/** apiregistration.k8s.io/v1 APIService: who answers for one version of an API group. */
+export interface ApiService extends KubeObject {
+  /** Absent: the API server itself. */
+  spec?: { service?: { name?: string; namespace?: string } | null };
+}
+
 /** Gatekeeper's word on one of its pods, in the status of templates and constraints. */
 export interface GatekeeperPodStatus {
   id?: string;
@@ -148,6 +154,7 @@ export const CRD_KIND: KindDescriptor<CustomResourceDefinition> = kind(
   'customresourcedefinitions',
   false,
 );
+export const API_SERVICE_KIND: KindDescriptor<ApiService> = kind('apiregistration.k8s.io/v1', 'APIService', 'apiservices', false);
 export const CONSTRAINT_TEMPLATE_KIND: KindDescriptor<ConstraintTemplate> = kind(
   'templates.gatekeeper.sh/v1',
   'ConstraintTemplate',

@@ -102,6 +102,16 @@ describe('reflector', () => {
     expect(changes.slice(-3)).toEqual(['a/goes →undefined', 'a/changes old→new', 'a/comes undefined→']);
   });
 
+  it('lists again when it is told to, whatever the watch says', async () => {
+    script = [list('5', [object('old', '1')]), events([], false), list('3', [object('new', '2')])];
+    const informer = informers().informer(CONFIG_MAP_KIND);
+    await informer.ready(stop.signal);
+    await soon(() => expect(requests).toEqual(['list', 'watch 5']));
+    await informer.relist(stop.signal);
+    expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['new']);
+    await soon(() => expect(requests).toEqual(['list', 'watch 5', 'list', 'watch 3']));
+  });
+
   it('starts a list over when it expires between two pages', async () => {
     script = [list('5', [object('old', '1')], 'next'), failure(410, 'Expired'), list('6', [object('new', '2')])];
     const informer = informers().informer(CONFIG_MAP_KIND);

@@ -46,6 +46,8 @@ export class Reflector<T extends KubeObject> {
   /** Version that the next watch starts from; undefined: list first. */
   #version: string | undefined;
   #failing: boolean = false;
+  /** Of the present list and watch. */
+  #round = new AbortController();
   #notFoundInRow = 0;
 
   constructor(options: ReflectorOptions<T>) {
@@ -57,12 +59,24 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
   }
 
+  /** Gives up the watch and the version that it came from. */
+  relist(): void {
+    this.#version = undefined;
+    this.#round.abort();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const round = new AbortController();
+      this.#round = round;
       try {
-        await this.#listAndWatch(signal);
+        await this.#listAndWatch(AbortSignal.any([signal, round.signal]));
       } catch (error) {
         if (signal.aborted) return;
+        if (round.signal.aborted) {
+          this.#version = undefined;
+          continue;
+        }
         await this.#pause(this.#waitAfter(error), signal);
       }
     }

@@ -109,6 +109,8 @@ export interface Informer<T extends KubeObject> {
   ready(signal: AbortSignal): Promise<void>;
   /** @returns a function that removes the handler. Handlers only enqueue; what they throw is logged, never fatal. */
   onChange(handler: ChangeHandler<T>): () => void;
+  /** Lists again from scratch. @returns when the new list is in */
+  relist(signal: AbortSignal): Promise<void>;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;
 }

@@ -1,4 +1,4 @@
-import { type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
+import { type ClusterEvent, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_KIND,
   CRD_KIND,
@@ -108,7 +108,13 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await world.client.create(NODE_KIND, joined, {}, world.signal);
     await world.createPod('finance', 'newcomer', labels);
     expect(await eventually(() => world.nodeOf('finance', 'newcomer'))).toBe('joined');
+    const events: ClusterEvent[] = [];
+    const forget = world.agent.observatory.onEvent((event) => events.push(event));
     await world.label(NODE_KIND, 'joined', { [REGION_LABEL]: US });
+    await eventually(() =>
+      events.some(({ reason, message }) => reason === 'NodeMoved' && message.includes(`in region ${US} now, it was in ${EU}`)),
+    );
+    forget();
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === US);
     await eventually(async () =>
       (await world.tryBind({ as: world.trusted, node: 'joined', labels: { [REGION_LABEL]: EU } })).includes(
@@ -117,6 +123,20 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     );
     await world.client.delete(NODE_KIND, { name: 'joined' }, world.signal);
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === undefined);
+  });
+
+  it.runIf(mode === 'label')('takes a node that came back without a region while no agent ran for one without a region', async () => {
+    const name = `${EU}-b`;
+    const before = (await world.client.get(NODE_KIND, { name }, world.signal)) ?? expect.fail('no node');
+    await world.pause();
+    await world.client.delete(NODE_KIND, { name }, world.signal);
+    await world.client.create(NODE_KIND, { metadata: { name } }, {}, world.signal);
+    const answer = await world.tryBind({ as: world.trusted, node: name });
+    expect(answer).toContain(bindingSentence(BINDING_VIOLATIONS.unknown(name)));
+    await world.client.delete(NODE_KIND, { name }, world.signal);
+    const { labels = {}, annotations = {} } = before.metadata;
+    await world.client.create(NODE_KIND, { metadata: { name, labels, annotations } }, {}, world.signal);
+    await world.resume();
   });
 
   it('puts the parameters back, as they were', async () => {

@@ -1,13 +1,14 @@
-import { CANARY_NAMESPACE, type ClusterEvent, CONDITIONS, NAMESPACES_PARAMETERS } from '@fso/shared/api';
+import { API_GROUP, CANARY_NAMESPACE, type ClusterEvent, CONDITIONS, floorLabel, NAMESPACES_PARAMETERS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
+  API_SERVICE_KIND,
   CRD_KIND,
   type CustomResourceDefinition,
   NAMESPACE_KIND,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FloorWorld, MODES } from '../support/floor-world.ts';
+import { FloorWorld, MODES, US } from '../support/floor-world.ts';
 import { eventually } from '../support/waiting.ts';
 
 const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
@@ -110,6 +111,29 @@ describe('what lock 1 stands on', () => {
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 2);
     await world.reaches('finance', 'Active');
     await eventually(() => floorCondition()?.status === 'True');
+  });
+
+  it('takes an API group back that somebody sent elsewhere, and releases nothing meanwhile', async () => {
+    const api = { name: `v1.${API_GROUP}` };
+    const spec = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
+    const metadata = { labels: { 'kube-aggregator.kubernetes.io/automanaged': null } };
+    await eventually(async () => {
+      await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-definitions' }, world.signal);
+      await world.stranger.mergePatch(API_SERVICE_KIND, api, { metadata, spec }, world.signal);
+      return true;
+    });
+    await eventually(() => isTold(`APIService/${api.name} was changed`));
+    await eventually(async () => {
+      const live = await world.client.get(API_SERVICE_KIND, api, world.signal);
+      return live !== undefined && live.spec?.service === undefined;
+    });
+    await eventually(async () => (await world.policy('finance')) !== undefined);
+    expect((await world.namespace('finance'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
+    expect(events.filter(({ reason }) => reason === 'Released')).toEqual([]);
+    expect(await world.tryPod('finance', US)).toContain("'fso-floor-pods-deny'");
+    // What is written now is read again.
+    await world.govern('after', 'after');
+    await eventually(async () => (await world.policy('after'))?.status?.phase === 'Failed');
   });
 
   it('makes the namespace again when it is gone', async () => {

@@ -51,6 +51,13 @@ const POD_STATUS_KIND: KindDescriptor = {
 };
 
 /** The guard, asked by an administrator with every right, while the agent has no more than deploy/agent/rbac.yaml. */
+const API_SERVICE_KIND: KindDescriptor = {
+  apiVersion: 'apiregistration.k8s.io/v1',
+  kind: 'APIService',
+  plural: 'apiservices',
+  namespaced: false,
+};
+
 describe('guard', () => {
   const stop = new AbortController();
   const { signal } = stop;
@@ -281,6 +288,31 @@ describe('guard', () => {
       expect(await answer(admin.delete(POD_STATUS_KIND, other, signal))).toBe('');
       await cluster.restartGatekeeper();
       await eventually(() => admin.get(POD_STATUS_KIND, ref, signal));
+    });
+
+    it('refuses to send an API group elsewhere that the policies are read from, and to take it from the API server', async () => {
+      const KEPT = 'kept by the API server only';
+      const away = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
+      const unmanaged = labelled({ 'kube-aggregator.kubernetes.io/automanaged': null });
+      for (const name of [
+        'v1.compliance.federated.io',
+        'v1beta1.constraints.gatekeeper.sh',
+        'v1.templates.gatekeeper.sh',
+        'v1.admissionregistration.k8s.io',
+        'v1.apiextensions.k8s.io',
+      ]) {
+        expect(await patch(API_SERVICE_KIND, { name }, { spec: away }), name).toContain(KEPT);
+        expect(await patch(API_SERVICE_KIND, { name }, unmanaged)).toContain(KEPT);
+        expect(await answer(admin.delete(API_SERVICE_KIND, { name }, signal))).toContain(KEPT);
+        expect(await patch(API_SERVICE_KIND, { name }, labelled({ team: 'x' }))).toBe('');
+      }
+      const other = (name: string) => ({
+        metadata: { name: `v9.${name}` },
+        spec: { ...away, group: name, version: 'v9', groupPriorityMinimum: 1, versionPriority: 1 },
+      });
+      const create = (name: string) => answer(admin.create(API_SERVICE_KIND, other(name) as KubeObject, { dryRun: true }, signal));
+      expect(await create('compliance.federated.io')).toContain(KEPT);
+      expect(await create('of-somebody.example')).toBe('');
     });
 
     it('refuses to change or delete the CRDs that this system stands on', async () => {

@@ -36,12 +36,14 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
 
 /**
  * The API server sets the label from a node that has one, and leaves one that came with the Binding alone where it has
- * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new. Without a
- * label the list alone counts: the feature may be off, or an older API server may answer while a cluster is upgraded.
+ * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new.
+ *
+ * No label is no region, whatever the list says: the node of a listed name may have been made anew without one. Where the API server
+ * does not set the label although its version could, the mode is `list` (FSO_BIND_GATE).
  */
 const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;
 const REGION: Readonly<Record<BindGateMode, string>> = {
-  label: `variables.known.size() > 0 && (${LABELLED} == '' || !(variables.known[0] in variables.regions)) ? variables.known[0] : ${LABELLED}`,
+  label: `${LABELLED} != '' && variables.known.size() > 0 && !(variables.known[0] in variables.regions) ? variables.known[0] : ${LABELLED}`,
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 

@@ -178,7 +178,11 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
   const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
   // A namespace that does not fit would be taken for one that was never seen.
   const some = first.dropped > 0 ? [] : patterns.kept;
-  const spec: Index = { namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]), patterns: [...some], reach: reachOf(some) };
+  const spec: Index = {
+    namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
+    patterns: [...some],
+    reach: reachOf(some),
+  };
   return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
 

@@ -47,18 +47,26 @@ export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
-/** Variables of the guard on namespaces. */
-export const namespaceVariables = [
-  ...(['labels', 'annotations'] as const).flatMap((field) => [
-    { name: field, expression: `object.metadata.?${field}.orValue({})` },
-    { name: `${field}Before`, expression: `request.operation == "CREATE" ? {} : oldObject.metadata.?${field}.orValue({})` },
-  ]),
-] as const;
+/**
+ * Variables of the guard on namespaces. Each has a cost limit of its own: a namespace may have 75,000 annotations, and to walk those
+ * of before and after in one expression is over it, so that nobody, the namespace controller included, could update it any more.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/cel/#runtime-cost-budget
+ */
+export const namespaceVariables: readonly { readonly name: string; readonly expression: string }[] = (
+  ['labels', 'annotations'] as const
+).flatMap((field) => [
+  { name: field, expression: `object.metadata.?${field}.orValue({})` },
+  { name: `${field}Before`, expression: `request.operation == "CREATE" ? {} : oldObject.metadata.?${field}.orValue({})` },
+  ...[field, `${field}Before`].map((values) => ({
+    name: `${values}OfOurs`,
+    expression: `variables.${values}.filter(k, k.startsWith(${celString(KEY_PREFIX)}))`,
+  })),
+]);
 
 const sameKeys = (field: 'labels' | 'annotations'): string => {
   const [now, before] = [`variables.${field}`, `variables.${field}Before`];
-  const isForeign = `!k.startsWith(${celString(KEY_PREFIX)})`;
-  return `${now}.all(k, ${isForeign} || (k in ${before} && ${before}[k] == ${now}[k])) && ${before}.all(k, ${isForeign} || k in ${now})`;
+  return `${now}OfOurs.all(k, k in ${before} && ${before}[k] == ${now}[k]) && ${before}OfOurs.all(k, k in ${now})`;
 };
 
 /** No key of this system was added, changed or removed. */
@@ -125,3 +133,19 @@ export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
   const trusted = [...(users.length === 0 ? [] : [isOneOf(users)]), ...(groups.length === 0 ? [] : [isOfGroup(groups)])];
   return [...trusted, `(${REGISTERS_ITSELF})`].join(' || ');
 };
+
+/**
+ * API groups that the locks are read from, and Kubernetes' own that they stand on. An APIService with a service of its own sends every
+ * request for the group to it, the API server's own among them.
+ */
+const OUR_API_GROUPS = [API_GROUP, 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'status.gatekeeper.sh'];
+const OUR_API_VERSIONS = ['v1.admissionregistration.k8s.io', 'v1.apiextensions.k8s.io'];
+export const IS_OUR_API: string = `${NAME} in ${celList(OUR_API_VERSIONS)} || ${celList(OUR_API_GROUPS)}.exists(g, ${NAME}.endsWith("." + g))`;
+
+/** The API server's own controllers keep APIServices with this label, and leave all others alone. */
+const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged';
+const isElsewhere = (object: string): string => `dyn(${object}).?spec.?service.hasValue()`;
+const automanaged = (object: string): string => `${object}.metadata.?labels[?${celString(AUTOMANAGED)}]`;
+/** One that points elsewhere may be deleted or mended by whoever may do so: the API server makes it again. */
+export const KEEPS_API: string = `${isOneOf([API_SERVER])} || (${IS_DELETE} ? ${isElsewhere('oldObject')} : !(${isElsewhere('object')}) &&
+  (request.operation == "CREATE" || !${automanaged('oldObject')}.hasValue() || ${automanaged('object')} == ${automanaged('oldObject')}))`;

@@ -23,12 +23,14 @@ import type { Action } from '../types.ts';
 import {
   IS_CLEANER,
   IS_EVIDENCE,
+  IS_OUR_API,
   IS_OURS_OF_GATEKEEPER,
   IS_STATUS,
   isNamed,
   isNotAgent,
   isNoteOfGatekeeper,
   isNotGatekeeper,
+  KEEPS_API,
   KEEPS_FINALIZER,
   KEEPS_HUB_POLICY,
   KEEPS_OUR_KEYS,
@@ -67,6 +69,8 @@ const TEMPLATE_GROUP = 'templates.gatekeeper.sh';
 const CONSTRAINT_DEFINITION = `${CONSTRAINTS}.${CONSTRAINT_GROUP}`;
 const FLOOR_PARAMETERS = 'floorparameters';
 const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.${API_GROUP}`, CONSTRAINT_DEFINITION];
+
+const IS_API = 'request.resource.resource == "apiservices"';
 
 const NAMESPACES: Guard = {
   name: `${GUARD_PREFIX}namespaces`,
@@ -156,11 +160,17 @@ const definitions = (trust: Trust): Guard => ({
   rules: [
     { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], operations: EVERYTHING },
     { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions/status'], operations: ['UPDATE'] },
+    { apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], operations: EVERYTHING },
   ],
-  conditions: { ours: isNamed(OUR_DEFINITIONS) },
+  conditions: { ours: `${IS_API} ? (${IS_OUR_API}) : ${isNamed(OUR_DEFINITIONS)}` },
   validations: [
     {
-      expression: keepsDefinition(CONSTRAINT_DEFINITION, trust),
+      expression: `!(${IS_API}) || ${KEEPS_API}`,
+      message:
+        'an APIService of the groups that the policies of this cluster are read from is kept by the API server only; one that points to a service may be deleted, the API server makes it again',
+    },
+    {
+      expression: `${IS_API} || (${keepsDefinition(CONSTRAINT_DEFINITION, trust)})`,
       message:
         'this CustomResourceDefinition is made, changed and deleted by the agent only (that of the constraints by Gatekeeper too); to uninstall, remove the fso-guard-* bindings first (docs/operations.md)',
     },

@@ -1,0 +1,68 @@
+import type { ClusterEvent, FloorParameters } from '@fso/shared/api';
+import { NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
+import { NODE_KIND, type Node } from '@fso/shared/kube';
+import type { EventSink } from './event-sink.ts';
+
+export interface NodeMove {
+  readonly node: Node;
+  readonly from: string;
+  /** Empty: the node has no region any more. */
+  readonly to: string;
+}
+
+/** More at a time than this are one event: a whole pool was relabelled. */
+const MOST_TOLD = 20;
+/** Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first. */
+const MOST_REMEMBERED = 50_000;
+
+/**
+ * In which region each node was last, also one that has gone since. A node's region is what the scheduler and both locks believe; when
+ * it becomes another one, pods that run there are in another place all at once.
+ */
+export class NodeMoves {
+  readonly #regions = new Map<string, string>();
+  /** Told already that it has none. */
+  readonly #lost = new Set<string>();
+
+  /** @param parameters what an agent before this one listed */
+  constructor(parameters: readonly FloorParameters[]) {
+    const listed = parameters.find(({ metadata }) => metadata.name === NODES_PARAMETERS)?.spec?.nodes ?? {};
+    for (const [name, region] of Object.entries(listed)) if (region !== '') this.#regions.set(name, region);
+  }
+
+  /** @returns nodes that are elsewhere than they were last. A first region is no move. */
+  find(nodes: readonly Node[]): readonly NodeMove[] {
+    const moves = nodes.flatMap((node) => this.#take(node));
+    for (const name of this.#regions.keys()) {
+      if (this.#regions.size <= Math.max(MOST_REMEMBERED, nodes.length)) break;
+      this.#regions.delete(name);
+    }
+    return moves;
+  }
+
+  #take(node: Node): readonly NodeMove[] {
+    const { name, labels } = node.metadata;
+    const to = labels?.[REGION_LABEL] ?? '';
+    const from = this.#regions.get(name);
+    const isTold = to === '' ? this.#lost.has(name) : from === to;
+    if (to === '') this.#lost.add(name);
+    else this.#regions.set(name, to);
+    if (to !== '') this.#lost.delete(name);
+    return from === undefined || isTold ? [] : [{ node, from, to }];
+  }
+}
+
+const textOf = ({ node, from, to }: NodeMove): string =>
+  `node ${node.metadata.name} ${to === '' ? `is no longer in region ${from}: it has none` : `is in region ${to} now, it was in ${from}`}`;
+
+/** A warning for each move, and an Event on the node. */
+export const tellMoves = (moves: readonly NodeMove[], events: Pick<EventSink, 'ofCluster' | 'recordOn'>): void => {
+  const told = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason: 'NodeMoved', message });
+  for (const move of moves.slice(0, MOST_TOLD)) {
+    const event = told(`${textOf(move)}; pods that run there are where the node is`);
+    events.ofCluster(event);
+    const { apiVersion, kind } = NODE_KIND;
+    events.recordOn({ apiVersion, kind, metadata: move.node.metadata }, event);
+  }
+  if (moves.length > MOST_TOLD) events.ofCluster(told(`${moves.length - MOST_TOLD} more nodes are in another region than before`));
+};
