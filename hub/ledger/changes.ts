@@ -4,15 +4,21 @@ import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
 import type { RecordChange, RecordKey, RecordOutcome } from './records.ts';
 import type { Acked, AgentStream, ClusterRecord } from './types.ts';
 
+/** What only the hub that leads writes. */
+interface LeaderChange {
+  /** Term in which it was submitted: it is left out where another one has begun. Absent where one hub is alone. */
+  readonly epoch?: number;
+}
+
 /** A write of the ledger. Everything that is to be known of it is in it: it is applied to a record, and to the database, the same way. */
 export type Change = { readonly time: string } & (
-  | { readonly type: 'source'; readonly source: SourceView }
-  | { readonly type: 'desired'; readonly revision: string }
+  | ({ readonly type: 'source'; readonly source: SourceView } & LeaderChange)
+  | ({ readonly type: 'desired'; readonly revision: string } & LeaderChange)
   | ClusterChange
   | { readonly type: 'event'; readonly cluster: string | null; readonly event: ClusterEvent }
   | { readonly type: 'audit'; readonly entry: NewAuditEntry }
   | ({ readonly type: 'record'; readonly change: RecordChange; readonly outcome: RecordOutcome } & RecordKey)
-  | { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint }
+  | ({ readonly type: 'checkpoint'; readonly checkpoint: Checkpoint } & LeaderChange)
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
 
@@ -51,6 +57,10 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'report'; readonly report: Report }
     | { readonly type: 'forget' }
   );
+
+const LEADER_CHANGES: readonly Change['type'][] = ['source', 'desired', 'checkpoint'];
+
+export const isLeaderChange = (change: { readonly type: Change['type'] }): boolean => LEADER_CHANGES.includes(change.type);
 
 const CLUSTER_CHANGES: readonly Change['type'][] = ['connected', 'offered', 'ack', 'nack', 'report', 'forget'];
 

@@ -40,6 +40,8 @@ const SEARCH_CONNECTIONS = 2;
 const LOCK_MS = 10_000;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;
+/** Hubs give signs of life by statements that wait for nobody. */
+const SIGN_OF_LIFE_MS = 3_000;
 
 // No number here comes near 2⁵³; as text it would only be converted everywhere.
 const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
@@ -111,7 +113,7 @@ const openPostgres = (url: string): Database => {
     searches,
     patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
-      const client = new pg.Client(clientConfig(url));
+      const client = new pg.Client(clientConfig(url, SIGN_OF_LIFE_MS));
       client.on('error', () => undefined);
       await client.connect();
       return client;

@@ -3,11 +3,13 @@ import { type Migration, Migrator } from 'kysely/migration';
 import { LedgerError } from '../ledger-error.ts';
 import type { Database } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
+import { leader } from './migrations/0002-leader.ts';
 import type { Schema } from './schema.ts';
 
 /** In the order in which they run. */
 const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0001-ledger': ledgerTables(shared),
+  '0002-leader': leader,
 });
 
 const TABLE = 'ledger_migrations';

@@ -4,12 +4,15 @@ import type pg from 'pg';
 import type { LedgerHealth } from '../types.ts';
 import { describeDatabaseError } from './errors.ts';
 import type { Knowledge } from './knowledge.ts';
+import { createLead, readEpoch } from './lead.ts';
 import type { SqlLedgerOptions } from './sql-ledger.ts';
 import { lockWrites, NOTIFY_CHANNEL, nextVersion } from './write-batch.ts';
 
 /** This hub among those that share a database. */
 export interface Replicas {
   leads(): boolean;
+  /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
+  epoch(): number | undefined;
   onLead(handler: () => void): void;
   shareHint(): void;
   onSharedHint(handler: () => void): void;
@@ -20,8 +23,6 @@ export interface Replicas {
   close(): Promise<void>;
 }
 
-/** Number of the session lock that the leader holds. It goes with its connection, so that a leader that was killed leaves it at once. */
-const LEAD_LOCK = 0x46534f02;
 const TICK_MS = 2_000;
 /** A hub that has not heard of the others for longer does not know what they have revoked. */
 const STALE_MS = 10_000;
@@ -29,9 +30,13 @@ const STALE_MS = 10_000;
 const DEAD_SECONDS = 8;
 /** Where a hub says that the repository may have changed. */
 const HINT_CHANNEL = 'repository_hints';
+/** The server lets go of a connection whose host or network is gone (https://www.postgresql.org/docs/current/runtime-config-connection.html). */
+const KEEPALIVE =
+  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 10000';
 const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
 
 export interface ReplicasOptions extends SqlLedgerOptions {
+  readonly replica: string;
   readonly knowledge: Knowledge;
 }
 
@@ -49,12 +54,13 @@ const createSync = ({ database: { reads }, knowledge, replica }: ReplicasOptions
 };
 
 /** Clusters whose replica is gone are not connected. The replica cannot say so any more, so the leader does. */
-const releaseClusters = async ({ database: { db }, replica }: ReplicasOptions): Promise<void> => {
+const releaseClusters = async ({ database: { db }, replica }: ReplicasOptions, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
   if ((await lost.limit(1).execute()).length === 0) return;
   await db.transaction().execute(async (trx) => {
     await lockWrites(trx);
+    if ((await readEpoch(trx)) !== epoch) return;
     await trx
       .updateTable('clusters')
       .set({ connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
@@ -64,7 +70,7 @@ const releaseClusters = async ({ database: { db }, replica }: ReplicasOptions): 
   });
 };
 
-/** One connection listens, holds the leader's lock if it can be had, and gives signs of life. */
+/** One connection listens, leads if no other hub does, and gives signs of life. */
 export const startReplicas = (options: ReplicasOptions): Replicas => {
   const { database, replica, clock, random, logger } = options;
   const stop = new AbortController();
@@ -85,7 +91,10 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
     noteSynced(began);
   });
   const behindMs = (): number => clock.monotonicMs() - synced.monotonicMs;
-  let leading = false;
+  const lead = createLead(replica, clock, (leads) => {
+    logger.info({ replica }, leads ? 'this hub leads' : 'this hub does not lead any more');
+    if (leads) for (const handler of handlers) handler();
+  });
 
   const catchUp = (): void => {
     // What fails here is tried again with the next tick.
@@ -96,20 +105,12 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
     if (channel === NOTIFY_CHANNEL) catchUp();
     else for (const handler of hintHandlers) handler();
   };
-  const lead = (now: boolean): void => {
-    if (now === leading) return;
-    leading = now;
-    logger.info({ replica }, now ? 'this hub leads' : 'this hub does not lead any more');
-    if (now) for (const handler of handlers) handler();
-  };
   const tick = async (client: pg.Client): Promise<void> => {
     const beat = 'insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()';
     await client.query(beat, [replica]);
-    if (!leading) {
-      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [LEAD_LOCK]);
-      lead(rows[0]?.locked === true);
-    }
-    if (leading) await releaseClusters(options);
+    await lead.renew(client);
+    const epoch = lead.epoch();
+    if (epoch !== undefined) await releaseClusters(options, epoch);
     await sync();
   };
   const serve = async (client: pg.Client): Promise<void> => {
@@ -118,6 +119,7 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
     client.on('notification', ({ channel, payload }) => {
       if (payload !== replica) hear(channel);
     });
+    await client.query(KEEPALIVE);
     for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL]) await client.query(`listen ${channel}`);
     const until = AbortSignal.any([ended.signal, stop.signal]);
     while (!until.aborted) {
@@ -134,7 +136,7 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
         await serve(client).catch((error: unknown) =>
           logger.debug({ reason: describeDatabaseError(error) }, 'connection to other hubs lost'),
         );
-      lead(false);
+      lead.lose();
       await client?.end().catch(() => undefined);
       await clock.sleep(backoff.next(), stop.signal).catch(() => undefined);
     }
@@ -151,10 +153,11 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
   const running = Promise.all([run(), watch()]);
 
   return {
-    leads: () => leading,
+    leads: () => lead.epoch() !== undefined,
+    epoch: lead.epoch,
     onLead: (handler) => {
       handlers.push(handler);
-      if (leading) handler();
+      if (lead.epoch() !== undefined) handler();
     },
     shareHint: () => {
       sql`select pg_notify(${HINT_CHANNEL}, ${replica})`
@@ -170,6 +173,9 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
     close: async () => {
       stop.abort();
       await running;
+      await lead
+        .release(database.db)
+        .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'lead not released'));
     },
   };
 };
@@ -177,6 +183,7 @@ export const startReplicas = (options: ReplicasOptions): Replicas => {
 /** The only hub on its database. */
 export const ALONE: Replicas = {
   leads: () => true,
+  epoch: () => undefined,
   onLead: (handler) => handler(),
   shareHint: () => undefined,
   onSharedHint: () => undefined,

@@ -18,6 +18,15 @@ interface ReplicaTable {
   heartbeat: Generated<ColumnType<Date, never, Date>>;
 }
 
+/** One row: which of the hubs on one database leads. */
+interface LeaderTable {
+  name: 'hub';
+  replica: string;
+  /** Grows with each change of the leader. */
+  epoch: number;
+  heartbeat: ColumnType<Date, never, Date>;
+}
+
 interface StateTable {
   name: 'source' | 'desired';
   json: string;
@@ -106,6 +115,7 @@ interface WitnessTable extends CheckpointColumns {
 export interface Schema {
   ledger_version: VersionTable;
   replicas: ReplicaTable;
+  leader: LeaderTable;
   state: StateTable;
   clusters: ClusterTable;
   policy_chunks: ChunkTable;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@fso/shared/runtime';
+import type { Transaction } from 'kysely';
 import type pino from 'pino';
 import { createTurns } from '../../turns.ts';
-import type { Change } from '../changes.ts';
+import { type Change, isLeaderChange } from '../changes.ts';
 import { createPicture, foundIn } from '../picture.ts';
 import { createRecordPicture, recordsOf } from '../records.ts';
 import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
@@ -13,10 +14,12 @@ import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted 
 import { countEvents, loadEvents } from './events.ts';
 import { clearHistory, forgetFormer, forgetReplicas, type HistoryLimits } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
+import { readEpoch } from './lead.ts';
 import { migrate } from './migrate.ts';
 import { type Batch, planBatch } from './plan-batch.ts';
 import type { PreparedChange } from './prepared-change.ts';
 import { ALONE, startReplicas } from './replicas.ts';
+import type { Schema } from './schema.ts';
 import { beginBatch, type Written, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 
@@ -37,9 +40,19 @@ const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
+/** Of a hub that does not lead. */
+const NO_EPOCH = 0;
+
 const clustersOf = (changes: readonly PreparedChange[]): string[] => [
   ...new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
 ];
+
+/** A leader that was cut off may find out late that another one has taken over. */
+const leaveOutFormerTerms = async (trx: Transaction<Schema>, changes: readonly PreparedChange[]): Promise<readonly PreparedChange[]> => {
+  if (!changes.some(({ change }) => isLeaderChange(change))) return changes;
+  const epoch = await readEpoch(trx);
+  return changes.filter(({ change }) => !('epoch' in change) || change.epoch === epoch);
+};
 
 interface Commit {
   readonly batch: Batch;
@@ -57,7 +70,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
         isNew = await beginBatch(trx, replica, { number, shared });
         if (!isNew) return undefined;
         if (shared) await knowledge.refresh(trx, clustersOf(changes));
-        const batch = planBatch(changes, knowledge, replica);
+        const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, knowledge, replica);
         return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
       });
     } catch (error) {
@@ -104,7 +117,9 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   await knowledge.load(db);
 
   const queue = createWriteQueue({ ...options, commit: createCommit(options, knowledge, replica) });
-  const submit = (input: ChangeInput): Promise<void> => queue.submit({ ...input, time: clock.now().toISOString() } as Change);
+  const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
+  const submit = (input: ChangeInput): Promise<void> =>
+    queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
   const replicas = shared ? startReplicas({ ...options, replica, knowledge }) : ALONE;
   const closing = new AbortController();
 

@@ -1,0 +1,66 @@
+import type { Clock } from '@fso/shared/runtime';
+import { type Kysely, sql } from 'kysely';
+import type pg from 'pg';
+import type { Schema } from './schema.ts';
+
+/** A leader that the database has not heard for this long is replaced. By the clock of the database, which is the same for all hubs. */
+const LEASE_SECONDS = 10;
+/** How long a hub believes that it leads after it asked the last time; shorter, so that it has stopped when another one begins. */
+const BELIEF_MS = 8_000;
+
+const RENEW = `
+  insert into leader as held (name, replica, epoch, heartbeat) values ('hub', $1, 1, clock_timestamp())
+  on conflict (name) do update set
+    replica = excluded.replica,
+    epoch = case when held.replica = excluded.replica then held.epoch else held.epoch + 1 end,
+    heartbeat = clock_timestamp()
+  where held.replica = excluded.replica or held.heartbeat < clock_timestamp() - make_interval(secs => ${LEASE_SECONDS})
+  returning epoch`;
+
+/** Which of the hubs on one database leads: one row, which each tries to take or to renew. */
+export interface Lead {
+  /** Number of the term that this hub leads in; undefined: it does not lead. */
+  epoch(): number | undefined;
+  /** Takes or renews the lead, if no other hub has it. */
+  renew(client: pg.Client): Promise<void>;
+  /** This hub does not know any more whether it leads. */
+  lose(): void;
+  /** Leaves the lead to another hub at once. */
+  release(db: Kysely<Schema>): Promise<void>;
+}
+
+/** @param onChange hears whenever a term of this hub begins or ends; the end of one that could not be renewed is heard of with the next call */
+export const createLead = (replica: string, clock: Clock, onChange: (leads: boolean) => void): Lead => {
+  let term: { readonly epoch: number; readonly until: number } | undefined;
+  const isCurrent = (): boolean => term !== undefined && clock.monotonicMs() < term.until;
+  const end = (): void => {
+    if (term === undefined) return;
+    term = undefined;
+    onChange(false);
+  };
+  return {
+    epoch: () => (isCurrent() ? term?.epoch : undefined),
+    renew: async (client) => {
+      const asked = clock.monotonicMs();
+      const { rows } = await client.query<{ epoch: number }>(RENEW, [replica]);
+      const epoch = rows[0]?.epoch;
+      // Whoever asked meanwhile was told that this hub does not lead: what begins with a term begins again.
+      if (!isCurrent() || epoch !== term?.epoch) end();
+      if (epoch === undefined) return;
+      const begins = term === undefined;
+      term = { epoch, until: asked + BELIEF_MS };
+      if (begins) onChange(true);
+    },
+    lose: end,
+    release: async (db) => {
+      end();
+      await db.updateTable('leader').set({ heartbeat: sql`'-infinity'` }).where('replica', '=', replica).execute();
+    },
+  };
+};
+
+/** Number of the term that somebody leads in now. Within a transaction that holds the write lock: what a leader of an earlier one writes comes too late. */
+export const readEpoch = async (db: Kysely<Schema>): Promise<number | undefined> => {
+  const row = await db.selectFrom('leader').select('epoch').executeTakeFirst();
+  return row?.epoch;
+};

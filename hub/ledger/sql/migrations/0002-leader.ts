@@ -1,0 +1,15 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** Which of several hubs leads, since which term, and when it was heard last. */
+export const leader: Migration = {
+  up: async (db: Kysely<unknown>): Promise<void> => {
+    await db.schema
+      .createTable('leader')
+      .addColumn('name', 'text', (column) => column.primaryKey())
+      .addColumn('replica', 'text', (column) => column.notNull())
+      .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('heartbeat', sql`timestamptz`, (column) => column.notNull())
+      .execute();
+  },
+};
