@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { makeRequest } from './fixtures.ts';
 import { createCa, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
+const UNUSED = { now: NOW, isInUse: async () => false };
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
 
 let folder: string;
@@ -19,27 +20,38 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the CA of the agents', () => {
   it('is made once, and its key is for its owner alone', async () => {
-    const made = await keepAuthority(folder, NOW);
-    expect((await keepAuthority(folder, NOW)).fingerprint).toBe(made.fingerprint);
+    const made = await keepAuthority(folder, UNUSED);
+    expect((await keepAuthority(folder, UNUSED)).fingerprint).toBe(made.fingerprint);
     expect((await stat(join(folder, 'ca.key'))).mode & 0o777).toBe(0o600);
     expect(made.expires.getUTCFullYear()).toBe(2036);
   });
 
   it('is never replaced in silence', async () => {
-    await keepAuthority(folder, NOW);
+    await keepAuthority(folder, UNUSED);
     await rm(join(folder, 'ca.key'));
-    await expect(keepAuthority(folder, NOW)).rejects.toThrow('ca.key is missing');
+    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('ca.key is missing');
     await writeFile(join(folder, 'ca.key'), (await createCa('other', validity)).key);
-    await expect(keepAuthority(folder, NOW)).rejects.toThrow('the key does not belong to the first certificate');
+    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('the key does not belong to the first certificate');
   });
 
-  it('starts anew where the start before was cut off', async () => {
+  it('starts anew where the start before was cut off, and keeps the key that it found', async () => {
     await writeFile(join(folder, 'ca.key'), 'half');
-    expect((await keepAuthority(folder, NOW)).fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect((await keepAuthority(folder, UNUSED)).fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    const [aside = '', ...others] = (await readdir(folder)).filter((name) => name.startsWith('ca.key.'));
+    expect([await readFile(join(folder, aside), 'utf8'), others]).toEqual(['half', []]);
+  });
+
+  it('is not replaced where its certificate is lost and agents have enrolled: the key stays as it is', async () => {
+    await keepAuthority(folder, UNUSED);
+    const key = await readFile(join(folder, 'ca.key'), 'utf8');
+    await rm(join(folder, 'ca.crt'));
+    await expect(keepAuthority(folder, { now: NOW, isInUse: async () => true })).rejects.toThrow('ca.crt is missing, and agents trust it');
+    expect(await readFile(join(folder, 'ca.key'), 'utf8')).toBe(key);
+    expect(await readdir(folder)).toEqual(['ca.key']);
   });
 
   it('issues certificates that say whose they are', async () => {
-    const authority = await keepAuthority(folder, new Date());
+    const authority = await keepAuthority(folder, { ...UNUSED, now: new Date() });
     const { publicKey } = await readRequest((await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' })).csr);
     const pem = await authority.issueAgent({ cluster: 'eu', generation: 3, serial: newSerial(), publicKey, ...validity });
     const certificate = new X509Certificate(pem);
@@ -73,7 +85,7 @@ describe('the CA of the agents', () => {
   });
 
   it('must be a CA', async () => {
-    const authority = await keepAuthority(folder, NOW);
+    const authority = await keepAuthority(folder, UNUSED);
     const server = await authority.issueServer(['localhost'], validity);
     expect(() => createAuthority(server)).toThrow('is no CA');
   });

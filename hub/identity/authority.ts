@@ -1,5 +1,5 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
 import { ConfigError } from '@fso/shared/runtime';
@@ -83,11 +83,32 @@ const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
 
 /**
+ * What to do with a key whose certificate is missing. It may be of a start that was cut off, as the key is written first; or the certificate was
+ * lost, and cannot be made again: agents trust this one and no other of the same key.
+ *
+ * @throws ConfigError where agents have enrolled
+ */
+const putAside = async (keyPath: string, certPath: string, { now, isInUse }: AuthorityFacts): Promise<void> => {
+  if (await isInUse())
+    throw new ConfigError([
+      `FSO_DATA_DIR: ${certPath} is missing, and agents trust it: put it back from a backup, or from what an agent has as FSO_HUB_CA_FILE; it cannot be made again. To begin with a new CA, and enrol every agent again, move ${keyPath} away too`,
+    ]);
+  await rename(keyPath, `${keyPath}.${now.toISOString().replaceAll(':', '-')}`);
+};
+
+export interface AuthorityFacts {
+  readonly now: Date;
+  /** Whether any agent was invited or has enrolled. */
+  readonly isInUse: () => Promise<boolean>;
+}
+
+/**
  * The hub's own CA, made at the first start and kept in `folder`.
  *
  * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
  */
-export const keepAuthority = async (folder: string, now: Date): Promise<Authority> => {
+export const keepAuthority = async (folder: string, facts: AuthorityFacts): Promise<Authority> => {
+  const { now } = facts;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const [certPath, keyPath] = [join(folder, CA_CERT), join(folder, CA_KEY)];
   const [cert, key] = [await readIfThere(certPath), await readIfThere(keyPath)];
@@ -100,7 +121,7 @@ export const keepAuthority = async (folder: string, now: Date): Promise<Authorit
       ]);
     }
   }
-  // The key is written first: a key alone is of a start that was cut off, and has signed nothing.
+  if (key !== undefined) await putAside(keyPath, certPath, facts);
   if (cert !== undefined)
     throw new ConfigError([
       `FSO_DATA_DIR: ${keyPath} is missing: put it back from a backup, or remove ${certPath} and enrol every agent again`,

@@ -33,7 +33,7 @@ beforeEach(async () => {
   state = { writable: true, current: true };
   identity = createIdentity({
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
-    authority: await keepAuthority(folder, clock.now()),
+    authority: await keepAuthority(folder, { now: clock.now(), isInUse: async () => false }),
     store: createRecordStore(records),
     clock,
     limits: DEFAULT_IDENTITY_LIMITS,

@@ -66,7 +66,8 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const { clock, logger, onEvent, store } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
   const folder = join(options.folder, 'identity');
-  const authority = options.ca === undefined ? await keepAuthority(folder, clock.now()) : createAuthority(options.ca);
+  const isInUse = async (): Promise<boolean> => (await store.list()).length > 0;
+  const authority = options.ca === undefined ? await keepAuthority(folder, { now: clock.now(), isInUse }) : createAuthority(options.ca);
   await deps.checkAuthority?.(authority);
   warnOfExpiry(authority, deps);
   const identity = createIdentity({
