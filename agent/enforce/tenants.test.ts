@@ -90,9 +90,9 @@ describe('policies that a namespace has for itself', () => {
       ownPolicyOf(`a${index}`.padEnd(240, 'x'), { targetNamespace: 'finance', allowedRegions: EU }),
     );
     const { spec } = indexOf([...own, hub('finance', 'finance')], ['finance']);
-    const { policies = '', revisions = '' } = spec.namespaces['finance'] ?? { policies: '' };
-    expect(policies.startsWith('fso-system/finance,finance/a0')).toBe(true);
-    expect(policies.length).toBeLessThan(600);
-    expect(revisions).toBe(`${'c'.repeat(40)},-`);
+    const entry = spec.namespaces['finance'];
+    expect(entry?.policies).toMatch(/^fso-system\/finance,finance\/a0/);
+    expect(entry?.policies.length).toBeLessThan(600);
+    expect(entry?.revisions).toBe(`${'c'.repeat(40)},-`);
   });
 });
