@@ -44,6 +44,8 @@ export interface HubConfig {
   readonly auditKeyFile: string;
   /** The key may be another one than the one that signed the audit log so far. */
   readonly acceptNewAuditKey?: boolean;
+  /** Files with private keys and tokens that the operator names. */
+  readonly keyFiles?: readonly string[];
   /** Milliseconds: how old what is known of other hubs' revocations may be. Default 5 min. */
   readonly maxBehindMs?: number;
   readonly logLevel: LogLevel;
@@ -150,6 +152,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
     maxBehindMs: variables.FSO_REVOCATION_MAX_AGE_MS,
     auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
+    keyFiles: [variables.FSO_AGENT_CA_KEY_FILE, variables.FSO_AGENT_TLS_KEY_FILE, tokensFile].filter((path) => path !== undefined),
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,
   };

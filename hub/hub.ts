@@ -26,6 +26,7 @@ import {
   type OpenIdentityOptions,
   openIdentity,
 } from './identity/index.ts';
+import { warnOfSharedKeys } from './key-files.ts';
 import { checkAuditKey, createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
@@ -174,6 +175,8 @@ const startOn = async (
     onDone: activity.done,
   });
   const agentIdentity = await openListenerIdentity(config, deps, ledger);
+  const caFiles = config.identity === undefined ? [] : ['identity', 'identity/ca.key'].map((name) => join(dataDir, name));
+  await warnOfSharedKeys([config.auditKeyFile, ...caFiles, ...(config.keyFiles ?? [])], logger);
   const delivery = createDelivery(agentIdentity?.gate ?? tokenGate(config.agentTokens), {
     ledger,
     offers,

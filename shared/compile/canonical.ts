@@ -4,10 +4,32 @@ export const byText = (left: string, right: string): number => {
   return left < right ? -1 : 1;
 };
 
-const sortKeys = (_key: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => byText(left, right)))
-    : value;
+const writeList = (list: readonly unknown[]): string => {
+  let text = '';
+  for (const item of list) text += `${text === '' ? '' : ','}${write(item) ?? 'null'}`;
+  return `[${text}]`;
+};
 
-/** JSON with sorted keys and no spaces; undefined fields are left out. Equal values have equal text (as in RFC 8785). */
-export const canonicalJson = (value: unknown): string => JSON.stringify(value, sortKeys);
+const writeFields = (value: object): string => {
+  let text = '';
+  // By UTF-16 code units, as sort() does by itself.
+  for (const key of Object.keys(value).sort()) {
+    const field = write((value as Readonly<Record<string, unknown>>)[key]);
+    if (field !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${field}`;
+  }
+  return `{${text}}`;
+};
+
+/** @returns undefined for what JSON has no text for */
+const write = (value: unknown): string | undefined => {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return writeList(value);
+  if ('toJSON' in value && typeof value.toJSON === 'function') return write(value.toJSON());
+  return writeFields(value);
+};
+
+/**
+ * JSON with sorted keys and no spaces, as RFC 8785 has it; undefined fields are left out. Equal values have equal text. Objects are not
+ * sorted and then given to JSON.stringify: an object has keys that are integers first, and by number.
+ */
+export const canonicalJson = (value: unknown): string => write(value) ?? 'null';

@@ -1,7 +1,8 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
+import { syncFolder, writeDurably } from '../../durable-file.ts';
 import { LedgerError } from '../ledger-error.ts';
 
 /** The hub's own key for checkpoints of its audit log. */
@@ -29,14 +30,34 @@ const keyOf = (key: KeyObject): AuditKey => {
 /** A key that lasts as long as the process. */
 export const createAuditKey = (): AuditKey => keyOf(generateKeyPairSync('ed25519').privateKey);
 
+/** Codes of file systems without hard links, such as some network shares. */
+const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
+
+/** Gives a file its name, unless another one has it. */
+const publish = async (draft: string, path: string): Promise<void> => {
+  try {
+    await link(draft, path);
+  } catch (error) {
+    const code: unknown = Reflect.get(Object(error), 'code');
+    if (code === 'EEXIST') return;
+    if (!NO_LINKS.includes(String(code))) throw error;
+    await rename(draft, path);
+  }
+};
+
+/** The file appears whole and is never replaced: of two hubs that start at once both get the key of one. */
 const make = async (path: string): Promise<string> => {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(path, 'wx', 0o600);
-  await file.writeFile(pem);
-  await file.sync();
-  await file.close();
-  return pem;
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    await writeDurably(draft, pem);
+    await publish(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncFolder(dirname(path));
+  return readFile(path, 'utf8');
 };
 
 /**

@@ -56,7 +56,7 @@ describe('backup', () => {
     ['a byte that was changed', () => whole.replace('"B"', '"C"'), /digest is another/],
     ['a line that is missing', () => whole.split('\n').toSpliced(3, 1).join('\n'), /digest is another/],
     ['the end missing', () => `${whole.trimEnd().split('\n').slice(0, -1).join('\n')}\n`, /last line cannot be read/],
-    ['a newer format', () => whole.replace('"version":1', '"version":99'), /newer version/],
+    ['a newer format', () => whole.replace(/"version":\d+/, '"version":99'), /newer version/],
     ['something else', () => 'hello\n', /is no backup of a ledger/],
   ])('is refused with %s, and nothing is restored', async (_what, text, reason) => {
     await expect(restoreText(text())).rejects.toThrow(reason);
@@ -126,6 +126,28 @@ describe('backup', () => {
     await expect(reader.snapshot((db) => db.deleteFrom('events').execute())).rejects.toThrow(/readonly/);
     await reader.close();
     await ledger.close();
+    await database.close();
+  });
+
+  it('names the newest migration of its ledger, so that an older program refuses it', async () => {
+    const database = await openDatabase({ folder: join(folder, 'migrated') });
+    await (await open(database)).close();
+    const path = join(folder, 'migrated.gz');
+    const versionOf = async (): Promise<unknown> => {
+      await backupLedger(database, { path, version: 'test', replace: true });
+      return Reflect.get(
+        JSON.parse(
+          gunzipSync(await readFile(path))
+            .toString()
+            .split('\n')[0] ?? '',
+        ),
+        'version',
+      );
+    };
+    const { rows } = await sql<{ name: string }>`select name from ledger_migrations order by name`.execute(database.db);
+    expect(await versionOf()).toBe(Number(rows.at(-1)?.name.slice(0, 4)));
+    await sql`delete from ledger_migrations where name <> '0001-ledger'`.execute(database.db);
+    expect(await versionOf()).toBe(1);
     await database.close();
   });
 

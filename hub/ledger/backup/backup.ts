@@ -9,9 +9,9 @@ import type { Kysely } from 'kysely';
 import { syncFolder } from '../../durable-file.ts';
 import { LedgerError } from '../ledger-error.ts';
 import type { DatabaseReader } from '../sql/database.ts';
-import { readTableNames } from '../sql/migrate.ts';
+import { readTables } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
-import { type End, FORMAT, FORMAT_VERSION, type Manifest } from './format.ts';
+import { type End, FORMAT, type Manifest } from './format.ts';
 import { readTable, TABLES } from './tables.ts';
 
 export interface BackupSummary {
@@ -23,11 +23,12 @@ export interface BackupSummary {
 interface Dump {
   readonly db: Kysely<Schema>;
   readonly shared: boolean;
-  readonly manifest: Manifest;
+  /** Version of the program. */
+  readonly program: string;
   readonly done: (summary: BackupSummary) => void;
 }
 
-async function* dump({ db, shared, manifest, done }: Dump): AsyncGenerator<string> {
+async function* dump({ db, shared, program, done }: Dump): AsyncGenerator<string> {
   const hash = createHash('sha256');
   const rows: Record<string, number> = {};
   const line = (value: unknown): string => {
@@ -35,9 +36,10 @@ async function* dump({ db, shared, manifest, done }: Dump): AsyncGenerator<strin
     hash.update(text);
     return text;
   };
-  const there = await readTableNames(db, shared);
+  const { names, version } = await readTables(db, shared);
+  const manifest: Manifest = { format: FORMAT, version, program, created: new Date().toISOString() };
   yield line(manifest);
-  for (const table of TABLES.filter(({ name }) => there.has(name))) {
+  for (const table of TABLES.filter(({ name }) => names.has(name))) {
     rows[table.name] = 0;
     for await (const row of readTable(db, table)) {
       rows[table.name] = (rows[table.name] ?? 0) + 1;
@@ -74,7 +76,6 @@ export const backupLedger = async (
   { path, replace = false, version }: BackupFile,
 ): Promise<BackupSummary> => {
   if (!replace && (await isThere(path))) throw new LedgerError(`${path} is there already: name another file, or replace it with --force`);
-  const manifest: Manifest = { format: FORMAT, version: FORMAT_VERSION, program: version, created: new Date().toISOString() };
   const partial = `${path}.${randomUUID()}.partial`;
   let summary: BackupSummary | undefined;
   try {
@@ -82,7 +83,7 @@ export const backupLedger = async (
       const lines = dump({
         db,
         shared,
-        manifest,
+        program: version,
         done: (found) => {
           summary = found;
         },

@@ -2,11 +2,10 @@ import { z } from 'zod';
 
 /** Of a backup: the first line is the manifest, the last one the end, all between are rows. */
 export const FORMAT = 'fso-ledger-backup';
-/** Grows with every migration that changes the tables. */
-export const FORMAT_VERSION = 1;
 
 export const Manifest = z.strictObject({
   format: z.literal(FORMAT),
+  /** Number of the newest migration of the tables. */
   version: z.int().min(1),
   program: z.string(),
   created: z.iso.datetime(),

@@ -12,10 +12,10 @@ import { LedgerError } from '../ledger-error.ts';
 import { createSqlAudit } from '../sql/audit-log.ts';
 import { readHead } from '../sql/audit-rows.ts';
 import type { Database } from '../sql/database.ts';
-import { migrate } from '../sql/migrate.ts';
+import { migrate, NEWEST_VERSION } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
 import { lockWrites } from '../sql/write-batch.ts';
-import { End, FORMAT_VERSION, Line, Manifest } from './format.ts';
+import { End, Line, Manifest } from './format.ts';
 import { type Row, TABLES } from './tables.ts';
 
 export interface RestoreSummary {
@@ -71,7 +71,7 @@ const checkFile = async (file: string): Promise<{ manifest: Manifest; end: End }
       : new LedgerError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   });
   const manifest = parseLine(Manifest, first, file, 'its first line');
-  if (manifest.version > FORMAT_VERSION)
+  if (manifest.version > NEWEST_VERSION)
     throw new LedgerError(`${file} was written by a newer version of this program (${manifest.program}): restore it with that one`);
   const end = parseLine(End, last, file, 'its last line');
   if (sha256 !== end.sha256) throw new LedgerError(`${file} was changed or damaged: its digest is another`);

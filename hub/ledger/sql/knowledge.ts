@@ -1,9 +1,9 @@
-import type { EventView, SourceView } from '@fso/shared/api';
+import type { EventView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
 import type { Picture } from '../picture.ts';
 import type { RecordPicture } from '../records.ts';
 import { loadNewEvents } from './events.ts';
-import { loadClusters, loadState, refreshCluster } from './load.ts';
+import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
 import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
 import type { Written } from './write-batch.ts';
@@ -24,8 +24,7 @@ export interface Knowledge extends Stored {
 /** @param eventsInMemory newest events that are read at start */
 export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
   const marks = new Map<string, Omit<StoredCluster, 'record'>>();
-  let source: SourceView | null = null;
-  let desired: string | null = null;
+  let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
 
   const cluster = (name: string): StoredCluster => ({
     record: picture.get(name),
@@ -42,10 +41,15 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
     const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
     return rows.flatMap(({ name, version }) => (version > cluster(name).version ? [name] : []));
   };
-  const learnSource = (view: SourceView | null): void => {
-    if (view === null || JSON.stringify(view) === JSON.stringify(source)) return;
-    source = view;
-    picture.setSource(view);
+  /** As of clusters, the newer one stays, whichever comes first. */
+  const learnState = (next: StoredState): void => {
+    const { source, desired } = state;
+    state = {
+      source: next.source.version > source.version ? next.source : source,
+      desired: next.desired.version > desired.version ? next.desired : desired,
+    };
+    const { value } = state.source;
+    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) picture.setSource(value);
   };
   const learnEvents = (events: readonly EventView[]): void => {
     const last = picture.lastEvent();
@@ -60,32 +64,29 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
       recordsUpTo = Math.max(recordsUpTo, version);
     }
   };
-  const learnState = async (db: Kysely<Schema>): Promise<void> => {
-    const state = await loadState(db);
-    learnSource(state.source);
-    desired = state.desired;
-  };
 
   return {
     get source() {
-      return source;
+      return state.source.value;
     },
     get desired() {
-      return desired;
+      return state.desired.value;
     },
     cluster,
     record: records.get,
     load: async (db) => {
       const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
       for await (const stored of loadClusters(db, names)) learnCluster(stored);
-      await learnState(db);
+      learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
     },
     learn: (batch, { version, events }) => {
       for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
-      learnSource(batch.source);
-      desired = batch.desired ?? desired;
+      learnState({
+        source: batch.source === null ? state.source : { value: batch.source, version },
+        desired: batch.desired === null ? state.desired : { value: batch.desired, version },
+      });
       for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
       learnEvents(events);
     },
@@ -94,7 +95,7 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
         const found = await refreshCluster(db, cluster(name));
         if (found !== undefined) learnCluster(found);
       }
-      await learnState(db);
+      learnState(await loadState(db));
       await learnRecords(db);
       learnEvents((await loadNewEvents(db, picture.lastEvent(), eventsInMemory)).reverse());
     },

@@ -77,8 +77,23 @@ export const refreshCluster = async (db: Kysely<Schema>, known: StoredCluster): 
   return storedOf(row, policies);
 };
 
-export const loadState = async (db: Kysely<Schema>): Promise<{ source: SourceView | null; desired: string | null }> => {
-  const rows = await db.selectFrom('state').select(['name', 'json']).execute();
-  const json = (name: string): string => rows.find((row) => row.name === name)?.json ?? 'null';
-  return { source: parse(json('source')), desired: parse(json('desired')) };
+/** A value with the version of the commit that wrote it; 0: none did. */
+export interface Versioned<T> {
+  readonly value: T | null;
+  readonly version: number;
+}
+
+export interface StoredState {
+  readonly source: Versioned<SourceView>;
+  /** Revision. */
+  readonly desired: Versioned<string>;
+}
+
+export const loadState = async (db: Kysely<Schema>): Promise<StoredState> => {
+  const rows = await db.selectFrom('state').select(['name', 'json', 'version']).execute();
+  const stateOf = <T>(name: keyof StoredState): Versioned<T> => {
+    const row = rows.find((stored) => stored.name === name);
+    return row === undefined ? { value: null, version: 0 } : { value: parse<T>(row.json), version: row.version };
+  };
+  return { source: stateOf('source'), desired: stateOf('desired') };
 };

@@ -33,16 +33,27 @@ export const migrate = async ({ patiently, shared }: Pick<Database, 'patiently' 
   throw error instanceof Error && error.message.startsWith('corrupted migrations') ? new LedgerError(NEWER) : error;
 };
 
+const versionOf = (migration: string): number => Number.parseInt(migration, 10);
+
+/** Number of the newest migration of this program. */
+export const NEWEST_VERSION = Math.max(...Object.keys(migrationsOf(true)).map(versionOf));
+
+export interface LedgerTables {
+  readonly names: ReadonlySet<string>;
+  /** Number of the newest migration that has run. */
+  readonly version: number;
+}
+
 /**
  * Which tables there are, of this version or an older one. Changes nothing.
  *
  * @throws LedgerError when there are none, or a newer version has been here
  */
-export const readTableNames = async (db: Kysely<Schema>, shared: boolean): Promise<ReadonlySet<string>> => {
-  const tables = new Set((await db.introspection.getTables({ withInternalKyselyTables: true })).map(({ name }) => name));
-  if (!tables.has(TABLE)) throw new LedgerError('the database holds no ledger');
+export const readTables = async (db: Kysely<Schema>, shared: boolean): Promise<LedgerTables> => {
+  const names = new Set((await db.introspection.getTables({ withInternalKyselyTables: true })).map(({ name }) => name));
+  if (!names.has(TABLE)) throw new LedgerError('the database holds no ledger');
   const { rows } = await sql<{ name: string }>`select name from ${sql.table(TABLE)}`.execute(db);
   const known = migrationsOf(shared);
   if (rows.some(({ name }) => !(name in known))) throw new LedgerError(NEWER);
-  return tables;
+  return { names, version: Math.max(0, ...rows.map(({ name }) => versionOf(name))) };
 };

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { source } from '../fixtures.ts';
+import { createPicture } from '../picture.ts';
+import { createRecordPicture } from '../records.ts';
+import { openDatabase } from './database.ts';
+import { createKnowledge } from './knowledge.ts';
+import { migrate } from './migrate.ts';
+import { planBatch } from './plan-batch.ts';
+
+it('what another hub wrote of the repository before does not replace what was written since', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-knowledge-'));
+  const database = await openDatabase({ folder });
+  await migrate(database);
+  const [older, newer] = [source({ lastFetch: '2026-01-03T10:30:00.000Z' }), source({ lastFetch: '2026-01-03T10:31:00.000Z' })];
+  const row = { name: 'source' as const, json: JSON.stringify(older), version: 1, writer: 'other' };
+  await database.db
+    .insertInto('state')
+    .values([row, { ...row, name: 'desired', json: '"older"' }])
+    .execute();
+  const picture = createPicture(10);
+  const knowledge = createKnowledge(picture, createRecordPicture(), 10);
+  await knowledge.load(database.db);
+  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  // A batch of its own, version 2; the answer to a question of before comes after it.
+  const batch = planBatch([], knowledge, 'own');
+  batch.source = newer;
+  batch.desired = 'newer';
+  knowledge.learn(batch, { version: 2, events: [], damaged: undefined });
+  await knowledge.refresh(database.reads, []);
+  expect([picture.source(), knowledge.source, knowledge.desired]).toEqual([newer, newer, 'newer']);
+  await database.db.updateTable('state').set({ version: 3 }).execute();
+  await knowledge.refresh(database.reads, []);
+  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  await database.close();
+  await rm(folder, { recursive: true });
+});

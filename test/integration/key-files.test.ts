@@ -1,0 +1,31 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pino from 'pino';
+import { expect, it } from 'vitest';
+import { openHubBench } from '../support/hub-bench.ts';
+
+it('a hub warns of files of secrets that others of its machine may use, and of no others', async () => {
+  const bench = await openHubBench();
+  const logged: { level: number; path?: string; mode?: string }[] = [];
+  const logger = pino({}, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const given = join(bench.folder, 'agent-tls.key');
+  const start = () => bench.startHub({ config: { identity: { ca: undefined, hostnames: [] }, keyFiles: [given] }, deps: { logger } });
+  const warned = () => logged.flatMap(({ level, path, mode }) => (level === 40 && path !== undefined ? [[path, mode]] : []));
+  const data = join(bench.folder, 'hub');
+  const own = ['audit-key.pem', 'identity', 'identity/ca.key'].map((name) => join(data, name));
+  try {
+    await (await start()).stop();
+    expect(warned()).toEqual([]);
+    await writeFile(given, '', { mode: 0o644 });
+    for (const path of own) await chmod(path, path.endsWith('identity') ? 0o750 : 0o640);
+    await (await start()).stop();
+    expect(warned()).toEqual([
+      [own[0], '0640'],
+      [own[1], '0750'],
+      [own[2], '0640'],
+      [given, '0644'],
+    ]);
+  } finally {
+    await bench.close();
+  }
+});
