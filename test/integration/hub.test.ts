@@ -240,8 +240,9 @@ describe('a commit that is refused', () => {
     expect(first?.reason).toMatch(problem.reason);
     expect(hub.source.state().revision?.revision).toBe(good);
     expect((await hub.ledger.desired())?.revision).toBe(good);
-    const [event] = await hub.ledger.events({ limit: 1 });
-    expect(event).toMatchObject({ reason: 'CommitRejected', severity: 'alert', revision: bad });
+    await expect
+      .poll(async () => (await hub.ledger.events({ limit: 1 }))[0])
+      .toMatchObject({ reason: 'CommitRejected', severity: 'alert', revision: bad });
 
     const fixed = await repository.commit(Object.fromEntries(Object.keys(files).map((path) => [path, null])), 'fixed');
     hub.source.hint();
@@ -464,7 +465,9 @@ describe('what agents say', () => {
       return now?.nack && now;
     });
     expect(record.nack?.reasons[0]?.message).toBe('cannot be enforced here');
-    expect((await hub.ledger.events({ limit: 1 }))[0]).toMatchObject({ cluster: 'eu', reason: 'RevisionRefused', severity: 'alert' });
+    await expect
+      .poll(async () => (await hub.ledger.events({ limit: 1 }))[0])
+      .toMatchObject({ cluster: 'eu', reason: 'RevisionRefused', severity: 'alert' });
     // What an agent holds after a refusal is not known, so the next offer is whole.
     const next = await bench.repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'next');
     hub.source.hint();

@@ -91,9 +91,11 @@ const refusal = async (hub: RunningHub, good: string, revision: string): Promise
     return now;
   });
   expect(state.revision?.revision).toBe(good);
-  const alarms = (await hub.ledger.events({ limit: 100 })).filter((event) => event.revision === revision && event.severity === 'alert');
-  expect(alarms).toMatchObject([{ severity: 'alert', reason: 'CommitRejected' }]);
-  expect(alarms[0]?.message).toContain(`${state.rejected?.problems[0]?.code}: `);
+  await expect
+    .poll(async () =>
+      (await hub.ledger.events({ limit: 100 })).filter((event) => event.revision === revision && event.severity === 'alert'),
+    )
+    .toMatchObject([{ reason: 'CommitRejected', message: expect.stringContaining(`${state.rejected?.problems[0]?.code}: `) }]);
   return state.rejected?.problems[0]?.code;
 };
 const change = { 'policies/hr.yaml': policyFile('hr') };
@@ -235,8 +237,10 @@ describe('a repository that somebody else can write to', () => {
     const unsigned = await bench.repository.commit(change, 'unsigned');
     hub.source.hint();
     expect((await accepted(hub, unsigned)).verification).toMatchObject({ state: 'failed', reason: expect.stringContaining('unsigned: ') });
-    const events = (await hub.ledger.events({ limit: 100 })).filter(({ revision }) => revision === unsigned);
-    expect(events.map(({ reason }) => reason).sort()).toEqual(['RevisionAccepted', 'RevisionNotTrusted']);
+    const events = async () => (await hub.ledger.events({ limit: 100 })).filter(({ revision }) => revision === unsigned);
+    await expect
+      .poll(async () => (await events()).map(({ reason }) => reason).toSorted())
+      .toEqual(['RevisionAccepted', 'RevisionNotTrusted']);
   });
 
   it('is judged anew when signers are configured for a commit that was taken without', async () => {
