@@ -12,8 +12,7 @@ const writeList = (list: readonly unknown[]): string => {
 
 const writeFields = (value: object): string => {
   let text = '';
-  // By UTF-16 code units, as sort() does by itself.
-  for (const key of Object.keys(value).sort()) {
+  for (const key of Object.keys(value).sort(byText)) {
     const field = write((value as Readonly<Record<string, unknown>>)[key]);
     if (field !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${field}`;
   }

@@ -10,6 +10,8 @@ export interface HistoryLimits {
 
 /** Rows of one statement, so that writers never wait long. */
 const ROWS = 5_000;
+/** Ids that one statement counts the events of: a table of any size is counted within the time that a statement may take. */
+const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 
 /** Forgets hubs that gave no sign of life for a day; none of them comes back under its name. */
@@ -34,18 +36,39 @@ const deleteAll = async (next: () => Promise<bigint>, signal: AbortSignal): Prom
   return deleted;
 };
 
+/** The first and the last id. @returns undefined: there are no events */
+const readIds = async (db: Kysely<Schema>): Promise<{ readonly first: number; readonly last: number } | undefined> => {
+  const ids = db.selectFrom('events').select('id').limit(1);
+  const first = await ids.orderBy('id').executeTakeFirst();
+  const last = await ids.orderBy('id', 'desc').executeTakeFirst();
+  return first === undefined || last === undefined ? undefined : { first: first.id, last: last.id };
+};
+
+/** @returns nothing where there cannot be more than `events` */
+const countByCluster = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<Map<string | null, number>> => {
+  const counts = new Map<string | null, number>();
+  const ids = await readIds(db);
+  if (ids === undefined || ids.last - ids.first < events) return counts;
+  for (let from = ids.first; from <= ids.last && !signal.aborted; from += COUNTED) {
+    const rows = await db
+      .selectFrom('events')
+      .select((eb) => ['cluster', eb.fn.countAll<number>().as('count')])
+      .where('id', '>=', from)
+      .where('id', '<', from + COUNTED)
+      .groupBy('cluster')
+      .execute();
+    for (const { cluster, count } of rows) counts.set(cluster, (counts.get(cluster) ?? 0) + Number(count));
+  }
+  return counts;
+};
+
 /** Deletes the oldest of the clusters that have more than their share: one cluster must not wash out what the others have said. */
 const clearExcess = async (db: Kysely<Schema>, events: number, signal: AbortSignal): Promise<number> => {
-  const counts = await db
-    .selectFrom('events')
-    .select((eb) => ['cluster', eb.fn.countAll<number>().as('count')])
-    .groupBy('cluster')
-    .execute();
-  const wanted = counts.map(({ count }) => Number(count));
-  const share = Math.max(1, fairShare(wanted, events));
+  const counts = await countByCluster(db, events, signal);
+  const share = Math.max(1, fairShare([...counts.values()], events));
   let cleared = 0;
-  for (const { cluster, count } of counts) {
-    let left = Number(count) - share;
+  for (const [cluster, count] of counts) {
+    let left = count - share;
     if (left <= 0) continue;
     const deleteSome = async (): Promise<bigint> => {
       const own = db
@@ -72,7 +95,7 @@ export const clearHistory = async (
   const oldest = new Date(now.getTime() - days * DAY_MS).toISOString();
   const old = sql<boolean>`received < ${oldest}`;
   const deleteOld = async (): Promise<bigint> => {
-    const some = db.selectFrom('events').select('id').where(old).orderBy('id').limit(ROWS);
+    const some = db.selectFrom('events').select('id').where(old).orderBy('received').limit(ROWS);
     return (await db.deleteFrom('events').where('id', 'in', some).executeTakeFirstOrThrow()).numDeletedRows;
   };
   const cleared = await deleteAll(deleteOld, signal);
