@@ -103,8 +103,8 @@ const compareValues = (a: SortValue, b: SortValue): number =>
 const comparePlaces = (a: Place, b: Place): number => compareValues(a.value, b.value) || byText(a.key, b.key);
 
 /**
- * A page of a list in the order that the query asks for. The cursor is the place of the last item given out, value and
- * key, so that changes in between shift nothing.
+ * A page of a list in the order that the query asks for. The cursor is the place of the last item given out, value and key: what comes or
+ * goes in between shifts nothing, but an item whose own value moves past the cursor is left out or comes twice.
  *
  * @throws ApiError `bad-request` for a cursor of another order, or of none
  */
@@ -133,5 +133,7 @@ export const sortParameter = <const S extends string>(names: readonly [S, ...S[]
   return z
     .enum(both)
     .default(preferred as never)
-    .describe('What the list is sorted by; `-` before it: the other way round.');
+    .describe(
+      'What the list is sorted by; `-` before it: the other way round. A cursor is a place in this order: an item whose value moves past it between two pages, as `seen` does, may be left out or come twice; only the order of names never moves.',
+    );
 };
