@@ -20,6 +20,7 @@ import { type Batch, planBatch } from './plan-batch.ts';
 import type { PreparedChange } from './prepared-change.ts';
 import { ALONE, startReplicas } from './replicas.ts';
 import type { Schema } from './schema.ts';
+import { checkSessions } from './sessions.ts';
 import { beginBatch, type Written, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 
@@ -109,6 +110,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
 export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger> => {
   const { database, clock, logger, replica = randomUUID(), history = DEFAULT_HISTORY } = options;
   const { db, reads, searches, shared } = database;
+  if (shared) await checkSessions(database.connect);
   await migrate(database);
   if (!shared) await forgetFormer(db);
   const picture = createPicture(EVENTS_IN_MEMORY);
