@@ -7,6 +7,8 @@ import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/fixtures.ts';
 import { openLedger } from '../../hub/ledger/open.ts';
 import { openDatabase, openReader } from '../../hub/ledger/sql/database.ts';
+import { clearCheckpoints, forgetReplicas } from '../../hub/ledger/sql/history.ts';
+import { migrate } from '../../hub/ledger/sql/migrate.ts';
 import type { Schema } from '../../hub/ledger/sql/schema.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import { describeAuditLog } from '../../hub/ledger/sql/testing/describe-audit-log.ts';
@@ -128,6 +130,18 @@ describe('a database that others touch', () => {
     server = await startPostgres();
   });
   afterAll(() => server.stop());
+
+  it('a hub that was cut off for days still finds which of its batches was the last one', async () => {
+    const database = await openDatabase({ url: await server.createDatabase() });
+    await migrate(database);
+    const beat = (days: number) => sql`insert into replicas values (${`away ${days}`}, 7, now() - make_interval(days => ${days}))`;
+    for (const days of [2, 20, 40]) await beat(days).execute(database.db);
+    await forgetReplicas(database.db, 'own');
+    await clearCheckpoints(database.db, new Date());
+    const left = await database.db.selectFrom('replicas').select('id').orderBy('id').execute();
+    expect(left.map(({ id }) => id)).toEqual(['away 2', 'away 20']);
+    await database.close();
+  });
 
   it('what is too much for one transaction is written in parts', async () => {
     const url = await server.createDatabase();

@@ -14,9 +14,28 @@ const ROWS = 5_000;
 const COUNTED = 50_000;
 const DAY_MS = 86_400_000;
 
-/** Forgets hubs that gave no sign of life for a day; none of them comes back under its name. */
+/**
+ * Forgets hubs that gave no sign of life for a month. Not sooner: one that was cut off that long asks its row whether its last batch was
+ * committed, and would write it again without one.
+ */
 export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<void> => {
-  await db.deleteFrom('replicas').where('id', '!=', own).where(sql<boolean>`heartbeat < now() - interval '1 day'`).execute();
+  await db.deleteFrom('replicas').where('id', '!=', own).where(sql<boolean>`heartbeat < now() - interval '30 days'`).execute();
+};
+
+/** Checkpoints of the last days that are all kept. */
+const CHECKPOINT_DAYS = 30;
+
+/**
+ * Of older checkpoints keeps the last one of each hour and key: each vouches for all entries before it, so no entry goes without one.
+ */
+export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<void> => {
+  const oldest = new Date(now.getTime() - CHECKPOINT_DAYS * DAY_MS).toISOString();
+  const last = db
+    .selectFrom('checkpoints')
+    .select((eb) => eb.fn.max('sequence').as('sequence'))
+    .where('time', '<', oldest)
+    .groupBy(['key', sql`substr(time, 1, 13)`]);
+  await db.deleteFrom('checkpoints').where('time', '<', oldest).where('sequence', 'not in', last).execute();
 };
 
 /** Where one hub is alone, those before it are gone, and whoever was connected to them is not any more. */

@@ -12,7 +12,7 @@ import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
 import { countEvents, loadEvents } from './events.ts';
-import { clearHistory, forgetFormer, forgetReplicas, type HistoryLimits } from './history.ts';
+import { clearCheckpoints, clearHistory, forgetFormer, forgetReplicas, type HistoryLimits } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { readEpoch } from './lead.ts';
 import { migrate } from './migrate.ts';
@@ -128,6 +128,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const clearAll = async (): Promise<void> => {
     if (!replicas.leads()) return;
     if (shared) await forgetReplicas(db, replica);
+    await clearCheckpoints(db, clock.now());
     const cleared = await clearHistory(db, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
   };
