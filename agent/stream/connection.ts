@@ -7,6 +7,7 @@ import {
   type HubFrame,
   MAX_FRAME_BYTES,
   PROTOCOL_VERSION,
+  readReturn,
 } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
@@ -143,6 +144,7 @@ export class Connection {
       this.#ended.resolve({
         kind: rejected ? 'rejected' : 'lost',
         reason: `the hub closed the stream with code ${code}${why && `: ${why}`}`,
+        returnMs: readReturn(code, why),
       });
       this.#closed.abort();
     });

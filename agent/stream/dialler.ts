@@ -20,6 +20,8 @@ export interface DiallerOptions {
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** A refusal ends by somebody's doing, not by itself: between a half of this and all of it. */
 const REJECTED_RETRY_MS = 30_000;
+/** No hub keeps an agent away for longer. */
+const MAX_RETURN_MS = 30_000;
 /** A connection that held this long counts as good, and the next one starts without history. */
 const GOOD_AFTER_MS = 10_000;
 
@@ -80,10 +82,11 @@ export class Dialler {
     return new Connection(config, handlers, clock, await certificate?.(signal)).ended(signal);
   }
 
-  #retryInMs({ kind }: ConnectionEnd): number {
+  #retryInMs({ kind, returnMs = 0 }: ConnectionEnd): number {
     if (kind === 'renewed') return 0;
-    const retryInMs = this.#backoff.next();
-    return Math.round(kind === 'rejected' ? (REJECTED_RETRY_MS * (1 + this.#options.random())) / 2 : retryInMs);
+    const { random } = this.#options;
+    const retryInMs = Math.max(this.#backoff.next(), random() * Math.min(returnMs, MAX_RETURN_MS));
+    return Math.round(kind === 'rejected' ? (REJECTED_RETRY_MS * (1 + random())) / 2 : retryInMs);
   }
 
   #enter(state: StreamState): void {

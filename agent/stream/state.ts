@@ -11,4 +11,6 @@ export interface ConnectionEnd {
   /** `renewed`: the agent has another certificate, and goes on with it at once. */
   readonly kind: 'rejected' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
+  /** Milliseconds: a hub that stops asks its agents to come back at random moments within this time. */
+  readonly returnMs?: number | undefined;
 }

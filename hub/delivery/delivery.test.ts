@@ -282,3 +282,16 @@ it('a stream whose cluster has connected to another hub is closed with the next 
     await ledger.setConnected('eu', false, elsewhere);
   }
 });
+
+it('a hub that stops spreads the return of its agents, over longer the more they are', async () => {
+  const { connect, delivery } = bench;
+  const sockets = [await connect('eu'), await connect('us')];
+  const reasons = sockets.map(
+    ({ socket }) => new Promise<unknown>((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)]))),
+  );
+  await delivery.run(AbortSignal.abort());
+  expect(await Promise.all(reasons)).toEqual([
+    [1001, 'the hub stops; come back within 20 ms'],
+    [1001, 'the hub stops; come back within 20 ms'],
+  ]);
+});

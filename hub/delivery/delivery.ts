@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES } from '@fso/shared/protocol';
+import { CLOSE_CODES, describeReturn, GOING_AWAY } from '@fso/shared/protocol';
 import { WebSocketServer } from 'ws';
 import { StreamReplacedError } from '../ledger/changes.ts';
 import { type AgentBudget, createAgentBudgets } from './agent-budget.ts';
@@ -27,6 +27,8 @@ export interface Delivery {
 
 /** A report of a policy has 1 to 4 KB; what it is besides (local policies, events, namespaces of a glob) is in the base. */
 const FRAME_BYTES = { base: 16 * 1024 * 1024, perPolicy: 4 * 1024 };
+/** Over how long the agents of a hub that stops spread their return: about a hundred a second. */
+const RETURN = { msPerAgent: 10, maxMs: 30_000 };
 /** A timer of Node ends here; what is due later is looked at then. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -179,7 +181,8 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     connected: () => [...byCluster.keys()],
     run: async (signal) => {
       while (!signal.aborted) await pingAll(signal);
-      for (const session of open.keys()) session.close(1001, 'the hub stops');
+      const reason = describeReturn(Math.min(open.size * RETURN.msPerAgent, RETURN.maxMs));
+      for (const session of open.keys()) session.close(GOING_AWAY, reason);
       stopping = true;
       noteClosed();
       // What the ends of the streams have the ledger write is submitted then.

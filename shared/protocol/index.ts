@@ -7,4 +7,5 @@ export * from './frames.ts';
 export * from './git-objects.ts';
 export * from './git-signers.ts';
 export * from './git-walk.ts';
+export * from './going-away.ts';
 export * from './report-digest.ts';
