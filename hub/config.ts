@@ -48,6 +48,8 @@ export interface HubConfig {
   readonly keyFiles?: readonly string[];
   /** Milliseconds: how old what is known of other hubs' revocations may be. Default 5 min. */
   readonly maxBehindMs?: number;
+  /** Milliseconds between the signal to stop, from which on the hub is not ready, and the end of its listeners. Default 0. */
+  readonly shutdownDelayMs?: number;
   readonly logLevel: LogLevel;
 }
 
@@ -94,6 +96,7 @@ const Variables = z.object({
   FSO_REVOCATION_MAX_AGE_MS: z.coerce.number().int().min(10_000).max(86_400_000).default(DEFAULT_MAX_BEHIND_MS),
   FSO_AUDIT_KEY_FILE: File,
   FSO_ACCEPT_NEW_AUDIT_KEY: z.enum(['true', 'false']).default('false'),
+  FSO_SHUTDOWN_DELAY_MS: z.coerce.number().int().min(0).max(10_000).default(0),
   FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 type Variables = z.infer<typeof Variables>;
@@ -151,6 +154,7 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     database: databaseOf(variables),
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
     maxBehindMs: variables.FSO_REVOCATION_MAX_AGE_MS,
+    shutdownDelayMs: variables.FSO_SHUTDOWN_DELAY_MS,
     auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
     keyFiles: [variables.FSO_AGENT_CA_KEY_FILE, variables.FSO_AGENT_TLS_KEY_FILE, tokensFile].filter((path) => path !== undefined),
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',

@@ -7,6 +7,7 @@ import {
   type Listening,
   listen,
   nodeHttp,
+  settlesWithin,
   systemClock,
   untilAborted,
 } from '@fso/shared/runtime';
@@ -35,6 +36,7 @@ import { recordIdentity } from './record-identity.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi, createFleetIndex, DEFAULT_MAX_BEHIND_MS, statusOf } from './serve/index.ts';
+import { createShutdown, type Shutdown } from './shutdown.ts';
 import { createSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
@@ -77,6 +79,8 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   agent: DEFAULT_AGENT_LIMITS,
 };
 
+/** Of parts and requests under way; the requests are cut a little earlier. */
+const STOP_MS = 6_000;
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
 /** Whether other hubs may be on the same database. */
@@ -107,28 +111,35 @@ const agentUrlOf = (listening: Listening, agents: AgentListenerIdentity | undefi
 const listenBoth = async (
   first: readonly [AnyServer, ListenAddress],
   second: readonly [AnyServer, ListenAddress],
-  stopping: AbortController,
+  { closing, closeNow }: Shutdown,
 ): Promise<readonly [Listening, Listening]> => {
-  const one = await listen(first[0], first[1], stopping.signal);
+  const one = await listen(first[0], first[1], closing);
   try {
-    return [one, await listen(second[0], second[1], stopping.signal)];
+    return [one, await listen(second[0], second[1], closing)];
   } catch (error) {
-    stopping.abort();
+    closeNow();
     await one.closed;
     throw error;
   }
 };
 
 /** A part that fails takes the others with it: a hub that listens and does nothing helps nobody, one that has ended is started again. */
-const untilAllEnd = async (parts: readonly Promise<void>[], stopping: AbortController, logger: pino.Logger): Promise<void> => {
-  try {
-    await Promise.all(parts);
-  } catch (error) {
+const closeOnFailure = (
+  parts: readonly Promise<void>[],
+  { closeNow }: Shutdown,
+  logger: pino.Logger,
+): { readonly throwIfFailed: () => void } => {
+  let failure: { readonly error: unknown } | undefined;
+  Promise.all(parts).catch((error: unknown) => {
+    failure = { error };
     logger.fatal({ err: error }, 'a part of the hub failed');
-    stopping.abort();
-    await Promise.allSettled(parts);
-    throw error;
-  }
+    closeNow();
+  });
+  return {
+    throwIfFailed: () => {
+      if (failure !== undefined) throw failure.error;
+    },
+  };
 };
 
 /** Wires steps ① to ⑨ and starts them; resolves once both listeners answer. Whatever fails, nothing is left open. */
@@ -196,8 +207,8 @@ const startOn = async (
   ledger.onSharedHint(source.hint);
   await recordSource(source, { ledger, clock, logger });
 
-  const stopping = new AbortController();
-  const until = AbortSignal.any([signal, stopping.signal]);
+  const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });
+  const until = shutdown.closing;
   const agents = createAgentServer(config.agentTls, agentIdentity);
   delivery.attach(agents);
   const { apiToken, webhookSecret, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
@@ -234,9 +245,10 @@ const startOn = async (
     registry,
     clock,
     logger: logger.child({ step: 'serve' }),
+    shutdown,
     ...(agentIdentity && { enrolment: { identity: agentIdentity.identity, agentUrl: () => agentUrl } }),
   });
-  const listeners = await listenBoth([agents, config.agentListen], [nodeHttp.createServer(api), config.listen], stopping);
+  const listeners = await listenBoth([agents, config.agentListen], [nodeHttp.createServer(api), config.listen], shutdown);
   const [agentListener, apiListener] = listeners;
   const agentUrl = agentUrlOf(agentListener, agentIdentity);
 
@@ -248,20 +260,22 @@ const startOn = async (
     activity.run(until),
     trend.run(until),
     certificate,
-    untilAborted(until).then(() => stopping.abort()),
+    untilAborted(until),
   ];
   const close = async (): Promise<void> => {
-    // Event streams never end by themselves.
-    for (const { server } of listeners) server.closeAllConnections();
-    await Promise.all(listeners.map(({ closed }) => closed));
     // A database that is away must not keep the hub from stopping: closing the ledger waits as long as is sensible.
     ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     await ledger.close();
     logger.info('hub stopped');
   };
   const work = async (): Promise<void> => {
+    const { throwIfFailed } = closeOnFailure(parts, shutdown, logger);
+    await untilAborted(until);
+    // What waits for the ledger is refused once that is closed: a database that hangs does not hang the hub.
+    const ended = Promise.allSettled([...parts, ...listeners.map(({ closed }) => closed)]);
+    if (!(await settlesWithin(ended, STOP_MS))) logger.warn('parts of the hub did not end in time');
     try {
-      await untilAllEnd(parts, stopping, logger);
+      throwIfFailed();
     } finally {
       await close();
     }
@@ -278,7 +292,7 @@ const startOn = async (
     offersMade: offers.made,
     stopped,
     stop: async () => {
-      stopping.abort();
+      shutdown.begin();
       await stopped;
     },
   };

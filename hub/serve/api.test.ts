@@ -141,6 +141,17 @@ describe('routes', () => {
     expect((await read('&cluster=eu')).items[0]?.id).toBe(1);
   });
 
+  it('a hub that stops is not ready, and answers everything else until its listener closes', async () => {
+    const [draining, closing] = [new AbortController(), new AbortController()];
+    await using server = await startTestServer({ shutdown: { draining: draining.signal, closing: closing.signal } });
+    await fillLedger(server.ledger);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+    draining.abort();
+    const { code, detail } = await problem(await fetch(`${server.url}/readyz`));
+    expect([code, detail]).toEqual(['not-ready', 'The hub stops.']);
+    for (const path of ['/healthz', '/api/v1/status']) expect((await fetch(`${server.url}${path}`)).status).toBe(200);
+  });
+
   it('serve probes and metrics', async () => {
     await using server = await startTestServer();
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);

@@ -66,8 +66,9 @@ const webhookHandler = ({ config, source, clock, ledger, logger }: ApiDeps): Req
 };
 
 const readyHandler =
-  ({ ledger }: ApiDeps): RequestHandler =>
+  ({ ledger, shutdown }: ApiDeps): RequestHandler =>
   async (_req, res) => {
+    if (shutdown?.draining.aborted === true) throw new ApiError('not-ready', 'The hub stops.');
     if ((await ledger.desired()) === null) throw new ApiError('not-ready', 'No good revision of the policy repository was read yet.');
     const health = ledger.health();
     // Anybody may ask; what the database said is in the log.

@@ -168,4 +168,14 @@ describe('stream', () => {
     }
     expect(text).toContain('retry: 1000');
   });
+
+  it('ends when the hub stops', async () => {
+    const [draining, closing] = [new AbortController(), new AbortController()];
+    await using server = await startTestServer({ shutdown: { draining: draining.signal, closing: closing.signal } });
+    const streams = await Promise.all(Array.from({ length: 12 }, () => open(server)));
+    for (const { until } of streams) await until(({ event }) => event === 'status');
+    const ends = streams.map(({ until }) => until(() => false).catch(String));
+    closing.abort();
+    for (const end of await Promise.all(ends)) expect(end).toContain('the stream ended');
+  });
 });

@@ -17,7 +17,7 @@ const beat = async (res: Response, { clock }: ApiDeps, intervalMs: number, signa
       res.write(': heartbeat\n\n');
     }
   } catch {
-    // Aborted: the reader is gone.
+    // Aborted: the reader is gone, or the hub stops.
   }
 };
 
@@ -59,6 +59,8 @@ export const streamHandler = (deps: ApiDeps, broadcast: Broadcast): RequestHandl
     res.write('retry: 1000\n\n');
     for (const text of [...first, ...meanwhile]) write(text);
     take = write;
-    await beat(res, deps, heartbeatMs, gone.signal);
+    const { closing } = deps.shutdown ?? {};
+    await beat(res, deps, heartbeatMs, closing === undefined ? gone.signal : AbortSignal.any([gone.signal, closing]));
+    res.end();
   };
 };

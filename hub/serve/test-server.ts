@@ -15,7 +15,7 @@ import { createPolicyDocuments } from '../source/index.ts';
 import { createApi } from './api.ts';
 import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import { createFleetIndex } from './fleet/fleet-index.ts';
-import type { ApiConfig, StreamOptions } from './types.ts';
+import type { ApiConfig, ApiOptions, StreamOptions } from './types.ts';
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
@@ -33,6 +33,7 @@ interface TestParts {
   readonly ledger?: Ledger;
   /** Where its tokens and identity are kept. Default: one that goes with the server. */
   readonly folder?: string;
+  readonly shutdown?: ApiOptions['shutdown'];
 }
 
 type TestConfig = Partial<ApiConfig> & AccessSettings & TestParts;
@@ -52,6 +53,7 @@ export const startTestServer = async (
     onAudit,
     ledger = createMemoryLedger({ clock }),
     folder: kept,
+    shutdown,
     ...apiConfig
   } = config;
   const logger = pino({ level: 'silent' });
@@ -83,6 +85,7 @@ export const startTestServer = async (
     logger,
     enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
     stream,
+    shutdown,
   });
   const server: Server = createServer(api);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
+import type { Shutdown } from '../shutdown.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import type { CountFailure } from './auth-failures.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
@@ -64,6 +65,8 @@ export interface ApiOptions {
   /** Absent: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess;
   readonly stream?: StreamOptions;
+  /** Absent: the hub never stops. */
+  readonly shutdown?: Pick<Shutdown, 'draining' | 'closing'> | undefined;
 }
 
 /** What routes work with. */

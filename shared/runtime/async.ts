@@ -2,6 +2,17 @@
 export const untilAborted = (signal: AbortSignal): Promise<void> =>
   signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
+/** @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end, and is thrown. */
+export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 /**
  * Makes a function of which one run is active at a time and at most one more waits: calls during a run share the next one,
  * which starts after it, so every caller gets a run that began after its call.

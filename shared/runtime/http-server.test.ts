@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer as createTlsServer } from 'node:https';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { listen } from './http-server.ts';
 
@@ -31,4 +34,21 @@ describe('listen', () => {
     stop.abort();
     await first.closed;
   });
+
+  it('waits neither for a handshake that never comes nor for an upgraded connection that never ends', async () => {
+    const stop = new AbortController();
+    const secure = await listen(createTlsServer(), '127.0.0.1:0', stop.signal);
+    const plain = await listen(() => undefined, '127.0.0.1:0', stop.signal);
+    // Whoever took this connection over forgot it.
+    plain.server.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+    const accepted = once(secure.server, 'connection');
+    const silent = connect({ port: secure.port, host: '127.0.0.1', allowHalfOpen: true });
+    const upgraded = connect({ port: plain.port, host: '127.0.0.1', allowHalfOpen: true });
+    for (const socket of [silent, upgraded]) socket.on('error', () => undefined);
+    upgraded.write('GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await Promise.all([accepted, once(upgraded, 'data')]);
+    stop.abort();
+    await Promise.all([secure.closed, plain.closed]);
+    for (const socket of [silent, upgraded]) socket.destroy();
+  }, 60_000);
 });

@@ -1,6 +1,6 @@
 import type { RequestListener, Server } from 'node:http';
 import { Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type ListenAddress, parseAddress } from './address.ts';
 
 /**
@@ -45,11 +45,23 @@ const bind = (server: Server | TlsServer, address: ListenAddress): Promise<void>
     });
   });
 
-/** Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in flight get {@link GRACE_MS}, then everything is cut. */
+/**
+ * Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in flight get {@link GRACE_MS}, then everything
+ * is cut: what Node does not count as a connection of HTTP too, which is a TLS handshake under way and what was upgraded.
+ */
 const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+    const cutAll = (): void => {
+      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
+    };
     const close = (): void => {
-      const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+      const cut = setTimeout(cutAll, GRACE_MS);
       // A kept-alive connection becomes idle when its last request ends, and would then wait for another one.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       server.close(() => {

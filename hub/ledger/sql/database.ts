@@ -1,3 +1,5 @@
+import { Socket } from 'node:net';
+import { settlesWithin } from '@fso/shared/runtime';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Schema } from './schema.ts';
@@ -24,6 +26,8 @@ export interface Database extends DatabaseReader {
   patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
   /** A connection of its own, for LISTEN and session locks; only where `shared`. */
   readonly connect: () => Promise<pg.Client>;
+  /** Ends whatever is under way on any connection, and every connection that is opened later. `close` still has to be called. */
+  readonly cut: () => void;
 }
 
 export type DatabaseConfig = { readonly url: string } | { readonly folder: string };
@@ -40,6 +44,8 @@ const SEARCH_CONNECTIONS = 2;
 const LOCK_MS = 10_000;
 /** A search goes through its rows a few at a time. */
 const SEARCH_STATEMENT_MS = 3_000;
+/** For queries under way. */
+const CLOSE_MS = 1_000;
 /** Hubs give signs of life by statements that wait for nobody. */
 const SIGN_OF_LIFE_MS = 3_000;
 
@@ -68,6 +74,30 @@ const nameOf = (url: string): string => {
 class Client extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super({ ...config, connectionTimeoutMillis: CONNECT_MS });
+  }
+}
+
+/** The sockets of connections, so that they can be ended whatever hangs on them. */
+class Sockets {
+  readonly #open = new Set<Socket>();
+  #isCut: boolean = false;
+
+  readonly create = (): Socket => {
+    const socket = new Socket();
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+    // Once pg listens to it.
+    if (this.#isCut) setImmediate(() => this.#destroy(socket));
+    return socket;
+  };
+
+  readonly cut = (): void => {
+    this.#isCut = true;
+    for (const socket of this.#open) this.#destroy(socket);
+  };
+
+  #destroy(socket: Socket): void {
+    socket.destroy(new Error('the database is closed'));
   }
 }
 
@@ -103,9 +133,11 @@ const openPostgresReader = (url: string): DatabaseReader => ({
 
 /** TLS and all else is said by the parameters of the URL (https://node-postgres.com/features/connecting#connection-uri). */
 const openPostgres = (url: string): Database => {
-  const db = openPool({ ...clientConfig(url), max: WRITE_CONNECTIONS });
-  const reads = openPool({ ...clientConfig(url), max: READ_CONNECTIONS });
-  const searches = openPool({ ...clientConfig(url, SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
+  const sockets = new Sockets();
+  const configOf = (statementMs?: number): pg.ClientConfig => ({ ...clientConfig(url, statementMs), stream: sockets.create });
+  const db = openPool({ ...configOf(), max: WRITE_CONNECTIONS });
+  const reads = openPool({ ...configOf(), max: READ_CONNECTIONS });
+  const searches = openPool({ ...configOf(SEARCH_STATEMENT_MS), max: SEARCH_CONNECTIONS });
   return {
     ...openPostgresReader(url),
     db,
@@ -113,13 +145,16 @@ const openPostgres = (url: string): Database => {
     searches,
     patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
-      const client = new pg.Client(clientConfig(url, SIGN_OF_LIFE_MS));
+      const client = new pg.Client(configOf(SIGN_OF_LIFE_MS));
       client.on('error', () => undefined);
       await client.connect();
       return client;
     },
+    cut: sockets.cut,
     close: async () => {
-      await Promise.all([db, reads, searches].map((pool) => pool.destroy()));
+      const closed = Promise.all([db, reads, searches].map((pool) => pool.destroy()));
+      if (!(await settlesWithin(closed, CLOSE_MS))) sockets.cut();
+      await closed;
     },
   };
 };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import type pino from 'pino';
 import { createTurns } from '../../turns.ts';
@@ -40,6 +40,9 @@ export interface SqlLedgerOptions {
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
+
+/** Of what is under way beside the writes. */
+const CLOSE_MS = 2_000;
 
 /** Of a hub that does not lead. */
 const NO_EPOCH = 0;
@@ -118,7 +121,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
   await knowledge.load(db);
 
-  const queue = createWriteQueue({ ...options, commit: createCommit(options, knowledge, replica) });
+  const queue = createWriteQueue({ ...options, cut: database.cut, commit: createCommit(options, knowledge, replica) });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
@@ -184,7 +187,9 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     close: async () => {
       await queue.close();
       closing.abort();
-      await Promise.all([replicas.close(), clearing]);
+      const rest = Promise.all([replicas.close(), clearing]);
+      if (!(await settlesWithin(rest, CLOSE_MS))) database.cut();
+      await rest;
     },
   };
 };

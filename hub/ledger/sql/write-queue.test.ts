@@ -15,7 +15,7 @@ const reasonOf = (one: Change): string => {
 const connected = (cluster: string, value: boolean, time = TIME): Change => ({ type: 'connected', time, cluster, connected: value });
 
 /** A database of which the test says how each commit ends. */
-const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000) => {
+const openQueue = (answer: (reasons: readonly string[], number: number) => unknown, maxQueued = 10_000, cut = (): void => undefined) => {
   const commits: { readonly reasons: readonly string[]; readonly number: number }[] = [];
   const commit = async (changes: readonly PreparedChange[], number: number): Promise<void> => {
     const reasons = changes.map((prepared) => reasonOf(prepared.change));
@@ -23,7 +23,7 @@ const openQueue = (answer: (reasons: readonly string[], number: number) => unkno
     const error = await answer(reasons, number);
     if (error !== undefined) throw error;
   };
-  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
+  const queue = createWriteQueue({ commit, cut, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
   return { queue, commits };
 };
 const sqlError = (code: string): Error => Object.assign(new Error('no'), { code });
@@ -135,7 +135,7 @@ it('does not fold what has another change of the cluster between, and takes the 
     times.push(...changes.map((one) => `${reasonOf(one.change)} ${one.change.time}`));
     await back.promise;
   };
-  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const queue = createWriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
   const writes = [queue.submit(change('a'))];
   await expect.poll(() => times.length).toBe(1);
   const between: Change = { type: 'offered', time: TIME, cluster: 'eu', revision: 'r' };
@@ -152,7 +152,7 @@ it('a stream that opens while the database is away still opens, whatever it says
     for (const { change: one } of changes) if (one.type === 'connected') opened.push([one.stream?.id, one.opens, one.connected]);
     await back.promise;
   };
-  const queue = createWriteQueue({ commit, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const queue = createWriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
   const by = (id: string, value: boolean, opens?: true): Change => ({
     type: 'connected',
     time: TIME,
@@ -181,6 +181,19 @@ it('closing refuses what a database that is away keeps waiting', async () => {
   await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
 });
 
+it('closing ends a commit that hangs, and what it would have written is refused', async () => {
+  const hanging = Promise.withResolvers<Error>();
+  const { queue, commits } = openQueue(
+    () => hanging.promise,
+    10_000,
+    () => hanging.resolve(sqlError('ECONNRESET')),
+  );
+  const write = queue.submit(change('a')).catch((error: unknown) => error);
+  await expect.poll(() => commits.length).toBe(1);
+  await queue.close();
+  expect([String(await write), commits.length]).toEqual([expect.stringContaining('the ledger is closed'), 1]);
+}, 60_000);
+
 it('refuses more writers than may wait for room, and goes on with those that wait', async () => {
   const away = { is: true as boolean };
   const committed: number[] = [];
@@ -190,6 +203,7 @@ it('refuses more writers than may wait for room, and goes on with those that wai
   };
   const queue = createWriteQueue({
     commit,
+    cut: () => undefined,
     clock: systemClock,
     random: () => 0,
     logger: pino({ level: 'silent' }),

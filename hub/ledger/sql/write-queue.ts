@@ -1,5 +1,5 @@
 import type { Clock } from '@fso/shared/runtime';
-import { createBackoff } from '@fso/shared/runtime';
+import { createBackoff, settlesWithin } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Change } from '../changes.ts';
 import { LedgerError } from '../ledger-error.ts';
@@ -17,6 +17,8 @@ export interface WriteQueue {
 export interface WriteQueueOptions {
   /** Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose answer was lost. */
   readonly commit: (changes: readonly PreparedChange[], number: number) => Promise<void>;
+  /** Ends a commit that is under way: one that hangs would keep the queue from closing. */
+  readonly cut: () => void;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: pino.Logger;
@@ -218,11 +220,10 @@ export const createWriteQueue = (options: WriteQueueOptions): WriteQueue => {
     },
     health: () => (outage === undefined ? { ok: true } : { ok: false, ...outage }),
     close: async () => {
-      const late = new AbortController();
-      await Promise.race([working ?? Promise.resolve(), clock.sleep(CLOSE_MS, late.signal).catch(() => undefined)]);
-      late.abort();
+      const inTime = await settlesWithin(working ?? Promise.resolve(), CLOSE_MS);
       closing.abort(new LedgerError(CLOSED));
       for (const waiting of rooms.splice(0)) waiting.reject(new LedgerError(CLOSED));
+      if (!inTime) options.cut();
       await working;
     },
   };

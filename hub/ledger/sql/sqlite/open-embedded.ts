@@ -130,6 +130,8 @@ export const openEmbedded = async (folder: string): Promise<Database> => {
       patiently: (work) => work(db),
       snapshot: snapshotOf(thread, path),
       connect: () => Promise.reject(new Error('the embedded database belongs to one hub')),
+      // It does what it is told, in milliseconds.
+      cut: () => undefined,
       close: thread.close,
     };
   } catch (error) {
