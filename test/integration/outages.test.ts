@@ -129,7 +129,10 @@ describe('outages', () => {
 
   it('puts the CRD back when somebody deletes it, and governs again', async () => {
     await world.client.delete(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal);
-    await eventually(() => events.some(({ reason, severity }) => reason === 'PoliciesUnreadable' && severity === 'alert'));
+    const deleted = 'CustomResourceDefinition/sovereignpolicies.compliance.federated.io was deleted';
+    await eventually(() =>
+      events.some(({ reason, severity, message }) => reason === 'TamperingRepaired' && severity === 'alert' && message.startsWith(deleted)),
+    );
     const body = { metadata: { namespace: 'default', name: 'again' }, spec: { targetNamespace: 'steady', allowedRegions: EU } };
     const again = { apiVersion: API_VERSION, kind: 'SovereignPolicy', ...body } as unknown as SovereignPolicy;
     await eventually(() => world.client.create(SOVEREIGN_POLICY_KIND, again, {}, stop.signal));
