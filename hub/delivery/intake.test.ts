@@ -16,7 +16,7 @@ const createBench = () => {
       nacked += 1;
     },
   };
-  const state = { known: new Set([REVISION]) };
+  const state = { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) };
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
   const deps = { ledger, clock, metrics, digestOf: () => undefined };
   const context = {
@@ -34,8 +34,14 @@ const createBench = () => {
     const events = (await ledger.events({ limit: 1000 })).filter(({ reason }) => reason === 'RevisionRefused');
     return [entries.length, events.length];
   };
-  return { clock, ledger, nack, ack, told, nacked: () => nacked };
+  return { clock, ledger, budget, nack, ack, told, nacked: () => nacked };
 };
+
+it('a commit that was offered and acked counts as held, also where the next one came meanwhile', async () => {
+  const { budget, ack } = createBench();
+  await ack();
+  expect(budget.claim({ holds: REVISION, anchor: REVISION })).toBeUndefined();
+});
 
 it('the same nack again is nothing new, also of an agent that came back', async () => {
   const { clock, ledger, nack, ack, told, nacked } = createBench();

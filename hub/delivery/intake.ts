@@ -41,7 +41,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
-  if (revision === state.target) budget.vouch(revision);
+  if (state.offered.has(revision)) budget.vouch(revision);
   state.revision = revision;
   state.holds = revision;
   state.anchor = revision;

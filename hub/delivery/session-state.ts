@@ -10,6 +10,8 @@ export interface SessionState {
   heading: string | null;
   /** Revisions that the agent may ack or nack: what it came with and what it was offered. */
   readonly known: Set<string>;
+  /** Those that it was offered: what it acks of them it has, whatever it says by itself. */
+  readonly offered: Set<string>;
   /** A full report was asked for and has not come yet. */
   resyncing: boolean;
   /** Entries of the last full report, and since, that were not taken as they came: until the next one the digests cannot agree. */

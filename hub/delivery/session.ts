@@ -56,6 +56,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     revision: null,
     heading: null,
     known: new Set(),
+    offered: new Set(),
     resyncing: false,
     mended: 0,
     mayTellMended: createBucket(clock, WARNINGS),
@@ -99,6 +100,7 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
     },
     onOffered: ({ revision, objects }) => {
       state.known.add(revision);
+      state.offered.add(revision);
       state.heading = revision;
       deps.metrics.offered();
       ledger.setOffered(cluster, revision, stream).catch(writeFailed);
@@ -261,7 +263,8 @@ export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwne
       })
       .finally(() => {
         pending -= 1;
-        socket.resume();
+        // What was read at once waits here in turn; only then is more read, or small frames would pile up faster than they are taken.
+        if (pending === 0) socket.resume();
       });
   };
   socket.on('message', (data, binary) => {
