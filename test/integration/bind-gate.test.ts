@@ -125,19 +125,21 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === undefined);
   });
 
-  it.runIf(mode === 'label')('takes a node that came back without a region while no agent ran for one without a region', async () => {
-    const name = `${EU}-b`;
-    const before = (await world.client.get(NODE_KIND, { name }, world.signal)) ?? expect.fail('no node');
-    await world.pause();
-    await world.client.delete(NODE_KIND, { name }, world.signal);
-    await world.client.create(NODE_KIND, { metadata: { name } }, {}, world.signal);
-    const answer = await world.tryBind({ as: world.trusted, node: name });
-    expect(answer).toContain(bindingSentence(BINDING_VIOLATIONS.unknown(name)));
-    await world.client.delete(NODE_KIND, { name }, world.signal);
-    const { labels = {}, annotations = {} } = before.metadata;
-    await world.client.create(NODE_KIND, { metadata: { name, labels, annotations } }, {}, world.signal);
-    await world.resume();
-  });
+  // By list the name of the node is what counts: docs/limits.md says so.
+  if (mode === 'label')
+    it('takes a node that came back without a region while no agent ran for one without a region', async () => {
+      const name = `${EU}-b`;
+      const before = (await world.client.get(NODE_KIND, { name }, world.signal)) ?? expect.fail('no node');
+      await world.pause();
+      await world.client.delete(NODE_KIND, { name }, world.signal);
+      await world.client.create(NODE_KIND, { metadata: { name } }, {}, world.signal);
+      const answer = await world.tryBind({ as: world.trusted, node: name });
+      expect(answer).toContain(bindingSentence(BINDING_VIOLATIONS.unknown(name)));
+      await world.client.delete(NODE_KIND, { name }, world.signal);
+      const { labels = {}, annotations = {} } = before.metadata;
+      await world.client.create(NODE_KIND, { metadata: { name, labels, annotations } }, {}, world.signal);
+      await world.resume();
+    });
 
   it('puts the parameters back, as they were', async () => {
     await world.govern('teams', 'team-*');
