@@ -50,5 +50,5 @@ describe('listen', () => {
     stop.abort();
     await Promise.all([secure.closed, plain.closed]);
     for (const socket of [silent, upgraded]) socket.destroy();
-  }, 60_000);
+  });
 });
