@@ -111,34 +111,23 @@ export class Controller {
       signal,
     );
     const budget = new RetryBudget(deps.clock, signal);
-    this.#prober = new Prober(
-      {
-        client: deps.client,
-        clock: deps.clock,
-        budget,
-        floor: { isFloorPolicy: isFloorName },
-        bindGate: deps.capabilities.floor,
-        concurrency: 16,
-        patienceMs: 10_000,
-        onChange: wake,
-        onVerdict: (result) => deps.metrics.probes.inc({ result }),
-      },
-      signal,
-    );
-    this.#index = new Prober(
-      {
-        client: deps.client,
-        clock: deps.clock,
-        budget,
-        floor: { isFloorPolicy: isFloorName },
-        bindGate: deps.capabilities.floor,
-        concurrency: 2,
-        patienceMs: 10_000,
-        onChange: wake,
-        onVerdict: (result) => deps.metrics.probes.inc({ result }),
-      },
-      signal,
-    );
+    const createProber = (concurrency: number): Prober =>
+      new Prober(
+        {
+          client: deps.client,
+          clock: deps.clock,
+          budget,
+          floor: { isFloorPolicy: isFloorName },
+          bindGate: deps.capabilities.floor,
+          concurrency,
+          patienceMs: 10_000,
+          onChange: wake,
+          onVerdict: (result) => deps.metrics.probes.inc({ result }),
+        },
+        signal,
+      );
+    this.#prober = createProber(16);
+    this.#index = createProber(2);
     this.#canary = new CanaryProber(
       {
         client: deps.client,
