@@ -10,6 +10,7 @@ import { createCa, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 const UNUSED = { now: NOW, isInUse: async () => false };
+const IN_USE = { now: NOW, isInUse: async () => true };
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
 
 let folder: string;
@@ -29,7 +30,7 @@ describe('the CA of the agents', () => {
   it('is never replaced in silence', async () => {
     await keepAuthority(folder, UNUSED);
     await rm(join(folder, 'ca.key'));
-    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('ca.key is missing');
+    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('ca.key missing');
     await writeFile(join(folder, 'ca.key'), (await createCa('other', validity)).key);
     await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('the key does not belong to the first certificate');
   });
@@ -41,14 +42,29 @@ describe('the CA of the agents', () => {
     expect([await readFile(join(folder, aside), 'utf8'), others]).toEqual(['half', []]);
   });
 
-  it('is not replaced where its certificate is lost and agents have enrolled: the key stays as it is', async () => {
-    await keepAuthority(folder, UNUSED);
-    const key = await readFile(join(folder, 'ca.key'), 'utf8');
-    await rm(join(folder, 'ca.crt'));
-    await expect(keepAuthority(folder, { now: NOW, isInUse: async () => true })).rejects.toThrow('ca.crt is missing, and agents trust it');
-    expect(await readFile(join(folder, 'ca.key'), 'utf8')).toBe(key);
-    expect(await readdir(folder)).toEqual(['ca.key']);
-  });
+  it.each([[['ca.crt']], [['ca.key']], [['ca.crt', 'ca.key']]])(
+    'is not replaced where agents have enrolled and it is lost: %s',
+    async (lost) => {
+      await keepAuthority(folder, UNUSED);
+      for (const name of lost) await rm(join(folder, name));
+      const left = await readdir(folder);
+      await expect(keepAuthority(folder, IN_USE)).rejects.toThrow(`${lost.join(' and ')} missing. Put back`);
+      expect(await readdir(folder)).toEqual(left);
+    },
+  );
+
+  it.each([[[]], [['ca.crt']], [['ca.crt', 'ca.key']]])(
+    'is replaced once where that is asked for, and what is left of it is kept: lost %s',
+    async (lost) => {
+      const { fingerprint } = await keepAuthority(folder, UNUSED);
+      for (const name of lost) await rm(join(folder, name));
+      await writeFile(join(folder, 'new-ca'), '');
+      const made = await keepAuthority(folder, IN_USE);
+      expect(made.fingerprint).not.toBe(fingerprint);
+      expect((await keepAuthority(folder, IN_USE)).fingerprint).toBe(made.fingerprint);
+      expect((await readdir(folder)).length).toBe(2 + 2 - lost.length);
+    },
+  );
 
   it('issues certificates that say whose they are', async () => {
     const authority = await keepAuthority(folder, { ...UNUSED, now: new Date() });

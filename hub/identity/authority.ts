@@ -1,9 +1,9 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { mkdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
 import { ConfigError } from '@fso/shared/runtime';
-import { readIfThere, writeDurably } from '../durable-file.ts';
+import { readIfThere, syncFolder, writeDurably } from '../durable-file.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
 export interface AgentCertificate extends Validity {
@@ -81,20 +81,8 @@ export const createAuthority = (pair: KeyPair): Authority => {
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
-
-/**
- * What to do with a key whose certificate is missing. It may be of a start that was cut off, as the key is written first; or the certificate was
- * lost, and cannot be made again: agents trust this one and no other of the same key.
- *
- * @throws ConfigError where agents have enrolled
- */
-const putAside = async (keyPath: string, certPath: string, { now, isInUse }: AuthorityFacts): Promise<void> => {
-  if (await isInUse())
-    throw new ConfigError([
-      `FSO_DATA_DIR: ${certPath} is missing, and agents trust it: put it back from a backup, or from what an agent has as FSO_HUB_CA_FILE; it cannot be made again. To begin with a new CA, and enrol every agent again, move ${keyPath} away too`,
-    ]);
-  await rename(keyPath, `${keyPath}.${now.toISOString().replaceAll(':', '-')}`);
-};
+/** An empty file of this name asks for a new CA. It is taken away first, so that it works once. */
+const NEW_CA = 'new-ca';
 
 export interface AuthorityFacts {
   readonly now: Date;
@@ -102,33 +90,67 @@ export interface AuthorityFacts {
   readonly isInUse: () => Promise<boolean>;
 }
 
+interface FoundPair {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** Keeps a file that is not used any more under another name. */
+const putAside = async (path: string, now: Date): Promise<void> => {
+  if ((await readIfThere(path)) !== undefined) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
+};
+
+/** @returns whether the file was there */
+const takeAway = async (path: string): Promise<boolean> => {
+  if ((await readIfThere(path)) === undefined) return false;
+  await rm(path);
+  await syncFolder(dirname(path));
+  return true;
+};
+
 /**
- * The hub's own CA, made at the first start and kept in `folder`.
+ * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where no agent was ever invited, is of a start
+ * that was cut off, as the key is written first.
  *
- * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ * @throws ConfigError that says what to do
  */
-export const keepAuthority = async (folder: string, facts: AuthorityFacts): Promise<Authority> => {
-  const { now } = facts;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+const assertReplaceable = async (folder: string, { cert, key }: FoundPair, isInUse: AuthorityFacts['isInUse']): Promise<void> => {
+  if (cert === undefined && !(await isInUse())) return;
+  const missing = [cert === undefined ? CA_CERT : '', key === undefined ? CA_KEY : ''].filter((name) => name !== '');
+  const back = cert === undefined ? `, ${CA_CERT} also from what an agent has as FSO_HUB_CA_FILE` : '';
+  throw new ConfigError([
+    `FSO_DATA_DIR: the CA that agents trust is not whole in ${folder}: ${missing.join(' and ')} missing. Put back what is missing, from a backup or from another hub on the same database${back}. To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`,
+  ]);
+};
+
+const makeCa = async (folder: string, now: Date): Promise<Authority> => {
   const [certPath, keyPath] = [join(folder, CA_CERT), join(folder, CA_KEY)];
-  const [cert, key] = [await readIfThere(certPath), await readIfThere(keyPath)];
-  if (cert !== undefined && key !== undefined) {
-    try {
-      return createAuthority({ cert, key });
-    } catch (error) {
-      throw new ConfigError([
-        `FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-      ]);
-    }
-  }
-  if (key !== undefined) await putAside(keyPath, certPath, facts);
-  if (cert !== undefined)
-    throw new ConfigError([
-      `FSO_DATA_DIR: ${keyPath} is missing: put it back from a backup, or remove ${certPath} and enrol every agent again`,
-    ]);
+  for (const path of [certPath, keyPath]) await putAside(path, now);
   const validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter: new Date(now.getTime() + CA_VALID_MS) };
   const made = await createCa(`FSO agents ${now.toISOString()}`, validity);
   await writeDurably(keyPath, made.key);
   await writeDurably(certPath, made.cert);
   return createAuthority(made);
+};
+
+/**
+ * The hub's own CA, made at the first start and kept in `folder`.
+ *
+ * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ */
+export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityFacts): Promise<Authority> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (await takeAway(join(folder, NEW_CA))) return makeCa(folder, now);
+  const [cert, key] = [await readIfThere(join(folder, CA_CERT)), await readIfThere(join(folder, CA_KEY))];
+  if (cert === undefined || key === undefined) {
+    await assertReplaceable(folder, { cert, key }, isInUse);
+    return makeCa(folder, now);
+  }
+  try {
+    return createAuthority({ cert, key });
+  } catch (error) {
+    throw new ConfigError([
+      `FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+    ]);
+  }
 };
