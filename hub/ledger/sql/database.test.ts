@@ -3,6 +3,10 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+// biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
+import { DatabaseSync } from 'node:sqlite';
+import { settlesWithin } from '@fso/shared/runtime';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { describeAuditLog } from './testing/describe-audit-log.ts';
@@ -73,6 +77,22 @@ describe('the folder of an embedded database', () => {
     await expect(openDatabase({ folder })).rejects.toThrow(REFUSED);
     await other.kill();
     await (await openDatabase({ folder })).close();
+  });
+
+  it('is waited for while another process holds a lock on its file, at the start and later', async () => {
+    const other = new DatabaseSync(join(folder, 'ledger.db'));
+    other.exec('begin exclusive');
+    const opening = openDatabase({ folder });
+    expect(await settlesWithin(opening, 200)).toBe(false);
+    other.exec('commit');
+    const database = await opening;
+    other.exec('begin immediate');
+    const writing = sql`create table written (at text)`.execute(database.db);
+    expect(await settlesWithin(writing, 200)).toBe(false);
+    other.exec('commit');
+    await writing;
+    other.close();
+    await database.close();
   });
 
   it('is refused where an earlier version has left a database', async () => {

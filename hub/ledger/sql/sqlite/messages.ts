@@ -12,6 +12,8 @@ export type Operation =
 export interface OpenConnection {
   readonly path: string;
   readonly readOnly: boolean;
+  /** How long a statement waits for a lock of another process. */
+  readonly lockMs: number;
   /** Statements that run first. */
   readonly pragmas: readonly string[];
 }

@@ -12,6 +12,8 @@ import { SqliteError } from './error.ts';
 
 const DATABASE_FILE = 'ledger.db';
 const LOCK_FILE = 'ledger.lock';
+/** A backup and a hub that starts may both find a log to recover, and one of them locks the database for that. */
+const LOCK_MS = 5_000;
 
 /**
  * Every commit waits until the log is on the disk (https://www.sqlite.org/pragma.html#pragma_synchronous); `fullfsync` makes macOS wait for
@@ -51,7 +53,7 @@ const isOf = (error: unknown, ...codes: readonly string[]): boolean => error ins
  */
 const lockFolder = async (thread: SqliteThread, folder: string): Promise<void> => {
   try {
-    const lock = await thread.open({ path: join(folder, LOCK_FILE), readOnly: false, pragmas: [] });
+    const lock = await thread.open({ path: join(folder, LOCK_FILE), readOnly: false, lockMs: 0, pragmas: [] });
     await lock.run('begin exclusive', []);
   } catch (error) {
     if (!isOf(error, 'SQLITE_BUSY')) throw error;
@@ -76,7 +78,7 @@ const kyselyOn = (connection: SqliteConnection, begin: 'begin' | 'begin immediat
 
 const snapshotOf = (thread: SqliteThread, path: string): DatabaseReader['snapshot'] => {
   return async (work) => {
-    const db = kyselyOn(await thread.open({ path, readOnly: true, pragmas: [] }), 'begin');
+    const db = kyselyOn(await thread.open({ path, readOnly: true, lockMs: LOCK_MS, pragmas: [] }), 'begin');
     try {
       return await db.transaction().execute(work);
     } finally {
@@ -114,10 +116,11 @@ export const openEmbedded = async (folder: string): Promise<Database> => {
   await makeFolder(folder);
   const thread = startSqlite();
   const path = join(folder, DATABASE_FILE);
-  const openReader = async (): Promise<Kysely<Schema>> => kyselyOn(await thread.open({ path, readOnly: true, pragmas: [] }), 'begin');
+  const openReader = async (): Promise<Kysely<Schema>> =>
+    kyselyOn(await thread.open({ path, readOnly: true, lockMs: LOCK_MS, pragmas: [] }), 'begin');
   try {
     await lockFolder(thread, folder);
-    const writer = await thread.open({ path, readOnly: false, pragmas: WRITER_PRAGMAS });
+    const writer = await thread.open({ path, readOnly: false, lockMs: LOCK_MS, pragmas: WRITER_PRAGMAS });
     await checkDurability(writer);
     const db = kyselyOn(writer, 'begin immediate');
     const reads = await openReader();

@@ -52,8 +52,8 @@ const connectionOf = (number) => {
 /** @param {Request} request @returns {Result} */
 const answer = (request) => {
   if ('open' in request) {
-    const { path, readOnly, pragmas } = request.open;
-    const db = new DatabaseSync(path, { readOnly });
+    const { path, readOnly, lockMs, pragmas } = request.open;
+    const db = new DatabaseSync(path, { readOnly, timeout: lockMs });
     connections.set(request.connection, { db, statements: new Map() });
     for (const pragma of pragmas) db.exec(pragma);
     return NOTHING;
