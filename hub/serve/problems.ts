@@ -60,10 +60,14 @@ const toApiError = (error: unknown): ApiError => {
   return new ApiError('internal', 'See the log of the hub under this request id.');
 };
 
+/** Whether the work on a call was stopped because its caller has left. */
+const isLeft = (error: unknown, res: Response): boolean => res.destroyed && error instanceof Error && error.name === 'AbortError';
+
 /** RFC 9457. Unexpected errors are logged whole and answered without their text. */
 export const problemHandler =
   (logger: pino.Logger): ErrorRequestHandler =>
   (error: unknown, req: Request, res: Response, next) => {
+    if (isLeft(error, res)) return;
     const { code, message, headers } = toApiError(error);
     if (code === 'internal') logger.error({ err: error, requestId: requestIdOf(res), path: req.path }, 'request failed');
     if (res.headersSent) return next(error);

@@ -1,4 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { problemHandler } from './problems.ts';
+import { untilClosed } from './route.ts';
 import { Slots } from './slots.ts';
 
 const never = new AbortController().signal;
@@ -44,4 +51,29 @@ it('who is gone does not wait', async () => {
   await expect(waiting).rejects.toThrow('gone');
   release();
   await slots.acquire('cleo', never);
+});
+
+it('a caller that leaves while it waits is no failure of the hub', async () => {
+  const logged: string[] = [];
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
+  await slots.acquire('ada', never);
+  const waiting = Promise.withResolvers<Promise<unknown>[]>();
+  const app = express();
+  app.get('/', async (_req, res) => {
+    const slot = slots.acquire('ada', untilClosed(res));
+    waiting.resolve([slot]);
+    await slot;
+  });
+  app.use(problemHandler(pino({}, { write: (line) => void logged.push(line) })));
+  const server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const gone = new AbortController();
+  const call = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { signal: gone.signal });
+  const [slot] = await waiting.promise;
+  gone.abort();
+  await expect(call).rejects.toThrow();
+  await expect(slot).rejects.toThrow();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(logged).toEqual([]);
+  server.close();
 });
