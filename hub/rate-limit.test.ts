@@ -1,6 +1,6 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { createFailureLimit, createRateLimit, networkOf } from './rate-limit.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './rate-limit.ts';
 
 describe('limits by address', () => {
   it.each([
@@ -20,6 +20,15 @@ describe('limits by address', () => {
     const allows = createRateLimit(new FakeClock(), { burst: 2, perSecond: 1, addresses: 10 });
     const answers = [1, 2, 3].map((host) => allows(`2001:db8:1:2::${host}`));
     expect([...answers, allows('2001:db8:1:3::1')]).toEqual([true, true, false, true]);
+  });
+
+  it('keep lines that anybody can cause from filling the log', async () => {
+    const clock = new FakeClock();
+    const levelFor = createNoiseLimit(clock);
+    const warnings = (address: string) => Array.from({ length: 100 }, () => levelFor(address)).filter((level) => level === 'warn').length;
+    expect([warnings('192.0.2.1'), warnings('192.0.2.1'), warnings('192.0.2.2')]).toEqual([10, 0, 10]);
+    await clock.advance(120_000);
+    expect(warnings('192.0.2.1')).toBe(2);
   });
 
   it('can count failures alone, which time forgives', async () => {

@@ -83,6 +83,15 @@ export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((addr
   };
 };
 
+/** Lines of the log that anybody can cause. */
+const LINES = { burst: 10, perSecond: 1 / 60, addresses: 10_000 };
+
+/** @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a minute */
+export const createNoiseLimit = (clock: Clock): ((address: string | undefined) => 'warn' | 'debug') => {
+  const mayWarn = createRateLimit(clock, LINES);
+  return (address = '') => (mayWarn(address) ? 'warn' : 'debug');
+};
+
 /** A limit on what fails alone: many that share an address may succeed as often as they like. */
 export interface FailureLimit {
   /** Whether an address has failed too often of late. */

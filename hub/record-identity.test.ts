@@ -6,10 +6,10 @@ import { recordIdentity } from './record-identity.ts';
 
 const FROM = '203.0.113.7';
 
-const open = () => {
+const open = (lines: string[] = []) => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
-  const record = recordIdentity({ ledger, clock, logger: pino({ level: 'silent' }) });
+  const record = recordIdentity({ ledger, clock, logger: pino({}, { write: (line) => void lines.push(line) }) });
   const refuse = (cluster: string | null, claimed?: string) =>
     record({ reason: 'EnrolmentRefused', cluster, claimed, from: FROM, message: 'No such token.' });
   const entries = async () =>
@@ -18,7 +18,8 @@ const open = () => {
 };
 
 it('keeps what happens to identities, and is not washed out by refusals', async () => {
-  const { clock, ledger, record, refuse } = open();
+  const lines: string[] = [];
+  const { clock, ledger, record, refuse } = open(lines);
   await record({ reason: 'ClusterEnrolled', cluster: 'eu', from: FROM, message: 'Enrolled.' });
   await record({ reason: 'CertificateRenewed', cluster: 'eu', from: FROM, message: 'Renewed.' });
   for (let i = 0; i < 100; i += 1) await refuse(null);
@@ -32,6 +33,7 @@ it('keeps what happens to identities, and is not washed out by refusals', async 
     ['EnrolmentRefused', null],
     ['ClusterEnrolled', 'eu'],
   ]);
+  expect(lines.filter((line) => line.includes('EnrolmentRefused'))).toHaveLength(2);
 });
 
 it('has an entry in the audit log for what agents did and for who was refused, with the address', async () => {

@@ -23,6 +23,9 @@ const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
   EnrolmentRefused: 'cluster.refuse',
 };
 
+/** What is proven and what is only claimed are counted apart: nobody can hide the refusals of a cluster behind claims. */
+const refusalKey = ({ cluster, claimed = '' }: IdentityEvent): string => (cluster === null ? `claimed ${claimed}` : `proven ${cluster}`);
+
 const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): NewAuditEntry[] => {
   const action = ACTIONS[reason];
   if (action === undefined) return [];
@@ -54,10 +57,10 @@ export const recordIdentity = ({
   };
   return async (event) => {
     const { reason, cluster, claimed, from, message } = event;
+    const isRefusal = reason === 'EnrolmentRefused';
+    if (isRefusal && !keepsRefusal(refusalKey(event))) return;
     logger[SEVERITY[reason] === 'info' ? 'info' : 'warn']({ cluster, claimed, from, reason, detail: message }, 'identity event');
-    if (reason !== 'EnrolmentRefused') return keep(event);
-    // What is proven and what is only claimed are counted apart: nobody can hide the refusals of a cluster behind claims.
-    if (!keepsRefusal(cluster === null ? `claimed ${claimed ?? ''}` : `proven ${cluster}`)) return;
+    if (!isRefusal) return keep(event);
     keep(event).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   };
 };

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { CLOSE_CODES, describeReturn, GOING_AWAY } from '@fso/shared/protocol';
 import { WebSocketServer } from 'ws';
 import { StreamReplacedError } from '../ledger/changes.ts';
+import { createNoiseLimit } from '../rate-limit.ts';
 import { type AgentBudget, createAgentBudgets } from './agent-budget.ts';
 import type { Denial, Gate, Proof } from './gate.ts';
 import { type Session, startSession } from './session.ts';
@@ -47,6 +48,7 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('
 
 export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const { ledger, logger, limits, clock, metrics } = deps;
+  const levelFor = createNoiseLimit(clock);
   const budgetOf = createAgentBudgets(clock, limits.agent);
   const open = new Map<Session, { readonly proof: Proof; readonly ended: AbortController }>();
   const byCluster = new Map<string, Session>();
@@ -119,7 +121,7 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const isHeldBack = (budget: AgentBudget, cluster: string, socket: Duplex): boolean => {
     const blockedMs = budget.blockedMs();
     if (blockedMs === 0 && budget.mayConnect()) return false;
-    logger.warn({ cluster, blockedMs }, 'agent held back: it connects too often, or the hub failed on what it sent');
+    logger[levelFor(cluster)]({ cluster, blockedMs }, 'agent held back: it connects too often, or the hub failed on what it sent');
     refuse(socket, '429 Too Many Requests', 'wait', `Retry-After: ${Math.max(1, Math.ceil(blockedMs / 1000))}\r\n`);
     return true;
   };
@@ -133,7 +135,8 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     const judged = await gate(request);
     if ('status' in judged) {
-      logger.warn({ remote: request.socket.remoteAddress, reason: judged.reason }, 'agent refused');
+      const remote = request.socket.remoteAddress;
+      logger[levelFor(remote)]({ remote, reason: judged.reason }, 'agent refused');
       refuseAgent(socket, judged);
       return;
     }

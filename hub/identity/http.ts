@@ -12,7 +12,7 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { z } from 'zod';
-import { createFailureLimit, createRateLimit } from '../rate-limit.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit } from '../rate-limit.ts';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';
@@ -96,6 +96,7 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
   const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
   // Each renewal gives a certificate more, with a limit of its own, and an entry of the audit log.
   const allowsCluster = createRateLimit(clock, { burst: 6 * limits.renewalBurst, perSecond: 1 / 60, addresses: 10_000 });
+  const levelFor = createNoiseLimit(clock);
   const routes: Readonly<Record<string, Handle>> = {
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request, signal) => {
@@ -119,7 +120,7 @@ export const identityListener = ({ identity, authority, clock, logger, limits }:
   const refuse = (response: ServerResponse, remote: string | undefined, error: unknown): void => {
     const known = error instanceof Refusal ? error : new Refusal('internal', 'see the log of the hub');
     if (REFUSAL_STATUS[known.code] < 500) failures.note(remote ?? '');
-    if (known === error) logger.warn({ remote, code: known.code, detail: known.message }, 'enrolment request refused');
+    if (known === error) logger[levelFor(remote)]({ remote, code: known.code, detail: known.message }, 'enrolment request refused');
     else logger.error({ err: error, remote }, 'enrolment request failed');
     if (response.headersSent || response.destroyed) return;
     send(response, REFUSAL_STATUS[known.code], json({ code: known.code, message: known.message } satisfies EnrolmentRefusal));

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, parseToken, RENEW_PATH } from '@fso/shared/protocol';
+import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
 import { newKey, requestCertificate } from '../../agent/identity/key.ts';
@@ -316,6 +317,17 @@ describe('revocation', () => {
 });
 
 describe('the listener', () => {
+  it('writes few lines of what anybody can ask', async () => {
+    const lines: string[] = [];
+    await start({ logger: pino({}, { write: (line: string) => void lines.push(line) }) });
+    for (let i = 0; i < 30; i += 1) expect((await askHub(hub, `POST ${RENEW_PATH}`, { ca }, {})).status).toBe(401);
+    for (let i = 0; i < 30; i += 1) await expect(connectStream(hub.agentUrl, 'no token', 'eu', { ca })).rejects.toThrow('HTTP 401');
+    const countOf = (message: string) => lines.filter((line) => line.includes(`"msg":"${message}"`)).length;
+    // A minute is worth another one.
+    for (const message of ['enrolment request refused', 'agent refused'])
+      expect(countOf(message)).toSatisfy((n: number) => n >= 10 && n < 20);
+  });
+
   it('bounds bodies and requests', async () => {
     await start({ identityLimits: { requestBurst: 5 } });
     const agent = await enrolAgent(hub, 'eu', ca);
