@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { loadAuditKey } from './key.ts';
+import { loadAuditKey, publishWithoutLinks } from './key.ts';
 
 it('hubs that start at once where there is no audit key have the same one, in a file that is whole', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-key-'));
@@ -11,5 +11,21 @@ it('hubs that start at once where there is no audit key have the same one, in a 
   expect(new Set(keys.map(({ id }) => id)).size).toBe(1);
   expect((await loadAuditKey(path)).id).toBe(keys[0]?.id);
   expect(await readdir(join(folder, 'keys'))).toEqual(['audit-key.pem']);
+  await rm(folder, { recursive: true });
+});
+
+it('a file system without links keeps the key of whoever was first, too', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-key-'));
+  const path = join(folder, 'key');
+  const drafts = ['one', 'other', 'third'].map((name) => join(folder, name));
+  for (const draft of drafts) await writeFile(draft, draft);
+  const [first = '', ...others] = drafts;
+  await publishWithoutLinks(first, path);
+  for (const draft of others) await publishWithoutLinks(draft, path);
+  expect(await readFile(path, 'utf8')).toBe(first);
+  await rm(path);
+  await writeFile(`${path}.claim`, '');
+  await expect(publishWithoutLinks(others[0] ?? '', path)).rejects.toThrow(`remove ${path}.claim if it stays`);
+  expect((await readdir(folder)).toSorted()).toEqual(['key.claim', 'other', 'third']);
   await rm(folder, { recursive: true });
 });

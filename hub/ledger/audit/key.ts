@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
-import { syncFolder, writeDurably } from '../../durable-file.ts';
+import { readIfThere, syncFolder, writeDurably } from '../../durable-file.ts';
 import { LedgerError } from '../ledger-error.ts';
 
 /** The hub's own key for checkpoints of its audit log. */
@@ -33,15 +33,37 @@ export const createAuditKey = (): AuditKey => keyOf(generateKeyPairSync('ed25519
 /** Codes of file systems without hard links, such as some network shares. */
 const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
+const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code'));
+
+/**
+ * Gives a file its name, unless another one has it, where there are no links. A rename alone could replace the key of a hub that starts at
+ * the same time, so that one at a time may do it.
+ *
+ * @throws Error where another start is at it, or was cut off there
+ */
+export const publishWithoutLinks = async (draft: string, path: string): Promise<void> => {
+  const claim = `${path}.claim`;
+  const file = await open(claim, 'wx').catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    throw new Error(`another hub makes it now, or was cut off while it did: start again, and remove ${claim} if it stays`);
+  });
+  try {
+    if ((await readIfThere(path)) === undefined) await rename(draft, path);
+  } finally {
+    await file.close();
+    await rm(claim);
+  }
+};
+
 /** Gives a file its name, unless another one has it. */
 const publish = async (draft: string, path: string): Promise<void> => {
   try {
     await link(draft, path);
   } catch (error) {
-    const code: unknown = Reflect.get(Object(error), 'code');
+    const code = codeOf(error);
     if (code === 'EEXIST') return;
-    if (!NO_LINKS.includes(String(code))) throw error;
-    await rename(draft, path);
+    if (!NO_LINKS.includes(code)) throw error;
+    await publishWithoutLinks(draft, path);
   }
 };
 
@@ -68,7 +90,7 @@ const make = async (path: string): Promise<string> => {
 export const loadAuditKey = async (path: string): Promise<AuditKey> => {
   try {
     const pem = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (Reflect.get(Object(error), 'code') === 'ENOENT') return make(path);
+      if (codeOf(error) === 'ENOENT') return make(path);
       throw error;
     });
     return keyOf(createPrivateKey(pem));
