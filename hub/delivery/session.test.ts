@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import WebSocket, { WebSocketServer } from 'ws';
+import { createAuditKey, createCheckpoints, createMemoryLedger } from '../ledger/index.ts';
+import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
+import { startSession } from './session.ts';
+import type { DeliveryDeps } from './types.ts';
+
+const nothing = (): void => undefined;
+
+const createDeps = (clock: FakeClock): DeliveryDeps => {
+  const ledger = createMemoryLedger({ clock });
+  const logger = pino({ level: 'silent' });
+  return {
+    ledger,
+    checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock, logger }),
+    offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
+    clock,
+    logger,
+    metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
+    version: 'test',
+    limits: {
+      helloMs: 60_000,
+      maxSilent: 2,
+      heartbeatMs: 60_000,
+      stallMs: 60_000,
+      maxBufferedBytes: 1024,
+      maxFrameBytes: 65_536,
+      agent: DEFAULT_AGENT_LIMITS,
+    },
+    target: () => null,
+    digestOf: () => undefined,
+  };
+};
+
+const hello = encodeFrame({
+  type: 'hello',
+  protocol: PROTOCOL_VERSION,
+  cluster: 'eu',
+  revision: null,
+  holds: null,
+  anchor: null,
+  agentVersion: 'test',
+});
+
+it('pongs without end wait in the network and not in the hub', async () => {
+  const clock = new FakeClock();
+  const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, frames: { burst: 1, perSecond: 1000 } });
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  let read = 0;
+  server.on('connection', (socket) => {
+    socket.on('pong', () => {
+      read += 1;
+    });
+    startSession(socket, { cluster: 'eu', budget }, createDeps(clock), { onReady: nothing, onClosed: nothing });
+  });
+  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await once(agent, 'open');
+  agent.send(hello);
+  await once(agent, 'message');
+  const sent = 100_000;
+  for (let i = 0; i < sent; i += 1) agent.pong();
+  await expect.poll(() => read).toBeGreaterThan(0);
+  // One pong is taken in each of these milliseconds, which is no reason to read more of them.
+  for (let ms = 0; ms < 300; ms += 1) await clock.advance(1);
+  // The network is read 64 KiB at a time, which are 10,922 pongs.
+  expect(read).toBeLessThan(sent / 3);
+  agent.terminate();
+  server.close();
+});
