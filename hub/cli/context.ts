@@ -3,7 +3,7 @@ import type { HubClient } from './api-client.ts';
 import { type CredentialFile, openCredentials } from './credentials.ts';
 import type { CliEnvironment } from './environment.ts';
 import { CliError } from './errors.ts';
-import { createPaint, type Paint } from './text.ts';
+import { createPaint, type Paint, printable } from './text.ts';
 
 export interface GlobalOptions {
   readonly server?: string;
@@ -61,7 +61,8 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
       process.stdout.write(text);
     },
     progress: (text) => {
-      process.stderr.write(text);
+      // It may quote the hub, and what the hub quotes.
+      process.stderr.write(printable(text));
     },
     interactive: process.stderr.isTTY === true,
     paint: createPaint(colors),

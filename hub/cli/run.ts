@@ -1,6 +1,5 @@
 import type { Context } from './context.ts';
 import { CliError, EXIT } from './errors.ts';
-import { printable } from './text.ts';
 
 /** An error of the hub's, by its shape: the class lives in a module that is only loaded when a hub is asked. */
 const statusOf = (error: unknown): number | undefined =>
@@ -42,8 +41,7 @@ export const runCommand = async (context: Context, command: () => Promise<number
   } catch (error) {
     const known = toCliError(error, context.server);
     if (known === undefined) throw error;
-    // It may quote the hub, and what the hub quotes.
-    context.progress(`fso: ${printable(known.message)}\n`);
+    context.progress(`fso: ${known.message}\n`);
     process.exitCode = known.exitCode;
   }
 };

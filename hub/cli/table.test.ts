@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { runFso } from './run-fso.ts';
 import { renderFacts, renderTable } from './table.ts';
 import { age, createPaint, shortRevision } from './text.ts';
 
@@ -32,6 +36,18 @@ describe('table', () => {
     const evil = [{ name: 'a\u001b[2Jb\nc', phase: '' }];
     expect(renderTable(columns, evil, createPaint(false))).toContain('a [2Jb c');
     expect(renderFacts([['Name', 'x\ry']], createPaint(false))).toBe('Name:  x y\n');
+  });
+
+  it.each([401, 404, 500])('lets no error of the hub drive it either: HTTP %i', async (status) => {
+    const detail = 'no\u001b]0;owned\u0007 \u009b2J end';
+    const problem = JSON.stringify({ type: 'urn:fso:problem:x', title: 'Bad\u001b[2J', status, code: 'x', detail, requestId: '1' });
+    const hub = createServer((_req, res) => res.writeHead(status, { 'content-type': 'application/problem+json' }).end(problem));
+    await once(hub.listen(0, '127.0.0.1'), 'listening');
+    const { err, out } = await runFso(['get', 'policies'], { FSO_SERVER: `http://127.0.0.1:${(hub.address() as AddressInfo).port}` });
+    expect(err).toContain('no ]0;owned   2J end');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(err + out).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+    hub.close();
   });
 });
 
