@@ -45,6 +45,8 @@ export const applyRecordChange = (before: unknown, change: RecordChange, outcome
 export interface RecordPicture extends Omit<Records, 'update'> {
   /** Newer versions only. */
   set(key: RecordKey, value: unknown, version: number): void;
+  /** Removes what is not among these, where it is no newer than a version. */
+  keepOnly(keys: readonly RecordKey[], version: number): void;
 }
 
 const keyOf = ({ kind, name }: RecordKey): string => `${kind} ${name}`;
@@ -52,13 +54,24 @@ const keyOf = ({ kind, name }: RecordKey): string => `${kind} ${name}`;
 export const createRecordPicture = (): RecordPicture => {
   const known = new Map<string, RecordKey & { readonly value: unknown; readonly version: number }>();
   const handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
+  const tell = (changed: RecordKey): void => {
+    for (const { kind, handler } of handlers) if (kind === changed.kind) handler(changed.name);
+  };
   return {
     get: (kind, name) => known.get(keyOf({ kind, name }))?.value,
     list: (kind) => [...known.values()].flatMap((record) => (record.kind === kind && record.value !== undefined ? [record.value] : [])),
     set: (key, value, version) => {
       if (version <= (known.get(keyOf(key))?.version ?? 0)) return;
       known.set(keyOf(key), { ...key, value, version });
-      for (const { kind, handler } of handlers) if (kind === key.kind) handler(key.name);
+      tell(key);
+    },
+    keepOnly: (keys, version) => {
+      const kept = new Set(keys.map(keyOf));
+      for (const [id, record] of known) {
+        if (record.version > version || kept.has(id)) continue;
+        known.delete(id);
+        if (record.value !== undefined) tell(record);
+      }
     },
     subscribe: (kind, handler) => {
       const entry = { kind, handler };

@@ -1,6 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import { fairShare } from '../fair-share.ts';
+import type { Database } from './database.ts';
 import type { Schema } from './schema.ts';
+import { lockWrites, nextVersion } from './write-batch.ts';
 
 export interface HistoryLimits {
   readonly days: number;
@@ -37,6 +39,33 @@ export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<v
     .groupBy(['key', sql`substr(time, 1, 13)`]);
   await db.deleteFrom('checkpoints').where('time', '<', oldest).where('sequence', 'not in', last).execute();
 };
+
+/** The record that says up to which version {@link clearRecords} has cleared. */
+export const CLEARED = { kind: 'ledger', name: 'cleared' };
+
+/**
+ * Clears what removed records have left, up to a version. A hub that had not read it yet finds by the record {@link CLEARED}, whose own
+ * version is newer than all, that it must read all records again: so nothing that was revoked comes back, however long the hub was away.
+ */
+export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number): Promise<void> => {
+  await db.transaction().execute(async (trx) => {
+    if (shared) await lockWrites(trx);
+    const removed = trx.selectFrom('records').where('value_json', 'is', null).where('version', '<=', upTo);
+    const { newest } = await removed.select((eb) => eb.fn.max<number | null>('version').as('newest')).executeTakeFirstOrThrow();
+    if (newest === null) return;
+    await trx.deleteFrom('records').where('value_json', 'is', null).where('version', '<=', newest).execute();
+    const row = { value_json: JSON.stringify(newest), version: await nextVersion(trx) };
+    await trx
+      .insertInto('records')
+      .values({ ...CLEARED, ...row })
+      .onConflict((conflict) => conflict.columns(['kind', 'name']).doUpdateSet(row))
+      .execute();
+  });
+};
+
+/** The version of the newest commit. */
+export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
+  (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;
 
 /** Where one hub is alone, those before it are gone, and whoever was connected to them is not any more. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Picture } from '../picture.ts';
 import type { RecordPicture } from '../records.ts';
 import { loadNewEvents } from './events.ts';
+import { CLEARED } from './history.ts';
 import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
 import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
@@ -20,6 +21,13 @@ export interface Knowledge extends Stored {
    */
   refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void>;
 }
+
+const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
+  db.selectFrom('records').selectAll().where('version', '>', after).execute();
+
+/** Up to this version removed records may have left nothing. */
+const clearedUpTo = (rows: readonly Schema['records'][]): number =>
+  Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
 /** @param eventsInMemory newest events that are read at start */
 export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
@@ -58,7 +66,12 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
   /** Version up to which all records are known. */
   let recordsUpTo = 0;
   const learnRecords = async (db: Kysely<Schema>): Promise<void> => {
-    const rows = await db.selectFrom('records').selectAll().where('version', '>', recordsUpTo).execute();
+    let rows = await readRecords(db, recordsUpTo);
+    if (clearedUpTo(rows) > recordsUpTo) {
+      rows = await readRecords(db, 0);
+      const newest = rows.reduce((last, { version }) => Math.max(last, version), 0);
+      records.keepOnly(rows, newest);
+    }
     for (const { kind, name, value_json, version } of rows) {
       records.set({ kind, name }, value_json === null ? undefined : JSON.parse(value_json), version);
       recordsUpTo = Math.max(recordsUpTo, version);

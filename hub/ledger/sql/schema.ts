@@ -91,7 +91,7 @@ interface AuditTable {
   entry_json: string;
 }
 
-/** Values that other parts of the hub keep; one that was removed stays as null, so that the other hubs hear of it. */
+/** Values that other parts of the hub keep; one that was removed stays as null for an hour or more, so that the other hubs learn of it. */
 interface RecordTable {
   kind: string;
   name: string;

@@ -12,7 +12,7 @@ import { createSqlAudit } from './audit-log.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
 import { countEvents, loadEvents } from './events.ts';
-import { clearCheckpoints, clearHistory, forgetFormer, forgetReplicas, type HistoryLimits } from './history.ts';
+import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, readVersion } from './history.ts';
 import { createKnowledge, type Knowledge } from './knowledge.ts';
 import { readEpoch } from './lead.ts';
 import { migrate } from './migrate.ts';
@@ -128,10 +128,14 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const replicas = shared ? startReplicas({ ...options, replica, knowledge }) : ALONE;
   const closing = new AbortController();
 
+  /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
+  let removedUpTo = 0;
   const clearAll = async (): Promise<void> => {
     if (!replicas.leads()) return;
     if (shared) await forgetReplicas(db, replica);
     await clearCheckpoints(db, clock.now());
+    await clearRecords(database, removedUpTo);
+    removedUpTo = await readVersion(db);
     const cleared = await clearHistory(db, history, clock.now(), closing.signal);
     if (cleared > 0) logger.info({ events: cleared }, 'history cleared');
   };
