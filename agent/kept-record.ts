@@ -1,8 +1,7 @@
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { packJson, unpackJson } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
-import { Doorbell } from './doorbell.ts';
-import { packJson, unpackJson } from './packed-json.ts';
+import { type Clock, Doorbell, type Logger } from '@fso/shared/runtime';
 
 /** Bound on what a map that somebody tampered with can make of the memory. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@fso/shared/api';
-import { csvLine } from './csv.ts';
+import { csvLine } from '@fso/shared/encoding';
 import manifest from './package.json' with { type: 'json' };
 
 /** Forms of the audit log for other programs: one entry is one line. */

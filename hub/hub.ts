@@ -3,10 +3,12 @@ import { MAX_FRAME_BYTES } from '@fso/shared/protocol';
 import {
   type Clock,
   createMetricsRegistry,
+  createShutdown,
   type ListenAddress,
   type Listening,
   listen,
   nodeHttp,
+  type Shutdown,
   settlesWithin,
   systemClock,
   untilAborted,
@@ -36,7 +38,6 @@ import { recordIdentity } from './record-identity.ts';
 import { lifeEntry } from './record-life.ts';
 import { recordSource } from './record-source.ts';
 import { createApi, createFleetIndex, DEFAULT_MAX_BEHIND_MS, statusOf } from './serve/index.ts';
-import { createShutdown, type Shutdown } from './shutdown.ts';
 import { createSource, type Source } from './source/index.ts';
 
 export interface HubDeps {

@@ -1,8 +1,7 @@
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, dropOldest } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { compileDesired } from './compile/compile.ts';
 import type { Delivery } from './delivery/index.ts';
-import { dropOldest } from './drop-oldest.ts';
 import type { Ledger } from './ledger/types.ts';
 import type { HubMetrics } from './metrics.ts';
 import { planRelease } from './release/plan-release.ts';

@@ -1,9 +1,8 @@
 import type { ClusterEvent, NewAuditEntry } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { IdentityEvent } from './identity/index.ts';
 import type { Ledger } from './ledger/types.ts';
-import { createRateLimit } from './rate-limit.ts';
 
 const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
   EnrolmentTokenIssued: 'info',

@@ -1,9 +1,8 @@
 import { flushCompileCache } from 'node:module';
-import { createLogger, type Environment } from '@fso/shared/runtime';
+import { createLogger, type Environment, startWatchdog } from '@fso/shared/runtime';
 import { loadHubConfig } from './config.ts';
 import { type RunningHub, startHub } from './hub.ts';
 import manifest from './package.json' with { type: 'json' };
-import { startWatchdog } from './watchdog/watchdog.ts';
 
 /**
  * Starts the hub as a program does, from its environment: `hub/main.ts` and `fso serve` are this and nothing else.

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 

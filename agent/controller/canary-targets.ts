@@ -1,5 +1,4 @@
-import type { KubeObject } from '@fso/shared/api';
-import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';

@@ -1,5 +1,5 @@
 import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,

@@ -1,5 +1,14 @@
-import type { KubeObject, SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
-import { API_VERSION, FIELD_MANAGERS, FINALIZER, FLOOR_ACTIONS, floorPoliciesAnnotation, LABELS } from '@fso/shared/api';
+import {
+  API_VERSION,
+  FIELD_MANAGERS,
+  FINALIZER,
+  FLOOR_ACTIONS,
+  floorPoliciesAnnotation,
+  type KubeObject,
+  LABELS,
+  type SovereignPolicy,
+  type SovereignPolicyStatus,
+} from '@fso/shared/api';
 import { CRD_KIND, isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
 import { runAction } from '../enforce/apply.ts';
 import { isPlain } from '../enforce/compare.ts';

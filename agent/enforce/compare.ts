@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 
 /** Sorted, without duplicates. */
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);

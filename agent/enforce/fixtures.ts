@@ -1,5 +1,4 @@
-import type { SovereignPolicySpecInput } from '@fso/shared/api';
-import { SovereignPolicySpec } from '@fso/shared/api';
+import { SovereignPolicySpec, type SovereignPolicySpecInput } from '@fso/shared/api';
 import fc from 'fast-check';
 import type { Action, NamespaceInput, PolicyInput } from './types.ts';
 

@@ -1,5 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
-import { byText, matchesNamespace } from '@fso/shared/compile';
+import { matchesNamespace } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
 import type { ConstraintEntry } from './gatekeeper/kinds.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const MAX_LABEL_VALUE = 63;

@@ -10,7 +10,7 @@ import {
   INJECTION_LABEL_VALUE,
   LABELS,
 } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import { joined, labelSafe, regionsLabel, shown, timeLabel, timeText } from './labels.ts';
 import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOutcome } from './types.ts';

@@ -1,4 +1,4 @@
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { weakMemo } from './compare.ts';
 import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';

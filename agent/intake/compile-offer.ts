@@ -1,5 +1,7 @@
-import { type CompiledCluster, compileCluster, type DecodeResult, type SourceFile, type SourceProblem } from '@fso/shared/compile';
-import { filesOfRevision, type Offer, type RawObject, type Reason } from '@fso/shared/protocol';
+import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
+import type { DecodeResult, SourceFile, SourceProblem } from '@fso/shared/decode';
+import { filesOfRevision, type RawObject } from '@fso/shared/git';
+import type { Offer, Reason } from '@fso/shared/protocol';
 import { checkObjects } from './object-store.ts';
 import { type VerifiedOffer, type VerifyContext, verifyOffer } from './verify.ts';
 

@@ -1,11 +1,11 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
-import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/compile';
+import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/decode';
+import type { RawObject } from '@fso/shared/git';
 import type { Informer, KubeClient } from '@fso/shared/kube';
-import type { Offer, RawObject, Reason } from '@fso/shared/protocol';
-import { type Clock, createBackoff } from '@fso/shared/runtime';
+import type { Offer, Reason } from '@fso/shared/protocol';
+import { type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type pino from 'pino';
-import { Doorbell } from '../doorbell.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';

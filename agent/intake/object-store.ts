@@ -1,4 +1,5 @@
-import { type GitObject, objectId, type RawObject, type Reason } from '@fso/shared/protocol';
+import { objectId, type RawObject } from '@fso/shared/git';
+import type { GitObject, Reason } from '@fso/shared/protocol';
 
 /** The Git objects of the accepted commit, in memory, so that an offer need carry only what changed. */
 export class ObjectStore {

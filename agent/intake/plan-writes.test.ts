@@ -1,5 +1,6 @@
 import { LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { compileCluster, decodeFiles } from '@fso/shared/compile';
+import { compileCluster } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type DesiredPolicies, desiredPolicies, planWrites } from './plan-writes.ts';

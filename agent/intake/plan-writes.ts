@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, policyKey, type SovereignPolicy } from '@fso/shared/api';
-import { byText, type CompiledPolicy } from '@fso/shared/compile';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 
 /** One policy as it shall stand in the cluster. */
 export interface DesiredPolicy {

@@ -1,8 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
-import { type Backoff, type Clock, createBackoff } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { Doorbell } from '../doorbell.ts';
 import { applyWrites } from './apply-writes.ts';
 import { LivePolicies } from './live-policies.ts';
 import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from './plan-writes.ts';

@@ -1,5 +1,6 @@
 import { policyKey } from '@fso/shared/api';
-import { compileCluster, decodeFiles } from '@fso/shared/compile';
+import { compileCluster } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
 import type { KubeClient } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import { type AcceptedState, loadState, saveState } from './state-store.ts';

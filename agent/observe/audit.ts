@@ -1,7 +1,6 @@
 import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
-import type { Constraint, ConstraintEntry, ScopedEnforcementAction } from '../enforce/index.ts';
-import { entriesOf } from '../enforce/index.ts';
+import { type Constraint, type ConstraintEntry, entriesOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import type { Pod } from './kinds.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
 

@@ -1,5 +1,4 @@
-import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
-import { API_VERSION, revisionOf } from '@fso/shared/api';
+import { API_VERSION, type ClusterEvent, revisionOf, type SovereignPolicy } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';

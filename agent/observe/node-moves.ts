@@ -1,5 +1,4 @@
-import type { ClusterEvent, FloorParameters } from '@fso/shared/api';
-import { NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
+import { type ClusterEvent, type FloorParameters, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
 import { NODE_KIND, type Node } from '@fso/shared/kube';
 import type { EventSink } from './event-sink.ts';
 

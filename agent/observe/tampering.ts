@@ -1,5 +1,4 @@
-import type { Condition, KubeObject, ObjectMeta, SovereignPolicy } from '@fso/shared/api';
-import { CONDITIONS, FIELD_MANAGERS } from '@fso/shared/api';
+import { CONDITIONS, type Condition, FIELD_MANAGERS, type KubeObject, type ObjectMeta, type SovereignPolicy } from '@fso/shared/api';
 
 /** The last thing that somebody did to what enforces a policy. */
 export interface Tampering {

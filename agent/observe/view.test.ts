@@ -1,5 +1,4 @@
-import type { SovereignPolicy } from '@fso/shared/api';
-import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { toPolicyInput } from './view.ts';
 

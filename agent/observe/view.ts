@@ -1,5 +1,4 @@
-import type { FloorParameters, KubeObject, SovereignPolicy } from '@fso/shared/api';
-import { API_GROUP, isHubManaged, LABELS, revisionOf } from '@fso/shared/api';
+import { API_GROUP, type FloorParameters, isHubManaged, type KubeObject, LABELS, revisionOf, type SovereignPolicy } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,

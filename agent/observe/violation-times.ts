@@ -1,5 +1,5 @@
 import { AGENT_VIOLATIONS } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import { KeptRecord, type KeptRecordOptions } from '../kept-record.ts';
 

@@ -1,5 +1,4 @@
-import type { Violation } from '@fso/shared/api';
-import { REGION_LABEL } from '@fso/shared/api';
+import { REGION_LABEL, type Violation } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';

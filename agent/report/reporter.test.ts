@@ -1,6 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
-import { policyKey } from '@fso/shared/api';
+import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
 import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';

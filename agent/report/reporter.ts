@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
-import type { Clock, Logger } from '@fso/shared/runtime';
-import { Doorbell } from '../doorbell.ts';
+import { type Clock, Doorbell, type Logger } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
 import { applied, diffReports, type FrameRoom, fitting } from './diff.ts';
 import type { EventOutbox } from './event-outbox.ts';

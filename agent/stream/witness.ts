@@ -1,9 +1,8 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import type { Checkpoint, CheckpointFrame } from '@fso/shared/protocol';
-import { type Clock, createBackoff } from '@fso/shared/runtime';
+import { type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { Doorbell } from '../doorbell.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint-store.ts';
 import { judgeCheckpoint } from './judge-checkpoint.ts';
 

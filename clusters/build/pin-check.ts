@@ -1,5 +1,4 @@
-import type { Downloader } from './downloader.ts';
-import { sha256 } from './downloader.ts';
+import { type Downloader, sha256 } from './downloader.ts';
 import { Image } from './image.ts';
 import type { ToolModule } from './modules.ts';
 import { type Pins, type PublishedFile, publishedFiles } from './releases.ts';

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { compileFleet, decodeFiles, isPolicyPath, type SourceFile } from '@fso/shared/compile';
+import { compileFleet } from '@fso/shared/compile';
+import { decodeFiles, isPolicyPath, type SourceFile } from '@fso/shared/decode';
 import { decideResidency, REGION_LABEL } from '@fso/shared/residency';
 import { expect, it } from 'vitest';
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '@fso/shared/runtime';
-import { dropOldest } from '../drop-oldest.ts';
+import { type Clock, dropOldest } from '@fso/shared/runtime';
 import { createSeal } from './seal.ts';
 import { newSecret, sameSecret } from './secrets.ts';
 import type { Sessions } from './sessions.ts';

@@ -1,5 +1,4 @@
-import type { Clock, Logger } from '@fso/shared/runtime';
-import { isLoopback } from '@fso/shared/runtime';
+import { type Clock, isLoopback, type Logger } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
 import type { RoleMap } from './roles.ts';
 

@@ -1,6 +1,5 @@
 import type { Role, TokenView } from '@fso/shared/api';
-import type { Clock, Logger } from '@fso/shared/runtime';
-import { dropOldest } from '../drop-oldest.ts';
+import { type Clock, dropOldest, type Logger } from '@fso/shared/runtime';
 import { covers } from './roles.ts';
 import { hashSecret, newId, newSecret, sameSecret } from './secrets.ts';
 import type { Ended, Grant, Principal, TokenRecord, TokenStore } from './types.ts';

@@ -1,5 +1,5 @@
 import type { CommitActivity, ProblemView } from '@fso/shared/api';
-import { decodeFiles } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';

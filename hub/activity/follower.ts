@@ -1,4 +1,4 @@
-import type { PolicySet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 import type { ClusterRecord } from '../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../source/index.ts';
 import { enforcedAt, newVisit, noteCluster, type StoredVisit } from './visit.ts';

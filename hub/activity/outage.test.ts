@@ -1,4 +1,4 @@
-import { decodeFiles } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';

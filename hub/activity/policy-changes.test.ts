@@ -1,4 +1,4 @@
-import { decodeFiles, type PolicySet } from '@fso/shared/compile';
+import { decodeFiles, type PolicySet } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
 import { FILES } from '../serve/fixtures.ts';
 import { comparePolicies } from './policy-changes.ts';

@@ -1,5 +1,6 @@
 import type { PolicyChanges } from '@fso/shared/api';
-import { byText, canonicalJson, expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/compile';
+import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decode';
+import { byText, canonicalJson } from '@fso/shared/encoding';
 
 /** What is said of each policy, with the regions that its groups stand for: a group that is widened changes every policy that names it. */
 const textsOf = (set: PolicySet): ReadonlyMap<string, string> => {

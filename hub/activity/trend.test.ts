@@ -1,4 +1,4 @@
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';

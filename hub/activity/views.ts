@@ -1,5 +1,5 @@
 import type { ClusterSteps, CommitActivity, CommitSummary } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { own, STEPS, type Step, type StoredVisit } from './visit.ts';
 
 /** What the API shows of a visit. Pure. */

@@ -1,4 +1,5 @@
-import { compileFleet, type PolicySet } from '@fso/shared/compile';
+import { compileFleet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 import type { Desired } from '../ledger/types.ts';
 
 export interface Compiled {

@@ -1,8 +1,6 @@
 import { encodeFrame } from '@fso/shared/protocol';
-import { mapLimit } from '@fso/shared/runtime';
-import { dropOldest } from '../drop-oldest.ts';
+import { createTurns, dropOldest, mapLimit } from '@fso/shared/runtime';
 import type { ObjectAccess } from '../source/types.ts';
-import { createTurns } from '../turns.ts';
 
 export interface EncodedOffer {
   readonly revision: string;

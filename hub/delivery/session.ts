@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { createBucket } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { StreamReplacedError } from '../ledger/changes.ts';
 import { LedgerError } from '../ledger/ledger-error.ts';
 import type { AgentStream } from '../ledger/types.ts';
-import { createBucket } from '../rate-limit.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
 import { createOutbox } from './outbox.ts';

@@ -2,8 +2,7 @@ import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
-import { ConfigError } from '@fso/shared/runtime';
-import { readIfThere, syncFolder, writeDurably } from '../durable-file.ts';
+import { ConfigError, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
 export interface AgentCertificate extends Validity {

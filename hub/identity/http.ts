@@ -9,10 +9,9 @@ import {
   RENEW_PATH,
   RenewRequest,
 } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { z } from 'zod';
-import { createFailureLimit, createNoiseLimit, createRateLimit } from '../rate-limit.ts';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';

@@ -1,4 +1,4 @@
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { Records } from '../ledger/index.ts';
 import { EnrolmentRecord, type IdentityStore } from './store.ts';
 

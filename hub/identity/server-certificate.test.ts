@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { expect, it } from 'vitest';
 import { serverHosts } from './server-certificate.ts';
 

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import type { Clock } from '@fso/shared/runtime';
-import { isLoopback, type ListenAddress } from '@fso/shared/runtime';
+import { type Clock, isLoopback, type ListenAddress } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { type Authority, BACKDATE_MS } from './authority.ts';
 import type { KeyPair } from './x509.ts';

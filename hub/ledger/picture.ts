@@ -1,5 +1,5 @@
 import type { EventView, SourceView } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { isUnseen, unseen } from './changes.ts';
 import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';

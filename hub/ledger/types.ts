@@ -1,5 +1,6 @@
 import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView } from '@fso/shared/api';
-import type { CompiledPolicy, PolicySet } from '@fso/shared/compile';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
 import type { Nack } from './changes.ts';

@@ -1,4 +1,4 @@
-import type { PolicySet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
 import { planRelease } from './plan-release.ts';
 

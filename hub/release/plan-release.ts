@@ -1,5 +1,5 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 
 export interface ReleasePlan {
   /** Clusters that may move to the revision now. */

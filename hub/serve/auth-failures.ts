@@ -1,6 +1,6 @@
+import { createRateLimit } from '@fso/shared/runtime';
 import type { Request } from 'express';
 import { Counter } from 'prom-client';
-import { createRateLimit } from '../rate-limit.ts';
 import { addressOf } from './caller.ts';
 import { ApiError } from './problems.ts';
 import type { ApiOptions } from './types.ts';

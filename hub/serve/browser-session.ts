@@ -1,6 +1,6 @@
+import { createRateLimit } from '@fso/shared/runtime';
 import type { Request, Response } from 'express';
 import type { Principal } from '../access/index.ts';
-import { createRateLimit } from '../rate-limit.ts';
 import { addressOf, type Caller, callerOf, record, setGrant } from './caller.ts';
 import { readCookie, setCookie } from './cookies.ts';
 import { ApiError } from './problems.ts';

@@ -1,6 +1,6 @@
 import { EventPage, type EventView } from '@fso/shared/api';
+import { csvLine } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { csvLine } from '../csv.ts';
 import type { EventFilter } from '../ledger/event-filter.ts';
 import type { Ledger } from '../ledger/types.ts';
 import { numberOf } from './number-cursor.ts';

@@ -1,6 +1,7 @@
 import { type PolicyReport, policyKey } from '@fso/shared/api';
-import { decodeFiles, type SourceFile } from '@fso/shared/compile';
-import { type GitObjectType, objectId, type RawObject, type Report } from '@fso/shared/protocol';
+import { decodeFiles, type SourceFile } from '@fso/shared/decode';
+import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
+import type { Report } from '@fso/shared/protocol';
 import { compileDesired } from '../compile/compile.ts';
 import type { ClusterRecord, Desired } from '../ledger/types.ts';
 

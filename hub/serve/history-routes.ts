@@ -1,7 +1,7 @@
 import { PolicyHistory, PolicySourceView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { GitObjectError } from '@fso/shared/protocol';
+import { GitObjectError } from '@fso/shared/git';
+import { BusyError } from '@fso/shared/runtime';
 import type { PolicyPlace } from '../source/index.ts';
-import { BusyError } from '../turns.ts';
 import { ApiError } from './problems.ts';
 import { PolicyParams } from './queries.ts';
 import { jsonRoute, type Route } from './route.ts';

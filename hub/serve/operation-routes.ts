@@ -1,9 +1,8 @@
 import type { NewAuditEntry } from '@fso/shared/api';
-import { sha256 } from '@fso/shared/compile';
+import { sha256 } from '@fso/shared/encoding';
+import { createRateLimit, dropOldest } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { dropOldest } from '../drop-oldest.ts';
-import { createRateLimit } from '../rate-limit.ts';
 import { createBroadcast } from './broadcast.ts';
 import { addressOf } from './caller.ts';
 import { ApiError, requestIdOf } from './problems.ts';

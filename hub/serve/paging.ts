@@ -1,5 +1,5 @@
 import type { Page } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import { ApiError } from './problems.ts';
 

@@ -1,5 +1,5 @@
 import type { PolicyChange, PolicyReport } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord } from '../ledger/types.ts';
 
 /** Names at most this many policies of a change; beyond it a reader does better to read the list. */

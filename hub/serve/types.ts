@@ -1,10 +1,9 @@
-import type { Clock } from '@fso/shared/runtime';
+import type { Clock, Shutdown } from '@fso/shared/runtime';
 import type { pino } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
-import type { Shutdown } from '../shutdown.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import type { CountFailure } from './auth-failures.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';

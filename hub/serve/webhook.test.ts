@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
+import { createRateLimit } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { createRateLimit } from '../rate-limit.ts';
 import { startTestServer } from './test-server.ts';
 import { MAX_WEBHOOK_BYTES } from './webhook.ts';
 

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitView } from '@fso/shared/api';
-import type { RawObject } from '@fso/shared/protocol';
+import type { RawObject } from '@fso/shared/git';
 import git from 'isomorphic-git';
 import type { GitHttp } from './git-http.ts';
 import { GitTransportError } from './git-transport-error.ts';

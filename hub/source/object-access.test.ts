@@ -1,6 +1,6 @@
 import git from 'isomorphic-git';
 import { describe, expect, it } from 'vitest';
-import { ObjectBox } from '../../shared/trust/testing.ts';
+import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from './clone.ts';
 import { createRevisionReader } from './object-access.ts';
 

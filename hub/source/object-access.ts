@@ -1,5 +1,5 @@
-import { filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/protocol';
-import { dropOldest } from '../drop-oldest.ts';
+import { filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/git';
+import { dropOldest } from '@fso/shared/runtime';
 import { type Clone, isObjectMissing } from './clone.ts';
 import type { ObjectAccess } from './types.ts';
 

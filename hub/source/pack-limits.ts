@@ -1,5 +1,5 @@
 import { inflateSync } from 'node:zlib';
-import { createBreaks } from '../breaks.ts';
+import { createBreaks } from '@fso/shared/runtime';
 import { GitTransportError } from './git-transport-error.ts';
 
 /** Bounds on what a pack may become in memory; its own size is bounded where it is read. */

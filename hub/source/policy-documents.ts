@@ -1,9 +1,6 @@
 import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
-import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
-import { createBreaks } from '../breaks.ts';
-import { dropOldest } from '../drop-oldest.ts';
-import { createTurns } from '../turns.ts';
+import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/git';
+import { type Clock, createBreaks, createTurns, dropOldest } from '@fso/shared/runtime';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
 /** Where a policy stands at one commit. */

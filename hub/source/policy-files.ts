@@ -1,6 +1,6 @@
-import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/compile';
-import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/protocol';
-import { dropOldest } from '../drop-oldest.ts';
+import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/decode';
+import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/git';
+import { dropOldest } from '@fso/shared/runtime';
 
 /** @returns undefined: not in the clone */
 export type FindObject = (id: string) => Promise<RawObject | undefined>;

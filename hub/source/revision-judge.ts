@@ -1,5 +1,5 @@
 import type { ProblemView, RevisionVerification } from '@fso/shared/api';
-import { GitObjectError } from '@fso/shared/protocol';
+import { GitObjectError } from '@fso/shared/git';
 import { type AcceptedRevision, judge, type StoredTrust, type TrustConfig } from '@fso/shared/trust';
 import type { RevisionReader } from './object-access.ts';
 

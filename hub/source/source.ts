@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
-import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/compile';
-import { type Clock, createBackoff } from '@fso/shared/runtime';
+import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
+import { type Clock, createAlarm, createBackoff } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { createAlarm } from './alarm.ts';
 import { isCloneDamaged, openClone } from './clone.ts';
 import { describeGitError } from './describe-error.ts';
 import { createGitAuth } from './git-auth.ts';

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RevisionVerification } from '@fso/shared/api';
+import { readIfThere, writeDurably } from '@fso/shared/runtime';
 import { StoredTrust } from '@fso/shared/trust';
 import type pino from 'pino';
 import { z } from 'zod';
-import { readIfThere, writeDurably } from '../durable-file.ts';
 
 const State = z.object({
   url: z.string(),

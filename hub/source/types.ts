@@ -1,5 +1,5 @@
 import type { CommitView, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
 import type { GitObject } from '@fso/shared/protocol';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { PolicyDocuments } from './policy-documents.ts';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Placement } from '../api/index.ts';
-import { canonicalJson } from './canonical.ts';
+import type { SourceFile } from '../decode/index.ts';
+import { clusterFile, groupFile, policyFile, setOf } from '../decode/testing/decoded.ts';
+import { canonicalJson } from '../encoding/index.ts';
 import { compileCluster, compileFleet } from './compile.ts';
-import { clusterFile, groupFile, policyFile, setOf } from './testing.ts';
-import type { SourceFile } from './types.ts';
 
 const FLEET = [
   clusterFile('apac', ['ap-southeast-1'], { environment: 'production' }),

@@ -1,9 +1,9 @@
 import { type ManagedClusterDocument, type Placement, policyKey, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
-import { byText, canonicalJson } from './canonical.ts';
+import type { PolicySet, Sourced } from '../decode/index.ts';
+import { expandRegions, type RegionGroups, regionGroupsOf } from '../decode/index.ts';
+import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import { matchesSelector } from './label-selector.ts';
-import { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';
-import { sha256 } from './sha256.ts';
-import type { CompiledCluster, CompiledPolicy, PolicySet, Sourced } from './types.ts';
+import type { CompiledCluster, CompiledPolicy } from './types.ts';
 
 /** One policy, compiled, with the question whom it is for. What a policy says does not depend on the cluster that gets it. */
 interface PlacedPolicy {

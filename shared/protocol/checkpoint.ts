@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { z } from 'zod';
-import { sha256 } from '../compile/sha256.ts';
+import { sha256 } from '../encoding/index.ts';
 
 /**
  * Checkpoints of the hub's audit log. An entry's hash covers the one before it, so one hash stands for the whole log up to it; a signed

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ResourceName } from '../api/index.ts';
-import { sha256 } from '../compile/sha256.ts';
+import { sha256 } from '../encoding/index.ts';
 
 /** Paths of the agents' listener beside the stream. */
 export const ENROL_PATH = '/agent/v1/enroll';

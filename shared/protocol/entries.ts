@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport } from '../api/index.ts';
-import { truncate } from '../runtime/text.ts';
+import { truncate } from '../runtime/index.ts';
 
 /**
  * Entries of a report, each judged alone: one that its schema refuses must not take the others with it. The agent asks before it sends or

@@ -4,8 +4,5 @@ export * from './codec.ts';
 export * from './enrolment.ts';
 export * from './entries.ts';
 export * from './frames.ts';
-export * from './git-objects.ts';
-export * from './git-signers.ts';
-export * from './git-walk.ts';
 export * from './going-away.ts';
 export * from './report-digest.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type PolicyReport, policyKey } from '../api/index.ts';
-import { byText, canonicalJson } from '../compile/canonical.ts';
+import { byText, canonicalJson } from '../encoding/index.ts';
 
 /**
  * sha256 (hex) over what is known of a cluster's policies. Agent and hub compute it each on its own, so it depends

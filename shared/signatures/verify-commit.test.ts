@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { makeKey, ObjectBox, signSsh } from '../trust/testing.ts';
+import { makeKey, ObjectBox, signSsh } from '../trust/testing/commits.ts';
 import { SignatureError } from './errors.ts';
 import { parseSigners, type SignerFiles } from './signers.ts';
 import { verifyCommit } from './verify-commit.ts';

@@ -1,3 +1,4 @@
+import type { GetObject } from '../git/index.ts';
 import {
   decodeText,
   GitObjectError,
@@ -5,12 +6,11 @@ import {
   parseCommit,
   parseTree,
   type RawObject,
+  SIGNERS_FILES,
+  SIGNERS_FOLDER,
   type TreeEntry,
-} from '../protocol/git-objects.ts';
-import { SIGNERS_FILES, SIGNERS_FOLDER } from '../protocol/git-signers.ts';
-import type { GetObject } from '../protocol/git-walk.ts';
-import { SignersError } from '../signatures/errors.ts';
-import { MAX_SIGNERS_BYTES, parseSigners, type SignerFiles, type Signers } from '../signatures/signers.ts';
+} from '../git/index.ts';
+import { MAX_SIGNERS_BYTES, parseSigners, type SignerFiles, type Signers, SignersError } from '../signatures/index.ts';
 import { TrustError } from './errors.ts';
 
 const short = (id: string): string => id.slice(0, 12);

@@ -1,4 +1,4 @@
-import type { SignatureProblem } from '../signatures/errors.ts';
+import type { SignatureProblem } from '../signatures/index.ts';
 
 /** Why a revision is not trusted; stable, for programs. */
 export type TrustProblem = SignatureProblem | 'chain-incomplete' | 'not-a-descendant' | 'signers-removed' | 'signers-invalid';

@@ -1,8 +1,7 @@
-import { GitObjectError, parseCommit } from '../protocol/git-objects.ts';
-import type { GetObject } from '../protocol/git-walk.ts';
-import { SignatureError } from '../signatures/errors.ts';
-import type { Signers } from '../signatures/signers.ts';
-import { type CommitSigner, verifyCommit } from '../signatures/verify-commit.ts';
+import type { GetObject } from '../git/index.ts';
+import { GitObjectError, parseCommit } from '../git/index.ts';
+import type { Signers } from '../signatures/index.ts';
+import { type CommitSigner, SignatureError, verifyCommit } from '../signatures/index.ts';
 import { readCommittedSigners, readObject, signersTreeOf } from './committed-signers.ts';
 import { TrustError } from './errors.ts';
 

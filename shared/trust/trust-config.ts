@@ -1,6 +1,5 @@
-import { type Problems, readText } from '../runtime/config-files.ts';
-import { SignersError } from '../signatures/errors.ts';
-import { parseSigners, type Signers } from '../signatures/signers.ts';
+import { type Problems, readText } from '../runtime/index.ts';
+import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
 
 /** `strict`: what is not verified is refused. `warn`: it is accepted, and said to be unverified. `off`: nothing is checked. */
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseSigners, type Signers } from '../signatures/index.ts';
-import { type CommitSpec, makeKey, ObjectBox, type TestKey } from './testing.ts';
+import { type CommitSpec, makeKey, ObjectBox, type TestKey } from './testing/commits.ts';
 import type { TrustConfig } from './trust-config.ts';
 import { type AcceptedRevision, isJudged, type Judgement, judge } from './verification.ts';
 

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { RevisionVerification } from '../api/reports.ts';
-import { SignersError } from '../signatures/errors.ts';
-import { parseSigners, type Signers } from '../signatures/signers.ts';
+import type { RevisionVerification } from '../api/index.ts';
+import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
 import { TrustError, type TrustProblem } from './errors.ts';
 import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';

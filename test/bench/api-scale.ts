@@ -6,7 +6,7 @@ import { createHubClient } from '../../hub/cli/api-client.ts';
 import { compileDesired } from '../../hub/compile/compile.ts';
 import type { Desired } from '../../hub/ledger/types.ts';
 import { startTestServer, type TestServer } from '../../hub/serve/test-server.ts';
-import { clusterFile, policyFile, setOf } from '../../shared/compile/testing.ts';
+import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../support/policy-reports.ts';
 
 interface Size {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';

@@ -1,5 +1,4 @@
-import type { ObjectMeta } from '@fso/shared/api';
-import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import { LEGACY_REGION_LABEL, type ObjectMeta, REGION_LABEL } from '@fso/shared/api';
 import type { NodeSelectorRequirement, NodeSelectorTerm, PlacementSpec } from '@fso/shared/residency';
 
 /** Regions that the policy of the table allows. */

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import type { KubeObject, SovereignPolicySpecInput } from '@fso/shared/api';
-import { type ENFORCEMENT_POINTS, SovereignPolicySpec } from '@fso/shared/api';
+import { type ENFORCEMENT_POINTS, type KubeObject, SovereignPolicySpec, type SovereignPolicySpecInput } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,

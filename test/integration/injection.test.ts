@@ -2,8 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import type { ClusterEvent, KubeObject, SovereignPolicySpecInput } from '@fso/shared/api';
-import { CONDITIONS, INJECTION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import {
+  type ClusterEvent,
+  CONDITIONS,
+  INJECTION_LABEL,
+  type KubeObject,
+  REGION_LABEL,
+  type SovereignPolicySpecInput,
+} from '@fso/shared/api';
 import { DEPLOYMENT_KIND, type Deployment, POD_KIND, type Pod } from '@fso/shared/kube';
 import { decideResidency, type NodeSelectorTerm, type PlacementSpec } from '@fso/shared/residency';
 import fc from 'fast-check';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import type { ClusterEvent } from '@fso/shared/api';
 import {
+  type ClusterEvent,
   CONDITIONS,
   FINALIZER,
   FLOOR_ACTIONS,

@@ -2,8 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import type { ClusterEvent } from '@fso/shared/api';
-import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
+import { type ClusterEvent, CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import {
   CONSTRAINT_TEMPLATE_KIND,
   createKubeClient,

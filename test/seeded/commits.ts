@@ -1,4 +1,5 @@
-import { type CompiledCluster, compileFleet, decodeFiles } from '@fso/shared/compile';
+import { type CompiledCluster, compileFleet } from '@fso/shared/compile';
+import { decodeFiles } from '@fso/shared/decode';
 
 type Fleet = ReadonlyMap<string, CompiledCluster>;
 

@@ -1,9 +1,7 @@
-import type { KubeObject, SovereignPolicy, SovereignPolicySpecInput } from '@fso/shared/api';
-import { API_VERSION } from '@fso/shared/api';
+import { API_VERSION, type KubeObject, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
 import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
-import type { RunningAgent } from '../../agent/agent.ts';
-import { startAgent } from '../../agent/agent.ts';
+import { type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
 import { eventually } from './waiting.ts';
 

@@ -2,15 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import {
-  filesOfRevision,
-  type GitObject,
-  type GitObjectType,
-  type Offer,
-  parseCommit,
-  type RawObject,
-  SIGNERS_FOLDER,
-} from '@fso/shared/protocol';
+import { filesOfRevision, type GitObjectType, parseCommit, type RawObject, SIGNERS_FOLDER } from '@fso/shared/git';
+import type { GitObject, Offer } from '@fso/shared/protocol';
 
 /** A real repository, made by git, from which a scripted hub takes its objects. */
 export interface ObjectRepository {

@@ -1,5 +1,4 @@
-import type { AddressInfo } from 'node:net';
-import { createServer, type Socket, connect as tcpConnect } from 'node:net';
+import { type AddressInfo, createServer, type Socket, connect as tcpConnect } from 'node:net';
 
 /** A network between a program and a server that can stop to carry anything, without an end that either of them could see. */
 export interface TcpProxy {

@@ -1,7 +1,7 @@
 import { parseSigners, SignatureError, type SignerFiles, type Signers, SignersError, verifyCommit } from '@fso/shared/signatures';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeKey, signSsh } from '../../shared/trust/testing.ts';
+import { makeKey, signSsh } from '../../shared/trust/testing/commits.ts';
 import { gpgTime, openSigningBench, type SigningBench, withSignature } from './signing-bench.ts';
 
 /** What somebody who cannot sign sends is refused in an orderly way, whatever it is. */

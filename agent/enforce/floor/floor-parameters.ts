@@ -9,7 +9,7 @@ import {
   NODES_PARAMETERS,
   REGION_LABEL,
 } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
 import { covers, sortedSet, weakMemo, weakMemo2 } from '../compare.ts';
 import { joined, shown } from '../labels.ts';

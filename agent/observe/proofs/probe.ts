@@ -1,5 +1,4 @@
-import type { KubeObject } from '@fso/shared/api';
-import { REGION_LABEL } from '@fso/shared/api';
+import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../../enforce/index.ts';

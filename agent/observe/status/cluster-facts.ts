@@ -1,5 +1,4 @@
-import type { Condition } from '@fso/shared/api';
-import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
+import { CONDITIONS, type Condition, REGION_LABEL } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import type { Overflow } from '../../enforce/index.ts';

@@ -1,5 +1,4 @@
-import type { ClusterEvent, SovereignPolicyStatus } from '@fso/shared/api';
-import { CONDITIONS } from '@fso/shared/api';
+import { type ClusterEvent, CONDITIONS, type SovereignPolicyStatus } from '@fso/shared/api';
 
 export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 

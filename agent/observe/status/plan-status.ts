@@ -1,5 +1,4 @@
-import type { Condition, LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
-import { CONDITIONS } from '@fso/shared/api';
+import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { EXPIRY_WARNING_DAYS } from '../../enforce/index.ts';

@@ -1,5 +1,5 @@
 import { type ClusterView, type EnrolmentTokenView, type EnrolmentView, ManagedClusterDocument } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { HubClient } from '../api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';

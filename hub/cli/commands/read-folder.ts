@@ -1,6 +1,7 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { byText, isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/compile';
+import { isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
+import { byText } from '@fso/shared/encoding';
 import { CliError } from '../errors.ts';
 
 /** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SourceProblem } from '@fso/shared/compile';
-import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/protocol';
+import type { SourceProblem } from '@fso/shared/decode';
+import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/git';
 import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signatures';
 import { readFile } from './read-folder.ts';
 

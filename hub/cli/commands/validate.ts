@@ -1,4 +1,5 @@
-import { compileFleet, decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/compile';
+import { compileFleet } from '@fso/shared/compile';
+import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { renderTable } from '../table.ts';

@@ -1,5 +1,5 @@
 import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
-import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { chainHash, NO_HASH } from '@fso/shared/protocol';
 import type { AuditHead } from './types.ts';
 

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
-import { readIfThere, syncFolder, writeDurably } from '../../durable-file.ts';
+import { readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import { LedgerError } from '../ledger-error.ts';
 
 /** The hub's own key for checkpoints of its audit log. */

@@ -1,5 +1,5 @@
 import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
-import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { Checkpoint } from '@fso/shared/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

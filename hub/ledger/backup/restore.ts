@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { NewAuditEntry } from '@fso/shared/api';
-import { canonicalJson } from '@fso/shared/compile';
+import { canonicalJson } from '@fso/shared/encoding';
 import { sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
 import { readAudit } from '../audit/read.ts';

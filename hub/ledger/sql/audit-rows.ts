@@ -1,5 +1,5 @@
 import { AuditEntry } from '@fso/shared/api';
-import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { NO_HASH } from '@fso/shared/protocol';
 import type { Kysely } from 'kysely';
 import { NO_HEAD } from '../audit/chain.ts';

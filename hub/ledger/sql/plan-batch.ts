@@ -1,5 +1,4 @@
-import type { NewAuditEntry, PolicyReport, SourceView } from '@fso/shared/api';
-import { policyKey } from '@fso/shared/api';
+import { type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../changes.ts';

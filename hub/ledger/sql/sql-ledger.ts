@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, settlesWithin } from '@fso/shared/runtime';
+import { type Clock, createTurns, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import type pino from 'pino';
-import { createTurns } from '../../turns.ts';
 import { type Change, isLeaderChange } from '../changes.ts';
 import { createPicture, foundIn } from '../picture.ts';
 import { createRecordPicture, recordsOf } from '../records.ts';

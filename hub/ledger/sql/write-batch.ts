@@ -1,5 +1,5 @@
 import type { EventView } from '@fso/shared/api';
-import { canonicalJson } from '@fso/shared/compile';
+import { canonicalJson } from '@fso/shared/encoding';
 import { type Insertable, sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
 import type { AuditHead } from '../audit/types.ts';

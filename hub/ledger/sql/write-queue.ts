@@ -1,5 +1,4 @@
-import type { Clock } from '@fso/shared/runtime';
-import { createBackoff, settlesWithin } from '@fso/shared/runtime';
+import { type Clock, createBackoff, settlesWithin } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Change } from '../changes.ts';
 import { LedgerError } from '../ledger-error.ts';

@@ -1,5 +1,6 @@
 import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type ViolationView } from '@fso/shared/api';
-import { byText, type CompiledPolicy } from '@fso/shared/compile';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import type { PhaseCounts } from './phases.ts';
 

@@ -1,5 +1,5 @@
 import { type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';

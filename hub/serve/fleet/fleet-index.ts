@@ -1,5 +1,6 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
-import { byText, type CompiledPolicy } from '@fso/shared/compile';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { noPhases } from './phases.ts';

@@ -1,5 +1,5 @@
 import type { PolicyInCluster, PolicyReport, PolicySummary, PolicyView } from '@fso/shared/api';
-import { byText } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import { isLater } from './is-later.ts';
 import { worstPhase } from './phases.ts';
 import { headFromReport, type PolicyHead } from './policy-head.ts';

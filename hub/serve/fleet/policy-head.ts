@@ -1,5 +1,5 @@
 import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/compile';
+import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decode';
 
 /** What a policy says, whatever became of it in the clusters. */
 export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters'>;

@@ -1,5 +1,6 @@
 import { type PolicyInCluster, policyKey } from '@fso/shared/api';
-import { byText, type CompiledPolicy } from '@fso/shared/compile';
+import type { CompiledPolicy } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';

@@ -1,5 +1,5 @@
 import type { IssueReport } from '@fso/shared/api';
-import { type CsvCell, csvLine } from '../../csv.ts';
+import { type CsvCell, csvLine } from '@fso/shared/encoding';
 
 const COLUMNS = ['issue', 'cluster', 'policy', 'namespace', 'kind', 'name', 'node', 'region', 'action', 'problem', 'since'] as const;
 type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;

@@ -1,5 +1,6 @@
 import type { RegionList, RegionView } from '@fso/shared/api';
-import { byText, type PolicySet } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
+import { byText } from '@fso/shared/encoding';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { regionsOf } from './clusters.ts';

@@ -1,8 +1,7 @@
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
-import { decideResidency, type PlacementSpec, violationMessage } from '@fso/shared/residency';
+import { BINDING_FIX, BINDING_VIOLATIONS, decideResidency, type PlacementSpec, violationMessage } from '@fso/shared/residency';
 import { CANARY_LABEL, canaryBody } from '../../../agent/enforce/gatekeeper/canary.ts';
 import { type ConstraintGroup, constraintBody } from '../../../agent/enforce/gatekeeper/constraint.ts';
-import { BINDING_FIX, BINDING_VIOLATIONS } from '../../../shared/residency/messages.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from '../../integration/decision-cases.ts';
 
 /** What Gatekeeper is asked, as the API server's AdmissionReview or, in an audit, as the object alone. */

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@fso/shared/api';
-import { canonicalJson, sha256 } from '@fso/shared/compile';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import { checkEntries } from './chain.ts';
 import { mergeNewest } from './newest.ts';

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@fso/shared/api';
-import { canonicalJson } from '@fso/shared/compile/portable';
+import { canonicalJson } from '@fso/shared/decode/portable';
 
 /** How the hub chains its audit log, computed in this browser (`AuditEntry.hash`). */
 

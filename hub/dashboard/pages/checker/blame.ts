@@ -1,4 +1,4 @@
-import type { ValuePath } from '@fso/shared/compile/portable';
+import type { ValuePath } from '@fso/shared/decode/portable';
 import { REGION_LABEL, VIOLATIONS } from '@fso/shared/residency';
 import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@fso/shared/api';
-import type { ValuePath } from '@fso/shared/compile/portable';
+import type { ValuePath } from '@fso/shared/decode/portable';
 import {
   decideResidency,
   type NodeSelectorTerm,

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from '@fso/shared/compile/portable';
+import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from '@fso/shared/decode/portable';
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
 
 /** What somebody pastes is bounded like a file of a policy repository, with fewer documents. */

@@ -1,5 +1,5 @@
 import type { KubeObject, ObjectMeta } from '@fso/shared/api';
-import type { ValuePath } from '@fso/shared/compile/portable';
+import type { ValuePath } from '@fso/shared/decode/portable';
 import { type PodPlacement, podTemplateOf } from '@fso/shared/residency';
 import { type PastedDocument, type PasteProblem, readPastedText } from './pasted-text.ts';
 import { WORKLOAD_KINDS } from './placement-schema.ts';

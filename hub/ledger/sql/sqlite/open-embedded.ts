@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '@fso/shared/runtime';
 import { Kysely } from 'kysely';
-import { syncFolder } from '../../../durable-file.ts';
 import { LedgerError } from '../../ledger-error.ts';
 import type { Database, DatabaseReader } from '../database.ts';
 import type { Schema } from '../schema.ts';

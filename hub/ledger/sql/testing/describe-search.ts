@@ -1,4 +1,4 @@
-import { canonicalJson } from '@fso/shared/compile';
+import { canonicalJson } from '@fso/shared/encoding';
 import { NO_HASH } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import type { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
-import { byText } from './canonical.ts';
+import { byText } from '../encoding/index.ts';
 import { checkSet } from './check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
 import { DEFAULT_LIMITS, type DecodeLimits } from './limits.ts';

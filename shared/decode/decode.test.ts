@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createDecoder, decodeFiles } from './decode.ts';
 import { isPolicyPath } from './paths.ts';
-import { clusterFile, groupFile, policyFile, problemsOf, setOf } from './testing.ts';
+import { clusterFile, groupFile, policyFile, problemsOf, setOf } from './testing/decoded.ts';
 
 const HEAD = 'apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: p\n';
 const policy = (spec: string): string => `${HEAD}spec:\n${spec}`;

@@ -1,4 +1,4 @@
-import type { Clock } from '@fso/shared/runtime';
+import type { Clock } from './clock.ts';
 
 /** Waits that a hint ends early. A hint while nobody waits is kept for the next wait. */
 export interface Alarm {

@@ -1,8 +1,8 @@
-import { isPolicyPath } from '../compile/paths.ts';
-import type { SourceFile } from '../compile/types.ts';
-import type { Reason } from './frames.ts';
-import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './git-objects.ts';
-import { SIGNERS_FILES, SIGNERS_FOLDER } from './git-signers.ts';
+import type { SourceFile } from '../decode/index.ts';
+import { isPolicyPath } from '../decode/index.ts';
+import type { Reason } from '../protocol/index.ts';
+import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './objects.ts';
+import { SIGNERS_FILES, SIGNERS_FOLDER } from './signers.ts';
 
 export type GetObject = (id: string) => RawObject | undefined | Promise<RawObject | undefined>;
 

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import type { Clock } from '@fso/shared/runtime';
-import { dropOldest } from './drop-oldest.ts';
+import type { Clock } from './clock.ts';
+import { dropOldest } from './lru.ts';
 
 export interface BucketOptions {
   /** How many may come at once. */

@@ -1,6 +1,6 @@
-import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { createAlarm } from './alarm.ts';
+import { FakeClock } from './fake-clock.ts';
 
 const never = new AbortController().signal;
 

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, untilAborted } from '@fso/shared/runtime';
+import { untilAborted } from './async.ts';
+import type { Clock } from './clock.ts';
 
 /** The two steps in which a hub ends. */
 export interface Shutdown {

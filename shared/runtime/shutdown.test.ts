@@ -1,5 +1,5 @@
-import { FakeClock } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
+import { FakeClock } from './fake-clock.ts';
 import { createShutdown } from './shutdown.ts';
 
 const stateOf = ({ draining, closing }: ReturnType<typeof createShutdown>) => [draining.aborted, closing.aborted];

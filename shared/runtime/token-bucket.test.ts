@@ -1,6 +1,6 @@
-import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './rate-limit.ts';
+import { FakeClock } from './fake-clock.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './token-bucket.ts';
 
 describe('limits by address', () => {
   it.each([

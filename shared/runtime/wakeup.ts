@@ -1,4 +1,4 @@
-import type { Clock } from '@fso/shared/runtime';
+import type { Clock } from './clock.ts';
 
 /** Wakes one waiting loop. Level-triggered: a ring while nobody waits is kept, many rings are one. */
 export class Doorbell {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeFiles } from './decode.ts';
-import { policyFile, problemLines, problemsOf } from './testing.ts';
+import { policyFile, problemLines, problemsOf } from './testing/decoded.ts';
 
 const policy = (spec: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata:\n  name: p\nspec:\n${spec}`;

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto';
-import { objectId, type RawObject } from '../protocol/git-objects.ts';
+import { objectId, type RawObject } from '../../git/index.ts';
 
 /** Keys and signed commits for tests, made in this process. */
 

@@ -1,4 +1,4 @@
-import type { SignerFiles } from '../signatures/signers.ts';
+import type { SignerFiles } from '../signatures/index.ts';
 
 /** Folder at the root of the policy repository that says who may sign its commits. */
 export const SIGNERS_FOLDER = 'signers';

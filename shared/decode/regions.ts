@@ -1,4 +1,4 @@
-import { byText } from './canonical.ts';
+import { byText } from '../encoding/index.ts';
 import type { PolicySet } from './types.ts';
 
 export const GROUP_PREFIX = 'group:';

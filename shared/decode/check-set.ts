@@ -1,5 +1,5 @@
 import type { SovereignPolicyDocument } from '../api/index.ts';
-import { byText } from './canonical.ts';
+import { byText } from '../encoding/index.ts';
 import type { DecodedDocument } from './decode-file.ts';
 import { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
 import type { PolicySet, Sourced, SourceProblem } from './types.ts';

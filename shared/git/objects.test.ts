@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GitObjectType, objectId, parseCommit, parseTree, type RawObject } from './git-objects.ts';
-import { DEFAULT_WALK_LIMITS, filesOfRevision } from './git-walk.ts';
+import { type GitObjectType, objectId, parseCommit, parseTree, type RawObject } from './objects.ts';
+import { DEFAULT_WALK_LIMITS, filesOfRevision } from './walk.ts';
 
 /** A repository made by git itself; objects are read with `git cat-file`. */
 const makeRepository = () => {

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
-import type { ManagedClusterDocument, RegionGroupDocument, SovereignPolicySpecInput } from '../api/index.ts';
-import { decodeFiles } from './decode.ts';
-import type { PolicySet, SourceFile, SourceProblem } from './types.ts';
+import type { ManagedClusterDocument, RegionGroupDocument, SovereignPolicySpecInput } from '../../api/index.ts';
+import { decodeFiles } from '../decode.ts';
+import type { PolicySet, SourceFile, SourceProblem } from '../types.ts';
 
 /** Builders of policy files for tests. */
 

@@ -1,0 +1,3 @@
+export * from './objects.ts';
+export * from './signers.ts';
+export * from './walk.ts';
