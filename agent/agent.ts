@@ -1,25 +1,25 @@
 import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, EventRecorder, type Informer, type KubeClient, runAsLeader } from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
+import { adoptGuard } from './apply/adopt-guard.ts';
 import { bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
+import { ClusterView } from './cache/view.ts';
 import type { AgentConfig } from './config.ts';
-import { capabilitiesOf } from './controller/capabilities.ts';
-import { Controller } from './controller/controller.ts';
-import type { ClusterSettings } from './controller/plan-lock-one.ts';
-import { adoptGuard } from './enforce/guard/adopt-guard.ts';
+import { Controller } from './controller.ts';
 import { injectionKinds } from './enforce/index.ts';
-import { healthListener } from './health.ts';
 import { linkToHub } from './hub-link.ts';
 import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { EventSink } from './observe/event-sink.ts';
 import { LiveObservatory } from './observe/observatory.ts';
 import type { Observatory } from './observe/types.ts';
-import { ClusterView } from './observe/view.ts';
 import { createViolationTimes } from './observe/violation-times.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { capabilitiesOf } from './plan/capabilities.ts';
+import type { ClusterSettings } from './plan/plan-lock-one.ts';
+import { untilUpgraded } from './plan/version-watch.ts';
 import { EventOutbox } from './report/event-outbox.ts';
 import { createEventStore } from './report/event-store.ts';
-import { untilUpgraded } from './version-watch.ts';
+import { healthListener } from './server.ts';
 
 export interface AgentDeps {
   readonly logger: Logger;

@@ -1,12 +1,12 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type { ClusterView } from './cache/view.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
 import type { IdentityKeeper } from './identity/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/event-sink.ts';
 import type { Observatory } from './observe/types.ts';
-import type { ClusterView } from './observe/view.ts';
 import type { EventOutbox } from './report/event-outbox.ts';
 import { startStream } from './stream/index.ts';
 

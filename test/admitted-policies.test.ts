@@ -11,12 +11,12 @@ import {
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { toPolicyInput } from '../agent/cache/view.ts';
 import { planGovernance } from '../agent/enforce/index.ts';
 import type { PolicyOutcome } from '../agent/enforce/types.ts';
-import type { PolicyLocks } from '../agent/observe/status/locks.ts';
-import { planPolicyEvents } from '../agent/observe/status/plan-events.ts';
-import { planStatus, toReport } from '../agent/observe/status/plan-status.ts';
-import { toPolicyInput } from '../agent/observe/view.ts';
+import { planPolicyEvents } from '../agent/observe/plan-events.ts';
+import type { PolicyLocks } from '../agent/status/locks.ts';
+import { planStatus, toReport } from '../agent/status/plan-status.ts';
 import { type StructuralSchema, valuesOf } from './support/schema-values.ts';
 
 interface Definition {

@@ -1,8 +1,8 @@
 import type { SovereignPolicySpec, SovereignPolicySpecInput } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { planGovernance } from './governance.ts';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './testing/policies.ts';
 
 const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 const EU = ['eu-west-1', 'eu-central-1'];

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyPolicies, applyToNamespaces, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { planGovernance } from './governance.ts';
 import { planNamespaces } from './namespaces.ts';
+import { anyPolicies, applyToNamespaces, NAMESPACES, NOW, namespaceOf, policyOf } from './testing/policies.ts';
 import type { Governance, NamespaceInput } from './types.ts';
 
 const someNamespaces = fc.subarray([...NAMESPACES]).map((names) => names.map((name) => namespaceOf(name)));

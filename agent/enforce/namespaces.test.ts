@@ -1,9 +1,9 @@
 import { FLOOR_ACTIONS, floorLabel, floorRegionsAnnotation, LABELS } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyPolicies, applyToNamespaces, foreign, NAMESPACES, NOW, namespaceOf, policyOf } from './fixtures.ts';
 import { planGovernance } from './governance.ts';
 import { planNamespaces } from './namespaces.ts';
+import { anyPolicies, applyToNamespaces, foreign, NAMESPACES, NOW, namespaceOf, policyOf } from './testing/policies.ts';
 import type { NamespaceInput, PolicyInput } from './types.ts';
 
 const LATER = new Date('2026-01-04T00:00:00Z');

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { NOW, namespaceOf, ownPolicyOf, policyOf } from './fixtures.ts';
 import { planFloorParameters } from './floor/floor-parameters.ts';
 import { planGovernance } from './governance.ts';
 import { MAX_OWN_POLICIES } from './tenants.ts';
+import { NOW, namespaceOf, ownPolicyOf, policyOf } from './testing/policies.ts';
 import type { PolicyInput } from './types.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];

@@ -1,9 +1,9 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { expect, it } from 'vitest';
+import type { Pod } from '../cache/kinds.ts';
 import { type ConstraintGroup, constraintBody } from '../enforce/gatekeeper/constraint.ts';
 import type { Constraint } from '../enforce/index.ts';
 import { AuditComparison, auditOfPolicy } from './audit.ts';
-import type { Pod } from './kinds.ts';
 
 const GROUP: ConstraintGroup = { regions: ['eu-west-1'], action: 'deny', excludedNamespaces: ['web-test'], scoped: [] };
 const BODY = constraintBody(GROUP, [

@@ -1,7 +1,7 @@
 import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
+import type { Pod } from '../cache/kinds.ts';
 import { type Constraint, type ConstraintEntry, entriesOf, type ScopedEnforcementAction } from '../enforce/index.ts';
-import type { Pod } from './kinds.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
 
 /** Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a policy. */

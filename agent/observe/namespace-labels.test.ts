@@ -1,7 +1,7 @@
 import { LABELS } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
+import type { Namespace } from '../cache/reduce.ts';
 import { NamespaceLabelBook } from './namespace-labels.ts';
-import type { Namespace } from './reduce.ts';
 
 const namespace = (name: string, labels: Record<string, string>): Namespace => ({ metadata: { name, labels } });
 const governing = (...namespaces: string[]) => ({ kind: 'governing', regions: ['eu-west-1'], namespaces, conflicts: [] }) as const;

@@ -1,7 +1,7 @@
 import { AGENT_VIOLATIONS } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { KeptRecord, type KeptRecordOptions } from '../kept-record.ts';
+import { KeptRecord, type KeptRecordOptions } from '../persistence/config-map-store.ts';
 
 /** When violations were first seen, by policy and pod. */
 export type Times = ReadonlyMap<string, string>;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
 import { judgeEvent } from '@fso/shared/protocol';
 import { z } from 'zod';
-import { KeptRecord, type KeptRecordOptions } from '../kept-record.ts';
+import { KeptRecord, type KeptRecordOptions } from '../persistence/config-map-store.ts';
 
 type Events = readonly ClusterEvent[];
 

@@ -25,8 +25,8 @@ import { decideResidency, MAX_TERMS, violationMessage } from '@fso/shared/reside
 import { systemClock } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runAction } from '../../agent/apply/apply-action.ts';
 import { bootstrapCluster, whoAmI } from '../../agent/bootstrap.ts';
-import { runAction } from '../../agent/enforce/apply.ts';
 import {
   type Action,
   isConstraintEnforced,

@@ -14,11 +14,11 @@ import {
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { runAction } from '../../agent/enforce/apply.ts';
-import { policyOf } from '../../agent/enforce/fixtures.ts';
+import { runAction } from '../../agent/apply/apply-action.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper/gatekeeper.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
+import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentWorld } from '../support/agent-world.ts';
 import { eventually, printMs } from '../support/waiting.ts';
 

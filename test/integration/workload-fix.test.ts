@@ -7,9 +7,9 @@ import { createKubeClient, type KubeClient, NAMESPACE_KIND } from '@fso/shared/k
 import type { PlacementSpec } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { runAction } from '../../agent/enforce/apply.ts';
-import { policyOf } from '../../agent/enforce/fixtures.ts';
+import { runAction } from '../../agent/apply/apply-action.ts';
 import { planFloor, planGovernance, planNamespaces } from '../../agent/enforce/index.ts';
+import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { eventually } from '../support/waiting.ts';
 import { affinity, on } from './decision-cases.ts';
 

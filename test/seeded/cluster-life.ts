@@ -11,16 +11,16 @@ import {
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
+import type { Pod } from '../../agent/cache/kinds.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
-import type { Pod } from '../../agent/observe/kinds.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
-import type { LockFacts, PolicyLocks } from '../../agent/observe/status/locks.ts';
-import { planPolicyEvents } from '../../agent/observe/status/plan-events.ts';
-import { planStatus, toReport } from '../../agent/observe/status/plan-status.ts';
+import { planPolicyEvents } from '../../agent/observe/plan-events.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
+import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
+import { planStatus, toReport } from '../../agent/status/plan-status.ts';
 import { type MadeUpCluster, namespaceOf, pick } from './fleet-files.ts';
 
 /** What is wrong with a cluster, beyond its violating pods. */

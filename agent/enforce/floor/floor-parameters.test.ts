@@ -3,8 +3,8 @@ import { matchesNamespace } from '@fso/shared/compile';
 import type { Node } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from '../fixtures.ts';
 import { planGovernance } from '../governance.ts';
+import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
 import type { NamespaceInput, PolicyInput } from '../types.ts';
 import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
 

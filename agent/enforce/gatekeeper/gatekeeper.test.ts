@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from '../fixtures.ts';
 import { planGovernance } from '../governance.ts';
+import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
 import type { Action, PolicyInput } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
 import { constraintBody, groupOf, withBindGate } from './constraint.ts';

@@ -6,8 +6,8 @@ import { startLocalCluster } from '@fso/clusters/local';
 import { SovereignPolicySpec } from '@fso/shared/api';
 import { createKubeClient, KubeApiError, type KubeClient, NAMESPACE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { systemClock } from '@fso/shared/runtime';
+import { runAction } from '../../../agent/apply/apply-action.ts';
 import { bootstrapCluster } from '../../../agent/bootstrap.ts';
-import { runAction } from '../../../agent/enforce/apply.ts';
 import {
   type Action,
   type PolicyInput,

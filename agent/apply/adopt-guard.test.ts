@@ -1,0 +1,59 @@
+import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
+import { describe, expect, it } from 'vitest';
+import { desiredGuard, planGuard } from '../enforce/guard/guard.ts';
+import { planAdoption } from './adopt-guard.ts';
+
+const trust = {
+  agent: 'system:serviceaccount:fso-system:fso-agent',
+  binders: [],
+  nodeLabelers: ['cloud'],
+  gatekeeperNamespace: 'gatekeeper-system',
+};
+const { policies } = desiredGuard(trust);
+const nameOf = ({ metadata }: ValidatingAdmissionPolicy): string => metadata.name;
+const knowsAgent = (policy: ValidatingAdmissionPolicy): boolean => JSON.stringify(policy.spec).includes('"not-the-agent"');
+
+describe('planAdoption', () => {
+  it('leaves alone what the leader has to put right: other settings, other texts, what somebody changed, what is missing', () => {
+    const others = desiredGuard({ ...trust, nodeLabelers: ['other'], gatekeeperNamespace: 'elsewhere' }).policies;
+    expect(planGuard(others, [], trust).some(({ reason }) => reason === 'Drift')).toBe(true);
+    expect(planAdoption(others, trust)).toEqual([]);
+    expect(
+      planAdoption(
+        policies.map((policy) => ({ ...policy, spec: { ...policy.spec, failurePolicy: 'Ignore' } })),
+        trust,
+      ),
+    ).toEqual([]);
+    expect(planAdoption([], trust)).toEqual([]);
+  });
+
+  it('changes the name of the agent, and nothing else', () => {
+    const others = desiredGuard({ ...trust, agent: 'other', nodeLabelers: ['other'] }).policies;
+    const actions = planAdoption(others, trust);
+    expect(actions.map(({ key }) => key)).toEqual(others.filter(knowsAgent).map((policy) => `ValidatingAdmissionPolicy/${nameOf(policy)}`));
+    for (const action of actions) {
+      const other = others.find((policy) => action.key.endsWith(nameOf(policy)));
+      const wanted = policies.find((policy) => action.key.endsWith(nameOf(policy)));
+      expect(action).toMatchObject({ type: 'patch', patch: { spec: { matchConditions: wanted?.spec?.['matchConditions'] } } });
+      expect(action).toHaveProperty('patch.spec', { matchConditions: expect.any(Array) });
+      expect(other?.spec?.['matchConditions']).not.toEqual(wanted?.spec?.['matchConditions']);
+    }
+  });
+
+  it('finds its way into a guard that lost the agent, and keeps the conditions of others', () => {
+    const [first] = policies.filter(knowsAgent);
+    const foreign = { name: 'mine', expression: 'true' };
+    const lost = { ...first, spec: { ...first?.spec, matchConditions: [foreign] } } as ValidatingAdmissionPolicy;
+    expect(planAdoption([lost], trust)).toMatchObject([
+      {
+        patch: {
+          spec: { matchConditions: [{ name: 'not-the-agent', expression: `request.userInfo.username != "${trust.agent}"` }, foreign] },
+        },
+      },
+    ]);
+  });
+
+  it('leaves policies alone that are not of the guard', () => {
+    expect(planAdoption([{ metadata: { name: 'fso-guard-of-somebody' } } as ValidatingAdmissionPolicy], trust)).toEqual([]);
+  });
+});

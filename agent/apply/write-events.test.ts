@@ -1,0 +1,131 @@
+import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
+import { createLogger, createMetricsRegistry, FakeClock } from '@fso/shared/runtime';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ClusterView } from '../cache/view.ts';
+import { createAgentMetrics } from '../metrics.ts';
+import { EventSink } from '../observe/event-sink.ts';
+import { LiveObservatory } from '../observe/observatory.ts';
+import { TamperLog } from '../observe/tampering.ts';
+import type { AgentSnapshot } from '../observe/types.ts';
+import type { ClusterPlan } from '../plan/plan.ts';
+import type { Repair, Work } from './work-pool.ts';
+import { Notices } from './write-events.ts';
+
+const stops: AbortController[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop.abort();
+});
+
+const policy = (name: string): SovereignPolicy => ({ metadata: { namespace: 'team', name } }) as SovereignPolicy;
+
+/** Notices over policies `team/p0`, `team/p1`, …, with what they tell. */
+const setUp = (count: number) => {
+  const stop = new AbortController();
+  stops.push(stop);
+  const clock = new FakeClock();
+  const logger = createLogger({ name: 'test', level: 'silent' });
+  const policies = new Map(Array.from({ length: count }, (_, index) => [`team/p${index}`, policy(`p${index}`)]));
+  const recorded: string[] = [];
+  const record = ({ kind, metadata }: InvolvedObject, { message }: { message: string }): Promise<void> => {
+    recorded.push(`${kind}/${metadata.name}: ${message}`);
+    return Promise.resolve();
+  };
+  const observatory = new LiveObservatory({ policies: new Map(), cluster: {} } as unknown as AgentSnapshot);
+  const events: ClusterEvent[] = [];
+  observatory.onEvent((event) => events.push(event));
+  const sink = new EventSink({ record } as unknown as EventRecorder, observatory, { clock, logger, signal: stop.signal });
+  const metrics = createAgentMetrics(createMetricsRegistry({ processMetrics: false }));
+  const tampering = new TamperLog();
+  const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
+  const notices = new Notices({ view, events: sink, metrics, logger, clock, tampering });
+  const toldIn = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
+  return { notices, clock, events, recorded, metrics, tampering, toldIn };
+};
+
+const shared = (name: string): Repair => ({ key: `ValidatingAdmissionPolicy/${name}`, policies: 'all', trace: { what: 'deleted' } });
+const DELETED = 'was deleted by someone else and put back';
+
+describe('a repair of one policy’s object', () => {
+  const repair: Repair = { key: 'Namespace/finance', policies: ['team/p0', 'team/gone'], trace: { what: 'changed', by: 'helm' } };
+
+  it('is told of as an event of the policy, and in its condition', async () => {
+    const { notices, events, recorded, metrics, toldIn } = setUp(2);
+    const message = 'Namespace/finance was changed by someone else (field manager helm) and put back';
+    notices.onRepaired({ ...repair, object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'finance' } } });
+    expect(events).toMatchObject([{ severity: 'alert', reason: 'TamperingRepaired', policy: 'team/p0', message }]);
+    await expect.poll(() => recorded).toEqual([`SovereignPolicy/p0: ${message}`, `Namespace/finance: ${message}`]);
+    expect([toldIn('team/p0'), toldIn('team/p1')]).toEqual([message, undefined]);
+    expect((await metrics.tampering.get()).values).toMatchObject([{ value: 1, labels: { kind: 'Namespace' } }]);
+  });
+
+  it('is told of once a minute, and counted each time', async () => {
+    const { notices, clock, events, metrics } = setUp(1);
+    for (let times = 0; times < 5; times += 1) notices.onRepaired(repair);
+    expect(events).toHaveLength(1);
+    await clock.advance(60_000);
+    notices.onRepaired(repair);
+    expect(events[1]?.message).toContain('(4 more times before that)');
+    expect((await metrics.tampering.get()).values).toMatchObject([{ value: 6 }]);
+  });
+});
+
+describe('a repair of what all policies stand on', () => {
+  it('is an event of the cluster, told in every policy', () => {
+    const { notices, events, toldIn } = setUp(12);
+    notices.onRepaired(shared('fso-floor-pods-deny'));
+    expect(events).toEqual([expect.not.objectContaining({ policy: expect.anything() })]);
+    expect(toldIn('team/p11')).toBe(`ValidatingAdmissionPolicy/fso-floor-pods-deny ${DELETED}`);
+  });
+
+  it('writes no status again in a fight over it, not even under another name, while the cluster shows the last of it', async () => {
+    const { notices, clock, tampering } = setUp(3);
+    notices.onRepaired(shared('a'));
+    const told = tampering.ofPolicy('team/p2', clock.now());
+    for (let round = 0; round < 9; round += 1) {
+      await clock.advance(60_000);
+      notices.onRepaired({ ...shared('a'), trace: { what: 'changed', by: `helm-${round}` } });
+    }
+    expect(tampering.ofPolicy('team/p2', clock.now())).toBe(told);
+    expect(tampering.ofCluster(clock.now())?.message).toContain('helm-8');
+    await clock.advance(60_000);
+    notices.onRepaired(shared('a'));
+    expect(tampering.ofPolicy('team/p2', clock.now())).not.toBe(told);
+  });
+
+  it('tells of the next object at once', () => {
+    const { notices, toldIn } = setUp(3);
+    notices.onRepaired(shared('a'));
+    notices.onRepaired(shared('b'));
+    expect(toldIn('team/p0')).toContain('ValidatingAdmissionPolicy/b');
+  });
+});
+
+it('tells of a policy that was put back where the hub knows it already: no event for the hub', async () => {
+  const { notices, events, recorded, toldIn } = setUp(1);
+  notices.onPolicyRepaired('team/p0', 'spec was changed');
+  expect(events).toEqual([]);
+  await expect.poll(() => recorded).toEqual(['SovereignPolicy/p0: spec was changed']);
+  expect(toldIn('team/p0')).toBe('spec was changed');
+});
+
+it('alerts at the third failure of a write, of its policies, else of the cluster', () => {
+  const { notices, events } = setUp(1);
+  const fail = (policies: readonly string[], failures: number): void => {
+    const work = { key: 'Namespace/finance', policies } as unknown as Work;
+    notices.failed(work, { key: work.key, policies, error: 'no', failures }, new Error('no'));
+  };
+  for (const failures of [1, 2, 3, 4]) fail(['team/p0'], failures);
+  expect(events).toMatchObject([{ reason: 'EnforcementFailed', policy: 'team/p0', message: 'Namespace/finance: no' }]);
+  fail(['team/gone'], 3);
+  expect(events[1]).not.toHaveProperty('policy');
+});
+
+it('tells of a policy that is gone once, and only of one that was being deleted', () => {
+  const { notices, events } = setUp(0);
+  const round = (...policies: { key: string; deleting: boolean }[]): void => notices.round({ policies } as unknown as ClusterPlan);
+  round({ key: 'team/a', deleting: true }, { key: 'team/b', deleting: false });
+  round();
+  round();
+  expect(events).toMatchObject([{ severity: 'info', reason: 'Released', policy: 'team/a' }]);
+});

@@ -1,0 +1,208 @@
+import {
+  API_VERSION,
+  FIELD_MANAGERS,
+  FINALIZER,
+  FLOOR_ACTIONS,
+  floorPoliciesAnnotation,
+  type KubeObject,
+  LABELS,
+  type SovereignPolicy,
+  type SovereignPolicyStatus,
+} from '@fso/shared/api';
+import { CRD_KIND, isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
+import type { ClusterView } from '../cache/view.ts';
+import { isPlain } from '../enforce/compare.ts';
+import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
+import { keptFields, type ServerDefaults } from '../enforce/server-defaults.ts';
+import { traceOf } from '../observe/tampering.ts';
+import type { ClusterPlan } from '../plan/plan.ts';
+import { runAction } from './apply-action.ts';
+import type { Repair, Work, WorkOutcome } from './work-pool.ts';
+
+/** Turns plans into works: one per target, so that two writes to one object never overtake each other. */
+
+export interface WorkContext {
+  readonly client: KubeClient;
+  readonly view: ClusterView;
+  readonly defaults: ServerDefaults;
+  /** Told of each CRD as a write left it. */
+  readonly onDefinition: (definition: KubeObject) => void;
+  readonly onTookOver: (repair: Repair) => void;
+}
+
+/** What makes a changed policy bite comes first. */
+const PRIORITY: Readonly<Record<string, number>> = {
+  CustomResourceDefinition: 0,
+  FloorParameters: 0,
+  Namespace: 0,
+  ValidatingAdmissionPolicy: 0,
+  ValidatingAdmissionPolicyBinding: 0,
+};
+const SECOND = 1;
+const STATUS = 2;
+
+const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
+
+export const actionWorks = (actions: readonly Action[], context: WorkContext): Work[] =>
+  [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
+    const [first] = steps;
+    if (first === undefined) return [];
+    const policies = [...new Set(steps.flatMap((step) => step.policies))];
+    const isRepair = steps.some((step) => step.reason === 'Drift');
+    return {
+      key,
+      policies,
+      reason: isRepair ? 'Drift' : first.reason,
+      ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
+      priority: PRIORITY[first.kind.kind] ?? SECOND,
+      liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
+      run: async (signal: AbortSignal) => {
+        const outcomes: WorkOutcome[] = [];
+        for (const step of steps) outcomes.push(await runStep(step, context, signal));
+        return outcomes.includes('written') ? 'written' : 'unchanged';
+      },
+    };
+  });
+
+/** Made before the write: afterwards nothing tells any more what was there. */
+const repairOf = (action: Action, policies: readonly string[], view: ClusterView): Repair => {
+  const { key, kind } = action;
+  const name = nameOf(action);
+  const live = view.objectOf(kind, name);
+  const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
+  // What every policy stands on, e.g. the floor, is written for none of them in particular.
+  const concerned = policies.length === 0 ? 'all' : policies;
+  return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
+};
+
+const runStep = async (step: Action, context: WorkContext, signal: AbortSignal): Promise<WorkOutcome> => {
+  const { client, view, onTookOver } = context;
+  const action = pinned(step, view);
+  if (action === undefined) return 'unchanged';
+  const before = view.versionOf(action.kind, nameOf(action));
+  const { tookOver, object } = await runAction(client, action, signal);
+  if (tookOver) onTookOver(repairOf(step, step.policies, view));
+  if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object);
+  if (action.type === 'patch') heedKept(action, object, context);
+  return object !== undefined && object.metadata.resourceVersion === before ? 'unchanged' : 'written';
+};
+
+/**
+ * Fields that a patch took away and that are there again in its answer.
+ *
+ * @throws where something else than the API server may have put them back: written again and again they would come again and again
+ */
+const heedKept = (
+  { key, kind, patch }: Extract<Action, { type: 'patch' }>,
+  answer: object | undefined,
+  { defaults }: WorkContext,
+): void => {
+  const kept = keptFields(patch, answer)?.['spec'];
+  if (!isPlain(kept)) return;
+  // Admission policies are exempt from webhooks and from admission policies.
+  if (!kind.apiVersion.startsWith('admissionregistration.k8s.io/'))
+    throw new Error(`what is taken away from it comes again with the answer, as from a mutating webhook: spec ${JSON.stringify(kept)}`);
+  defaults.learn(key, kept);
+};
+
+/**
+ * A namespace that goes away meanwhile must not be made anew by server-side apply: its uid makes that a conflict.
+ * @returns undefined: it is gone already
+ */
+const pinned = (action: Action, view: ClusterView): Action | undefined => {
+  if (action.type !== 'apply' || action.kind.kind !== 'Namespace' || action.reason === 'Install') return action;
+  const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
+  return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
+};
+
+/** The policy went away, or changed: the next plan knows. */
+const unlessOutdated = async (write: Promise<unknown>): Promise<void> => {
+  try {
+    await write;
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+};
+
+/** Status subresource, by server-side apply: this manager owns all of it. */
+export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WorkContext): Work => {
+  const { name, namespace = '' } = policy.metadata;
+  const key = `${namespace}/${name}`;
+  const body = {
+    apiVersion: API_VERSION,
+    kind: POLICY_KIND.kind,
+    metadata: { name, namespace, uid: policy.metadata.uid },
+    status,
+  } as SovereignPolicy;
+  return {
+    key: `SovereignPolicyStatus/${key}`,
+    policies: [key],
+    reason: 'Status',
+    priority: STATUS,
+    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    run: async (signal): Promise<WorkOutcome> => {
+      const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
+      await unlessOutdated(context.client.apply(POLICY_KIND, body, options, signal));
+      return 'written';
+    },
+  };
+};
+
+/** Adds or removes the finalizer; `resourceVersion` keeps a concurrent change of the list from being lost. */
+const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], context: WorkContext): Work => {
+  const { name, namespace = '', resourceVersion } = policy.metadata;
+  const key = `${namespace}/${name}`;
+  return {
+    key: `SovereignPolicyFinalizer/${key}`,
+    policies: [key],
+    reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
+    priority: SECOND,
+    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    run: async (signal): Promise<WorkOutcome> => {
+      const patch = { metadata: { finalizers, resourceVersion } };
+      await unlessOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
+      return 'written';
+    },
+  };
+};
+
+/**
+ * Keys of the policies that something in the cluster still enforces. Lock 2 is only looked at while it can be written
+ * to: not where Gatekeeper is gone, nor at constraints whose writes keep failing (`stuck`); later rounds clean those up.
+ */
+const enforcedPolicies = (plan: Pick<ClusterPlan, 'namespaces'>, view: ClusterView, stuck: ReadonlySet<string>): ReadonlySet<string> => {
+  const labelled = view.namespaces.list().flatMap(policiesOfNamespace);
+  const writable = view.templates.served ? view.constraints.list().filter((constraint) => isWritable(constraint, stuck)) : [];
+  const constrained = writable.flatMap((constraint) => entriesOf(constraint).map(({ name }) => name));
+  const listed = policiesInParameters(view.parameters.list());
+  return new Set([...plan.namespaces.flatMap((action) => action.policies), ...labelled, ...listed, ...constrained]);
+};
+
+const policiesOfNamespace = ({ metadata: { deletionTimestamp, annotations } }: KubeObject): readonly string[] =>
+  deletionTimestamp === undefined
+    ? FLOOR_ACTIONS.flatMap((action) => annotations?.[floorPoliciesAnnotation(action)]?.split(',') ?? [])
+    : [];
+
+const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boolean =>
+  metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`);
+
+/** Finalizers that are to be set on living policies and taken off released ones. */
+export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WorkContext): Work[] => {
+  // Made when the first policy asks for it: most rounds have none that is being deleted.
+  let enforced: ReadonlySet<string> | undefined;
+  const isReleased = (key: string): boolean => {
+    enforced ??= enforcedPolicies(plan, context.view, stuck);
+    return !enforced.has(key);
+  };
+  return context.view.livePolicies().flatMap((policy) => {
+    const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
+    const held = finalizers.includes(FINALIZER);
+    if (deletionTimestamp === undefined) return held ? [] : finalizerWork(policy, [...finalizers, FINALIZER], context);
+    if (!held || !isReleased(`${namespace}/${name}`)) return [];
+    return finalizerWork(
+      policy,
+      finalizers.filter((finalizer) => finalizer !== FINALIZER),
+      context,
+    );
+  });
+};

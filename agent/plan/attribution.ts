@@ -1,0 +1,150 @@
+import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import type { ClusterView } from '../cache/view.ts';
+import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enforce/index.ts';
+import { foreignManager } from '../observe/tampering.ts';
+import type { Installed } from './install-record.ts';
+
+/** What the round before this one saw and planned. */
+export interface RoundBefore {
+  readonly governance: Governance;
+  readonly gatekeeper: readonly Action[];
+  readonly present: ReadonlySet<string>;
+  readonly reasons: ReadonlyMap<string, GivenReason>;
+  readonly uids: ReadonlyMap<string, string>;
+  readonly unapplied: ReadonlySet<string>;
+  readonly gated: ReadonlySet<string>;
+  readonly text: string;
+}
+
+/** What a round knows that tells whose doing a difference is. */
+export interface DriftContext {
+  readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
+  readonly governance: Governance;
+  readonly present: ReadonlySet<string>;
+  /** Of governed namespaces, by name: one that was made anew under its name has nothing to be put back. */
+  readonly uids: ReadonlyMap<string, string>;
+  /** What the agents before this one left word of. */
+  readonly installed: Installed;
+  /** Hash of what this version writes. */
+  readonly text: string;
+  readonly previous: RoundBefore | undefined;
+}
+
+const NAMESPACE = 'Namespace';
+const CONSTRAINT = GEO_RESIDENCY_KIND.kind;
+
+const partsOf = (key: string): readonly [kind: string, name: string] => {
+  const [kind = '', name = ''] = key.split('/');
+  return [kind, name];
+};
+
+/** What a round took an action for, and what it saw of its target: the round after it knows by them what is unfinished. */
+export interface GivenReason {
+  readonly reason: string;
+  readonly version: string | undefined;
+}
+
+/** By key. Of the steps of one target the repair counts. */
+export const givenReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, GivenReason> => {
+  const given = new Map<string, GivenReason>();
+  for (const { key, kind, reason } of actions) {
+    if (given.get(key)?.reason !== 'Drift') given.set(key, { reason, version: versionOf({ key, kind }, view) });
+  }
+  return given;
+};
+
+/** The action with reason `Drift` where somebody else took away or changed what stood; `Upgrade` where an older version wrote it so. */
+export const withReason = (action: Action, context: DriftContext): Action => {
+  const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
+  return reason === action.reason ? action : { ...action, reason };
+};
+
+const firstReason = (action: Action, context: DriftContext): string => {
+  const missing = action.type === 'apply' && !context.present.has(action.key);
+  if ((missing && stoodBefore(action, context)) || isSigned(action, context)) return 'Drift';
+  return action.reason === 'Drift' && isOlderText(action, context) ? 'Upgrade' : action.reason;
+};
+
+/** Whether it was there when an agent last looked. */
+const stoodBefore = ({ key, policies }: Action, { installed, view }: DriftContext): boolean => {
+  const [kind] = partsOf(key);
+  if (kind !== CONSTRAINT) return installed.keys.includes(key);
+  return policies.length > 0 && policies.every((policy) => hadConstraint(view.livePolicy(policy)));
+};
+
+const hadConstraint = (policy: ReturnType<ClusterView['livePolicy']>): boolean =>
+  policy?.status?.constraintCreated === true && policy.status.observedGeneration === policy.metadata.generation;
+
+/** Whether somebody else left a name on what has to be changed. */
+const isSigned = ({ key, kind }: Action, { view }: DriftContext): boolean => {
+  const [, name] = partsOf(key);
+  const live = view.objectOf(kind, name);
+  return live !== undefined && foreignManager(live) !== undefined;
+};
+
+const isOlderText = ({ key, kind }: Action, { installed, text, view }: DriftContext): boolean => {
+  const [, name] = partsOf(key);
+  if (kind.kind === NAMESPACE || installed.text === text) return false;
+  const live = view.objectOf(kind, name);
+  return live !== undefined && foreignManager(live) === undefined;
+};
+
+const versionOf = ({ key, kind }: Pick<Action, 'key' | 'kind'>, view: Pick<ClusterView, 'objectOf'>): string | undefined =>
+  view.objectOf(kind, partsOf(key)[1])?.metadata.resourceVersion;
+
+const laterReason = (action: Action, context: DriftContext, previous: RoundBefore): string => {
+  if (isForeign(action, context, previous)) return 'Drift';
+  const kept = keptReason(action, context, previous);
+  if (kept !== undefined || action.reason !== 'Drift' || action.type !== 'apply') return kept ?? action.reason;
+  return isFirstGate(action.key, context, previous) ? 'Extend' : action.reason;
+};
+
+/** Writes wait for others, or fail: a later round finds the same difference, and what it was the first time it still is. */
+const keptReason = (action: Action, context: DriftContext, previous: RoundBefore): string | undefined => {
+  const given = previous.reasons.get(action.key);
+  if (action.reason !== 'Drift')
+    return given?.reason === 'Drift' && given.version === versionOf(action, context.view) ? 'Drift' : undefined;
+  const isUpgrade = given?.reason === 'Upgrade' || (previous.text !== context.text && isOlderText(action, context));
+  return isUpgrade ? 'Upgrade' : undefined;
+};
+
+const isForeign = (action: Action, context: DriftContext, previous: RoundBefore): boolean =>
+  action.type === 'apply' &&
+  (isSigned(action, context) ||
+    isTaken(action.key, context, previous) ||
+    isStripped(action.key, context, previous) ||
+    isEdited(action, context, previous));
+
+/** The bind gate comes to a constraint that never had it. */
+const isFirstGate = (key: string, { view }: DriftContext, previous: RoundBefore): boolean => {
+  const [kind, name] = partsOf(key);
+  const live = kind === CONSTRAINT ? view.objectOf(GEO_RESIDENCY_KIND, name) : undefined;
+  return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
+};
+
+/** Gone, although it is wanted: this program removes only what is not. */
+const isTaken = (key: string, { present }: DriftContext, previous: RoundBefore): boolean => {
+  const [kind, name] = partsOf(key);
+  if (!previous.present.has(key) || present.has(key)) return false;
+  return kind !== CONSTRAINT || name === CANARY_NAME || wanted(name, previous) !== undefined;
+};
+
+/** Nothing was due for the namespace, nothing about its governance changed, and still it says something else. */
+const isStripped = (key: string, { governance, uids }: DriftContext, previous: RoundBefore): boolean => {
+  const [kind, name] = partsOf(key);
+  if (kind !== NAMESPACE) return false;
+  const before = previous.governance.namespaces.get(name);
+  const same = before !== undefined && before === governance.namespaces.get(name) && previous.uids.get(name) === uids.get(name);
+  return same && !previous.unapplied.has(name);
+};
+
+const wanted = (name: string, { governance }: Pick<RoundBefore, 'governance'>) =>
+  governance.constraints.find((constraint) => constraint.name === name);
+
+/** A constraint to which nothing has to be added for the sake of any policy, and still something is missing. */
+const isEdited = ({ key, reason }: Action, context: DriftContext, previous: RoundBefore): boolean => {
+  if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
+  const [, name] = partsOf(key);
+  const before = wanted(name, previous);
+  return before !== undefined && before === wanted(name, context);
+};

@@ -1,0 +1,53 @@
+import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Installed, planInstalled, readInstalled, textOf } from './install-record.ts';
+
+const namespace = (annotations?: Record<string, string>): KubeObject => ({
+  metadata: { name: SYSTEM_NAMESPACE, ...(annotations === undefined ? {} : { annotations }) },
+});
+/** The namespace after the writes of a plan. */
+const written = (before: KubeObject, wanted: Installed): KubeObject =>
+  planInstalled(before, wanted).reduce<KubeObject>(
+    ({ metadata }, action) =>
+      namespace({ ...metadata.annotations, ...(action.type === 'apply' ? action.body.metadata.annotations : expect.fail()) }),
+    before,
+  );
+
+const installed = fc.record({
+  keys: fc.uniqueArray(fc.stringMatching(/^[A-Z][a-z]{1,9}\/[a-z.-]{1,9}$/), { maxLength: 5 }).map((keys) => keys.sort()),
+  text: fc.stringMatching(/^[0-9a-f]{1,16}$/),
+});
+
+describe('what stood in the cluster', () => {
+  it('is read as it was written, over whatever stood there, and then nothing is left to write', () => {
+    fc.assert(
+      fc.property(installed, installed, (first, second) => {
+        const last = written(written(namespace({ team: 'x' }), first), second);
+        expect(readInstalled(last)).toEqual(second);
+        expect(planInstalled(last, second)).toEqual([]);
+        expect(last.metadata.annotations?.['team']).toBe('x');
+      }),
+    );
+  });
+
+  it('is written by a manager of its own, and says nothing of labels', () => {
+    const [action] = planInstalled(namespace(), { keys: ['A/b'], text: 'x' });
+    expect(action).toMatchObject({ type: 'apply', fieldManager: FIELD_MANAGERS.record, reason: 'Record', policies: [] });
+    expect(action).toHaveProperty('body.metadata', {
+      name: SYSTEM_NAMESPACE,
+      annotations: { 'compliance.gov/installed': 'A/b', 'compliance.gov/installed-text': 'x' },
+    });
+  });
+
+  it('is nothing where nothing was written, and waits for the namespace', () => {
+    expect(readInstalled(undefined)).toEqual({ keys: [], text: '' });
+    expect(readInstalled(namespace())).toEqual({ keys: [], text: '' });
+    expect(planInstalled(undefined, { keys: ['A/b'], text: 'x' })).toEqual([]);
+  });
+});
+
+it('tells texts apart, and always the same of the same', () => {
+  expect(textOf([{ a: 1 }])).toBe(textOf([{ a: 1 }]));
+  expect(textOf([{ a: 1 }])).not.toBe(textOf([{ a: 2 }]));
+});

@@ -1,0 +1,93 @@
+import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
+import type { ClusterView } from '../cache/view.ts';
+import { planApiServices } from '../enforce/api-services.ts';
+import {
+  type Action,
+  type AppliedDefinitions,
+  type BindGateMode,
+  desiredFloor,
+  desiredGuard,
+  desiredTemplate,
+  type FloorParametersPlan,
+  type Governance,
+  inOrder,
+  planCanaryNamespace,
+  planDefinitions,
+  planFloor,
+  planFloorParameters,
+  planGuard,
+  type Trust,
+} from '../enforce/index.ts';
+import type { ServerDefaults } from '../enforce/server-defaults.ts';
+import type { Capabilities } from './capabilities.ts';
+import { textOf } from './install-record.ts';
+
+/** What the enforcing side knows of its cluster from the start. */
+export interface ClusterSettings {
+  readonly capabilities: Capabilities;
+  readonly trust: Trust;
+  /** The CRDs of this system, as this version has them. */
+  readonly definitions: readonly CustomResourceDefinition[];
+}
+
+/** And what it has learnt since. */
+export interface PlanSettings extends ClusterSettings {
+  readonly defaults: ServerDefaults;
+  readonly appliedDefinitions: AppliedDefinitions;
+}
+
+const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
+const NO_PARAMETERS: FloorParametersPlan = { actions: [], overflow: { nodes: 0, namespaces: 0, patterns: 0 }, covers: () => false };
+
+export interface LockOne {
+  readonly floor: readonly Action[];
+  readonly parameters: FloorParametersPlan;
+  readonly floorWhole: boolean;
+  readonly guardWhole: boolean;
+}
+
+const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
+  ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
+
+export const planLockOne = (view: ClusterView, settings: PlanSettings, governance: Governance): LockOne => {
+  const { capabilities, trust, defaults } = settings;
+  if (!capabilities.floor) return { floor: [], parameters: NO_PARAMETERS, floorWhole: false, guardWhole: false };
+  const policies = defaults.clear(ADMISSION_POLICY_KIND.kind, view.admissionPolicies.list());
+  const bindings = defaults.clear(ADMISSION_POLICY_BINDING_KIND.kind, view.admissionBindings.list());
+  const options = floorOptions(settings, isInjectionServed(view));
+  const floor = inOrder(planFloor(policies, bindings, options), policies);
+  const guard = planGuard(policies, bindings, trust);
+  return {
+    floor: [...floor, ...guard],
+    parameters: parametersOf(view, governance, capabilities.bindGate),
+    floorWhole: isInPlace(floor) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined),
+    guardWhole: isInPlace(guard),
+  };
+};
+
+/** What is left over from an older version waits until the newer judges: see floor-pace.ts. */
+const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
+
+export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
+  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
+
+/** While their kind is not served they cannot be written: it is being put back. */
+const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>
+  view.parameters.served && view.parameters.synced
+    ? planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate })
+    : NO_PARAMETERS;
+
+/** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
+export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
+  const isReadable = view.definitions.every(({ served, synced }) => served && synced);
+  const { definitions: desired, appliedDefinitions: applied, capabilities } = settings;
+  return [
+    ...planApiServices(view.apiServices.list()),
+    ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), applied }) : []),
+    ...(capabilities.floor ? planCanaryNamespace(view.namespaces.get(CANARY_NAMESPACE)) : []),
+  ];
+};
+
+export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
+  mutatingPolicies.served && mutatingBindings.served;

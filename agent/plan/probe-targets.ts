@@ -1,0 +1,87 @@
+import { CANARY_NAMESPACE, type KubeObject } from '@fso/shared/api';
+import type { ClusterView } from '../cache/view.ts';
+import { weakMemo } from '../enforce/compare.ts';
+import { CANARY_GOVERNANCE, isFloorName } from '../enforce/index.ts';
+import type { NamespaceGovernance } from '../enforce/types.ts';
+import type { WorkFailure } from '../enforce/work-failure.ts';
+import type { ProbeTarget } from '../probe/prober.ts';
+import type { ClusterPlan } from './plan.ts';
+
+const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));
+
+/** Namespaces whose labels cannot be written now, and that the index of lock 1 stands in for. */
+export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, failures: readonly WorkFailure[]): ReadonlySet<string> =>
+  new Set(
+    failures
+      .filter(({ key }) => key.startsWith('Namespace/'))
+      .map(({ key }) => key.slice('Namespace/'.length))
+      .filter((namespace) => plan.isIndexed(namespace)),
+  );
+
+interface Wanted {
+  readonly governance: NamespaceGovernance;
+  readonly before: ProbeTarget | undefined;
+  readonly by: 'labels' | 'index';
+}
+
+/** Which namespaces are to be proven, and against what. A target that did not change is the same object. */
+export class ProbeTargets {
+  #known: ReadonlyMap<string, ProbeTarget> = new Map();
+  #indexed: ReadonlySet<string> = new Set();
+  #canary: ReadonlyMap<string, ProbeTarget> = new Map();
+  #floor = '';
+  /** Counts the versions of the floor: what was proven of one says nothing of the next. */
+  #floorVersion = 0;
+
+  /**
+   * Namespaces that already say what they should: what is asked of others would prove nothing, but of those that the index
+   * stands in for (`indexed`). While the floor is not whole, those known before whose governance is the same: what is not
+   * new cannot be proven now, and what was proven is not forgotten.
+   */
+  of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
+    if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
+    const targets = new Map<string, ProbeTarget>();
+    for (const [namespace, governance] of plan.governance.namespaces) {
+      if (plan.unapplied.has(namespace) && !indexed.has(namespace)) continue;
+      const before = this.#knownOf(namespace, indexed);
+      const target = this.#target({ governance, before, by: indexed.has(namespace) ? 'index' : 'labels' }, view);
+      if (plan.floorWhole || target === before) targets.set(namespace, target);
+    }
+    this.#known = targets;
+    this.#indexed = indexed;
+    return targets;
+  }
+
+  /** The canary of the index. While the floor is not whole, what was proven of it is not forgotten. */
+  ofIndex(plan: Pick<ClusterPlan, 'floorWhole'>, view: ClusterView): ReadonlyMap<string, ProbeTarget> {
+    const uid = view.namespaces.get(CANARY_NAMESPACE)?.metadata.uid;
+    if (uid === undefined) return new Map();
+    if (!plan.floorWhole) return this.#canary;
+    const target = { governance: CANARY_GOVERNANCE, fingerprint: `${uid} ${this.#floorVersion}`, uid, floorVersion: this.#floorVersion };
+    if (this.#canary.get(CANARY_NAMESPACE)?.fingerprint !== target.fingerprint) this.#canary = new Map([[CANARY_NAMESPACE, target]]);
+    return this.#canary;
+  }
+
+  /** What the index was proven to do says nothing of the labels, nor the other way round. */
+  #knownOf(namespace: string, indexed: ReadonlySet<string>): ProbeTarget | undefined {
+    return this.#indexed.has(namespace) === indexed.has(namespace) ? this.#known.get(namespace) : undefined;
+  }
+
+  #target({ governance, before, by }: Wanted, view: ClusterView): ProbeTarget {
+    const uid = view.namespaces.get(governance.namespace)?.metadata.uid ?? '';
+    const same = before?.governance === governance && before.uid === uid && before.floorVersion === this.#floorVersion;
+    if (same) return before;
+    const fingerprint = `${uid} ${this.#floorVersion} ${by} ${actionsText(governance)}`;
+    return { governance, fingerprint, uid, floorVersion: this.#floorVersion };
+  }
+
+  #noteFloor(objects: readonly KubeObject[]): void {
+    const floor = objects
+      .filter(({ metadata }) => isFloorName(metadata.name))
+      .map(({ metadata }) => `${metadata.uid}:${metadata.generation}`)
+      .sort()
+      .join();
+    if (floor !== this.#floor) this.#floorVersion += 1;
+    this.#floor = floor;
+  }
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import type { NamespaceGovernance } from '../enforce/types.ts';
+import { judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustNotBind, judgeMustWarn, type ProbeAnswer } from './probe.ts';
+
+const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
+const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'], revisions: ['-', '-'] };
+const governance: NamespaceGovernance = {
+  namespace: 'finance',
+  actions: { deny: rule, warn: rule },
+  policies: rule.policies,
+  injection: false,
+};
+
+const refused = (message: string, status = 403): ProbeAnswer => ({ kind: 'refused', status, message });
+const byFloor = (text: string): ProbeAnswer =>
+  refused(
+    `pods "x" is forbidden: ValidatingAdmissionPolicy 'fso-floor-pods-deny' with binding 'fso-floor-pods-deny' denied request: ${text}`,
+  );
+const TEXT = 'policy default/a, default/b allows regions eu-central-1, eu-west-1 in namespace finance: nothing confines it; fix: set it';
+const gatekeeper = (constraint: string): ProbeAnswer =>
+  refused(`admission webhook "validation.gatekeeper.sh" denied the request: [${constraint}] policy default/a allows`);
+
+describe('judgeMustDeny', () => {
+  it.each([
+    ['the floor names the policies and regions in force', byFloor(TEXT), 'proven'],
+    ['the floor still enforces other regions', byFloor(TEXT.replace(', eu-west-1', '')), 'unproven'],
+    ['the pod was admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'unproven'],
+    ['only Gatekeeper refused it', gatekeeper('geo-deny-0123456789'), 'unproven'],
+    ['it passed on to the quota', refused('pods "x" is forbidden: exceeded quota: q'), 'unproven'],
+    ['the service account is not there yet', refused('error looking up service account finance/default'), 'inconclusive'],
+    ['another policy refused it', refused("ValidatingAdmissionPolicy 'other' with binding 'other' denied request: no"), 'inconclusive'],
+    ['there was no answer', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
+  ])('%s', (_name, answer, kind) => {
+    expect(judgeMustDeny(answer, governance, floor).kind).toBe(kind);
+  });
+});
+
+describe('judgeMustAdmit', () => {
+  it.each([
+    ['admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'proven'],
+    ['the floor refuses it', byFloor(TEXT), 'unproven'],
+    ['a constraint of ours has not caught up', gatekeeper('geo-deny-0123456789'), 'unproven'],
+    ['a constraint of someone else refuses it', gatekeeper('their-rule'), 'proven'],
+    ['a quota refuses it', refused('pods "x" is forbidden: exceeded quota: q'), 'proven'],
+    ['the service account is not there yet', refused('error looking up service account finance/default'), 'inconclusive'],
+  ])('%s', (_name, answer, kind) => {
+    expect(judgeMustAdmit(answer, floor).kind).toBe(kind);
+  });
+});
+
+describe('judgeMustWarn', () => {
+  it.each([
+    [`Validation failed for ValidatingAdmissionPolicy 'fso-floor-pods-warn' with binding 'fso-floor-pods-warn': ${TEXT}`, 'proven'],
+    [`Validation failed for ValidatingAdmissionPolicy 'theirs' with binding 'theirs': ${TEXT}`, 'unproven'],
+    [`[geo-warn-0123456789] ${TEXT}`, 'unproven'],
+    ['something else', 'unproven'],
+  ])('wants a warning of lock 1 with the policies and regions in force: %s', (warning, kind) => {
+    expect(judgeMustWarn({ kind: 'admitted', warnings: [warning] }, governance, floor).kind).toBe(kind);
+  });
+
+  it('takes the warning that comes with a refusal of lock 2, and calls a refusal without one inconclusive', () => {
+    const warning = `Validation failed for ValidatingAdmissionPolicy 'fso-floor-pods-warn' with binding 'fso-floor-pods-warn': ${TEXT}`;
+    const answer = gatekeeper('geo-scoped-0123456789');
+    expect(judgeMustWarn({ ...answer, warnings: [warning] } as ProbeAnswer, governance, floor).kind).toBe('proven');
+    expect(judgeMustWarn(answer, governance, floor).kind).toBe('inconclusive');
+  });
+});
+
+describe('judgeCanary', () => {
+  it.each([
+    ['the canary refuses it', gatekeeper('geo-canary'), 'proven'],
+    [
+      'another constraint refuses it too',
+      refused('admission webhook "validation.gatekeeper.sh" denied the request: [theirs] no\n[geo-canary] policy'),
+      'proven',
+    ],
+    ['the pod was admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'unproven'],
+    ['only the quota refuses it', refused('pods "x" is forbidden: exceeded quota: q'), 'unproven'],
+    [
+      'Gatekeeper cannot be called',
+      refused('Internal error occurred: failed calling webhook "validation.gatekeeper.sh": EOF', 500),
+      'unproven',
+    ],
+    ['another webhook was faster', refused('admission webhook "their.example.com" denied the request: no'), 'inconclusive'],
+    ['lock 1 refuses it', byFloor(TEXT), 'inconclusive'],
+    ['there was no answer', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
+  ])('%s', (_name, answer, kind) => {
+    expect(judgeCanary(answer, floor).kind).toBe(kind);
+  });
+});
+
+describe('judgeMustNotBind', () => {
+  it('tells the gate from the pod that is not there', () => {
+    expect(judgeMustNotBind(byFloor(TEXT), governance, floor).kind).toBe('proven');
+    expect(judgeMustNotBind(refused('pods "fso-probe" not found', 404), governance, floor).kind).toBe('unproven');
+  });
+
+  it('tells the regions in force from those before', () => {
+    expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
+  });
+});

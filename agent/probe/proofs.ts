@@ -1,0 +1,78 @@
+import type { KubeClient } from '@fso/shared/kube';
+import type { NamespaceGovernance } from '../enforce/types.ts';
+import {
+  askForBinding,
+  askForPod,
+  type FloorNames,
+  judgeMustAdmit,
+  judgeMustDeny,
+  judgeMustNotBind,
+  judgeMustWarn,
+  NO_REGION,
+  type ProbeVerdict,
+} from './probe.ts';
+import type { Lane } from './semaphore.ts';
+
+export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
+
+/** What there is to prove of lock 1 in a namespace. A dry run shows in no answer: that the objects are there is all there is to see. */
+export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): readonly ProofKind[] => {
+  const { deny, warn } = actions;
+  const kinds: ProofKind[] = [];
+  if (deny !== undefined) kinds.push('mustDeny');
+  if (deny !== undefined && deny.regions.length > 0) kinds.push('mustAdmit');
+  if (deny !== undefined && bindGate) kinds.push('mustNotBind');
+  if (warn !== undefined && warnedRegion({ actions }) !== undefined) kinds.push('mustWarn');
+  return kinds;
+};
+
+/** A region that `warn` does not allow and `deny` does. Undefined: whatever `warn` would warn of, `deny` refuses. */
+const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
+  deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
+
+interface ProofSubject {
+  readonly governance: NamespaceGovernance;
+  /** Regions that were allowed when the namespace was last proven. */
+  readonly before: readonly string[];
+}
+
+interface ProofOptions {
+  readonly client: KubeClient;
+  readonly floor: FloorNames;
+  /** For requests that lock 1 refuses before any webhook is called. */
+  readonly direct: Lane;
+  /** For requests that wait for webhooks: a slow one must not hold up the others. */
+  readonly webhooks: Lane;
+}
+
+/** Asks the API server, by dry-run requests, for single proofs. */
+export class Proofs {
+  readonly #options: ProofOptions;
+
+  constructor(options: ProofOptions) {
+    this.#options = options;
+  }
+
+  ask(kind: ProofKind, subject: ProofSubject, signal: AbortSignal): Promise<ProbeVerdict> {
+    const { client, floor, direct, webhooks } = this.#options;
+    const { governance, before } = subject;
+    const { namespace } = governance;
+    const pod = (region: string) => askForPod(client, { namespace, region }, signal);
+    switch (kind) {
+      case 'mustDeny':
+        return direct.run(async () => judgeMustDeny(await pod(NO_REGION), governance, floor));
+      case 'mustNotBind':
+        return direct.run(async () => judgeMustNotBind(await askForBinding(client, namespace, signal), governance, floor));
+      case 'mustAdmit':
+        return webhooks.run(async () => judgeMustAdmit(await pod(newRegion(governance, before)), floor));
+      case 'mustWarn':
+        return webhooks.run(async () => judgeMustWarn(await pod(warnedRegion(governance) ?? NO_REGION), governance, floor));
+    }
+  }
+}
+
+/** A region that was not allowed before says most: neither lock may still hold on to the old list. */
+const newRegion = ({ actions }: NamespaceGovernance, before: readonly string[]): string => {
+  const regions = actions.deny?.regions ?? [];
+  return regions.find((candidate) => !before.includes(candidate)) ?? regions[0] ?? NO_REGION;
+};

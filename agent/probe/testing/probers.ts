@@ -1,0 +1,97 @@
+import { KubeApiError, type KubeClient } from '@fso/shared/kube';
+import { FakeClock } from '@fso/shared/runtime';
+import { CanaryProber, type CanaryTarget } from '../canary-prober.ts';
+import { Prober, type ProbeTarget } from '../prober.ts';
+import { RetryBudget } from '../retry-budget.ts';
+import { rotate } from '../rotation.ts';
+
+const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
+const REFUSED = 'admission webhook "validation.gatekeeper.sh" denied the request: [geo-canary] policy geo-canary allows';
+const BY_FLOOR = `ValidatingAdmissionPolicy 'fso-floor-pods-deny' with binding 'fso-floor-pods-deny' denied request:`;
+
+const forbidden = (message: string): KubeApiError =>
+  new KubeApiError(403, { message } as never, { request: { method: 'POST', path: '' } as never });
+
+const notFound = (): KubeApiError =>
+  new KubeApiError(404, { message: 'pods "fso-probe" not found' } as never, { request: { method: 'POST', path: '' } as never });
+
+interface Asked {
+  readonly namespace: string;
+  readonly what: 'canary' | 'bind' | 'deny' | 'admit';
+}
+
+const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { nodeSelector: object } }): Asked['what'] => {
+  if (path.endsWith('/binding')) return 'bind';
+  if (body.metadata.labels !== undefined) return 'canary';
+  return JSON.stringify(body.spec?.nodeSelector).includes('fso-probe.invalid') ? 'deny' : 'admit';
+};
+
+/** An API server whose locks hold where nothing opens them. */
+export class ProofWorld {
+  readonly asked: Asked[] = [];
+  readonly clock = new FakeClock();
+  readonly stop = new AbortController();
+  /** Namespaces in which Gatekeeper lets everything pass. */
+  readonly open = new Set<string>();
+  /** Namespaces in which lock 1 lets pass these; `*`: in all. */
+  readonly openOne = new Map<string, readonly Asked['what'][]>();
+  /** Namespaces in which somebody else refuses everything before the locks are heard; `*`: in all. */
+  readonly foreign = new Set<string>();
+  /** What lock 1 says that it allows. */
+  regions = 'eu';
+  /** Of a request that waits for Gatekeeper. */
+  gatekeeperMs = 0;
+  /** A target that did not change is the same object. */
+  readonly #targets = new Map<string, ProbeTarget>();
+  readonly canary: CanaryProber;
+  readonly prober: Prober;
+
+  constructor() {
+    const client = { raw: (request: { path: string; body: never }) => this.#answer(request) } as unknown as KubeClient;
+    const budget = new RetryBudget(this.clock, this.stop.signal);
+    const shared = { client, clock: this.clock, budget, floor, concurrency: 4, onChange: () => undefined, onVerdict: () => undefined };
+    this.canary = new CanaryProber({ ...shared, patienceMs: 3_000 }, this.stop.signal);
+    this.prober = new Prober({ ...shared, bindGate: true, patienceMs: 10_000 }, this.stop.signal);
+  }
+
+  async #answer({ path, body }: { path: string; body: never }): Promise<unknown> {
+    const namespace = path.split('/')[4] ?? '';
+    const what = whatOf(path, body);
+    this.asked.push({ namespace, what });
+    const isIn = (names: Pick<ReadonlySet<string>, 'has'>): boolean => names.has('*') || names.has(namespace);
+    if (isIn(this.foreign)) throw forbidden('admission webhook "their.example.com" denied the request: no');
+    if (this.#isShut(namespace, what))
+      throw forbidden(`${BY_FLOOR} policy default/p allows regions ${this.regions} in namespace ${namespace}: x`);
+    if (what === 'bind') throw notFound();
+    if (this.gatekeeperMs > 0) await this.clock.sleep(this.gatekeeperMs, this.stop.signal);
+    if (what === 'canary' && !isIn(this.open)) throw forbidden(REFUSED);
+    return { warnings: [] };
+  }
+
+  #isShut(namespace: string, what: Asked['what']): boolean {
+    if (what !== 'deny' && what !== 'bind') return false;
+    return ![namespace, '*'].some((name) => this.openOne.get(name)?.includes(what) === true);
+  }
+
+  expect(namespaces: readonly string[]): void {
+    this.canary.expect(
+      new Map(namespaces.map((name): [string, CanaryTarget] => [name, { region: 'eu', fingerprint: 'f', hint: undefined }])),
+    );
+  }
+
+  expectLockOne(namespaces: readonly string[], { regions = ['eu'], floorVersion = 1 } = {}): void {
+    const targets = namespaces.map((namespace): [string, ProbeTarget] => {
+      const key = `${namespace} ${regions} ${floorVersion}`;
+      const deny = { regions, policies: ['default/p'], revisions: ['-'] };
+      const governance = { namespace, actions: { deny }, policies: ['default/p'], injection: false };
+      const known = this.#targets.get(key) ?? { governance, fingerprint: key, uid: 'u', floorVersion };
+      this.#targets.set(key, known);
+      return [namespace, known];
+    });
+    this.prober.expect(new Map(targets));
+  }
+
+  rotate(): void {
+    void rotate(this.clock, { prober: this.prober, index: { probeNext: () => undefined }, canary: this.canary }, this.stop.signal);
+  }
+}

@@ -1,0 +1,225 @@
+import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolicyStatus } from '@fso/shared/api';
+import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import type { BindGateMode } from '../enforce/floor/binding-cel.ts';
+import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
+import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
+import type { CanaryState } from '../probe/canary-prober.ts';
+import type { ProbeState } from '../probe/probe-states.ts';
+
+export interface LockFacts {
+  readonly state: LockState;
+  readonly message?: string;
+  /** Somebody else answers in the place of the lock: nothing is known against it, and nothing can be proven. */
+  readonly unanswered?: true;
+}
+
+export interface PolicyLocks {
+  readonly admission: LockFacts;
+  readonly gatekeeper: LockFacts;
+  readonly binding: LockFacts;
+  readonly constraintCreated: boolean;
+}
+
+/** What is known of the locks in this cluster. */
+export interface LockInput {
+  readonly governance: Pick<Governance, 'namespaces'>;
+  /** Names of the wanted constraints that enforce a policy. */
+  constraintsOf(policy: string): readonly string[];
+  probe(namespace: string): ProbeState | undefined;
+  /** Namespaces whose labels are not yet what they should be. */
+  readonly unapplied: ReadonlySet<string>;
+  /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
+  readonly indexed: ReadonlySet<string>;
+  readonly floor: {
+    readonly supported: boolean;
+    readonly installed: boolean;
+    /** What the API server has against its expressions. */
+    readonly problem?: string | undefined;
+    /** Why lock 1 is open in every namespace. */
+    readonly outage?: string | undefined;
+    /** `list`: the bind gate knows regions from the list of nodes only. */
+    readonly bindGate: BindGateMode;
+  };
+  readonly gatekeeper: {
+    /** Whether its API is there. */
+    readonly served: boolean;
+    /** What keeps the template, or the canary constraint, from being in force. */
+    readonly problem: GatekeeperProblem | undefined;
+    readonly exists: (constraint: string) => boolean;
+    /** What keeps a constraint from being in force. */
+    readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
+    /** Whether Gatekeeper answers in a namespace; undefined: nobody asks there. */
+    readonly canary: (namespace: string) => CanaryState | undefined;
+    /** Why lock 2 is open in every namespace. */
+    readonly outage: string | undefined;
+    readonly graceMs: number;
+  };
+  readonly failures: readonly WorkFailure[];
+  /** For how long lock 2 of a policy has been unproven now, in ms. */
+  unprovenMs(policy: string): number;
+}
+
+const NODE_LIST = `${FLOOR_PARAMETERS_KIND.kind}/${NODES_PARAMETERS}`;
+const NOT_APPLICABLE: LockFacts = { state: 'NotApplicable' };
+const ENFORCED: LockFacts = { state: 'Enforced' };
+
+type Governing = Extract<PolicyOutcome, { kind: 'governing' }>;
+
+interface Subject {
+  readonly policy: PolicyInput;
+  readonly outcome: Governing;
+  readonly previous: SovereignPolicyStatus | undefined;
+}
+
+/** Whether a policy takes part in an action of the floor in any of its namespaces. */
+const takesPart = ({ policy, outcome }: Subject, input: LockInput, actions: readonly FloorAction[]): boolean =>
+  outcome.namespaces.some((namespace) => {
+    const governed = input.governance.namespaces.get(namespace)?.actions;
+    return actions.some((action) => governed?.[action]?.policies.includes(policy.key));
+  });
+
+/** Whether the last written status speaks of the very same governance. */
+const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
+  previous?.observedGeneration === policy.generation &&
+  sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
+  sameItems(previous.namespaces ?? [], outcome.namespaces);
+
+/** Whether lock 1 of a policy waits for the write that fails. Labels are written for certain policies, the floor for all of them. */
+const hindersLockOne = ({ key, policies }: WorkFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
+  const [kind = '', name = ''] = key.split('/');
+  if (kind === 'Namespace') return policies.includes(policy.key) && !indexed.has(name);
+  // The guard is not the lock: that it cannot be written is told of the cluster.
+  return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
+};
+const isLockTwo = (failure: WorkFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
+const concerns = (failure: WorkFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
+
+const failing = (failure: WorkFailure): LockFacts => ({
+  state: isAlert(failure) ? 'Degraded' : 'Pending',
+  message: `${failure.key}: ${failure.error}`,
+});
+
+const factsOf = (namespace: string, { state, message }: ProbeState): LockFacts | undefined => {
+  const said = `namespace ${namespace}: ${message ?? 'not proven'}`;
+  switch (state) {
+    case 'proven':
+      return message === undefined ? ENFORCED : { state: 'Enforced', message: said };
+    case 'unanswered':
+      return { state: 'Pending', message: said, unanswered: true };
+    case 'failed':
+      return { state: 'Degraded', message: said };
+    case 'pending':
+      return undefined;
+  }
+};
+
+const namespaceLock = (namespace: string, subject: Subject, input: LockInput): LockFacts => {
+  if (input.unapplied.has(namespace) && !input.indexed.has(namespace))
+    return { state: 'Pending', message: `namespace ${namespace} is not labelled yet` };
+  const probe = input.probe(namespace);
+  const facts = probe && factsOf(namespace, probe);
+  if (facts !== undefined) return facts;
+  // Just started, or another policy of the namespace changed: what was proven before holds until a proof says otherwise.
+  const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
+  if (wasProven && (probe === undefined || probe.first || probe.held)) return ENFORCED;
+  return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };
+};
+
+/** What concerns the floor as a whole. */
+const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
+  const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
+  if (failure !== undefined) return failing(failure);
+  const { installed, outage } = input.floor;
+  if (!installed) return { state: 'Pending', message: 'the policies of the floor are not in place yet' };
+  return outage !== undefined && takesPart(subject, input, ['deny']) ? { state: 'Degraded', message: outage } : undefined;
+};
+
+const admissionLock = (subject: Subject, input: LockInput): LockFacts => {
+  if (!input.floor.supported) return { state: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
+  if (!takesPart(subject, input, ['deny', 'warn', 'dryrun'])) return NOT_APPLICABLE;
+  const floor = floorLock(subject, input);
+  if (floor !== undefined) return floor;
+  const locks = subject.outcome.namespaces.map((namespace) => namespaceLock(namespace, subject, input));
+  const unproven = locks.find((lock) => lock.state === 'Degraded') ?? locks.find((lock) => lock.state === 'Pending');
+  if (unproven === undefined) return locks.find(({ message }) => message !== undefined) ?? ENFORCED;
+  if (input.floor.problem === undefined) return unproven;
+  return { ...unproven, message: `${unproven.message ?? ''}; ${input.floor.problem}` };
+};
+
+const bindingLock = (subject: Subject, input: LockInput, admission: LockFacts): LockFacts => {
+  if (!input.floor.supported) return admission;
+  if (!takesPart(subject, input, ['deny'])) return NOT_APPLICABLE;
+  const failure = input.failures.find(({ key }) => key === NODE_LIST);
+  const restsOnList = input.floor.bindGate === 'list' && failure !== undefined;
+  return restsOnList && admission.state === 'Enforced' ? failing(failure) : admission;
+};
+
+interface LockTwoProblem extends GatekeeperProblem {
+  readonly unanswered?: true;
+}
+
+const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>): LockTwoProblem | undefined => {
+  const canary = input.gatekeeper.canary(namespace);
+  if (canary === undefined || canary.state === 'proven') return undefined;
+  if (canary.state === 'failed') return { message: canary.message ?? `namespace ${namespace}: Gatekeeper does not answer`, isError: true };
+  const message = canary.message ?? `namespace ${namespace}: whether Gatekeeper answers is not proven yet`;
+  return { message, isError: false, ...(canary.state === 'unanswered' && { unanswered: true }) };
+};
+
+/** The first of the worst. */
+const worst = (problems: readonly (LockTwoProblem | undefined)[]): LockTwoProblem | undefined =>
+  problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
+
+const findUnproven = (
+  constraints: readonly string[],
+  namespaces: readonly string[],
+  input: Pick<LockInput, 'gatekeeper'>,
+): LockTwoProblem | undefined => {
+  const { gatekeeper } = input;
+  if (gatekeeper.problem !== undefined) return gatekeeper.problem;
+  const constraint = worst(constraints.map(gatekeeper.constraintProblem));
+  if (constraint !== undefined) return constraint;
+  if (gatekeeper.outage !== undefined) return { message: gatekeeper.outage, isError: true };
+  return worst(namespaces.map((namespace) => canaryProblem(namespace, input)));
+};
+
+const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
+  const { policy, previous, outcome } = subject;
+  const constraints = input.constraintsOf(policy.key);
+  if (constraints.length === 0) return NOT_APPLICABLE;
+  if (!input.gatekeeper.served) return { state: 'Unavailable', message: 'Gatekeeper is not installed' };
+  const failure = input.failures.find((candidate) => isLockTwo(candidate) && concerns(candidate, policy.key));
+  if (failure !== undefined) return { state: 'Degraded', message: `${failure.key}: ${failure.error}` };
+  const unproven = findUnproven(constraints, outcome.namespaces, input);
+  if (unproven === undefined) return ENFORCED;
+  if (unproven.unanswered === true) return { state: 'Degraded', message: unproven.message, unanswered: true };
+  const isOverdue = input.unprovenMs(policy.key) >= input.gatekeeper.graceMs;
+  if (unproven.isError || isOverdue) return { state: 'Degraded', message: unproven.message };
+  // The constraint changed for the sake of others: its version before, which Gatekeeper still enforces, covers this policy too.
+  const wasEnforced = previous?.enforcement?.gatekeeper.state === 'Enforced' && sameAsBefore(subject);
+  return wasEnforced && constraints.every(input.gatekeeper.exists) ? ENFORCED : { state: 'Pending', message: unproven.message };
+};
+
+/** Whether lock 2 of a policy is proven now: what {@link LockInput.unprovenMs} counts from. */
+export const isLockTwoProven = (
+  policy: string,
+  namespaces: readonly string[],
+  input: Pick<LockInput, 'constraintsOf' | 'gatekeeper'>,
+): boolean => findUnproven(input.constraintsOf(policy), namespaces, input) === undefined;
+
+/** The state of every lock for one policy. */
+export const planLocks = (
+  policy: PolicyInput,
+  outcome: PolicyOutcome,
+  previous: SovereignPolicyStatus | undefined,
+  input: LockInput,
+): PolicyLocks => {
+  const constraints = input.constraintsOf(policy.key);
+  const constraintCreated = input.gatekeeper.served && constraints.length > 0 && constraints.every(input.gatekeeper.exists);
+  if (outcome.kind !== 'governing') {
+    return { admission: NOT_APPLICABLE, gatekeeper: NOT_APPLICABLE, binding: NOT_APPLICABLE, constraintCreated };
+  }
+  const subject = { policy, outcome, previous };
+  const admission = admissionLock(subject, input);
+  return { admission, gatekeeper: gatekeeperLock(subject, input), binding: bindingLock(subject, input, admission), constraintCreated };
+};

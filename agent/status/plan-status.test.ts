@@ -1,0 +1,124 @@
+import type { SovereignPolicyStatus } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import { planPolicyEvents } from '../observe/plan-events.ts';
+import type { LockFacts, PolicyLocks } from './locks.ts';
+import { isProven, planStatus, type StatusInput } from './plan-status.ts';
+
+const NOW = new Date('2026-01-01T00:00:00.000Z');
+const ENFORCED: LockFacts = { state: 'Enforced' };
+const LOCKS: PolicyLocks = { admission: ENFORCED, gatekeeper: ENFORCED, binding: ENFORCED, constraintCreated: true };
+const GOVERNING: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
+
+const policy = (changes: Partial<PolicyInput['spec']> = {}): PolicyInput => ({
+  key: 'default/p',
+  namespace: 'default',
+  name: 'p',
+  managedBy: 'local',
+  revision: undefined,
+  generation: 3,
+  deleting: false,
+  spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny', ...changes },
+});
+
+const plan = (changes: Partial<StatusInput> = {}): SovereignPolicyStatus =>
+  planStatus({ policy: policy(), outcome: GOVERNING, previous: undefined, locks: LOCKS, violations: 0, now: NOW, ...changes });
+
+const conditionOf = (status: SovereignPolicyStatus, type: string) => status.conditions?.find((condition) => condition.type === type);
+
+describe('planStatus', () => {
+  it('is Active once every lock is proven', () => {
+    const status = plan();
+    expect(status).toMatchObject({ phase: 'Active', constraintCreated: true, namespaces: ['finance'], observedGeneration: 3 });
+    expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'True', observedGeneration: 3 });
+    expect(isProven(status)).toBe(true);
+  });
+
+  it('speaks of placement injection only where the policy asks for it', () => {
+    expect(conditionOf(plan(), 'PlacementInjection')).toBeUndefined();
+    const missing = plan({ injection: { active: false, reason: 'Unavailable', message: 'not served' } });
+    expect(conditionOf(missing, 'PlacementInjection')).toMatchObject({ status: 'False', reason: 'Unavailable', message: 'not served' });
+    expect(missing.phase).toBe('Active');
+    const active = plan({ previous: missing, injection: { active: true, reason: 'Active', message: '' } });
+    expect(conditionOf(active, 'PlacementInjection')).toMatchObject({ status: 'True' });
+    expect(conditionOf(plan({ previous: active }), 'PlacementInjection')).toBeUndefined();
+  });
+
+  it('is Pending while a lock is', () => {
+    const status = plan({ locks: { ...LOCKS, admission: { state: 'Pending', message: 'not proven' } } });
+    expect(status).toMatchObject({ phase: 'Pending', message: 'not proven' });
+    expect(isProven(status)).toBe(false);
+  });
+
+  it('stays Active with lock 1 alone, and says what is wrong with lock 2', () => {
+    const status = plan({ locks: { ...LOCKS, gatekeeper: { state: 'Degraded', message: 'no constraints' }, constraintCreated: false } });
+    expect(status).toMatchObject({ phase: 'Active', constraintCreated: false });
+    expect(conditionOf(status, 'GatekeeperReady')).toMatchObject({ status: 'False', reason: 'Degraded', message: 'no constraints' });
+    expect(isProven(status)).toBe(false);
+  });
+
+  it('fails when no lock is there, or lock 1 is not proven', () => {
+    const none: LockFacts = { state: 'Unavailable', message: 'not here' };
+    expect(plan({ locks: { ...LOCKS, admission: none, binding: none, gatekeeper: none } }).phase).toBe('Failed');
+    expect(plan({ locks: { ...LOCKS, admission: { state: 'Degraded', message: 'open' } } })).toMatchObject({
+      phase: 'Failed',
+      message: 'open',
+    });
+  });
+
+  it('is Active on an API server that is too old for the bind gate, or for lock 1', () => {
+    const none: LockFacts = { state: 'Unavailable', message: 'too old' };
+    expect(plan({ locks: { ...LOCKS, binding: none } }).phase).toBe('Active');
+    const status = plan({ locks: { ...LOCKS, admission: none, binding: none } });
+    expect(status.phase).toBe('Active');
+    expect(conditionOf(status, 'FloorReady')).toMatchObject({ status: 'False', message: 'too old' });
+  });
+
+  it.each([
+    [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' } as const, 'Failed', 'NamespaceMissing'],
+    [{ kind: 'invalid', message: 'group' } as const, 'Failed', 'Invalid'],
+    [{ kind: 'expired', regions: ['eu-west-1'], expiredAt: '2025-12-31T00:00:00Z' } as const, 'Expired', 'Expired'],
+  ])('tells %o', (outcome, phase, reason) => {
+    const status = plan({ outcome });
+    expect(status.phase).toBe(phase);
+    expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason });
+  });
+
+  it('returns what was there when nothing changed, and keeps since and lastUpdated', () => {
+    const previous = plan();
+    const later = new Date('2026-01-02T00:00:00.000Z');
+    expect(plan({ previous: structuredClone(previous), now: later })).toEqual(previous);
+    const changed = plan({ previous, violations: 2, now: later });
+    expect(changed).toMatchObject({ violations: 2, lastUpdated: later.toISOString() });
+    expect(changed.enforcement?.admission.since).toBe(NOW.toISOString());
+  });
+
+  it('announces the expiry 14, 7 and 1 days ahead', () => {
+    const reasonAt = (now: string): string | undefined =>
+      conditionOf(plan({ policy: policy({ expiryDate: '2026-02-01T00:00:00Z' }), now: new Date(now) }), 'Expiring')?.reason;
+    expect(['2026-01-10', '2026-01-18', '2026-01-25', '2026-01-31', '2026-02-01'].map((day) => reasonAt(`${day}T00:00:00Z`))).toEqual([
+      'NotSoon',
+      'Within14Days',
+      'Within7Days',
+      'Within1Days',
+      'Expired',
+    ]);
+    expect(conditionOf(plan(), 'Expiring')).toBeUndefined();
+  });
+});
+
+describe('planPolicyEvents', () => {
+  const reasons = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): string[] =>
+    planPolicyEvents(previous, next).map(({ reason }) => reason);
+
+  it('tells each change of state once', () => {
+    const active = plan();
+    expect(reasons(undefined, active)).toEqual(['Enforced']);
+    expect(reasons(active, plan({ previous: active, violations: 3 }))).toEqual([]);
+    const conflict = plan({ previous: active, outcome: { ...GOVERNING, conflicts: ['finance'] } });
+    expect(reasons(active, conflict)).toEqual(['Conflict']);
+    expect(reasons(conflict, conflict)).toEqual([]);
+    const expired = plan({ previous: active, outcome: { kind: 'expired', regions: [], expiredAt: '2025-12-31T00:00:00Z' } });
+    expect(reasons(active, expired)).toEqual(['Expired']);
+  });
+});

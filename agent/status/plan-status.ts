@@ -1,0 +1,269 @@
+import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
+import { setCondition } from '@fso/shared/kube';
+import { truncate } from '@fso/shared/runtime';
+import { EXPIRY_WARNING_DAYS } from '../enforce/index.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { AuditFacts } from '../observe/audit.ts';
+import type { NamespaceLabels } from '../observe/namespace-labels.ts';
+import { type Tampering, tamperedCondition } from '../observe/tampering.ts';
+import type { PolicyViolations } from '../observe/violations.ts';
+import type { InjectionFacts } from './injection-facts.ts';
+import { listText } from './list-text.ts';
+import type { LockFacts, PolicyLocks } from './locks.ts';
+
+export interface StatusInput {
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly previous: SovereignPolicyStatus | undefined;
+  readonly locks: PolicyLocks;
+  readonly violations: number;
+  /** Absent: the policy does not ask for placement injection. */
+  readonly injection?: InjectionFacts | undefined;
+  readonly audit?: AuditFacts | undefined;
+  /** What somebody did within the last hour. */
+  readonly tampering?: Tampering | undefined;
+  readonly now: Date;
+}
+
+interface Verdict {
+  readonly phase: NonNullable<SovereignPolicyStatus['phase']>;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Region names are short; three of them still leave room for the other columns. */
+const COLUMN_REGIONS = 3;
+
+/** `eu-central-1,eu-north-1,eu-west-1 +21` */
+const regionsColumn = (regions: readonly string[]): string => {
+  const shown = regions.slice(0, COLUMN_REGIONS).join(',');
+  return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
+};
+
+const DAY_MS = 86_400_000;
+/** As the schemas of status and report have it. */
+const MAX_MESSAGE = 32_768;
+const MAX_LOCK_MESSAGE = 4096;
+
+const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
+const isHeld = (lock: LockFacts): boolean => lock.state === 'Enforced';
+
+/** Phase of a policy that governs, from its locks: `Active` means proven, not applied. */
+const governingVerdict = (input: StatusInput, regions: readonly string[], namespaces: readonly string[]): Verdict => {
+  const { admission, binding, gatekeeper } = input.locks;
+  const degraded = [admission, binding].find((lock) => lock.state === 'Degraded');
+  if (degraded !== undefined) return { phase: 'Failed', reason: 'EnforcementFailed', message: degraded.message ?? 'lock 1 is not proven' };
+  const open = [admission, binding, gatekeeper].find((lock) => !isSettled(lock));
+  if (open !== undefined) return pending(open);
+  if (![admission, gatekeeper].some(isHeld)) {
+    if (gatekeeper.unanswered === true) return pending(gatekeeper);
+    return { phase: 'Failed', reason: 'NoLock', message: [admission.message, gatekeeper.message].filter(Boolean).join('; ') };
+  }
+  const text = `${input.policy.spec.enforcementAction}: pods of ${listText(namespaces)} may run in ${listText(regions)}`;
+  return { phase: 'Active', reason: 'Enforced', message: [text, ...notesOn(input.locks)].join('; ') };
+};
+
+/** What an auditor should know of a policy that is enforced. */
+const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
+  const isWeak = gatekeeper.state !== 'Enforced' && gatekeeper.state !== 'NotApplicable';
+  return [
+    ...(isHeld(admission) && admission.message !== undefined ? [admission.message] : []),
+    ...(isWeak ? [`lock 1 only: ${gatekeeper.message ?? ''}`] : []),
+  ];
+};
+
+/** That somebody else answers in the place of a lock is no failure of the policy, and no proof of it. */
+const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict => ({
+  phase: 'Pending',
+  reason: unanswered === true ? 'Unanswered' : 'Proving',
+  message,
+});
+
+const verdictOf = (input: StatusInput): Verdict => {
+  const { outcome } = input;
+  switch (outcome.kind) {
+    case 'invalid':
+      return { phase: 'Failed', reason: 'Invalid', message: outcome.message };
+    case 'namespaceMissing':
+      return { phase: 'Failed', reason: 'NamespaceMissing', message: outcome.message };
+    case 'expired':
+      return { phase: 'Expired', reason: 'Expired', message: `expired at ${outcome.expiredAt}` };
+    case 'governing':
+      return governingVerdict(input, outcome.regions, outcome.namespaces);
+  }
+};
+
+const lockStatus = (facts: LockFacts, previous: LockStatus | undefined, now: Date): LockStatus => ({
+  state: facts.state,
+  since: previous?.state === facts.state ? previous.since : now.toISOString(),
+  ...(facts.message === undefined ? {} : { message: truncate(facts.message, MAX_LOCK_MESSAGE) }),
+});
+
+const LOCK_CONDITION_STATUS = {
+  Enforced: 'True',
+  Pending: 'False',
+  Degraded: 'False',
+  Unavailable: 'False',
+  NotApplicable: 'Unknown',
+} as const;
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+
+const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
+  type,
+  status: LOCK_CONDITION_STATUS[lock.state],
+  reason: lock.unanswered === true ? 'Unanswered' : lock.state,
+  message: lock.message ?? (lock.state === 'Enforced' ? 'proven' : ''),
+});
+
+const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
+  const conflicts = outcome.kind === 'governing' ? outcome.conflicts : [];
+  return conflicts.length === 0
+    ? { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' }
+    : {
+        type: CONDITIONS.conflict,
+        status: 'True',
+        reason: 'NoRegionLeft',
+        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`,
+      };
+};
+
+/** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
+const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | undefined => {
+  if (spec.expiryDate === undefined) return undefined;
+  const leftMs = Date.parse(spec.expiryDate) - now.getTime();
+  const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => leftMs <= candidate * DAY_MS);
+  if (Number.isNaN(leftMs)) {
+    const unreadable = `spec.expiryDate: ${spec.expiryDate} is no RFC 3339 time; the policy does not expire`;
+    return { type: CONDITIONS.expiring, status: 'Unknown', reason: 'Unreadable', message: unreadable };
+  }
+  const message = `expires at ${spec.expiryDate}`;
+  if (leftMs <= 0) return { type: CONDITIONS.expiring, status: 'False', reason: 'Expired', message: `expired at ${spec.expiryDate}` };
+  if (days === undefined) return { type: CONDITIONS.expiring, status: 'False', reason: 'NotSoon', message };
+  return { type: CONDITIONS.expiring, status: 'True', reason: `Within${days}Days`, message };
+};
+
+const injectionCondition = ({ injection }: StatusInput): NewCondition | undefined =>
+  injection && {
+    type: CONDITIONS.placementInjection,
+    status: injection.active ? 'True' : 'False',
+    reason: injection.reason,
+    message: injection.message,
+  };
+
+const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
+  audit && {
+    type: CONDITIONS.auditAgrees,
+    status: audit.agrees ? 'True' : 'False',
+    reason: audit.agrees ? 'SameCount' : 'CountsDiffer',
+    message: audit.message,
+  };
+
+const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
+  const { policy, outcome, locks, previous, now } = input;
+  const wanted = [
+    {
+      type: CONDITIONS.ready,
+      status: verdict.phase === 'Active' ? 'True' : 'False',
+      reason: verdict.reason,
+      message: verdict.message,
+    } as const,
+    lockCondition(CONDITIONS.floorReady, locks.admission),
+    lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
+    conflictCondition(outcome),
+    expiringCondition(policy, now),
+    injectionCondition(input),
+    auditCondition(input),
+    tamperedCondition(input.tampering, previous?.conditions),
+  ].filter((condition) => condition !== undefined);
+  const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
+  return wanted.reduce<Condition[]>((conditions, condition) => {
+    const message = truncate(condition.message, MAX_MESSAGE);
+    return setCondition(conditions, { ...condition, message, observedGeneration: policy.generation }, now);
+  }, kept);
+};
+
+/**
+ * The status that a policy should show.
+ *
+ * @returns `previous` itself when nothing but the time would change: then there is nothing to write.
+ */
+export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
+  const { policy, outcome, locks, previous, now } = input;
+  const verdict = verdictOf(input);
+  const next: SovereignPolicyStatus = {
+    phase: verdict.phase,
+    lastUpdated: previous?.lastUpdated ?? now.toISOString(),
+    message: truncate(verdict.message, MAX_MESSAGE),
+    constraintCreated: locks.constraintCreated,
+    observedGeneration: policy.generation,
+    conditions: conditionsOf(input, verdict),
+    namespaces: outcome.kind === 'governing' ? [...outcome.namespaces].slice(0, 10_000) : [],
+    regions: regionsColumn(outcome.kind === 'invalid' ? [] : outcome.regions),
+    effectiveRegions: outcome.kind === 'invalid' ? [] : [...outcome.regions],
+    ...(policy.revision === undefined ? {} : { revision: policy.revision }),
+    enforcement: {
+      admission: lockStatus(locks.admission, previous?.enforcement?.admission, now),
+      gatekeeper: lockStatus(locks.gatekeeper, previous?.enforcement?.gatekeeper, now),
+      binding: lockStatus(locks.binding, previous?.enforcement?.binding, now),
+    },
+    violations: input.violations,
+  };
+  return previous !== undefined && sameStatus(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
+};
+
+/** Deep equality, whatever the order of keys. */
+export const sameStatus = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b);
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : part,
+  );
+
+const PROVEN_STATES = new Set(['Enforced', 'Unavailable', 'NotApplicable']);
+
+/** Nothing is left that this cluster could still put in force. */
+export const isProven = (status: SovereignPolicyStatus): boolean =>
+  status.enforcement !== undefined &&
+  Object.values(status.enforcement).every((lock) => PROVEN_STATES.has(lock.state)) &&
+  (status.phase === 'Active' || status.phase === 'Expired' || isMissingNamespace(status));
+
+/** A policy whose namespace is not there has nothing to enforce: it holds back no revision. */
+const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
+  status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === 'NamespaceMissing') === true;
+
+/** What is seen beside the status. */
+export interface Sightings {
+  readonly violations: PolicyViolations;
+  readonly labels: readonly NamespaceLabels[];
+}
+
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
+  namespace: policy.namespace,
+  name: policy.name,
+  managedBy: policy.managedBy,
+  ...(policy.revision === undefined ? {} : { revision: policy.revision }),
+  targetNamespace: policy.spec.targetNamespace,
+  enforcementAction: policy.spec.enforcementAction,
+  effectiveRegions: status.effectiveRegions ?? [],
+  namespaces: status.namespaces ?? [],
+  phase: status.phase ?? 'Pending',
+  message: status.message ?? '',
+  constraintCreated: status.constraintCreated ?? false,
+  enforcement: status.enforcement ?? NO_ENFORCEMENT,
+  namespaceLabels: [...labels],
+  violations: violations.count,
+  violationSamples: [...violations.samples],
+  conditions: status.conditions ?? [],
+  ...expiryOf(policy),
+  lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
+});
+
+/** A policy from before the CRD refused it may have a time that nobody can read. */
+const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
+  expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
+
+const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: '1970-01-01T00:00:00.000Z' };
+const NO_ENFORCEMENT = { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK };

@@ -1,0 +1,88 @@
+import type { SovereignPolicy } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import { NOW, policyOf } from '../enforce/testing/policies.ts';
+import type { PolicyOutcome } from '../enforce/types.ts';
+import type { LockInput } from './locks.ts';
+import { StatusBook, type StatusResult } from './statuses.ts';
+
+const governing = (namespace: string): PolicyOutcome => ({
+  kind: 'governing',
+  regions: ['eu-west-1'],
+  namespaces: [namespace],
+  conflicts: [],
+});
+
+/** A cluster in which lock 1 of the given namespaces is proven, and Gatekeeper is absent. */
+const locks = (proven: readonly string[]): LockInput => ({
+  governance: {
+    namespaces: {
+      get: (namespace: string) => ({
+        namespace,
+        actions: { deny: { regions: ['eu-west-1'], policies: [`team/${namespace}`] } },
+        policies: [`team/${namespace}`],
+      }),
+    } as unknown as LockInput['governance']['namespaces'],
+  },
+  constraintsOf: () => [],
+  probe: (namespace) => ({
+    fingerprint: '',
+    state: proven.includes(namespace) ? 'proven' : 'pending',
+    message: undefined,
+    first: true,
+    held: false,
+  }),
+  unapplied: new Set(),
+  indexed: new Set(),
+  floor: { supported: true, installed: true, bindGate: 'label' },
+  gatekeeper: {
+    served: false,
+    problem: undefined,
+    exists: () => false,
+    constraintProblem: () => undefined,
+    canary: () => undefined,
+    outage: undefined,
+    graceMs: 1_000,
+  },
+  failures: [],
+  unprovenMs: () => 0,
+});
+
+const at = (ms: number): Date => new Date(NOW.getTime() + ms);
+
+class Bench {
+  readonly book = new StatusBook();
+  readonly #policies = new Map<string, ReturnType<typeof policyOf>>();
+
+  plan(name: string, ms: number, { uid = 'first', proven = [] as readonly string[] } = {}): StatusResult {
+    const policy = this.#policies.get(name) ?? policyOf(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
+    this.#policies.set(name, policy);
+    const live = { metadata: { namespace: 'team', name, uid, generation: 1 }, spec: policy.spec } as SovereignPolicy;
+    return this.book.plan({ policy, outcome: governing(name), live, violations: 0 }, locks(proven), at(ms));
+  }
+}
+
+describe('StatusBook', () => {
+  it('writes a proven status at once, and one that is Pending only when it stays so', () => {
+    const bench = new Bench();
+    expect(bench.plan('a', 0)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 250 });
+    expect(bench.plan('a', 250)).toMatchObject({ write: true, heldMs: 0 });
+    expect(bench.plan('a', 260, { proven: ['a'] })).toMatchObject({ status: { phase: 'Active' }, write: true, heldMs: 0 });
+  });
+
+  it('waits longer with Pending the more policies are so, and never for ever', () => {
+    const bench = new Bench();
+    for (let index = 0; index < 600; index += 1) bench.plan(`p${index}`, 0);
+    expect(bench.plan('p0', 300)).toMatchObject({ write: false, heldMs: 9_700 });
+    expect(bench.plan('p0', 10_000)).toMatchObject({ write: true });
+    bench.book.retain(new Set(['team/p0']));
+    expect(bench.plan('p0', 300)).toMatchObject({ write: true });
+  });
+
+  it('gives a policy that was made anew under its name no history', () => {
+    const bench = new Bench();
+    const before = bench.plan('a', 0, { proven: ['a'] });
+    const after = bench.plan('a', 60_000, { uid: 'second' });
+    expect(before.status.phase).toBe('Active');
+    expect(after).toMatchObject({ status: { phase: 'Pending' }, previous: undefined });
+  });
+});

@@ -1,0 +1,140 @@
+import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { AuditFacts } from '../observe/audit.ts';
+import type { Tampering } from '../observe/tampering.ts';
+import type { InjectionFacts } from './injection-facts.ts';
+import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
+import { planStatus, sameStatus } from './plan-status.ts';
+
+interface Memo {
+  readonly basis: Basis;
+  readonly status: SovereignPolicyStatus;
+  /** Since when it says this. */
+  readonly since: Date;
+}
+
+/** All that a status follows from. */
+interface Basis {
+  /** A policy that was made anew under its name has a history of its own. */
+  readonly uid: string | undefined;
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly locks: PolicyLocks;
+  readonly violations: number;
+  readonly daysLeft: number | undefined;
+  readonly injection: InjectionFacts | undefined;
+  readonly audit: AuditFacts | undefined;
+  readonly tampering: Tampering | undefined;
+}
+
+/** A policy is Pending for a moment at every change: only one that stays so is worth a write. */
+const HOLD_MS = 250;
+/** Of many policies that are Pending together each waits longer, so that nobody writes 1,000 statuses that are about to change. */
+const HOLD_EACH_MS = 20;
+const LONGEST_HOLD_MS = 10_000;
+
+export interface StatusRequest {
+  readonly policy: PolicyInput;
+  readonly outcome: PolicyOutcome;
+  readonly live: SovereignPolicy;
+  readonly violations: number;
+  /** Absent: the policy does not ask for placement injection. */
+  readonly injection?: InjectionFacts | undefined;
+  /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
+  readonly audit?: AuditFacts | undefined;
+  /** What somebody did within the last hour. */
+  readonly tampering?: Tampering | undefined;
+}
+
+export interface StatusResult {
+  readonly status: SovereignPolicyStatus;
+  readonly previous: SovereignPolicyStatus | undefined;
+  readonly locks: PolicyLocks;
+  /** Whether the cluster shows something else. */
+  readonly write: boolean;
+  /** How long the write still waits, in ms; 0: it does not. */
+  readonly heldMs: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The last status of every policy, so that a round in which nothing changed for a policy costs nothing for it. */
+export class StatusBook {
+  readonly #memos = new Map<string, Memo>();
+  readonly #pending = new Set<string>();
+  /** Live status objects that were found equal to what they should be. */
+  readonly #equal = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
+
+  plan({ policy, outcome, live, violations, injection, audit, tampering }: StatusRequest, locks: LockInput, now: Date): StatusResult {
+    const known = this.#memos.get(policy.key);
+    const memo = known?.basis.uid === live.metadata.uid ? known : undefined;
+    const previous = memo?.status ?? live.status;
+    const planned = planLocks(policy, outcome, previous, locks);
+    const basis = {
+      uid: live.metadata.uid,
+      policy,
+      outcome,
+      locks: planned,
+      violations,
+      daysLeft: daysLeft(policy, now),
+      injection,
+      audit,
+      tampering,
+    };
+    const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
+    const status = unchanged
+      ? memo.status
+      : planStatus({ policy, outcome, previous, locks: planned, violations, injection, audit, tampering, now });
+    const since = memo !== undefined && memo.status.phase === status.phase ? memo.since : now;
+    if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
+    const differs = !this.#isShown(live.status, status);
+    const heldMs = differs ? this.#holdMs(policy.key, status, now.getTime() - since.getTime()) : 0;
+    if (status.phase !== 'Pending') this.#pending.delete(policy.key);
+    return { status, previous, locks: planned, write: differs && heldMs === 0, heldMs };
+  }
+
+  #holdMs(key: string, { phase }: SovereignPolicyStatus, pendingMs: number): number {
+    if (phase !== 'Pending') return 0;
+    this.#pending.add(key);
+    return Math.max(0, Math.min(LONGEST_HOLD_MS, HOLD_MS + HOLD_EACH_MS * (this.#pending.size - 1)) - pendingMs);
+  }
+
+  retain(keys: Pick<ReadonlySet<string>, 'has'>): void {
+    for (const key of this.#memos.keys()) if (!keys.has(key)) this.#memos.delete(key);
+    for (const key of this.#pending) if (!keys.has(key)) this.#pending.delete(key);
+  }
+
+  #isShown(live: SovereignPolicyStatus | undefined, wanted: SovereignPolicyStatus): boolean {
+    if (live === undefined) return false;
+    if (live === wanted || this.#equal.get(live) === wanted) return true;
+    if (!sameStatus(live, wanted)) return false;
+    this.#equal.set(live, wanted);
+    return true;
+  }
+}
+
+const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
+  expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);
+
+const sameLock = (a: LockFacts, b: LockFacts): boolean => a === b || (a.state === b.state && a.message === b.message);
+
+const sameLocks = (a: PolicyLocks, b: PolicyLocks): boolean =>
+  a.constraintCreated === b.constraintCreated &&
+  sameLock(a.admission, b.admission) &&
+  sameLock(a.gatekeeper, b.gatekeeper) &&
+  sameLock(a.binding, b.binding);
+
+const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefined): boolean =>
+  a === b || (a?.reason === b?.reason && a?.message === b?.message);
+
+/** Inputs and outcomes that did not change are the same objects. */
+const sameBasis = (a: Basis, b: Basis): boolean =>
+  a.policy === b.policy &&
+  a.outcome === b.outcome &&
+  a.violations === b.violations &&
+  a.daysLeft === b.daysLeft &&
+  a.tampering === b.tampering &&
+  sameInjection(a.injection, b.injection) &&
+  a.audit?.agrees === b.audit?.agrees &&
+  a.audit?.message === b.audit?.message &&
+  sameLocks(a.locks, b.locks);
