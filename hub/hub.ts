@@ -16,9 +16,9 @@ import {
 import type pino from 'pino';
 import type { Registry } from 'prom-client';
 import { createAccess, createTokenRecords } from './access/index.ts';
-import { createActivity, createTrendRecorder } from './activity/index.ts';
-import { type AnyServer, createAgentServer, keepCertificate } from './agent-server.ts';
-import type { HubConfig } from './config.ts';
+import type { HubConfig } from './config/config.ts';
+import { warnOfSharedKeys } from './config/key-files.ts';
+import { type AnyServer, createAgentServer, keepCertificate } from './delivery/agent-server.ts';
 import { createDelivery, createOffers, DEFAULT_AGENT_LIMITS, type Delivery, type DeliveryLimits, tokenGate } from './delivery/index.ts';
 import {
   type AgentListenerIdentity,
@@ -29,14 +29,14 @@ import {
   type OpenIdentityOptions,
   openIdentity,
 } from './identity/index.ts';
-import { warnOfSharedKeys } from './key-files.ts';
 import { checkAuditKey, createCheckpoints, type Ledger, loadAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
-import { createPipeline } from './pipeline.ts';
-import { recordAudit } from './record-audit.ts';
-import { recordIdentity } from './record-identity.ts';
-import { lifeEntry } from './record-life.ts';
-import { recordSource } from './record-source.ts';
+import { recordAudit } from './recorders/audit.ts';
+import { recordIdentity } from './recorders/identity.ts';
+import { lifeEntry } from './recorders/life.ts';
+import { recordSource } from './recorders/source.ts';
+import { createActivity, createTrendRecorder } from './rollout/history/index.ts';
+import { createPipeline } from './rollout/pipeline.ts';
 import { createApi, createFleetIndex, DEFAULT_MAX_BEHIND_MS, statusOf } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
 

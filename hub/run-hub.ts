@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { createLogger, type Environment, startWatchdog } from '@fso/shared/runtime';
-import { loadHubConfig } from './config.ts';
+import { loadHubConfig } from './config/config.ts';
 import { type RunningHub, startHub } from './hub.ts';
 import manifest from './package.json' with { type: 'json' };
 

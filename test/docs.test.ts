@@ -62,9 +62,9 @@ it('log messages are those of the code', () => {
 });
 
 describe('settings', () => {
-  const hub = ['hub/config.ts', 'hub/config-access.ts', 'hub/config-git.ts'].map(read).join('\n');
+  const hub = ['hub/config/config.ts', 'hub/config/access.ts', 'hub/config/git.ts'].map(read).join('\n');
   const secrets = matches(/const SECRETS = \[(.*)\]/.exec(hub)?.[1] ?? '', /FSO_[A-Z_]+/g).map((name) => `${name}_FILE`);
-  const settings = unique([...matches(hub + read('agent/config.ts') + read('hub/cli/environment.ts'), /FSO_[A-Z_]+/g), ...secrets]);
+  const settings = unique([...matches(hub + read('agent/config.ts') + read('hub/cli/client/environment.ts'), /FSO_[A-Z_]+/g), ...secrets]);
 
   it('of the programs are all documented, and no others', () => {
     expect(secrets.length).toBeGreaterThan(0);

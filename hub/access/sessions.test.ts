@@ -2,7 +2,7 @@ import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { createMemoryLedger, type Records, SESSION_KIND } from '../ledger/index.ts';
-import { createEnded } from './ended.ts';
+import { createEnded } from './revocations.ts';
 import { createSessionRecords } from './session-records.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 import type { Principal } from './types.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { fixedClock, TIME } from '../ledger/fixtures.ts';
 import { createMemoryLedger } from '../ledger/index.ts';
-import { tokenRecord } from './fixtures.ts';
+import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
+import { tokenRecord } from './testing/access.ts';
 import { createTokenRecords } from './token-records.ts';
 
 it('API tokens in the ledger: added, used and removed', async () => {

@@ -1,9 +1,9 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { fixedClock } from '../ledger/fixtures.ts';
 import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
-import { createEnded } from './ended.ts';
+import { fixedClock } from '../ledger/testing/ledger.ts';
+import { createEnded } from './revocations.ts';
 import { createTokenRecords } from './token-records.ts';
 import { createTokens } from './tokens.ts';
 import type { Principal } from './types.ts';

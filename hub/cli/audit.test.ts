@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fixedClock } from '../ledger/fixtures.ts';
 import { createAuditKey, openLedger } from '../ledger/index.ts';
-import { REVISION, TIME } from '../serve/fixtures.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
-import { runFso } from './run-fso.ts';
+import { fixedClock } from '../ledger/testing/ledger.ts';
+import { REVISION, TIME } from '../serve/testing/fleet.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { runFso } from './testing/run-fso.ts';
 
 const key = createAuditKey();
 const LEDGER = { history: { days: 400, events: 1_000_000 }, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) };

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/fixtures.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
-import { createHubClient, HubError } from './api-client.ts';
-import { runFso } from './run-fso.ts';
+import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/testing/fleet.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { createHubClient, HubError } from './client/api-client.ts';
+import { runFso } from './testing/run-fso.ts';
 
 const started = async (config: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> => {
   const server = await startTestServer(config);

@@ -1,9 +1,9 @@
 import type { EnrolmentTokenView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { makeRequest } from '../identity/fixtures.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/test-server.ts';
-import { runFso } from './run-fso.ts';
+import { makeRequest } from '../identity/testing/identity.ts';
+import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { runFso } from './testing/run-fso.ts';
 
 const API_TOKEN = 's3cret';
 const started = async (config: Parameters<typeof startTestServer>[0] = { apiToken: API_TOKEN }): Promise<TestServer> => {

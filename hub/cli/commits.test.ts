@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { REVISION } from '../serve/fixtures.ts';
-import { fillLedger, startTestServer } from '../serve/test-server.ts';
-import { runFso } from './run-fso.ts';
+import { REVISION } from '../serve/testing/fleet.ts';
+import { fillLedger, startTestServer } from '../serve/testing/test-server.ts';
+import { runFso } from './testing/run-fso.ts';
 
 describe('fso get commits', () => {
   it('lists commits, and shows one with its steps in each cluster', async () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import type { HubClient } from './api-client.ts';
-import { type CredentialFile, openCredentials } from './credentials.ts';
-import type { CliEnvironment } from './environment.ts';
+import type { HubClient } from './client/api-client.ts';
+import { type CredentialFile, openCredentials } from './client/credentials.ts';
+import type { CliEnvironment } from './client/environment.ts';
 import { CliError } from './errors.ts';
-import { createPaint, type Paint, printable } from './text.ts';
+import { createPaint, type Paint, printable } from './render/text.ts';
 
 export interface GlobalOptions {
   readonly server?: string;
@@ -73,7 +73,7 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
     connect: async (chosen) => {
       const token = chosen ?? givenToken() ?? environment.token ?? credentials.get(checkServer(server));
       // Loaded here: commands without a hub, and --help, start without the schemas.
-      const { createHubClient } = await import('./api-client.ts');
+      const { createHubClient } = await import('./client/api-client.ts');
       return createHubClient({ server: checkServer(server), token: checkToken(token) });
     },
   };

@@ -2,8 +2,8 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from '../serve/test-server.ts';
-import { runFso } from './run-fso.ts';
+import { startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { runFso } from './testing/run-fso.ts';
 
 const STATIC = 'static-token-0123456789';
 let home: string;

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AddOptions } from './commands/clusters.ts';
-import type { Format } from './output.ts';
 import { contextOf, examples, outputOption, parseDuration } from './program-parts.ts';
+import type { Format } from './render/output.ts';
 import { runCommand } from './run.ts';
 
 const MAX_TTL_MS = 3600 * 1000;

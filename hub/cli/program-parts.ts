@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readEnvironment } from './client/environment.ts';
 import { type Context, createContext, type GlobalOptions } from './context.ts';
-import { readEnvironment } from './environment.ts';
 
 /** What the descriptions of commands share. */
 

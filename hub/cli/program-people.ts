@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from './context.ts';
-import type { Format } from './output.ts';
 import { contextOf, examples, outputOption } from './program-parts.ts';
+import type { Format } from './render/output.ts';
 import { runCommand } from './run.ts';
 
 /** The commands about who may do what. Each loads what it needs when it runs. */

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { ExportFormat } from '../audit-formats.ts';
 import manifest from '../package.json' with { type: 'json' };
+import type { ExportFormat } from '../serve/export/audit-formats.ts';
+import { hubEnvironment } from './client/environment.ts';
 import type { AuditListOptions, AuditVerifyOptions } from './commands/audit.ts';
 import type { GetOptions } from './commands/get.ts';
 import type { WaitOptions } from './commands/wait.ts';
 import { DEFAULT_SERVER } from './context.ts';
-import { hubEnvironment } from './environment.ts';
 import { EXIT } from './errors.ts';
 import { type Kind, kindArgument } from './kinds.ts';
 import { addClusters } from './program-clusters.ts';

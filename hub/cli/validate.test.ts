@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FILES } from '../serve/fixtures.ts';
-import { runFso } from './run-fso.ts';
+import { FILES } from '../serve/testing/fleet.ts';
+import { runFso } from './testing/run-fso.ts';
 
 let root: string;
 const put = (path: string, content: string | Buffer): void => {

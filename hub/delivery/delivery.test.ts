@@ -9,7 +9,7 @@ import { policyReport } from '../../test/support/policy-reports.ts';
 import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';
-import { tokenGate } from './gate.ts';
+import { tokenGate } from './token-gate.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],

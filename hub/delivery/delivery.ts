@@ -6,8 +6,8 @@ import { WebSocketServer } from 'ws';
 import { StreamReplacedError } from '../ledger/changes.ts';
 import { createNoiseLimit } from '../rate-limit.ts';
 import { type AgentBudget, createAgentBudgets } from './agent-budget.ts';
-import type { Denial, Gate, Proof } from './gate.ts';
 import { type Session, startSession } from './session.ts';
+import type { Denial, Gate, Proof } from './token-gate.ts';
 import type { DeliveryDeps } from './types.ts';
 
 export const AGENT_PATH = '/agent/v1/stream';

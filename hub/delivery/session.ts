@@ -6,7 +6,7 @@ import { StreamReplacedError } from '../ledger/changes.ts';
 import { LedgerError } from '../ledger/ledger-error.ts';
 import type { AgentStream } from '../ledger/types.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './intake.ts';
+import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './frame-handlers.ts';
 import { createOutbox } from './outbox.ts';
 import { isProtocolError, refuseHello, shortenReason } from './refusals.ts';
 import type { SessionState } from './session-state.ts';

@@ -1,5 +1,5 @@
 import { type AgentFrame, type Checkpoint, type HubFrame, isSigned } from '@fso/shared/protocol';
-import type { IntakeContext } from './intake.ts';
+import type { IntakeContext } from './frame-handlers.ts';
 import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority, keepAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
-import { makeRequest } from './fixtures.ts';
+import { makeRequest } from './testing/identity.ts';
 import { createCa, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');

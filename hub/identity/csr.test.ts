@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readRequest } from './csr.ts';
-import { type KeyKind, makeRequest, requestFor } from './fixtures.ts';
+import { type KeyKind, makeRequest, requestFor } from './testing/identity.ts';
 
 const reasonOf = async (pem: string): Promise<string> => {
   const error: unknown = await readRequest(pem).catch((reason: unknown) => reason);

@@ -7,11 +7,11 @@ import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryLedger, type Records } from '../ledger/index.ts';
 import { keepAuthority } from './authority.ts';
-import { makeRequest, requestFor } from './fixtures.ts';
+import type { Peer } from './enrolment-state.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
 import { createRecordStore } from './record-store.ts';
-import type { Peer } from './records.ts';
 import { Refusal } from './refusal.ts';
+import { makeRequest, requestFor } from './testing/identity.ts';
 
 const HOUR = 3600 * 1000;
 let folder: string;

@@ -4,7 +4,7 @@ import { digestOfToken, formatToken, type IssuedIdentity, parseToken } from '@fs
 import type { Clock } from '@fso/shared/runtime';
 import type { Authority } from './authority.ts';
 import { readRequest } from './csr.ts';
-import { assertCurrent, enrol, forget, type Issue, invite, type Peer, renew, revoke, show } from './records.ts';
+import { assertCurrent, enrol, forget, type Issue, invite, type Peer, renew, revoke, show } from './enrolment-state.ts';
 import { Refusal } from './refusal.ts';
 import type { EnrolmentRecord, IdentityStore } from './store.ts';
 import { newSerial } from './x509.ts';

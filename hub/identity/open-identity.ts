@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Clock, ListenAddress } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Gate } from '../delivery/index.ts';
+import { identityGate } from './authenticate-agent.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
-import { identityGate } from './gate.ts';
 import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
 import {
   createIdentity,

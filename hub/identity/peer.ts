@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { clusterOfUri } from '@fso/shared/protocol';
 import type { Authority } from './authority.ts';
-import type { Peer } from './records.ts';
+import type { Peer } from './enrolment-state.ts';
 import { Refusal } from './refusal.ts';
 import { type CertificateFacts, readCertificate } from './x509.ts';
 

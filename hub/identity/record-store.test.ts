@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { fixedClock } from '../ledger/fixtures.ts';
 import { createMemoryLedger } from '../ledger/index.ts';
+import { fixedClock } from '../ledger/testing/ledger.ts';
+import { revoke } from './enrolment-state.ts';
 import { createRecordStore } from './record-store.ts';
-import { revoke } from './records.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 

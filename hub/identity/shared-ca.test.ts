@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { fixedClock } from '../ledger/fixtures.ts';
 import { createMemoryLedger } from '../ledger/index.ts';
+import { fixedClock } from '../ledger/testing/ledger.ts';
 import { createAuthority } from './authority.ts';
 import { agreeOnAuthority } from './shared-ca.ts';
 import { createCa } from './x509.ts';

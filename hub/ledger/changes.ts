@@ -1,7 +1,7 @@
 import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
-import type { RecordChange, RecordKey, RecordOutcome } from './records.ts';
+import type { RecordChange, RecordKey, RecordOutcome } from './keyed-store.ts';
 import type { Acked, AgentStream, ClusterRecord } from './types.ts';
 
 /** What only the hub that leads writes. */

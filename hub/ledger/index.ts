@@ -1,9 +1,9 @@
 export * from './audit/index.ts';
 export { StreamReplacedError } from './changes.ts';
+export { type Records, SESSION_KIND } from './keyed-store.ts';
 export { LedgerError } from './ledger-error.ts';
 export * from './memory.ts';
 export * from './open.ts';
-export { type Records, SESSION_KIND } from './records.ts';
 export type { DatabaseConfig } from './sql/database.ts';
 export type { HistoryLimits } from './sql/history.ts';
 export type * from './types.ts';

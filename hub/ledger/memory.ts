@@ -11,8 +11,8 @@ import {
   isOutdated,
   streamAfter,
 } from './changes.ts';
-import { createPicture, foundIn } from './picture.ts';
-import { applyRecordChange, createRecordPicture, recordsOf } from './records.ts';
+import { applyRecordChange, createRecordPicture, recordsOf } from './keyed-store.ts';
+import { createPicture, foundIn } from './ledger-cache.ts';
 import type { Ledger } from './types.ts';
 import { type ChangeInput, writesOf } from './writes.ts';
 

@@ -1,7 +1,7 @@
 import type { EventView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { TIME } from './fixtures.ts';
 import { RecentEvents } from './recent-events.ts';
+import { TIME } from './testing/ledger.ts';
 
 const event = (id: number, cluster: string | null): EventView => ({ id, cluster, time: TIME, severity: 'info', reason: 'R', message: '' });
 const ids = (events: readonly EventView[]): number[] => events.map(({ id }) => id);

@@ -5,7 +5,7 @@ import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
 import type { Nack } from './changes.ts';
 import type { EventFilter } from './event-filter.ts';
-import type { Records } from './records.ts';
+import type { Records } from './keyed-store.ts';
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
 export interface Desired {

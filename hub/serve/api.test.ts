@@ -1,8 +1,8 @@
 import { ClusterPage, PolicySummaryPage, type ProblemDetails } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { OLD_REVISION, policyReport, REVISION, report, TIME } from './fixtures.ts';
 import { ROUTES } from './openapi.ts';
-import { fillLedger, startTestServer } from './test-server.ts';
+import { OLD_REVISION, policyReport, REVISION, report, TIME } from './testing/fleet.ts';
+import { fillLedger, startTestServer } from './testing/test-server.ts';
 
 const problem = async (response: Response): Promise<ProblemDetails> => {
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);

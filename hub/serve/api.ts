@@ -1,11 +1,11 @@
 import express from 'express';
-import { createFailureCounter } from './auth-failures.ts';
-import { createDashboard } from './dashboard.ts';
-import { createGuard } from './guard.ts';
-import { noStore, secureHeaders } from './headers.ts';
-import { createRequestTimer, registerFleetMetrics } from './metrics.ts';
+import { createFailureCounter } from './auth/auth-failures.ts';
+import { createGuard } from './auth/authorize.ts';
+import { createDashboard } from './http/dashboard.ts';
+import { noStore, secureHeaders } from './http/headers.ts';
+import { createRequestTimer, registerFleetMetrics } from './http/metrics.ts';
+import { ApiError, problemHandler, requestId } from './http/problems.ts';
 import { ROUTES } from './openapi.ts';
-import { ApiError, problemHandler, requestId } from './problems.ts';
 import type { ApiDeps, ApiOptions } from './types.ts';
 
 /** `/policies/{name}` as express writes it. */

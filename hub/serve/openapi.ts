@@ -1,15 +1,15 @@
-import { auditEntryRoute } from './audit-entry-route.ts';
-import { auditRoutes } from './audit-routes.ts';
-import { authRoutes } from './auth-routes.ts';
-import { cliLoginRoutes } from './cli-login-routes.ts';
-import { commitRoutes } from './commit-routes.ts';
-import { describeApi } from './describe-api.ts';
-import { enrolmentRoutes } from './enrolment-routes.ts';
-import { historyRoutes } from './history-routes.ts';
-import { operationRoutes } from './operation-routes.ts';
-import type { Route } from './route.ts';
-import { viewRoutes } from './routes.ts';
-import { tokenRoutes } from './token-routes.ts';
+import { authRoutes } from './auth/auth-routes.ts';
+import { cliLoginRoutes } from './auth/cli-login-routes.ts';
+import { tokenRoutes } from './auth/token-routes.ts';
+import { describeApi } from './http/describe-api.ts';
+import type { Route } from './http/route.ts';
+import { auditEntryRoute } from './routes/audit-entry-route.ts';
+import { auditRoutes } from './routes/audit-routes.ts';
+import { commitRoutes } from './routes/commit-routes.ts';
+import { enrolmentRoutes } from './routes/enrolment-routes.ts';
+import { historyRoutes } from './routes/history-routes.ts';
+import { operationRoutes } from './routes/operation-routes.ts';
+import { viewRoutes } from './routes/read-routes.ts';
 
 const openApiRoute: Route = {
   method: 'get',

@@ -5,7 +5,7 @@ import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
 import type { Ledger } from '../ledger/types.ts';
 import type { PolicyDocuments } from '../source/index.ts';
-import type { CountFailure } from './auth-failures.ts';
+import type { CountFailure } from './auth/auth-failures.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 
 /** Milliseconds for which a hub that is cut off from the others still takes a word of theirs for good. */

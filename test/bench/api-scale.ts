@@ -2,10 +2,10 @@ import { get } from 'node:http';
 import { parseArgs } from 'node:util';
 import type { PolicyReport } from '@fso/shared/api';
 import type { Report } from '@fso/shared/protocol';
-import { createHubClient } from '../../hub/cli/api-client.ts';
-import { compileDesired } from '../../hub/compile/compile.ts';
+import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import type { Desired } from '../../hub/ledger/types.ts';
-import { startTestServer, type TestServer } from '../../hub/serve/test-server.ts';
+import { compileDesired } from '../../hub/rollout/compile.ts';
+import { startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../support/policy-reports.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, it } from 'vitest';
-import { fillLedger, startTestServer, type TestServer } from '../../hub/serve/test-server.ts';
+import { fillLedger, startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
 import { expect, expectAccessible } from './support/dashboard.ts';
 import { useDashboard } from './support/suite.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createHubClient } from '../../hub/cli/api-client.ts';
+import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import { caOf } from '../support/enrolment-client.ts';
 import type { HubProcess } from '../support/hub-process.ts';
 import type { TestPostgres } from '../support/postgres.ts';

@@ -1,6 +1,6 @@
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import { DatabaseSync } from 'node:sqlite';
-import type { HubClient } from '../../hub/cli/api-client.ts';
+import type { HubClient } from '../../hub/cli/client/api-client.ts';
 import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
 import { counterOf, type SimulatedAgent } from './simulated-agent.ts';
 

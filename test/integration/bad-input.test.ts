@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SourceView } from '@fso/shared/api';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
-import { runFso } from '../../hub/cli/run-fso.ts';
+import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type HubBench, openHubBench } from '../support/hub-bench.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fixedClock, source } from '../../hub/ledger/fixtures.ts';
 import { type Database, openDatabase } from '../../hub/ledger/sql/database.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
+import { fixedClock, source } from '../../hub/ledger/testing/ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';

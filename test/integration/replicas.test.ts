@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
-import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
+import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
 import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
 import { basicRepository, policyFile } from '../support/policy-files.ts';
 import { policyReport } from '../support/policy-reports.ts';

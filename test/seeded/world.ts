@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
 import { until } from '../../clusters/demo/programs.ts';
-import { createHubClient, type HubClient } from '../../hub/cli/api-client.ts';
+import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
 import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
 import { createRandom } from '../support/random.ts';
 import { type ClusterLife, createClusterLife, type Trouble } from './cluster-life.ts';

@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { CA_PATH, ENROL_PATH, IssuedIdentity } from '@fso/shared/protocol';
 import type { RunningHub } from '../../hub/hub.ts';
-import { makeRequest } from '../../hub/identity/fixtures.ts';
+import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import type { TlsPart } from './stream-client.ts';
 
 /** What somebody shows to the agents' listener. */

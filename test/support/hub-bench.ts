@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, type GitServerOptions, startGitServer } from '../../clusters/demo/git-server.ts';
-import type { HubConfig } from '../../hub/config.ts';
+import type { HubConfig } from '../../hub/config/config.ts';
 import { type HubDeps, type RunningHub, startHub } from '../../hub/hub.ts';
 import { connectStream, type StreamClient } from './stream-client.ts';
 

@@ -1,14 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { AuditEntry, type AuditVerification } from '@fso/shared/api';
-import { type ExportFormat, FORMATTERS } from '../../audit-formats.ts';
 import { type Proofs, verifyAudit } from '../../ledger/audit/verify.ts';
-import { auditColumns } from '../columns.ts';
+import { type ExportFormat, FORMATTERS } from '../../serve/export/audit-formats.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { type Format, writeData, writeRows } from '../output.ts';
-import { renderFacts } from '../table.ts';
-import { plain } from '../text.ts';
+import { auditColumns } from '../render/columns.ts';
+import { type Format, writeData, writeRows } from '../render/output.ts';
+import { renderFacts } from '../render/table.ts';
+import { plain } from '../render/text.ts';
 
 export interface AuditListOptions {
   readonly output: Format;

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import type { Environment } from '@fso/shared/runtime';
-import { loadDatabaseConfig } from '../../config.ts';
+import { loadDatabaseConfig } from '../../config/config.ts';
 import { backupLedger } from '../../ledger/backup/backup.ts';
 import { restoreLedger } from '../../ledger/backup/restore.ts';
 import { LedgerError } from '../../ledger/ledger-error.ts';
@@ -10,7 +10,7 @@ import { describeDatabaseError } from '../../ledger/sql/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { plain } from '../text.ts';
+import { plain } from '../render/text.ts';
 
 type Open<D> = (config: DatabaseConfig) => Promise<D>;
 

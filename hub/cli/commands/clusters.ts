@@ -1,11 +1,11 @@
 import { type ClusterView, type EnrolmentTokenView, type EnrolmentView, ManagedClusterDocument } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import type { HubClient } from '../api-client.ts';
+import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { type Format, writeData, writeRows } from '../output.ts';
-import type { Column } from '../table.ts';
-import { age } from '../text.ts';
+import { type Format, writeData, writeRows } from '../render/output.ts';
+import type { Column } from '../render/table.ts';
+import { age } from '../render/text.ts';
 
 /** A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be missing. */
 interface ClusterRow {

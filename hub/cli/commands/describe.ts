@@ -1,10 +1,10 @@
 import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
-import { clusterColumns, eventColumns } from '../columns.ts';
+import { checkName, findPolicy } from '../client/find-policy.ts';
 import type { Context } from '../context.ts';
-import { checkName, findPolicy } from '../find-policy.ts';
-import { type Format, writeData } from '../output.ts';
-import { type Column, renderFacts, renderTable } from '../table.ts';
-import { age, list, shortRevision } from '../text.ts';
+import { clusterColumns, eventColumns } from '../render/columns.ts';
+import { type Format, writeData } from '../render/output.ts';
+import { type Column, renderFacts, renderTable } from '../render/table.ts';
+import { age, list, shortRevision } from '../render/text.ts';
 
 const RECENT_EVENTS = 10;
 

@@ -1,10 +1,10 @@
 import type { CommitActivity, ProblemView } from '@fso/shared/api';
-import { after, clusterStepColumns } from '../commit-columns.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { type Format, writeData } from '../output.ts';
-import { renderFacts, renderTable } from '../table.ts';
-import { list, plain } from '../text.ts';
+import { after, clusterStepColumns } from '../render/commit-columns.ts';
+import { type Format, writeData } from '../render/output.ts';
+import { renderFacts, renderTable } from '../render/table.ts';
+import { list, plain } from '../render/text.ts';
 
 const FULL_ID = 40;
 const MAX_COMMITS = 200;

@@ -1,11 +1,11 @@
-import type { HubClient } from '../api-client.ts';
-import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../columns.ts';
-import { commitColumns } from '../commit-columns.ts';
+import type { HubClient } from '../client/api-client.ts';
+import { checkName, findPolicy } from '../client/find-policy.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { checkName, findPolicy } from '../find-policy.ts';
 import type { Kind } from '../kinds.ts';
-import { type Format, writeData, writeRows } from '../output.ts';
+import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../render/columns.ts';
+import { commitColumns } from '../render/commit-columns.ts';
+import { type Format, writeData, writeRows } from '../render/output.ts';
 import { getCommit } from './get-commit.ts';
 
 export interface GetOptions {

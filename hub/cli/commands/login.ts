@@ -1,9 +1,9 @@
 import { CLI_SESSION, type SessionView } from '@fso/shared/api';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { type Format, writeData } from '../output.ts';
-import { renderFacts } from '../table.ts';
-import { age } from '../text.ts';
+import { type Format, writeData } from '../render/output.ts';
+import { renderFacts } from '../render/table.ts';
+import { age } from '../render/text.ts';
 
 /** A session that a login in the browser gave, not a token that somebody made. */
 const isLogin = (token: string): boolean => token.startsWith(CLI_SESSION);

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { printable } from '../text.ts';
+import { printable } from '../render/text.ts';
 
 export interface ReportOptions {
   readonly output: 'csv' | 'json' | 'html';

@@ -1,8 +1,8 @@
 import type { SourceView, StatusView } from '@fso/shared/api';
 import type { Context } from '../context.ts';
-import { type Format, writeData } from '../output.ts';
-import { renderFacts } from '../table.ts';
-import { age, plain, shortRevision } from '../text.ts';
+import { type Format, writeData } from '../render/output.ts';
+import { renderFacts } from '../render/table.ts';
+import { age, plain, shortRevision } from '../render/text.ts';
 
 const verificationOf = ({ verification }: SourceView): string => {
   const { state, signer, reason } = verification ?? { state: 'unverified' };

@@ -1,8 +1,8 @@
 import type { TokenRequest } from '@fso/shared/api';
-import { tokenColumns } from '../columns.ts';
 import type { Context } from '../context.ts';
-import { type Format, writeData, writeRows } from '../output.ts';
-import { age } from '../text.ts';
+import { tokenColumns } from '../render/columns.ts';
+import { type Format, writeData, writeRows } from '../render/output.ts';
+import { age } from '../render/text.ts';
 
 /** `fso tokens create`: the token alone on standard output, for `$(…)` and pipes. */
 export const createToken = async (context: Context, wanted: TokenRequest, { output }: { output: Format }): Promise<void> => {

@@ -2,8 +2,8 @@ import { compileFleet } from '@fso/shared/compile';
 import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { renderTable } from '../table.ts';
-import { list, plain } from '../text.ts';
+import { renderTable } from '../render/table.ts';
+import { list, plain } from '../render/text.ts';
 import { readPolicyFolder } from './read-folder.ts';
 import { signersProblems } from './validate-signers.ts';
 

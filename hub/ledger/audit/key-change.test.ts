@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { fixedClock, TIME } from '../fixtures.ts';
 import { createMemoryLedger } from '../memory.ts';
+import { fixedClock, TIME } from '../testing/ledger.ts';
 import { type AuditKey, createAuditKey } from './key.ts';
 import { checkAuditKey, keyChangeOf } from './key-change.ts';
 import { readAudit } from './read.ts';

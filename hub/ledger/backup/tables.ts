@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { SESSION_KIND } from '../records.ts';
+import { SESSION_KIND } from '../keyed-store.ts';
 import type { Schema } from '../sql/schema.ts';
 
 /** Tables of a backup, in the order in which they can be filled, with their keys. Replicas are of the moment and stay out, and so are sessions. */

@@ -2,7 +2,7 @@ import { type NewAuditEntry, type PolicyReport, policyKey, type SourceView } fro
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../changes.ts';
-import { applyRecordChange, type RecordKey } from '../records.ts';
+import { applyRecordChange, type RecordKey } from '../keyed-store.ts';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';

@@ -3,8 +3,8 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import type { LedgerHealth } from '../types.ts';
 import { describeDatabaseError } from './errors.ts';
-import type { Knowledge } from './knowledge.ts';
 import { createLead, readEpoch } from './lead.ts';
+import type { Knowledge } from './replica-state.ts';
 import type { SqlLedgerOptions } from './sql-ledger.ts';
 import { lockWrites, NOTIFY_CHANNEL, nextVersion } from './write-batch.ts';
 

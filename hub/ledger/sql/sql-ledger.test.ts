@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { event, fixedClock } from '../fixtures.ts';
+import { event, fixedClock } from '../testing/ledger.ts';
 import { openDatabase } from './database.ts';
 import { createSqlLedger } from './sql-ledger.ts';
 

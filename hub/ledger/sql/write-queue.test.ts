@@ -2,7 +2,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import type { Change } from '../changes.ts';
-import { event, policy, report, TIME } from '../fixtures.ts';
+import { event, policy, report, TIME } from '../testing/ledger.ts';
 import { BatchTooLargeError } from './errors.ts';
 import type { PreparedChange } from './prepared-change.ts';
 import { createWriteQueue } from './write-queue.ts';

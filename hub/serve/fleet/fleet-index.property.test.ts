@@ -3,7 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
-import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
+import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { createFleetIndex, type Fleet, type Knowledge } from './fleet-index.ts';
 import { effectivePhase, SEVERITY } from './phases.ts';
 import { headFromReport, headsFromGit, type PolicyHead } from './policy-head.ts';

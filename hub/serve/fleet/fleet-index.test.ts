@@ -1,8 +1,8 @@
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../fixtures.ts';
-import { issueReport } from '../issues/issue-report.ts';
+import { issueReport } from '../export/issue-report.ts';
+import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { createFleetIndex, type Knowledge } from './fleet-index.ts';
 import { statusView } from './status-view.ts';
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fixedClock } from '../../fixtures.ts';
+import { fixedClock } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
 import type { TestDatabase } from './test-database.ts';

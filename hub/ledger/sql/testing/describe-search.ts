@@ -2,7 +2,7 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { NO_HASH } from '@fso/shared/protocol';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fixedClock } from '../../fixtures.ts';
+import { fixedClock } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
 import { clearHistory } from '../history.ts';
 import { migrate } from '../migrate.ts';

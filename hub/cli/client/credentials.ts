@@ -1,0 +1,78 @@
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CliError } from '../errors.ts';
+
+/** Tokens by server: one that was given to a hub is never shown to another. */
+export interface CredentialFile {
+  readonly path: string;
+  /** @throws CliError when the file is damaged, or others may read it */
+  get(server: string): string | undefined;
+  set(server: string, token: string): void;
+  /** @returns whether there was one */
+  remove(server: string): boolean;
+}
+
+type Kept = Readonly<Record<string, { readonly token: string }>>;
+
+const OTHERS = 0o077;
+
+/** Scheme, host, port and path, however it was written. */
+const keyOf = (server: string): string => new URL(server).href.replace(/\/+$/, '');
+
+const isKept = (value: unknown): value is Kept =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((entry) => typeof Reflect.get(Object(entry), 'token') === 'string');
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+const read = (path: string): Kept => {
+  let text: string;
+  try {
+    if (process.platform !== 'win32' && (statSync(path).mode & OTHERS) !== 0)
+      throw new CliError(`${path} holds tokens, and others of this machine may read it: chmod 600 ${path}, and have the tokens replaced`);
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    if (Reflect.get(Object(error), 'code') === 'ENOENT') return {};
+    throw new CliError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const kept = parse(text);
+  if (!isKept(kept)) throw new CliError(`${path} is damaged: remove it, and log in again`);
+  return kept;
+};
+
+const write = (folder: string, path: string, kept: Kept): void => {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const fresh = `${path}.${process.pid}`;
+    writeFileSync(fresh, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+    renameSync(fresh, path);
+  } catch (error) {
+    throw new CliError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+export const openCredentials = (folder: string): CredentialFile => {
+  const path = join(folder, 'credentials.json');
+  return {
+    path,
+    get: (server) => {
+      const kept = read(path);
+      return Object.hasOwn(kept, keyOf(server)) ? kept[keyOf(server)]?.token : undefined;
+    },
+    set: (server, token) => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
+    remove: (server) => {
+      const { [keyOf(server)]: removed, ...rest } = read(path);
+      if (removed === undefined) return false;
+      write(folder, path, rest);
+      return true;
+    },
+  };
+};

@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+/** Runs the `fso` command as a process of its own, for tests. */
+export const runFso = (
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  onProgress: (err: string) => void = () => undefined,
+  input?: string,
+): Promise<Outcome> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    child.stdin?.end(input);
+    const text = { out: '', err: '' };
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text.out += chunk.toString();
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      text.err += chunk.toString();
+      onProgress(text.err);
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, ...text }));
+  });

@@ -1,0 +1,104 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openConfigBench } from './testing/config-harness.ts';
+
+const { folder, base, load, problemsOf } = openConfigBench();
+
+const OIDC = {
+  FSO_OIDC_ISSUER: 'https://login.example.com/realms/main',
+  FSO_OIDC_CLIENT_ID: 'fso',
+  FSO_OIDC_ROLE_MAP: 'admin=governance-admins,viewer=*',
+  FSO_PUBLIC_URL: 'https://fso.example.com',
+};
+
+describe('settings of the identity provider', () => {
+  it('are read, the secret from a file', async () => {
+    const secret = join(folder, 'client-secret');
+    await writeFile(secret, 'client-secret-0123\n');
+    const { access } = await load({ ...OIDC, FSO_OIDC_CLIENT_SECRET_FILE: secret, FSO_TRUSTED_PROXIES: '10.0.0.0/8, ::1' });
+    expect(access).toEqual({
+      oidc: {
+        issuer: 'https://login.example.com/realms/main',
+        clientId: 'fso',
+        clientSecret: 'client-secret-0123',
+        scopes: 'openid profile email',
+        rolesClaim: 'groups',
+        roleMap: new Map([
+          ['admin', ['governance-admins']],
+          ['viewer', ['*']],
+        ]),
+        audience: undefined,
+      },
+      publicUrl: 'https://fso.example.com',
+      trustedProxies: ['10.0.0.0/8', '::1'],
+    });
+  });
+
+  it('let the hub be reached by other machines without a static token', async () => {
+    expect((await load({ ...OIDC, FSO_LISTEN: ':8080' })).listen.host).toBe('0.0.0.0');
+  });
+
+  it('are needed together', async () => {
+    expect(await problemsOf(base({ FSO_OIDC_ISSUER: OIDC.FSO_OIDC_ISSUER }))).toEqual(
+      ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_ROLE_MAP', 'FSO_PUBLIC_URL'].map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`),
+    );
+    expect(await problemsOf(base({ FSO_OIDC_CLIENT_ID: 'fso' }))).toEqual(['FSO_OIDC_CLIENT_ID: is set, but FSO_OIDC_ISSUER is not']);
+  });
+
+  it.each([
+    ['FSO_OIDC_ISSUER', 'http://login.example.com', 'https://'],
+    ['FSO_OIDC_ISSUER', 'https://user:pw@login.example.com', 'https://'],
+    ['FSO_PUBLIC_URL', 'http://fso.example.com', 'must be https://host'],
+    ['FSO_PUBLIC_URL', 'https://fso.example.com/fso', 'without a path'],
+    ['FSO_OIDC_ROLE_MAP', 'admins=x', 'must be <role>=<value>'],
+    ['FSO_OIDC_SCOPES', 'profile', 'must contain openid'],
+    ['FSO_OIDC_SCOPES', 'openid  profile', 'separated by one space'],
+    ['FSO_TRUSTED_PROXIES', '10.0.0.0/33', 'must be addresses or networks'],
+    ['FSO_TRUSTED_PROXIES', 'proxy.example.com', 'must be addresses or networks'],
+  ])('%s=%s is refused', async (name, value, reason) => {
+    expect(await problemsOf(base({ ...OIDC, [name]: value }))).toEqual([expect.stringMatching(`^${name}: .*${reason}`)]);
+  });
+
+  it('take plain HTTP on this machine', async () => {
+    const { access } = await load({ ...OIDC, FSO_OIDC_ISSUER: 'http://localhost:9000', FSO_PUBLIC_URL: 'http://127.0.0.1:8080' });
+    expect(access?.oidc?.issuer).toBe('http://localhost:9000');
+  });
+});
+
+describe('Git credentials', () => {
+  it.each([
+    [
+      { FSO_GIT_USERNAME: 'bot', FSO_GIT_PASSWORD: 'p:w' },
+      { username: 'bot', password: 'p:w' },
+    ],
+    [{ FSO_GIT_PASSWORD: 'pw' }, { username: 'git', password: 'pw' }],
+    [
+      { FSO_GIT_USERNAME: 'oauth2', FSO_GIT_TOKEN: 'glpat' },
+      { username: 'oauth2', password: 'glpat' },
+    ],
+  ])('%j', async (change, credentials) => {
+    expect((await load(change)).git).toMatchObject({ credentials, authCommand: undefined });
+  });
+
+  it.each([
+    ['/opt/auth --app 7', ['/opt/auth', '--app', '7']],
+    ['["/opt/my auth", "a b"]', ['/opt/my auth', 'a b']],
+  ])('of a command: %s', async (text, argv) => {
+    const { git } = await load({ FSO_GIT_AUTH_COMMAND: text, PATH: '/bin', FSO_API_TOKEN: 'static-token-0123456789' });
+    expect(git.authCommand).toEqual({ argv, env: { PATH: '/bin' } });
+  });
+
+  it.each([
+    [{ FSO_GIT_TOKEN: 't', FSO_GIT_PASSWORD: 'p' }, 'FSO_GIT_TOKEN, FSO_GIT_PASSWORD: only one'],
+    [{ FSO_GIT_TOKEN: 't', FSO_GIT_AUTH_COMMAND: 'x' }, 'FSO_GIT_TOKEN, FSO_GIT_AUTH_COMMAND: only one'],
+    [{ FSO_GIT_USERNAME: 'bot' }, 'FSO_GIT_USERNAME: is set, but neither'],
+    [{ FSO_GIT_USERNAME: 'b:t', FSO_GIT_PASSWORD: 'p' }, 'FSO_GIT_USERNAME: must have no colon'],
+    [{ FSO_GIT_USERNAME: 'bot', FSO_GIT_AUTH_COMMAND: 'x' }, 'FSO_GIT_USERNAME: is set, but FSO_GIT_AUTH_COMMAND'],
+    [{ FSO_GIT_AUTH_COMMAND: '["x", 1]' }, 'FSO_GIT_AUTH_COMMAND: must be a program'],
+    [{ FSO_GIT_AUTH_COMMAND: '[]' }, 'FSO_GIT_AUTH_COMMAND: must be a program'],
+    [{ FSO_GIT_URL: 'https://a:b@git.example.com/p.git', FSO_GIT_TOKEN: 't' }, 'FSO_GIT_URL: has a password'],
+  ])('%j are refused', async (change, problem) => {
+    expect(await problemsOf(base(change))).toEqual([expect.stringContaining(problem)]);
+  });
+});

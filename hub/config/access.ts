@@ -1,0 +1,101 @@
+import { isIP } from 'node:net';
+import { isLoopback, type Problems } from '@fso/shared/runtime';
+import { z } from 'zod';
+import { type OidcSettings, parseRoleMap } from '../access/index.ts';
+
+/** Who may use the hub's API, beyond the static token. */
+export interface HubAccess {
+  readonly oidc: OidcSettings | undefined;
+  /** Where browsers reach the hub: scheme, host and port. */
+  readonly publicUrl: string | undefined;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** https, or plain HTTP that does not leave this machine. */
+const isSafe = (url: URL): boolean => url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+const isBare = (url: URL): boolean => url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+
+const Issuer = z.string().refine((text) => {
+  const url = URL.parse(text);
+  return url !== null && isSafe(url) && isBare(url);
+}, 'must be the https:// URL of the provider, as it stands in its ID tokens (http:// to this machine only)');
+
+const PublicUrl = z.string().refine((text) => {
+  const url = URL.parse(text);
+  return url !== null && isSafe(url) && isBare(url) && url.pathname === '/';
+}, 'must be https://host or https://host:port, without a path (http:// to this machine only)');
+
+const isNetwork = (text: string): boolean => {
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+};
+
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+const Proxies = z
+  .string()
+  .refine((text) => list(text).every(isNetwork), 'must be addresses or networks, separated by commas, e.g. 10.0.0.0/8')
+  .transform(list);
+
+const RoleMapText = z.string().transform((text, context) => {
+  try {
+    return parseRoleMap(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+});
+
+/** Scope tokens as RFC 6749 has them. Without `openid` no provider says who it is. */
+const Scopes = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes, separated by one space')
+  .refine((text) => text.split(' ').includes('openid'), 'must contain openid');
+
+const Text = z.string().min(1).max(1024);
+
+export const ACCESS_VARIABLES = {
+  FSO_PUBLIC_URL: PublicUrl.optional(),
+  FSO_TRUSTED_PROXIES: Proxies.optional(),
+  FSO_OIDC_ISSUER: Issuer.optional(),
+  FSO_OIDC_CLIENT_ID: Text.optional(),
+  FSO_OIDC_CLIENT_SECRET: Text.optional(),
+  FSO_OIDC_SCOPES: Scopes.default('openid profile email'),
+  FSO_OIDC_ROLES_CLAIM: Text.default('groups'),
+  FSO_OIDC_ROLE_MAP: RoleMapText.optional(),
+  FSO_OIDC_AUDIENCE: Text.optional(),
+};
+const Variables = z.object(ACCESS_VARIABLES);
+type Variables = z.infer<typeof Variables>;
+
+const OIDC_NEEDS = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_ROLE_MAP', 'FSO_PUBLIC_URL'] as const;
+const OIDC_ONLY = ['FSO_OIDC_CLIENT_ID', 'FSO_OIDC_CLIENT_SECRET', 'FSO_OIDC_ROLE_MAP', 'FSO_OIDC_AUDIENCE'] as const;
+
+const oidcOf = (variables: Variables, problems: Problems): OidcSettings | undefined => {
+  const { FSO_OIDC_ISSUER: issuer, FSO_OIDC_CLIENT_ID: clientId, FSO_OIDC_ROLE_MAP: roleMap } = variables;
+  if (issuer === undefined) {
+    const alone = OIDC_ONLY.filter((name) => variables[name] !== undefined);
+    problems.push(...alone.map((name) => `${name}: is set, but FSO_OIDC_ISSUER is not`));
+    return undefined;
+  }
+  const absent = OIDC_NEEDS.filter((name) => variables[name] === undefined);
+  problems.push(...absent.map((name) => `${name}: is not set, but needed with FSO_OIDC_ISSUER`));
+  if (clientId === undefined || roleMap === undefined) return undefined;
+  return {
+    issuer,
+    clientId,
+    clientSecret: variables.FSO_OIDC_CLIENT_SECRET,
+    scopes: variables.FSO_OIDC_SCOPES,
+    rolesClaim: variables.FSO_OIDC_ROLES_CLAIM,
+    roleMap,
+    audience: variables.FSO_OIDC_AUDIENCE,
+  };
+};
+
+export const readAccess = (variables: Variables, problems: Problems): HubAccess => ({
+  oidc: oidcOf(variables, problems),
+  publicUrl: variables.FSO_PUBLIC_URL,
+  trustedProxies: variables.FSO_TRUSTED_PROXIES ?? [],
+});

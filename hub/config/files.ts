@@ -1,0 +1,51 @@
+import { type Problems, readText } from '@fso/shared/runtime';
+import { parseTokens } from '../delivery/index.ts';
+import { createAuthority } from '../identity/index.ts';
+
+/** @returns tokens by cluster; none where there is a problem */
+export const readTokens = async (variable: string, path: string, problems: Problems): Promise<ReadonlyMap<string, string>> => {
+  const text = await readText(variable, path, problems);
+  if (text === undefined) return new Map();
+  try {
+    return parseTokens(text);
+  } catch (error) {
+    problems.push(`${variable}: ${error instanceof Error ? error.message : String(error)}`);
+    return new Map();
+  }
+};
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate and its key in two files, of which `<prefix>_CERT_FILE` and `<prefix>_KEY_FILE` say where they are; both or none. */
+export const readPair = async (
+  prefix: string,
+  files: { readonly cert: string | undefined; readonly key: string | undefined },
+  problems: Problems,
+): Promise<TlsFiles | undefined> => {
+  const names = { cert: `${prefix}_CERT_FILE`, key: `${prefix}_KEY_FILE` };
+  if (files.cert === undefined && files.key === undefined) return undefined;
+  if (files.cert === undefined || files.key === undefined) {
+    problems.push(`${names.cert}, ${names.key}: both or none must be set`);
+    return undefined;
+  }
+  const cert = await readText(names.cert, files.cert, problems);
+  const key = await readText(names.key, files.key, problems);
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+};
+
+/** As {@link readPair}, for the CA of the agents. */
+export const readCa = async (
+  files: { readonly cert: string | undefined; readonly key: string | undefined },
+  problems: Problems,
+): Promise<TlsFiles | undefined> => {
+  const pair = await readPair('FSO_AGENT_CA', files, problems);
+  try {
+    if (pair !== undefined) createAuthority(pair);
+  } catch (error) {
+    problems.push(`FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return pair;
+};

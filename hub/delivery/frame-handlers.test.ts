@@ -1,0 +1,68 @@
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { createMemoryLedger } from '../ledger/index.ts';
+import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
+import { type IntakeContext, takeAck, takeNack } from './frame-handlers.ts';
+
+const REVISION = 'a'.repeat(40);
+
+const createBench = () => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock });
+  let nacked = 0;
+  const metrics = {
+    nacked: () => {
+      nacked += 1;
+    },
+  };
+  const state = { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) };
+  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
+  const deps = { ledger, clock, metrics, digestOf: () => undefined };
+  const context = {
+    cluster: 'eu',
+    state,
+    budget,
+    deps,
+    send: () => undefined,
+    logger: pino({ level: 'silent' }),
+  } as unknown as IntakeContext;
+  const nack = (message: string) => takeNack({ type: 'nack', revision: REVISION, reasons: [{ message }] }, context);
+  const ack = () => takeAck({ type: 'ack', revision: REVISION, digest: 'd' }, context);
+  const told = async () => {
+    const entries = (await ledger.audit.list({ limit: 1000 })).filter(({ action }) => action === 'revision.refuse');
+    const events = (await ledger.events({ limit: 1000 })).filter(({ reason }) => reason === 'RevisionRefused');
+    return [entries.length, events.length];
+  };
+  return { clock, ledger, budget, nack, ack, told, nacked: () => nacked };
+};
+
+it('a commit that was offered and acked counts as held, also where the next one came meanwhile', async () => {
+  const { budget, ack } = createBench();
+  await ack();
+  expect(budget.claim({ holds: REVISION, anchor: REVISION })).toBeUndefined();
+});
+
+it('the same nack again is nothing new, also of an agent that came back', async () => {
+  const { clock, ledger, nack, ack, told, nacked } = createBench();
+  for (let i = 0; i < 5; i += 1) await nack('no such region');
+  expect([await told(), nacked()]).toEqual([[1, 1], 5]);
+  await nack('another reason');
+  expect(await told()).toEqual([2, 2]);
+  // An ack is news, and so is the nack after it.
+  await ack();
+  await clock.advance(1);
+  await nack('another reason');
+  expect(await told()).toEqual([3, 3]);
+  expect((await ledger.cluster('eu'))?.nack?.reasons).toEqual([{ message: 'another reason' }]);
+});
+
+it('an agent that keeps refusing for other reasons does not fill the audit log; what it said last is known', async () => {
+  const { clock, ledger, nack, told } = createBench();
+  for (let i = 0; i < 100; i += 1) await nack(`reason ${i}`);
+  expect(await told()).toEqual([10, 10]);
+  expect((await ledger.cluster('eu'))?.nack?.reasons).toEqual([{ message: 'reason 99' }]);
+  await clock.advance(60_000);
+  for (let i = 0; i < 5; i += 1) await nack(`later ${i}`);
+  expect(await told()).toEqual([11, 11]);
+});

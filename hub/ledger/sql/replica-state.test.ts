@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { createRecordPicture } from '../keyed-store.ts';
+import { createPicture } from '../ledger-cache.ts';
+import { source } from '../testing/ledger.ts';
+import { openDatabase } from './database.ts';
+import { clearRecords } from './history.ts';
+import { migrate } from './migrate.ts';
+import { planBatch } from './plan-batch.ts';
+import { createKnowledge } from './replica-state.ts';
+
+it('what another hub wrote of the repository before does not replace what was written since', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-knowledge-'));
+  const database = await openDatabase({ folder });
+  await migrate(database);
+  const [older, newer] = [source({ lastFetch: '2026-01-03T10:30:00.000Z' }), source({ lastFetch: '2026-01-03T10:31:00.000Z' })];
+  const row = { name: 'source' as const, json: JSON.stringify(older), version: 1, writer: 'other' };
+  await database.db
+    .insertInto('state')
+    .values([row, { ...row, name: 'desired', json: '"older"' }])
+    .execute();
+  const picture = createPicture(10);
+  const knowledge = createKnowledge(picture, createRecordPicture(), 10);
+  await knowledge.load(database.db);
+  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  // A batch of its own, version 2; the answer to a question of before comes after it.
+  const batch = planBatch([], knowledge, 'own');
+  batch.source = newer;
+  batch.desired = 'newer';
+  knowledge.learn(batch, { version: 2, events: [], damaged: undefined });
+  await knowledge.refresh(database.reads, []);
+  expect([picture.source(), knowledge.source, knowledge.desired]).toEqual([newer, newer, 'newer']);
+  await database.db.updateTable('state').set({ version: 3 }).execute();
+  await knowledge.refresh(database.reads, []);
+  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+it('what removed records have left is cleared, also before a hub that was away has read it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-knowledge-'));
+  const database = await openDatabase({ folder });
+  const { db } = database;
+  await migrate(database);
+  const row = (name: string, version: number, value_json: string | null = '"good"') => ({ kind: 'token', name, version, value_json });
+  await db
+    .insertInto('records')
+    .values([row('kept', 1), row('revoked', 2), row('early', 3, null)])
+    .execute();
+  await db.updateTable('ledger_version').set({ value: 5 }).execute();
+  const records = createRecordPicture();
+  const knowledge = createKnowledge(createPicture(10), records, 10);
+  await knowledge.load(db);
+  const told: string[] = [];
+  records.subscribe('token', (name) => told.push(name));
+  await db
+    .updateTable('records')
+    .set(row('revoked', 4, null))
+    .where('name', '=', 'revoked')
+    .execute();
+  const namesLeft = async () => (await db.selectFrom('records').select('name').orderBy('name').execute()).map(({ name }) => name);
+  await clearRecords(database, 3);
+  expect(await namesLeft()).toEqual(['cleared', 'kept', 'revoked']);
+  await clearRecords(database, 5);
+  expect(await namesLeft()).toEqual(['cleared', 'kept']);
+  await knowledge.refresh(db, []);
+  expect([records.get('token', 'revoked'), records.get('token', 'kept'), told]).toEqual([undefined, 'good', ['revoked']]);
+  // Of this hub's own, not read back yet.
+  records.set({ kind: 'token', name: 'new' }, 'good', 9);
+  await clearRecords(database, 9);
+  await knowledge.refresh(db, []);
+  expect(records.get('token', 'new')).toBe('good');
+  await database.close();
+  await rm(folder, { recursive: true });
+});

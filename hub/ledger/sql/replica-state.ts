@@ -1,0 +1,116 @@
+import type { EventView } from '@fso/shared/api';
+import type { Kysely } from 'kysely';
+import type { RecordPicture } from '../keyed-store.ts';
+import type { Picture } from '../ledger-cache.ts';
+import { loadNewEvents } from './events.ts';
+import { CLEARED } from './history.ts';
+import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
+import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
+import type { Schema } from './schema.ts';
+import type { Written } from './write-batch.ts';
+
+/** What is stored, as this process knows it, beside the picture that readers see; the two are changed together. */
+export interface Knowledge extends Stored {
+  /** Everything, at start. */
+  load(db: Kysely<Schema>): Promise<void>;
+  /** What a batch of this process made of it. */
+  learn(batch: Batch, written: Written): void;
+  /**
+   * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
+   * transaction that holds the write lock nothing is missed.
+   */
+  refresh(db: Kysely<Schema>, names: readonly string[]): Promise<void>;
+}
+
+const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
+  db.selectFrom('records').selectAll().where('version', '>', after).execute();
+
+/** Up to this version removed records may have left nothing. */
+const clearedUpTo = (rows: readonly Schema['records'][]): number =>
+  Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
+
+/** @param eventsInMemory newest events that are read at start */
+export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
+  const marks = new Map<string, Omit<StoredCluster, 'record'>>();
+  let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
+
+  const cluster = (name: string): StoredCluster => ({
+    record: picture.get(name),
+    ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null }),
+  });
+  const learnCluster = ({ record, ...mark }: StoredCluster): void => {
+    // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
+    if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
+    marks.set(record.name, mark);
+    picture.set(record);
+  };
+  const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {
+    if (names.length === 0) return [];
+    const rows = await db.selectFrom('clusters').select(['name', 'version']).where('name', 'in', names).execute();
+    return rows.flatMap(({ name, version }) => (version > cluster(name).version ? [name] : []));
+  };
+  /** As of clusters, the newer one stays, whichever comes first. */
+  const learnState = (next: StoredState): void => {
+    const { source, desired } = state;
+    state = {
+      source: next.source.version > source.version ? next.source : source,
+      desired: next.desired.version > desired.version ? next.desired : desired,
+    };
+    const { value } = state.source;
+    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) picture.setSource(value);
+  };
+  const learnEvents = (events: readonly EventView[]): void => {
+    const last = picture.lastEvent();
+    picture.addEvents(events.filter(({ id }) => id > last));
+  };
+  /** Version up to which all records are known. */
+  let recordsUpTo = 0;
+  const learnRecords = async (db: Kysely<Schema>): Promise<void> => {
+    let rows = await readRecords(db, recordsUpTo);
+    if (clearedUpTo(rows) > recordsUpTo) {
+      rows = await readRecords(db, 0);
+      const newest = rows.reduce((last, { version }) => Math.max(last, version), 0);
+      records.keepOnly(rows, newest);
+    }
+    for (const { kind, name, value_json, version } of rows) {
+      records.set({ kind, name }, value_json === null ? undefined : JSON.parse(value_json), version);
+      recordsUpTo = Math.max(recordsUpTo, version);
+    }
+  };
+
+  return {
+    get source() {
+      return state.source.value;
+    },
+    get desired() {
+      return state.desired.value;
+    },
+    cluster,
+    record: records.get,
+    load: async (db) => {
+      const names = (await db.selectFrom('clusters').select('name').execute()).map(({ name }) => name);
+      for await (const stored of loadClusters(db, names)) learnCluster(stored);
+      learnState(await loadState(db));
+      await learnRecords(db);
+      learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
+    },
+    learn: (batch, { version, events }) => {
+      for (const { after } of batch.clusters.values()) learnCluster({ ...after, version });
+      learnState({
+        source: batch.source === null ? state.source : { value: batch.source, version },
+        desired: batch.desired === null ? state.desired : { value: batch.desired, version },
+      });
+      for (const { kind, name, value } of batch.records.values()) records.set({ kind, name }, value, version);
+      learnEvents(events);
+    },
+    refresh: async (db, names) => {
+      for (const name of await newerThanKnown(db, names)) {
+        const found = await refreshCluster(db, cluster(name));
+        if (found !== undefined) learnCluster(found);
+      }
+      learnState(await loadState(db));
+      await learnRecords(db);
+      learnEvents((await loadNewEvents(db, picture.lastEvent(), eventsInMemory)).reverse());
+    },
+  };
+};

@@ -1,0 +1,300 @@
+import type { ClusterEvent, PolicyReport, SourceView } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
+import type { Report } from '@fso/shared/protocol';
+import { type Clock, systemClock } from '@fso/shared/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AuditFilter } from '../audit/types.ts';
+import type { EventFilter } from '../event-filter.ts';
+import type { Desired, Ledger, LedgerChange } from '../types.ts';
+
+/** What every ledger does, whatever stands behind it: the same tests for all of them. */
+
+export const TIME = '2026-01-03T10:30:00.000Z';
+export const fixedClock: Clock = { ...systemClock, now: () => new Date(TIME) };
+const lock = { state: 'Enforced' as const, since: TIME };
+
+export const policy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
+  namespace: 'policies',
+  name,
+  managedBy: 'hub',
+  targetNamespace: 'finance',
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  namespaces: ['finance'],
+  phase: 'Active',
+  message: '',
+  constraintCreated: true,
+  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
+  violations: 0,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: TIME,
+  ...change,
+});
+
+export const report = (seq: number, change: Partial<Report> = {}): Report => ({
+  type: 'report',
+  seq,
+  full: false,
+  policies: [],
+  removed: [],
+  events: [],
+  ...change,
+});
+
+export const event = (reason: string, change: Partial<ClusterEvent> = {}): ClusterEvent => ({
+  time: TIME,
+  severity: 'info',
+  reason,
+  message: reason,
+  ...change,
+});
+
+export const desired = (revision: string, clusters: readonly string[] = []): Desired => ({
+  revision,
+  set: { policies: [], clusters: [], regionGroups: [], rollout: undefined },
+  clusters: new Map(clusters.map((name) => [name, []])),
+});
+
+const commit = (revision: string) => ({ revision, author: 'Ada <ada@example.org>', subject: 'Keep finance in the EU', time: TIME });
+export const source = (change: Partial<SourceView> = {}): SourceView => ({
+  url: 'https://git/policies',
+  ref: 'main',
+  revision: null,
+  rejected: null,
+  error: null,
+  lastFetch: null,
+  ...change,
+});
+
+/** A store that can be opened again and again; each call is the next life of a hub. */
+export interface LedgerStore {
+  open(): Promise<Ledger>;
+  /** Whether what was written is there in the next life. */
+  readonly durable: boolean;
+  destroy(): Promise<void>;
+}
+
+const names = (ledger: Ledger, cluster: string): Promise<string[]> =>
+  ledger.cluster(cluster).then((record) => [...(record?.policies.keys() ?? [])].sort(byText));
+
+export const describeLedger = (what: string, openStore: () => Promise<LedgerStore>): void => {
+  describe(`${what} ledger`, () => {
+    let store: LedgerStore;
+    let ledger: Ledger;
+    beforeAll(async () => {
+      store = await openStore();
+      ledger = await store.open();
+    }, 60_000);
+    afterAll(async () => {
+      await ledger.close();
+      await store.destroy();
+    });
+    const reopen = async (): Promise<void> => {
+      if (!store.durable) return;
+      await ledger.close();
+      ledger = await store.open();
+    };
+
+    it('merges deltas and replaces everything with a full report', async () => {
+      await ledger.applyReport('merge', report(1, { full: true, policies: [policy('a'), policy('b')] }));
+      await ledger.applyReport('merge', report(2, { policies: [policy('b', { violations: 3 })], removed: ['policies/a'] }));
+      const afterDelta = await ledger.cluster('merge');
+      expect(afterDelta?.policies.get('policies/b')?.violations).toBe(3);
+      expect(await names(ledger, 'merge')).toEqual(['policies/b']);
+      await ledger.applyReport('merge', report(3, { full: true, policies: [policy('c')] }));
+      expect(await names(ledger, 'merge')).toEqual(['policies/c']);
+      expect((await ledger.cluster('merge'))?.reportedSeq).toBe(3);
+      // What a reader was given before stays as it was.
+      expect([...(afterDelta?.policies.keys() ?? [])]).toEqual(['policies/b']);
+    });
+
+    it('keeps every policy through the next life, conforming or not, and what became of it', async () => {
+      const many = Array.from({ length: 300 }, (_, i) =>
+        policy(`p${i}`, i % 3 === 0 ? { phase: 'Failed', message: `no ${i} \u0000 \ud800` } : {}),
+      );
+      await ledger.applyReport('many', report(1, { full: true, policies: many }));
+      const changed = [policy('p0'), policy('p1', { violations: 2 }), policy('p2', { message: 'other' }), policy('new')];
+      await ledger.applyReport('many', report(2, { policies: changed, removed: ['policies/p3', 'policies/p4', 'policies/none'] }));
+      const expected = new Map(many.map((each) => [`policies/${each.name}`, each]));
+      for (const each of changed) expected.set(`policies/${each.name}`, each);
+      expected.delete('policies/p3');
+      expected.delete('policies/p4');
+      await reopen();
+      const record = await ledger.cluster('many');
+      expect(Object.fromEntries(record?.policies ?? [])).toEqual(Object.fromEntries(expected));
+      expect(record?.reportedSeq).toBe(2);
+      await ledger.applyReport('many', report(3, { full: true, policies: [policy('p5', { phase: 'Expired' }), policy('p6')] }));
+      await reopen();
+      expect(await names(ledger, 'many')).toEqual(['policies/p5', 'policies/p6']);
+    });
+
+    it('takes a hundred reports at once, in their order', async () => {
+      const clusters = Array.from({ length: 10 }, (_, i) => `at-once-${i}`);
+      const writes = clusters.flatMap((cluster) =>
+        Array.from({ length: 10 }, (_, i) => ledger.applyReport(cluster, report(i + 1, { policies: [policy(`q${i}`)], full: i === 0 }))),
+      );
+      await Promise.all(writes);
+      await reopen();
+      for (const cluster of clusters) {
+        expect((await ledger.cluster(cluster))?.reportedSeq).toBe(10);
+        expect(await names(ledger, cluster)).toHaveLength(10);
+      }
+    });
+
+    it('knows registered clusters that were never seen, and seen ones that are not registered', async () => {
+      await ledger.setConnected('stray', true);
+      await ledger.setDesired(desired('a'.repeat(40), ['planned']));
+      const known = (await ledger.clusters()).map((c) => [c.name, c.connected, c.lastSeen === null]);
+      expect(known).toContainEqual(['planned', false, true]);
+      expect(known).toContainEqual(['stray', true, false]);
+      expect(await ledger.cluster('nowhere')).toBeNull();
+    });
+
+    it('keeps events in order and pages them backwards', async () => {
+      for (const reason of ['A', 'B', 'C', 'D'])
+        await ledger.addEvent(reason === 'C' ? 'paged' : null, event(reason, { policy: 'x/paged' }));
+      await reopen();
+      const all = await ledger.events({ policy: 'x/paged', limit: 10 });
+      expect(all.map(({ reason }) => reason)).toEqual(['D', 'C', 'B', 'A']);
+      const [newest, second] = all;
+      expect((await ledger.events({ policy: 'x/paged', limit: 1, before: newest?.id ?? 0 })).map(({ id }) => id)).toEqual([second?.id]);
+      expect((await ledger.events({ cluster: 'paged', limit: 10 })).map(({ reason }) => reason)).toEqual(['C']);
+      expect(await ledger.countEvents({ policy: 'x/paged', limit: 10 })).toBe(4);
+      expect(await ledger.countEvents({ policy: 'x/paged', limit: 2 })).toBe(2);
+    });
+
+    it('finds events by severity, time and text', async () => {
+      const at = (hour: number) => `2026-02-01T${String(hour).padStart(2, '0')}:00:00.000Z`;
+      await ledger.addEvent('found', event('One', { time: at(1), message: 'Ünder "quotes" \u0000', policy: 'x/found' }));
+      await ledger.addEvent('found', event('Two', { time: '2026-02-01T04:00:00+02:00', severity: 'alert', policy: 'x/found' }));
+      await ledger.addEvent(null, event('Three', { time: at(3), policy: 'x/found' }));
+      await reopen();
+      const found = async (filter: EventFilter) => {
+        const query = { policy: 'x/found', ...filter, limit: 10 };
+        const reasons = (await ledger.events(query)).map(({ reason }) => reason);
+        expect(await ledger.countEvents(query)).toBe(reasons.length);
+        return reasons;
+      };
+      expect(await found({ severity: 'alert' })).toEqual(['Two']);
+      expect(await found({ since: at(2) })).toEqual(['Three', 'Two']);
+      expect(await found({ until: at(2) })).toEqual(['Two', 'One']);
+      expect(await found({ since: at(2), until: at(2) })).toEqual(['Two']);
+      expect(await found({ q: 'under "QUOTES"' })).toEqual([]);
+      expect(await found({ q: 'ünder "QUOTES"' })).toEqual(['One']);
+      expect(await found({ q: 'two' })).toEqual(['Two']);
+      expect(await found({ q: 'FOUND' })).toEqual(['Three', 'Two', 'One']);
+      // A name of a field is no text of an event.
+      expect(await found({ q: 'severity' })).toEqual([]);
+    });
+
+    it('keeps an event once that an agent sends again', async () => {
+      const again = report(1, { events: [event('Twice', { message: 'odd \u0000 text', policy: 'odd/\u0000' }), event('Once')] });
+      await ledger.applyReport('twice', again);
+      await ledger.applyReport('twice', { ...again, seq: 2 });
+      expect((await ledger.events({ cluster: 'twice', limit: 10 })).map(({ reason }) => reason).sort(byText)).toEqual(['Once', 'Twice']);
+    });
+
+    it('clears a nack with the next ack and wakes readers once per change', async () => {
+      const changes: LedgerChange[] = [];
+      const end = ledger.subscribe((change) => {
+        if (change.kind === 'cluster' && change.cluster === 'nacks') changes.push(change);
+      });
+      await ledger.setConnected('nacks', true);
+      await ledger.setConnected('nacks', true);
+      await ledger.setNack('nacks', { revision: 'b'.repeat(40), reasons: [{ message: 'no' }] });
+      expect((await ledger.cluster('nacks'))?.nack?.time).toBe(TIME);
+      await ledger.setAck('nacks', { revision: 'c'.repeat(40), digest: 'd' });
+      await ledger.setOffered('nacks', 'e'.repeat(40));
+      end();
+      await ledger.setConnected('nacks', false);
+      expect(changes).toHaveLength(4);
+      await reopen();
+      expect(await ledger.cluster('nacks')).toMatchObject({
+        connected: false,
+        lastSeen: TIME,
+        nack: null,
+        acked: { revision: 'c'.repeat(40), digest: 'd' },
+        offeredRevision: 'e'.repeat(40),
+      });
+    });
+
+    it('writes what happened into the audit log, with it and in its order', async () => {
+      const { audit } = ledger;
+      const first = (await audit.head()).sequence;
+      const revision = 'f'.repeat(40);
+      const rejected = { commit: commit('9'.repeat(40)), problems: [{ reason: 'unknown field' }] };
+      await ledger.setSource(source({ revision: commit(revision) }));
+      await ledger.setSource(source({ revision: commit(revision), rejected }));
+      await ledger.setSource(source({ revision: commit(revision), rejected, lastFetch: TIME }));
+      await ledger.setDesired(desired(revision));
+      await ledger.setDesired(desired(revision));
+      await ledger.setConnected('audited', true);
+      await ledger.setConnected('audited', false);
+      await ledger.setConnected('audited', true);
+      await ledger.setNack('audited', { revision, reasons: [{ message: 'odd \u0000 \ud800 text' }] });
+      await audit.append({
+        actor: { kind: 'user', id: 'ada', roles: ['admin'] },
+        from: '10.0.0.1',
+        action: 'token.create',
+        subject: 'ci',
+        detail: { n: 1.5 },
+      });
+      await reopen();
+      const entries = await ledger.audit.after(first, 100);
+      expect(entries.map(({ action, subject }) => [action, subject])).toEqual([
+        ['revision.accept', revision],
+        ['revision.reject', '9'.repeat(40)],
+        ['desired.set', revision],
+        ['cluster.connect', 'audited'],
+        ['revision.refuse', revision],
+        ['token.create', 'ci'],
+      ]);
+      expect(entries.map(({ sequence }) => sequence)).toEqual(entries.map((_, i) => first + 1 + i));
+      expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: first + 6, head: { sequence: first + 6 } });
+      expect((await ledger.audit.list({ limit: 2, before: first + 6 })).map(({ sequence }) => sequence)).toEqual([first + 5, first + 4]);
+      expect((await ledger.audit.list({ limit: 5, actor: 'ada' })).map(({ action }) => action)).toEqual(['token.create']);
+      const detail = { added: ['fso-system/audited'], changed: [], removed: [] };
+      const actor = { kind: 'git' as const, id: 'Ada', roles: [] };
+      await ledger.audit.append({ actor, from: null, action: 'policies.change', subject: revision, detail });
+      const found = async (filter: AuditFilter) => (await ledger.audit.after(first, 100, filter)).map(({ action }) => action);
+      expect(await found({ cluster: 'audited' })).toEqual(['cluster.connect', 'revision.refuse']);
+      expect(await found({ policy: 'fso-system/audited' })).toEqual(['policies.change']);
+      expect(await found({ since: TIME, until: TIME, action: 'token.create' })).toEqual(['token.create']);
+      expect(await found({ until: '2026-01-03T10:29:59.999Z' })).toEqual([]);
+      expect(await found({ since: '2026-01-03T10:30:00.001Z' })).toEqual([]);
+      expect((await ledger.audit.list({ limit: 1, subject: revision })).map(({ action }) => action)).toEqual(['policies.change']);
+    });
+
+    it('keeps records of other parts: changes in turn, refusals of one alone, removal, and news of each', async () => {
+      const told: string[] = [];
+      const end = ledger.records.subscribe('counter', (name) => told.push(name));
+      const count = (before: unknown) => ({ n: ((before as { n: number } | undefined)?.n ?? 0) + 1 });
+      const refuse = () => {
+        throw new Error('refused');
+      };
+      const results = await Promise.allSettled([
+        ...Array.from({ length: 20 }, () => ledger.records.update('counter', 'a', count)),
+        ledger.records.update('counter', 'a', refuse),
+        ledger.records.update('counter', 'b', count),
+        ledger.records.update('other', 'a', count),
+      ]);
+      expect(results.map(({ status }) => status).filter((status) => status === 'rejected')).toHaveLength(1);
+      expect(results[19]).toEqual({ status: 'fulfilled', value: { n: 20 } });
+      expect(await ledger.records.update('counter', 'a', (before) => before)).toEqual({ n: 20 });
+      await ledger.records.update('counter', 'b', () => undefined);
+      end();
+      expect(new Set(told)).toEqual(new Set(['a', 'b']));
+      await reopen();
+      expect(ledger.records.list('counter')).toEqual([{ n: 20 }]);
+      expect([ledger.records.get('counter', 'b'), ledger.records.get('other', 'a')]).toEqual([undefined, { n: 1 }]);
+      expect(await ledger.records.update('counter', 'b', count)).toEqual({ n: 1 });
+    });
+
+    it('is well and leads where it is alone', async () => {
+      expect(ledger.health()).toEqual({ ok: true });
+      await new Promise<void>((resolve) => ledger.onLead(resolve));
+      expect(ledger.leads()).toBe(true);
+    });
+  });
+};

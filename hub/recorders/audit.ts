@@ -1,0 +1,37 @@
+import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
+import type pino from 'pino';
+import type { AuditRecord, OnAudit } from '../access/index.ts';
+import type { Ledger } from '../ledger/types.ts';
+
+/** One line for people. */
+export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
+  const who = `${actor.name} (${actor.kind}${actor.roles.map((role) => `, ${role}`).join('')}) from ${from}`;
+  const what = [action, subject].filter((part) => part !== '').join(' ');
+  return `${who}: ${what}: ${outcome}${detail === '' ? '' : ` (${detail})`}`.slice(0, 4096);
+};
+
+const eventOf = (record: AuditRecord): ClusterEvent => ({
+  time: record.time,
+  severity: record.outcome === 'done' ? 'info' : 'warning',
+  reason: 'AccessAudit',
+  message: auditMessage(record),
+});
+
+/** `createToken` as the audit log names it: `api.create-token`. */
+const actionOf = (operation: string): string => `api.${operation.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outcome, detail, requestId }: AuditRecord): NewAuditEntry => ({
+  actor: { kind: AuditActor.shape.kind.parse(kind), id: id.slice(0, 512), roles: [...roles] },
+  from,
+  action: actionOf(action),
+  subject: subject.slice(0, 512),
+  detail: { outcome, name, detail: detail.slice(0, 4096), requestId },
+});
+
+/** Writes what somebody changed, or tried to, into the log, the audit log and the events of the hub. */
+export const recordAudit =
+  ({ ledger, logger }: { ledger: Ledger; logger: pino.Logger }): OnAudit =>
+  async (record) => {
+    logger.info({ audit: record }, 'audit');
+    await Promise.all([ledger.audit.append(entryOf(record)), ledger.addEvent(null, eventOf(record))]);
+  };

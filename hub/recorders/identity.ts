@@ -1,0 +1,65 @@
+import type { ClusterEvent, NewAuditEntry } from '@fso/shared/api';
+import { type Clock, createRateLimit } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { IdentityEvent } from '../identity/index.ts';
+import type { Ledger } from '../ledger/types.ts';
+
+const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
+  EnrolmentTokenIssued: 'info',
+  ClusterEnrolled: 'info',
+  CertificateRenewed: 'info',
+  ClusterRevoked: 'alert',
+  ClusterForgotten: 'info',
+  EnrolmentRefused: 'warning',
+};
+/** Anybody can cause refusals: they must not wash the history out, nor fill the audit log. One a minute for each cluster. */
+const REFUSALS = { burst: 1, perSecond: 1 / 60, addresses: 10_000 };
+
+/** What people do to identities is in the audit log as a call of the API; what agents do is here. */
+const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
+  ClusterEnrolled: 'cluster.enrol',
+  CertificateRenewed: 'cluster.renew',
+  EnrolmentRefused: 'cluster.refuse',
+};
+
+/** What is proven and what is only claimed are counted apart: nobody can hide the refusals of a cluster behind claims. */
+const refusalKey = ({ cluster, claimed = '' }: IdentityEvent): string => (cluster === null ? `claimed ${claimed}` : `proven ${cluster}`);
+
+const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): NewAuditEntry[] => {
+  const action = ACTIONS[reason];
+  if (action === undefined) return [];
+  const actor: NewAuditEntry['actor'] =
+    cluster === null ? { kind: 'anonymous', id: 'unknown', roles: [] } : { kind: 'agent', id: cluster, roles: [] };
+  return [{ actor, from, action, subject: cluster ?? claimed ?? '', detail: { message } }];
+};
+
+/**
+ * Writes what happens to identities into log, audit log and history (but for the renewals, one a day and cluster). Resolves once it is
+ * kept; who is refused does not wait for that.
+ */
+export const recordIdentity = ({
+  ledger,
+  clock,
+  logger,
+}: {
+  ledger: Ledger;
+  clock: Clock;
+  logger: pino.Logger;
+}): ((event: IdentityEvent) => Promise<void>) => {
+  const keepsRefusal = createRateLimit(clock, REFUSALS);
+  const keep = async (event: IdentityEvent): Promise<void> => {
+    const { reason, cluster, message } = event;
+    const time = clock.now().toISOString();
+    const writes = entriesOf(event).map(ledger.audit.append);
+    if (reason !== 'CertificateRenewed') writes.push(ledger.addEvent(cluster, { time, severity: SEVERITY[reason], reason, message }));
+    await Promise.all(writes);
+  };
+  return async (event) => {
+    const { reason, cluster, claimed, from, message } = event;
+    const isRefusal = reason === 'EnrolmentRefused';
+    if (isRefusal && !keepsRefusal(refusalKey(event))) return;
+    logger[SEVERITY[reason] === 'info' ? 'info' : 'warn']({ cluster, claimed, from, reason, detail: message }, 'identity event');
+    if (!isRefusal) return keep(event);
+    keep(event).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  };
+};

@@ -1,0 +1,81 @@
+import type { ClusterEvent, SourceView } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import type { Ledger } from '../ledger/types.ts';
+import type { Source } from '../source/index.ts';
+
+type NewEvent = Omit<ClusterEvent, 'time'>;
+
+const describeProblem = (rejected: NonNullable<SourceView['rejected']>): string => {
+  const [first] = rejected.problems;
+  const code = first?.code === undefined ? '' : `${first.code}: `;
+  const place = first?.path === undefined ? code : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `;
+  const more = rejected.problems.length > 1 ? ` (and ${rejected.problems.length - 1} more)` : '';
+  return `${place}${first?.reason ?? 'unknown'}${more}`.slice(0, 4096);
+};
+
+/** With FSO_VERIFY=warn. */
+const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
+  severity: 'alert',
+  reason: 'RevisionNotTrusted',
+  message: `taken all the same, ${why}`.slice(0, 4096),
+  revision,
+});
+
+/** What in a change of the source is worth remembering. Pure. */
+export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
+  const events: NewEvent[] = [];
+  const { revision, rejected, error, verification } = after;
+  if (revision !== null && revision.revision !== before.revision?.revision) {
+    events.push({ severity: 'info', reason: 'RevisionAccepted', message: revision.subject.slice(0, 4096), revision: revision.revision });
+    if (verification?.state === 'failed') events.push(notTrusted(revision.revision, verification.reason));
+  }
+  if (rejected !== null && rejected.commit.revision !== before.rejected?.commit.revision)
+    events.push({ severity: 'alert', reason: 'CommitRejected', message: describeProblem(rejected), revision: rejected.commit.revision });
+  if (error !== null && error.message !== before.error?.message)
+    events.push({ severity: 'alert', reason: 'SourceUnreachable', message: error.message });
+  if (error === null && before.error !== null)
+    events.push({ severity: 'info', reason: 'SourceReachable', message: 'The repository can be read again.' });
+  return events;
+};
+
+/**
+ * Until the first fetch of this life has ended, what an earlier life knew still stands: the revision that is found again is no news,
+ * and neither is a newer one that was refused. Pure.
+ */
+export const carryOver = (before: SourceView, view: SourceView): SourceView =>
+  view.lastFetch !== null
+    ? view
+    : { ...view, revision: view.revision ?? before.revision, rejected: view.rejected ?? before.rejected, lastFetch: before.lastFetch };
+
+const isSameRepository = (one: SourceView, other: SourceView): boolean => one.url === other.url && one.ref === other.ref;
+
+/**
+ * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the leading one does; one that begins to lead
+ * goes on from what the ledger says.
+ */
+export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: pino.Logger }): Promise<void> => {
+  const { ledger, clock, logger } = deps;
+  let before = source.state();
+  const record = async (state: SourceView): Promise<void> => {
+    const view = carryOver(before, state);
+    const time = clock.now().toISOString();
+    const events = eventsOf(before, view);
+    before = view;
+    await Promise.all([ledger.setSource(view), ...events.map((event) => ledger.addEvent(null, { ...event, time }))]);
+  };
+  const failed = (err: unknown): void => logger.error({ err }, 'ledger write failed');
+  let begun: Promise<void> | undefined;
+  ledger.onLead(() => {
+    begun = (async () => {
+      const stored = await ledger.source();
+      const state = source.state();
+      before = stored !== null && isSameRepository(stored, state) ? stored : { ...state, revision: null, rejected: null, error: null };
+      await record(state);
+    })().catch(failed);
+  });
+  await begun;
+  source.onChange((view) => {
+    if (ledger.leads()) record(view).catch(failed);
+  });
+};

@@ -1,0 +1,277 @@
+import type { CommitActivity, ProblemView } from '@fso/shared/api';
+import { decodeFiles } from '@fso/shared/decode';
+import { FakeClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createMemoryLedger, type Ledger } from '../../ledger/index.ts';
+import { clusterReport, FILES, report } from '../../serve/testing/fleet.ts';
+import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
+import { createActivity } from './activity.ts';
+import { readVisit, readVisits } from './rollout-store.ts';
+import { activityOf, summaryOf } from './views.ts';
+
+const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(40)) as [string, string, string];
+const START = Date.parse('2026-01-03T10:30:00.000Z');
+const at = (ms: number): string => new Date(START + ms).toISOString();
+const commitOf = (revision: string) => ({ revision, author: 'Ada', subject: 'Keep finance in the EU', time: at(0) });
+const setOf = (files = FILES) => {
+  const decoded = decodeFiles(files);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return decoded.set;
+};
+const HR = FILES.map((file) => ({
+  ...file,
+  text: file.path === 'policies/hr.yaml' ? file.text.replace('eu-west-1', 'eu-west-2') : file.text,
+}));
+
+/** One life of a hub. */
+const life = (ledger: Ledger, clock: FakeClock) => {
+  const activity = createActivity({ ledger, clock, logger: pino({ level: 'silent' }) });
+  const end = new AbortController();
+  const done = activity.run(end.signal);
+  const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
+  return {
+    take: (revision: string, change: Partial<SourceRevision> = {}) => {
+      activity.take({
+        commit: commitOf(revision),
+        set: setOf(),
+        verification: { state: 'unverified' },
+        times: times(),
+        restored: false,
+        ...change,
+      });
+      activity.done('released', revision);
+      activity.done('compiled', revision);
+    },
+    reject: (revision: string, problems: readonly ProblemView[], change: Partial<RejectedRevision> = {}) =>
+      activity.reject({ commit: commitOf(revision), problems, times: times(), ...change }),
+    stop: async () => {
+      end.abort();
+      await done;
+    },
+  };
+};
+
+let stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops) await stop();
+  stops = [];
+});
+
+const open = () => {
+  const clock = new FakeClock(new Date(START));
+  const ledger = createMemoryLedger({ clock });
+  const begin = () => {
+    const hub = life(ledger, clock);
+    stops.push(hub.stop);
+    return hub;
+  };
+  const ack = async (cluster: string, revision: string) => {
+    await ledger.setOffered(cluster, revision);
+    await ledger.setAck(cluster, { revision, digest: 'd' });
+  };
+  let seq = 0;
+  const prove = (cluster: string, revision: string, proven: string | null = revision) => {
+    seq += 1;
+    return ledger.applyReport(cluster, report({ seq, full: true, cluster: clusterReport(revision, proven) }));
+  };
+  const show = (revision: string): CommitActivity =>
+    activityOf(readVisit(ledger.records, revision) ?? expect.fail(`no visit of ${revision}`));
+  const states = () => readVisits(ledger.records).map((visit) => [visit.commit.revision.slice(0, 1), summaryOf(visit).state]);
+  return { clock, ledger, begin, ack, prove, show, states };
+};
+
+describe('activity of a commit', () => {
+  it('is followed through the hub and through each cluster, until it is enforced', async () => {
+    const { clock, ledger, begin, ack, prove, show } = open();
+    const hub = begin();
+    await ledger.setConnected('eu', true);
+    await ledger.setConnected('us', true);
+    hub.take(A);
+    await clock.advance(100);
+    expect(show(A)).toMatchObject({
+      state: 'inProgress',
+      hub: { noticed: at(0), fetched: at(0), judged: at(0), compiled: at(0), released: at(0) },
+      policies: { added: 2, changed: 0, removed: 0 },
+      changes: { added: ['finance', 'hr'], changed: [], removed: [] },
+      clusters: { total: 2, offered: 0, accepted: 0, proven: 0, refused: 0 },
+    });
+    await ack('eu', A);
+    await clock.advance(100);
+    await prove('eu', A, null);
+    await clock.advance(1000);
+    expect(show(A).clusterSteps).toEqual([
+      { cluster: 'eu', offered: at(100), accepted: at(100), written: at(200), proven: null, refused: null },
+      { cluster: 'us', offered: null, accepted: null, written: null, proven: null, refused: null },
+    ]);
+    await prove('eu', A);
+    await ack('us', A);
+    await prove('us', A);
+    await clock.advance(2000);
+    expect(show(A)).toMatchObject({ state: 'enforced', enforced: at(1200), enforcementMs: 1200, clusters: { proven: 2 } });
+
+    // One that is new here, and one whose proof ends, take nothing back.
+    await ledger.setConnected('late', true);
+    await ack('late', A);
+    await prove('eu', A, null);
+    await clock.advance(2000);
+    expect(show(A)).toMatchObject({ state: 'enforced', clusters: { total: 3, accepted: 3, proven: 2 } });
+    expect((await ledger.audit.list({ limit: 10, action: 'policies.change' })).map(({ subject, detail }) => [subject, detail])).toEqual([
+      [A, { added: ['fso-system/finance', 'fso-system/hr'], changed: [], removed: [] }],
+    ]);
+  });
+
+  it('does not wait for clusters that are away, and is enforced nowhere without any', async () => {
+    const { clock, ledger, begin, ack, prove, show } = open();
+    const hub = begin();
+    await clock.advance(20_000);
+    hub.take(A);
+    await clock.advance(10_000);
+    expect(show(A).state).toBe('inProgress');
+    await ledger.setConnected('eu', true);
+    await ledger.setConnected('us', true);
+    await ack('eu', A);
+    await prove('eu', A);
+    await clock.advance(5000);
+    expect(show(A).state).toBe('inProgress');
+    await ledger.setConnected('us', false);
+    await clock.advance(5000);
+    expect(show(A)).toMatchObject({ state: 'enforced', enforced: at(30_000) });
+  });
+
+  it('says what was refused, by an agent with reasons and by the hub with places, and forgets a refusal that was taken back', async () => {
+    const { clock, ledger, begin, ack, prove, show, states } = open();
+    const hub = begin();
+    await ledger.setConnected('eu', true);
+    hub.take(A);
+    await ledger.setNack('eu', { revision: A, reasons: [{ code: 'unsigned', message: 'no signature', path: 'policies/a.yaml' }] });
+    await clock.advance(2000);
+    expect(show(A)).toMatchObject({ state: 'refused', clusters: { refused: 1 } });
+    expect(show(A).clusterSteps[0]?.refused).toEqual({
+      time: at(0),
+      reasons: [{ code: 'unsigned', reason: 'no signature', path: 'policies/a.yaml' }],
+    });
+    const problems = [{ path: 'policies/bad.yaml', line: 3, column: 1, reason: 'unknown field' }];
+    hub.reject(B, problems);
+    hub.reject(B, problems);
+    await clock.advance(2000);
+    expect(show(B)).toMatchObject({ state: 'rejected', problems, hub: { judged: at(2000), released: null }, clusters: { total: 0 } });
+    await ack('eu', A);
+    await prove('eu', A);
+    await clock.advance(2000);
+    expect(states()).toEqual([
+      ['b', 'rejected'],
+      ['a', 'enforced'],
+    ]);
+  });
+
+  it('is superseded by a newer commit; a rollback is a way of its own, on which what a cluster has left behind does not count', async () => {
+    const { clock, ledger, begin, ack, prove, show, states } = open();
+    const hub = begin();
+    await ledger.setConnected('eu', true);
+    hub.take(A);
+    await ack('eu', A);
+    await prove('eu', A);
+    await clock.advance(2000);
+    hub.take(B, { set: setOf(HR) });
+    await ack('eu', B);
+    await clock.advance(2000);
+    expect(show(B)).toMatchObject({ state: 'inProgress', changes: { added: [], changed: ['hr'], removed: [] } });
+    hub.take(A);
+    await clock.advance(2000);
+    expect(states()).toEqual([
+      ['a', 'inProgress'],
+      ['b', 'superseded'],
+      ['a', 'enforced'],
+    ]);
+    expect(show(A)).toMatchObject({ noticed: at(4000), changes: { changed: ['hr'] }, clusters: { accepted: 0, proven: 0 } });
+    await ack('eu', A);
+    await prove('eu', A);
+    await clock.advance(2000);
+    expect(show(A)).toMatchObject({ state: 'enforced', enforced: at(6000) });
+    // A push of an older commit that is refused is shown beside what that commit was.
+    hub.reject(B, [{ code: 'not-a-descendant', reason: 'no' }]);
+    await clock.advance(2000);
+    expect(states().slice(0, 2)).toEqual([
+      ['b', 'rejected'],
+      ['a', 'enforced'],
+    ]);
+  });
+
+  it('goes on after a restart, and waits for agents that are on their way back', async () => {
+    const { clock, ledger, begin, ack, prove, show, states } = open();
+    const before = begin();
+    for (const cluster of ['eu', 'us']) await ledger.setConnected(cluster, true);
+    before.take(A);
+    await ack('eu', A);
+    await prove('eu', A);
+    await before.stop();
+    for (const cluster of ['eu', 'us']) await ledger.setConnected(cluster, false);
+
+    const after = begin();
+    await ledger.setConnected('eu', true);
+    after.take(A, { restored: true });
+    after.reject(B, [{ reason: 'x' }]);
+    await clock.advance(5000);
+    expect(states()).toEqual([
+      ['b', 'rejected'],
+      ['a', 'inProgress'],
+    ]);
+    await clock.advance(20_000);
+    expect(show(A)).toMatchObject({ state: 'enforced', enforced: at(0), hub: { compiled: at(0) } });
+    await after.stop();
+
+    const third = begin();
+    third.take(A, { restored: true });
+    third.reject(B, [{ reason: 'x' }]);
+    await clock.advance(2000);
+    expect(states()).toEqual([
+      ['b', 'rejected'],
+      ['a', 'enforced'],
+    ]);
+    third.take(C, { set: setOf(HR) });
+    await clock.advance(2000);
+    expect(show(C)).toMatchObject({ state: 'inProgress', changes: { changed: ['hr'] } });
+  });
+
+  it('that was in force before anything was recorded is shown without times that nobody knows', async () => {
+    const { clock, ledger, begin, ack, prove, show } = open();
+    const hub = begin();
+    await ledger.setConnected('eu', true);
+    await ack('eu', A);
+    await prove('eu', A);
+    hub.take(A, { restored: true });
+    await clock.advance(2000);
+    expect(show(A)).toMatchObject({
+      state: 'enforced',
+      enforcementMs: null,
+      hub: { noticed: null, fetched: null, judged: null, compiled: null, released: null },
+      policies: { added: 0, changed: 0, removed: 0 },
+    });
+  });
+
+  it('is written about once a second, the last state always; the newest 200 are kept', async () => {
+    const { clock, ledger, begin, ack, show } = open();
+    const hub = begin();
+    let writes = 0;
+    ledger.records.subscribe('commit', () => {
+      writes += 1;
+    });
+    await ledger.setConnected('eu', true);
+    hub.take(A);
+    for (let cluster = 0; cluster < 50; cluster += 1) {
+      await ack(`constructor-${cluster}`, A);
+      await clock.advance(20);
+    }
+    await ack('constructor', A);
+    await clock.advance(2000);
+    expect(writes).toBeLessThanOrEqual(4);
+    expect(show(A).clusters).toMatchObject({ total: 53, accepted: 51 });
+    for (let n = 0; n < 205; n += 1) {
+      hub.take(n.toString(16).padStart(40, '0'));
+      await clock.advance(1100);
+    }
+    expect(readVisits(ledger.records)).toHaveLength(200);
+    expect(readVisit(ledger.records, A)).toBeUndefined();
+  });
+});

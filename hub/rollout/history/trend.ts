@@ -1,0 +1,198 @@
+import type { StatusView, TrendPoint } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
+import type pino from 'pino';
+import { z } from 'zod';
+import type { Ledger, Records } from '../../ledger/index.ts';
+
+/** The numbers of the fleet over time: by day, so that an old one is not written again. */
+
+const TREND_KIND = 'trend';
+export const TREND_DAYS = 90;
+/** One more than are shown, as the first of them is not a whole one. */
+const SLOTS = TREND_DAYS + 1;
+const DAY_MS = 86_400_000;
+const EVERY_MS = 60_000;
+/** Without a change a point is written this often, which says that somebody looked. */
+const SIGN_OF_LIFE_MS = 15 * 60_000;
+/** Where there is no point for so long, nobody looked. */
+const SILENCE_MS = 20 * 60_000;
+/** Points of an answer; of more, {@link SPANS} spans of time have up to three each. */
+const MAX_POINTS = 1_000;
+const SPANS = 330;
+
+/** Milliseconds since 1970, violations, failed policies, connected clusters. */
+const StoredPoint = z.tuple([z.int(), z.int(), z.int(), z.int()]);
+type StoredPoint = z.infer<typeof StoredPoint>;
+
+const StoredDay = z.object({
+  /** Days since 1970. */
+  day: z.int(),
+  /** Oldest first. */
+  points: z.array(StoredPoint),
+});
+type StoredDay = z.infer<typeof StoredDay>;
+
+const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
+const slotOf = (day: number): string => String(day % SLOTS);
+
+/** Days that were read already, by their record: one that is changed is another value. */
+const readDays = new WeakMap<object, StoredDay | null>();
+
+const readDay = (records: Records, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
+
+const dayIn = (value: unknown, day: number): StoredDay | undefined => {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const known = readDays.get(value) ?? StoredDay.safeParse(value).data ?? null;
+  readDays.set(value, known);
+  return known?.day === day ? known : undefined;
+};
+
+/** A moment that somebody looked at. */
+interface SeenPoint extends TrendPoint {
+  readonly violations: number;
+  readonly failed: number;
+  readonly connected: number;
+}
+
+/** What the fleet is counted as now. */
+export type FleetCounts = Pick<StatusView, 'violations' | 'policies' | 'clusters'>;
+
+/** The present. What a cluster last reported counts until it reports something else: a policy that failed has failed. */
+export const pointOf = ({ violations, policies, clusters }: FleetCounts, now: Date): SeenPoint => ({
+  time: now.toISOString(),
+  violations,
+  failed: policies.failed,
+  connected: clusters.connected,
+});
+
+const storedOf = ({ time, violations, failed, connected }: SeenPoint): StoredPoint => [Date.parse(time), violations, failed, connected];
+
+const isSame = (one: StoredPoint, other: StoredPoint): boolean => one.slice(1).every((value, at) => value === other[at + 1]);
+
+/** A point of an answer; null: from then on nobody looked. */
+type Point = readonly [ms: number, values: readonly [violations: number, failed: number, connected: number] | null];
+
+const viewOf = ([ms, values]: Point): TrendPoint => {
+  const [violations, failed, connected] = values ?? [null, null, null];
+  return { time: new Date(ms).toISOString(), violations, failed, connected };
+};
+
+/** From the day before on, for what held when that time began; oldest first. */
+const readPoints = (records: Records, from: number, now: number): Point[] => {
+  const first = dayOf(from - SILENCE_MS);
+  return Array.from({ length: dayOf(now) - first + 1 }, (_, at) => readDay(records, first + at))
+    .flatMap((day) => day?.points ?? [])
+    .filter(([ms]) => ms < now)
+    .map(([ms, ...values]) => [ms, values]);
+};
+
+/** Says where nobody looked. */
+const withGaps = (points: readonly Point[]): Point[] =>
+  points.flatMap((point, at): Point[] => {
+    const next = points[at + 1];
+    return next !== undefined && next[0] - point[0] > SILENCE_MS ? [point, [point[0] + EVERY_MS, null]] : [point];
+  });
+
+/** The worst of each number, where somebody began to look. */
+const worstOf = (points: readonly Point[]): Point[] => {
+  const seen = points.flatMap(([, values]) => (values === null ? [] : [values]));
+  const first = points.find(([, values]) => values !== null);
+  if (first === undefined) return [];
+  const column = (at: 0 | 1 | 2): number[] => seen.map((values) => values[at]);
+  return [[first[0], [Math.max(...column(0)), Math.max(...column(1)), Math.min(...column(2))]]];
+};
+
+/** What stays of one span: the worst, where nobody looked, and what holds when it ends. In order, one at each time. */
+const merged = (points: readonly Point[]): Point[] => {
+  const gap = points.find(([, values]) => values === null);
+  const last = points.at(-1);
+  const kept = [...(last === undefined ? [] : [last]), ...(gap === undefined ? [] : [gap]), ...worstOf(points)];
+  return [...new Map(kept.map((point) => [point[0], point])).values()].sort(([left], [right]) => left - right);
+};
+
+const thin = (points: readonly Point[], from: number, spanMs: number): Point[] => {
+  if (points.length <= MAX_POINTS) return [...points];
+  const spans = Map.groupBy(points, ([ms]) => Math.floor((ms - from) / spanMs));
+  return [...spans.values()].flatMap(merged);
+};
+
+/**
+ * The last hours, oldest first: what held when they began, the points in them, and the present.
+ *
+ * @param present what holds now
+ */
+export const readTrend = (records: Records, hours: number, present: SeenPoint): TrendPoint[] => {
+  const now = Date.parse(present.time);
+  const from = now - hours * 3_600_000;
+  const [ms, ...values] = storedOf(present);
+  const points = withGaps([...readPoints(records, from, now), [ms, values]]);
+  const before = points.findLast(([at]) => at <= from);
+  const inside = points.filter(([at]) => at > from && at < now);
+  return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
+};
+
+export interface TrendDeps {
+  readonly ledger: Ledger;
+  readonly counts: () => Promise<FleetCounts>;
+  readonly clock: Clock;
+  readonly logger: pino.Logger;
+  /** Time between two looks. Default one minute. */
+  readonly everyMs?: number;
+}
+
+export interface TrendRecorder {
+  /** Looks at the fleet until aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Keeps the trend; of several hubs the leading one does. */
+export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = EVERY_MS }: TrendDeps): TrendRecorder => {
+  let isDirty = true;
+  ledger.subscribe(({ kind }) => {
+    isDirty ||= kind === 'cluster';
+  });
+  ledger.onLead(() => {
+    isDirty = true;
+  });
+
+  let isRecording = false;
+
+  const record = async (): Promise<void> => {
+    const now = clock.now();
+    const day = dayOf(now.getTime());
+    const last = readDay(ledger.records, day)?.points.at(-1);
+    const isDue = last === undefined || now.getTime() - last[0] >= SIGN_OF_LIFE_MS;
+    if (!isDirty && !isDue) return;
+    isDirty = false;
+    const added = storedOf(pointOf(await counts(), now));
+    if (!isDue && isSame(last, added)) return;
+    await ledger.records.update(TREND_KIND, slotOf(day), (value) => {
+      const after: StoredDay = { day, points: [...(dayIn(value, day)?.points ?? []), added] };
+      readDays.set(after, after);
+      return after;
+    });
+  };
+
+  const look = async (): Promise<void> => {
+    if (isRecording || !ledger.leads()) return;
+    isRecording = true;
+    try {
+      await record();
+    } catch (err) {
+      isDirty = true;
+      logger.error({ err }, 'trend not recorded');
+    } finally {
+      isRecording = false;
+    }
+  };
+
+  return {
+    run: async (signal) => {
+      while (!signal.aborted) {
+        // Nobody waits for it: with the database away it takes as long as that is.
+        void look();
+        await clock.sleep(everyMs, signal).catch(() => undefined);
+      }
+    },
+  };
+};

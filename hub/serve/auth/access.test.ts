@@ -1,0 +1,289 @@
+import { request } from 'node:http';
+import { CreatedToken, type ProblemDetails, SessionView, TokenList } from '@fso/shared/api';
+import { type Clock, systemClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { createMemoryLedger, type Ledger } from '../../ledger/index.ts';
+import type { FoundEvents } from '../../ledger/types.ts';
+import { ROUTES } from '../openapi.ts';
+import { fillLedger, startTestServer, type TestServer } from '../testing/test-server.ts';
+
+const STATIC = 'static-token-0123456789';
+const DAY = 86_400_000;
+
+/** A clock that tests move on; sleeps are real. */
+const movableClock = (): Clock & { offsetMs: number } => {
+  const clock = { ...systemClock, offsetMs: 0, now: () => new Date(Date.now() + clock.offsetMs) };
+  return clock;
+};
+
+type Init = { method?: string; token?: string; body?: unknown; headers?: Record<string, string> };
+const ask = (server: TestServer, path: string, { method = 'GET', token = STATIC, body, headers = {} }: Init = {}): Promise<Response> =>
+  fetch(server.url + path, {
+    method,
+    headers: {
+      ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+const problemOf = async (response: Response): Promise<ProblemDetails> => (await response.json()) as ProblemDetails;
+const create = async (server: TestServer, body: object = { name: 'ci', role: 'viewer' }) =>
+  CreatedToken.parse(await (await ask(server, '/api/v1/tokens', { method: 'POST', body })).json());
+
+describe('tokens over the API', () => {
+  it('are made, listed without secrets, used and revoked', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const { token, view } = await create(server, { name: 'ci', role: 'operator', expiresInDays: 1 });
+    expect(Date.parse(view.expiresAt) - Date.parse(view.createdAt)).toBe(DAY);
+    const listed = await (await ask(server, '/api/v1/tokens')).text();
+    expect(TokenList.parse(JSON.parse(listed)).items).toEqual([view]);
+    expect(listed).not.toContain(token.slice(21));
+    const who = SessionView.parse(await (await ask(server, '/auth/session', { token })).json());
+    expect(who).toEqual({ kind: 'token', id: view.id, name: 'ci', role: 'operator', expiresAt: view.expiresAt });
+    expect((await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' })).status).toBe(200);
+    expect((await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' })).status).toBe(404);
+    const refused = await ask(server, '/auth/session', { token });
+    expect([refused.status, (await problemOf(refused)).detail]).toEqual([401, 'The API token is unknown, revoked or expired.']);
+  });
+
+  it('last 90 days unless they say otherwise', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const { view } = await create(server);
+    expect(Date.parse(view.expiresAt) - Date.parse(view.createdAt)).toBe(90 * DAY);
+  });
+
+  it.each([
+    [{ name: 'ci' }, 400, 'body role: '],
+    [{ name: 'ci', role: 'root' }, 400, 'body role: '],
+    [{ name: '', role: 'viewer' }, 400, 'body name: must be 1 to 63'],
+    [{ name: 'a\nb', role: 'viewer' }, 400, 'body name: '],
+    [{ name: 'ci', role: 'viewer', expiresInDays: 401 }, 400, 'must be at most 400'],
+    [{ name: 'ci', role: 'viewer', expiresInDays: 0 }, 400, 'must be at least 1'],
+    [{ name: 'ci', role: 'viewer', admin: true }, 400, 'admin: unknown'],
+    ['{', 400, 'The body is not JSON.'],
+    [[], 400, 'body '],
+    [{ name: 'x'.repeat(20_000), role: 'viewer' }, 413, 'The body is larger'],
+  ])('are not made from %j', async (body, status, detail) => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body });
+    expect([answer.status, (await problemOf(answer)).detail]).toEqual([status, expect.stringContaining(detail)]);
+    expect(TokenList.parse(await (await ask(server, '/api/v1/tokens')).json()).items).toEqual([]);
+  });
+
+  it('are not made from a form', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const headers = { 'Content-Type': 'text/plain' };
+    expect((await ask(server, '/api/v1/tokens', { method: 'POST', body: '{"name":"ci","role":"viewer"}', headers })).status).toBe(400);
+  });
+});
+
+it('a hub that cannot hear of revocations lets credentials read that another one may have revoked, and change nothing', async () => {
+  let behind = 0;
+  const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), behindMs: () => behind };
+  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  const { token } = await create(server, { name: 'root', role: 'admin' });
+  const statuses = async () => [
+    (await ask(server, '/api/v1/status', { token })).status,
+    (await ask(server, '/api/v1/tokens', { token })).status,
+    (await ask(server, '/api/v1/tokens')).status,
+  ];
+  expect(await statuses()).toEqual([200, 200, 200]);
+  behind = 300_001;
+  expect(await statuses()).toEqual([200, 503, 200]);
+  behind = 1_000;
+  expect(await statuses()).toEqual([200, 200, 200]);
+});
+
+it('readiness tells everybody that the database is away, and nobody where it is', async () => {
+  const memory = createMemoryLedger({ clock: systemClock });
+  const health = () => ({
+    ok: false as const,
+    since: '2026-01-03T10:30:00.000Z',
+    message: 'connect ECONNREFUSED 10.1.2.3:5432 (user fso)',
+  });
+  await using server = await startTestServer({ apiToken: STATIC, ledger: { ...memory, health } });
+  await fillLedger(memory);
+  const answer = await ask(server, '/readyz', { token: '' });
+  const text = await answer.text();
+  expect([answer.status, text]).toEqual([503, expect.stringContaining('2026-01-03T10:30:00.000Z')]);
+  expect(text).not.toMatch(/10\.1\.2\.3|fso\)|ECONN/);
+});
+
+it('an open export ends with the token that opened it, when that is revoked', async () => {
+  const found = Promise.withResolvers<FoundEvents>();
+  const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), searchEvents: () => found.promise };
+  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  const { view, token } = await create(server);
+  const exported = await ask(server, '/api/v1/events/export?format=csv', { token });
+  expect(exported.status).toBe(200);
+  await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' });
+  await expect(exported.text()).rejects.toThrow();
+  found.resolve({ events: [], next: null });
+});
+
+describe('an open stream ends', () => {
+  it('with the token that opened it, when that is revoked', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const [one, other] = [await create(server), await create(server)];
+    const [first, second] = [
+      await ask(server, '/api/v1/stream', { token: one.token }),
+      await ask(server, '/api/v1/stream', { token: other.token }),
+    ];
+    await ask(server, `/api/v1/tokens/${one.view.id}`, { method: 'DELETE' });
+    await expect(first.text()).rejects.toThrow();
+    const reader = second.body?.getReader();
+    expect((await reader?.read())?.done).toBe(false);
+    await reader?.cancel();
+  });
+
+  it('with the token that opened it, when its time is over', async () => {
+    const clock = movableClock();
+    await using server = await startTestServer({ apiToken: STATIC, clock });
+    const { token } = await create(server, { name: 'ci', role: 'viewer', expiresInDays: 1 });
+    clock.offsetMs = DAY - 500;
+    const stream = await ask(server, '/api/v1/stream', { token });
+    expect(stream.status).toBe(200);
+    await expect(stream.text()).rejects.toThrow();
+  });
+});
+
+describe('access', () => {
+  it('of a hub that asks nobody is to read only', async () => {
+    await using server = await startTestServer();
+    await fillLedger(server.ledger);
+    expect((await ask(server, '/api/v1/status', { token: '' })).status).toBe(200);
+    const answer = await ask(server, '/api/v1/tokens', { method: 'POST', token: '', body: { name: 'ci', role: 'viewer' } });
+    expect([answer.status, (await problemOf(answer)).detail]).toEqual([
+      403,
+      'You are anonymous with the role viewer; this needs the role admin.',
+    ]);
+    expect((await ask(server, '/api/v1/source/fetch', { method: 'POST', token: '' })).status).toBe(403);
+    expect((await ask(server, '/api/v1/status', { token: 'wrong' })).status).toBe(401);
+  });
+
+  it('of a hub that asks nobody is not for pages whose name was made to mean this machine', async () => {
+    await using server = await startTestServer();
+    await fillLedger(server.ledger);
+    const { port } = new URL(server.url);
+    const as = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const call = request({ port, host: '127.0.0.1', path: '/api/v1/status', headers: { Host: `${host}:${port}` } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        call.on('error', reject).end();
+      });
+    expect(await Promise.all(['localhost', '127.0.0.1', '[::1]', 'evil.example', 'localhost.evil.example'].map(as))).toEqual([
+      200, 200, 200, 403, 403,
+    ]);
+  });
+
+  it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
+    const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
+    expect(changing).toEqual([
+      ['createEnrolmentToken', 'admin'],
+      ['revokeCluster', 'admin'],
+      ['forgetCluster', 'admin'],
+      ['createToken', 'admin'],
+      ['revokeToken', 'admin'],
+      ['fetchSource', 'operator'],
+      ['logout', 'signed-in'],
+      ['tokenLogin', 'open'],
+      ['allowCliLogin', 'open'],
+      ['cliToken', 'open'],
+      ['gitWebhook', 'open'],
+    ]);
+    const open = ROUTES.filter(({ access }) => access === 'open').map(({ path }) => path);
+    expect(open).toEqual([
+      '/auth/login',
+      '/auth/callback',
+      '/auth/methods',
+      '/auth/token',
+      '/auth/cli',
+      '/auth/cli',
+      '/auth/cli/token',
+      '/api/v1/webhooks/git',
+      '/healthz',
+      '/readyz',
+      '/api/v1/openapi.json',
+    ]);
+  });
+
+  it('without a provider has no login, and says what there is', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const answer = await ask(server, '/auth/login', { token: '' });
+    expect([answer.status, (await problemOf(answer)).detail]).toEqual([404, expect.stringContaining('no identity provider')]);
+  });
+
+  it('is limited after too many failures of an address, which does not lock out who is right', async () => {
+    await using server = await startTestServer({ apiToken: STATIC, trustedProxies: ['127.0.0.1'] });
+    const from = (address: string, token: string) => ask(server, '/auth/session', { token, headers: { 'X-Forwarded-For': address } });
+    const statuses: number[] = [];
+    for (let i = 0; i < 25; i += 1) statuses.push((await from('10.1.1.1', 'wrong')).status);
+    expect([statuses[0], statuses.at(-1)]).toEqual([401, 429]);
+    expect([(await from('10.1.1.1', STATIC)).status, (await from('10.1.1.2', 'wrong')).status]).toEqual([200, 401]);
+    expect(await (await ask(server, '/metrics')).text()).toContain('fso_hub_auth_failures_total{reason="invalid"} 26');
+  });
+
+  it('does not believe a forwarded address that no trusted proxy sent', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    await ask(server, '/api/v1/source/fetch', { method: 'POST', headers: { 'X-Forwarded-For': '203.0.113.7' } });
+    expect(server.audit.map(({ from }) => from)).toEqual(['127.0.0.1']);
+  });
+});
+
+describe('audit', () => {
+  it('has every change, done or refused, before it is answered', async () => {
+    await using server = await startTestServer({ apiToken: STATIC });
+    const { token, view } = await create(server);
+    await ask(server, '/api/v1/source/fetch', { method: 'POST', token });
+    await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'x' } });
+    await ask(server, `/api/v1/tokens/${view.id}`, { method: 'DELETE' });
+    await ask(server, '/api/v1/tokens', { method: 'POST', token: 'wrong', body: { name: 'x' } });
+    const local = { kind: 'local', id: 'local', name: 'local', roles: ['admin'] };
+    expect(server.audit.map(({ actor, action, subject, outcome }) => ({ actor, action, subject, outcome }))).toEqual([
+      { actor: local, action: 'createToken', subject: view.id, outcome: 'done' },
+      { actor: { kind: 'token', id: view.id, name: 'ci', roles: ['viewer'] }, action: 'fetchSource', subject: '', outcome: 'refused' },
+      { actor: local, action: 'createToken', subject: '', outcome: 'refused' },
+      { actor: local, action: 'revokeToken', subject: view.id, outcome: 'done' },
+    ]);
+    expect(JSON.stringify(server.audit)).not.toContain(token.slice(21));
+  });
+
+  it('is not filled by an address that is refused again and again', async () => {
+    const clock = { ...systemClock, monotonicMs: () => 0 };
+    await using server = await startTestServer({ apiToken: STATIC, clock });
+    const { token } = await create(server);
+    const statuses: number[] = [];
+    for (let i = 0; i < 25; i += 1) statuses.push((await ask(server, '/api/v1/source/fetch', { method: 'POST', token })).status);
+    expect([statuses.filter((status) => status === 403).length, statuses.at(-1)]).toEqual([20, 429]);
+    expect(server.audit.filter(({ outcome }) => outcome === 'refused')).toHaveLength(20);
+  });
+});
+
+describe('what cannot be recorded', () => {
+  it('is not answered as done', async () => {
+    await using server = await startTestServer({ apiToken: STATIC, onAudit: () => Promise.reject(new Error('disk full')) });
+    const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'ci', role: 'viewer' } });
+    expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('fso_')]);
+  });
+});
+
+describe('headers of every answer', () => {
+  it.each(['/api/v1/status', '/healthz', '/nothing', '/auth/login'])('%s', async (path) => {
+    await using server = await startTestServer();
+    await fillLedger(server.ledger);
+    const { headers } = await ask(server, path, { token: '' });
+    expect(headers.get('content-security-policy')).toBe("default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'");
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('same-origin');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect([headers.get('strict-transport-security'), headers.get('x-powered-by'), headers.get('access-control-allow-origin')]).toEqual([
+      null,
+      null,
+      null,
+    ]);
+  });
+});

@@ -1,0 +1,153 @@
+import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
+import express, { type Request, type RequestHandler, type Response } from 'express';
+import { z } from 'zod';
+import { foreignForm, type Grant } from '../../access/index.ts';
+import { readCookie } from '../http/cookies.ts';
+import { ApiError } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+import type { ApiDeps } from '../types.ts';
+import { loginOf } from './auth-routes.ts';
+import { createLoginLimit } from './browser-session.ts';
+import { callerOf, record, setGrant } from './caller.ts';
+import { loginError } from './login-error.ts';
+import { escaped, showLoginProblem } from './login-page.ts';
+
+const CliQuery = z.strictObject({
+  port: z
+    .string()
+    .regex(/^\d{4,5}$/)
+    .transform(Number)
+    .pipe(z.int().min(1024).max(65_535))
+    .describe('Of 127.0.0.1, where the command waits.'),
+  challenge: z
+    .string()
+    .regex(/^[\w-]{43}$/)
+    .describe('SHA-256 of the secret of the command, base64url.'),
+  state: z
+    .string()
+    .regex(/^[\w-]{16,128}$/)
+    .describe('Given back as it is.'),
+});
+
+/** Of a person: a session that a token was traded for must not give away one that the token's end does not end. */
+const sessionOf = (deps: ApiDeps, req: Request): Grant | undefined => {
+  const id = readCookie(deps, req, 'fso');
+  const grant = id === undefined ? undefined : deps.access.sessions.check(id, { byCookie: true });
+  return grant?.principal.kind === 'user' ? grant : undefined;
+};
+
+const page = (grant: Grant, form: string): string => {
+  const { name, role } = grant.principal;
+  const who = `${escaped(name)} (${role ?? 'without a role'})`;
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in to fso</title><h1>Log in to fso</h1>
+<p>The command <code>fso login</code> on this computer wants to act as ${who}, until your login ends.</p>
+<p>Have you just started it yourself? If not, close this page.</p>
+<form method="post" action="/auth/cli"><input type="hidden" name="form" value="${escaped(form)}"><button>Allow</button></form></html>
+`;
+};
+
+/** The page may send its form here, and be sent on to the command; nothing else. */
+const formPolicy = (port: number): string =>
+  `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' http://127.0.0.1:${port}`;
+
+const askPerson =
+  (deps: ApiDeps): RequestHandler =>
+  async (req, res) => {
+    loginOf(deps);
+    const query = CliQuery.safeParse(req.query);
+    if (!query.success) throw new ApiError('bad-request', 'This is not a link of fso login.');
+    const grant = sessionOf(deps, req);
+    if (grant === undefined) return res.redirect(302, `/auth/login?returnTo=${encodeURIComponent(req.originalUrl)}`);
+    const form = await deps.access.cliLogin.ask(query.data, grant);
+    res.setHeader('Content-Security-Policy', formPolicy(query.data.port));
+    res.type('html').send(page(grant, form));
+  };
+
+const readForm = express.urlencoded({ limit: 8192, extended: false });
+
+const parseForm = async (req: Request, res: Response): Promise<string | undefined> => {
+  await new Promise<void>((resolve, reject) => readForm(req, res, (error) => (error ? reject(error) : resolve())));
+  const form: unknown = Reflect.get(Object(req.body), 'form');
+  return typeof form === 'string' ? form : undefined;
+};
+
+/** A form cannot send a header of our own; what it brings back from the page, for this session only, is as good. */
+const allow = (deps: ApiDeps): RequestHandler => {
+  const approve = async (req: Request, res: Response): Promise<void> => {
+    const foreign = foreignForm({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site') }, deps.access.publicOrigin ?? '');
+    if (foreign !== undefined) throw new ApiError('forbidden', `The form is not one of this hub's own pages: ${foreign}.`);
+    const grant = sessionOf(deps, req);
+    const form = await parseForm(req, res);
+    const target = grant && (await deps.access.cliLogin.approve(form, grant));
+    if (grant === undefined || target === undefined) throw new ApiError('login-failed', 'The page is too old: start fso login again.');
+    setGrant(res, grant);
+    await record(deps, callerOf(req, res), { action: 'allowCliLogin', outcome: 'done' });
+    res.redirect(303, target);
+  };
+  return async (req, res) => {
+    try {
+      await approve(req, res);
+    } catch (error) {
+      const known = loginError(error);
+      if (!(known instanceof ApiError) || !showLoginProblem(req, res, known)) throw known;
+    }
+  };
+};
+
+const exchangeRoute = (): Route => {
+  const route = jsonRoute(
+    {
+      method: 'post',
+      path: '/auth/cli/token',
+      operationId: 'cliToken',
+      summary: 'Gives the command line the session that a person allowed',
+      tag: 'access',
+      access: 'open',
+      body: CliLoginRequest,
+      problems: ['login-failed', 'too-many-requests'],
+    },
+    { schema: CliLoginView, description: 'The session, as a bearer token.' },
+    async ({ access }, { body }) => {
+      const id = await access.cliLogin.exchange(body.code, body.verifier);
+      if (id === undefined) throw new ApiError('login-failed', 'The code is unknown, used or too old: start fso login again.');
+      return { token: CLI_SESSION + id };
+    },
+  );
+  const handler = (deps: ApiDeps): RequestHandler => {
+    const limit = createLoginLimit(deps);
+    const answer = route.handler(deps);
+    return (req, res, next) => {
+      limit(req);
+      return answer(req, res, next);
+    };
+  };
+  return { ...route, handler };
+};
+
+/** `fso login`: the command waits on a port of its machine, the person allows it in the browser, and the command gets a session. */
+export const cliLoginRoutes: readonly Route[] = [
+  {
+    method: 'get',
+    path: '/auth/cli',
+    operationId: 'askCliLogin',
+    summary: 'Asks a person whether the command line may act for it',
+    tag: 'access',
+    access: 'open',
+    query: CliQuery,
+    response: { status: 200, description: 'The question; to the login first, where there is none.', contentType: 'text/html' },
+    problems: ['bad-request', 'not-found'],
+    handler: askPerson,
+  },
+  {
+    method: 'post',
+    path: '/auth/cli',
+    operationId: 'allowCliLogin',
+    summary: 'The person allows it',
+    tag: 'access',
+    access: 'open',
+    response: { status: 303, description: 'On to the command, with a code.', contentType: 'text/html' },
+    problems: ['forbidden', 'login-failed', 'too-large'],
+    handler: allow,
+  },
+  exchangeRoute(),
+];

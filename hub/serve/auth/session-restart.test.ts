@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreatedToken } from '@fso/shared/api';
+import { systemClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openLedger } from '../../ledger/index.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
+
+const STATIC = 'static-token-0123456789';
+const NEVER = new AbortController().signal;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-restart-'));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The API on one data folder, until the work is done: each time a hub that knows only what is stored. */
+const withHub = async (work: (server: TestServer) => Promise<void>, apiToken = STATIC): Promise<void> => {
+  const ledger = await openLedger(
+    {
+      database: { folder: join(folder, 'ledger') },
+      history: { days: 1, events: 1_000 },
+      clock: systemClock,
+      random: Math.random,
+      logger: pino({ level: 'silent' }),
+    },
+    NEVER,
+  );
+  try {
+    await using server = await startTestServer({ apiToken, ledger, folder });
+    await work(server);
+  } finally {
+    await ledger.close();
+  }
+};
+
+const post = (server: TestServer, path: string, body: object, headers: Record<string, string>): Promise<Response> =>
+  fetch(server.url + path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+const signIn = async (server: TestServer, token: string): Promise<string> => {
+  const answer = await post(server, '/auth/token', { token }, { Origin: server.url, 'X-FSO-CSRF': '1' });
+  return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+};
+const statusWith = async (server: TestServer, cookie: string): Promise<number> =>
+  (await fetch(`${server.url}/auth/session`, { headers: { Cookie: cookie } })).status;
+
+it('a session outlives its hub, but not what it was traded for', async () => {
+  const admin = { Authorization: `Bearer ${STATIC}` };
+  let [byStatic, byToken, tokenId] = ['', '', ''];
+  await withHub(async (server) => {
+    const { token, view } = CreatedToken.parse(
+      await (await post(server, '/api/v1/tokens', { name: 'ci', role: 'viewer', expiresInDays: 1 }, admin)).json(),
+    );
+    [byStatic, byToken, tokenId] = [await signIn(server, STATIC), await signIn(server, token), view.id];
+  });
+  await withHub(async (server) => {
+    expect([await statusWith(server, byStatic), await statusWith(server, byToken)]).toEqual([200, 200]);
+    await fetch(`${server.url}/api/v1/tokens/${tokenId}`, { method: 'DELETE', headers: admin });
+  });
+  await withHub(async (server) => {
+    expect([await statusWith(server, byStatic), await statusWith(server, byToken)]).toEqual([200, 401]);
+  });
+  await withHub(async (server) => expect(await statusWith(server, byStatic)).toBe(401), 'another-token-0123456789');
+});

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { IssueReport } from '@fso/shared/api';
+import { describe, expect, it } from 'vitest';
+import type { ClusterRecord } from '../../ledger/types.ts';
+import { createFleetIndex } from '../fleet/fleet-index.ts';
+import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
+import { issueCsv } from './issue-csv.ts';
+import { ISSUE_HTML_POLICY, issueHtml } from './issue-html.ts';
+import { issueReport } from './issue-report.ts';
+
+const NOW = Date.parse('2026-01-10T00:00:00Z');
+
+const files = FILES.map((file) =>
+  file.path === 'policies/hr.yaml'
+    ? { ...file, text: file.text.replace('enforcementAction: warn', 'expiryDate: "2026-01-12T00:00:00Z"') }
+    : file,
+);
+const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
+  issueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
+
+const condition = (type: string, status: 'True' | 'False', message: string) => ({
+  type,
+  status,
+  message,
+  reason: 'Because',
+  lastTransitionTime: TIME,
+});
+const violation = {
+  kind: 'Pod',
+  namespace: 'finance',
+  name: '=cmd()',
+  node: 'n,1',
+  region: 'us-east-1',
+  reason: '<b>outside</b>',
+  since: TIME,
+};
+
+describe('the issue report', () => {
+  it('names nothing where everything is as it should be, but what will expire', () => {
+    const report = reportOf(
+      clusterRecord('eu', [policyReport('finance'), policyReport('hr')]),
+      clusterRecord('us', [policyReport('finance')]),
+    );
+    expect(report).toEqual({
+      generatedAt: '2026-01-10T00:00:00.000Z',
+      revision: REVISION,
+      clusters: [],
+      policies: [{ policy: 'fso-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
+      violations: [],
+      unnamedViolations: 0,
+      omitted: { clusters: 0, policies: 0, violations: 0 },
+    });
+  });
+
+  it('names what is wrong with clusters, and since when', () => {
+    const tampered = {
+      ...clusterReport(),
+      conditions: [condition('Tampered', 'True', 'a binding was deleted'), condition('FloorReady', 'False', '')],
+    };
+    const { clusters } = reportOf(
+      clusterRecord('eu', [], {
+        acked: { revision: OLD_REVISION, digest: 'd' },
+        nack: { revision: REVISION, time: TIME, reasons: [{ path: 'p.yaml', message: 'no' }] },
+      }),
+      clusterRecord('new', [], { report: null, acked: null }),
+      clusterRecord('us', [], { connected: false, report: { ...tampered, gatekeeper: { state: 'NotReady', message: 'no endpoints' } } }),
+    );
+    expect(clusters).toEqual([
+      { cluster: 'eu', problem: 'Behind: it has b2b2b2b2, in force is a1a1a1a1.', since: null },
+      { cluster: 'eu', problem: 'Refused a1a1a1a1: p.yaml: no', since: TIME },
+      { cluster: 'new', problem: 'Not registered in Git, or no longer.', since: null },
+      { cluster: 'us', problem: 'Not connected: what is known of it is as old as its last report.', since: TIME },
+      { cluster: 'us', problem: 'Tampered with: a binding was deleted', since: TIME },
+      { cluster: 'us', problem: 'FloorReady is False: Because', since: TIME },
+      { cluster: 'us', problem: 'Gatekeeper is NotReady: no endpoints', since: null },
+    ]);
+  });
+
+  it('names policies that fail, are in conflict or have expired', () => {
+    const failed = policyReport('finance', { phase: 'Failed', message: 'the floor was refused' });
+    const conflict = policyReport('mine', {
+      namespace: 'local',
+      managedBy: 'local',
+      expiryDate: '2026-01-01T00:00:00Z',
+      conditions: [condition('Conflict', 'True', 'no region is left')],
+    });
+    expect(reportOf(clusterRecord('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
+      expect.objectContaining({ policy: 'fso-system/hr' }),
+      { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
+      { policy: 'local/mine', cluster: 'eu', problem: 'In conflict: no region is left', since: TIME },
+    ]);
+  });
+
+  it('names what connected clusters do not enforce, also where one lock of two holds', () => {
+    const since = '2026-01-05T00:00:00.000Z';
+    const enforcement = {
+      admission: { state: 'Enforced', since: TIME },
+      binding: { state: 'Degraded', since, message: 'the probe was let through' },
+      gatekeeper: { state: 'Unavailable', since },
+    } as const;
+    const waits = {
+      admission: { state: 'Pending', since },
+      binding: { state: 'Pending', since: TIME },
+      gatekeeper: { state: 'Enforced', since },
+    } as const;
+    const clusters = [
+      clusterRecord('eu', [policyReport('finance', { enforcement })]),
+      clusterRecord('us', [policyReport('finance', { phase: 'Pending', message: 'not proven yet', enforcement: waits })]),
+    ];
+    const issues = reportOf(...clusters).policies;
+    expect(issues).toEqual([
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Lock 1 at the bind gate is Degraded: the probe was let through', since },
+      { policy: 'fso-system/finance', cluster: 'eu', problem: 'Lock 2 is Unavailable.', since },
+      { policy: 'fso-system/finance', cluster: 'us', problem: 'Pending: not proven yet', since: TIME },
+      { policy: 'fso-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null },
+      { policy: 'fso-system/hr', cluster: 'eu', problem: 'Meant for this cluster, which has reported nothing of it yet.', since: null },
+    ]);
+    const away = reportOf(...clusters.map((each) => ({ ...each, connected: false })));
+    expect(away.policies).toEqual([expect.objectContaining({ policy: 'fso-system/hr', cluster: null })]);
+  });
+
+  it('names a registered cluster that was never seen', () => {
+    const { clusters } = reportOf(clusterRecord('us', [], { connected: false, lastSeen: null, report: null, acked: null }));
+    expect(clusters).toEqual([{ cluster: 'us', problem: 'Never connected.', since: null }]);
+  });
+
+  it('lists so many of a kind, and counts the others', () => {
+    const many = Array.from({ length: 10_050 }, (_, n) => ({ ...clusterRecord(`c${n}`, []), report: null }));
+    const report = reportOf(...many);
+    expect([report.clusters.length, report.omitted.clusters]).toEqual([10_000, 50]);
+    expect(issueCsv(report)).toContain('clusters,,,,,,,,,50 more are not listed.,');
+    expect(issueHtml(report)).toContain('Clusters (10050)</h2><p>50 of them are not listed.</p>');
+  });
+
+  it('lists violations, and says how many it cannot', () => {
+    const report = reportOf(clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
+    expect(report.violations).toEqual([{ ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' }]);
+    expect(report.unnamedViolations).toBe(6);
+    expect(IssueReport.parse(report)).toEqual(report);
+  });
+});
+
+describe('its forms', () => {
+  const report = reportOf(
+    clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })], { connected: false }),
+  );
+
+  it('a table that no spreadsheet computes', () => {
+    expect(issueCsv(report).split('\r\n')).toEqual([
+      'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since',
+      `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME}`,
+      'policy,,fso-system/hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
+      `violation,us,fso-system/finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME}`,
+      'violation,,,,,,,,,"6 more are counted, but not named by the agents.",',
+      '',
+    ]);
+  });
+
+  it('a page that allows its own style and nothing else', () => {
+    const html = issueHtml(report);
+    expect(html).toContain('&lt;b&gt;outside&lt;/b&gt;');
+    expect(html).not.toMatch(/<b>|<script|src=|href=|style=/);
+    const style = /<style>(.*)<\/style>/s.exec(html)?.[1] ?? '';
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(ISSUE_HTML_POLICY).toContain(`style-src 'sha256-${hash}'`);
+    expect(html).toContain('<h2 id="violations">Violations (1)</h2>');
+    expect(html).toContain('6 more are counted');
+    expect(issueHtml({ ...report, violations: [], unnamedViolations: 0 })).toContain('<p>None.</p>');
+  });
+});

@@ -1,0 +1,151 @@
+import type { Role } from '@fso/shared/api';
+import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { z } from 'zod';
+import { type Caller, callerOf, recorded } from '../auth/caller.ts';
+import type { ApiDeps } from '../types.ts';
+import { ApiError, type ProblemCode } from './problems.ts';
+import type { SlotKind } from './slots.ts';
+
+/** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
+export type RouteAccess = Role | 'signed-in' | 'open';
+
+/** One line of the route table: express serves it, OpenAPI describes it. */
+export interface Route {
+  readonly method: 'get' | 'post' | 'delete';
+  /** As OpenAPI writes it: `/api/v1/policies/{namespace}/{name}`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: 'policies' | 'clusters' | 'hub' | 'audit' | 'access' | 'operations';
+  readonly access: RouteAccess;
+  /** What its calls share slots with; absent: they take none. */
+  readonly slots?: SlotKind;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  /** JSON of at most {@link MAX_BODY_BYTES}. */
+  readonly body?: z.ZodObject;
+  readonly response: RouteResponse;
+  /** Beyond those that every route can answer with. */
+  readonly problems: readonly ProblemCode[];
+  readonly handler: (deps: ApiDeps) => RequestHandler;
+}
+
+export interface RouteResponse {
+  readonly status: number;
+  readonly description: string;
+  readonly contentType?: string;
+  readonly schema?: z.ZodType;
+}
+
+type Shape = z.ZodObject | undefined;
+type Parsed<S extends Shape> = S extends z.ZodObject ? z.output<S> : undefined;
+
+/** What a route is, short of how it answers. */
+export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefined> = Omit<
+  Route,
+  'params' | 'query' | 'body' | 'handler' | 'problems' | 'response'
+> & {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly problems?: readonly ProblemCode[];
+};
+
+/** All problems of a query in one line, each naming its parameter. */
+const describeIssues = (error: z.ZodError): string =>
+  error.issues
+    .map((issue) =>
+      issue.code === 'unrecognized_keys' ? `${issue.keys.join(', ')}: unknown` : `${issue.path.join('.')}: ${issue.message}`,
+    )
+    .join('; ');
+
+const parse = <S extends Shape>(schema: S, value: unknown, what: string): Parsed<S> => {
+  if (schema === undefined) return undefined as Parsed<S>;
+  const result = schema.safeParse(value);
+  if (!result.success) throw new ApiError('bad-request', `${what} ${describeIssues(result.error)}`);
+  return result.data as Parsed<S>;
+};
+
+/** What a route is called with, checked by its schemas. */
+export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
+  readonly params: Parsed<P>;
+  readonly query: Parsed<Q>;
+  readonly body: Parsed<B>;
+  readonly caller: Caller;
+  /** Aborted when the caller is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** @returns aborted when nobody reads the answer any more */
+export const untilClosed = (res: Response): AbortSignal => {
+  const gone = new AbortController();
+  if (res.destroyed) gone.abort();
+  res.once('close', () => gone.abort());
+  return gone.signal;
+};
+
+const MAX_BODY_BYTES = 16 * 1024;
+
+const readBody = express.json({ limit: MAX_BODY_BYTES });
+
+const readJson = (req: Request, res: Response): Promise<void> =>
+  new Promise((resolve, reject) => readBody(req, res, (error) => (error ? reject(error) : resolve())));
+
+/** @throws ApiError `bad-request`, `too-large` */
+export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, res: Response): Promise<z.output<B>> => {
+  await readJson(req, res);
+  return parse(schema, req.body ?? {}, 'body') as z.output<B>;
+};
+
+const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
+  ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
+  ...(body === undefined ? [] : (['too-large'] as const)),
+  ...(slots === undefined ? [] : (['too-many-requests'] as const)),
+  ...problems,
+];
+
+/**
+ * A route that answers with JSON of one schema. One that changes something is recorded before it answers; not an open one, as
+ * everybody could fill the record with such.
+ */
+export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
+  head: RouteHead<P, Q, B>,
+  response: { schema: R; description: string; status?: number },
+  answer: (deps: ApiDeps, input: RouteInput<P, Q, B>) => Promise<z.input<R>>,
+): Route => ({
+  ...(head as RouteHead<z.ZodObject, z.ZodObject, z.ZodObject>),
+  response: { status: 200, ...response },
+  problems: problemsOf(head),
+  handler: (deps) => async (req, res) => {
+    if (head.body !== undefined) await readJson(req, res);
+    const caller = callerOf(req, res);
+    const signal = untilClosed(res);
+    const work = (): Promise<z.input<R>> =>
+      answer(deps, {
+        params: parse(head.params as P, { ...req.params }, 'path parameter'),
+        query: parse(head.query as Q, { ...req.query }, 'query parameter'),
+        body: parse(head.body as B, req.body ?? {}, 'body'),
+        caller,
+        signal,
+      });
+    const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
+    res.status(response.status ?? 200).json(result);
+  },
+});
+
+/** A route that only reads and writes its answer itself: a file, or one of several formats. `schema` is that of its JSON. */
+export const rawRoute = <P extends Shape, Q extends Shape>(
+  head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
+  response: Omit<RouteResponse, 'status'>,
+  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query' | 'signal'>, res: Response) => Promise<void>,
+): Route => ({
+  ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
+  response: { status: 200, ...response },
+  problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),
+  handler: (deps) => async (req, res) => {
+    const params = parse(head.params as P, { ...req.params }, 'path parameter');
+    const query = parse(head.query as Q, { ...req.query }, 'query parameter');
+    await answer(deps, { params, query, signal: untilClosed(res) }, res);
+  },
+});

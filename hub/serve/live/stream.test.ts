@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { parseSse, type SseMessage } from '../../cli/client/sse.ts';
+import { policyReport, report } from '../testing/fleet.ts';
+import { fillLedger, startTestServer, type TestServer } from '../testing/test-server.ts';
+
+const open = async (server: TestServer, lastEventId?: string) => {
+  const headers: Record<string, string> = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
+  const aborter = new AbortController();
+  const response = await fetch(`${server.url}/api/v1/stream`, { headers, signal: aborter.signal });
+  const messages = parseSse(response.body ?? new ReadableStream());
+  /** Reads up to the first message that fits. */
+  const until = async (fits: (message: SseMessage) => boolean): Promise<SseMessage[]> => {
+    const read: SseMessage[] = [];
+    for (;;) {
+      const { value, done } = await messages.next();
+      if (done) throw new Error(`the stream ended after ${read.map(({ event }) => event).join(', ')}`);
+      read.push(value);
+      if (fits(value)) return read;
+    }
+  };
+  return { response, until, close: () => aborter.abort() };
+};
+
+const isEvent = (reason: string) => (message: SseMessage) => message.event === 'event' && JSON.parse(message.data).reason === reason;
+const hubEvent = (reason: string) => ({ time: new Date().toISOString(), severity: 'info' as const, reason, message: reason });
+
+describe('stream', () => {
+  it('is open so many times at once for one caller', async () => {
+    await using server = await startTestServer();
+    const streams = await Promise.all(Array.from({ length: 51 }, () => open(server)));
+    expect(streams.map(({ response }) => response.status).sort()).toEqual([...Array.from({ length: 50 }, () => 200), 429]);
+    for (const { close } of streams) close();
+    // Room again, without a wait for anything but the ends of the others.
+    await expect.poll(async () => (await open(server)).response.status).toBe(200);
+  });
+
+  it('begins with the status and tells of every kind of change', async () => {
+    await using server = await startTestServer();
+    const stream = await open(server);
+    expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
+    const [first] = await stream.until(({ event }) => event === 'status');
+    expect(first?.event).toBe('status');
+    await fillLedger(server.ledger);
+    await server.ledger.addEvent(null, hubEvent('Done'));
+    const read = await stream.until(isEvent('Done'));
+    expect(new Set(read.map(({ event }) => event))).toEqual(new Set(['source', 'commit', 'cluster', 'policy', 'status', 'event']));
+    stream.close();
+  });
+
+  it('tells after the status what happened while it was read', async () => {
+    await using server = await startTestServer();
+    const witness = await open(server);
+    await witness.until(({ event }) => event === 'status');
+    const [reading, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { source } = server.ledger;
+    server.ledger.source = async () => {
+      server.ledger.source = source;
+      const before = await source();
+      reading.resolve();
+      await release.promise;
+      return before;
+    };
+    const opening = open(server);
+    await reading.promise;
+    await server.ledger.addEvent(null, hubEvent('Meanwhile'));
+    await witness.until(isEvent('Meanwhile'));
+    release.resolve();
+    const stream = await opening;
+    await server.ledger.addEvent(null, hubEvent('After'));
+    const read = await stream.until(isEvent('After'));
+    expect(read.map(({ event, data }) => JSON.parse(data).reason ?? event)).toEqual(['status', 'Meanwhile', 'After']);
+    witness.close();
+    stream.close();
+  });
+
+  it('is refused while the status cannot be read', async () => {
+    await using server = await startTestServer();
+    const { source } = server.ledger;
+    server.ledger.source = () => {
+      server.ledger.source = source;
+      return Promise.reject(new Error('no database'));
+    };
+    const failed = await fetch(`${server.url}/api/v1/stream`);
+    expect(failed.status).toBe(500);
+    expect(failed.headers.get('content-type')).toContain('json');
+  });
+
+  it('names the policies that a report changed', async () => {
+    await using server = await startTestServer();
+    await fillLedger(server.ledger);
+    const stream = await open(server);
+    await server.ledger.addEvent(null, hubEvent('Before'));
+    await stream.until(isEvent('Before'));
+    await server.ledger.applyReport('eu', report({ full: false, seq: 2, policies: [policyReport('hr', { phase: 'Failed' })] }));
+    const read = await stream.until(({ event }) => event === 'policy');
+    expect(JSON.parse(read.at(-1)?.data ?? '')).toEqual({ cluster: 'eu', policies: ['fso-system/hr'] });
+    stream.close();
+  });
+
+  it('goes on where it was left', async () => {
+    await using server = await startTestServer();
+    const first = await open(server);
+    await server.ledger.addEvent(null, hubEvent('One'));
+    const id = (await first.until(isEvent('One'))).at(-1)?.id;
+    first.close();
+    await server.ledger.addEvent(null, hubEvent('Missed'));
+    const witness = await open(server);
+    await server.ledger.addEvent(null, hubEvent('Two'));
+    await witness.until(isEvent('Two'));
+    witness.close();
+    const second = await open(server, id);
+    const read = await second.until(isEvent('Two'));
+    expect(read.map(({ event, data }) => [event, JSON.parse(data).reason])).toEqual([
+      ['event', 'Missed'],
+      ['event', 'Two'],
+    ]);
+    second.close();
+  });
+
+  it.each([
+    ['of another process', 'deadbeef-3'],
+    ['that is none', 'x'],
+  ])('resets after an id %s', async (_what, id) => {
+    await using server = await startTestServer();
+    const stream = await open(server, id);
+    const read = await stream.until(({ event }) => event === 'status');
+    expect(read.map(({ event }) => event)).toEqual(['reset', 'status']);
+    stream.close();
+  });
+
+  it('resets when too much was missed', async () => {
+    await using server = await startTestServer({}, { windowMs: 1, keep: 2 });
+    const stream = await open(server);
+    await server.ledger.addEvent(null, hubEvent('E0'));
+    const id = (await stream.until(isEvent('E0'))).at(-1)?.id;
+    for (const reason of ['E1', 'E2', 'E3', 'E4']) await server.ledger.addEvent(null, hubEvent(reason));
+    await stream.until(isEvent('E4'));
+    stream.close();
+    const again = await open(server, id);
+    expect((await again.until(({ event }) => event === 'status')).map(({ event }) => event)).toEqual(['reset', 'status']);
+    again.close();
+  });
+
+  it('resets when a change could not be read', async () => {
+    await using server = await startTestServer();
+    const stream = await open(server);
+    await stream.until(({ event }) => event === 'status');
+    const { clusters } = server.ledger;
+    server.ledger.clusters = () => {
+      server.ledger.clusters = clusters;
+      return Promise.reject(new Error('no database'));
+    };
+    await server.ledger.setConnected('eu', true);
+    await stream.until(({ event }) => event === 'reset');
+    await server.ledger.setConnected('eu', false);
+    await stream.until(({ event }) => event === 'cluster');
+    stream.close();
+  });
+
+  it('sends heartbeats while nothing happens', async () => {
+    await using server = await startTestServer({}, { heartbeatMs: 5 });
+    const response = await fetch(`${server.url}/api/v1/stream`);
+    const decoder = new TextDecoder();
+    let text = '';
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk);
+      if (text.includes(': heartbeat')) break;
+    }
+    expect(text).toContain('retry: 1000');
+  });
+
+  it('ends when the hub stops', async () => {
+    const [draining, closing] = [new AbortController(), new AbortController()];
+    await using server = await startTestServer({ shutdown: { draining: draining.signal, closing: closing.signal } });
+    const streams = await Promise.all(Array.from({ length: 12 }, () => open(server)));
+    for (const { until } of streams) await until(({ event }) => event === 'status');
+    const ends = streams.map(({ until }) => until(() => false).catch(String));
+    closing.abort();
+    for (const end of await Promise.all(ends)) expect(end).toContain('the stream ended');
+  });
+});

@@ -1,0 +1,145 @@
+import { AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fso/shared/api';
+import type { Response } from 'express';
+import { z } from 'zod';
+import { readAudit } from '../../ledger/audit/read.ts';
+import type { AuditFilter, AuditLog } from '../../ledger/audit/types.ts';
+import { EXPORT_FORMATS, FORMATTERS } from '../export/audit-formats.ts';
+import { sendLines } from '../export/send-lines.ts';
+import { cursorText, numberOf } from '../http/number-cursor.ts';
+import { searchCursor } from '../http/paging.ts';
+import { ApiError } from '../http/problems.ts';
+import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { given, PolicyName, paging, period, Text, wholeNumber } from '../queries.ts';
+import type { ApiDeps } from '../types.ts';
+import { createAuditVerification } from './audit-verification.ts';
+
+const Filter = Text.min(1).max(512).optional();
+
+const filters = {
+  action: Filter.describe('Such as `revision.accept`.'),
+  actor: Filter.describe('Id of who did it.'),
+  subject: Filter.describe('What it was done to.'),
+  cluster: ResourceName.optional().describe('What its agent did, what was done to it, and what is about it.'),
+  policy: PolicyName.describe('namespace/name: the commits that changed it.'),
+  ...period,
+};
+
+const AuditQuery = z.strictObject({
+  ...filters,
+  order: z.enum(['desc', 'asc']).default('desc').describe('Newest first, or oldest first.'),
+  after: wholeNumber({ digits: 15, min: 0 }).optional().describe('With `order=asc`: number of the entry to begin after.'),
+  ...paging,
+});
+
+const ExportQuery = z.strictObject({ format: z.enum(EXPORT_FORMATS).default('jsonl'), ...filters });
+
+const CONTENT_TYPES = { jsonl: 'application/jsonl', ocsf: 'application/jsonl', csv: 'text/csv' };
+const EXTENSIONS = { jsonl: 'jsonl', ocsf: 'ocsf.jsonl', csv: 'csv' };
+/** Entries that are read at a time. */
+const PAGE = 200;
+
+async function* exportLines(
+  { ledger }: ApiDeps,
+  { format, ...filter }: z.output<typeof ExportQuery>,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  for await (const entry of readAudit(ledger.audit, { pageSize: PAGE, filter: given(filter), signal }))
+    yield FORMATTERS[format].line(entry);
+}
+
+const sendExport = (
+  deps: ApiDeps,
+  { query, signal }: { readonly query: z.output<typeof ExportQuery>; readonly signal: AbortSignal },
+  res: Response,
+): Promise<void> => {
+  const { format } = query;
+  const file = { name: `audit.${EXTENSIONS[format]}`, contentType: CONTENT_TYPES[format], head: FORMATTERS[format].head };
+  return sendLines(res, file, exportLines(deps, query, signal));
+};
+
+/** Entries that are counted where filters are given: each has to be read for that. */
+const MAX_COUNTED = 1_000;
+
+/** With filters as far as one search reaches. */
+const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal): Promise<number> => {
+  if (Object.keys(filter).length === 0) return (await audit.head()).sequence;
+  return (await audit.search({ filter, order: 'desc', from: undefined, limit: MAX_COUNTED, signal })).entries.length;
+};
+
+/** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
+export const auditRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit',
+      operationId: 'listAudit',
+      summary: 'The audit log',
+      description: `Hash-chained: \`fso audit verify\` reads it all and computes every hash anew. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
+      tag: 'audit',
+      access: 'viewer',
+      slots: 'heavy',
+      query: AuditQuery,
+    },
+    { schema: AuditPage, description: 'A page.' },
+    async ({ ledger: { audit } }, { query, signal }) => {
+      const { order, limit, cursor, after, ...filter } = query;
+      if (after !== undefined && order === 'desc') throw new ApiError('bad-request', 'query parameter after: goes with order=asc');
+      const at = numberOf(cursor, order) ?? after;
+      const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
+      const items = entries.slice(0, limit);
+      const total = Math.max(await totalOf(audit, given(filter), signal), items.length);
+      const end = next === null ? null : cursorText(next, order);
+      return { items, total, next: searchCursor(entries, ({ sequence }) => cursorText(sequence, order), { limit, next: end }) };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit/proofs',
+      operationId: 'getAuditProofs',
+      summary: 'Checkpoints of the audit log, and those that agents keep',
+      tag: 'audit',
+      access: 'viewer',
+      slots: 'heavy',
+    },
+    { schema: AuditProofs, description: 'Signed by the hub, and given back by agents.' },
+    async ({ ledger, auditKey }) => {
+      const { checkpoints, witnesses } = await ledger.audit.proofs();
+      return { key: auditKey, checkpoints: [...checkpoints], witnesses: [...witnesses] };
+    },
+  ),
+  {
+    method: 'get',
+    path: '/api/v1/audit/verification',
+    operationId: 'getAuditVerification',
+    summary: 'Whether the audit log is intact, as the hub finds',
+    description:
+      'The chain, the checkpoints and what agents gave back. Computed at most every 10 s and a twentieth of the time, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
+    tag: 'audit',
+    access: 'viewer',
+    slots: 'heavy',
+    response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
+    problems: ['too-many-requests'],
+    handler: (deps) => {
+      const verify = createAuditVerification(deps);
+      return async (_req, res) => {
+        res.json(await verify());
+      };
+    },
+  },
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit/export',
+      operationId: 'exportAudit',
+      summary: 'The audit log as a file, oldest first',
+      description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
+      tag: 'audit',
+      access: 'viewer',
+      slots: 'export',
+      query: ExportQuery,
+    },
+    { description: 'One entry a line.', contentType: 'text/plain' },
+    sendExport,
+  ),
+];

@@ -1,0 +1,79 @@
+import { ClusterPage, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterPolicyQuery, clusterPolicy, clusterPolicyOrders, matchesClusterPolicy } from '../fleet/lists/cluster-policies.ts';
+import { ClusterQuery, clusterOrders, matchesCluster } from '../fleet/lists/clusters.ts';
+import { regionList } from '../fleet/lists/regions.ts';
+import { sortedPage } from '../http/paging.ts';
+import { notFound } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+import { ClusterParams, fleetOf } from '../queries.ts';
+
+export const clusterRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters',
+      operationId: 'listClusters',
+      summary: 'Clusters that are registered or were ever seen',
+      tag: 'clusters',
+      access: 'viewer',
+      query: ClusterQuery,
+    },
+    { schema: ClusterPage, description: 'A page; sorted by name unless `sort` says otherwise.' },
+    async (deps, { query }) => {
+      const clusters = (await fleetOf(deps)).clusters().filter((cluster) => matchesCluster(cluster, query));
+      const page = sortedPage(clusters, clusterOrders, query);
+      return { ...page, items: page.items.map(({ view }) => view) };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters/{name}',
+      operationId: 'getCluster',
+      summary: 'One cluster',
+      tag: 'clusters',
+      access: 'viewer',
+      params: ClusterParams,
+      problems: ['not-found'],
+    },
+    { schema: ClusterView, description: 'The cluster.' },
+    async (deps, { params }) => (await fleetOf(deps)).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/clusters/{name}/policies',
+      operationId: 'listClusterPolicies',
+      summary: 'Policies as they stand in one cluster',
+      description: 'Those that it is meant to have and those that it reports.',
+      tag: 'clusters',
+      access: 'viewer',
+      params: ClusterParams,
+      query: ClusterPolicyQuery,
+      problems: ['not-found'],
+    },
+    { schema: ClusterPolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
+    async (deps, { params, query }) => {
+      const fleet = await fleetOf(deps);
+      if (fleet.cluster(params.name) === undefined) return notFound(`cluster ${params.name}`);
+      const here = fleet.policies().flatMap((policy) => clusterPolicy(policy, params.name) ?? []);
+      return sortedPage(
+        here.filter((policy) => matchesClusterPolicy(policy, query)),
+        clusterPolicyOrders,
+        query,
+      );
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/regions',
+      operationId: 'listRegions',
+      summary: 'Regions with the policies that allow them, the clusters and nodes in them, and the violations there',
+      tag: 'clusters',
+      access: 'viewer',
+    },
+    { schema: RegionList, description: 'All of them, by name; as last reported.' },
+    async (deps) => regionList(await fleetOf(deps)),
+  ),
+];

@@ -1,0 +1,66 @@
+import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { writeVisit } from '../../rollout/history/index.ts';
+import { desiredOf, REVISION, TIME } from '../testing/fleet.ts';
+import { commitVisit, fillLedger, startTestServer } from '../testing/test-server.ts';
+
+const started = async () => {
+  const clock = new FakeClock(new Date(TIME));
+  const server = await startTestServer({ clock });
+  await fillLedger(server.ledger);
+  const read = async (path: string) => (await fetch(`${server.url}/api/v1${path}`)).json();
+  return { ...server, clock, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+};
+
+const revisionOf = (n: number): string => n.toString(16).padStart(40, '0');
+
+describe('commits', () => {
+  it('are listed newest first, in pages, and shown one by one', async () => {
+    await using server = await started();
+    const { records } = server.ledger;
+    for (let n = 2; n < 6; n += 1)
+      await writeVisit(records, commitVisit({ sequence: n, enforced: null, commit: { ...commitVisit().commit, revision: revisionOf(n) } }));
+    const first = CommitPage.parse(await server.read('/commits?limit=3'));
+    expect(first.items.map(({ commit, state }) => [commit.revision, state])).toEqual([5, 4, 3].map((n) => [revisionOf(n), 'inProgress']));
+    const second = CommitPage.parse(await server.read(`/commits?limit=3&cursor=${first.next}`));
+    expect([second.items.map(({ commit }) => commit.revision), second.total, second.next]).toEqual([[revisionOf(2), REVISION], 5, null]);
+    expect(CommitActivity.parse(await server.read(`/commits/${REVISION}`))).toMatchObject({ state: 'enforced', enforcementMs: 0 });
+    expect((await fetch(`${server.url}/api/v1/commits/${revisionOf(9)}`)).status).toBe(404);
+  });
+});
+
+describe('trend', () => {
+  it('ends with the present and needs sensible hours', async () => {
+    await using server = await started();
+    const { items } = Trend.parse(await server.read('/trend?hours=2160'));
+    expect(items).toEqual([expect.objectContaining({ connected: null }), { time: TIME, violations: 1, failed: 0, connected: 2 }]);
+    for (const hours of ['0', '2161', 'x']) expect((await fetch(`${server.url}/api/v1/trend?hours=${hours}`)).status).toBe(400);
+  });
+});
+
+describe('a policy in Git', () => {
+  it('is shown as it is written, with the commits that changed it', async () => {
+    await using server = await started();
+    const source = PolicySourceView.parse(await server.read('/policies/fso-system/finance/source'));
+    expect(source).toMatchObject({
+      path: 'policies/finance.yaml',
+      line: 1,
+      revision: REVISION,
+      yaml: expect.stringContaining('{name: finance}'),
+    });
+    const history = PolicyHistory.parse(await server.read('/policies/fso-system/finance/history'));
+    expect(history).toMatchObject({ complete: true, items: [{ change: 'added', commit: { revision: REVISION }, yaml: source.yaml }] });
+    for (const path of ['fso-system/none', 'other/finance'])
+      for (const what of ['source', 'history']) expect((await fetch(`${server.url}/api/v1/policies/${path}/${what}`)).status).toBe(404);
+  });
+
+  it('is asked for again where the clone does not have the commit yet', async () => {
+    await using server = await started();
+    await server.ledger.setDesired(desiredOf('c'.repeat(40)));
+    for (const what of ['source', 'history']) {
+      const answer = await fetch(`${server.url}/api/v1/policies/fso-system/finance/${what}`);
+      expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
+    }
+  });
+});

@@ -1,0 +1,74 @@
+import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
+import { z } from 'zod';
+import { activityOf, pointOf, readTrend, readVisit, readVisits, summaryOf, TREND_DAYS } from '../../rollout/history/index.ts';
+import { numberOf } from '../http/number-cursor.ts';
+import { nextCursor } from '../http/paging.ts';
+import { ApiError } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+import { PageQuery, statusOf, wholeNumber } from '../queries.ts';
+
+const CommitParams = z.strictObject({ revision: z.string().max(64) });
+
+const MAX_HOURS = TREND_DAYS * 24;
+const TrendQuery = z.strictObject({
+  hours: wholeNumber({ digits: 4, min: 1, max: MAX_HOURS }).default(24).describe(`How far back, 1 to ${MAX_HOURS}.`),
+});
+
+/** What the hub remembers of commits, and of the fleet over time. */
+export const commitRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/commits',
+      operationId: 'listCommits',
+      summary: 'Commits on their way through the hub and the clusters',
+      description: 'The newest 200. A commit that comes into force a second time, after another one, is listed a second time.',
+      tag: 'hub',
+      access: 'viewer',
+      query: PageQuery,
+    },
+    { schema: CommitPage, description: 'A page, newest first.' },
+    async ({ ledger: { records } }, { query: { limit, cursor } }) => {
+      const visits = readVisits(records);
+      const before = numberOf(cursor) ?? Number.POSITIVE_INFINITY;
+      const rest = visits.filter(({ sequence }) => sequence < before);
+      const next = nextCursor(rest, ({ sequence }) => String(sequence), limit);
+      return { items: rest.slice(0, limit).map(summaryOf), total: visits.length, next };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/commits/{revision}',
+      operationId: 'getCommit',
+      summary: 'The way of one commit, step by step and cluster by cluster',
+      description: 'Of a commit that was in force more than once, the last time.',
+      tag: 'hub',
+      access: 'viewer',
+      params: CommitParams,
+      problems: ['not-found'],
+    },
+    { schema: CommitActivity, description: 'The commit.' },
+    async ({ ledger: { records } }, { params: { revision } }) => {
+      const visit = readVisit(records, revision);
+      if (visit === undefined) throw new ApiError('not-found', `Nothing is known of a commit ${revision}.`);
+      return activityOf(visit);
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/trend',
+      operationId: 'getTrend',
+      summary: 'Violations, failed policies and connected clusters over time',
+      description: `Looked at once a minute and kept for ${TREND_DAYS} days. Of points that are too close together for one answer the worst values stay, and the last ones. Where no hub ran, nothing is known.`,
+      tag: 'hub',
+      access: 'viewer',
+      query: TrendQuery,
+    },
+    { schema: Trend, description: 'The points.' },
+    async (deps, { query: { hours } }) => ({
+      items: readTrend(deps.ledger.records, hours, pointOf(await statusOf(deps), deps.clock.now())),
+    }),
+  ),
+];

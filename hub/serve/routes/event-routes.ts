@@ -1,0 +1,96 @@
+import { EventPage, type EventView } from '@fso/shared/api';
+import { csvLine } from '@fso/shared/encoding';
+import { z } from 'zod';
+import type { EventFilter } from '../../ledger/event-filter.ts';
+import type { Ledger } from '../../ledger/types.ts';
+import { sendLines } from '../export/send-lines.ts';
+import { numberOf } from '../http/number-cursor.ts';
+import { searchCursor } from '../http/paging.ts';
+import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { EventQuery, eventFilters, given } from '../queries.ts';
+
+/** Events that are counted for `total`; a ledger may hold more. */
+const MAX_COUNTED_EVENTS = 10_000;
+
+const FORMATS = ['jsonl', 'csv'] as const;
+const ExportQuery = z.strictObject({ format: z.enum(FORMATS).default('jsonl'), ...eventFilters });
+
+const COLUMNS = ['id', 'time', 'severity', 'cluster', 'reason', 'message', 'policy', 'namespace', 'revision'] as const;
+
+interface Form {
+  readonly contentType: string;
+  readonly head: string;
+  readonly line: (event: EventView) => string;
+}
+
+const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
+  jsonl: { contentType: 'application/jsonl', head: '', line: (event) => `${JSON.stringify(event)}\n` },
+  csv: { contentType: 'text/csv', head: csvLine(COLUMNS), line: (event) => csvLine(COLUMNS.map((column) => event[column])) },
+};
+
+/** Events that are read at a time. */
+const PAGE = 200;
+
+/** Newest first; those that come meanwhile are not among them. */
+async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
+  let before: number | undefined;
+  while (!signal.aborted) {
+    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE, signal });
+    yield* events;
+    if (next === null) return;
+    before = next;
+  }
+}
+
+async function* linesOf(events: AsyncIterable<EventView>, line: Form['line']): AsyncGenerator<string> {
+  for await (const event of events) yield line(event);
+}
+
+/** What happened in the clusters and in the hub. */
+export const eventRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/events',
+      operationId: 'listEvents',
+      summary: 'What happened',
+      description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
+      tag: 'hub',
+      access: 'viewer',
+      slots: 'heavy',
+      query: EventQuery,
+    },
+    { schema: EventPage, description: 'A page, newest first.' },
+    async ({ ledger }, { query: { limit, cursor, ...query }, signal }) => {
+      const filter = given(query);
+      const [counted, { events, next }] = await Promise.all([
+        ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
+        ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
+      ]);
+      const items = events.slice(0, limit);
+      return {
+        items,
+        total: Math.max(counted, items.length),
+        next: searchCursor(events, ({ id }) => String(id), { limit, next: next === null ? null : String(next) }),
+      };
+    },
+  ),
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/events/export',
+      operationId: 'exportEvents',
+      summary: 'What happened as a file, newest first',
+      description: 'All that the filters mean and the ledger still has.',
+      tag: 'hub',
+      access: 'viewer',
+      slots: 'export',
+      query: ExportQuery,
+    },
+    { description: 'One event a line.', contentType: 'text/plain' },
+    ({ ledger }, { query: { format, ...filter }, signal }, res) => {
+      const { contentType, head, line } = FORMS[format];
+      return sendLines(res, { name: `events.${format}`, contentType, head }, linesOf(readEvents(ledger, given(filter), signal), line));
+    },
+  ),
+];

@@ -1,0 +1,51 @@
+import { ViolationGroupPage, ViolationPage } from '@fso/shared/api';
+import { groupOrders, ViolationGroupQuery, violationGroups } from '../fleet/lists/violation-groups.ts';
+import { matchesViolation, ViolationQuery, violationOrders } from '../fleet/lists/violations.ts';
+import { sortedPage } from '../http/paging.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+import { fleetOf, includesText } from '../queries.ts';
+
+export const violationRoutes: readonly Route[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/violations',
+      operationId: 'listViolations',
+      summary: 'Workloads outside of their allowed regions',
+      description:
+        'Agents name the first 20 violations of each policy; `violations` of policies and clusters counts all of them. What an unreachable cluster last reported stays listed.',
+      tag: 'policies',
+      access: 'viewer',
+      query: ViolationQuery,
+    },
+    {
+      schema: ViolationPage,
+      description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.',
+    },
+    async (deps, { query }) => {
+      const violations = (await fleetOf(deps)).violations().filter((violation) => matchesViolation(violation, query));
+      const page = sortedPage(violations, violationOrders, query);
+      return { ...page, items: page.items.map(({ view }) => view) };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/violation-groups',
+      operationId: 'listViolationGroups',
+      summary: 'Violations added up',
+      description: 'By policy and by cluster all that agents count; by namespace, workload and region those that they name.',
+      tag: 'policies',
+      access: 'viewer',
+      query: ViolationGroupQuery,
+    },
+    {
+      schema: ViolationGroupPage,
+      description: 'A page of groups with at least one violation; most violations first unless `sort` says otherwise.',
+    },
+    async (deps, { query }) => {
+      const groups = violationGroups(await fleetOf(deps), query.by).filter(({ key }) => includesText(key, query.q));
+      return sortedPage(groups, groupOrders, query);
+    },
+  ),
+];

@@ -1,0 +1,104 @@
+import { createHmac, type Hmac } from 'node:crypto';
+import type { Clock } from '@fso/shared/runtime';
+import type { Request } from 'express';
+import { sameSecret } from '../../access/index.ts';
+import { ApiError } from '../http/problems.ts';
+
+/** GitHub sends at most 25 MB (https://docs.github.com/webhooks/webhook-events-and-payloads). */
+export const MAX_WEBHOOK_BYTES: number = 25 * 1024 * 1024;
+/** What is kept of a body to look at; a longer one counts as a push to what the hub follows. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+/** Standard Webhooks: how old a signature may be. */
+const MAX_AGE_S = 300;
+
+const LOOPBACK = /^(::1|(::ffff:)?127(\.\d{1,3}){3})$/;
+
+/** A proxy on the same machine also comes from loopback, but says for whom. */
+const isLoopback = (req: Request): boolean =>
+  LOOPBACK.test(req.socket.remoteAddress ?? '') && req.get('Forwarded') === undefined && req.get('X-Forwarded-For') === undefined;
+
+/** One way to sign: what goes through the HMAC before the body, and how the result has to look. */
+interface Scheme {
+  readonly key: string | Buffer;
+  readonly prefix: string;
+  /** The signatures that were sent; one that fits is enough. */
+  readonly given: readonly string[];
+  readonly encoding: 'hex' | 'base64';
+}
+
+const HEX = /^[0-9a-f]{64}$/;
+
+/**
+ * GitLab's signing tokens (https://docs.gitlab.com/user/project/integrations/webhooks/) follow Standard Webhooks:
+ * `v1,<base64>` over `<id>.<timestamp>.<body>`, with the bytes behind `whsec_` as the key.
+ */
+const standardScheme = (req: Request, secret: string, clock: Clock): Scheme | undefined => {
+  const [id, timestamp] = [req.get('webhook-id'), req.get('webhook-timestamp')];
+  const given = (req.get('webhook-signature') ?? '').split(' ').flatMap((one) => (one.startsWith('v1,') ? [one.slice(3)] : []));
+  if (id === undefined || timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return undefined;
+  if (Math.abs(clock.now().getTime() / 1000 - Number(timestamp)) > MAX_AGE_S) return undefined;
+  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
+  return { key, prefix: `${id}.${timestamp}.`, given, encoding: 'base64' };
+};
+
+/** GitHub: `sha256=<hex>`. Gitea, Forgejo: `<hex>`. All HMAC-SHA256 over the body. */
+const hexScheme = (req: Request, secret: string): Scheme | undefined => {
+  const github = req.get('X-Hub-Signature-256');
+  const given = github === undefined ? (req.get('X-Forgejo-Signature') ?? req.get('X-Gitea-Signature')) : /^sha256=(.*)$/.exec(github)?.[1];
+  return given !== undefined && HEX.test(given) ? { key: secret, prefix: '', given: [given], encoding: 'hex' } : undefined;
+};
+
+/** A signature that was sent decides; GitLab's plain token is only looked at where there is none. */
+const schemeOf = (req: Request, secret: string, clock: Clock): Scheme | undefined =>
+  req.get('webhook-signature') === undefined ? hexScheme(req, secret) : standardScheme(req, secret, clock);
+
+/** The body as it came, hashed on the way; its text where it is short enough to look at. */
+const readBody = async (req: Request, hmac: Hmac | undefined, limit: number): Promise<string> => {
+  let size = 0;
+  let kept: Buffer[] = [];
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) throw new ApiError('too-large', `A webhook may carry at most ${limit} bytes.`, { Connection: 'close' });
+    hmac?.update(chunk);
+    if (size <= MAX_KEPT_BYTES) kept.push(chunk);
+    else kept = [];
+  }
+  return Buffer.concat(kept).toString('utf8');
+};
+
+const REFUSED =
+  'Sign with the secret of this hub: X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab).';
+const refuse = (detail: string): ApiError => new ApiError('webhook-refused', detail);
+
+const readSigned = async (req: Request, scheme: Scheme, limit: number): Promise<string> => {
+  const hmac = createHmac('sha256', scheme.key).update(scheme.prefix);
+  const body = await readBody(req, hmac, limit);
+  const expected = hmac.digest(scheme.encoding);
+  if (scheme.given.some((given) => sameSecret(given, expected))) return body;
+  throw refuse(REFUSED);
+};
+
+export interface WebhookOptions {
+  readonly secret: string | undefined;
+  readonly clock: Clock;
+  readonly limit?: number;
+}
+
+/**
+ * Lets a webhook through or throws.
+ *
+ * @returns its body; empty where that is too long to look at
+ * @throws ApiError `webhook-refused` or `too-large`
+ */
+export const readWebhook = async (req: Request, options: WebhookOptions): Promise<string> => {
+  const { secret, clock, limit = MAX_WEBHOOK_BYTES } = options;
+  if (secret === undefined) {
+    if (isLoopback(req)) return readBody(req, undefined, limit);
+    throw refuse('This hub has no webhook secret, so it takes webhooks from its own machine only.');
+  }
+  const scheme = schemeOf(req, secret, clock);
+  if (scheme !== undefined) return readSigned(req, scheme, limit);
+  const signed = req.get('webhook-signature') !== undefined;
+  if (!signed && sameSecret(req.get('X-Gitlab-Token') ?? '', secret)) return readBody(req, undefined, limit);
+  throw refuse(REFUSED);
+};

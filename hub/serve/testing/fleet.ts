@@ -1,0 +1,119 @@
+import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { decodeFiles, type SourceFile } from '@fso/shared/decode';
+import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
+import type { Report } from '@fso/shared/protocol';
+import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import { compileDesired } from '../../rollout/compile.ts';
+
+/** A small fleet for tests of what is served: two clusters, two policies, one group. */
+
+export const TIME = '2026-01-03T10:30:00.000Z';
+export const REVISION: string = 'a1'.repeat(20);
+export const OLD_REVISION: string = 'b2'.repeat(20);
+
+const file = (path: string, kind: string, metadata: string, spec: string): SourceFile => ({
+  path,
+  text: `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata: ${metadata}\nspec: ${spec}\n`,
+});
+
+export const FILES: readonly SourceFile[] = [
+  file('clusters/eu.yaml', 'ManagedCluster', '{name: eu, labels: {env: prod}}', '{regions: [eu-west-1, eu-central-1]}'),
+  file('clusters/us.yaml', 'ManagedCluster', '{name: us}', '{regions: [us-east-1]}'),
+  file('regions/eu.yaml', 'RegionGroup', '{name: eu}', '{regions: [eu-west-1, eu-central-1]}'),
+  file('policies/finance.yaml', 'SovereignPolicy', '{name: finance}', "{targetNamespace: finance, allowedRegions: ['group:eu']}"),
+  file(
+    'policies/hr.yaml',
+    'SovereignPolicy',
+    '{name: hr}',
+    '{targetNamespace: hr, allowedRegions: [eu-west-1], enforcementAction: warn, placement: {clusterNames: [eu]}}',
+  ),
+];
+
+export const desiredOf = (revision: string = REVISION, files: readonly SourceFile[] = FILES): Desired => {
+  const decoded = decodeFiles(files);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return compileDesired(revision, decoded.set).desired;
+};
+
+/** The files as Git objects, by id: the commit and what it stands on. */
+export const gitObjectsOf = (revision: string = REVISION, files: readonly SourceFile[] = FILES): ReadonlyMap<string, RawObject> => {
+  const objects = new Map<string, RawObject>();
+  const put = (type: GitObjectType, data: Buffer): string => {
+    const id = objectId(type, data);
+    objects.set(id, { type, data });
+    return id;
+  };
+  const entry = (mode: string, name: string, id: string): Buffer =>
+    Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]);
+  const folders = new Map<string, Buffer[]>();
+  for (const { path, text } of files) {
+    const [folder = '', name = ''] = path.split('/');
+    folders.set(folder, [...(folders.get(folder) ?? []), entry('100644', name, put('blob', Buffer.from(text)))]);
+  }
+  const trees = [...folders].map(([name, entries]) => entry('40000', name, put('tree', Buffer.concat(entries))));
+  const who = 'Ada <ada@example.org> 1767436200 +0000';
+  const commit = `tree ${put('tree', Buffer.concat(trees))}\nauthor ${who}\ncommitter ${who}\n\nKeep finance in the EU\n`;
+  objects.set(revision, { type: 'commit', data: Buffer.from(commit) });
+  return objects;
+};
+
+const lock = { state: 'Enforced' as const, since: TIME };
+
+export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
+  namespace: 'fso-system',
+  name,
+  managedBy: 'hub',
+  revision: REVISION,
+  targetNamespace: name,
+  enforcementAction: 'deny',
+  effectiveRegions: ['eu-west-1'],
+  namespaces: [name],
+  phase: 'Active',
+  message: 'enforced',
+  constraintCreated: true,
+  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
+  violations: 0,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: TIME,
+  ...change,
+});
+
+export const clusterReport = (revision: string = REVISION, provenRevision: string | null = revision): NonNullable<Report['cluster']> => ({
+  revision,
+  provenRevision,
+  verification: 'unverified',
+  agentVersion: '0.1.0',
+  kubernetesVersion: 'v1.36.3',
+  gatekeeper: { state: 'Ready', version: '3.23.1' },
+  nodesByRegion: { 'eu-west-1': 2 },
+  conditions: [],
+});
+
+export const report = (change: Partial<Report> = {}): Report => ({
+  type: 'report',
+  seq: 1,
+  full: true,
+  policies: [],
+  removed: [],
+  events: [],
+  ...change,
+});
+
+/** A connected cluster that is where it should be. */
+export const clusterRecord = (
+  name: string,
+  policies: readonly PolicyReport[] = [],
+  change: Partial<ClusterRecord> = {},
+): ClusterRecord => ({
+  name,
+  connected: true,
+  lastSeen: TIME,
+  offeredRevision: REVISION,
+  acked: { revision: REVISION, digest: 'd' },
+  nack: null,
+  report: clusterReport(),
+  policies: new Map(policies.map((policy) => [policyKey(policy), policy])),
+  reportedSeq: 1,
+  ...change,
+});
