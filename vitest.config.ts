@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { HANG_MS } from './test/support/waiting.ts';
+import { HANG_MS } from './test/harness/waiting.ts';
 
 /**
  * Guards against hanging, in ms: about ten times what the slowest takes on an idle machine. No test asserts a time. Hooks build the
@@ -77,7 +77,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: ['test/browser/support/setup.ts'],
+          globalSetup: ['test/browser/harness/setup.ts'],
           ...LIMITS,
           expect: EXPECT,
           fileParallelism: false,

@@ -17,7 +17,7 @@ import type { PolicyOutcome } from '../agent/enforce/types.ts';
 import { planPolicyEvents } from '../agent/observe/plan-events.ts';
 import type { PolicyLocks } from '../agent/status/locks.ts';
 import { planStatus, toReport } from '../agent/status/plan-status.ts';
-import { type StructuralSchema, valuesOf } from './support/schema-values.ts';
+import { type StructuralSchema, valuesOf } from './harness/schema-values.ts';
 
 interface Definition {
   readonly spec: { readonly versions: readonly { readonly schema: { readonly openAPIV3Schema: StructuralSchema } }[] };

@@ -2,7 +2,7 @@ import { everyClusterProven, type World } from '@fso/clusters/demo';
 import { createHubClient } from '@fso/hub/client';
 import { expect, it } from 'vitest';
 import { fillLedger, startTestServer } from '../hub/serve/testing/test-server.ts';
-import { never } from './support/waiting.ts';
+import { never } from './harness/waiting.ts';
 
 it('after a restart of the hub, the clusters are in step once they are connected again, not as they are remembered', async () => {
   await using server = await startTestServer();

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { RUN_VARIABLE, startTimeOf } from '../clusters/local/processes.ts';
-import { endLeftProcesses } from './support/left-processes.ts';
+import { endLeftProcesses } from './harness/left-processes.ts';
 
 /** In a session of its own, as the processes of a cluster are. */
 const start = async (run: string, program: string): Promise<number> => {

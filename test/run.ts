@@ -10,7 +10,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RUN_VARIABLE } from '../clusters/local/processes.ts';
-import { endLeftProcesses } from './support/left-processes.ts';
+import { endLeftProcesses } from './harness/left-processes.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 /** In the environment of every process of this run. */

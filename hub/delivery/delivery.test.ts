@@ -5,7 +5,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { policyReport } from '../../test/support/policy-reports.ts';
+import { policyReport } from '../../test/harness/policy-reports.ts';
 import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { AGENT_PATH, createDelivery } from './delivery.ts';

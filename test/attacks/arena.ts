@@ -11,7 +11,7 @@ import {
   type Pod,
 } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import { Attacker } from './attacker.ts';
 import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
 

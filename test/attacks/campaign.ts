@@ -1,6 +1,6 @@
 import { NAMESPACE_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import type { Arena } from './arena.ts';
 import type { Attacker } from './attacker.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';

@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import type { Answer } from './attacker.ts';
 import { CONTAINERS, OUTSIDE, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';

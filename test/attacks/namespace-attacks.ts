@@ -1,6 +1,6 @@
 import { KEY_PREFIX } from '@fso/shared/api';
 import { NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import type { Answer } from './attacker.ts';
 import { core, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import type { Attack, Scene } from './scene.ts';

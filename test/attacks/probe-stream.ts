@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeApiError, type KubeClient, POD_KIND } from '@fso/shared/kube';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import { CONTAINERS } from './bodies.ts';
 
 const EVERY_MS = 50;

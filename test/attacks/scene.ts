@@ -1,5 +1,5 @@
 import { EVENT_KIND, type KubeClient, POD_KIND, type Pod } from '@fso/shared/kube';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import type { Attacker } from './attacker.ts';
 
 /** A pod with what the scheduler says of it. */

@@ -1,4 +1,4 @@
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import { expression, INSIDE, nodeByName, OUTSIDE_NODE, type PodSpec, podOf, requiring, termOf } from './bodies.ts';
 import { type Attack, controllerTried, isRefused, podsOf, type Scene } from './scene.ts';
 

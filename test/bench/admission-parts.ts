@@ -1,4 +1,4 @@
-import type { AgentWorld } from '../support/agent-world.ts';
+import type { AgentWorld } from '../harness/agent-world.ts';
 
 /** What the locks took of an admission, in ms: means over all requests to create something. */
 export interface Parts {

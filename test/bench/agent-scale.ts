@@ -6,8 +6,8 @@ import { startLocalCluster } from '@fso/clusters/local';
 import { NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 import { makeNamespaces } from './namespaces.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'eu-north-1', 'us-east-1', 'us-west-2'];

@@ -7,7 +7,7 @@ import type { Desired } from '../../hub/ledger/types.ts';
 import { compileDesired } from '../../hub/rollout/compile.ts';
 import { startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
-import { policyReport } from '../support/policy-reports.ts';
+import { policyReport } from '../harness/policy-reports.ts';
 
 interface Size {
   readonly clusters: number;

@@ -6,8 +6,8 @@ import type { Report } from '@fso/shared/protocol';
 import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
 import { type DatabaseConfig, type Ledger, openLedger } from '../../hub/ledger/index.ts';
-import { policyReport } from '../support/policy-reports.ts';
-import { startPostgres } from '../support/postgres.ts';
+import { policyReport } from '../harness/policy-reports.ts';
+import { startPostgres } from '../harness/postgres.ts';
 
 const report = (seq: number, change: Partial<Report>): Report => ({
   type: 'report',

@@ -1,7 +1,7 @@
 import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { mapLimit } from '@fso/shared/runtime';
-import type { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import type { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const IN_FLIGHT = 16;
 const PATIENCE_MS = 300_000;

@@ -1,8 +1,8 @@
 import { ClusterPage, PolicySummaryPage, REGION_LABEL } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);

@@ -1,9 +1,9 @@
 import type { Page } from '@playwright/test';
 import { afterAll, afterEach, beforeAll, it } from 'vitest';
-import { type CutProxy, startCutProxy } from './support/cut-proxy.ts';
-import { expect } from './support/dashboard.ts';
-import { NAMESPACE, openSmallHub, POLICY, type SmallHub } from './support/small-hub.ts';
-import { useDashboard } from './support/suite.ts';
+import { type CutProxy, startCutProxy } from './harness/cut-proxy.ts';
+import { expect } from './harness/dashboard.ts';
+import { NAMESPACE, openSmallHub, POLICY, type SmallHub } from './harness/small-hub.ts';
+import { useDashboard } from './harness/suite.ts';
 
 /** What happens between browser and hub: shown, survived, and over by itself. */
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, it } from 'vitest';
 import { fillLedger, startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
-import { expect, expectAccessible } from './support/dashboard.ts';
-import { useDashboard } from './support/suite.ts';
+import { expect, expectAccessible } from './harness/dashboard.ts';
+import { useDashboard } from './harness/suite.ts';
 
 const TOKEN = 'static-token-of-the-hub';
 

@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
-import { expect } from './support/dashboard.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect } from './harness/dashboard.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 /** The dashboard without a mouse, and without colours. */
 

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDashboard, expectAccessible } from './support/dashboard.ts';
-import { sharedBrowser } from './support/suite.ts';
+import { createDashboard, expectAccessible } from './harness/dashboard.ts';
+import { sharedBrowser } from './harness/suite.ts';
 
 /** What the other tests rely on: that nothing wrong in a page goes unnoticed. */
 

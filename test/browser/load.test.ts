@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
-import { expect } from './support/dashboard.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect } from './harness/dashboard.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 /** What it takes until somebody can work with the dashboard of a large fleet. */
 

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './support/dashboard.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);

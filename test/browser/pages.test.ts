@@ -1,8 +1,8 @@
 import type { Page } from '@playwright/test';
 import { beforeAll, describe, it } from 'vitest';
-import { expect, expectAccessible, expectNoSidewaysScroll, type OpenOptions, PHONE } from './support/dashboard.ts';
-import { details, LISTS, type PageEntry } from './support/pages.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, type OpenOptions, PHONE } from './harness/dashboard.ts';
+import { details, LISTS, type PageEntry } from './harness/pages.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 /** Every page, for everybody: bright and dark, on a phone, without colours, by those who listen to it. */
 

@@ -1,8 +1,8 @@
 import { ADMISSION_POLICY_BINDING_KIND } from '@fso/shared/kube';
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
-import { expect, type OpenOptions } from './support/dashboard.ts';
-import { useDashboard, useRealWorld } from './support/suite.ts';
+import { expect, type OpenOptions } from './harness/dashboard.ts';
+import { useDashboard, useRealWorld } from './harness/suite.ts';
 
 /** Real clusters, agents, commits and pods, seen through the dashboard. */
 

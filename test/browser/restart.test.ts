@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { freePort } from '../support/identity-provider.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { expect } from './support/dashboard.ts';
-import { useDashboard } from './support/suite.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { freePort } from '../harness/identity-provider.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { expect } from './harness/dashboard.ts';
+import { useDashboard } from './harness/suite.ts';
 
 const TOKEN = 'static-token-0123456789';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { useSeededWorld } from './support/suite.ts';
+import { useSeededWorld } from './harness/suite.ts';
 
 const world = useSeededWorld();
 

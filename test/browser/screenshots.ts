@@ -2,12 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { until } from '../../clusters/demo/programs.ts';
-import { openSeededWorld } from '../seeded/world.ts';
-import { never } from '../support/waiting.ts';
-import { launchChromium } from './support/chromium.ts';
-import { createDashboard, type Dashboard, DESKTOP, expect } from './support/dashboard.ts';
-import { details, LISTS, type PageEntry } from './support/pages.ts';
-import { openRealWorld } from './support/real-world.ts';
+import { never } from '../harness/waiting.ts';
+import { openSeededWorld } from '../simulated-fleet/world.ts';
+import { launchChromium } from './harness/chromium.ts';
+import { createDashboard, type Dashboard, DESKTOP, expect } from './harness/dashboard.ts';
+import { details, LISTS, type PageEntry } from './harness/pages.ts';
+import { openRealWorld } from './harness/real-world.ts';
 
 /** `npm run screenshots`: pictures of every page, light and dark, for the documentation. Lists are of a large fleet, the rest of real clusters. */
 

@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
-import { expect } from './support/dashboard.ts';
-import { useDashboard, useSeededWorld } from './support/suite.ts';
+import { expect } from './harness/dashboard.ts';
+import { useDashboard, useSeededWorld } from './harness/suite.ts';
 
 /** Lists of a large fleet stay small in the document however far one scrolls; how smooth that is, is printed. */
 

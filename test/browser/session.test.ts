@@ -1,9 +1,9 @@
 import { CSRF_HEADER } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
-import { HOUR, openPeopleWorld, PEOPLE, type PeopleWorld } from '../support/people-world.ts';
-import { expect, expectAccessible } from './support/dashboard.ts';
-import { useDashboard } from './support/suite.ts';
+import { HOUR, openPeopleWorld, PEOPLE, type PeopleWorld } from '../harness/people-world.ts';
+import { expect, expectAccessible } from './harness/dashboard.ts';
+import { useDashboard } from './harness/suite.ts';
 
 /** People with a real identity provider: in, out, without rights, and when their time is over. */
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { createHubClient } from '../../hub/cli/client/api-client.ts';
-import { caOf } from '../support/enrolment-client.ts';
-import type { HubProcess } from '../support/hub-process.ts';
-import type { TestPostgres } from '../support/postgres.ts';
-import { createRandom } from '../support/random.ts';
-import { HANG_MS } from '../support/waiting.ts';
+import { caOf } from '../harness/enrolment-client.ts';
+import type { HubProcess } from '../harness/hub-process.ts';
+import type { TestPostgres } from '../harness/postgres.ts';
+import { createRandom } from '../harness/random.ts';
+import { HANG_MS } from '../harness/waiting.ts';
 import { createApiCalls } from './api-calls.ts';
 import { createEnrolmentLoad, type EnrolmentCounts } from './enrolments.ts';
 import { createLoad, delay } from './load.ts';

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { EnrolmentTokenView, EnrolmentView } from '@fso/shared/api';
 import { IssuedIdentity, RENEW_PATH } from '@fso/shared/protocol';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
-import { askHub, type EnrolledAgent, useToken } from '../support/enrolment-client.ts';
+import { askHub, type EnrolledAgent, useToken } from '../harness/enrolment-client.ts';
 import type { ApiCalls } from './api-calls.ts';
 import { createLoad, type Load } from './load.ts';
 

@@ -1,8 +1,8 @@
 import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { judgeCheckpoint } from '../../agent/stream/judge-checkpoint.ts';
-import { policyReport } from '../support/policy-reports.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import { policyReport } from '../harness/policy-reports.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 
 /** The network side of an agent under load: reports one after another, and remembers what the hub has acknowledged. */
 export interface SimulatedAgent {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
-import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
-import { clusterFile, policyFile } from '../support/policy-files.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 
 export interface World {
   /** Not started yet. */

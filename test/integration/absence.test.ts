@@ -7,12 +7,12 @@ import { AGENT_EVENTS, ClusterView, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
-import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { eventually } from '../support/waiting.ts';
+import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const GUARD = 'fso-guard-nodes';
 

@@ -12,8 +12,8 @@ import {
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };

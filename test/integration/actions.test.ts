@@ -8,8 +8,8 @@ import { CONDITIONS, type ENFORCEMENT_POINTS, type FloorAction, type SovereignPo
 import { type ConstraintViolation, GEO_RESIDENCY_KIND, KubeApiError, POD_KIND, type Pod } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { entriesOf } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 type Point = (typeof ENFORCEMENT_POINTS)[number];
 type Scoped = NonNullable<SovereignPolicySpecInput['scopedEnforcementActions']>[number];

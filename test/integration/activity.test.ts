@@ -1,10 +1,10 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import type { StreamClient } from '../support/stream-client.ts';
-import { waitFor } from '../support/waiting.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import type { StreamClient } from '../harness/stream-client.ts';
+import { waitFor } from '../harness/waiting.ts';
 
 let bench: HubBench;
 afterEach(() => bench.close());

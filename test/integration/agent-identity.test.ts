@@ -10,11 +10,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { issueToken } from '../support/enrolment-client.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { issueToken } from '../harness/enrolment-client.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY };
 

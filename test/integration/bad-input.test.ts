@@ -6,9 +6,9 @@ import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { connectStream } from '../support/stream-client.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { connectStream } from '../harness/stream-client.ts';
 
 const API_TOKEN = 'api-token-0123456789';
 const ALIAS_BOMB = 'a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n';

@@ -17,10 +17,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };

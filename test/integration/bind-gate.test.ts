@@ -11,8 +11,8 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Attempt, bindingSentence, EU, FloorWorld, MODES, US } from '../support/floor-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { type Attempt, bindingSentence, EU, FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const DAEMON_SET_KIND: KindDescriptor = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
 

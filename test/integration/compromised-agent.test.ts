@@ -4,10 +4,10 @@ import { CLOSE_CODES } from '@fso/shared/protocol';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
-import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { policyReport } from '../support/policy-reports.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { policyReport } from '../harness/policy-reports.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 
 let bench: HubBench;
 afterEach(() => bench.close());

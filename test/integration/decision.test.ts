@@ -38,7 +38,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../agent/enforce/index.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
 import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
 import { anyPlacement } from './placements.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { installPackages } from '../support/debian.ts';
+import { installPackages } from '../harness/debian.ts';
 
 const run = promisify(execFile);
 const WRITES = 25;
@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** What a process that writes to an embedded ledger asks of the system: each sync that went well, and each answer of the ledger. */
 const traceWrites = async (): Promise<string[]> => {
   const trace = join(folder, 'trace');
-  const program = join(import.meta.dirname, '../support/acknowledge-writes.ts');
+  const program = join(import.meta.dirname, '../harness/acknowledge-writes.ts');
   const traced = ['-f', '-y', '-e', 'trace=fsync,fdatasync,write', '-o', trace];
   await run(STRACE, [...traced, process.execPath, program, join(folder, 'ledger'), String(WRITES)]);
   return (await readFile(trace, 'utf8')).split('\n').flatMap((line) => {

@@ -4,9 +4,9 @@ import { type Database, openDatabase } from '../../hub/ledger/sql/database.ts';
 import { createSqlLedger } from '../../hub/ledger/sql/sql-ledger.ts';
 import { fixedClock, source } from '../../hub/ledger/testing/ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { waitFor } from '../support/waiting.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../harness/tcp-proxy.ts';
+import { waitFor } from '../harness/waiting.ts';
 
 let server: TestPostgres;
 let proxy: TcpProxy;

@@ -5,9 +5,9 @@ import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND, type Pod } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startAgentProcess } from '../support/agent-process.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { never } from '../support/waiting.ts';
+import { startAgentProcess } from '../harness/agent-process.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { never } from '../harness/waiting.ts';
 
 const PODS = 80;
 const AT_ONCE = 4;

@@ -2,8 +2,8 @@ import { floorLabel, floorRegionsAnnotation, NAMESPACES_PARAMETERS } from '@fso/
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS, violationMessage } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bindingSentence, EU, FloorWorld, MODES, US } from '../support/floor-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { bindingSentence, EU, FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
   let world: FloorWorld;

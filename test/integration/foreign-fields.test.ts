@@ -13,9 +13,9 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isSame } from '../../agent/enforce/compare.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { type Field, specFieldsOf } from '../support/openapi-fields.ts';
-import { eventually, waitFor } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { type Field, specFieldsOf } from '../harness/openapi-fields.ts';
+import { eventually, waitFor } from '../harness/waiting.ts';
 
 const INJECTION = injectionKinds('v1');
 const EU = ['eu-west-1'];

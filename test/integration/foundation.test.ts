@@ -8,8 +8,8 @@ import {
   NAMESPACE_KIND,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FloorWorld, MODES, US } from '../support/floor-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
 /** In the schema of FloorParameters. */

@@ -39,8 +39,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { celString } from '../../agent/enforce/cel.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
 const POD_STATUS_KIND: KindDescriptor = {

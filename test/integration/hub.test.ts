@@ -4,10 +4,10 @@ import { compileCluster } from '@fso/shared/compile';
 import { digestOfReports } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository, clusterFile, policyFile } from '../support/policy-files.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
-import { eventually, printMs } from '../support/waiting.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import { eventually, printMs } from '../harness/waiting.ts';
 
 let bench: HubBench;
 const open = async (...args: Parameters<typeof openHubBench>): Promise<HubBench> => {

@@ -16,9 +16,9 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { type LabelledNode, matchesNode } from '../support/matches-node.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { type LabelledNode, matchesNode } from '../harness/matches-node.ts';
+import { eventually } from '../harness/waiting.ts';
 import { affinity, byNodeName, CASES, on } from './decision-cases.ts';
 import { anyPlacement } from './placements.ts';
 

@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, it } from 'vitest';
-import { openHubBench } from '../support/hub-bench.ts';
+import { openHubBench } from '../harness/hub-bench.ts';
 
 it('a hub warns of files of secrets that others of its machine may use, and of no others', async () => {
   const bench = await openHubBench();

@@ -24,7 +24,7 @@ import {
 } from '@fso/shared/kube';
 import { createLogger, untilAborted } from '@fso/shared/runtime';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { never, printMs, waitFor } from '../support/waiting.ts';
+import { never, printMs, waitFor } from '../harness/waiting.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 

@@ -15,8 +15,8 @@ import { describeSearch } from '../../hub/ledger/sql/testing/describe-search.ts'
 import type { TestDatabase } from '../../hub/ledger/sql/testing/test-database.ts';
 import { describeLedger, event, fixedClock, policy, report } from '../../hub/ledger/testing/ledger.ts';
 import type { Ledger } from '../../hub/ledger/types.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { waitFor } from '../support/waiting.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { waitFor } from '../harness/waiting.ts';
 
 const logger = pino({ level: process.env['FSO_TEST_LOG'] ?? 'silent' });
 const never = new AbortController().signal;

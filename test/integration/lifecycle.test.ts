@@ -28,8 +28,8 @@ import {
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1', 'eu-central-1'];
 

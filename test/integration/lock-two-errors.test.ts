@@ -6,8 +6,8 @@ import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, CRD_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 /** As Gatekeeper's own, reduced to what the API server needs of it. */
 const TEMPLATE_CRD = {

@@ -19,8 +19,8 @@ import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../age
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually, printMs } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually, printMs } from '../harness/waiting.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const SCHEDULER = 'system:kube-scheduler';

@@ -6,8 +6,8 @@ import { ANNOTATIONS, API_VERSION, type ClusterEvent, floorLabel, LABELS, type S
 import { ADMISSION_POLICY_BINDING_KIND, CRD_KIND, GEO_RESIDENCY_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
 

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
-import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { policyReport } from '../support/policy-reports.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
-import { printMs, waitFor } from '../support/waiting.ts';
+import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { policyReport } from '../harness/policy-reports.ts';
+import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import { printMs, waitFor } from '../harness/waiting.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],

@@ -20,8 +20,8 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld } from '../support/agent-world.ts';
-import { eventually } from '../support/waiting.ts';
+import { AgentWorld } from '../harness/agent-world.ts';
+import { eventually } from '../harness/waiting.ts';
 
 const MUTATING: KindDescriptor = {
   apiVersion: 'admissionregistration.k8s.io/v1',

@@ -3,11 +3,11 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { eventually, printMs } from '../support/waiting.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { startPostgres } from '../harness/postgres.ts';
+import { startTcpProxy } from '../harness/tcp-proxy.ts';
+import { eventually, printMs } from '../harness/waiting.ts';
 
 let bench: HubBench;
 const open = async (): Promise<HubBench> => {

@@ -4,8 +4,8 @@ import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSource, type Source, type SourceOptions, type SourceRevision } from '../../hub/source/index.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
 
 let bench: HubBench;
 const stops: (() => Promise<void>)[] = [];

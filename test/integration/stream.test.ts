@@ -12,11 +12,11 @@ import { LiveObservatory } from '../../agent/observe/observatory.ts';
 import type { AgentSnapshot } from '../../agent/observe/types.ts';
 import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/index.ts';
-import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
-import { clusterFile, policyFile } from '../support/policy-files.ts';
-import { reportOf } from '../support/policy-reports.ts';
-import { type ScriptedHub, startScriptedHub } from '../support/scripted-hub.ts';
-import { never, waitFor } from '../support/waiting.ts';
+import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';
+import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { reportOf } from '../harness/policy-reports.ts';
+import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
+import { never, waitFor } from '../harness/waiting.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 const FACTS: AgentSnapshot['cluster'] = {

@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { runAction } from '../../agent/apply/apply-action.ts';
 import { planFloor, planGovernance, planNamespaces } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually } from '../harness/waiting.ts';
 import { affinity, on } from './decision-cases.ts';
 
 const NAMESPACE = 'finance';

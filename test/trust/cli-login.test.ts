@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { CliLoginView } from '@fso/shared/api';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
-import { type Browser, createBrowser } from '../support/browser.ts';
-import { freePort } from '../support/identity-provider.ts';
-import { HOUR, openPeopleWorld, type PeopleWorld, problemOf } from '../support/people-world.ts';
+import { type Browser, createBrowser } from '../harness/browser.ts';
+import { freePort } from '../harness/identity-provider.ts';
+import { HOUR, openPeopleWorld, type PeopleWorld, problemOf } from '../harness/people-world.ts';
 
 let world: PeopleWorld;
 let home: string;

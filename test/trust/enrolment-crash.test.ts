@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort, type Program, startProgram, until } from '../../clusters/demo/programs.ts';
-import { caOf, type EnrolledAgent, useToken } from '../support/enrolment-client.ts';
-import { connectStream } from '../support/stream-client.ts';
-import { never } from '../support/waiting.ts';
+import { caOf, type EnrolledAgent, useToken } from '../harness/enrolment-client.ts';
+import { connectStream } from '../harness/stream-client.ts';
+import { never } from '../harness/waiting.ts';
 
 /** A hub as a process, killed right after each answer: what it has answered it still knows. */
 

@@ -11,11 +11,11 @@ import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import { createCa, issueServer } from '../../hub/identity/x509.ts';
-import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, useToken } from '../support/enrolment-client.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
-import { never, printMs, waitFor } from '../support/waiting.ts';
+import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, useToken } from '../harness/enrolment-client.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import { never, printMs, waitFor } from '../harness/waiting.ts';
 
 const API_TOKEN = 'api-token-0123456789';
 const signal = never;

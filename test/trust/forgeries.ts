@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { identityUri } from '@fso/shared/protocol';
 import { createAuthority } from '../../hub/identity/index.ts';
 import { createCa, issue, type KeyPair, newSerial, SERIAL_NUMBER } from '../../hub/identity/x509.ts';
-import { type Credential, caOf } from '../support/enrolment-client.ts';
+import { type Credential, caOf } from '../harness/enrolment-client.ts';
 
 /** Certificates that nobody should accept, each with its key. */
 

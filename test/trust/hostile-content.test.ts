@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, startGitServer } from '../../clusters/demo/git-server.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { startPostgres } from '../support/postgres.ts';
-import { waitFor } from '../support/waiting.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { startPostgres } from '../harness/postgres.ts';
+import { waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
 const MB = 1024 * 1024;

@@ -6,10 +6,10 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import { ROUTES } from '../../hub/serve/openapi.ts';
 import { policyReport } from '../../hub/serve/testing/fleet.ts';
-import { askHub, type Credential, caOf, enrolAgent, issueToken, useToken } from '../support/enrolment-client.ts';
-import { type HubBench, openHubBench, TOKENS } from '../support/hub-bench.ts';
-import { basicRepository } from '../support/policy-files.ts';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import { askHub, type Credential, caOf, enrolAgent, issueToken, useToken } from '../harness/enrolment-client.ts';
+import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { basicRepository } from '../harness/policy-files.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { forgeries } from './forgeries.ts';
 
 /**

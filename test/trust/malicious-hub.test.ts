@@ -9,11 +9,11 @@ import { objectId } from '@fso/shared/git';
 import { CONFIG_MAP_KIND, createKubeClient, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { CLOSE_CODES, encodeFrame, MAX_FRAME_BYTES, type Offer } from '@fso/shared/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AgentProcess, startAgentProcess } from '../support/agent-process.ts';
-import { makeObjectRepository, type ObjectRepository } from '../support/git-objects.ts';
-import { clusterFile, policyFile } from '../support/policy-files.ts';
-import { type ScriptedHub, startScriptedHub } from '../support/scripted-hub.ts';
-import { never, waitFor } from '../support/waiting.ts';
+import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
+import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';
+import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
+import { never, waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench, type SshKey } from './signing-bench.ts';
 
 /** The agent waits up to 30 s before it dials again; after a flood it has much to read. */

@@ -6,9 +6,9 @@ import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../support/hub-bench.ts';
-import { basicRepository, policyFile } from '../support/policy-files.ts';
-import { waitFor } from '../support/waiting.ts';
+import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { waitFor } from '../harness/waiting.ts';
 import { mapUnhashed, readBlock, writeBlock } from './openpgp-surgery.ts';
 import { type GpgHome, openSigningBench, type SigningBench, type SshKey, withSignature } from './signing-bench.ts';
 

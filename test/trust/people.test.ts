@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Browser, createBrowser } from '../support/browser.ts';
-import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../support/identity-provider.ts';
-import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../support/people-world.ts';
+import { type Browser, createBrowser } from '../harness/browser.ts';
+import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../harness/identity-provider.ts';
+import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../harness/people-world.ts';
 
 /** Well before a stream asks by itself whether its reader is still let in. */
 

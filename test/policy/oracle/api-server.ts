@@ -16,7 +16,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../../agent/enforce/index.ts';
-import { HANG_MS } from '../../support/waiting.ts';
+import { HANG_MS } from '../../harness/waiting.ts';
 import { POLICY_NAMESPACE, policyName, WORLDS } from './cases.ts';
 import type { Implementation, OracleCase } from './types.ts';
 

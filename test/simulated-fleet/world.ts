@@ -5,8 +5,8 @@ import { type GitRepository, openGitRepository } from '../../clusters/demo/git-r
 import { startGitServer } from '../../clusters/demo/git-server.ts';
 import { until } from '../../clusters/demo/programs.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
-import { createHubProcess, type HubProcess } from '../support/hub-process.ts';
-import { createRandom } from '../support/random.ts';
+import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { createRandom } from '../harness/random.ts';
 import { type ClusterLife, createClusterLife, type Trouble } from './cluster-life.ts';
 import { createCommits } from './commits.ts';
 import { makeFleetFiles, policyFile } from './fleet-files.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PolicyReport } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
-import { connectStream, type StreamClient } from '../support/stream-client.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
 /** The network side of an agent over a {@link ClusterLife}: it takes what the hub offers, and reports, over the real protocol. */

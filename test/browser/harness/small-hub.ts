@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GitRepository, openGitRepository } from '../../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../../clusters/demo/git-server.ts';
-import { createClusterLife } from '../../seeded/cluster-life.ts';
-import { createCommits } from '../../seeded/commits.ts';
-import { geoOfCell } from '../../seeded/geography.ts';
-import { createSeededAgent, type SeededAgent } from '../../seeded/seeded-agent.ts';
-import { createHubProcess, type HubProcess } from '../../support/hub-process.ts';
-import { clusterFile } from '../../support/policy-files.ts';
-import { createRandom } from '../../support/random.ts';
+import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts';
+import { clusterFile } from '../../harness/policy-files.ts';
+import { createRandom } from '../../harness/random.ts';
+import { createClusterLife } from '../../simulated-fleet/cluster-life.ts';
+import { createCommits } from '../../simulated-fleet/commits.ts';
+import { geoOfCell } from '../../simulated-fleet/geography.ts';
+import { createSeededAgent, type SeededAgent } from '../../simulated-fleet/seeded-agent.ts';
 
 /** A hub as a process, which can be killed, with two policies and one cluster whose agent is made up. */
 export interface SmallHub {

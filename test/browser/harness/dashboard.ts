@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { CSRF_HEADER } from '@fso/shared/api';
 import { type Browser, type BrowserContext, type BrowserContextOptions, expect as base, type Page } from '@playwright/test';
-import { HANG_MS } from '../../support/waiting.ts';
+import { HANG_MS } from '../../harness/waiting.ts';
 
 /** Assertions that wait: `await expect(page.getByRole('heading')).toBeVisible()`; for values it is like vitest's. */
 export const expect = base.configure({ timeout: HANG_MS });

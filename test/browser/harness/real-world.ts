@@ -5,7 +5,7 @@ import { createNamespaces, createWorld, type World } from '@fso/clusters/demo';
 import { REGION_LABEL } from '@fso/shared/api';
 import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
-import { never } from '../../support/waiting.ts';
+import { never } from '../../harness/waiting.ts';
 
 /** Three real clusters with agents, a Git server and a hub, as the demo has them, and pods that violate. */
 export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {

@@ -1,6 +1,6 @@
 import type { Browser } from '@playwright/test';
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
-import { openSeededWorld, type SeededWorld } from '../../seeded/world.ts';
+import { openSeededWorld, type SeededWorld } from '../../simulated-fleet/world.ts';
 import { launchChromium } from './chromium.ts';
 import { createDashboard, type Dashboard, expect } from './dashboard.ts';
 import { openRealWorld, type RealWorld } from './real-world.ts';
