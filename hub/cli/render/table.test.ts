@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { runFso } from './run-fso.ts';
+import { runFso } from '../testing/run-fso.ts';
 import { renderFacts, renderTable } from './table.ts';
 import { age, createPaint, shortRevision } from './text.ts';
 
