@@ -3,7 +3,7 @@ import AdjustIcon from '@patternfly/react-icons/dist/esm/icons/adjust-icon';
 import MoonIcon from '@patternfly/react-icons/dist/esm/icons/moon-icon';
 import SunIcon from '@patternfly/react-icons/dist/esm/icons/sun-icon';
 import { useSyncExternalStore } from 'react';
-import { getTheme, onThemeChange, setTheme, THEMES, type Theme } from '../components/theme.ts';
+import { getTheme, onThemeChange, setTheme, THEMES, type Theme } from '../lib/theme.ts';
 
 const LOOKS: Readonly<Record<Theme, { icon: typeof SunIcon; label: string }>> = {
   system: { icon: AdjustIcon, label: 'Colours as the system has them' },

@@ -1,5 +1,5 @@
 import { useMemo, useSyncExternalStore } from 'react';
-import { isDark, onThemeChange } from '../components/theme.ts';
+import { isDark, onThemeChange } from '../lib/theme.ts';
 
 /** Colours of PatternFly for what is drawn on a canvas, where style sheets do not reach. */
 

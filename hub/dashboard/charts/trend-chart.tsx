@@ -3,8 +3,8 @@ import type { TrendPoint } from '@fso/shared/api';
 import { ExpandableSection } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { lazy } from 'react';
-import { formatNumber } from '../components/format-number.ts';
-import { exactTime } from '../components/time.ts';
+import { formatNumber } from '../lib/format-number.ts';
+import { exactTime } from '../lib/time.ts';
 import { LazyPart } from './lazy-part.tsx';
 import { sample, summarise } from './trend.ts';
 

@@ -1,6 +1,6 @@
 import type { TrendPoint } from '@fso/shared/api';
-import { formatNumber } from '../components/format-number.ts';
-import { exactTime } from '../components/time.ts';
+import { formatNumber } from '../lib/format-number.ts';
+import { exactTime } from '../lib/time.ts';
 import type { ChartOption } from './echarts.ts';
 import type { Palette } from './palette.ts';
 

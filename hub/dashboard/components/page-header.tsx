@@ -1,7 +1,7 @@
 import { Breadcrumb, BreadcrumbItem, Content, Flex, PageSection, Title } from '@patternfly/react-core';
 import { Link, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef } from 'react';
-import { useHasMoved } from './has-moved.ts';
+import { useHasMoved } from '../lib/has-moved.ts';
 
 interface Crumb {
   readonly to: '/policies' | '/clusters' | '/activity' | '/compliance' | '/audit';

@@ -1,5 +1,5 @@
 import type { ProblemView } from '@fso/shared/api';
-import { placeOf } from './problem-place.ts';
+import { placeOf } from '../lib/problem-place.ts';
 
 /** Why a commit was refused: file, line and column where there are, and the reason in words. */
 export const ProblemList = ({ problems }: { readonly problems: readonly ProblemView[] }) => (

@@ -1,6 +1,6 @@
 import { Tooltip } from '@patternfly/react-core';
-import { exactTime, relativeTime, resolutionOf } from './time.ts';
-import { useNow } from './use-now.ts';
+import { exactTime, relativeTime, resolutionOf } from '../lib/time.ts';
+import { useNow } from '../lib/use-now.ts';
 
 interface RelativeTimeProps {
   /** RFC 3339. */

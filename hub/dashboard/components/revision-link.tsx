@@ -2,7 +2,7 @@ import ExternalLinkAltIcon from '@patternfly/react-icons/dist/esm/icons/external
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { statusQuery } from '../api/queries.ts';
-import { commitPage } from './commit-page.ts';
+import { commitPage } from '../lib/commit-page.ts';
 import { CopyButton } from './copy-button.tsx';
 
 const SHORT = 8;

@@ -15,8 +15,8 @@ import {
 } from '@patternfly/react-core';
 import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
 import { useId } from 'react';
-import { cleared, type Filter, isAnySet, problemOf, type Values } from './filters.ts';
-import { useTyped } from './use-typed.ts';
+import { cleared, type Filter, isAnySet, problemOf, type Values } from '../lib/filters.ts';
+import { useTyped } from '../lib/use-typed.ts';
 
 interface SearchToolbarProps {
   /** Label of the search field; absent: the list cannot be searched. */

@@ -15,7 +15,7 @@ import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
 import type { ComponentType } from 'react';
-import type { Filter } from './filters.ts';
+import type { Filter } from '../lib/filters.ts';
 import { Meaning } from './meaning.tsx';
 
 /** A state is an icon and a word; its colour says nothing that these do not. */

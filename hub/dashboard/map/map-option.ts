@@ -1,6 +1,6 @@
 import type { ChartOption } from '../charts/echarts.ts';
 import type { Palette } from '../charts/palette.ts';
-import { count } from '../components/count.ts';
+import { count } from '../lib/count.ts';
 import { describeRegion, type RegionState } from './map-regions.ts';
 import type { ClusterMarker, Markers, RegionMarker, View } from './markers.ts';
 import { project, unproject } from './projection.ts';

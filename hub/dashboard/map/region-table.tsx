@@ -3,8 +3,8 @@ import { Button, Title } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { count } from '../components/count.ts';
-import { formatNumber } from '../components/format-number.ts';
+import { count } from '../lib/count.ts';
+import { formatNumber } from '../lib/format-number.ts';
 import { type MapRegion, STATE_TEXTS } from './map-regions.ts';
 import { StateShape } from './state-shape.tsx';
 

@@ -1,7 +1,7 @@
 import './map.css';
 import { lazy, useMemo } from 'react';
 import { LazyPart } from '../charts/lazy-part.tsx';
-import { count } from '../components/count.ts';
+import { count } from '../lib/count.ts';
 import { findCloudRegion } from './cloud-regions.ts';
 import type { MapCanvasProps } from './map-canvas.tsx';
 import { MapLegend } from './map-legend.tsx';

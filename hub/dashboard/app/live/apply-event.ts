@@ -2,7 +2,7 @@ import type { Page, StatusView, StreamEvent } from '@fso/shared/api';
 import type { InfiniteData, Query, QueryClient } from '@tanstack/react-query';
 import { isReadOnRequest, keys } from '../../api/keys.ts';
 import { rereadOf } from '../../api/reread.ts';
-import { mergeFirst } from '../../components/merge-first.ts';
+import { mergeFirst } from '../../lib/merge-first.ts';
 import type { Key } from './invalidation.ts';
 
 /** Of a list of which more pages were read, a change reads the first one alone; the rest when the reader asks. */

@@ -6,7 +6,7 @@ import { useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
 import { sessionQuery, signOut } from '../../api/session.ts';
 import { showToast } from '../../components/toasts.tsx';
-import { webAddress } from '../../components/web-address.ts';
+import { webAddress } from '../../lib/web-address.ts';
 
 const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'no role'})`;
 

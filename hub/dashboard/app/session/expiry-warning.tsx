@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { sessionQuery } from '../../api/session.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../components/use-now.ts';
+import { useNow } from '../../lib/use-now.ts';
 import { RenewDialog, useSessionEnded } from './session-dialog.tsx';
 
 const WARN_MS = 5 * 60_000;

@@ -2,14 +2,14 @@ import type { CommitSummary } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { commitsQuery } from '../../api/queries.ts';
-import { changesText } from '../../components/changes-text.ts';
 import { CommitStateLabel, VerificationLabel } from '../../components/commit-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { Empty } from '../../components/states.tsx';
-import { duration } from '../../components/time.ts';
+import { changesText } from '../../lib/changes-text.ts';
+import { duration } from '../../lib/time.ts';
 import { ProvenBar } from './proven-bar.tsx';
 import './activity.css';
 

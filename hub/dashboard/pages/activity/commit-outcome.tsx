@@ -4,11 +4,11 @@ import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { commitsQuery } from '../../api/queries.ts';
-import { formatNumber } from '../../components/format-number.ts';
 import { ProblemList } from '../../components/problem-list.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
-import { rowsOf } from '../../components/rows-of.ts';
-import { duration } from '../../components/time.ts';
+import { formatNumber } from '../../lib/format-number.ts';
+import { rowsOf } from '../../lib/rows-of.ts';
+import { duration } from '../../lib/time.ts';
 import { successorOf } from './superseded.ts';
 
 const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | undefined }) =>

@@ -1,8 +1,8 @@
 import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { Label, LabelGroup, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
-import { changesText } from '../../components/changes-text.ts';
-import { formatNumber } from '../../components/format-number.ts';
+import { changesText } from '../../lib/changes-text.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 
 const SHOWN = 12;
 

@@ -6,9 +6,9 @@ import InProgressIcon from '@patternfly/react-icons/dist/esm/icons/in-progress-i
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
 import type { ComponentType } from 'react';
-import { formatNumber } from '../../components/format-number.ts';
 import { Meaning } from '../../components/meaning.tsx';
-import { duration } from '../../components/time.ts';
+import { formatNumber } from '../../lib/format-number.ts';
+import { duration } from '../../lib/time.ts';
 import { type Step, type StepState, stepsOf } from './steps.ts';
 
 interface Look {

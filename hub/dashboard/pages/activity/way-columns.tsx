@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { ProblemList } from '../../components/problem-list.tsx';
-import { duration } from '../../components/time.ts';
 import type { Column } from '../../components/virtual-table.tsx';
+import { duration } from '../../lib/time.ts';
 import type { Leg, Way } from './cluster-way.ts';
 import { PlaceLabel } from './place-label.tsx';
 

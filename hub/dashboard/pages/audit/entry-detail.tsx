@@ -2,7 +2,7 @@ import type { AuditEntry } from '@fso/shared/api';
 import { ClipboardCopy, CodeBlock, CodeBlockCode, DescriptionList, Title } from '@patternfly/react-core';
 import { Fact } from '../../components/fact.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { exactTime } from '../../components/time.ts';
+import { exactTime } from '../../lib/time.ts';
 
 export const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
   const { time, actor, from, action, subject, detail, previous, hash } = entry;

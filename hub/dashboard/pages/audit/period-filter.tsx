@@ -1,6 +1,6 @@
 import { FormSelect, FormSelectOption, InputGroup, InputGroupItem, InputGroupText, TextInput } from '@patternfly/react-core';
 import { useState } from 'react';
-import type { Values } from '../../components/filters.ts';
+import type { Values } from '../../lib/filters.ts';
 import { localOf, type Period, SPAN_TEXTS, SPANS, timeOf } from './period.ts';
 
 interface PeriodFilterProps {

@@ -4,9 +4,9 @@ import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
 import { auditVerificationQuery } from '../../api/queries.ts';
 import { Fact } from '../../components/fact.tsx';
-import { formatNumber } from '../../components/format-number.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
+import { formatNumber } from '../../lib/format-number.ts';
 import { AuditFrame } from './audit-frame.tsx';
 
 const Verdict = ({ ok, problems }: AuditVerificationView) =>

@@ -2,8 +2,8 @@ import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Titl
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
 import { type ViolationRef, violationKey } from '../../api/queries.ts';
-import { useSearchChange } from '../../components/filters.ts';
 import { ErrorState, Loading } from '../../components/states.tsx';
+import { useSearchChange } from '../../lib/filters.ts';
 import { ComplianceFrame } from '../compliance/compliance-frame.tsx';
 import { refOfText } from '../compliance/violation-ref.ts';
 import { GovernanceForm } from './governance-form.tsx';

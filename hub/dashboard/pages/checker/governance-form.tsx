@@ -3,9 +3,9 @@ import { FormGroup, FormHelperText, HelperText, HelperTextItem, TextInput, Toggl
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { clustersQuery, policiesQuery, violationGroupsQuery } from '../../api/queries.ts';
-import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../components/filters.ts';
-import { rowsOf } from '../../components/rows-of.ts';
-import { useTyped } from '../../components/use-typed.ts';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../lib/filters.ts';
+import { rowsOf } from '../../lib/rows-of.ts';
+import { useTyped } from '../../lib/use-typed.ts';
 import type { Choice } from './use-rulings.ts';
 
 type Changed = Readonly<Partial<Record<'by' | 'policy' | 'cluster' | 'namespace' | 'regions', string | undefined>>>;

@@ -2,8 +2,8 @@ import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
 import { type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
-import { rowsOf } from '../../components/rows-of.ts';
-import { useTyped } from '../../components/use-typed.ts';
+import { rowsOf } from '../../lib/rows-of.ts';
+import { useTyped } from '../../lib/use-typed.ts';
 import { commandsFor } from '../compliance/remedy.ts';
 import { refOfText } from '../compliance/violation-ref.ts';
 

@@ -1,7 +1,7 @@
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../components/use-now.ts';
+import { useNow } from '../../lib/use-now.ts';
 import { type CertificateState, certificateState } from './certificate.ts';
 
 const WORDS: Readonly<Record<CertificateState, string | undefined>> = {

@@ -1,4 +1,4 @@
-import { duration } from '../../components/time.ts';
+import { duration } from '../../lib/time.ts';
 
 /** From here on the agent itself speaks of it, by the event ClockSkewed. */
 const FAR_MS = 30_000;

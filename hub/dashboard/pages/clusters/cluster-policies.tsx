@@ -3,14 +3,14 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import type { Filter } from '../../components/filters.ts';
-import { formatNumber } from '../../components/format-number.ts';
 import { Was } from '../../components/last-known.tsx';
 import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../components/state-label.tsx';
 import { Empty } from '../../components/states.tsx';
+import type { Filter } from '../../lib/filters.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');

@@ -2,7 +2,7 @@ import type { ClusterView } from '@fso/shared/api';
 import { Alert, StackItem } from '@patternfly/react-core';
 import { ProblemList } from '../../components/problem-list.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../components/use-now.ts';
+import { useNow } from '../../lib/use-now.ts';
 import { type Concern, concernsOf } from './concerns.ts';
 
 const ConcernAlert = ({ concern, cluster }: { readonly concern: Concern; readonly cluster: ClusterView }) => (

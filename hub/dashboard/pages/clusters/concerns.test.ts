@@ -1,6 +1,6 @@
 import type { ClusterReport, ClusterView, Condition } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { verdictOf } from '../../components/condition-verdict.ts';
+import { verdictOf } from '../../lib/condition-verdict.ts';
 import { after, clusterView, NOW } from './cluster-facts.fixtures.ts';
 import { concernsOf } from './concerns.ts';
 

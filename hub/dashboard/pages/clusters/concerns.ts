@@ -1,6 +1,6 @@
 import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
-import { verdictOf } from '../../components/condition-verdict.ts';
-import { formatNumber } from '../../components/format-number.ts';
+import { verdictOf } from '../../lib/condition-verdict.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 import { certificateState } from './certificate.ts';
 import { isSkewed, skewText } from './clock-skew.ts';
 import { isRefusing, isRetired } from './cluster-sync.ts';

@@ -4,9 +4,9 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { verdictOf } from '../../components/condition-verdict.ts';
 import { Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
+import { verdictOf } from '../../lib/condition-verdict.ts';
 import { NotReported, Section } from './section.tsx';
 
 const ICONS = {

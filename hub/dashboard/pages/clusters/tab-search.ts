@@ -1,6 +1,6 @@
 import { getRouteApi } from '@tanstack/react-router';
-import { useSearchChange } from '../../components/filters.ts';
-import { ownSort } from '../../components/table-sort.ts';
+import { useSearchChange } from '../../lib/filters.ts';
+import { ownSort } from '../../lib/table-sort.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 

@@ -2,9 +2,9 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { statusQuery } from '../../api/queries.ts';
-import { count } from '../../components/count.ts';
 import { LastKnown } from '../../components/last-known.tsx';
 import { Empty } from '../../components/states.tsx';
+import { count } from '../../lib/count.ts';
 import type { Connection, ConnectionOfCluster } from '../clusters/connections.ts';
 
 const Age = ({ connection }: { readonly connection: Connection | undefined }) => {

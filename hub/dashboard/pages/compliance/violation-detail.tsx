@@ -6,9 +6,9 @@ import { policyQuery, type ViolationRef, violationKey, violationsQuery } from '.
 import { Fact } from '../../components/fact.tsx';
 import { PolicyLink } from '../../components/policy-link.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { rowsOf } from '../../components/rows-of.ts';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states.tsx';
+import { rowsOf } from '../../lib/rows-of.ts';
 import { type Connection, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from './last-known.tsx';
 import { commandsFor, remedyOf } from './remedy.ts';

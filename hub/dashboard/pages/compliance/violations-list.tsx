@@ -5,6 +5,11 @@ import { getRouteApi } from '@tanstack/react-router';
 import { statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { PolicyLink } from '../../components/policy-link.tsx';
+import { RelativeTime } from '../../components/relative-time.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
+import { Empty } from '../../components/states.tsx';
 import {
   CLUSTER_FILTER,
   cleared,
@@ -15,14 +20,9 @@ import {
   REGION_FILTER,
   suggestionsOf,
   useSearchChange,
-} from '../../components/filters.ts';
-import { formatNumber } from '../../components/format-number.ts';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { rowsOf } from '../../components/rows-of.ts';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
+} from '../../lib/filters.ts';
+import { formatNumber } from '../../lib/format-number.ts';
+import { rowsOf } from '../../lib/rows-of.ts';
 import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { NO_REGION } from './group-target.ts';
 import { ClusterName, NoViolations } from './last-known.tsx';

@@ -5,7 +5,7 @@ import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/excl
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import type { ComponentType } from 'react';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../components/use-now.ts';
+import { useNow } from '../../lib/use-now.ts';
 import { type AttentionItem, attentionItems, type FleetFacts, type Reading } from './attention.ts';
 import { TargetLink } from './target-link.tsx';
 

@@ -1,6 +1,6 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
-import { count } from '../../components/count.ts';
-import { formatNumber } from '../../components/format-number.ts';
+import { count } from '../../lib/count.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 import { certificateState } from '../clusters/certificate.ts';
 
 /** What somebody should look at first. */

@@ -4,13 +4,13 @@ import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { commitsQuery } from '../../api/queries.ts';
-import { changesText } from '../../components/changes-text.ts';
 import { CommitStateLabel } from '../../components/commit-state.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { Empty } from '../../components/states.tsx';
-import { duration } from '../../components/time.ts';
+import { changesText } from '../../lib/changes-text.ts';
+import { duration } from '../../lib/time.ts';
 
 const ROWS = 8;
 

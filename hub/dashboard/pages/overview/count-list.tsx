@@ -1,5 +1,5 @@
 import type { ComponentType, ReactNode } from 'react';
-import { formatNumber } from '../../components/format-number.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 
 export interface CountRow {
   readonly key: string;

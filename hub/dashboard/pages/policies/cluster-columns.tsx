@@ -1,11 +1,11 @@
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Link } from '@tanstack/react-router';
-import { formatNumber } from '../../components/format-number.ts';
 import { LastKnown, Was } from '../../components/last-known.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RevisionLink } from '../../components/revision-link.tsx';
 import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
 import type { Column } from '../../components/virtual-table.tsx';
+import { formatNumber } from '../../lib/format-number.ts';
 import { useConnections } from '../clusters/connections.ts';
 import type { ClusterRow, LockName } from './cluster-rows.ts';
 import { LongText } from './long-text.tsx';

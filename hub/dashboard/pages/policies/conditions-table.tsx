@@ -6,9 +6,9 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
-import type { Verdict } from '../../components/condition-verdict.ts';
-import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
+import type { Verdict } from '../../lib/condition-verdict.ts';
+import { formatNumber } from '../../lib/format-number.ts';
 import { type ConditionGroup, groupConditions } from './conditions.ts';
 import { LongText } from './long-text.tsx';
 import { shorten } from './shortened.ts';

@@ -1,7 +1,7 @@
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../components/use-now.ts';
+import { useNow } from '../../lib/use-now.ts';
 import { expiryOf } from './expiry.ts';
 
 const MINUTE_MS = 60_000;

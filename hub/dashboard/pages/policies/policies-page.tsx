@@ -5,10 +5,10 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { policiesQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import { cleared, isAnySet, namesOf, useSearchChange } from '../../components/filters.ts';
 import { PageHeader } from '../../components/page-header.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
+import { cleared, isAnySet, namesOf, useSearchChange } from '../../lib/filters.ts';
 import { POLICY_COLUMNS } from './policy-columns.tsx';
 import { usePolicyFilters } from './policy-filters.ts';
 

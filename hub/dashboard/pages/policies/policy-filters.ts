@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { regionsQuery } from '../../api/queries.ts';
-import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, REGION_FILTER } from '../../components/filters.ts';
 import { ACTION_OPTIONS } from '../../components/state-label.tsx';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, REGION_FILTER } from '../../lib/filters.ts';
 
 export const PHASE_FILTER: Filter = {
   name: 'phase',

@@ -1,5 +1,5 @@
 import { getRouteApi } from '@tanstack/react-router';
-import { useSearchChange } from '../../components/filters.ts';
+import { useSearchChange } from '../../lib/filters.ts';
 
 const route = getRouteApi('/shell/policies/$namespace/$name');
 

@@ -2,13 +2,13 @@ import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api'
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { violationKey, violationsQuery } from '../../api/queries.ts';
-import { count } from '../../components/count.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { formatNumber } from '../../components/format-number.ts';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { Empty } from '../../components/states.tsx';
-import { ownSort } from '../../components/table-sort.ts';
+import { count } from '../../lib/count.ts';
+import { formatNumber } from '../../lib/format-number.ts';
+import { ownSort } from '../../lib/table-sort.ts';
 import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
 import { ClusterName } from '../compliance/last-known.tsx';
 import { LongText } from './long-text.tsx';
