@@ -1,0 +1,66 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+const NO_SOURCE = /\.test\.tsx?$|(^|\/)testing\/|(^|\/)node_modules\/|(^|\/)dist\//;
+
+/** A line of the table: `| \`hub\` | ledger, source, … |`. */
+const LINE = /^\| `([\w/-]+)` \| ([\w./-]+(?:, [\w./-]+)+) \|$/gm;
+
+interface House {
+  /** Relative to the repository's root. */
+  readonly folder: string;
+  /** Folders, and files that stand for themselves; each may import those before it. */
+  readonly rooms: readonly string[];
+}
+
+const readHouses = (): readonly House[] => {
+  const text = readFileSync(join(ROOT, 'docs/development.md'), 'utf8');
+  const [, section = ''] = text.split('\n## Rooms\n');
+  const [table = ''] = section.split('\n## ');
+  return [...table.matchAll(LINE)].map(([, folder = '', rooms = '']) => ({ folder, rooms: rooms.split(', ') }));
+};
+
+/** @param path relative to the house. @returns its room: the first folder, or the file itself where it lies in none */
+const roomOf = (path: string): string => path.split('/')[0] ?? path;
+
+interface Import {
+  /** Both relative to the house. */
+  readonly from: string;
+  readonly to: string;
+}
+
+const importsOf = (folder: string): readonly Import[] =>
+  globSync('**/*.{ts,tsx,js}', { cwd: join(ROOT, folder) })
+    .filter((from) => !NO_SOURCE.test(from))
+    .flatMap((from) =>
+      [...readFileSync(join(ROOT, folder, from), 'utf8').matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)].map(
+        ([, fixed, late]) => ({ from, to: posix.join(posix.dirname(from), fixed ?? late ?? '') }),
+      ),
+    )
+    .filter(({ to }) => !to.startsWith('..') && /\.(ts|tsx|js)$/.test(to));
+
+/** @returns `from → to` of each import that the order forbids, or that leads out of or into a room that the table does not name */
+const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
+  const place = new Map(rooms.map((room, index) => [room, index]));
+  return importsOf(folder)
+    .filter(({ from, to }) => roomOf(from) !== roomOf(to))
+    .filter(({ from, to }) => {
+      const [higher, lower] = [place.get(roomOf(from)), place.get(roomOf(to))];
+      return higher === undefined || lower === undefined || lower > higher;
+    })
+    .map(({ from, to }) => `${from} → ${to}`);
+};
+
+describe('rooms', () => {
+  const houses = readHouses();
+
+  it('the table of docs/development.md is read', () => {
+    expect(houses.length).toBeGreaterThan(0);
+  });
+
+  it.each(houses)('$folder: each room imports only those before it', (house) => {
+    expect(arrowsBack(house)).toEqual([]);
+  });
+});
