@@ -220,6 +220,17 @@ describe('planGovernance', () => {
     );
   });
 
+  it('governs as before when an expired policy is added', () => {
+    fc.assert(
+      fc.property(anyPolicies, anyPolicies, (policies, [added]) => {
+        if (added === undefined) return;
+        const expired = { ...added, key: 'team/z', name: 'z', spec: { ...added.spec, expiryDate: NOW.toISOString() } };
+        const { policies: _, ...plan } = planGovernance(policies, namespaces, NOW);
+        expect(planGovernance([...policies, expired], namespaces, NOW)).toMatchObject(plan);
+      }),
+    );
+  });
+
   it('is quick with thousands of policies and namespaces', () => {
     const many = Array.from({ length: 3000 }, (_, index) => `ns-${index}`);
     const policies = many.map((name) => policyOf(name, { targetNamespace: name, allowedRegions: EU }));

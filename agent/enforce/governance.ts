@@ -1,6 +1,7 @@
 import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
+import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS, isExpired } from '@fso/shared/residency';
 import { sameItems, sortedSet, weakMemo, weakMemo2 } from './compare.ts';
 import { type ConstraintGroup, constraintBody, constraintName } from './gatekeeper/constraint.ts';
 import type { ConstraintEntry } from './gatekeeper/kinds.ts';
@@ -17,10 +18,6 @@ import type {
   PolicyInput,
   PolicyOutcome,
 } from './types.ts';
-
-const DAY_MS = 86_400_000;
-/** Days before its expiry on which a policy is announced to expire. */
-export const EXPIRY_WARNING_DAYS: readonly number[] = [14, 7, 1];
 
 /** Enforcement points of Gatekeeper that mean the API server's own admission, which is what the floor is. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
@@ -68,9 +65,10 @@ export const planGovernance = (
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
   const rulings: Ruling[] = [];
-  const surplus = findSurplus(living.filter((policy) => !isExpired(policy, now)));
+  const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
+  const surplus = findSurplus(living.filter((policy) => !isOver(policy)));
   for (const policy of living) {
-    const verdict = surplus.get(policy.key) ?? (isExpired(policy, now) ? expired(policy) : judge(place, policy));
+    const verdict = surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judge(place, policy));
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
     else rulings.push(verdict);
   }
@@ -93,9 +91,6 @@ export const planGovernance = (
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(madeOf.get(previous) ?? [], inputs);
-
-const isExpired = ({ spec }: PolicyInput, now: Date): boolean =>
-  spec.expiryDate !== undefined && Date.parse(spec.expiryDate) <= now.getTime();
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
@@ -172,28 +167,14 @@ const globsOf = (rulings: readonly Ruling[]): readonly GlobReach[] => {
 
 const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovernance => {
   const actions: Partial<Record<FloorAction, ActionGovernance>> = {};
-  for (const action of FLOOR_ACTIONS) {
-    const taking = rulings.filter((ruling) => ruling.actions.includes(action)).sort((a, b) => byText(a.key, b.key));
-    if (taking.length === 0) continue;
-    actions[action] = {
-      regions: commonRegions(taking),
-      policies: taking.map(({ key }) => key),
-      revisions: taking.map(({ revision }) => revision),
-    };
+  for (const { action, regions, policies } of combinePolicies(rulings)) {
+    actions[action] = { regions, policies: policies.map(({ key }) => key), revisions: policies.map(({ revision }) => revision) };
   }
   const injected = actions.deny ?? actions.warn;
   const injection = rulings.some(({ spec }) => spec.placementInjection === true) && (injected?.regions.length ?? 0) > 0;
   const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)), injection };
   madeOf.set(governance, rulings);
   return governance;
-};
-
-const commonRegions = (rulings: readonly Pick<Ruling, 'regions'>[]): readonly string[] => {
-  const [first, ...others] = rulings.map(({ regions }) => regions);
-  return others.reduce((common, regions) => {
-    const allowed = new Set(regions);
-    return common.filter((region) => allowed.has(region));
-  }, first ?? []);
 };
 
 const governingOutcomes = (

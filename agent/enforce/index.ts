@@ -11,7 +11,7 @@ export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekee
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
 export type * from './gatekeeper/kinds.ts';
 export { desiredTemplate, TEMPLATE_NAME } from './gatekeeper/template.ts';
-export { EXPIRY_WARNING_DAYS, planGovernance } from './governance.ts';
+export { planGovernance } from './governance.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
 export { type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { planNamespaces } from './namespaces.ts';

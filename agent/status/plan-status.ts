@@ -1,7 +1,7 @@
 import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
+import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';
-import { EXPIRY_WARNING_DAYS } from '../enforce/index.ts';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
 import type { AuditFacts } from '../observe/audit.ts';
 import type { NamespaceLabels } from '../observe/namespace-labels.ts';
@@ -40,7 +40,6 @@ const regionsColumn = (regions: readonly string[]): string => {
   return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
 };
 
-const DAY_MS = 86_400_000;
 /** As the schemas of status and report have it. */
 const MAX_MESSAGE = 32_768;
 const MAX_LOCK_MESSAGE = 4096;

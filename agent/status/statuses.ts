@@ -1,4 +1,5 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
+import { DAY_MS } from '@fso/shared/residency';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
 import type { AuditFacts } from '../observe/audit.ts';
 import type { Tampering } from '../observe/tampering.ts';
@@ -55,8 +56,6 @@ export interface StatusResult {
   /** How long the write still waits, in ms; 0: it does not. */
   readonly heldMs: number;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The last status of every policy, so that a round in which nothing changed for a policy costs nothing for it. */
 export class StatusBook {

@@ -1,5 +1,7 @@
 export { REGION_LABEL } from '../api/index.ts';
+export { type CombinablePolicy, type CombinedAction, combinePolicies } from './combine.ts';
 export { decideResidency } from './decide.ts';
+export { DAY_MS, EXPIRY_NOTICE_MS, EXPIRY_WARNING_DAYS, isExpired, isExpiring } from './expiry.ts';
 export {
   BINDING_FIX,
   BINDING_VIOLATIONS,

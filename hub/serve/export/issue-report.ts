@@ -1,10 +1,10 @@
 import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import { isExpired, isExpiring } from '@fso/shared/residency';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting, type PolicyTally } from '../fleet/policy-tally.ts';
-import { isExpiring } from '../fleet/status-view.ts';
 
 type ClusterIssue = IssueReport['clusters'][number];
 type PolicyIssue = IssueReport['policies'][number];
@@ -101,10 +101,8 @@ const inCluster = (policy: string, { cluster, fresh, report }: PolicyInCluster):
 const expiryIssue = ({ key, head }: PolicyEntry, now: number): PolicyIssue[] => {
   const { expiryDate } = head() ?? {};
   if (expiryDate === undefined) return [];
-  if (isExpiring({ expiryDate }, now)) return [{ policy: key, cluster: null, problem: `Expires at ${expiryDate}.`, since: null }];
-  return Date.parse(expiryDate) <= now
-    ? [{ policy: key, cluster: null, problem: 'Expired: it no longer governs.', since: expiryDate }]
-    : [];
+  if (isExpiring(expiryDate, now)) return [{ policy: key, cluster: null, problem: `Expires at ${expiryDate}.`, since: null }];
+  return isExpired(expiryDate, now) ? [{ policy: key, cluster: null, problem: 'Expired: it no longer governs.', since: expiryDate }] : [];
 };
 
 const isQuiet = ({ phases, conflicts, locks }: PolicyTally): boolean =>

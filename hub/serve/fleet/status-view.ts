@@ -1,23 +1,15 @@
-import type { ClusterView, PolicySummary, SourceView, StatusView } from '@fso/shared/api';
+import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
+import { isExpiring } from '@fso/shared/residency';
 import { isProven, isTampered } from './cluster-entry.ts';
 import type { Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
-
-/** Ahead of its expiry a policy is announced this long; the agents' own announcements begin then too. */
-const EXPIRY_NOTICE_MS = 14 * 86_400_000;
-
-/** @param now ms since 1970 */
-export const isExpiring = ({ expiryDate }: Pick<PolicySummary, 'expiryDate'>, now: number): boolean => {
-  const left = expiryDate === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiryDate) - now;
-  return left > 0 && left <= EXPIRY_NOTICE_MS;
-};
 
 const policyCounts = (fleet: Fleet, now: number): StatusView['policies'] => {
   const phases = noPhases();
   let expiring = 0;
   for (const { tally, head } of fleet.policies()) {
     countPhase(phases, worstPhase(tally.phases));
-    if (isExpiring(head() ?? {}, now)) expiring += 1;
+    if (isExpiring(head()?.expiryDate, now)) expiring += 1;
   }
   return { ...phases, expiring };
 };

@@ -1,5 +1,5 @@
 import type { EnforcementAction, PolicyView } from '@fso/shared/api';
-import { decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
+import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
 
 /** Policies that are judged as one: what they allow together. */
 export interface Ruling {
@@ -21,23 +21,13 @@ export interface Verdict {
   readonly decision: ResidencyDecision;
 }
 
-const TOGETHER: readonly EnforcementAction[] = ['deny', 'warn', 'dryrun'];
-
-const common = (lists: readonly (readonly string[])[]): readonly string[] => {
-  const [first = [], ...others] = lists;
-  return first.filter((region) => others.every((other) => other.includes(region)));
-};
-
 /**
- * Policies of one namespace as agents combine them: those of one action meet in an intersection, and no action is judged by
- * the policies of another. What a custom policy does where depends on its scoped actions, so each stands alone. Strongest first.
+ * Policies of one namespace as agents combine them. What a custom policy does where depends on its scoped actions, which the hub
+ * does not know, so each stands alone, after the others. Strongest first.
  */
 export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[] => {
-  const together = TOGETHER.flatMap((action): readonly Ruling[] => {
-    const taking = policies.filter((policy) => policy.action === action);
-    if (taking.length === 0) return [];
-    return [{ action, policies: taking.map(({ key }) => key).sort(), regions: common(taking.map(({ regions }) => regions)) }];
-  });
+  const plain = policies.flatMap(({ action, ...policy }) => (action === 'custom' ? [] : [{ ...policy, actions: [action] }]));
+  const together = combinePolicies(plain).map((combined): Ruling => ({ ...combined, policies: combined.policies.map(({ key }) => key) }));
   const alone = policies
     .filter(({ action }) => action === 'custom')
     .map(({ key, action, regions }): Ruling => ({ action, policies: [key], regions }));

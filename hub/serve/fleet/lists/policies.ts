@@ -1,10 +1,10 @@
 import { EnforcementAction, ManagedBy, NamespaceName, Phase, Region, ResourceName } from '@fso/shared/api';
+import { isExpiring } from '@fso/shared/residency';
 import { z } from 'zod';
 import { NEVER, type Orders, sortParameter } from '../../http/paging.ts';
 import { Flag, includesText, isWanted, paging, Search } from '../../queries.ts';
 import { effectivePhase, SEVERITY, worstPhase } from '../phases.ts';
 import type { PolicyEntry } from '../policy-entry.ts';
-import { isExpiring } from '../status-view.ts';
 
 /** Which policies, and in which order. */
 
@@ -58,7 +58,7 @@ export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: numbe
   return (
     (cluster === undefined || entry.rows.has(cluster)) &&
     (namespace === undefined || targetNamespace === namespace || entry.tally.namespaces.has(namespace)) &&
-    isWanted(expiring, isExpiring({ expiryDate }, now)) &&
+    isWanted(expiring, isExpiring(expiryDate, now)) &&
     isWanted(violating, entry.tally.violations > 0) &&
     isKind(entry, query) &&
     hasPhase(entry, query) &&
