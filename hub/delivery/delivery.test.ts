@@ -283,6 +283,23 @@ it('a stream whose cluster has connected to another hub is closed with the next 
   }
 });
 
+it('a cluster whose newer stream ends before it could be recorded is not connected by the older one', async () => {
+  const { connect, ledger, slow } = bench;
+  const older = await connect('eu');
+  older.socket.send(hello());
+  await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(true);
+  const database = Promise.withResolvers<void>();
+  slow.until = database.promise;
+  const newer = await connect('eu');
+  newer.socket.send(hello());
+  expect(await older.closed).toBe(CLOSE_CODES.replaced);
+  newer.socket.close();
+  await newer.closed;
+  await expect.poll(() => bench.delivery.connected()).toEqual([]);
+  database.resolve();
+  await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(false);
+});
+
 it('a hub that stops spreads the return of its agents, over longer the more they are', async () => {
   const { connect, delivery } = bench;
   const sockets = [await connect('eu'), await connect('us')];

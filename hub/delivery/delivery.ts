@@ -54,9 +54,12 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
   const byCluster = new Map<string, Session>();
   /** Those that have said no hello yet, oldest first. */
   const silent = new Set<Session>();
+  /** Those that have said it. */
+  const greeted = new WeakSet<Session>();
 
   const onReady = (session: Session): void => {
     silent.delete(session);
+    greeted.add(session);
     const before = byCluster.get(session.cluster);
     byCluster.set(session.cluster, session);
     before?.close(CLOSE_CODES.replaced, 'the same cluster connected again');
@@ -72,12 +75,14 @@ export const createDelivery = (gate: Gate, deps: DeliveryDeps): Delivery => {
     open.delete(session);
     noteClosed();
     silent.delete(session);
-    // One that was replaced says nothing about its cluster any more.
-    if (byCluster.get(session.cluster) !== session) return;
-    byCluster.delete(session.cluster);
-    metrics.connected(byCluster.size);
+    if (byCluster.get(session.cluster) === session) {
+      byCluster.delete(session.cluster);
+      metrics.connected(byCluster.size);
+    }
+    if (!greeted.has(session)) return;
+    // Also of a stream that was replaced: where the newer one ended before it could be recorded, the older one still speaks for the cluster.
     ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {
-      // At another hub the agent is connected.
+      // Another stream speaks for the cluster, here or at another hub.
       if (!(err instanceof StreamReplacedError)) logger.error({ err }, 'ledger write failed');
     });
   };
