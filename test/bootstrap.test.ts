@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -26,8 +27,14 @@ process.once('exit', () => {
 
 let folder: string;
 
+/** A copy for which all is installed: one in the repository might install anew what these tests run from. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-bootstrap-'));
+  for (const name of ['bootstrap.mjs', 'node-settings.json', 'package-lock.json']) await copyFile(join(ROOT, name), join(folder, name));
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(join(ROOT, 'node_modules', '.bin'), join(folder, 'node_modules', '.bin'));
+  const lock = await readFile(join(folder, 'package-lock.json'));
+  await writeFile(join(folder, 'node_modules', '.installed'), createHash('sha256').update(lock).digest('hex'));
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -35,12 +42,17 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** Runs a command through the bootstrap. @returns what its program was given */
 const run = async (...command: string[]): Promise<Seen> => {
   const env = {
-    PATH: process.env['PATH'],
+    // There is no npm.
+    PATH: '',
     HOME: process.env['HOME'],
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SPY)}`,
     NODE_COMPILE_CACHE: folder,
   };
-  const child = spawn(process.execPath, ['bootstrap.mjs', ...command], { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [join(folder, 'bootstrap.mjs'), ...command], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const [output] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   const seen = output.split('\n').filter((line) => line.startsWith('{')) as string[];
   const program = seen.map((line) => JSON.parse(line) as Seen).find(({ main }) => main.endsWith('.ts'));
