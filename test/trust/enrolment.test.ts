@@ -53,8 +53,9 @@ describe('an agent with a token', () => {
     await start();
     const agent = await enrolAgent(hub, 'eu', ca);
     const stream = await joinHub(agent);
-    expect((await stream.next('offer')).revision).toBe((await hub.ledger.source())?.revision?.revision);
-    expect((await hub.ledger.cluster('eu'))?.connected).toBe(true);
+    const { revision } = await stream.next('offer');
+    await expect.poll(async () => (await hub.ledger.source())?.revision?.revision).toBe(revision);
+    await expect.poll(async () => (await hub.ledger.cluster('eu'))?.connected).toBe(true);
     expect(await reasonsOf()).toEqual(expect.arrayContaining(['EnrolmentTokenIssued eu', 'ClusterEnrolled eu']));
     expect(statSync(join(folder, 'identity', 'ca.key')).mode & 0o777).toBe(0o600);
     stream.close();
