@@ -170,7 +170,10 @@ const addBackup = (program: Command): void => {
     .description('write the ledger, with its audit log, into one file; with or without a running hub')
     .argument('<file>', 'where to')
     .option('--force', 'replace the file where it is there already')
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
+    .addHelpText(
+      'after',
+      `${LEDGER_ENVIRONMENT}\nThe audit key of the hub signs the file: FSO_AUDIT_KEY_FILE, else audit-key.pem in FSO_DATA_DIR.\n${examples('backup ledger.jsonl.gz')}`,
+    )
     .action((file: string, { force = false }: { force?: boolean }, command: Command) => {
       const context = contextOf(command);
       return runCommand(context, async () => (await import('./commands/backup.ts')).backup(context, hubEnvironment(), { file, force }));

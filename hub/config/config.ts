@@ -155,18 +155,22 @@ export const loadHubConfig = async (env: Environment): Promise<HubConfig> => {
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
     maxBehindMs: variables.FSO_REVOCATION_MAX_AGE_MS,
     shutdownDelayMs: variables.FSO_SHUTDOWN_DELAY_MS,
-    auditKeyFile: resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem')),
+    auditKeyFile: auditKeyFileOf(variables),
     keyFiles: [variables.FSO_AGENT_CA_KEY_FILE, variables.FSO_AGENT_TLS_KEY_FILE, tokensFile].filter((path) => path !== undefined),
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,
   };
 };
 
-/** Where the ledger is, for commands that work on it without a hub. @throws ConfigError */
-export const loadDatabaseConfig = async (env: Environment): Promise<DatabaseConfig> => {
+const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_DATA_DIR'>): string =>
+  resolve(variables.FSO_AUDIT_KEY_FILE ?? join(variables.FSO_DATA_DIR, 'audit-key.pem'));
+
+/** Where the ledger and its key are, for commands that work on it without a hub. @throws ConfigError */
+export const loadLedgerConfig = async (env: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
   const problems: Problems = [];
   const secrets = await readSecrets(env, ['DATABASE_URL'], problems);
-  const variables = parseConfig(Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true }), { ...env, ...secrets }, problems);
+  const used = Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true, FSO_AUDIT_KEY_FILE: true });
+  const variables = parseConfig(used, { ...env, ...secrets }, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return databaseOf(variables);
+  return { database: databaseOf(variables), auditKeyFile: auditKeyFileOf(variables) };
 };

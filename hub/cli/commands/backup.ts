@@ -1,7 +1,8 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
-import type { Environment } from '@fso/shared/runtime';
-import { loadDatabaseConfig } from '../../config/config.ts';
+import { type Environment, readIfThere } from '@fso/shared/runtime';
+import { loadLedgerConfig } from '../../config/config.ts';
+import { type AuditKey, loadAuditKey } from '../../ledger/audit/key.ts';
 import { backupLedger } from '../../ledger/backup/backup.ts';
 import { restoreLedger } from '../../ledger/backup/restore.ts';
 import { LedgerError } from '../../ledger/ledger-error.ts';
@@ -15,11 +16,16 @@ import { plain } from '../render/text.ts';
 type Open<D> = (config: DatabaseConfig) => Promise<D>;
 
 /** Works on what the hub would open. */
-const withDatabase = async <D extends DatabaseReader, T>(env: Environment, open: Open<D>, use: (database: D) => Promise<T>): Promise<T> => {
+const withDatabase = async <D extends DatabaseReader, T>(
+  env: Environment,
+  open: Open<D>,
+  use: (database: D, auditKeyFile: string) => Promise<T>,
+): Promise<T> => {
   try {
-    const database = await open(await loadDatabaseConfig(env));
+    const config = await loadLedgerConfig(env);
+    const database = await open(config.database);
     try {
-      return await use(database);
+      return await use(database, config.auditKeyFile);
     } finally {
       await database.close();
     }
@@ -33,12 +39,18 @@ const countOf = (rows: Readonly<Record<string, number>>): string => {
   return `${clusters} clusters, ${events} events, ${audit} audit entries`;
 };
 
+/** Only one that is there: none is made. */
+const findKey = async (file: string): Promise<AuditKey | undefined> =>
+  (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
+
 /** `fso backup` */
 export const backup = async (context: Context, env: Environment, { file, force }: { file: string; force: boolean }): Promise<void> => {
-  const { rows, digest } = await withDatabase(env, openReader, (database) =>
-    backupLedger(database, { path: resolve(file), replace: force, version: manifest.version }),
-  );
+  const { rows, digest, isSigned } = await withDatabase(env, openReader, async (database, auditKeyFile) => {
+    const key = await findKey(auditKeyFile);
+    return backupLedger(database, { path: resolve(file), replace: force, version: manifest.version, key });
+  });
   context.out(`${file}: ${countOf(rows)}\nsha256 ${digest}\n`);
+  if (!isSigned) context.out('note: it is not signed: the key of the newest checkpoint is not here (FSO_AUDIT_KEY_FILE)\n');
 };
 
 /** `fso restore` */

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
@@ -10,7 +10,22 @@ export interface AuditKey {
   /** Public key as checkpoints name it. */
   readonly id: string;
   sign(checkpoint: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): Checkpoint;
+  /** @param digest of the backup, SHA-256 in hex @returns base64url */
+  signBackup(digest: string): string;
 }
+
+/** What is signed of a backup; the text of no checkpoint begins like this. */
+const backupText = (digest: string): Buffer => Buffer.from(`fso-ledger-backup-v1\n${digest}\n`);
+
+/** Whether a key, as checkpoints name it, has signed a backup. Never throws. */
+export const hasSignedBackup = (key: string, digest: string, signature: string): boolean => {
+  try {
+    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: key }, format: 'jwk' });
+    return verify(null, backupText(digest), publicKey, Buffer.from(signature, 'base64url'));
+  } catch {
+    return false;
+  }
+};
 
 const keyOf = (key: KeyObject): AuditKey => {
   const { x } = createPublicKey(key).export({ format: 'jwk' });
@@ -24,6 +39,7 @@ const keyOf = (key: KeyObject): AuditKey => {
       key: x,
       signature: sign(null, Buffer.from(checkpointText({ sequence, hash, time })), key).toString('base64url'),
     }),
+    signBackup: (digest) => sign(null, backupText(digest), key).toString('base64url'),
   };
 };
 

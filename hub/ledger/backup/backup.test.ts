@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,9 +90,46 @@ describe('backup', () => {
     await ledger.audit.addCheckpoint(key.sign({ sequence: 1, hash: 'f'.repeat(64), time: TIME }));
     await backupLedger(from, { path: bad, version: 'test' });
     await expect(restoreLedger(to, bad, OPERATOR)).rejects.toThrow(/another hash: the log was rewritten/);
-    expect((await restoreLedger(to, good, OPERATOR)).notes).toEqual([expect.stringContaining(`signed by another key (${old.id})`)]);
+    expect((await restoreLedger(to, good, OPERATOR)).notes.slice(1)).toEqual([
+      expect.stringContaining(`signed by another key (${old.id})`),
+    ]);
     await ledger.close();
     await Promise.all([from.close(), to.close()]);
+  });
+
+  it('is signed by the key of the newest checkpoint, and refused where that has not signed what it says', async () => {
+    const from = await openDatabase({ folder: join(folder, 'signed') });
+    const ledger = await open(from);
+    const [key, other] = [createAuditKey(), createAuditKey()];
+    const path = join(folder, 'signed.gz');
+    const back = (by = key) => backupLedger(from, { path, version: 'test', replace: true, key: by });
+    await ledger.records.update('kept', 'name', () => 'value');
+    expect(await back()).toMatchObject({ isSigned: false });
+    await ledger.audit.append({ actor: OPERATOR, from: null, action: 'test.entry', subject: 's', detail: {} });
+    await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));
+    expect(await back(other)).toMatchObject({ isSigned: false });
+    expect(await back()).toMatchObject({ isSigned: true });
+    await Promise.all([ledger.close(), from.close()]);
+
+    /** As somebody writes it who can make a digest. */
+    const forge = (text: string, keep = true): string => {
+      const lines = text.trimEnd().split('\n');
+      const { signature, ...end } = JSON.parse(lines.pop() ?? '') as { signature: string };
+      const rest = `${lines.join('\n')}\n`;
+      const sha256 = createHash('sha256').update(rest).digest('hex');
+      return `${rest}${JSON.stringify({ ...end, sha256, ...(keep && { signature }) })}\n`;
+    };
+    const signed = gunzipSync(await readFile(path)).toString();
+    const notesOf = async (name: string, text: string): Promise<readonly string[]> => {
+      await writeFile(path, gzipSync(text));
+      const to = await openDatabase({ folder: join(folder, name) });
+      return (await restoreLedger(to, path, OPERATOR).finally(to.close)).notes;
+    };
+    expect(await notesOf('as-it-is', signed)).toEqual([]);
+    const changed = signed.replace('\\"value\\"', '\\"other\\"');
+    expect(changed).not.toBe(signed);
+    await expect(notesOf('changed', forge(changed))).rejects.toThrow(/not signed by the key of its newest checkpoint/);
+    expect(await notesOf('unsigned', forge(changed, false))).toEqual([expect.stringContaining('not signed')]);
   });
 
   it('brings everything back into an empty ledger, and only there', async () => {

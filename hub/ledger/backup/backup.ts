@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { syncFolder } from '@fso/shared/runtime';
 import type { Kysely } from 'kysely';
+import type { AuditKey } from '../audit/key.ts';
 import { LedgerError } from '../ledger-error.ts';
 import type { DatabaseReader } from '../sql/database.ts';
 import { readTables } from '../sql/migrate.ts';
@@ -18,6 +19,7 @@ export interface BackupSummary {
   /** Rows by table. */
   readonly rows: Readonly<Record<string, number>>;
   readonly digest: string;
+  readonly isSigned: boolean;
 }
 
 interface Dump {
@@ -25,10 +27,11 @@ interface Dump {
   readonly shared: boolean;
   /** Version of the program. */
   readonly program: string;
+  readonly key: AuditKey | undefined;
   readonly done: (summary: BackupSummary) => void;
 }
 
-async function* dump({ db, shared, program, done }: Dump): AsyncGenerator<string> {
+async function* dump({ db, shared, program, key, done }: Dump): AsyncGenerator<string> {
   const hash = createHash('sha256');
   const rows: Record<string, number> = {};
   const line = (value: unknown): string => {
@@ -39,15 +42,20 @@ async function* dump({ db, shared, program, done }: Dump): AsyncGenerator<string
   const { names, version } = await readTables(db, shared);
   const manifest: Manifest = { format: FORMAT, version, program, created: new Date().toISOString() };
   yield line(manifest);
+  let newestKey: unknown;
   for (const table of TABLES.filter(({ name }) => names.has(name))) {
     rows[table.name] = 0;
     for await (const row of readTable(db, table)) {
       rows[table.name] = (rows[table.name] ?? 0) + 1;
+      // In the order of their numbers.
+      if (table.name === 'checkpoints') newestKey = row['key'];
       yield line({ table: table.name, row });
     }
   }
-  const end: End = { rows, sha256: hash.digest('hex') };
-  done({ rows, digest: end.sha256 });
+  const digest = hash.digest('hex');
+  const isSigned = key !== undefined && newestKey === key.id;
+  done({ rows, digest, isSigned });
+  const end: End = { rows, sha256: digest, ...(isSigned && { signature: key.signBackup(digest) }) };
   yield `${JSON.stringify(end)}\n`;
 }
 
@@ -57,6 +65,8 @@ export interface BackupFile {
   readonly replace?: boolean;
   /** Of this program. */
   readonly version: string;
+  /** Signs the backup, where it is the key of the newest checkpoint. */
+  readonly key?: AuditKey | undefined;
 }
 
 const isThere = (path: string): Promise<boolean> =>
@@ -73,7 +83,7 @@ const isThere = (path: string): Promise<boolean> =>
  */
 export const backupLedger = async (
   { snapshot, shared }: DatabaseReader,
-  { path, replace = false, version }: BackupFile,
+  { path, replace = false, version, key }: BackupFile,
 ): Promise<BackupSummary> => {
   if (!replace && (await isThere(path))) throw new LedgerError(`${path} is there already: name another file, or replace it with --force`);
   const partial = `${path}.${randomUUID()}.partial`;
@@ -84,6 +94,7 @@ export const backupLedger = async (
         db,
         shared,
         program: version,
+        key,
         done: (found) => {
           summary = found;
         },

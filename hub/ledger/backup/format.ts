@@ -18,5 +18,7 @@ export const End = z.strictObject({
   rows: z.record(z.string(), z.int()),
   /** Of all lines before, line feeds included. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of that digest, by the audit key of the newest checkpoint, base64url. */
+  signature: z.string().optional(),
 });
 export type End = z.infer<typeof End>;

@@ -6,6 +6,7 @@ import type { NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 import { sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
+import { hasSignedBackup } from '../audit/key.ts';
 import { readAudit } from '../audit/read.ts';
 import { examineAudit } from '../audit/verify.ts';
 import { LedgerError } from '../ledger-error.ts';
@@ -115,6 +116,13 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
   if (table !== '') await insert(trx, table, rows);
 };
 
+/** @returns what is to be said of it @throws LedgerError where the key of the newest checkpoint has not signed it */
+const checkSignature = (file: string, { sha256, signature }: End, key: string | undefined): string[] => {
+  if (signature === undefined) return ['the backup is not signed: beyond the audit log nothing proves what is in it'];
+  if (key !== undefined && hasSignedBackup(key, sha256, signature)) return [];
+  throw new LedgerError(`${file} was changed: it is not signed by the key of its newest checkpoint (${key ?? 'there is none'})`);
+};
+
 const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: boolean): Promise<void> => {
   // SQLite goes on behind the highest number by itself.
   if (shared) await sql`select setval('events_id_seq', (select coalesce(max(id), 0) + 1 from events), false)`.execute(trx);
@@ -140,20 +148,22 @@ export const restoreLedger = async (database: Database, file: string, actor: New
   const { manifest, end } = await checkFile(file);
   await migrate(database);
   // A key that was replaced says nothing of the entries: whoever cannot restore for it has lost them too.
-  const { foreign } = await database.patiently((db) =>
+  const notes = await database.patiently((db) =>
     db.transaction().execute(async (trx) => {
       if (database.shared) await lockWrites(trx);
       await refuseFilled(trx);
       await insertAll(trx, file);
       const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
-      const verified = await examineAudit(readAudit(log), { ...(await log.proofs()), key: null });
+      const proofs = await log.proofs();
+      const unsigned = checkSignature(file, end, proofs.checkpoints.at(-1)?.key);
+      const verified = await examineAudit(readAudit(log), { ...proofs, key: null });
       const [problem] = verified.problems;
       if (problem !== undefined)
         throw new LedgerError(`the audit log of the backup is not intact, so nothing was restored: ${problem.message}`);
       const detail = { created: manifest.created, sha256: end.sha256, entries: verified.entries };
       await finish(trx, { actor, from: null, action: 'ledger.restore', subject: 'ledger', detail }, database.shared);
-      return verified;
+      return [...unsigned, ...verified.foreign.map(({ message }) => message)];
     }),
   );
-  return { created: manifest.created, rows: end.rows, notes: foreign.map(({ message }) => message) };
+  return { created: manifest.created, rows: end.rows, notes };
 };
