@@ -1,7 +1,10 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
-/** Which of several hubs leads, since which term, and when it was heard last. */
+/**
+ * Which of several hubs leads, since which term, and when it was last seen. SQLite has the table too, always empty, as
+ * there one hub is alone: so both databases have the same migrations, and a backup of either names the same version.
+ */
 export const leader: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {
     await db.schema
