@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadAgentConfig } from './config.ts';
+import { AGENT_SETTINGS, loadAgentConfig } from './config.ts';
 
 /** A public key; nobody has its other half. */
 const ED25519 = 'AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea';
@@ -124,10 +124,15 @@ describe('configuration of the agent', () => {
     expect((await loadAgentConfig(withHub({ FSO_ENROLL_TOKEN_FILE: file }))).hub?.enrolToken).toBe(tokenOf('eu'));
     const problem = async (change: Record<string, string>): Promise<string> => (await problemsOf(withHub(change))).join('\n');
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu-1') })).toBe(
-      'FSO_ENROLL_TOKEN: is for the cluster eu-1, and FSO_CLUSTER is eu (expected: One-time token to enrol with, from "fso clusters token"; spent once the agent has its identity.)',
+      'FSO_ENROLL_TOKEN: is for the cluster eu-1, and FSO_CLUSTER is eu (expected: One-time token to enrol with, from "fso clusters token")',
     );
     expect(await problem({ FSO_ENROLL_TOKEN: 'secret' })).toMatch(/^FSO_ENROLL_TOKEN: must be a token(?!.*secret)/);
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_TOKEN: 'static' })).toMatch(/^FSO_ENROLL_TOKEN: is of no use/);
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_URL: 'ws://127.0.0.1:8443' })).toMatch(/^FSO_HUB_URL: .*needs wss/);
+  });
+
+  it('describes every setting', () => {
+    expect(AGENT_SETTINGS.filter(({ description }) => description === '')).toEqual([]);
+    expect(AGENT_SETTINGS.filter(({ isNeeded }) => isNeeded).map(({ name }) => name)).toEqual(['FSO_CLUSTER']);
   });
 });

@@ -7,6 +7,7 @@ import {
   type Environment,
   isLoopback,
   type ListenAddress,
+  listSettings,
   type Problems,
   parseConfig,
   readSecrets,
@@ -59,64 +60,72 @@ const DEFAULT_NODE_LABELERS: readonly string[] = [
   'system:serviceaccount:kube-system:cloud-node-controller',
 ];
 
-/** The environment of `fso-agent`, as the program reads it. */
+const File = z.string().min(1).optional();
+
+/** The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are made from it. */
 const AgentEnvironment = z
   .object({
-    FSO_CLUSTER: ResourceName.describe('Name of this cluster, as its ManagedCluster in Git has it.'),
-    KUBECONFIG: z.string().min(1).optional().describe('Path of a kubeconfig; absent: the service account of the pod.'),
-    FSO_HUB_URL: HubUrl.optional().describe(
-      'WebSocket URL of the hub, wss:// (ws:// only on this machine); absent: the agent works alone.',
-    ),
-    FSO_ENROLL_TOKEN: EnrolToken.optional().describe(
-      'One-time token to enrol with, from "fso clusters token"; spent once the agent has its identity.',
-    ),
-    FSO_ENROLL_TOKEN_FILE: z.string().min(1).optional().describe('File with it, instead of FSO_ENROLL_TOKEN.'),
-    FSO_HUB_TOKEN: Token.optional().describe('Static token of this cluster at the hub, instead of enrolment.'),
-    FSO_HUB_TOKEN_FILE: z.string().min(1).optional().describe('File with the token, instead of FSO_HUB_TOKEN.'),
-    FSO_HUB_CA_FILE: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('PEM file with the CA of the hub; absent: the one that the enrolment token names.'),
-    FSO_SIGNERS_FILE: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('File with those who may sign commits with SSH keys (OpenSSH allowed signers).'),
-    FSO_SIGNERS_KEYRING: z
-      .string()
-      .min(1)
-      .optional()
-      .describe('File with those who may sign commits with OpenPGP keys (ASCII-armoured public keys).'),
-    FSO_VERIFY: z
-      .enum(VERIFY_MODES)
-      .optional()
-      .describe(
-        'What becomes of commits that are not verified: strict refuses, warn accepts and says so, off checks nothing (strict with signers, else off).',
-      ),
-    FSO_LISTEN: Address.prefault('127.0.0.1:8081').describe('Address of /healthz, /readyz and /metrics (127.0.0.1:8081).'),
-    FSO_IDENTITY: z.string().min(1).max(253).optional().describe('Name in the leader election (host name and process id).'),
-    FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).describe(
-      `User names that may bind pods to nodes in governed namespaces (${DEFAULT_BINDERS.join(',')}).`,
-    ),
-    FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).describe(
-      'User names, or group:<name>, that may set the region of a node (the cloud controllers; a kubelet for its own node when it registers).',
-    ),
-    FSO_GATEKEEPER_NAMESPACE: NamespaceName.prefault('gatekeeper-system').describe(
-      'Where Gatekeeper runs (gatekeeper-system): its service accounts say how lock 2 is, and no policy governs it.',
-    ),
-    FSO_BIND_GATE: z
-      .enum(['auto', 'list'])
-      .default('auto')
-      .describe(
-        'How lock 1 learns the region of a node at bind: auto, by the version of the API server; list, from the nodes only (auto).',
-      ),
-    FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('trace … silent (info).'),
-    FSO_LEADER_ELECTION: Flag.default(true).describe('Whether replicas elect a leader by Lease (true).'),
-    FSO_LEASE_DURATION_MS: Millis.default(15_000).describe('How long a leader that vanished keeps its lease (15000).'),
-    FSO_RETRY_FIRST_MS: Millis.default(5_000).describe('Wait after the first failure of a write (5000).'),
-    FSO_RETRY_SECOND_MS: Millis.default(30_000).describe('Wait after the second one (30000); from the third on it is an alert.'),
-    FSO_GATEKEEPER_GRACE_MS: Millis.default(15_000).describe('How long lock 2 may stay unproven before it counts as degraded (15000).'),
+    FSO_CLUSTER: ResourceName.meta({ description: 'Name of this cluster, as in its ManagedCluster.' }),
+    KUBECONFIG: File.meta({
+      description: 'Path of one kubeconfig: https with a verified certificate, plain HTTP only to this machine.',
+      fallback: 'the service account of the pod',
+    }),
+    FSO_HUB_URL: HubUrl.optional().meta({
+      description: "URL of the hub's agent listener: wss://, or ws:// on this machine. /agent/v1/stream is added where it has no path.",
+      fallback: 'none, the agent works alone',
+    }),
+    FSO_ENROLL_TOKEN: EnrolToken.optional().meta({
+      description: 'One-time token to enrol with, from "fso clusters token". Needed until the agent has its identity.',
+    }),
+    FSO_ENROLL_TOKEN_FILE: File.meta({ description: 'File with the one-time token, instead of FSO_ENROLL_TOKEN.' }),
+    FSO_HUB_TOKEN: Token.optional().meta({ description: 'Static token of this cluster, instead of enrolment.' }),
+    FSO_HUB_TOKEN_FILE: File.meta({ description: 'File with the static token, instead of FSO_HUB_TOKEN.' }),
+    FSO_HUB_CA_FILE: File.meta({
+      description: "File with the CA that signed the hub's certificate (PEM).",
+      fallback: "the CA that the enrolment token names, with a static token the system's CAs",
+    }),
+    FSO_SIGNERS_FILE: File.meta({ description: 'File with the SSH keys that may sign commits (OpenSSH allowed signers).' }),
+    FSO_SIGNERS_KEYRING: File.meta({ description: 'File with the OpenPGP keys that may sign commits (ASCII-armoured public keys).' }),
+    FSO_VERIFY: z.enum(VERIFY_MODES).optional().meta({
+      description: 'Treatment of a commit that is not trusted: strict refuses it, warn accepts it with a warning, off does not check.',
+      fallback: 'strict with signers, else off',
+    }),
+    FSO_LISTEN: Address.prefault('127.0.0.1:8081').meta({
+      description: 'Address of /healthz, /readyz and /metrics, without access control. Use :8081 in a pod.',
+    }),
+    FSO_IDENTITY: z.string().min(1).max(253).optional().meta({
+      description: 'Name in the leader election, unique among replicas.',
+      fallback: 'host name and process id',
+    }),
+    FSO_TRUSTED_BINDERS: Names.prefault(DEFAULT_BINDERS.join(',')).meta({
+      description: 'User names (no groups), separated by commas, that may bind pods to nodes in governed namespaces.',
+    }),
+    FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).meta({
+      description:
+        'User names, or group:<name>, separated by commas, that may set the region of a node. A kubelet may for its own node when it registers.',
+      fallback: 'the cloud controllers',
+    }),
+    FSO_GATEKEEPER_NAMESPACE: NamespaceName.prefault('gatekeeper-system').meta({
+      description: 'Namespace of Gatekeeper: its service accounts report on lock 2, and no policy governs it.',
+    }),
+    FSO_BIND_GATE: z.enum(['auto', 'list']).default('auto').meta({
+      description:
+        'Source of the region of a node at bind: auto, by the version of the API server; list, from the list of nodes only, where an API server does not put regions on Bindings.',
+    }),
+    FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
+      description: 'trace, debug, info, warn, error or silent.',
+    }),
+    FSO_LEADER_ELECTION: Flag.default(true).meta({
+      description: 'Whether replicas elect a leader by Lease. false only where exactly one replica can run.',
+    }),
+    FSO_LEASE_DURATION_MS: Millis.default(15_000).meta({ description: 'Time, in ms, after which a leader that vanished is replaced.' }),
+    FSO_RETRY_FIRST_MS: Millis.default(5_000).meta({ description: 'Wait, in ms, after the first failure of a write.' }),
+    FSO_RETRY_SECOND_MS: Millis.default(30_000).meta({
+      description: 'Wait, in ms, after the second failure. From the third on it is an alert, and the wait grows to 5 min.',
+    }),
+    FSO_GATEKEEPER_GRACE_MS: Millis.default(15_000).meta({
+      description: 'Time, in ms, that lock 2 may stay unproven before it counts as degraded.',
+    }),
   })
   .superRefine((env, context) => {
     const issue = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
@@ -194,8 +203,5 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
   };
 };
 
-/** The `--help` text: every variable with what it means. */
-export const describeEnvironment = (): string =>
-  Object.entries(AgentEnvironment.shape)
-    .map(([name, schema]) => `  ${name.padEnd(26)}${schema.description ?? ''}`)
-    .join('\n');
+/** Every variable of `fso-agent`, for its `--help` and its documentation. */
+export const AGENT_SETTINGS = listSettings(AgentEnvironment);

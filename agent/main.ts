@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-import { ConfigError, createLogger, shutdownSignal } from '@fso/shared/runtime';
+import { ConfigError, createLogger, formatSettings, shutdownSignal } from '@fso/shared/runtime';
 import { AGENT_VERSION, startAgent } from './agent.ts';
-import { describeEnvironment, loadAgentConfig } from './config.ts';
+import { AGENT_SETTINGS, loadAgentConfig } from './config.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
 
 Usage: fso-agent [--help | --version]
 
 Environment:
-${describeEnvironment()}
+${formatSettings(AGENT_SETTINGS)}
 `;
 
 const run = async (): Promise<number> => {

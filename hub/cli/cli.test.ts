@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { HUB_SETTINGS } from '../config/config.ts';
 import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/testing/fleet.ts';
 import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
 import { createHubClient, HubError } from './client/api-client.ts';
@@ -299,6 +300,13 @@ describe('a reader that has read enough', () => {
 });
 
 describe('fso --help', () => {
+  it('of serve lists every setting of the hub', async () => {
+    const { code, out } = await runFso(['serve', '--help']);
+    expect(code).toBe(0);
+    const listed = new Set(out.split('\n').map((line) => /^ {2}([A-Z_]+) /.exec(line)?.[1]));
+    expect(HUB_SETTINGS.filter(({ name }) => !listed.has(name))).toEqual([]);
+  });
+
   it('names commands, environment and exit codes', async () => {
     const { code, out } = await runFso(['--help']);
     expect(code).toBe(0);

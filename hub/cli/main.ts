@@ -7,4 +7,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-await createProgram().parseAsync();
+/** Of all commands only `serve`, and its help, need the settings of the hub: loading them costs what loading the hub costs. */
+const hubSettings = async (): Promise<string> => {
+  const [{ HUB_SETTINGS }, { formatSettings }] = await Promise.all([import('../config/config.ts'), import('@fso/shared/runtime')]);
+  return formatSettings(HUB_SETTINGS);
+};
+
+await createProgram(process.argv.includes('serve') ? await hubSettings() : '').parseAsync();

@@ -30,47 +30,16 @@ Exit codes:
      not reached in time
   2  could not ask: wrong usage, no hub, no access, an unreadable folder`;
 
-const SERVE_ENVIRONMENT = `
-Environment:
-  FSO_GIT_URL              the policy repository (http or https), needed
-  FSO_GIT_REF              branch, tag or ref (main)
-  FSO_GIT_POLL_MS          time between fetches (30000)
-  FSO_GIT_TOKEN, FSO_GIT_USERNAME and FSO_GIT_PASSWORD, or FSO_GIT_AUTH_COMMAND
-                           credentials for the repository
-  FSO_GIT_COMMIT_URL       page of a commit, with {revision} for its id
-                           (known for github.com and gitlab.com)
-  FSO_AGENT_TOKENS_FILE    file with static tokens of agents that do not enrol
-  FSO_LISTEN               address for people, programs and webhooks (127.0.0.1:8080)
-  FSO_AGENT_LISTEN         address for agents (127.0.0.1:8443)
-  FSO_AGENT_HOSTNAMES      names under which agents call it, separated by commas
-  FSO_AGENT_TLS            off: plain, static tokens only, on this machine only (on)
-  FSO_AGENT_TLS_CERT_FILE, FSO_AGENT_TLS_KEY_FILE
-                           certificate of the agents' address (issued by the CA of the agents)
-  FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE
-                           CA of the agents (made at the first start)
-  FSO_API_TOKEN            static token of the API, an administrator's
-  FSO_PUBLIC_URL           where browsers reach the hub
-  FSO_OIDC_ISSUER, FSO_OIDC_CLIENT_ID, FSO_OIDC_CLIENT_SECRET, FSO_OIDC_ROLE_MAP and more
-                           identity provider of people (docs/access.md)
-  FSO_WEBHOOK_SECRET       secret of the repository's webhooks
-  FSO_DATA_DIR             folder of the clone, the CA and the enrolments, and of the ledger
-                           without DATABASE_URL (.fso/hub)
-  DATABASE_URL             PostgreSQL server of the ledger (embedded, in FSO_DATA_DIR)
-  FSO_HISTORY_DAYS, FSO_HISTORY_EVENTS
-                           how long, and how many, events are kept (400, 1000000)
-  FSO_AUDIT_KEY_FILE       key that signs the audit log (audit-key.pem in FSO_DATA_DIR)
-  FSO_LOG_LEVEL            trace to fatal, or silent (info)`;
-
 const parseRevision = (text: string): string => {
   if (text === 'HEAD' || /^[0-9a-f]{4,64}$/.test(text)) return text;
   throw new InvalidArgumentError('Must be HEAD or at least the first 4 characters of a commit id, in lower case.');
 };
 
-const addServe = (program: Command): void => {
+const addServe = (program: Command, settings: string): void => {
   program
     .command('serve')
     .description('run the hub in the foreground; its settings are environment variables')
-    .addHelpText('after', SERVE_ENVIRONMENT)
+    .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
     .action(async () => {
       const { serve } = await import('./commands/serve.ts');
       await serve();
@@ -231,7 +200,8 @@ const addWait = (program: Command): void => {
 
 const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)];
 
-export const createProgram = (): Command => {
+/** @param settings of the hub, as the help of `serve` prints them; they cost loading the hub */
+export const createProgram = (settings = ''): Command => {
   const program = new Command('fso')
     .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
     .version(manifest.version)
@@ -241,19 +211,8 @@ export const createProgram = (): Command => {
     .option('--no-color', 'no colours')
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  for (const add of [
-    addServe,
-    addValidate,
-    addStatus,
-    addGet,
-    addDescribe,
-    addReport,
-    addWait,
-    addClusters,
-    ...addPeople,
-    addAudit,
-    addBackup,
-  ])
+  addServe(program, settings);
+  for (const add of [addValidate, addStatus, addGet, addDescribe, addReport, addWait, addClusters, ...addPeople, addAudit, addBackup])
     add(program);
   // Wrong usage ends like every other question that could not be asked.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);

@@ -57,15 +57,24 @@ const Scopes = z
 const Text = z.string().min(1).max(1024);
 
 export const ACCESS_VARIABLES = {
-  FSO_PUBLIC_URL: PublicUrl.optional(),
-  FSO_TRUSTED_PROXIES: Proxies.optional(),
-  FSO_OIDC_ISSUER: Issuer.optional(),
-  FSO_OIDC_CLIENT_ID: Text.optional(),
-  FSO_OIDC_CLIENT_SECRET: Text.optional(),
-  FSO_OIDC_SCOPES: Scopes.default('openid profile email'),
-  FSO_OIDC_ROLES_CLAIM: Text.default('groups'),
-  FSO_OIDC_ROLE_MAP: RoleMapText.optional(),
-  FSO_OIDC_AUDIENCE: Text.optional(),
+  FSO_PUBLIC_URL: PublicUrl.optional().meta({
+    description: 'Address under which browsers reach the hub, https://host. Needed with FSO_OIDC_ISSUER.',
+  }),
+  FSO_TRUSTED_PROXIES: Proxies.optional().meta({
+    description: 'Addresses and networks, separated by commas, of proxies whose X-Forwarded-For the hub believes.',
+  }),
+  FSO_OIDC_ISSUER: Issuer.optional().meta({ description: 'Identity provider of people, exactly as in its discovery document.' }),
+  FSO_OIDC_CLIENT_ID: Text.optional().meta({ description: 'Client of the hub at the provider. Needed with FSO_OIDC_ISSUER.' }),
+  FSO_OIDC_CLIENT_SECRET: Text.optional().meta({ description: 'Secret of that client.', fallback: 'a public client', secret: true }),
+  FSO_OIDC_SCOPES: Scopes.default('openid profile email').meta({ description: 'Scopes that the hub requests from the provider.' }),
+  FSO_OIDC_ROLES_CLAIM: Text.default('groups').meta({ description: 'Claim, or path of a claim, that gives roles.' }),
+  FSO_OIDC_ROLE_MAP: RoleMapText.optional().meta({
+    description: 'Roles by value of the claim: admin=<value>,operator=<value>,viewer=*. Needed with FSO_OIDC_ISSUER.',
+  }),
+  FSO_OIDC_AUDIENCE: Text.optional().meta({
+    description: "Audience of the provider's access tokens that the hub takes as bearer tokens.",
+    fallback: 'the hub takes none',
+  }),
 };
 const Variables = z.object(ACCESS_VARIABLES);
 type Variables = z.infer<typeof Variables>;

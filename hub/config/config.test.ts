@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadHubConfig } from './config.ts';
+import { HUB_SETTINGS, loadHubConfig } from './config.ts';
 import { openConfigBench } from './testing/config-harness.ts';
 
 const { folder, base, problemsOf } = openConfigBench();
@@ -97,5 +97,10 @@ describe('configuration of the hub', () => {
   ])('refuses %s', async (_name, change, variable) => {
     const problems = await problemsOf(base(change));
     expect(problems.some((problem) => problem.startsWith(variable))).toBe(true);
+  });
+
+  it('describes every setting', () => {
+    expect(HUB_SETTINGS.filter(({ description }) => description === '')).toEqual([]);
+    expect(HUB_SETTINGS.filter(({ isNeeded }) => isNeeded).map(({ name }) => name)).toEqual(['FSO_GIT_URL']);
   });
 });

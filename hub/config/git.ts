@@ -51,18 +51,30 @@ export const commitUrlOf = (url: string): string | undefined => {
   return page === undefined ? undefined : `https://${hostname}${pathname.replace(/\/+$/, '').replace(/\.git$/, '')}${page}${REVISION}`;
 };
 
+const Password = z.string().min(1).max(4096).optional();
+
 export const GIT_VARIABLES = {
-  FSO_GIT_URL: GitUrl,
+  FSO_GIT_URL: GitUrl.meta({ description: 'http(s) URL of the policy repository. Credentials in it are used and never shown.' }),
+  FSO_GIT_REF: z.string().min(1).max(255).default('main').meta({ description: 'Branch, tag or ref.' }),
+  FSO_GIT_POLL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000).meta({
+    description: 'Time between fetches, in ms, 100 to a day. A webhook makes the hub fetch at once.',
+  }),
+  FSO_GIT_TOKEN: Password.meta({ description: 'Token for the repository.', secret: true }),
   FSO_GIT_USERNAME: z
     .string()
     .min(1)
     .max(255)
     .regex(/^[^:]*$/, 'must have no colon')
-    .optional(),
-  FSO_GIT_PASSWORD: z.string().min(1).max(4096).optional(),
-  FSO_GIT_TOKEN: z.string().min(1).max(4096).optional(),
-  FSO_GIT_AUTH_COMMAND: Command.optional(),
-  FSO_GIT_COMMIT_URL: CommitUrl.optional(),
+    .optional()
+    .meta({ description: 'User name that goes with the password or the token.', fallback: 'git' }),
+  FSO_GIT_PASSWORD: Password.meta({ description: 'Password, instead of a token.', secret: true }),
+  FSO_GIT_AUTH_COMMAND: Command.optional().meta({
+    description: 'Program that prints credentials, instead of a token. It runs without a shell: words, or a JSON array.',
+  }),
+  FSO_GIT_COMMIT_URL: CommitUrl.optional().meta({
+    description: 'Web page of a commit, for links: an http or https URL with {revision} in the place of its id.',
+    fallback: 'known for github.com and gitlab.com',
+  }),
 };
 const Variables = z.object(GIT_VARIABLES);
 type Variables = z.infer<typeof Variables>;

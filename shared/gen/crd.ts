@@ -60,6 +60,12 @@ const statusSchema = (): StructuralSchema => {
   return { ...schema, description: 'What the agent of this cluster made of the policy.' };
 };
 
+/** The schemas of a SovereignPolicy's `spec` and `status`. */
+export const sovereignPolicySchemas = (): { readonly spec: StructuralSchema; readonly status: StructuralSchema } => ({
+  spec: specSchema(),
+  status: statusSchema(),
+});
+
 interface CustomKind {
   readonly plural: string;
   readonly scope: 'Namespaced' | 'Cluster';
@@ -104,7 +110,7 @@ export const sovereignPolicyCrd = (): object =>
     names: { kind: 'SovereignPolicy', shortNames: ['sp'], categories: ['compliance'] },
     version: { subresources: { status: {} }, additionalPrinterColumns: COLUMNS },
     description: 'Governs in which regions the pods of a namespace may run.',
-    properties: { spec: specSchema(), status: statusSchema() },
+    properties: sovereignPolicySchemas(),
   });
 
 /** What lock 1 reads beside the namespaces themselves. */

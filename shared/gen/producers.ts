@@ -1,8 +1,10 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
-import { floorParametersCrd, sovereignPolicyCrd } from './crd.ts';
+import { floorParametersCrd, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
+import { formatTable, referencePage } from './markdown.ts';
+import type { StructuralSchema } from './structural-schema.ts';
 
 type Producer = () => readonly Generated[];
 
@@ -24,4 +26,38 @@ const editorSchemas: Producer = () =>
     content: `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input' }) }, null, 2)}\n`,
   }));
 
-export const PRODUCERS: readonly Producer[] = [crds, editorSchemas];
+const typeOf = (schema: StructuralSchema): string => {
+  const { type, items } = schema;
+  const values = schema['enum'] as readonly unknown[] | undefined;
+  if (values !== undefined) return values.map((value) => `\`${String(value)}\``).join(', ');
+  return items === undefined ? String(type) : `list of ${items['enum'] === undefined ? String(items.type) : typeOf(items)}`;
+};
+
+const describeField = (path: string, schema: StructuralSchema): readonly string[] => {
+  const fallback = schema['default'] === undefined ? '' : ` Default: \`${String(schema['default'])}\`.`;
+  return [`\`${path}\``, typeOf(schema), `${(schema['description'] as string | undefined) ?? ''}${fallback}`];
+};
+
+/** A field, and those below it, unless they are entries of a map. */
+const listFields = (path: string, schema: StructuralSchema): readonly (readonly string[])[] => {
+  const below = Object.entries(schema.properties ?? schema.items?.properties ?? {});
+  const parent = schema.items === undefined ? path : `${path}[]`;
+  return [describeField(path, schema), ...below.flatMap(([name, child]) => listFields(`${parent}.${name}`, child))];
+};
+
+const policyReference: Producer = () => {
+  const parts = sovereignPolicySchemas();
+  const tables = Object.entries(parts).map(([name, { properties = {}, required = [] }]: [string, StructuralSchema]) => {
+    const rows = Object.entries(properties).flatMap(([field, schema]) => listFields(field, schema));
+    const needed =
+      (required as readonly string[]).length === 0
+        ? []
+        : [`Needed: ${(required as readonly string[]).map((field) => `\`${field}\``).join(', ')}.`];
+    return [`## ${name}`, ...needed, formatTable(['field', 'type', 'meaning'], rows)].join('\n\n');
+  });
+  const intro = 'The kind `SovereignPolicy` of `compliance.federated.io/v1`, as [its CRD](../../crds/sovereignpolicies.yaml) has it.';
+  const groups = 'In a policy repository `allowedRegions` may also hold `group:<name>` of a RegionGroup; the hub expands it.';
+  return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
+};
+
+export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, policyReference];

@@ -17,9 +17,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const withoutEmpty = (env: Environment): Record<string, string> =>
   Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
 
+/** The first sentence of the description, without its full stop. */
 const expectation = (schema: z.ZodObject, variable: string): string => {
   const description = schema.shape[variable]?.description;
-  return description === undefined ? '' : ` (expected: ${description})`;
+  return description === undefined ? '' : ` (expected: ${description.split(/\.(?: |$)/, 1)[0]})`;
 };
 
 /** Values stay out of the text: a variable may hold a token. */
@@ -43,3 +44,68 @@ export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, 
   if (result.success) return result.data;
   throw new ConfigError([...found, ...result.error.issues.map((issue) => describe(schema, given, issue))]);
 };
+
+/** One variable of a program's environment, as help text and documentation show it. */
+export interface Setting {
+  readonly name: string;
+  readonly isNeeded: boolean;
+  /** In words; undefined: an absent variable switches something off, or the program needs it. */
+  readonly fallback: string | undefined;
+  /** `<name>_FILE` may name a file with the value instead. */
+  readonly isSecret: boolean;
+  readonly description: string;
+}
+
+/** What `.meta()` of a variable's schema may say beside its description. */
+interface SettingMeta {
+  readonly fallback?: string;
+  readonly secret?: boolean;
+}
+
+const describeSetting = ([name, schema]: [string, z.core.$ZodType]): Setting => {
+  const variable = schema as z.ZodType;
+  const { fallback, secret = false } = (variable.meta() ?? {}) as SettingMeta;
+  const { def } = schema._zod;
+  const value = def.type === 'default' || def.type === 'prefault' ? (def as z.core.$ZodDefaultDef).defaultValue : undefined;
+  return {
+    name,
+    isNeeded: !variable.safeParse(undefined).success,
+    fallback: fallback ?? (value === undefined ? undefined : String(value)),
+    isSecret: secret,
+    description: variable.description ?? '',
+  };
+};
+
+/**
+ * Lists the variables of a schema in its order. A default that the schema cannot hold is its meta `fallback`;
+ * meta `secret` marks a value that may stand in a file.
+ */
+export const listSettings = (schema: z.ZodObject): readonly Setting[] => Object.entries(schema.shape).map(describeSetting);
+
+const NAME_WIDTH = 28;
+const LINE_WIDTH = 100;
+
+const wrapText = (text: string, width: number): readonly string[] => {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+};
+
+/** The settings as `--help` prints them: 100 columns, the description beside the name. */
+export const formatSettings = (settings: readonly Setting[]): string =>
+  settings
+    .flatMap(({ name, isNeeded, fallback, isSecret, description }) => {
+      const text = [
+        description,
+        ...(isNeeded ? ['Needed.'] : []),
+        ...(fallback === undefined ? [] : [`Default: ${fallback}.`]),
+        ...(isSecret ? [`A file instead: ${name}_FILE.`] : []),
+      ].join(' ');
+      const lines = wrapText(text, LINE_WIDTH - NAME_WIDTH - 2);
+      return lines.map((line, index) => `  ${(index === 0 ? name : '').padEnd(NAME_WIDTH)}${line}`);
+    })
+    .join('\n');

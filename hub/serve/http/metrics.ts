@@ -10,7 +10,7 @@ const POLICY_STATES = ['active', 'failed', 'pending', 'expired'] as const;
 const isGood = ({ error, rejected, revision }: SourceView): boolean => error === null && rejected === null && revision !== null;
 
 /** Gauges that are set by one refresh: a scrape reads the ledger once, and every number is of the same moment. */
-const createGauges = (registry: Registry, refresh: () => Promise<void>) => {
+export const createFleetGauges = (registry: Registry, refresh: () => Promise<void>) => {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> =>
     new Gauge({ name, help, labelNames, registers: [registry], collect: refresh });
   return {
@@ -38,7 +38,7 @@ export const registerFleetMetrics = (deps: ApiDeps): void => {
     });
     return running;
   };
-  const gauges = createGauges(deps.registry, refresh);
+  const gauges = createFleetGauges(deps.registry, refresh);
   const setClusters = (views: readonly ClusterView[]): void => {
     gauges.violations.reset();
     gauges.inSync.reset();
@@ -61,7 +61,7 @@ export const registerFleetMetrics = (deps: ApiDeps): void => {
 };
 
 /** Measures one route; the label is the route's pattern, never the path that was asked for. */
-export const createRequestTimer = ({ registry, clock }: ApiDeps): ((path: string) => RequestHandler) => {
+export const createRequestTimer = ({ registry, clock }: Pick<ApiDeps, 'registry' | 'clock'>): ((path: string) => RequestHandler) => {
   const duration = new Histogram({
     name: 'fso_http_request_duration_seconds',
     help: 'Time from request to answer.',

@@ -1,0 +1,86 @@
+/**
+ * Writes docs/openapi.json and the hub's pages of docs/reference/: part of `npm run gen`.
+ * With `--check` it writes nothing and exits 1 when one is outdated.
+ */
+import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, generate, referencePage } from '@fso/shared/gen';
+import { systemClock } from '@fso/shared/runtime';
+import type { Command } from 'commander';
+import { Registry } from 'prom-client';
+import { createProgram } from './cli/program.ts';
+import { HUB_SETTINGS } from './config/config.ts';
+import { createHubMetrics } from './metrics.ts';
+import { createFailureCounter } from './serve/auth/auth-failures.ts';
+import { createFleetGauges, createRequestTimer } from './serve/http/metrics.ts';
+import type { RouteAccess } from './serve/http/route.ts';
+import { buildOpenApi, ROUTES } from './serve/openapi.ts';
+
+const openApi: Generated = { path: 'docs/openapi.json', content: `${JSON.stringify(buildOpenApi(), null, 2)}\n` };
+
+const settings = referencePage(
+  'hub-settings',
+  'Settings of the hub',
+  'The hub reads its settings from the environment; `npm run fso -- serve --help` prints this list.',
+  'An empty variable counts as absent. The hub prints all problems together and ends with exit code 1.',
+  formatSettingsTable(HUB_SETTINGS),
+);
+
+const measure = (): Registry => {
+  const registry = new Registry();
+  const deps = { registry, clock: systemClock };
+  createHubMetrics(registry);
+  createFailureCounter(deps);
+  createRequestTimer(deps);
+  createFleetGauges(registry, async () => undefined);
+  return registry;
+};
+
+const metrics = referencePage(
+  'hub-metrics',
+  'Metrics of the hub',
+  'The hub serves them at `/metrics` of `FSO_LISTEN`, with those of its process.',
+  await formatMetricsTable(measure()),
+);
+
+const describeAccess = (access: RouteAccess): string => (access === 'signed-in' ? 'every caller that the hub knows' : access);
+
+const api = referencePage(
+  'api',
+  'API of the hub',
+  'The routes at `FSO_LISTEN`, with the least role of each. Parameters, bodies and answers: [openapi.json](../openapi.json).',
+  formatTable(
+    ['call', 'role', 'meaning'],
+    ROUTES.map(({ method, path, access, summary }) => [`\`${method.toUpperCase()} ${path}\``, describeAccess(access), summary]),
+  ),
+);
+
+const nameOf = (command: Command): string => (command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`);
+
+const describeCommand = (command: Command): string => {
+  const args = command.registeredArguments.map((argument) => {
+    const name = argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+    const choices = argument.argChoices === undefined ? '' : `: ${argument.argChoices.join(', ')}`;
+    return [`\`${name}\``, `${argument.description}${choices}`];
+  });
+  const options = command.options.map((option) => {
+    const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
+    const fallback = option.defaultValueDescription ?? (typeof option.defaultValue === 'string' ? option.defaultValue : undefined);
+    return [`\`${option.flags}\``, `${option.description}${choices}${fallback === undefined ? '' : `; default: ${fallback}`}`];
+  });
+  const rows = [...args, ...options];
+  const table = rows.length === 0 ? [] : [formatTable(['argument or option', 'meaning'], rows)];
+  return [`## ${nameOf(command)}`, command.description(), ...table].join('\n\n');
+};
+
+const leaves = (command: Command): Command[] =>
+  command.commands.length === 0 ? [command] : command.commands.filter((child) => child.name() !== 'help').flatMap(leaves);
+
+const program = createProgram();
+const cli = referencePage(
+  'cli',
+  'Command line',
+  '`npm run -s fso -- <command>`; `fso <command> --help` has examples. Settings of `fso serve`: [hub-settings.md](hub-settings.md).',
+  describeCommand(program),
+  ...leaves(program).map(describeCommand),
+);
+
+process.exitCode = await generate([openApi, settings, metrics, api, cli], process.argv.includes('--check'));
