@@ -1,4 +1,4 @@
-import { FIELD_MANAGERS, KEY_PREFIX, type ObjectMeta } from '@fso/shared/api';
+import { FIELD_MANAGERS, NAMESPACE_KEYS, type ObjectMeta } from '@fso/shared/api';
 
 type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
 
@@ -15,6 +15,6 @@ const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
  */
 export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): readonly string[] | undefined => {
   const others = (managedFields ?? []).filter(({ manager }) => manager !== FIELD_MANAGERS.namespaces);
-  const held = others.flatMap(labelsIn).filter((key) => key.startsWith(KEY_PREFIX));
+  const held = others.flatMap(labelsIn).filter((key) => NAMESPACE_KEYS.includes(key));
   return held.length === 0 ? undefined : [...new Set(held)];
 };

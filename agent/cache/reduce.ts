@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { KEY_PREFIX, type KubeObject, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { KEY_PREFIX, type KubeObject, NAMESPACE_KEYS, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ApiService, CustomResourceDefinition, Node } from '@fso/shared/kube';
 import { reducePlacement } from '@fso/shared/residency';
 import type { Pod } from './kinds.ts';
@@ -63,8 +63,8 @@ export const reduceNamespace = ({ metadata }: Namespace): Namespace => {
       uid,
       resourceVersion,
       deletionTimestamp,
-      labels: readKeys(labels),
-      annotations: readKeys(annotations),
+      labels: readNamespaceKeys(labels),
+      annotations: readNamespaceKeys(annotations),
     }) as KubeObject['metadata'],
     held: labelsHeldByOthers(managedFields),
   };
@@ -73,9 +73,15 @@ export const reduceNamespace = ({ metadata }: Namespace): Namespace => {
 /** Gatekeeper leaves a namespace with it alone (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
 export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
 
-/** The labels, or annotations, that this system reads: anybody may fill the rest with 256 KiB. */
-const readKeys = (values: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined =>
-  values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX) || key === GATEKEEPER_IGNORE));
+type Values = Readonly<Record<string, string>>;
+
+/** The labels, or annotations, of a namespace that this system reads: anybody may fill the rest with 256 KiB, and some of it with our prefix. */
+const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
+  values && Object.fromEntries([...NAMESPACE_KEYS, GATEKEEPER_IGNORE].flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
+
+/** The same of a policy. */
+const readKeys = (values: Values | undefined): Values | undefined =>
+  values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX)));
 
 /** A policy, whole where the agent writes it itself and has to know who else did; elsewhere without what others may add at will. */
 export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy => {

@@ -1,4 +1,4 @@
-import { FIELD_MANAGERS, KEY_PREFIX, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import { shortHash } from '../enforce/labels.ts';
 import type { Action } from '../enforce/types.ts';
@@ -14,8 +14,7 @@ export interface Installed {
   readonly text: string;
 }
 
-const KEYS = `${KEY_PREFIX}installed`;
-const TEXT = `${KEY_PREFIX}installed-text`;
+const { installed: KEYS, installedText: TEXT } = ANNOTATIONS;
 const HASH_LENGTH = 16;
 
 export const textOf = (bodies: unknown): string => shortHash(JSON.stringify(bodies), HASH_LENGTH);

@@ -71,7 +71,25 @@ export const ANNOTATIONS = {
   revision: `${KEY_PREFIX}revision`,
   /** Path of the document in Git. */
   sourcePath: `${KEY_PREFIX}source-path`,
+  /** On {@link SYSTEM_NAMESPACE}: what stood in the cluster when everything was in place. */
+  installed: `${KEY_PREFIX}installed`,
+  /** On {@link SYSTEM_NAMESPACE}: hash of how the version that wrote it words all that. */
+  installedText: `${KEY_PREFIX}installed-text`,
 } as const;
+
+/** Every label and annotation that means something on a namespace: no other is read, whatever its prefix. */
+export const NAMESPACE_KEYS: readonly string[] = [
+  ...Object.values(LABELS),
+  ...FLOOR_ACTIONS.flatMap((action) => [
+    floorLabel(action),
+    floorRegionsAnnotation(action),
+    floorPoliciesAnnotation(action),
+    floorRevisionsAnnotation(action),
+  ]),
+  INJECTION_LABEL,
+  ANNOTATIONS.installed,
+  ANNOTATIONS.installedText,
+];
 
 /** One server-side-apply field manager per concern. */
 export const FIELD_MANAGERS = {

@@ -5,6 +5,7 @@ import {
   KEY_PREFIX,
   LABELS,
   LEGACY_REGION_LABEL,
+  NAMESPACE_KEYS,
   REGION_LABEL,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
@@ -47,31 +48,38 @@ export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
-/**
- * Variables of the guard on namespaces. Each has a cost limit of its own: a namespace may have 75,000 annotations, and to walk those
- * of before and after in one expression is over it, so that nobody, the namespace controller included, could update it any more.
- *
- * @see https://kubernetes.io/docs/reference/using-api/cel/#runtime-cost-budget
- */
+/** The maps that the guard on namespaces compares. */
 export const namespaceVariables: readonly { readonly name: string; readonly expression: string }[] = (
   ['labels', 'annotations'] as const
 ).flatMap((field) => [
   { name: field, expression: `object.metadata.?${field}.orValue({})` },
   { name: `${field}Before`, expression: `request.operation == "CREATE" ? {} : oldObject.metadata.?${field}.orValue({})` },
-  ...[field, `${field}Before`].map((values) => ({
-    name: `${values}OfOurs`,
-    expression: `variables.${values}.filter(k, k.startsWith(${celString(KEY_PREFIX)}))`,
-  })),
 ]);
+
+/**
+ * Of a namespace with more labels, or annotations, only the keys that mean something are looked up. The API server's time for a walk
+ * grows with the square of their number: some 15 s for the 75,000 that there may be, after which it refuses whatever the request was,
+ * and the namespace could not even end.
+ */
+const MAX_WALKED = 500;
 
 const sameKeys = (field: 'labels' | 'annotations'): string => {
   const [now, before] = [`variables.${field}`, `variables.${field}Before`];
-  return `${now}OfOurs.all(k, k in ${before} && ${before}[k] == ${now}[k]) && ${before}OfOurs.all(k, k in ${now})`;
+  const isSame = `${now}[?k] == ${before}[?k]`;
+  return `(${now} == ${before} || (${celList(NAMESPACE_KEYS)}.all(k, ${isSame}) &&
+    [${now}, ${before}].all(m, m.size() > ${MAX_WALKED} || m.all(k, !k.startsWith(${celString(KEY_PREFIX)}) || ${isSame}))))`;
 };
 
 /** No key of this system was added, changed or removed. */
 export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels')} && ${sameKeys('annotations')})`;
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
+
+/** Whoever may put a webhook in place may install Gatekeeper. */
+const MAY_INSTALL_GATEKEEPER =
+  'authorizer.group("admissionregistration.k8s.io").resource("validatingwebhookconfigurations").check("create").allowed()';
+/** No policy governs Gatekeeper's namespace: where Gatekeeper is not there, its name must not be a way out for those who make namespaces. */
+export const keepsGatekeeperNamespace = ({ gatekeeperNamespace }: Trust): string =>
+  `request.operation != "CREATE" || object.metadata.name != ${celString(gatekeeperNamespace)} || ${MAY_INSTALL_GATEKEEPER}`;
 
 /** Before the change or after it: the label must neither be given nor taken. */
 const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;

@@ -37,6 +37,7 @@ import {
   KEEPS_SYSTEM_NAMESPACE,
   KEEPS_TO_ITS_NAMESPACE,
   keepsDefinition,
+  keepsGatekeeperNamespace,
   MOVES_NODE,
   mayMoveNode,
   namespaceVariables,
@@ -72,7 +73,7 @@ const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.
 
 const IS_API = 'request.resource.resource == "apiservices"';
 
-const NAMESPACES: Guard = {
+const namespaces = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}namespaces`,
   rules: [
     { apiGroups: [''], resources: ['namespaces', 'namespaces/status', 'namespaces/finalize'], operations: CHANGES },
@@ -89,8 +90,12 @@ const NAMESPACES: Guard = {
       expression: KEEPS_SYSTEM_NAMESPACE,
       message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold what enforces and proves the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operations.md)`,
     },
+    {
+      expression: keepsGatekeeperNamespace(trust),
+      message: `no policy governs namespace ${trust.gatekeeperNamespace}, where Gatekeeper runs (FSO_GATEKEEPER_NAMESPACE of the agent); only those who may create ValidatingWebhookConfigurations may create it`,
+    },
   ],
-};
+});
 
 const POLICIES: Guard = {
   name: `${GUARD_PREFIX}policies`,
@@ -205,7 +210,7 @@ const nodes = (trust: Trust): Guard => ({
 });
 
 const guards = weakMemo((trust: Trust): readonly Guard[] => [
-  NAMESPACES,
+  namespaces(trust),
   POLICIES,
   locks(trust),
   evidence(trust),

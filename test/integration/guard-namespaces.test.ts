@@ -1,0 +1,111 @@
+import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FloorWorld, MODES } from '../harness/floor-world.ts';
+import { eventually } from '../harness/waiting.ts';
+
+const [MODE] = MODES;
+const GUARD = 'fso-guard-namespaces';
+const GATEKEEPER = 'gatekeeper-system';
+const KEYS = 'written by the agent only; change the SovereignPolicy instead';
+const CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const RBAC = { apiVersion: 'rbac.authorization.k8s.io/v1', namespaced: false };
+const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clusterroles' };
+const ROLE_BINDING_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' };
+
+let world: FloorWorld;
+/** May do what it likes with namespaces, and nothing else. */
+let selfService: KubeClient;
+
+/** That many keys of three characters, without values: as many as there can be in an object. */
+const fill = (count: number): Record<string, string> => {
+  const character = (index: number): string => CHARACTERS[index % CHARACTERS.length] ?? '';
+  const key = (index: number): string => [index, index / 62, index / 62 ** 2].map((digit) => character(Math.floor(digit))).join('');
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [key(index), '']));
+};
+
+/** What the API server answers; '' = the request went through. */
+const answer = async (request: Promise<unknown>): Promise<string> => {
+  try {
+    await request;
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+/** The answer to a change of the metadata by an administrator, who waits as long as the API server works on a request. */
+const change = (name: string, metadata: object): Promise<string> => {
+  const request = { method: 'PATCH', path: `/api/v1/namespaces/${name}`, contentType: 'application/merge-patch+json' } as const;
+  return answer(world.stranger.raw({ ...request, body: { metadata }, timeoutMs: 60_000 }, world.signal));
+};
+/** A namespace without notes of who wrote what: they take the API server half a minute for 75,000 keys, and half of the room. */
+const makeUnnoted = async (name: string): Promise<void> => {
+  await world.makeNamespace(name);
+  expect(await change(name, { managedFields: [{}] })).toBe('');
+};
+
+const ends = async (name: string): Promise<void> => {
+  await world.stranger.delete(NAMESPACE_KIND, { name }, world.signal);
+  await eventually(async () => (await world.namespace(name)) === undefined);
+};
+
+beforeAll(async () => {
+  world = await FloorWorld.start('guard-namespaces', MODE ?? expect.fail('no mode'));
+  selfService = createKubeClient({ kubeconfig: await world.cluster.createUserKubeconfig('self-service') });
+  const metadata = { name: 'self-service' };
+  const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces'], verbs: ['*'] }] };
+  await world.stranger.create(ROLE_KIND, role, {}, world.signal);
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const [roleRef, subjects] = [{ apiGroup, kind: 'ClusterRole', name: metadata.name }, [{ apiGroup, kind: 'User', name: metadata.name }]];
+  await world.stranger.create(ROLE_BINDING_KIND, { metadata, roleRef, subjects } as KubeObject, {}, world.signal);
+  return async () => {
+    await selfService.close();
+    await world.end();
+  };
+});
+
+describe("the guard on the name of Gatekeeper's namespace, where there is no Gatekeeper", () => {
+  const create = (client: KubeClient, name: string): Promise<string> =>
+    answer(client.create(NAMESPACE_KIND, { metadata: { name } }, {}, world.signal));
+
+  it('keeps it from those who may create namespaces only', async () => {
+    await eventually(async () => (await create(selfService, 'theirs')) === '');
+    const refusal = 'only those who may create ValidatingWebhookConfigurations may create it';
+    expect(await create(selfService, GATEKEEPER)).toContain(refusal);
+    const applied = selfService.apply(NAMESPACE_KIND, { metadata: { name: GATEKEEPER } }, { fieldManager: 'theirs' }, world.signal);
+    expect(await answer(applied)).toContain(refusal);
+  });
+
+  it('leaves it to those who may install Gatekeeper', async () => {
+    expect(await create(world.stranger, GATEKEEPER)).toBe('');
+    const labelled = { metadata: { labels: { team: 'x' } } };
+    expect(await answer(selfService.mergePatch(NAMESPACE_KIND, { name: GATEKEEPER }, labelled, world.signal))).toBe('');
+  });
+});
+
+describe('the guard on a namespace full of keys', () => {
+  it('lets everybody change and end one with 75,000 annotations, and refuses the keys of this system for what they are', async () => {
+    await makeUnnoted('full');
+    expect(await change('full', { annotations: fill(75_000) })).toBe('');
+    expect(await change('full', { labels: { team: 'x' } })).toBe('');
+    expect(await change('full', { annotations: { AAA: 'changed' } })).toBe('');
+    expect(await change('full', { labels: { [LABELS.policyName]: 'x' } })).toContain(KEYS);
+    expect(await change('full', { annotations: { [LABELS.policyName]: 'x' } })).toContain(KEYS);
+    await ends('full');
+  });
+
+  it('lets one change and end that was filled with labels, of which there may be more, while no guard stood', async () => {
+    await world.pause();
+    await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: GUARD }, world.signal);
+    await makeUnnoted('crowded');
+    await eventually(async () => (await change('crowded', { labels: fill(165_000) })) === '');
+    await world.resume();
+    await eventually(() => world.client.get(ADMISSION_POLICY_BINDING_KIND, { name: GUARD }, world.signal));
+    const probe = { metadata: { name: 'probe', labels: { [LABELS.policyName]: 'x' } } };
+    const ask = (): Promise<string> => answer(world.stranger.create(NAMESPACE_KIND, probe, { dryRun: true }, world.signal));
+    await eventually(async () => (await ask()).includes(KEYS));
+    expect(await change('crowded', { labels: { team: 'x' } })).toBe('');
+    expect(await change('crowded', { labels: { [floorLabel('deny')]: FLOOR_LABEL_VALUE } })).toContain(KEYS);
+    await ends('crowded');
+  });
+});
