@@ -235,19 +235,23 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   try {
     const enforcing = controller.run();
     const { policies, parameters } = known.view;
-    const alertWhenGone = (informer: Informer<KubeObject>, reason: string, message: string): void => {
-      const onServed = (served: boolean): void => {
-        if (!served) events.ofCluster({ severity: 'alert', reason, message });
+    const alertWhenUnreadable = (informer: Informer<KubeObject>, reason: string, message: string): void => {
+      const onReadable = (readable: boolean): void => {
+        if (!readable) events.ofCluster({ severity: 'alert', reason, message });
       };
-      onServed(informer.served);
-      signal.addEventListener('abort', informer.onServed(onServed), { once: true });
+      onReadable(informer.readable);
+      signal.addEventListener('abort', informer.onReadable(onReadable), { once: true });
     };
-    alertWhenGone(
+    alertWhenUnreadable(
       policies,
       'PoliciesUnreadable',
       'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
     );
-    alertWhenGone(parameters, 'ParametersUnreadable', 'FloorParameters cannot be read; their CRD, and what stood in them, is put back');
+    alertWhenUnreadable(
+      parameters,
+      'ParametersUnreadable',
+      'FloorParameters cannot be read; their CRD, and what stood in them, is put back',
+    );
     const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
       if (reason === 'TamperingRepaired' && policy !== undefined) controller.onPolicyRepaired(policy, message);
       if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();

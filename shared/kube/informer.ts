@@ -19,12 +19,16 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   readonly #objects = new Map<ObjectKey, T>();
   readonly #changeHandlers = new Set<ChangeHandler<T>>();
   readonly #servedHandlers = new Set<(served: boolean) => void>();
+  readonly #readableHandlers = new Set<(readable: boolean) => void>();
   readonly #ready = Promise.withResolvers<void>();
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
   #relist: () => void = () => undefined;
   #synced: boolean = false;
   #served: boolean = true;
+  #silent: boolean = false;
+  /** As it was last told. */
+  #readable: boolean = true;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -36,6 +40,10 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
 
   get served(): boolean {
     return this.#served;
+  }
+
+  get readable(): boolean {
+    return this.#served && !this.#silent;
   }
 
   get(key: ObjectKey): T | undefined {
@@ -72,6 +80,11 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     return () => this.#servedHandlers.delete(handler);
   }
 
+  onReadable(handler: (readable: boolean) => void): () => void {
+    this.#readableHandlers.add(handler);
+    return () => this.#readableHandlers.delete(handler);
+  }
+
   replace(objects: readonly T[]): void {
     const keys = new Set(objects.map(keyOfObject));
     for (const [key, previous] of [...this.#objects]) {
@@ -105,6 +118,19 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     if (served === this.#served) return;
     this.#served = served;
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
+    this.#tellReadable();
+  }
+
+  setSilent(silent: boolean): void {
+    this.#silent = silent;
+    this.#tellReadable();
+  }
+
+  #tellReadable(): void {
+    const { readable } = this;
+    if (readable === this.#readable) return;
+    this.#readable = readable;
+    for (const handler of [...this.#readableHandlers]) this.#call(() => handler(readable));
   }
 
   #drop(key: ObjectKey, previous: T): void {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
-import { createLogger, listen } from '../runtime/index.ts';
+import { createLogger, FakeClock, listen } from '../runtime/index.ts';
 import { createKubeClient } from './client.ts';
 import { createInformers } from './informer.ts';
 import { CONFIG_MAP_KIND } from './kinds.ts';
+import { SILENT_MS } from './reflector.ts';
 import type { KubeClient } from './types.ts';
 
 /** Answers of the server in the order of the requests; the last one stays open. */
@@ -45,7 +46,13 @@ beforeEach(async () => {
   stop = new AbortController();
   script = [];
   requests = [];
+  const { signal } = stop;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    // Of the test before.
+    if (signal.aborted) {
+      response.destroy();
+      return;
+    }
     const url = new URL(request.url ?? '/', 'http://x');
     const { searchParams: query } = url;
     const verb = query.has('watch') ? `watch ${query.get('resourceVersion')}` : `list ${query.get('continue') ?? ''}`.trim();
@@ -162,6 +169,59 @@ describe('reflector', () => {
     await soon(() => expect(requests).toHaveLength(6));
     expect(informer).toMatchObject({ served: false, synced: true });
     expect(informer.get('a/x')).toBeDefined();
+  });
+
+  describe('tells that a kind cannot be read', () => {
+    const broken: Answer = (_, response) => response.destroy();
+    const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
+
+    /** An informer by a clock that moves only here, and what it told, with the time in ms. */
+    const start = async () => {
+      const moving = new FakeClock();
+      const told: [boolean, number][] = [];
+      const informer = createInformers(client, { logger, clock: moving, random: () => 0 }, stop.signal).informer(CONFIG_MAP_KIND);
+      informer.onReadable((readable) => told.push([readable, moving.monotonicMs()]));
+      await informer.ready(stop.signal);
+      const pass = async (): Promise<number> => {
+        await moving.advance(500);
+        return moving.monotonicMs();
+      };
+      return { informer, told, pass };
+    };
+
+    it.each([
+      ['an answer of 503', failure(503, 'ServiceUnavailable')],
+      ['broken connections', broken],
+    ])('after 30 s of %s, and that it can be again', async (_, cause) => {
+      let failedMs: number | undefined;
+      script = [list('5', [object('x', '1')]), events([], true), ...Array.from({ length: 500 }, () => cause)];
+      const { informer, told, pass } = await start();
+      await expect
+        .poll(async () => {
+          const now = await pass();
+          if (requests.length > 2) failedMs ??= now;
+          return told.length;
+        })
+        .toBe(1);
+      expect(told[0]?.[0]).toBe(false);
+      expect(Math.abs((told[0]?.[1] ?? 0) - (failedMs ?? 0) - SILENT_MS)).toBeLessThanOrEqual(1_000);
+      // Nothing is taken for gone because of it.
+      expect(informer).toMatchObject({ served: true, synced: true, readable: false });
+      expect(informer.get('a/x')).toBeDefined();
+      // The watch opens, and nothing changed.
+      script = [open];
+      await expect.poll(async () => (await pass()) && told.at(-1)?.[0]).toBe(true);
+      expect(informer.readable).toBe(true);
+    });
+
+    it('at once, and once, where it is not served', async () => {
+      script = [list('5', [object('x', '1')]), events([], true), failure(404, 'NotFound'), ...Array.from({ length: 500 }, () => broken)];
+      const { told, pass } = await start();
+      await expect.poll(async () => (await pass()) && told.length).toBe(1);
+      const [[, at] = [false, 0]] = told;
+      await expect.poll(async () => (await pass()) - at).toBeGreaterThan(2 * SILENT_MS);
+      expect(told).toHaveLength(1);
+    });
   });
 
   it('goes on when a handler throws', async () => {

@@ -11,8 +11,10 @@ export interface ReflectorSink<T> {
   replace(objects: readonly T[]): void;
   upsert(object: T): void;
   remove(object: T): void;
-  /** Whether the kind can be read at the moment. */
+  /** Whether the API server serves the kind to this client at the moment. */
   setServed(served: boolean): void;
+  /** Whether requests for the kind have failed for {@link SILENT_MS}, for whatever reason: what is known may be old. */
+  setSilent(silent: boolean): void;
 }
 
 export interface ReflectorOptions<T extends KubeObject> {
@@ -33,6 +35,8 @@ const BASE_MS = 800;
 const MAX_MS = 30_000;
 const ABSENT_BASE_MS = 400;
 const ABSENT_MAX_MS = 5_000;
+/** How long no request for a kind succeeds before its sink learns of it. */
+export const SILENT_MS = 30_000;
 
 /**
  * Keeps a sink equal to one kind on the server: paged list, watch from its version, again from the last version after a watch
@@ -45,7 +49,10 @@ export class Reflector<T extends KubeObject> {
   readonly #logger: Logger;
   /** Version that the next watch starts from; undefined: list first. */
   #version: string | undefined;
-  #failing: boolean = false;
+  /** When the request was sent that has no answer yet, in ms of the monotonic clock; undefined: all have one. */
+  #askedMs: number | undefined;
+  /** Aborts when the server answers; undefined: the last request succeeded. */
+  #outage: AbortController | undefined;
   /** Of the present list and watch. */
   #round = new AbortController();
   #notFoundInRow = 0;
@@ -66,6 +73,14 @@ export class Reflector<T extends KubeObject> {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#runUntil(signal);
+    } finally {
+      this.#outage?.abort();
+    }
+  }
+
+  async #runUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const round = new AbortController();
       this.#round = round;
@@ -83,20 +98,23 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #listAndWatch(signal: AbortSignal): Promise<void> {
-    const { client, kind, list, transform, sink, random } = this.#options;
+    const { client, kind, list, transform, sink, random, clock } = this.#options;
+    this.#askedMs = clock.monotonicMs();
     if (this.#version === undefined) {
       const { items, resourceVersion } = await listAll(client, { kind, options: list, transform }, signal);
       this.#version = resourceVersion;
       sink.replace(items);
       this.#healthy();
     }
-    const started = this.#options.clock.monotonicMs();
-    for await (const event of watch(client, { kind, options: list, resourceVersion: this.#version, random }, signal)) {
+    const started = clock.monotonicMs();
+    this.#askedMs = started;
+    const request = { kind, options: list, resourceVersion: this.#version, random, onOpen: () => this.#answered() };
+    for await (const event of watch(client, request, signal)) {
       this.#healthy();
       this.#take(event.type, event.object);
     }
     // A server that ends watches at once must not be asked in a tight loop.
-    if (this.#options.clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
+    if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
 
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: T): void {
@@ -111,8 +129,30 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff.reset();
     this.#notFoundInRow = 0;
     this.#options.sink.setServed(true);
-    if (this.#failing) this.#logger.info('reading again');
-    this.#failing = false;
+    this.#answered();
+  }
+
+  #answered(): void {
+    this.#askedMs = undefined;
+    if (this.#outage === undefined) return;
+    this.#outage.abort();
+    this.#outage = undefined;
+    this.#logger.info('reading again');
+    this.#options.sink.setSilent(false);
+  }
+
+  /** @param fields for the log, which has the first failure only */
+  #failed(fields: object, message: string): void {
+    if (this.#outage !== undefined) return;
+    this.#logger.warn(fields, message);
+    const { clock, sink } = this.#options;
+    const outage = new AbortController();
+    this.#outage = outage;
+    const now = clock.monotonicMs();
+    const tell = (): void => {
+      if (this.#outage === outage) sink.setSilent(true);
+    };
+    clock.sleep(SILENT_MS - (now - (this.#askedMs ?? now)), outage.signal).then(tell, () => undefined);
   }
 
   /** Decides what the failure means. @returns milliseconds to wait. */
@@ -120,8 +160,7 @@ export class Reflector<T extends KubeObject> {
     if (isGone(error)) return this.#startOver();
     if (isNotFound(error) || isForbidden(error)) return this.#absent(error);
     const retryInMs = this.#backoff.next();
-    if (!this.#failing) this.#logger.warn({ err: error, retryInMs }, 'reading failed, trying again');
-    this.#failing = true;
+    this.#failed({ err: error, retryInMs }, 'reading failed, trying again');
     return retryInMs;
   }
 
@@ -142,8 +181,7 @@ export class Reflector<T extends KubeObject> {
     this.#version = undefined;
     this.#notFoundInRow = isNotFound(error) ? this.#notFoundInRow + 1 : 0;
     if (this.#notFoundInRow === 2) sink.replace([]);
-    if (!this.#failing) this.#logger.warn({ err: error, plural: kind.plural }, 'kind cannot be read, looking again');
-    this.#failing = true;
+    this.#failed({ err: error, plural: kind.plural }, 'kind cannot be read, looking again');
     sink.setServed(false);
     return this.#absentBackoff.next();
   }

@@ -105,6 +105,8 @@ export interface Informer<T extends KubeObject> {
   readonly synced: boolean;
   /** Whether the API server serves the kind at the moment. */
   readonly served: boolean;
+  /** False where the kind is not served, or could not be read for 30 s for any other reason: what is known may be old. */
+  readonly readable: boolean;
   /** Resolves at the first full list, or at once when the kind is not served. */
   ready(signal: AbortSignal): Promise<void>;
   /** @returns a function that removes the handler. Handlers only enqueue; what they throw is logged, never fatal. */
@@ -113,6 +115,8 @@ export interface Informer<T extends KubeObject> {
   relist(signal: AbortSignal): Promise<void>;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;
+  /** Called when `readable` changes. */
+  onReadable(handler: (readable: boolean) => void): () => void;
 }
 
 /** Starts informers on one client; all end with the signal. */

@@ -19,6 +19,8 @@ export interface WatchRequest<T extends KubeObject> {
   readonly resourceVersion: string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
+  /** The server has taken the request: from now on nothing to say means that nothing changed. */
+  readonly onOpen?: () => void;
 }
 
 const MIN_LIFE_S = 300;
@@ -34,7 +36,7 @@ export async function* watch<T extends KubeObject>(
   request: WatchRequest<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  const { kind, options, resourceVersion, random } = request;
+  const { kind, options, resourceVersion, random, onOpen } = request;
   const seconds = Math.round(MIN_LIFE_S * (1 + random()));
   const path = collectionPath(kind, options.namespace);
   const query = {
@@ -46,6 +48,7 @@ export async function* watch<T extends KubeObject>(
     fieldSelector: options.fieldSelector,
   };
   const chunks = await client.stream({ method: 'GET', path, query, timeoutMs: seconds * 1000 + HARD_STOP_MS }, signal);
+  onOpen?.();
   for await (const event of jsonLines<RawEvent<T>>(chunks)) {
     if (event.type === 'ERROR') throw new KubeApiError(event.object.code ?? 500, event.object, { request: { method: 'GET', path } });
     yield event;
