@@ -1,5 +1,6 @@
-import { digestOfToken } from '@fso/shared/protocol';
+import { digestOfToken, identityUri } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
+import { forgeAlone } from '../../test/trust/forgeries.ts';
 import { planIdentity, renewInMs } from './plan-identity.ts';
 
 const NOW = new Date('2026-01-03T12:00:00Z');
@@ -24,6 +25,19 @@ describe('how an agent comes to its identity', () => {
     const broken = { identity: { cert: 'no', key: 'no', ca: 'no' }, enrolledWith: digestOfToken(TOKEN), asked: undefined };
     expect(planIdentity({ stored: broken, cluster: 'eu', token: undefined, now: NOW }).kind).toBe('nothing');
     expect(planIdentity({ stored: broken, cluster: 'eu', token: TOKEN, now: NOW }).kind).toBe('enrol');
+  });
+});
+
+describe('an identity that is there', () => {
+  it.each([
+    ['good now', -1, 1, 'use'],
+    ['expired', -2, -1, 'renew'],
+    ['good later, as the clock of the hub ran ahead when it was made', 1, 2, 'renew'],
+  ])('and %s', async (_, from, until, kind) => {
+    const lifetime = { notBefore: at(from), notAfter: at(until) };
+    const identity = await forgeAlone({ names: [{ type: 'url', value: identityUri('eu') }], generation: '1', lifetime });
+    const stored = { identity, enrolledWith: undefined, asked: undefined };
+    expect(planIdentity({ stored, cluster: 'eu', token: undefined, now: NOW }).kind).toBe(kind);
   });
 });
 

@@ -6,7 +6,7 @@ import type { StoredIdentity } from './identity-secret.ts';
 export type IdentityPlan =
   /** What is there is good. */
   | { readonly kind: 'use'; readonly life: Life }
-  /** What is there has expired; the hub may renew it all the same. */
+  /** What is there has expired, or is not good yet, as after a clock that ran ahead was put right; the hub may renew it all the same. */
   | { readonly kind: 'renew' }
   /** With the token. `otherwise`: what to do should the hub refuse it. */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
@@ -26,7 +26,7 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
   }
   try {
     const life = checkIdentity(stored.identity, cluster);
-    return life.until.getTime() > now.getTime() ? { kind: 'use', life } : { kind: 'renew' };
+    return life.from <= now && now < life.until ? { kind: 'use', life } : { kind: 'renew' };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return {

@@ -31,10 +31,11 @@ const factsOf = (certificate: X509Certificate): CertificateFacts => {
 };
 
 /** Errors of the TLS layer that leave a certificate issued by the CA, for its owner, as a client's. */
-const BESIDE_EXPIRY: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED'];
+const OF_DATES: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
 
 /**
- * Who the certificate of a connection says it is. Dates are the caller's to check: an expired one may be good for a renewal.
+ * Who the certificate of a connection says it is. Dates are the caller's to check: one that has expired, or was made while the clock of the
+ * hub ran ahead, may be good for a renewal.
  *
  * @returns undefined where no certificate was shown
  * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not for exactly one cluster
@@ -44,9 +45,9 @@ export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Pe
   if (certificate === undefined) return undefined;
   // Its type is Error, its value the code.
   const error: unknown = socket.authorizationError;
-  if (!socket.authorized && !BESIDE_EXPIRY.includes(error as string | undefined))
+  if (!socket.authorized && !OF_DATES.includes(error as string | undefined))
     return refuse(`the certificate is not accepted (${String(error)})`);
-  // What follows the TLS layer has looked at too; it says nothing of an expired certificate but that.
+  // What follows the TLS layer has looked at too; it says nothing of a certificate out of its dates but that.
   // That of the CA itself, too: one that has expired vouches for nobody.
   if (!authority.hasIssued(certificate, now)) return refuse('the certificate was not issued by a CA of this hub that is in force');
   if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');

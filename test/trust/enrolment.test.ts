@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, parseToken, RENEW_PATH } from '@fso/shared/protocol';
+import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, identityUri, parseToken, RENEW_PATH } from '@fso/shared/protocol';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
@@ -16,6 +16,7 @@ import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { never, printMs, waitFor } from '../harness/waiting.ts';
+import { forge } from './forgeries.ts';
 
 const API_TOKEN = 'api-token-0123456789';
 const signal = never;
@@ -201,6 +202,20 @@ describe('a certificate', () => {
     // A copy of the old key is worth nothing once the new certificate was shown.
     const copy = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
     expect([copy.status, copy.body]).toEqual([403, expect.stringContaining('superseded')]);
+  });
+
+  it('that is not good yet, as the clock of the hub ran ahead when it was made, opens no stream and may be renewed', async () => {
+    await start();
+    const agent = await enrolAgent(hub, 'eu', ca);
+    const at = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
+    const own = { cert: ca, key: readFileSync(join(folder, 'identity', 'ca.key'), 'utf8') };
+    const names = [{ type: 'url' as const, value: identityUri('eu') }];
+    const early = { ...agent, ...(await forge(own, { names, generation: '1', lifetime: { notBefore: at(1), notAfter: at(2) } })) };
+    await expect(connectStream(hub.agentUrl, '', 'eu', early)).rejects.toThrow('HTTP 401');
+    const { csr, key } = await makeRequest();
+    const { status, body } = await askHub(hub, `POST ${RENEW_PATH}`, early, { csr });
+    expect([status, body]).toEqual([200, expect.stringContaining('certificate')]);
+    (await joinHub({ ...agent, cert: IssuedIdentity.parse(JSON.parse(body)).certificate, key })).close();
   });
 
   it('of the listener is replaced while streams stay open', async () => {

@@ -51,6 +51,12 @@ export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAut
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 };
 
+/** As {@link forge}, by a CA that nobody knows; with that CA. */
+export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca: string }> => {
+  const ca = await createCa('nobody', validity());
+  return { ...(await forge(ca, claim)), ca: ca.cert };
+};
+
 const uri = (value: string) => ({ type: 'url' as const, value });
 
 /** What would be signed by somebody who has the hub's own CA, or by another CA that says it were it: by name. */
