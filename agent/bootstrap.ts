@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   API_SERVICE_KIND,
+  type ApiService,
   CRD_KIND,
   type CustomResourceDefinition,
   FLOOR_PARAMETERS_KIND,
+  isNotFound,
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
@@ -47,9 +49,19 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
   }
 };
 
+/** An API server without the aggregator knows no APIServices: there nobody answers in its place. */
+const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readonly ApiService[]> => {
+  try {
+    return await client.list(API_SERVICE_KIND, {}, signal);
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+};
+
 /** Whoever answers in the API server's place would be believed from the first list on. */
 const takeBackApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
-  const actions = planApiServices(await client.list(API_SERVICE_KIND, {}, signal));
+  const actions = planApiServices(await listApis(client, signal));
   for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {
     await client.delete(kind, ref, signal);
     throw new Error(`${key} pointed to a service and was deleted: the API server makes it again`);
@@ -88,7 +100,7 @@ const isServed = async (client: KubeClient, { apiVersion, plural }: KindDescript
     await client.raw({ method: 'GET', path, query: { limit: '1' } }, signal);
     return true;
   } catch (error) {
-    if ((error as { status?: number }).status === 404) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 };
