@@ -4,7 +4,7 @@ import type { Plugin, Rolldown } from 'vite';
 const MIN_BYTES = 1024;
 const COMPRESSIBLE = /\.(js|css|html|svg|json)$/;
 /** Gzip bytes of script that a first page may take, charts and map apart: they are loaded when they are drawn. */
-export const FIRST_LOAD_BYTES = 500 * 1024;
+const FIRST_LOAD_BYTES = 500 * 1024;
 
 type Bundle = Rolldown.OutputBundle;
 type Chunk = Rolldown.OutputChunk;

@@ -2,7 +2,7 @@ import type { Page } from '@fso/shared/api';
 import type { Query } from '@tanstack/react-query';
 
 /** How the first page of a list is read again. */
-export interface Reread {
+interface Reread {
   readonly first: () => Promise<Page<unknown>>;
   /** Identity of a row. */
   readonly keyOf: (row: unknown) => string;

@@ -2,7 +2,7 @@ import './charts.css';
 import type { ReactNode } from 'react';
 import { formatNumber } from '../lib/format-number.ts';
 
-export interface Bar {
+interface Bar {
   readonly key: string;
   /** Name of the bar; a link, if there is something to follow. */
   readonly title: ReactNode;

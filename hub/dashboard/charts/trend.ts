@@ -3,7 +3,7 @@ import { formatNumber } from '../lib/format-number.ts';
 
 /** A curve of steps: a value holds until the next point. */
 
-export interface TrendSummary {
+interface TrendSummary {
   /** null: not known. */
   readonly first: number | null;
   readonly last: number;

@@ -7,7 +7,7 @@ const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
 const withoutHtml = (element: HTMLElement): HTMLElement =>
   Object.defineProperty(element, 'innerHTML', { configurable: true, set: () => element.replaceChildren() });
 
-export interface DrawnChart {
+interface DrawnChart {
   /** Of the element to draw into: as large as the chart is to be. */
   readonly element: RefObject<HTMLDivElement | null>;
   /** Null until it is drawn. */

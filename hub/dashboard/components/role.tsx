@@ -6,7 +6,7 @@ import { sessionQuery } from '../api/session.ts';
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 
 /** @returns why whoever is signed in may not do what needs a role; undefined: they may */
-export const useWhyNot = (wanted: Role): string | undefined => {
+const useWhyNot = (wanted: Role): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
   if (session === undefined) return 'Sign in first.';
   if (covers(session.role, wanted)) return undefined;

@@ -17,7 +17,7 @@ export interface Target {
   readonly clusters: readonly string[];
 }
 
-export interface MapContent {
+interface MapContent {
   readonly markers: Markers;
   readonly palette: Palette;
   /** Others are drawn faintly; undefined: none are. */
@@ -83,7 +83,7 @@ const regionSeries = (state: RegionState, content: MapContent) => ({
   emphasis: { scale: 1.5, label: { show: true, fontWeight: 'bold' as const } },
 });
 
-export const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clusters' | 'connected'>): string => {
+const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clusters' | 'connected'>): string => {
   const missing = clusters.length - connected;
   if (clusters.length === 1) return missing === 0 ? 'connected' : 'not known to be connected';
   return missing === 0 ? 'all connected' : `${missing} not known to be connected`;

@@ -46,7 +46,7 @@ export const describeRegion = ({ region, known, state, policies, clusters, nodes
   `${count(clusters.length, 'cluster')}, ${count(nodes, 'node')}`,
 ];
 
-export interface RegionCounts {
+interface RegionCounts {
   readonly violated: number;
   readonly inUse: number;
   readonly allowed: number;

@@ -3,7 +3,7 @@
  * regions and the poles do not take the page. Snyder, Map Projections: A Working Manual (USGS 1395), section 11.
  */
 
-export type Point = readonly [x: number, y: number];
+type Point = readonly [x: number, y: number];
 
 const RADIANS = Math.PI / 180;
 

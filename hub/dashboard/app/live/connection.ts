@@ -17,7 +17,7 @@ export type LiveState =
   /** It answers, but not with the stream; why, in words. */
   | { readonly kind: 'refused'; readonly since: number; readonly why: string };
 
-export interface ConnectionDeps {
+interface ConnectionDeps {
   readonly onState: (state: LiveState) => void;
   readonly onEvent: (event: StreamEvent) => void;
   /** The stream answers, for the first time or again. */

@@ -9,7 +9,7 @@ const GATHER_MS = 30;
 /** A round that takes longer goes on beside the next one. */
 const MAX_ROUND_MS = 5000;
 
-export interface PaceDeps {
+interface PaceDeps {
   /** Reads again what the keys name. */
   readonly round: (keys: readonly Key[]) => Promise<unknown>;
   readonly now: () => number;

@@ -1,7 +1,7 @@
 import type { StreamEvent } from '@fso/shared/api';
 import { createParser } from 'eventsource-parser';
 
-export interface LiveEvent {
+interface LiveEvent {
   /** Position in the stream; undefined: the event does not move it. */
   readonly id: string | undefined;
   readonly event: StreamEvent;

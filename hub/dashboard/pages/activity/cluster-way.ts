@@ -3,10 +3,10 @@ import type { ClusterSteps } from '@fso/shared/api';
 /** The way of a commit through one cluster. Pure. */
 
 /** Where a cluster stands: the step that it waits at, or how it ended. */
-export const PLACES = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
+const PLACES = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
 export type Place = (typeof PLACES)[number];
 
-export const placeOf = ({ offered, accepted, written, proven, refused }: ClusterSteps): Place => {
+const placeOf = ({ offered, accepted, written, proven, refused }: ClusterSteps): Place => {
   if (refused !== null) return 'refused';
   if (proven !== null) return 'proven';
   if (written !== null) return 'prove';
@@ -75,7 +75,7 @@ export const sortWays = (ways: readonly Way[], sort: string): Way[] => {
   return [...ways].sort((a, b) => sign * compare(key(a), key(b)) || a.cluster.localeCompare(b.cluster));
 };
 
-export interface WayFilter {
+interface WayFilter {
   readonly q?: string | undefined;
   readonly at?: Place | undefined;
 }

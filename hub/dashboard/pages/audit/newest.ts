@@ -1,6 +1,6 @@
 /** A list, newest first, that does not move under the eyes of whoever reads it. */
 
-export interface Merged<T> {
+interface Merged<T> {
   readonly rows: readonly T[];
   /** Newer ones that are not shown yet. */
   readonly held: number;

@@ -1,6 +1,6 @@
 /** Spans of time that can be chosen, up to now. */
 export const SPANS = ['1h', '24h', '7d', '30d'] as const;
-export type Span = (typeof SPANS)[number];
+type Span = (typeof SPANS)[number];
 
 const HOUR_MS = 3_600_000;
 const HOURS: Readonly<Record<Span, number>> = { '1h': 1, '24h': 24, '7d': 7 * 24, '30d': 30 * 24 };

@@ -1,6 +1,6 @@
 import { diffTexts } from '../policies/revision-diff.ts';
 
-export interface DiffLine {
+interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed' | 'gap';
   readonly text: string;
   /** Unique within the diff. */

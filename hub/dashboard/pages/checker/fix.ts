@@ -15,7 +15,7 @@ import type { Ruling } from './judge.ts';
 import type { Workload } from './workloads.ts';
 
 /** A workload changed so that it is confined to one region. */
-export interface Fix {
+interface Fix {
   readonly region: string;
   /** What is done beside setting the nodeSelector, for people. */
   readonly also: readonly string[];

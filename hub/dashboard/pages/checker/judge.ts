@@ -9,7 +9,7 @@ export interface Ruling {
   readonly regions: readonly string[];
 }
 
-export interface GoverningPolicy {
+interface GoverningPolicy {
   /** namespace/name */
   readonly key: string;
   readonly action: EnforcementAction;

@@ -2,7 +2,7 @@ import type { EnforcementAction } from '@fso/shared/api';
 import type { Verdict } from './judge.ts';
 import type { Workload } from './workloads.ts';
 
-export interface Outcome {
+interface Outcome {
   readonly level: 'success' | 'danger' | 'warning' | 'info';
   /** What happens, in one sentence. */
   readonly text: string;

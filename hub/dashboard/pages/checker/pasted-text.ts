@@ -25,7 +25,7 @@ export interface PastedDocument {
   copy(): Document;
 }
 
-export interface PastedText {
+interface PastedText {
   readonly documents: readonly PastedDocument[];
   readonly problems: readonly PasteProblem[];
 }

@@ -32,7 +32,7 @@ export type Rulings =
     };
 
 /** Regions as people type them, between commas or spaces. */
-export const regionsOfText = (text: string): readonly string[] => [...new Set(text.split(/[\s,]+/).filter((region) => region !== ''))];
+const regionsOfText = (text: string): readonly string[] => [...new Set(text.split(/[\s,]+/).filter((region) => region !== ''))];
 
 const isPolicy = (text: string | undefined): text is string => /^[^/]+\/[^/]+$/.test(text ?? '');
 

@@ -2,7 +2,7 @@
 
 const HOUR_MS = 3_600_000;
 /** A day's third is eight hours: where less than this is left, renewing was due for long and has not worked. */
-export const LATE_MS: number = 6 * HOUR_MS;
+const LATE_MS: number = 6 * HOUR_MS;
 
 export type CertificateState = 'good' | 'late' | 'expired' | 'none';
 

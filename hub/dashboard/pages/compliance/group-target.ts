@@ -3,7 +3,7 @@ import type { ViolationGrouping } from '@fso/shared/api';
 /** In a URL a parameter without a value is none: so the region of what has no region gets a name that no region can have. */
 export const NO_REGION = '(none)';
 
-export type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;
+type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;
 
 /** Filters of the list that show what a group counts. @param key as the API gives it */
 export const targetOfGroup = (by: ViolationGrouping, key: string): GroupTarget => {

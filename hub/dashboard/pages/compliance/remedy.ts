@@ -5,7 +5,7 @@ import { shellWord } from './shell-word.ts';
 /** How the agent begins the reason of a pod that is not bound yet; what follows is the violation. */
 const UNBOUND = 'may be scheduled outside: ';
 
-export interface Remedy {
+interface Remedy {
   /** What is so, in one sentence. */
   readonly situation: string;
   /** What to do, in order. */
@@ -33,7 +33,7 @@ export const remedyOf = ({ reason, node }: Pick<ViolationView, 'reason' | 'node'
   };
 };
 
-export interface Command {
+interface Command {
   readonly what: string;
   readonly command: string;
 }

@@ -25,7 +25,7 @@ export interface ClusterAges {
   readonly stale: string | null;
 }
 
-export interface OverviewFacts extends Omit<FleetFacts, 'status'> {
+interface OverviewFacts extends Omit<FleetFacts, 'status'> {
   readonly ages: ClusterAges;
   readonly connectionOf: ConnectionOfCluster;
   readonly reading: Reading;

@@ -3,11 +3,11 @@ import { WORST_FIRST } from './lock-counts.ts';
 
 /** What one policy is in each cluster, to be filtered and sorted here: all clusters of a policy come at once. */
 
-export const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
+const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
 export type LockName = (typeof LOCKS)[number];
 
 /** now: as it is. last: as the cluster last said before it was cut off. never: it has said nothing yet. */
-export type Knowledge = 'now' | 'last' | 'never';
+type Knowledge = 'now' | 'last' | 'never';
 
 export interface ClusterRow extends PolicyInCluster {
   /** What the cluster counts as: one that is not connected is at best pending, as nobody knows what it is now. */
@@ -31,10 +31,10 @@ export const toClusterRows = (clusters: readonly PolicyInCluster[]): ClusterRow[
 const statesOf = ({ report }: ClusterRow): LockState[] => LOCKS.flatMap((lock) => report?.enforcement[lock].state ?? []);
 
 /** Whether it is known now that every lock which has something to do does it. */
-export const isEnforced = (row: ClusterRow): boolean =>
+const isEnforced = (row: ClusterRow): boolean =>
   row.known === 'now' && statesOf(row).every((state) => state === 'Enforced' || state === 'NotApplicable');
 
-export interface RowFilter {
+interface RowFilter {
   /** Part of the cluster's name. */
   readonly q?: string | undefined;
   readonly phase?: Phase | undefined;
@@ -83,7 +83,7 @@ export const sortRows = (rows: readonly ClusterRow[], sort: string): ClusterRow[
   return rows.toSorted((a, b) => sign * (order(a) - order(b) || a.cluster.localeCompare(b.cluster, 'en')));
 };
 
-export interface RowCounts {
+interface RowCounts {
   readonly phases: Readonly<Record<Phase, number>>;
   readonly known: Readonly<Record<Knowledge, number>>;
   readonly locks: Readonly<Record<LockName, LockCounts>>;

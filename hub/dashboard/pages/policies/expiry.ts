@@ -1,6 +1,6 @@
 import { isExpired, isExpiring } from '@fso/shared/residency';
 
-export type Expiry = 'never' | 'later' | 'soon' | 'past';
+type Expiry = 'never' | 'later' | 'soon' | 'past';
 
 export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
   if (expiryDate === undefined) return 'never';

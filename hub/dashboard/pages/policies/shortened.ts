@@ -1,5 +1,5 @@
 /** A list that is shown in part. */
-export interface Shortened {
+interface Shortened {
   readonly shown: readonly string[];
   /** How many are left out: never one alone, as it takes no more room than saying so. */
   readonly hidden: number;

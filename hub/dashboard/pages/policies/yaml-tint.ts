@@ -1,6 +1,6 @@
 /** What the parts of a line of YAML are, as far as one sees it without parsing: enough to tint it. */
 
-export type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
+type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
 
 export interface Token {
   readonly kind: TokenKind;
