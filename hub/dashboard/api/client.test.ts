@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { getJson, postJson, urlOf } from './client.ts';
-import { ApiProblem, HubUnreachable, isForbidden, isUnauthorized } from './problem.ts';
+import { ApiProblem, getJson, HubUnreachable, isForbidden, isUnauthorized, postJson, urlOf } from './client.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,7 +1,7 @@
 import type { Params } from './client.ts';
 
 /**
- * Keys of what is read from the hub. The first part says what a live event may make old (app/live/invalidation.ts), so
+ * Keys of what is read from the hub. The first part says what a live event may make old (app/live/update-queries.ts), so
  * everything that is read goes through here.
  */
 export const keys = {

@@ -19,10 +19,23 @@ import {
   type ViolationGroup,
   type ViolationView,
 } from '@fso/shared/api';
-import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-query';
 import { getAll, getJson, type Params } from './client.ts';
 import { keys } from './keys.ts';
-import { rereadMeta } from './reread.ts';
+
+/** How the first page of a list is read again. */
+interface Reread {
+  readonly first: () => Promise<Page<unknown>>;
+  /** Identity of a row. */
+  readonly keyOf: (row: unknown) => string;
+}
+
+/** As `meta` of a query. */
+export const rereadMeta = <T>(first: () => Promise<Page<T>>, keyOf: (row: T) => string): { readonly reread: Reread } => ({
+  reread: { first, keyOf: (row) => keyOf(row as T) },
+});
+
+export const rereadOf = ({ meta }: Query): Reread | undefined => meta?.['reread'] as Reread | undefined;
 
 /** Rows of one page of a list: few enough to be read again at each change, enough to fill any screen. */
 const PAGE_ROWS = 100;
@@ -53,7 +66,7 @@ const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {
 /** What tells one violation from all others. */
 export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
 
-/** Stands in links, too: pages/compliance/violation-ref.ts reads it back. */
+/** Stands in links, too: api/queries.ts reads it back. */
 export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
   [cluster, policy, namespace, kind, name].join('/');
 
@@ -110,3 +123,14 @@ export const eventsQuery = (params: Params) =>
 export const auditQuery = (params: Params) =>
   listOf<AuditEntry>('/api/v1/audit', { queryKey: keys.audit.list(params), params, keyOf: ({ sequence }) => String(sequence) });
 export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);
+
+/**
+ * What a key names. None of the names in it can hold a slash, but the policy, which is two of them.
+ *
+ * @returns undefined for what `violationKey` did not make
+ */
+export const parseViolationKey = (text: string): ViolationRef | undefined => {
+  const [cluster, home, policy, namespace, kind, name, more] = text.split('/');
+  if (!(cluster && home && policy && namespace && kind && name) || more !== undefined) return undefined;
+  return { cluster, policy: `${home}/${policy}`, namespace, kind, name };
+};

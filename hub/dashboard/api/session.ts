@@ -1,7 +1,26 @@
-import type { LoginMethods, LogoutView, SessionView } from '@fso/shared/api';
+import type { LoginMethods, SessionView } from '@fso/shared/api';
 import { queryOptions } from '@tanstack/react-query';
-import { getJson, postJson } from './client.ts';
+import { getJson } from './client.ts';
 import { keys } from './keys.ts';
+
+/** Whether the hub has said that the session is over: known to the whole page, whoever heard it first. */
+
+let ended = false;
+const listeners = new Set<() => void>();
+
+const setEnded = (value: boolean): void => {
+  if (ended === value) return;
+  ended = value;
+  for (const listener of [...listeners]) listener();
+};
+
+export const markSessionEnded = (): void => setEnded(true);
+export const markSessionRenewed = (): void => setEnded(false);
+export const isSessionEnded = (): boolean => ended;
+export const onSessionChange = (listener: () => void): (() => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
 
 /** Who is signed in. Not tried again by itself: a hub that does not answer is shown by the connection. */
 export const sessionQuery = queryOptions({
@@ -14,10 +33,6 @@ export const loginMethodsQuery = queryOptions({
   queryKey: keys.loginMethods,
   queryFn: ({ signal }) => getJson<LoginMethods>('/auth/methods', {}, signal),
 });
-
-export const signInWithToken = (token: string): Promise<SessionView> => postJson('/auth/token', { token });
-export const signOut = (): Promise<LogoutView> => postJson('/auth/logout');
-export const fetchSource = (): Promise<unknown> => postJson('/api/v1/source/fetch');
 
 /** @param returnTo path of this hub where the login goes on */
 export const providerLogin = (returnTo: string): string => `/auth/login?${new URLSearchParams({ returnTo })}`;

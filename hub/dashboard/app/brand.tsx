@@ -1,3 +1,10 @@
+import { ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import AdjustIcon from '@patternfly/react-icons/dist/esm/icons/adjust-icon';
+import MoonIcon from '@patternfly/react-icons/dist/esm/icons/moon-icon';
+import SunIcon from '@patternfly/react-icons/dist/esm/icons/sun-icon';
+import { useSyncExternalStore } from 'react';
+import { getTheme, onThemeChange, setTheme, THEMES, type Theme } from '../lib/theme.ts';
+
 /** The shield of favicon.svg and the name. */
 export const Brand = () => (
   <span className="fso-brand">
@@ -8,3 +15,30 @@ export const Brand = () => (
     <span className="fso-brand-name">Federated Sovereignty</span>
   </span>
 );
+
+const THEME_LOOKS: Readonly<Record<Theme, { icon: typeof SunIcon; label: string }>> = {
+  system: { icon: AdjustIcon, label: 'Colours as the system has them' },
+  light: { icon: SunIcon, label: 'Light' },
+  dark: { icon: MoonIcon, label: 'Dark' },
+};
+
+export const ThemeMenu = () => {
+  const theme = useSyncExternalStore(onThemeChange, getTheme);
+  return (
+    <ToggleGroup aria-label="Theme" isCompact>
+      {THEMES.map((name) => {
+        const { icon: Icon, label } = THEME_LOOKS[name];
+        return (
+          <ToggleGroupItem
+            key={name}
+            buttonId={`theme-${name}`}
+            aria-label={label}
+            icon={<Icon />}
+            isSelected={theme === name}
+            onChange={() => setTheme(name)}
+          />
+        );
+      })}
+    </ToggleGroup>
+  );
+};

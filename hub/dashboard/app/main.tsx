@@ -6,8 +6,8 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { createQueryClient } from './query-client.ts';
-import { createAppRouter } from './router.tsx';
-import { hasLinkToken, takeLinkToken } from './session/link-token.ts';
+import { createAppRouter } from './router.ts';
+import { hasLinkToken, takeLinkToken } from './session/login-urls.ts';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element with the id root');

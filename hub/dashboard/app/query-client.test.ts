@@ -1,7 +1,7 @@
 import type { ProblemDetails } from '@fso/shared/api';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ApiProblem, HubUnreachable } from '../api/problem.ts';
-import { isSessionEnded, sessionIsBack } from '../api/session-state.ts';
+import { ApiProblem, HubUnreachable } from '../api/client.ts';
+import { isSessionEnded, markSessionRenewed } from '../api/session.ts';
 import { createQueryClient, mayRetry, retryWaitMs } from './query-client.ts';
 
 const problem = (status: number, retryAfterS?: number): ApiProblem => {
@@ -9,7 +9,7 @@ const problem = (status: number, retryAfterS?: number): ApiProblem => {
   return new ApiProblem(details, retryAfterS);
 };
 
-afterEach(sessionIsBack);
+afterEach(markSessionRenewed);
 
 describe('a read that failed', () => {
   it.each([

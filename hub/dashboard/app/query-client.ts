@@ -1,6 +1,6 @@
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
-import { ApiProblem, isUnauthorized } from '../api/problem.ts';
-import { sessionHasEnded } from '../api/session-state.ts';
+import { ApiProblem, isUnauthorized } from '../api/client.ts';
+import { markSessionEnded } from '../api/session.ts';
 
 const RETRIES = 2;
 /** A hub that is busy says when to come back; a reader does not wait longer than this for it. */
@@ -16,7 +16,7 @@ export const retryWaitMs = (failures: number, error: unknown): number => {
 };
 
 const watchSession = (error: unknown): void => {
-  if (isUnauthorized(error)) sessionHasEnded();
+  if (isUnauthorized(error)) markSessionEnded();
 };
 
 /** What was read stays good until the stream says otherwise. */

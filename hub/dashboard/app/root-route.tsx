@@ -1,10 +1,46 @@
+import { PageSection } from '@patternfly/react-core';
 import type { QueryClient } from '@tanstack/react-query';
-import { createRootRouteWithContext, createRoute, Outlet, redirect } from '@tanstack/react-router';
-import { isUnauthorized } from '../api/problem.ts';
-import { sessionQuery } from '../api/session.ts';
-import { isSessionEnded, sessionIsBack } from '../api/session-state.ts';
-import { PageNotFound } from './route-states.tsx';
+import { createRootRouteWithContext, createRoute, type ErrorComponentProps, Link, Outlet, redirect } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { isUnauthorized } from '../api/client.ts';
+import { isSessionEnded, markSessionRenewed, sessionQuery } from '../api/session.ts';
+import { ErrorState, Loading } from '../components/empty-states.tsx';
+import { PageHeader } from '../components/page-header.tsx';
+import { useLiveState } from './live/live-state.ts';
 import { Shell } from './shell.tsx';
+
+export const PagePending = () => (
+  <PageSection hasBodyWrapper={false}>
+    <Loading what="Loading the page" />
+  </PageSection>
+);
+
+/** The router does not ask again for what it could not load: the page begins anew, by itself once the hub is back. */
+const useBeginAnew = (): (() => void) | undefined => {
+  const { kind } = useLiveState();
+  const wasAway = useRef(false);
+  useEffect(() => {
+    if (kind === 'reconnecting' || kind === 'unreachable') wasAway.current = true;
+    else if (kind === 'live' && wasAway.current) window.location.reload();
+  }, [kind]);
+  // While nobody answers, the browser would have nothing to show at all.
+  return kind === 'live' ? () => window.location.reload() : undefined;
+};
+
+export const PageError = ({ error }: ErrorComponentProps) => (
+  <PageSection hasBodyWrapper={false}>
+    <ErrorState error={error} what="this page" onRetry={useBeginAnew()} />
+  </PageSection>
+);
+
+export const PageNotFound = () => (
+  <>
+    <PageHeader title="Page not found" />
+    <PageSection hasBodyWrapper={false}>
+      There is no such page. <Link to="/">To the overview</Link>
+    </PageSection>
+  </>
+);
 
 interface RouterContext {
   readonly queryClient: QueryClient;
@@ -29,7 +65,7 @@ const requireSession = async ({ queryClient }: RouterContext, returnTo: string):
   if (known || isSessionEnded()) return;
   const error: unknown = await queryClient.fetchQuery(sessionQuery).catch((reason: unknown) => reason);
   if (!isUnauthorized(error)) return;
-  sessionIsBack();
+  markSessionRenewed();
   throw redirect({ to: '/login', search: { returnTo } });
 };
 

@@ -1,11 +1,17 @@
 import {
+  EmptyState,
+  EmptyStateBody,
   Masthead,
   MastheadBrand,
   MastheadContent,
   MastheadLogo,
   MastheadMain,
   MastheadToggle,
+  Nav,
+  NavItem,
+  NavList,
   Page,
+  PageSection,
   PageSidebar,
   PageSidebarBody,
   PageToggleButton,
@@ -15,23 +21,84 @@ import {
   ToolbarGroup,
   ToolbarItem,
 } from '@patternfly/react-core';
-import { useQuery } from '@tanstack/react-query';
+import LockIcon from '@patternfly/react-icons/dist/esm/icons/lock-icon';
+import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { fetchSource } from '../api/mutations.ts';
 import { sessionQuery } from '../api/session.ts';
-import { Toasts } from '../components/toasts.tsx';
-import { HasMoved } from '../lib/has-moved.ts';
-import { Brand } from './brand.tsx';
-import { FetchNow } from './fetch-now.tsx';
-import { LiveBanner } from './live/live-banner.tsx';
-import { LiveLabel } from './live/live-label.tsx';
+import { RoleButton } from '../components/buttons.tsx';
+import { HasNavigated } from '../components/page-header.tsx';
+import { showToast, Toasts } from '../components/toasts.tsx';
+import { Brand, ThemeMenu } from './brand.tsx';
+import { LiveBanner, LiveLabel } from './live/live-status.tsx';
 import { useLive } from './live/use-live.ts';
-import { Navigation } from './navigation.tsx';
 import { AccountMenu } from './session/account-menu.tsx';
 import { ExpiryWarning } from './session/expiry-warning.tsx';
-import { NoRole } from './session/no-role.tsx';
 import { SessionDialog, useSessionEnded } from './session/session-dialog.tsx';
-import { ThemeMenu } from './theme-menu.tsx';
+
+const PAGES = [
+  { to: '/', text: 'Overview' },
+  { to: '/policies', text: 'Policies' },
+  { to: '/clusters', text: 'Clusters' },
+  { to: '/compliance', text: 'Compliance' },
+  { to: '/audit', text: 'Audit log' },
+  { to: '/activity', text: 'Activity' },
+] as const;
+
+const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
+
+const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
+  const { pathname } = useLocation();
+  return (
+    <Nav aria-label="Pages">
+      <NavList>
+        {PAGES.map(({ to, text }) => (
+          <NavItem key={to} isActive={isAt(pathname, to)}>
+            <Link to={to} onClick={onFollow} {...(isAt(pathname, to) ? { 'aria-current': 'page' as const } : {})}>
+              {text}
+            </Link>
+          </NavItem>
+        ))}
+      </NavList>
+    </Nav>
+  );
+};
+
+/** Has the hub look at the policy repository now; what it finds comes over the stream. */
+const FetchNow = () => {
+  const fetchNow = useMutation({
+    mutationFn: fetchSource,
+    onSuccess: () => showToast({ variant: 'success', title: 'The hub looks at the policy repository now.' }),
+    onError: (error) => showToast({ variant: 'danger', title: `Could not fetch: ${error.message}` }),
+  });
+  return (
+    <RoleButton
+      needs="operator"
+      variant="secondary"
+      size="sm"
+      icon={<SyncAltIcon />}
+      isLoading={fetchNow.isPending}
+      onClick={() => fetchNow.mutate()}
+    >
+      Fetch now
+    </RoleButton>
+  );
+};
+
+/** Known, but nothing gives a role: who one is, what is needed, and who can give it. */
+const NoRole = ({ name }: { readonly name: string }) => (
+  <PageSection hasBodyWrapper={false}>
+    <EmptyState titleText="You may not see anything here yet" headingLevel="h1" icon={LockIcon}>
+      <EmptyStateBody>
+        You are signed in as {name}, but nothing that the identity provider says of you gives a role here. To read this dashboard you need
+        the role <strong>viewer</strong>: ask an administrator of this hub to map one of your groups to it (FSO_OIDC_ROLE_MAP), then sign in
+        again.
+      </EmptyStateBody>
+    </EmptyState>
+  </PageSection>
+);
 
 const MAIN = 'main';
 const wide = window.matchMedia('(min-width: 75rem)');
@@ -94,7 +161,7 @@ export const Shell = ({ children = <Outlet /> }: { readonly children?: ReactNode
     if (!wide.matches) setOpen(false);
   };
   return (
-    <HasMoved value={moved}>
+    <HasNavigated value={moved}>
       <Page
         mainContainerId={MAIN}
         skipToContent={<SkipToContent href={`#${MAIN}`}>Skip to content</SkipToContent>}
@@ -115,6 +182,6 @@ export const Shell = ({ children = <Outlet /> }: { readonly children?: ReactNode
       </Page>
       <SessionDialog />
       <Toasts />
-    </HasMoved>
+    </HasNavigated>
   );
 };

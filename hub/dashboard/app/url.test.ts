@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { choiceParam, parseSearch, sortParam, stringifySearch, textParam } from './search-params.ts';
-import { takeLinkToken } from './session/link-token.ts';
-import { safeReturnTo } from './session/return-to.ts';
+import { safeReturnTo, takeLinkToken } from './session/login-urls.ts';
 
 describe('search parameters', () => {
   const schema = z.object({ q: textParam, phase: choiceParam(['Active', 'Failed']), sort: sortParam(['name', 'violations']) });

@@ -1,6 +1,6 @@
 import './charts.css';
 import type { ReactNode } from 'react';
-import { formatNumber } from '../lib/format-number.ts';
+import { formatNumber } from '../lib/format.ts';
 
 interface Bar {
   readonly key: string;

@@ -3,7 +3,7 @@ import type { TrendPoint } from '@fso/shared/api';
 import { ExpandableSection } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { lazy } from 'react';
-import { formatNumber } from '../lib/format-number.ts';
+import { formatNumber } from '../lib/format.ts';
 import { exactTime } from '../lib/time.ts';
 import { LazyPart } from './lazy-part.tsx';
 import { sample, summarise } from './trend.ts';

@@ -1,5 +1,5 @@
 import type { TrendPoint } from '@fso/shared/api';
-import { formatNumber } from '../lib/format-number.ts';
+import { formatNumber } from '../lib/format.ts';
 
 /** A curve of steps: a value holds until the next point. */
 

@@ -2,9 +2,9 @@ import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useMemo } from 'react';
-import { formatNumber } from '../lib/format-number.ts';
-import { rowsOf } from '../lib/rows-of.ts';
-import { QueryView } from './query-view.tsx';
+import { formatNumber } from '../lib/format.ts';
+import { rowsOf } from '../lib/paged-list.ts';
+import { QueryView } from './empty-states.tsx';
 import { type Column, VirtualTable } from './virtual-table.tsx';
 
 export type { Column } from './virtual-table.tsx';

@@ -1,7 +1,10 @@
-import { Breadcrumb, BreadcrumbItem, Content, Flex, PageSection, Title } from '@patternfly/react-core';
-import { Link, useLocation } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useRef } from 'react';
-import { useHasMoved } from '../lib/has-moved.ts';
+import { Breadcrumb, BreadcrumbItem, Content, Flex, Nav, NavItem, NavList, PageSection, Title } from '@patternfly/react-core';
+import { Link, type LinkProps, useLocation } from '@tanstack/react-router';
+import { createContext, type ReactNode, useContext, useEffect, useRef } from 'react';
+
+/** Whether the reader has gone from one page to another since the document was loaded. */
+export const HasNavigated = createContext(false);
+const useHasNavigated = (): boolean => useContext(HasNavigated);
 
 interface Crumb {
   readonly to: '/policies' | '/clusters' | '/activity' | '/compliance' | '/audit';
@@ -21,7 +24,7 @@ interface PageHeaderProps {
 /** Heading of a page: also the document's title, and where a screen reader goes on after a navigation. */
 export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
   const heading = useRef<HTMLHeadingElement>(null);
-  const hasMoved = useHasMoved();
+  const hasMoved = useHasNavigated();
   const { pathname } = useLocation();
   useEffect(() => {
     document.title = `${title} · Federated Sovereignty`;
@@ -58,6 +61,32 @@ export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHead
           {description}
         </Content>
       )}
+    </PageSection>
+  );
+};
+
+interface SubPagesProps {
+  /** Accessible name. */
+  readonly label: string;
+  readonly pages: readonly { readonly to: NonNullable<LinkProps['to']>; readonly text: string }[];
+}
+
+/** Links to the parts of a page, each with a URL of its own. */
+export const SubPages = ({ label, pages }: SubPagesProps) => {
+  const { pathname } = useLocation();
+  return (
+    <PageSection hasBodyWrapper={false} type="subnav" className="fso-sub-pages">
+      <Nav aria-label={label} variant="horizontal-subnav">
+        <NavList>
+          {pages.map(({ to, text }) => (
+            <NavItem key={to} isActive={pathname === to}>
+              <Link to={to} {...(pathname === to ? { 'aria-current': 'page' as const } : {})}>
+                {text}
+              </Link>
+            </NavItem>
+          ))}
+        </NavList>
+      </Nav>
     </PageSection>
   );
 };

@@ -16,7 +16,7 @@ import {
 import FilterIcon from '@patternfly/react-icons/dist/esm/icons/filter-icon';
 import { useId } from 'react';
 import { cleared, type Filter, isAnySet, problemOf, type Values } from '../lib/filters.ts';
-import { useTyped } from '../lib/use-typed.ts';
+import { useDebouncedText } from '../lib/use-debounced-text.ts';
 
 interface SearchToolbarProps {
   /** Label of the search field; absent: the list cannot be searched. */
@@ -36,7 +36,7 @@ const MAX_LENGTH = 253;
 type ChangeProps = Pick<SearchToolbarProps, 'values' | 'onChange'>;
 
 const SearchField = ({ label, values, onChange }: { readonly label: string } & ChangeProps) => {
-  const { text, setText } = useTyped(values['q'] ?? '', { onPause: (q) => onChange({ q }) });
+  const { text, setText } = useDebouncedText(values['q'] ?? '', { onPause: (q) => onChange({ q }) });
   return (
     <SearchInput
       aria-label={label}
@@ -66,7 +66,7 @@ const Choice = ({ filter, values, onChange }: FieldProps) => (
 const Typed = ({ filter, values, onChange }: FieldProps) => {
   const { name, label, suggestions = [], schema } = filter;
   const id = useId();
-  const { text, setText, problem } = useTyped(values[name] ?? '', {
+  const { text, setText, problem } = useDebouncedText(values[name] ?? '', {
     onPause: (typed) => onChange({ [name]: typed }),
     problemOf: (typed) => problemOf(filter, typed),
   });

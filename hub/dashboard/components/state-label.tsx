@@ -1,6 +1,7 @@
-import type { ConnectionState, EnforcementAction, LockState, Phase } from '@fso/shared/api';
-import { Label, type LabelProps } from '@patternfly/react-core';
+import type { CommitSummary, ConnectionState, EnforcementAction, EventView, LockState, Phase } from '@fso/shared/api';
+import { Label, type LabelProps, Tooltip } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
+import BellIcon from '@patternfly/react-icons/dist/esm/icons/bell-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ClockIcon from '@patternfly/react-icons/dist/esm/icons/clock-icon';
 import ConnectedIcon from '@patternfly/react-icons/dist/esm/icons/connected-icon';
@@ -8,15 +9,33 @@ import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnecte
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import EyeIcon from '@patternfly/react-icons/dist/esm/icons/eye-icon';
+import FastForwardIcon from '@patternfly/react-icons/dist/esm/icons/fast-forward-icon';
 import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
+import InProgressIcon from '@patternfly/react-icons/dist/esm/icons/in-progress-icon';
+import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import LockIcon from '@patternfly/react-icons/dist/esm/icons/lock-icon';
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import ShieldAltIcon from '@patternfly/react-icons/dist/esm/icons/shield-alt-icon';
 import WrenchIcon from '@patternfly/react-icons/dist/esm/icons/wrench-icon';
-import type { ComponentType } from 'react';
+import type { ComponentType, ReactNode } from 'react';
 import type { Filter } from '../lib/filters.ts';
-import { Meaning } from './meaning.tsx';
+
+interface HintProps {
+  readonly text: string;
+  readonly children: ReactNode;
+}
+
+/** Says more of what it is about when that is pointed at, focused or tapped. */
+export const Hint = ({ text, children }: HintProps) => (
+  <Tooltip content={text}>
+    {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at what it means. */}
+    <span tabIndex={0} className="fso-meaning">
+      {children}
+    </span>
+  </Tooltip>
+);
 
 /** A state is an icon and a word; its colour says nothing that these do not. */
 export interface Look {
@@ -58,7 +77,7 @@ const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
 const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
 
 /** Options of a filter by such states. */
-export const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
+const stateOptions = (looks: Readonly<Record<string, Look>>): NonNullable<Filter['options']> =>
   Object.entries(looks).map(([value, { text }]) => ({ value, text }));
 
 export const PHASE_OPTIONS = stateOptions(PHASES);
@@ -78,7 +97,7 @@ export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }:
       {prefix === undefined ? text : `${prefix}: ${text}`}
     </Label>
   );
-  return title === undefined ? label : <Meaning text={title}>{label}</Meaning>;
+  return title === undefined ? label : <Hint text={title}>{label}</Hint>;
 };
 
 export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel look={PHASES[phase]} />;
@@ -88,3 +107,50 @@ export const LockLabel = ({ state, lock }: { readonly state: LockState | null; r
 );
 export const ConnectionLabel = ({ connection }: { readonly connection: ConnectionState }) => <StateLabel look={CONNECTIONS[connection]} />;
 export const ActionLabel = ({ action }: { readonly action: EnforcementAction }) => <StateLabel look={ACTIONS[action]} />;
+
+const SEVERITIES: Readonly<Record<EventView['severity'], Look>> = {
+  alert: { text: 'Alert', icon: BellIcon, color: 'red' },
+  warning: { text: 'Warning', icon: ExclamationTriangleIcon, color: 'orange' },
+  info: { text: 'Info', icon: InfoCircleIcon, color: 'blue' },
+};
+
+export const SeverityLabel = ({ severity }: Pick<EventView, 'severity'>) => <StateLabel look={SEVERITIES[severity]} />;
+
+export const SEVERITY_OPTIONS = stateOptions(SEVERITIES);
+
+const COMMIT_STATES: Readonly<Record<CommitSummary['state'], Look>> = {
+  rejected: { text: 'Rejected', icon: BanIcon, color: 'red', title: 'The hub refused it: the last good commit stays in force' },
+  refused: {
+    text: 'Refused',
+    icon: ExclamationCircleIcon,
+    color: 'red',
+    title: 'An agent refused it: its cluster keeps the last good one',
+  },
+  inProgress: { text: 'In progress', icon: InProgressIcon, color: 'blue', title: 'Connected clusters have not all proven it yet' },
+  enforced: { text: 'Enforced', icon: CheckCircleIcon, color: 'green', title: 'Proven in every cluster that is connected' },
+  superseded: { text: 'Superseded', icon: FastForwardIcon, color: 'grey', title: 'A newer commit came before it was enforced everywhere' },
+};
+
+export const CommitStateLabel = ({ state }: Pick<CommitSummary, 'state'>) => <StateLabel look={COMMIT_STATES[state]} />;
+
+const VERIFICATIONS: Readonly<Record<NonNullable<CommitSummary['verification']>['state'], Look>> = {
+  verified: { text: 'Verified', icon: ShieldAltIcon, color: 'green', title: 'Signed by who may' },
+  unverified: { text: 'Not verified', icon: QuestionCircleIcon, color: 'grey', title: 'No signers are configured: nobody looked' },
+  failed: {
+    text: 'Bad signature',
+    icon: ExclamationCircleIcon,
+    color: 'red',
+    title: 'Found bad, and taken all the same (FSO_VERIFY=warn)',
+  },
+};
+const NOT_JUDGED: Look = {
+  text: 'Not judged',
+  icon: QuestionCircleIcon,
+  color: 'grey',
+  title: 'It was refused before, or the record begins later',
+};
+
+/** @param verification by the hub; agents judge for themselves */
+export const VerificationLabel = ({ verification }: Pick<CommitSummary, 'verification'>) => (
+  <StateLabel look={verification === null ? NOT_JUDGED : VERIFICATIONS[verification.state]} />
+);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { commitPage } from './commit-page.ts';
-import { sortOf } from './table-sort.ts';
+import { sortOf } from './filters.ts';
+import { commitUrl } from './links.ts';
 
 describe('the page of a commit', () => {
   it.each([
@@ -10,11 +10,11 @@ describe('the page of a commit', () => {
     ['javascript:alert("{revision}")', undefined],
     ['/commit/{revision}', undefined],
   ])('of %s is %s', (template, page) => {
-    expect(commitPage(template, 'a1b2')).toBe(page);
+    expect(commitUrl(template, 'a1b2')).toBe(page);
   });
 
   it('does not let an id leave its place', () => {
-    expect(commitPage('https://git.example/{revision}', '../x?y')).toBe('https://git.example/..%2Fx%3Fy');
+    expect(commitUrl('https://git.example/{revision}', '../x?y')).toBe('https://git.example/..%2Fx%3Fy');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { duration, relativeTime, resolutionOf } from './time.ts';
+import { expiryOf, formatDuration, relativeTime, resolutionOf } from './time.ts';
 
 const NOW = Date.parse('2026-01-03T10:30:00Z');
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
@@ -34,6 +34,15 @@ describe('a duration', () => {
     [200_000, '3 min 20 s'],
     [125 * MINUTE, '2 h 5 min'],
   ])('of %d ms reads %s', (ms, text) => {
-    expect(duration(ms)).toBe(text);
+    expect(formatDuration(ms)).toBe(text);
   });
+});
+
+const TODAY = Date.parse('2026-01-01T00:00:00Z');
+
+it('tells how near the end of a policy is', () => {
+  expect(expiryOf(undefined, TODAY)).toBe('never');
+  expect(expiryOf('2026-01-01T00:00:00Z', TODAY)).toBe('past');
+  expect(expiryOf('2026-01-15T00:00:00Z', TODAY)).toBe('soon');
+  expect(expiryOf('2026-01-15T00:00:01Z', TODAY)).toBe('later');
 });

@@ -1,3 +1,6 @@
+import { isExpired, isExpiring } from '@fso/shared/residency';
+import { useSyncExternalStore } from 'react';
+
 /** Times as people read them. */
 
 const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
@@ -34,10 +37,41 @@ export const resolutionOf = (atMs: number, nowMs: number): number => {
 };
 
 /** @returns `830 ms`, `1.4 s`, `3 min 20 s`, `2 h 5 min` */
-export const duration = (ms: number): string => {
+export const formatDuration = (ms: number): string => {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1000)} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
+
+const TICK_MS = 1000;
+
+/** One timer for all: a table shows many times. */
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+const tick = (): void => {
+  for (const onTick of listeners) onTick();
+};
+
+const subscribe = (onTick: () => void): (() => void) => {
+  if (listeners.size === 0) timer = setInterval(tick, TICK_MS);
+  listeners.add(onTick);
+  return () => {
+    listeners.delete(onTick);
+    if (listeners.size === 0) clearInterval(timer);
+  };
+};
+
+/** Now, in milliseconds since 1970, rounded down: what uses it is drawn again once per `resolutionMs`. */
+export const useNow = (resolutionMs: number): number =>
+  useSyncExternalStore(subscribe, () => Math.floor(Date.now() / resolutionMs) * resolutionMs);
+
+type Expiry = 'never' | 'later' | 'soon' | 'past';
+
+export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
+  if (expiryDate === undefined) return 'never';
+  if (isExpired(expiryDate, nowMs)) return 'past';
+  return isExpiring(expiryDate, nowMs) ? 'soon' : 'later';
 };

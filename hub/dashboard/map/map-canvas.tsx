@@ -1,12 +1,28 @@
+import { Button } from '@patternfly/react-core';
+import ExpandIcon from '@patternfly/react-icons/dist/esm/icons/expand-icon';
+import MinusIcon from '@patternfly/react-icons/dist/esm/icons/minus-icon';
+import PlusIcon from '@patternfly/react-icons/dist/esm/icons/plus-icon';
+import { type ECharts, registerMap } from 'echarts/core';
 import { type KeyboardEvent, useEffect, useId, useMemo, useState } from 'react';
-import { type ECharts, registerMap } from '../charts/echarts.ts';
-import { usePalette } from '../charts/palette.ts';
-import { useChart } from '../charts/use-chart.ts';
-import { MapButtons } from './map-buttons.tsx';
+import { useChart, usePalette } from '../charts/chart.ts';
 import { MAP_NAME, mapOption, type Target, targetOf, viewOption } from './map-option.ts';
 import type { ConnectionOf, MapRegion } from './map-regions.ts';
 import { layOut, type View } from './markers.ts';
 import { WORLD_MAP } from './world.ts';
+
+interface MapButtonsProps {
+  readonly onZoomIn: () => void;
+  readonly onZoomOut: () => void;
+  readonly onReset: () => void;
+}
+
+const MapButtons = ({ onZoomIn, onZoomOut, onReset }: MapButtonsProps) => (
+  <div className="fso-map-buttons">
+    <Button variant="secondary" size="sm" aria-label="Zoom in" icon={<PlusIcon />} onClick={onZoomIn} />
+    <Button variant="secondary" size="sm" aria-label="Zoom out" icon={<MinusIcon />} onClick={onZoomOut} />
+    <Button variant="secondary" size="sm" aria-label="Show the whole map" icon={<ExpandIcon />} onClick={onReset} />
+  </div>
+);
 
 registerMap(MAP_NAME, WORLD_MAP as Parameters<typeof registerMap>[1]);
 

@@ -1,9 +1,7 @@
-import type { ChartOption } from '../charts/echarts.ts';
-import type { Palette } from '../charts/palette.ts';
-import { count } from '../lib/count.ts';
+import type { ChartOption, Palette } from '../charts/chart.ts';
+import { count } from '../lib/format.ts';
 import { describeRegion, type RegionState } from './map-regions.ts';
-import type { ClusterMarker, Markers, RegionMarker, View } from './markers.ts';
-import { project, unproject } from './projection.ts';
+import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 
 /** What ECharts draws: shapes say what colours say. */
 

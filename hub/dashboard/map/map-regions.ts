@@ -1,5 +1,5 @@
 import type { ConnectionState, RegionView } from '@fso/shared/api';
-import { count } from '../lib/count.ts';
+import { count } from '../lib/format.ts';
 import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
 
 /** What the map and its table say of a region. */

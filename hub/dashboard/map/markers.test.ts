@@ -1,8 +1,8 @@
 import type { ConnectionState } from '@fso/shared/api';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toMapRegions } from './map-regions.ts';
-import { layOut, viewOf, WORLD } from './markers.ts';
-import { unproject } from './projection.ts';
+import { layOut, project, unproject, viewOf, WORLD } from './markers.ts';
 
 const view = (region: string, clusters: string[] = []) => ({ region, groups: [], policies: 1, clusters, nodes: 0, violations: 0 });
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `cluster-${index}`);
@@ -78,5 +78,28 @@ describe('viewOf', () => {
       { latitude: 45.5, longitude: -122.9 },
     ]);
     expect(zoom).toBe(1);
+  });
+});
+
+describe("Miller's projection", () => {
+  it('has the equator and the prime meridian in the middle, north up and east right', () => {
+    expect(project([0, 0])).toEqual([0, expect.closeTo(0)]);
+    const [x, y] = project([10, 50]);
+    expect(x).toBeGreaterThan(0);
+    expect(y).toBeLessThan(0);
+  });
+
+  it('has the pole where Snyder computes it', () => {
+    expect(project([0, 90])[1]).toBeCloseTo(-2.3034125, 5);
+  });
+
+  it('finds the way back from everywhere', () => {
+    fc.assert(
+      fc.property(fc.double({ min: -180, max: 180, noNaN: true }), fc.double({ min: -90, max: 90, noNaN: true }), (longitude, latitude) => {
+        const [back, forth] = unproject(project([longitude, latitude]));
+        expect(back).toBeCloseTo(longitude, 6);
+        expect(forth).toBeCloseTo(latitude, 6);
+      }),
+    );
   });
 });

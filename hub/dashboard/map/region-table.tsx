@@ -3,10 +3,21 @@ import { Button, Title } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import { count } from '../lib/count.ts';
-import { formatNumber } from '../lib/format-number.ts';
-import { type MapRegion, STATE_TEXTS } from './map-regions.ts';
-import { StateShape } from './state-shape.tsx';
+import { count, formatNumber } from '../lib/format.ts';
+import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';
+
+const SHAPES: Readonly<Record<RegionState, string>> = {
+  violated: 'M6 1 11.5 11H.5z',
+  inUse: 'M6 1a5 5 0 1 0 0 10A5 5 0 0 0 6 1z',
+  allowed: 'M6 1.5 10.5 6 6 10.5 1.5 6z',
+};
+
+/** The shape that the map has for a state; the word stands beside it. */
+export const StateShape = ({ state }: { readonly state: RegionState }) => (
+  <svg viewBox="0 0 12 12" className={`fso-shape fso-shape-${state}`} aria-hidden="true">
+    <path d={SHAPES[state]} />
+  </svg>
+);
 
 const FEW = 8;
 

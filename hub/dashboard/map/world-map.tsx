@@ -1,12 +1,41 @@
 import './map.css';
 import { lazy, useMemo } from 'react';
 import { LazyPart } from '../charts/lazy-part.tsx';
-import { count } from '../lib/count.ts';
+import { count } from '../lib/format.ts';
 import { findCloudRegion } from './cloud-regions.ts';
 import type { MapCanvasProps } from './map-canvas.tsx';
-import { MapLegend } from './map-legend.tsx';
-import { countStates, type MapRegion } from './map-regions.ts';
+import { countStates, type MapRegion, STATE_TEXTS } from './map-regions.ts';
 import { viewOf } from './markers.ts';
+import { StateShape } from './region-table.tsx';
+
+/** What the shapes mean. */
+const MapLegend = () => (
+  <figcaption>
+    <ul className="fso-map-legend" aria-label="What the shapes mean">
+      <li>
+        <StateShape state="violated" /> {STATE_TEXTS.violated}: a pod runs there that a policy forbids
+      </li>
+      <li>
+        <StateShape state="inUse" /> {STATE_TEXTS.inUse}: clusters or nodes are there
+      </li>
+      <li>
+        <StateShape state="allowed" /> {STATE_TEXTS.allowed} by a policy, not in use
+      </li>
+      <li>
+        <svg viewBox="0 0 12 12" className="fso-shape" aria-hidden="true">
+          <rect x="3" y="3" width="6" height="6" className="fso-shape-cluster" />
+        </svg>{' '}
+        Cluster, connected
+      </li>
+      <li>
+        <svg viewBox="0 0 12 12" className="fso-shape" aria-hidden="true">
+          <rect x="3" y="3" width="6" height="6" className="fso-shape-cluster fso-shape-hollow" />
+        </svg>{' '}
+        Cluster, not known to be connected
+      </li>
+    </ul>
+  </figcaption>
+);
 
 const MapCanvas = lazy(async () => ({ default: (await import('./map-canvas.tsx')).MapCanvas }));
 

@@ -1,6 +1,6 @@
 import type { StreamEvent } from '@fso/shared/api';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ApiProblem, HubUnreachable } from '../../api/problem.ts';
+import { ApiProblem, HubUnreachable } from '../../api/client.ts';
 import { createConnection, type LiveState, WATCHDOG_MS } from './connection.ts';
 
 const RESET = 'id: 7\nevent: reset\ndata: {}\n\n';

@@ -2,12 +2,11 @@ import type { ClusterView, StatusView, StreamEvent } from '@fso/shared/api';
 import { InfiniteQueryObserver, QueryClient, QueryObserver } from '@tanstack/react-query';
 import { describe, expect, it } from 'vitest';
 import { keys } from '../../api/keys.ts';
-import { rereadMeta } from '../../api/reread.ts';
-import { readAgain, writeEvent } from './apply-event.ts';
-import { type Key, madeOld } from './invalidation.ts';
-import { createPace } from './pace.ts';
+import { rereadMeta } from '../../api/queries.ts';
+import { createRefreshRounds } from './refresh-rounds.ts';
+import { type Key, readAgain, staleKeys, writeEvent } from './update-queries.ts';
 
-const texts = (event: StreamEvent): string[] => madeOld(event).map((key) => key.join('/'));
+const texts = (event: StreamEvent): string[] => staleKeys(event).map((key) => key.join('/'));
 
 describe('an event', () => {
   it('of a policy makes old what shows it', () => {
@@ -25,7 +24,7 @@ describe('an event', () => {
     const client = new QueryClient();
     client.setQueryData(keys.status, {});
     client.setQueryData(keys.clusters.one('eu'), {});
-    await readAgain(client, madeOld({ event: 'reset', data: {} }));
+    await readAgain(client, staleKeys({ event: 'reset', data: {} }));
     expect(
       client
         .getQueryCache()
@@ -81,7 +80,7 @@ describe('what is on screen', () => {
   it('stays as it is where the reader asks for it, or nothing tells of it', async () => {
     const client = new QueryClient();
     for (const key of [keys.report, keys.audit.verification, keys.session]) client.setQueryData(key, {});
-    await readAgain(client, madeOld({ event: 'reset', data: {} }));
+    await readAgain(client, staleKeys({ event: 'reset', data: {} }));
     expect(
       client
         .getQueryCache()
@@ -157,7 +156,7 @@ describe('a storm of changes', () => {
   it('is read in few rounds, each key once, and none is lost', async () => {
     const time = createTime();
     const rounds: { at: number; keys: readonly Key[] }[] = [];
-    const later = createPace({ ...time, round: async (old) => void rounds.push({ at: time.now(), keys: old }) });
+    const later = createRefreshRounds({ ...time, round: async (old) => void rounds.push({ at: time.now(), keys: old }) });
     for (let i = 0; i < 200; i += 1) {
       later([
         ['policies', 'list'],
@@ -177,7 +176,7 @@ describe('a storm of changes', () => {
   it('waits for slow answers, and not for ever', async () => {
     const time = createTime();
     const starts: number[] = [];
-    const later = createPace({
+    const later = createRefreshRounds({
       ...time,
       round: () => {
         starts.push(time.now());
@@ -198,7 +197,7 @@ describe('a storm of changes', () => {
   it('that ended begins anew', async () => {
     const time = createTime();
     const rounds: number[] = [];
-    const later = createPace({ ...time, round: async () => rounds.push(time.now()) });
+    const later = createRefreshRounds({ ...time, round: async () => rounds.push(time.now()) });
     later([['a']]);
     await time.pass(2000);
     later([]);

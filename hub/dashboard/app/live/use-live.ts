@@ -1,11 +1,10 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { sessionHasEnded } from '../../api/session-state.ts';
-import { readAgain, readFailed, writeEvent } from './apply-event.ts';
+import { markSessionEnded } from '../../api/session.ts';
 import { type Connection, createConnection } from './connection.ts';
-import { madeOld } from './invalidation.ts';
 import { setLiveState } from './live-state.ts';
-import { createPace } from './pace.ts';
+import { createRefreshRounds } from './refresh-rounds.ts';
+import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
 
 /** A tab that nobody looks at for so long gives its connection back: a browser has six per hub over HTTP/1.1. */
 const HIDDEN_MS = 30_000;
@@ -22,11 +21,11 @@ const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
 const connectTo = (client: QueryClient): Connection => {
   let isFirst = true;
   const now = (): number => Date.now();
-  const readLater = createPace({ round: (old) => readAgain(client, old), now, sleep });
+  const readLater = createRefreshRounds({ round: (old) => readAgain(client, old), now, sleep });
   return createConnection({
     onState: setLiveState,
     onEvent: (event) => {
-      readLater([...writeEvent(client, event), ...madeOld(event)]);
+      readLater([...writeEvent(client, event), ...staleKeys(event)]);
     },
     onLive: () => {
       // Nobody told of changes between the first reads and now; later on, the stream goes on where it was cut.
@@ -34,7 +33,7 @@ const connectTo = (client: QueryClient): Connection => {
       else void readFailed(client);
       isFirst = false;
     },
-    onSignedOut: sessionHasEnded,
+    onSignedOut: markSessionEnded,
     now,
     random: Math.random,
     sleep,

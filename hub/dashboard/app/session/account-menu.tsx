@@ -4,9 +4,10 @@ import UserIcon from '@patternfly/react-icons/dist/esm/icons/user-icon';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
-import { sessionQuery, signOut } from '../../api/session.ts';
+import { signOut } from '../../api/mutations.ts';
+import { sessionQuery } from '../../api/session.ts';
 import { showToast } from '../../components/toasts.tsx';
-import { webAddress } from '../../lib/web-address.ts';
+import { toWebUrl } from '../../lib/links.ts';
 
 const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'no role'})`;
 
@@ -17,7 +18,7 @@ const useSignOut = () => {
     mutationFn: signOut,
     onSuccess: ({ endSessionUrl }) => {
       client.clear();
-      const url = webAddress(endSessionUrl ?? '');
+      const url = toWebUrl(endSessionUrl ?? '');
       if (url === undefined) void router.navigate({ to: '/login' });
       else window.location.assign(url);
     },

@@ -2,8 +2,8 @@ import { Alert, AlertActionLink } from '@patternfly/react-core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { sessionQuery } from '../../api/session.ts';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../lib/use-now.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { useNow } from '../../lib/time.ts';
 import { RenewDialog, useSessionEnded } from './session-dialog.tsx';
 
 const WARN_MS = 5 * 60_000;

@@ -3,13 +3,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { keys } from '../../api/keys.ts';
-import { loginMethodsQuery, providerLogin, sessionQuery, signInWithToken } from '../../api/session.ts';
-import { sessionIsBack } from '../../api/session-state.ts';
-import { Loading } from '../../components/states.tsx';
-import { Brand } from '../brand.tsx';
-import { ThemeMenu } from '../theme-menu.tsx';
-import { LoginWays } from './login-ways.tsx';
-import { safeReturnTo } from './return-to.ts';
+import { signInWithToken } from '../../api/mutations.ts';
+import { loginMethodsQuery, markSessionRenewed, providerLogin, sessionQuery } from '../../api/session.ts';
+import { Loading } from '../../components/empty-states.tsx';
+import { Brand, ThemeMenu } from '../brand.tsx';
+import { safeReturnTo } from './login-urls.ts';
+import { announceSignIn } from './session-tabs.ts';
+import { SignInForm } from './sign-in-form.tsx';
 
 const route = getRouteApi('/login');
 
@@ -18,7 +18,7 @@ const useGoOn = (): (() => void) => {
   const router = useRouter();
   const { returnTo } = route.useSearch();
   return () => {
-    sessionIsBack();
+    markSessionRenewed();
     router.history.push(safeReturnTo(returnTo, window.location.origin));
   };
 };
@@ -39,7 +39,7 @@ export const LoginPage = () => {
   return (
     <Frame>
       {linkToken === undefined ? (
-        <LoginWays onProvider={() => window.location.assign(providerLogin(target))} onSignedIn={goOn} />
+        <SignInForm onProvider={() => window.location.assign(providerLogin(target))} onSignedIn={goOn} />
       ) : (
         <WithLink token={linkToken} onSignedIn={goOn} />
       )}
@@ -101,5 +101,19 @@ const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSi
         Stay {session.data.name}
       </Button>
     </div>
+  );
+};
+
+/** Where a login ends that another tab began: that tab goes on, and this one is no longer needed. */
+export const SignedInPage = () => {
+  useEffect(() => {
+    document.title = 'Signed in · Federated Sovereignty';
+    announceSignIn();
+    window.close();
+  }, []);
+  return (
+    <main className="fso-login">
+      <p>You are signed in. This tab can be closed.</p>
+    </main>
   );
 };

@@ -4,11 +4,9 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { getJson } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
-import { loginMethodsQuery, providerLogin } from '../../api/session.ts';
-import { isSessionEnded, onSessionChange, sessionIsBack } from '../../api/session-state.ts';
-import { isOtherSession } from './is-other-session.ts';
-import { LoginWays } from './login-ways.tsx';
-import { onSignedIn } from './signed-in.ts';
+import { isSessionEnded, loginMethodsQuery, markSessionRenewed, onSessionChange, providerLogin } from '../../api/session.ts';
+import { isOtherSession, onSignIn } from './session-tabs.ts';
+import { SignInForm } from './sign-in-form.tsx';
 
 export const SIGNED_IN = '/signed-in';
 
@@ -24,7 +22,7 @@ const loginInTab = (): void => {
 const useGoOn = (): (() => void) => {
   const client = useQueryClient();
   return () => {
-    sessionIsBack();
+    markSessionRenewed();
     void client.invalidateQueries();
   };
 };
@@ -45,7 +43,7 @@ const useOtherTabs = (goOn: () => void): void => {
       go.current();
     };
     const onFocus = (): void => void check(false);
-    const unsubscribe = onSignedIn(() => void check(true));
+    const unsubscribe = onSignIn(() => void check(true));
     window.addEventListener('focus', onFocus);
     return () => {
       unsubscribe();
@@ -68,7 +66,7 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
     <Modal isOpen variant="small" aria-labelledby="session-title" {...(onClose === undefined ? {} : { onClose })}>
       <ModalHeader title={title} labelId="session-title" description={text} />
       <ModalBody>
-        <LoginWays onProvider={loginInTab} onSignedIn={done} />
+        <SignInForm onProvider={loginInTab} onSignedIn={done} />
       </ModalBody>
     </Modal>
   );

@@ -1,20 +1,20 @@
+import './activity.css';
 import type { CommitSummary } from '@fso/shared/api';
 import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { commitsQuery } from '../../api/queries.ts';
-import { CommitStateLabel, VerificationLabel } from '../../components/commit-state.tsx';
 import { type Column, DataTable } from '../../components/data-table.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { RevisionLink } from '../../components/links.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { Empty } from '../../components/states.tsx';
-import { changesText } from '../../lib/changes-text.ts';
-import { duration } from '../../lib/time.ts';
+import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatChanges } from '../../lib/format.ts';
+import { formatDuration } from '../../lib/time.ts';
 import { ProvenBar } from './proven-bar.tsx';
-import './activity.css';
 
 const Enforced = ({ commit: { enforcementMs, enforced, state } }: { readonly commit: CommitSummary }) => {
-  if (enforcementMs !== null) return <strong>{duration(enforcementMs)}</strong>;
+  if (enforcementMs !== null) return <strong>{formatDuration(enforcementMs)}</strong>;
   if (enforced !== null) return <span className="fso-muted">not watched</span>;
   return <span className="fso-muted">{state === 'inProgress' ? 'not yet' : 'never'}</span>;
 };
@@ -42,7 +42,7 @@ const COLUMNS: readonly Column<CommitSummary>[] = [
       </>
     ),
   },
-  { title: 'Policies', width: 15, cell: ({ policies }) => changesText(policies) },
+  { title: 'Policies', width: 15, cell: ({ policies }) => formatChanges(policies) },
   { title: 'Proven', width: 15, cell: ({ clusters }) => <ProvenBar clusters={clusters} /> },
   { title: 'Noticed', width: 15, cell: ({ noticed }) => <RelativeTime time={noticed} /> },
   { title: 'Enforced in', width: 10, cell: (commit) => <Enforced commit={commit} /> },

@@ -4,11 +4,11 @@ import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { commitsQuery } from '../../api/queries.ts';
-import { ProblemList } from '../../components/problem-list.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { duration } from '../../lib/time.ts';
+import { RevisionLink } from '../../components/links.tsx';
+import { ProblemList } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { formatDuration } from '../../lib/time.ts';
 import { successorOf } from './superseded.ts';
 
 const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | undefined }) =>
@@ -46,7 +46,7 @@ const Refused = ({ activity: { clusters, commit } }: { readonly activity: Commit
 };
 
 const Enforced = ({ activity: { enforcementMs, clusters } }: { readonly activity: CommitActivity }) => {
-  const time = enforcementMs === null ? '' : ` in ${duration(enforcementMs)}`;
+  const time = enforcementMs === null ? '' : ` in ${formatDuration(enforcementMs)}`;
   const others = clusters.total - clusters.proven;
   return (
     <Alert isInline variant="success" component="h2" title={`Enforced${time}: proven in every cluster that was connected`}>

@@ -1,17 +1,17 @@
+import './activity.css';
 import type { CommitActivity } from '@fso/shared/api';
 import { PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { commitQuery } from '../../api/queries.ts';
-import { CommitStateLabel, VerificationLabel } from '../../components/commit-state.tsx';
+import { QueryView } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import { ClusterWays } from './cluster-ways.tsx';
 import { CommitOutcome } from './commit-outcome.tsx';
 import { PolicyChangesCard } from './policy-changes-card.tsx';
 import { StepTimeline } from './step-timeline.tsx';
-import './activity.css';
 
 const route = getRouteApi('/shell/activity/$revision');
 

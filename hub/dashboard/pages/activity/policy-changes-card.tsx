@@ -1,8 +1,7 @@
 import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { Label, LabelGroup, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
-import { changesText } from '../../lib/changes-text.ts';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatChanges, formatNumber } from '../../lib/format.ts';
 
 const SHOWN = 12;
 
@@ -49,7 +48,7 @@ export const PolicyChangesCard = ({ activity: { changes, policies } }: { readonl
   return (
     <>
       <Title headingLevel="h2" size="md">
-        Policies: {changesText(policies)}
+        Policies: {formatChanges(policies)}
       </Title>
       <Names title="Added" names={changes.added} total={policies.added} isLinked />
       <Names title="Changed" names={changes.changed} total={policies.changed} isLinked />

@@ -1,7 +1,7 @@
 import type { CommitSummary } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 
 /** In how many of the clusters it is proven; those that refused it are named. */
 export const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitSummary, 'clusters'>) =>

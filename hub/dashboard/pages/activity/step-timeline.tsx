@@ -6,9 +6,9 @@ import InProgressIcon from '@patternfly/react-icons/dist/esm/icons/in-progress-i
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
 import type { ComponentType } from 'react';
-import { Meaning } from '../../components/meaning.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
-import { duration } from '../../lib/time.ts';
+import { Hint } from '../../components/state-label.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import { formatDuration } from '../../lib/time.ts';
 import { type Step, type StepState, stepsOf } from './steps.ts';
 
 interface Look {
@@ -32,9 +32,9 @@ const wordOf = ({ state, clusters }: Step): string =>
 const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =>
   atMs === null ? null : (
     <>
-      <div className="fso-way-time">+{duration(atMs)}</div>
-      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">first +{duration(clusters.firstMs)}</div>}
-      {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'meanwhile' : `${duration(sinceMs)} later`}</div>}
+      <div className="fso-way-time">+{formatDuration(atMs)}</div>
+      {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">first +{formatDuration(clusters.firstMs)}</div>}
+      {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'meanwhile' : `${formatDuration(sinceMs)} later`}</div>}
     </>
   );
 
@@ -50,9 +50,9 @@ const StepItem = ({ step }: { readonly step: Step }) => {
       </div>
       <div>
         <div className="fso-way-name">
-          <Meaning text={what}>
+          <Hint text={what}>
             <span aria-hidden>{mark}</span> {name}
-          </Meaning>
+          </Hint>
         </div>
         <div>{wordOf(step)}</div>
         {clusters === null || clusters.total === 0 ? null : (

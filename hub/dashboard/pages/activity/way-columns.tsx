@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
-import { ProblemList } from '../../components/problem-list.tsx';
+import { ProblemList } from '../../components/text.tsx';
 import type { Column } from '../../components/virtual-table.tsx';
-import { duration } from '../../lib/time.ts';
+import { formatDuration } from '../../lib/time.ts';
 import type { Leg, Way } from './cluster-way.ts';
 import { PlaceLabel } from './place-label.tsx';
 
@@ -17,7 +17,7 @@ const Cluster = ({ way: { cluster, refused } }: { readonly way: Way }) => (
 );
 
 const Took = ({ ms }: { readonly ms: number | null }) =>
-  ms === null ? <span className="fso-muted">–</span> : <span className="fso-number">{duration(ms)}</span>;
+  ms === null ? <span className="fso-muted">–</span> : <span className="fso-number">{formatDuration(ms)}</span>;
 
 const restMs = ({ legs, totalMs }: Way): number => (totalMs ?? 0) - LEGS.reduce((sum, leg) => sum + (legs[leg] ?? 0), 0);
 

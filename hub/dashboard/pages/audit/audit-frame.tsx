@@ -5,9 +5,8 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { auditVerificationQuery } from '../../api/queries.ts';
-import { PageHeader } from '../../components/page-header.tsx';
+import { PageHeader, SubPages } from '../../components/page-header.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
-import { SubPages } from '../../components/sub-pages.tsx';
 
 const PAGES = [
   { to: '/audit', text: 'Entries' },

@@ -1,7 +1,6 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { ClipboardCopy, CodeBlock, CodeBlockCode, DescriptionList, Title } from '@patternfly/react-core';
-import { Fact } from '../../components/fact.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
 import { exactTime } from '../../lib/time.ts';
 
 export const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
@@ -9,17 +8,17 @@ export const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
   return (
     <div className="fso-stack">
       <DescriptionList isCompact isHorizontal>
-        <Fact term="Time">
+        <DescriptionItem term="Time">
           {exactTime(Date.parse(time))}, <RelativeTime time={time} />
-        </Fact>
-        <Fact term="Actor">{actor.id}</Fact>
-        <Fact term="Kind">{actor.kind}</Fact>
-        <Fact term="Roles">{actor.roles.join(', ') || 'none'}</Fact>
-        <Fact term="Action">
+        </DescriptionItem>
+        <DescriptionItem term="Actor">{actor.id}</DescriptionItem>
+        <DescriptionItem term="Kind">{actor.kind}</DescriptionItem>
+        <DescriptionItem term="Roles">{actor.roles.join(', ') || 'none'}</DescriptionItem>
+        <DescriptionItem term="Action">
           <code>{action}</code>
-        </Fact>
-        <Fact term="Subject">{subject}</Fact>
-        <Fact term="From">{from ?? 'no request'}</Fact>
+        </DescriptionItem>
+        <DescriptionItem term="Subject">{subject}</DescriptionItem>
+        <DescriptionItem term="From">{from ?? 'no request'}</DescriptionItem>
       </DescriptionList>
       <Title headingLevel="h3" size="md">
         Detail

@@ -1,6 +1,6 @@
 import { Button } from '@patternfly/react-core';
 import ArrowUpIcon from '@patternfly/react-icons/dist/esm/icons/arrow-up-icon';
-import { count } from '../../lib/count.ts';
+import { count } from '../../lib/format.ts';
 
 interface HeldButtonProps {
   readonly held: number;

@@ -2,7 +2,7 @@ import type { AuditEntry } from '@fso/shared/api';
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { getJson } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
-import { QueryView } from '../../components/query-view.tsx';
+import { QueryView } from '../../components/empty-states.tsx';
 import { EntryDetail } from './entry-detail.tsx';
 
 const entryQuery = (sequence: string) =>

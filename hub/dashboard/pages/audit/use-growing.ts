@@ -2,7 +2,7 @@ import type { Page } from '@fso/shared/api';
 import { type InfiniteData, type QueryKey, type UseInfiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { type UIEvent, useState } from 'react';
 import { keys } from '../../api/keys.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
 import { mergeNewest } from './newest.ts';
 
 const POLL_MS = 3000;

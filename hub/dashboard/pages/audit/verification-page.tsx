@@ -3,10 +3,9 @@ import { Alert, Button, ClipboardCopy, Content, DescriptionList, List, ListItem,
 import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
 import { auditVerificationQuery } from '../../api/queries.ts';
-import { Fact } from '../../components/fact.tsx';
-import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { QueryView } from '../../components/empty-states.tsx';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { AuditFrame } from './audit-frame.tsx';
 
 const Verdict = ({ ok, problems }: AuditVerificationView) =>
@@ -30,18 +29,18 @@ const Verdict = ({ ok, problems }: AuditVerificationView) =>
 
 const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerificationView) => (
   <DescriptionList isCompact isHorizontal>
-    <Fact term="Checked">
+    <DescriptionItem term="Checked">
       <RelativeTime time={checkedAt} />
-    </Fact>
-    <Fact term="Entries">{formatNumber(entries)}</Fact>
-    <Fact term="Checkpoints compared">{formatNumber(checkpoints)}, signed by the hub</Fact>
-    <Fact term="Agents as witnesses">
+    </DescriptionItem>
+    <DescriptionItem term="Entries">{formatNumber(entries)}</DescriptionItem>
+    <DescriptionItem term="Checkpoints compared">{formatNumber(checkpoints)}, signed by the hub</DescriptionItem>
+    <DescriptionItem term="Agents as witnesses">
       {formatNumber(witnesses)}
       {witnesses === 0
         ? ': no agent has given a checkpoint back yet, so nobody but the hub speaks for the log'
         : ', each with the last checkpoint that it keeps'}
-    </Fact>
-    <Fact term="Last entry">
+    </DescriptionItem>
+    <DescriptionItem term="Last entry">
       {head === null ? (
         'none'
       ) : (
@@ -52,7 +51,7 @@ const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerifi
           </ClipboardCopy>
         </>
       )}
-    </Fact>
+    </DescriptionItem>
   </DescriptionList>
 );
 

@@ -3,7 +3,7 @@ import { Button } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { useMutation } from '@tanstack/react-query';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { type ChainCheck, canCheck, checkEntries } from './chain.ts';
 
 const resultText = ({ entries, links, broken }: ChainCheck): string =>

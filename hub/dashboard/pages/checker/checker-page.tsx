@@ -1,11 +1,10 @@
 import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Title } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
-import { type ViolationRef, violationKey } from '../../api/queries.ts';
-import { ErrorState, Loading } from '../../components/states.tsx';
+import { parseViolationKey, type ViolationRef, violationKey } from '../../api/queries.ts';
+import { ErrorState, Loading } from '../../components/empty-states.tsx';
 import { useSearchChange } from '../../lib/filters.ts';
 import { ComplianceFrame } from '../compliance/compliance-frame.tsx';
-import { refOfText } from '../compliance/violation-ref.ts';
 import { GovernanceForm } from './governance-form.tsx';
 import type { NamespaceGovernance } from './judge.ts';
 import type { LineRange } from './pasted-text.ts';
@@ -42,7 +41,7 @@ export const CheckerPage = () => {
         ? { picked: undefined }
         : { picked: violationKey(ref), by: 'namespace', cluster: ref.cluster, namespace: ref.namespace },
     );
-  const ref = picked === undefined ? undefined : refOfText(picked);
+  const ref = picked === undefined ? undefined : parseViolationKey(picked);
   const show = (range: LineRange): void => {
     if (field.current !== null) showLines(field.current, lines, range);
   };

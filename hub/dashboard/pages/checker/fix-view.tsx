@@ -1,7 +1,7 @@
 import { CodeBlock, CodeBlockAction, CodeBlockCode, Content, FormSelect, FormSelectOption } from '@patternfly/react-core';
 import { useMemo, useState } from 'react';
-import { CopyButton } from '../../components/copy-button.tsx';
-import { diffLines } from './diff-lines.ts';
+import { CopyButton } from '../../components/buttons.tsx';
+import { compactDiff } from '../../lib/text-diff.ts';
 import { fixRegions, planFix } from './fix.ts';
 import type { Ruling } from './judge.ts';
 import type { Workload } from './workloads.ts';
@@ -37,7 +37,7 @@ export const FixView = ({ workload, violation, rulings }: FixViewProps) => {
 
 const Change = ({ workload, violation, rulings, region }: FixViewProps & { readonly region: string }) => {
   const fix = useMemo(() => planFix(workload, { region, violation, rulings }), [workload, violation, rulings, region]);
-  const lines = useMemo(() => diffLines(fix.before, fix.after), [fix]);
+  const lines = useMemo(() => compactDiff(fix.before, fix.after), [fix]);
   return (
     <>
       <CodeBlock

@@ -4,8 +4,8 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { clustersQuery, policiesQuery, violationGroupsQuery } from '../../api/queries.ts';
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../lib/filters.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { useTyped } from '../../lib/use-typed.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { useDebouncedText } from '../../lib/use-debounced-text.ts';
 import type { Choice } from './use-rulings.ts';
 
 type Changed = Readonly<Partial<Record<'by' | 'policy' | 'cluster' | 'namespace' | 'regions', string | undefined>>>;
@@ -27,7 +27,7 @@ interface FieldProps {
 
 const Field = ({ label, placeholder, value, options, checked, onChange }: FieldProps) => {
   const id = useId();
-  const { text, setText, problem } = useTyped(value ?? '', {
+  const { text, setText, problem } = useDebouncedText(value ?? '', {
     onPause: onChange,
     problemOf: (typed) => (checked === undefined ? undefined : problemOf(checked, typed)),
   });

@@ -1,11 +1,10 @@
 import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import { type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { useTyped } from '../../lib/use-typed.ts';
+import { parseViolationKey, type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { useDebouncedText } from '../../lib/use-debounced-text.ts';
 import { commandsFor } from '../compliance/remedy.ts';
-import { refOfText } from '../compliance/violation-ref.ts';
 
 interface PickerProps {
   readonly picked: string | undefined;
@@ -17,11 +16,11 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   const id = useId();
   const [q, setQ] = useState<string>();
   const choose = (typed: string | undefined): void => {
-    const ref = typed === undefined ? undefined : refOfText(typed);
+    const ref = typed === undefined ? undefined : parseViolationKey(typed);
     if (typed === undefined || ref !== undefined) onPick(ref);
     else setQ(typed);
   };
-  const { text, setText } = useTyped(picked ?? '', { onPause: choose });
+  const { text, setText } = useDebouncedText(picked ?? '', { onPause: choose });
   const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: keepPreviousData });
   return (
     <FormGroup label="Or pick a reported violation" fieldId={id}>

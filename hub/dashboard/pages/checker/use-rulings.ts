@@ -1,9 +1,8 @@
 import { type ClusterView, type PolicyView, policyKey } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../api/queries.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { useNow } from '../../lib/use-now.ts';
-import { expiryOf } from '../policies/expiry.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { expiryOf, useNow } from '../../lib/time.ts';
 import { combine, gapsOf, governanceOf, type NamespaceGovernance, type Ruling } from './judge.ts';
 
 const MINUTE_MS = 60_000;

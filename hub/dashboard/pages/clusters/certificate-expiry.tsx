@@ -1,8 +1,8 @@
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../lib/use-now.ts';
-import { type CertificateState, certificateState } from './certificate.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { type CertificateState, certificateState } from '../../lib/health.ts';
+import { useNow } from '../../lib/time.ts';
 
 const WORDS: Readonly<Record<CertificateState, string | undefined>> = {
   good: undefined,

@@ -3,14 +3,12 @@ import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/data-table.tsx';
-import { Meaning } from '../../components/meaning.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { ConnectionLabel } from '../../components/state-label.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { RevisionLink } from '../../components/links.tsx';
+import { ConnectionLabel, Hint } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import { isSkewed, skewText, syncStateOf } from '../../lib/health.ts';
 import { CertificateExpiry } from './certificate-expiry.tsx';
-import { isSkewed, skewText } from './clock-skew.ts';
-import { syncOf } from './cluster-sync.ts';
 import { GatekeeperText } from './gatekeeper-text.tsx';
 import { PhaseCounts } from './phase-counts.tsx';
 import { SyncLabel } from './sync-label.tsx';
@@ -23,7 +21,7 @@ const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
   return (
     <div className="fso-muted">
       {regions.slice(0, MAX_REGIONS).join(', ')}
-      {more.length === 0 ? null : <Meaning text={more.join(', ')}> and {more.length} more</Meaning>}
+      {more.length === 0 ? null : <Hint text={more.join(', ')}> and {more.length} more</Hint>}
     </div>
   );
 };
@@ -61,7 +59,7 @@ const Revision = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { revision, provenRevision } = cluster;
   return (
     <>
-      <SyncLabel sync={syncOf(cluster)} />
+      <SyncLabel sync={syncStateOf(cluster)} />
       {revision === null ? null : (
         <div>
           <RevisionLink revision={revision} />

@@ -3,12 +3,11 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { eventsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink, RevisionLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/severity-label.tsx';
-import { Empty } from '../../components/states.tsx';
+import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import type { Filter } from '../../lib/filters.ts';
 import { useTabSearch } from './tab-search.ts';
 

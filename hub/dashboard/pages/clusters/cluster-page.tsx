@@ -1,18 +1,17 @@
+import './clusters.css';
 import type { ClusterView } from '@fso/shared/api';
 import { PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterQuery } from '../../api/queries.ts';
+import { QueryView, StaleBanner } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { QueryView } from '../../components/query-view.tsx';
 import { ConnectionLabel } from '../../components/state-label.tsx';
-import { StaleBanner } from '../../components/states.tsx';
-import { syncOf } from './cluster-sync.ts';
+import { syncStateOf } from '../../lib/health.ts';
 import { ClusterTabs } from './cluster-tabs.tsx';
 import { Concerns } from './concerns-list.tsx';
 import { NeverSeen } from './never-seen.tsx';
 import { SyncLabel } from './sync-label.tsx';
-import './clusters.css';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -22,7 +21,7 @@ const HEARTBEAT_MS = 30_000;
 const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={cluster.connection} />
-    {cluster.connection === 'Connected' ? <SyncLabel sync={syncOf(cluster)} /> : null}
+    {cluster.connection === 'Connected' ? <SyncLabel sync={syncStateOf(cluster)} /> : null}
   </>
 );
 

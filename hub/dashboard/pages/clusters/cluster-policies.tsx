@@ -3,14 +3,14 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { Was } from '../../components/last-known.tsx';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { StaleState } from '../../components/stale-state.tsx';
 import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import type { Filter } from '../../lib/filters.ts';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
@@ -27,7 +27,7 @@ const Locks = ({ report, fresh }: Pick<ClusterPolicy, 'report' | 'fresh'>) => {
       <LockLabel lock={`Gatekeeper${was}`} state={report?.enforcement.gatekeeper.state ?? null} />
     </div>
   );
-  return was === '' ? labels : <Was>{labels}</Was>;
+  return was === '' ? labels : <StaleState>{labels}</StaleState>;
 };
 
 const COLUMNS: readonly Column<ClusterPolicy>[] = [

@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Tab, TabContent, TabContentBody, Tabs, TabTitleText } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { ClusterEvents } from './cluster-events.tsx';
 import { ClusterOverview } from './cluster-overview.tsx';
 import { ClusterPolicies } from './cluster-policies.tsx';

@@ -3,12 +3,12 @@ import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { useTabSearch } from './tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');

@@ -1,15 +1,15 @@
+import './clusters.css';
 import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
 import { DataTable } from '../../components/data-table.tsx';
+import { Empty } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
 import { cleared, type Filter, isAnySet, namesOf, optionsOf, useSearchChange } from '../../lib/filters.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
-import './clusters.css';
 
 const route = getRouteApi('/shell/clusters');
 

@@ -1,8 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Alert, StackItem } from '@patternfly/react-core';
-import { ProblemList } from '../../components/problem-list.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../lib/use-now.ts';
+import { ProblemList, RelativeTime } from '../../components/text.tsx';
+import { useNow } from '../../lib/time.ts';
 import { type Concern, concernsOf } from './concerns.ts';
 
 const ConcernAlert = ({ concern, cluster }: { readonly concern: Concern; readonly cluster: ClusterView }) => (

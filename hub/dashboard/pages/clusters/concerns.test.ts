@@ -1,7 +1,7 @@
 import type { ClusterReport, ClusterView, Condition } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { verdictOf } from '../../lib/condition-verdict.ts';
-import { after, clusterView, NOW } from './cluster-facts.fixtures.ts';
+import { verdictOf } from '../../lib/health.ts';
+import { after, clusterView, NOW } from '../../lib/testing/cluster-view.ts';
 import { concernsOf } from './concerns.ts';
 
 const condition = (type: string, status: Condition['status']): Condition => ({

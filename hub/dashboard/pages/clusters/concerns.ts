@@ -1,9 +1,6 @@
 import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
-import { verdictOf } from '../../lib/condition-verdict.ts';
-import { formatNumber } from '../../lib/format-number.ts';
-import { certificateState } from './certificate.ts';
-import { isSkewed, skewText } from './clock-skew.ts';
-import { isRefusing, isRetired } from './cluster-sync.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { certificateState, isRefusing, isRetired, isSkewed, skewText, verdictOf } from '../../lib/health.ts';
 
 /** What somebody should look at in a cluster, beyond its policies. */
 export interface Concern {

@@ -4,9 +4,9 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { Was } from '../../components/last-known.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { verdictOf } from '../../lib/condition-verdict.ts';
+import { StaleState } from '../../components/stale-state.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { verdictOf } from '../../lib/health.ts';
 import { NotReported, Section } from './section.tsx';
 
 const ICONS = {
@@ -18,7 +18,7 @@ const STATUS = { good: 'success', bad: 'danger', unknown: 'warning' } as const;
 
 const Status = ({ condition, isFresh }: { readonly condition: Condition; readonly isFresh: boolean }) => {
   const state = verdictOf(condition);
-  if (!isFresh) return <Was>Was {condition.status}</Was>;
+  if (!isFresh) return <StaleState>StaleState {condition.status}</StaleState>;
   return (
     <span className="fso-nowrap">
       <Icon status={STATUS[state]} isInline>

@@ -1,8 +1,8 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Content, Flex } from '@patternfly/react-core';
 import { useState } from 'react';
-import { RoleButton } from '../../components/role.tsx';
-import { isRetired } from './cluster-sync.ts';
+import { RoleButton } from '../../components/buttons.tsx';
+import { isRetired } from '../../lib/health.ts';
 import { ForgetModal } from './forget-modal.tsx';
 import { RevokeModal } from './revoke-modal.tsx';
 import { Section } from './section.tsx';

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { forgetCluster } from '../../api/enrolment.ts';
 import { keys } from '../../api/keys.ts';
+import { forgetCluster } from '../../api/mutations.ts';
 import { showToast } from '../../components/toasts.tsx';
 import { ConfirmModal } from './confirm-modal.tsx';
 

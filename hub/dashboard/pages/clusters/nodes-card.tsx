@@ -2,7 +2,7 @@ import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
 import { NotReported, Section } from './section.tsx';
 

@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 
 /** Worst first; phases that nothing is in are left out. */
 export const PhaseCounts = ({ policies }: { readonly policies: ClusterView['policies'] }) => {

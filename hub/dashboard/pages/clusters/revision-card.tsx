@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { isRefusing, syncOf } from './cluster-sync.ts';
+import { RevisionLink } from '../../components/links.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { isRefusing, syncStateOf } from '../../lib/health.ts';
 import { PhaseCounts } from './phase-counts.tsx';
 import { Facts, NotReported, Section } from './section.tsx';
 import { SyncLabel } from './sync-label.tsx';
@@ -30,7 +30,7 @@ export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => 
     <Section title="What is in force">
       <Facts
         facts={{
-          State: <SyncLabel sync={syncOf(cluster)} />,
+          State: <SyncLabel sync={syncStateOf(cluster)} />,
           Offered: <RevisionLink revision={offeredRevision} />,
           Accepted: <RevisionLink revision={revision} />,
           Proven: <RevisionLink revision={provenRevision} />,

@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { revokeCluster } from '../../api/enrolment.ts';
 import { keys } from '../../api/keys.ts';
+import { revokeCluster } from '../../api/mutations.ts';
 import { showToast } from '../../components/toasts.tsx';
 import { ConfirmModal } from './confirm-modal.tsx';
 

@@ -1,6 +1,6 @@
 import { Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
-import { Fact } from '../../components/fact.tsx';
+import { DescriptionItem } from '../../components/text.tsx';
 
 /** A card of a tab. */
 export const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
@@ -14,9 +14,9 @@ export const Section = ({ title, children }: { readonly title: string; readonly 
 export const Facts = ({ facts }: { readonly facts: Readonly<Record<string, ReactNode>> }) => (
   <DescriptionList isHorizontal isCompact horizontalTermWidthModifier={{ default: '12ch', sm: '16ch' }}>
     {Object.entries(facts).map(([term, fact]) => (
-      <Fact key={term} term={term}>
+      <DescriptionItem key={term} term={term}>
         {fact}
-      </Fact>
+      </DescriptionItem>
     ))}
   </DescriptionList>
 );

@@ -1,8 +1,8 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Label, LabelGroup } from '@patternfly/react-core';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { skewText } from '../../lib/health.ts';
 import { CertificateExpiry } from './certificate-expiry.tsx';
-import { skewText } from './clock-skew.ts';
 import { GatekeeperText } from './gatekeeper-text.tsx';
 import { Facts, NotReported, Section } from './section.tsx';
 

@@ -5,9 +5,9 @@ import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
-import type { Sync } from './cluster-sync.ts';
+import type { SyncState } from '../../lib/health.ts';
 
-const LOOKS: Readonly<Record<Sync, Look>> = {
+const LOOKS: Readonly<Record<SyncState, Look>> = {
   proven: { text: 'In sync', icon: CheckCircleIcon, color: 'green', title: 'At the commit meant for it, every policy proven by the locks' },
   accepted: {
     text: 'Not proven',
@@ -21,4 +21,4 @@ const LOOKS: Readonly<Record<Sync, Look>> = {
   unknown: { text: 'Not known', icon: QuestionCircleIcon, color: 'grey', title: 'The agent has never connected' },
 };
 
-export const SyncLabel = ({ sync }: { readonly sync: Sync }) => <StateLabel look={LOOKS[sync]} />;
+export const SyncLabel = ({ sync }: { readonly sync: SyncState }) => <StateLabel look={LOOKS[sync]} />;

@@ -1,6 +1,5 @@
 import { getRouteApi } from '@tanstack/react-router';
-import { useSearchChange } from '../../lib/filters.ts';
-import { ownSort } from '../../lib/table-sort.ts';
+import { ownSort, useSearchChange } from '../../lib/filters.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 

@@ -1,8 +1,8 @@
 import type { EnrolmentTokenView } from '@fso/shared/api';
 import { Alert, Button, ClipboardCopy, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation } from '@tanstack/react-query';
-import { createEnrolmentToken } from '../../api/enrolment.ts';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { createEnrolmentToken } from '../../api/mutations.ts';
+import { RelativeTime } from '../../components/text.tsx';
 import { enrolCommands } from './commands.ts';
 
 const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (

@@ -1,7 +1,10 @@
 import { PageSection } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { PageHeader } from '../../components/page-header.tsx';
-import { SubPages } from '../../components/sub-pages.tsx';
+import { statusQuery } from '../../api/queries.ts';
+import { Empty } from '../../components/empty-states.tsx';
+import { PageHeader, SubPages } from '../../components/page-header.tsx';
+import { count } from '../../lib/format.ts';
 
 const PAGES = [
   { to: '/compliance', text: 'Violations' },
@@ -23,3 +26,19 @@ export const ComplianceFrame = ({ description, children }: ComplianceFrameProps)
     </PageSection>
   </>
 );
+
+/** No agent names one: which is good only as far as agents are heard. */
+export const NoViolations = () => {
+  const { data: unheard, isSuccess } = useQuery({
+    ...statusQuery,
+    select: ({ clusters: { total, connected } }) => total - connected,
+  });
+  if (!isSuccess) return <Empty title="No violations are known">Whether every cluster is connected is not known.</Empty>;
+  return unheard === 0 ? (
+    <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+  ) : (
+    <Empty title="No violations are known">
+      {count(unheard, 'cluster is', 'clusters are')} not connected: nobody knows what runs there now.
+    </Empty>
+  );
+};

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { violationKey } from '../../api/queries.ts';
+import { parseViolationKey, violationKey } from '../../api/queries.ts';
 import { NO_REGION, targetOfGroup } from './group-target.ts';
 import { commandsFor, remedyOf } from './remedy.ts';
 import { shellWord } from './shell-word.ts';
-import { refOfText } from './violation-ref.ts';
 
 const VIOLATION = {
   cluster: 'eu',
@@ -58,8 +57,8 @@ describe('remedyOf', () => {
 it('a violation goes into a URL and back', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
   expect(violationKey(VIOLATION)).toBe('eu/fso-system/finance-eu/finance/Pod/api-1');
-  expect(refOfText(violationKey(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
-  for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(refOfText(text)).toBeUndefined();
+  expect(parseViolationKey(violationKey(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
+  for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(parseViolationKey(text)).toBeUndefined();
 });
 
 it('a group opens the list of what it counts', () => {

@@ -1,17 +1,18 @@
 import type { ViolationGroup, ViolationGrouping } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { violationGroupsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty } from '../../components/empty-states.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import { useSearchChange } from '../../lib/filters.ts';
-import { formatNumber } from '../../lib/format-number.ts';
-import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { NoViolations } from './compliance-frame.tsx';
 import { targetOfGroup } from './group-target.ts';
-import { ClusterName, NoViolations } from './last-known.tsx';
 
 const route = getRouteApi('/shell/compliance');
 

@@ -6,10 +6,10 @@ import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
 import { urlOf } from '../../api/client.ts';
 import { issueReportQuery } from '../../api/queries.ts';
-import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { QueryView } from '../../components/empty-states.tsx';
+import { RevisionLink } from '../../components/links.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { ComplianceFrame } from './compliance-frame.tsx';
 
 const reportUrl = (format: 'csv' | 'json' | 'html'): string => urlOf('/api/v1/reports/issues', { format });

@@ -2,15 +2,14 @@ import type { PolicyView, ViolationView } from '@fso/shared/api';
 import { Alert, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { type Connection, useConnections } from '../../api/connections.ts';
 import { policyQuery, type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
-import { Fact } from '../../components/fact.tsx';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty, ErrorState, Loading, StaleBanner } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
+import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
-import { Empty, ErrorState, Loading, StaleBanner } from '../../components/states.tsx';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { type Connection, useConnections } from '../clusters/connections.ts';
-import { ClusterName } from './last-known.tsx';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { rowsOf } from '../../lib/paged-list.ts';
 import { commandsFor, remedyOf } from './remedy.ts';
 
 /** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
@@ -46,18 +45,18 @@ const Known = ({ violation }: { readonly violation: ViolationView }) => {
     <div className="fso-stack">
       <Staleness connection={connectionOf(cluster)} />
       <DescriptionList isCompact isHorizontal>
-        <Fact term="Reason">{reason}</Fact>
-        <Fact term="Cluster">
+        <DescriptionItem term="Reason">{reason}</DescriptionItem>
+        <DescriptionItem term="Cluster">
           <ClusterName cluster={cluster} connectionOf={connectionOf} />
-        </Fact>
-        <Fact term="Policy">
+        </DescriptionItem>
+        <DescriptionItem term="Policy">
           <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
-        </Fact>
-        <Fact term="Node">{node ?? 'none yet'}</Fact>
-        <Fact term="Region">{region ?? 'none'}</Fact>
-        <Fact term="Since">
+        </DescriptionItem>
+        <DescriptionItem term="Node">{node ?? 'none yet'}</DescriptionItem>
+        <DescriptionItem term="Region">{region ?? 'none'}</DescriptionItem>
+        <DescriptionItem term="Since">
           <RelativeTime time={since} />
-        </Fact>
+        </DescriptionItem>
       </DescriptionList>
       <Mending violation={violation} />
       <Title headingLevel="h3" size="md">
@@ -90,7 +89,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
   return (
     <>
       <DescriptionList isCompact isHorizontal>
-        <Fact term="Allowed regions">{regions.join(', ') || 'none'}</Fact>
+        <DescriptionItem term="Allowed regions">{regions.join(', ') || 'none'}</DescriptionItem>
       </DescriptionList>
       <Title headingLevel="h3" size="md">
         How to fix it

@@ -2,14 +2,16 @@ import type { ViolationView } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
+import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
+import { parseViolationKey, statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { DetailDrawer } from '../../components/detail-drawer.tsx';
-import { PolicyLink } from '../../components/policy-link.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ClusterName } from '../../components/stale-state.tsx';
 import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
-import { Empty } from '../../components/states.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import {
   CLUSTER_FILTER,
   cleared,
@@ -21,13 +23,11 @@ import {
   suggestionsOf,
   useSearchChange,
 } from '../../lib/filters.ts';
-import { formatNumber } from '../../lib/format-number.ts';
-import { rowsOf } from '../../lib/rows-of.ts';
-import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { NoViolations } from './compliance-frame.tsx';
 import { NO_REGION } from './group-target.ts';
-import { ClusterName, NoViolations } from './last-known.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
-import { refOfText } from './violation-ref.ts';
 
 const route = getRouteApi('/shell/compliance');
 
@@ -115,7 +115,7 @@ export const ViolationsList = () => {
   const isFiltered = isAnySet(names, filters);
   const clear = (): void => change(cleared(names));
   const rows = rowsOf(query.data);
-  const opened = open === undefined ? undefined : refOfText(open);
+  const opened = open === undefined ? undefined : parseViolationKey(open);
   return (
     <>
       <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />

@@ -4,8 +4,8 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import type { ComponentType } from 'react';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../lib/use-now.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { useNow } from '../../lib/time.ts';
 import { type AttentionItem, attentionItems, type FleetFacts, type Reading } from './attention.ts';
 import { TargetLink } from './target-link.tsx';
 

@@ -1,7 +1,6 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
-import { count } from '../../lib/count.ts';
-import { formatNumber } from '../../lib/format-number.ts';
-import { certificateState } from '../clusters/certificate.ts';
+import { count, formatNumber } from '../../lib/format.ts';
+import { certificateState } from '../../lib/health.ts';
 
 /** What somebody should look at first. */
 

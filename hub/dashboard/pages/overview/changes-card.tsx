@@ -4,13 +4,12 @@ import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { commitsQuery } from '../../api/queries.ts';
-import { CommitStateLabel } from '../../components/commit-state.tsx';
-import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { Empty } from '../../components/states.tsx';
-import { changesText } from '../../lib/changes-text.ts';
-import { duration } from '../../lib/time.ts';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { RevisionLink } from '../../components/links.tsx';
+import { CommitStateLabel } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatChanges } from '../../lib/format.ts';
+import { formatDuration } from '../../lib/time.ts';
 
 const ROWS = 8;
 
@@ -35,7 +34,7 @@ const Change = ({ summary }: { readonly summary: CommitSummary }) => {
         <span className="fso-break">{commit.subject}</span>
         <span className="fso-count-note">{commit.author}</span>
       </Td>
-      <Td dataLabel="Policies">{changesText(policies)}</Td>
+      <Td dataLabel="Policies">{formatChanges(policies)}</Td>
       <Td dataLabel="Noticed">
         <RelativeTime time={noticed} />
       </Td>
@@ -47,7 +46,7 @@ const Change = ({ summary }: { readonly summary: CommitSummary }) => {
         {clusters.proven} of {clusters.total}
       </Td>
       <Td dataLabel="Took" className="fso-number">
-        {enforcementMs === null ? <span className="fso-muted">not yet</span> : duration(enforcementMs)}
+        {enforcementMs === null ? <span className="fso-muted">not yet</span> : formatDuration(enforcementMs)}
       </Td>
     </Tr>
   );

@@ -8,8 +8,8 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { CountList, type CountRow } from './count-list.tsx';
 import type { ClusterAges } from './use-facts.ts';
 

@@ -1,5 +1,5 @@
 import type { ComponentType, ReactNode } from 'react';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 
 export interface CountRow {
   readonly key: string;

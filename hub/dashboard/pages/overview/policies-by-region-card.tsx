@@ -4,8 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
 import { BarList } from '../../charts/bar-list.tsx';
-import { QueryView } from '../../components/query-view.tsx';
-import { Empty } from '../../components/states.tsx';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { barsOf } from './policy-bars.ts';
 
 const FEW = 10;

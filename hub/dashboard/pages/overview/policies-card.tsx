@@ -6,7 +6,7 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import { Link } from '@tanstack/react-router';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { CountList, type CountRow } from './count-list.tsx';
 
 type Phase = 'Active' | 'Pending' | 'Failed' | 'Expired';

@@ -1,8 +1,7 @@
 import type { CommitView, SourceView } from '@fso/shared/api';
 import { Alert, Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
-import { Fact } from '../../components/fact.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
+import { RevisionLink } from '../../components/links.tsx';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
 import { problemText } from './attention.ts';
 
 const FEW = 5;
@@ -59,17 +58,21 @@ export const SourceCard = ({ source }: { readonly source: SourceView }) => (
       )}
       {source.rejected === null ? null : <Rejected rejected={source.rejected} />}
       <DescriptionList isCompact isHorizontal className="fso-source-facts">
-        <Fact term="Repository">
+        <DescriptionItem term="Repository">
           <span className="fso-break">{source.url === '' ? 'not read yet' : source.url}</span>
-        </Fact>
-        <Fact term="Branch or tag">
+        </DescriptionItem>
+        <DescriptionItem term="Branch or tag">
           <code>{source.ref}</code>
-        </Fact>
-        <Fact term="Commit in force">{source.revision === null ? 'none yet' : <Commit commit={source.revision} />}</Fact>
-        {source.verification === undefined ? null : <Fact term="Signature">{signatureText(source.verification)}</Fact>}
-        <Fact term="Last fetch">
+        </DescriptionItem>
+        <DescriptionItem term="Commit in force">
+          {source.revision === null ? 'none yet' : <Commit commit={source.revision} />}
+        </DescriptionItem>
+        {source.verification === undefined ? null : (
+          <DescriptionItem term="Signature">{signatureText(source.verification)}</DescriptionItem>
+        )}
+        <DescriptionItem term="Last fetch">
           <RelativeTime time={source.lastFetch} />
-        </Fact>
+        </DescriptionItem>
       </DescriptionList>
     </CardBody>
   </Card>

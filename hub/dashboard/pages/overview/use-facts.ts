@@ -1,7 +1,7 @@
 import type { ClusterView, Page } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { type ConnectionOfCluster, oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
 import { auditVerificationQuery, clustersQuery, statusQuery, violationsQuery } from '../../api/queries.ts';
-import { type ConnectionOfCluster, oldestOf, unconnectedQuery, useConnections } from '../clusters/connections.ts';
 import { type FleetFacts, type Reading, readingOf, type SomeClusters } from './attention.ts';
 
 /** Certificates that are looked at: if more end at once, these stand for them. */

@@ -6,9 +6,9 @@ import { useMemo } from 'react';
 import { trendQuery } from '../../api/queries.ts';
 import { changeText, summarise, upToNow } from '../../charts/trend.ts';
 import { TrendChart } from '../../charts/trend-chart.tsx';
-import { QueryView } from '../../components/query-view.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
-import { useNow } from '../../lib/use-now.ts';
+import { QueryView } from '../../components/empty-states.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import { useNow } from '../../lib/time.ts';
 
 const route = getRouteApi('/shell/');
 const MINUTE_MS = 60_000;

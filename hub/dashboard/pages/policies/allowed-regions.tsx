@@ -1,6 +1,6 @@
 import { Button } from '@patternfly/react-core';
 import { useState } from 'react';
-import { isGroup, shorten } from './shortened.ts';
+import { isGroup, truncateList } from '../../lib/truncate.ts';
 
 const FEW = 2;
 
@@ -11,7 +11,7 @@ interface AllowedRegionsProps {
 }
 
 const Written = ({ allowed, isOpen }: { readonly allowed: readonly string[]; readonly isOpen: boolean }) => {
-  const { shown, hidden } = isOpen ? { shown: allowed, hidden: 0 } : shorten(allowed, FEW);
+  const { shown, hidden } = isOpen ? { shown: allowed, hidden: 0 } : truncateList(allowed, FEW);
   return (
     <div>
       {shown.join(', ')}

@@ -1,21 +1,14 @@
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Link } from '@tanstack/react-router';
-import { LastKnown, Was } from '../../components/last-known.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
+import { RevisionLink } from '../../components/links.tsx';
+import { LastKnownCluster, StaleState } from '../../components/stale-state.tsx';
 import { LockLabel, PhaseLabel } from '../../components/state-label.tsx';
+import { LongText, RelativeTime } from '../../components/text.tsx';
 import type { Column } from '../../components/virtual-table.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
-import { useConnections } from '../clusters/connections.ts';
+import { formatNumber } from '../../lib/format.ts';
 import type { ClusterRow, LockName } from './cluster-rows.ts';
-import { LongText } from './long-text.tsx';
 
 const MESSAGE_CHARACTERS = 90;
-
-export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
-  const connection = useConnections()(cluster);
-  return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
-};
 
 const Cluster = ({ cluster, known }: ClusterRow) => (
   <>
@@ -48,9 +41,9 @@ const lockCell =
     return (
       <>
         {known === 'last' ? (
-          <Was>
+          <StaleState>
             <LockLabel lock="Was" state={state} />
-          </Was>
+          </StaleState>
         ) : (
           <LockLabel state={state} />
         )}

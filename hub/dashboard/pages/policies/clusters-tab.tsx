@@ -1,11 +1,10 @@
 import type { PolicyView } from '@fso/shared/api';
 import { useMemo } from 'react';
+import { Empty } from '../../components/empty-states.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
-import { count } from '../../lib/count.ts';
 import { type Filter, optionsOf } from '../../lib/filters.ts';
-import { formatNumber } from '../../lib/format-number.ts';
+import { count, formatNumber } from '../../lib/format.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 import { filterRows, sortRows, toClusterRows } from './cluster-rows.ts';
 import { PHASE_FILTER } from './policy-filters.ts';

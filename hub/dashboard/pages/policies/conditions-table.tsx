@@ -6,12 +6,11 @@ import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import type { Verdict } from '../../lib/condition-verdict.ts';
-import { formatNumber } from '../../lib/format-number.ts';
+import { LongText, RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import type { Verdict } from '../../lib/health.ts';
+import { truncateList } from '../../lib/truncate.ts';
 import { type ConditionGroup, groupConditions } from './conditions.ts';
-import { LongText } from './long-text.tsx';
-import { shorten } from './shortened.ts';
 
 const FEW_CLUSTERS = 3;
 
@@ -36,7 +35,7 @@ const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show
 /** Which they are matters where something needs a look; else they are only counted at first. */
 const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
-  const few = shorten(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
+  const few = truncateList(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
   return (
     <>
       {clusters.length > 1 ? <span className="fso-muted">{formatNumber(clusters.length)} clusters </span> : null}

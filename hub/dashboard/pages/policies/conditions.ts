@@ -1,5 +1,5 @@
 import type { Condition, PolicyInCluster } from '@fso/shared/api';
-import { type Verdict, verdictOf } from '../../lib/condition-verdict.ts';
+import { type Verdict, verdictOf } from '../../lib/health.ts';
 
 /** One condition as it stands in the same way in several clusters. */
 export interface ConditionGroup {

@@ -1,8 +1,8 @@
 import type { PolicyRevision } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { useMemo } from 'react';
+import { type DiffLine, diffRevision, type Hunk, type RevisionDiff } from '../../lib/text-diff.ts';
 import { CodePane } from './code-pane.tsx';
-import { type DiffLine, diffRevision, type Hunk, type RevisionDiff } from './revision-diff.ts';
 
 const SIGNS = { same: ' ', added: '+', removed: '-' } as const;
 const ELEMENTS = { same: 'span', added: 'ins', removed: 'del' } as const;

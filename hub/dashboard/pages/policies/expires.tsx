@@ -1,8 +1,7 @@
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-end-icon';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { useNow } from '../../lib/use-now.ts';
-import { expiryOf } from './expiry.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { expiryOf, useNow } from '../../lib/time.ts';
 
 const MINUTE_MS = 60_000;
 

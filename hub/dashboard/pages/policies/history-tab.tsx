@@ -5,10 +5,9 @@ import PencilAltIcon from '@patternfly/react-icons/dist/esm/icons/pencil-alt-ico
 import PlusIcon from '@patternfly/react-icons/dist/esm/icons/plus-icon';
 import { useQuery } from '@tanstack/react-query';
 import { policyHistoryQuery } from '../../api/queries.ts';
-import { QueryView } from '../../components/query-view.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { Empty } from '../../components/states.tsx';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { RevisionLink } from '../../components/links.tsx';
+import { RelativeTime } from '../../components/text.tsx';
 import { DiffView } from './diff-view.tsx';
 import { NotInGit } from './not-in-git.tsx';
 import { usePolicySearch } from './use-policy-search.ts';

@@ -3,8 +3,8 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { Link } from '@tanstack/react-router';
+import { LastKnownCluster } from '../../components/stale-state.tsx';
 import type { Column } from '../../components/virtual-table.tsx';
-import { LastKnownCluster } from './cluster-columns.tsx';
 import type { LabelDifference, LabelRow } from './label-differences.ts';
 
 /** All of them have the same prefix, which the text above the table says. */

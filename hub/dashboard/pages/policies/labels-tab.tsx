@@ -1,12 +1,11 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { useMemo } from 'react';
+import { Empty } from '../../components/empty-states.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { Empty } from '../../components/states.tsx';
 import { VirtualTable } from '../../components/virtual-table.tsx';
-import { count } from '../../lib/count.ts';
 import type { Filter } from '../../lib/filters.ts';
-import { formatNumber } from '../../lib/format-number.ts';
+import { count, formatNumber } from '../../lib/format.ts';
 import { LABEL_COLUMNS } from './label-columns.tsx';
 import { filterLabelRows, labelRows } from './label-differences.ts';
 import { usePolicySearch } from './use-policy-search.ts';

@@ -1,5 +1,5 @@
 import type { PolicyView } from '@fso/shared/api';
-import { Empty } from '../../components/states.tsx';
+import { Empty } from '../../components/empty-states.tsx';
 import { originOf } from './origin.ts';
 
 interface NotInGitProps {

@@ -2,7 +2,7 @@ import type { PolicyView } from '@fso/shared/api';
 import { Alert, Content, Title } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { countRows, toClusterRows } from './cluster-rows.ts';
 import { ConditionsTable } from './conditions-table.tsx';
 import { LockCount } from './lock-count.tsx';

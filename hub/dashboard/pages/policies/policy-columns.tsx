@@ -5,9 +5,9 @@ import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnecte
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { Link } from '@tanstack/react-router';
 import type { Column } from '../../components/data-table.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
 import { ActionLabel, PhaseLabel } from '../../components/state-label.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { AllowedRegions } from './allowed-regions.tsx';
 import { Expires } from './expires.tsx';
 import { LockCount } from './lock-count.tsx';

@@ -2,14 +2,13 @@ import { type PolicyView, policyKey } from '@fso/shared/api';
 import { Alert, DescriptionList, Skeleton } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { policyHistoryQuery } from '../../api/queries.ts';
-import { Fact } from '../../components/fact.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { RevisionLink } from '../../components/links.tsx';
+import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { formatNumber } from '../../lib/format.ts';
+import { authorName } from '../../lib/text-diff.ts';
 import { AllowedRegions } from './allowed-regions.tsx';
 import { Expires } from './expires.tsx';
 import { originOf } from './origin.ts';
-import { authorName } from './revision-diff.ts';
 
 /** The commit that last changed the document. */
 const LastChange = ({ policy }: { readonly policy: PolicyView }) => {
@@ -72,23 +71,23 @@ export const PolicyFacts = ({ policy }: { readonly policy: PolicyView }) => {
         className="fso-facts"
         aria-label="The policy in short"
       >
-        <Fact term="Governs">
+        <DescriptionItem term="Governs">
           <code>{targetNamespace}</code>
-        </Fact>
-        <Fact term="Allowed regions">
+        </DescriptionItem>
+        <DescriptionItem term="Allowed regions">
           <AllowedRegions allowed={allowedRegions} effective={effectiveRegions} />
-        </Fact>
-        <Fact term="Violations">{formatNumber(violations)}</Fact>
-        <Fact term="Expires">
+        </DescriptionItem>
+        <DescriptionItem term="Violations">{formatNumber(violations)}</DescriptionItem>
+        <DescriptionItem term="Expires">
           <Expires date={expiryDate} />
-        </Fact>
-        <Fact term="In Git">
+        </DescriptionItem>
+        <DescriptionItem term="In Git">
           <Origin policy={policy} />
-        </Fact>
+        </DescriptionItem>
         {source === null ? null : (
-          <Fact term="Last change">
+          <DescriptionItem term="Last change">
             <LastChange policy={policy} />
-          </Fact>
+          </DescriptionItem>
         )}
       </DescriptionList>
     </>

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
-import { QueryView } from '../../components/query-view.tsx';
+import { QueryView } from '../../components/empty-states.tsx';
 import type { Target } from '../../map/map-option.ts';
 import { toMapRegions } from '../../map/map-regions.ts';
 import { RegionTable } from '../../map/region-table.tsx';

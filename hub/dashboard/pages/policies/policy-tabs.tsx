@@ -1,7 +1,7 @@
 import type { PolicyView } from '@fso/shared/api';
 import { Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
-import { formatNumber } from '../../lib/format-number.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { ClustersTab } from './clusters-tab.tsx';
 import { HistoryTab } from './history-tab.tsx';
 import { LabelsTab } from './labels-tab.tsx';

@@ -1,9 +1,8 @@
 import { type PolicyView, policyKey } from '@fso/shared/api';
 import { useQuery } from '@tanstack/react-query';
 import { policySourceQuery } from '../../api/queries.ts';
-import { QueryView } from '../../components/query-view.tsx';
-import { RevisionLink } from '../../components/revision-link.tsx';
-import { Empty } from '../../components/states.tsx';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { RevisionLink } from '../../components/links.tsx';
 import { NotInGit } from './not-in-git.tsx';
 import { YamlView } from './yaml-view.tsx';
 

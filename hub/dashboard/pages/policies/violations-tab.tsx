@@ -1,17 +1,15 @@
 import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api';
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { violationKey, violationsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
+import { Empty } from '../../components/empty-states.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
-import { Empty } from '../../components/states.tsx';
-import { count } from '../../lib/count.ts';
-import { formatNumber } from '../../lib/format-number.ts';
-import { ownSort } from '../../lib/table-sort.ts';
-import { type ConnectionOfCluster, useConnections } from '../clusters/connections.ts';
-import { ClusterName } from '../compliance/last-known.tsx';
-import { LongText } from './long-text.tsx';
+import { ClusterName } from '../../components/stale-state.tsx';
+import { LongText, RelativeTime } from '../../components/text.tsx';
+import { ownSort } from '../../lib/filters.ts';
+import { count, formatNumber } from '../../lib/format.ts';
 import { usePolicySearch } from './use-policy-search.ts';
 
 const SORTS = ['cluster', 'namespace', 'name', 'region', 'since'];

@@ -1,7 +1,7 @@
 import { Button, CodeBlock, CodeBlockAction } from '@patternfly/react-core';
 import { useMemo, useState } from 'react';
-import { CopyButton } from '../../components/copy-button.tsx';
-import { formatNumber } from '../../lib/format-number.ts';
+import { CopyButton } from '../../components/buttons.tsx';
+import { formatNumber } from '../../lib/format.ts';
 import { CodePane } from './code-pane.tsx';
 import { type Token, tintYaml } from './yaml-tint.ts';
 

@@ -1,0 +1,46 @@
+import type { ClusterView, ConnectionState } from '@fso/shared/api';
+import { queryOptions, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { getAll } from './client.ts';
+import { keys } from './keys.ts';
+
+/** A cluster that is not connected, and when the hub last heard of it. */
+export interface Unconnected {
+  readonly connection: Exclude<ConnectionState, 'Connected'>;
+  /** RFC 3339; null: never. */
+  readonly lastSeen: string | null;
+}
+
+const readAll = async (connection: Unconnected['connection'], signal: AbortSignal): Promise<[string, Unconnected][]> => {
+  const clusters = await getAll<ClusterView>('/api/v1/clusters', { connection }, signal);
+  return clusters.map(({ name, lastSeen }) => [name, { connection, lastSeen }]);
+};
+
+/** All clusters that are not connected, by name. */
+export const unconnectedQuery = queryOptions({
+  queryKey: keys.clusters.list({ unconnected: true }),
+  queryFn: async ({ signal }): Promise<ReadonlyMap<string, Unconnected>> =>
+    new Map([...(await readAll('Disconnected', signal)), ...(await readAll('NeverSeen', signal))]),
+});
+
+export type Connection = Unconnected | { readonly connection: 'Connected' };
+/** undefined: not known. */
+export type ConnectionOfCluster = (cluster: string) => Connection | undefined;
+
+/** @param isCurrent whether what is not among them is connected */
+export const connectionsFrom =
+  (unconnected: ReadonlyMap<string, Unconnected> | undefined, isCurrent: boolean): ConnectionOfCluster =>
+  (cluster) =>
+    unconnected?.get(cluster) ?? (isCurrent && unconnected !== undefined ? { connection: 'Connected' } : undefined);
+
+/** Whether each cluster is connected: as long as it could not be read, that is not known. */
+export const useConnections = (): ConnectionOfCluster => {
+  const { data, isSuccess } = useQuery(unconnectedQuery);
+  return useMemo(() => connectionsFrom(data, isSuccess), [data, isSuccess]);
+};
+
+/** @returns when the one that is silent for longest was last heard of */
+export const oldestOf = (unconnected: ReadonlyMap<string, Unconnected>): string | null => {
+  const times = [...unconnected.values()].flatMap(({ lastSeen }) => lastSeen ?? []);
+  return times.toSorted((a, b) => Date.parse(a) - Date.parse(b))[0] ?? null;
+};

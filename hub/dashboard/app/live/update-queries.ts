@@ -1,0 +1,114 @@
+import type { Page, PolicyChange, StatusView, StreamEvent } from '@fso/shared/api';
+import type { InfiniteData, Query, QueryClient } from '@tanstack/react-query';
+import { isReadOnRequest, keys } from '../../api/keys.ts';
+import { rereadOf } from '../../api/queries.ts';
+import { mergeFirst } from '../../lib/paged-list.ts';
+
+/** Names a query, or all whose keys begin so. */
+export type Key = readonly unknown[];
+
+const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
+  ['policies', 'list'],
+  ['policies', 'cluster', ...(cluster === null ? [] : [cluster])],
+  ...(policies === null ? [['policies', 'one']] : policies.map((policy) => keys.policies.one(policy))),
+  keys.violations.all,
+  keys.regions,
+  keys.trend.all,
+  // Only Git changes what a policy says.
+  ...(cluster === null ? [keys.policyTexts.all] : []),
+];
+
+/** What an event makes old, short of what it brings itself. */
+export const staleKeys = (event: StreamEvent): readonly Key[] => {
+  switch (event.event) {
+    case 'status':
+      return [keys.trend.all];
+    case 'source':
+      return [];
+    case 'cluster':
+      // Whether a cluster is connected is part of what its policies count as.
+      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.regions, ['commits', 'one']];
+    case 'policy':
+      return policyKeys(event.data);
+    case 'event':
+      return [keys.events.all, keys.growing.allNewest];
+    case 'commit':
+      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest];
+    case 'reset':
+      // Every key begins with nothing.
+      return [[]];
+    default:
+      return event satisfies never;
+  }
+};
+
+/** Of a list of which more pages were read, a change reads the first one alone; the rest when the reader asks. */
+const LIVE_PAGES = 3;
+
+type List = InfiniteData<Page<unknown>>;
+
+const isLong = ({ state }: Query): boolean => ((state.data as Partial<List> | undefined)?.pages?.length ?? 0) > LIVE_PAGES;
+
+/** Writes what an event brings whole. @returns keys of what is being read, which may be older and come later */
+export const writeEvent = (client: QueryClient, event: StreamEvent): readonly Key[] => {
+  const written = writtenBy(client, event);
+  return written.filter((key) => client.getQueryState(key)?.fetchStatus === 'fetching');
+};
+
+const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
+  switch (event.event) {
+    case 'status':
+      client.setQueryData(keys.status, event.data);
+      return [keys.status];
+    case 'source':
+      client.setQueryData<StatusView>(keys.status, (status) => status && { ...status, source: event.data });
+      return [keys.status];
+    case 'cluster': {
+      const key = keys.clusters.one(event.data.name);
+      // Only where it is shown: five hundred clusters are not kept for nobody.
+      if (client.getQueryState(key) !== undefined) client.setQueryData(key, event.data);
+      return [key];
+    }
+    default:
+      return [];
+  }
+};
+
+/** A first read cannot be begun anew, and what a reader scrolls for is not given up: both may be from before the change. */
+const isUnderWay = ({ state: { fetchStatus, data, fetchMeta } }: Query): boolean =>
+  fetchStatus === 'fetching' && (data === undefined || fetchMeta?.fetchMore !== undefined);
+
+const settled = async (query: Query): Promise<void> => {
+  if (isUnderWay(query)) await query.promise?.catch(() => undefined);
+};
+
+const readFirst = async (client: QueryClient, query: Query): Promise<void> => {
+  const reread = rereadOf(query);
+  if (reread === undefined) return;
+  const first = await reread.first();
+  await settled(query);
+  client.setQueryData<List>(query.queryKey, (data) => data && mergeFirst(data, first, reread.keyOf));
+  // The rest may have changed as well.
+  query.invalidate();
+};
+
+const readQuery = async (client: QueryClient, query: Query): Promise<void> => {
+  query.invalidate();
+  if (!query.isActive()) return;
+  do {
+    await settled(query);
+    if (isLong(query)) await readFirst(client, query);
+    else await client.refetchQueries({ queryKey: query.queryKey, exact: true, type: 'active' });
+    // The reader may have scrolled on meanwhile, which gives up what was being read again.
+  } while (isUnderWay(query));
+};
+
+/** Marks what the keys name as old, and reads again what is on screen. Resolves when that is read. */
+export const readAgain = async (client: QueryClient, old: readonly Key[]): Promise<void> => {
+  const queries = new Set(old.flatMap((queryKey) => client.getQueryCache().findAll({ queryKey })));
+  await Promise.all([...queries].filter(({ queryKey }) => !isReadOnRequest(queryKey)).map((query) => readQuery(client, query)));
+};
+
+/** What failed while the hub was away. */
+export const readFailed = (client: QueryClient): Promise<void> =>
+  client.refetchQueries({ type: 'active', predicate: ({ state }) => state.status === 'error' || state.fetchFailureCount > 0 });

@@ -1,0 +1,243 @@
+import { Region, VIOLATION_GROUPS } from '@fso/shared/api';
+import type { QueryClient } from '@tanstack/react-query';
+import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { z } from 'zod';
+import { SPANS } from '../pages/audit/period.ts';
+import { NO_REGION } from '../pages/compliance/group-target.ts';
+import { PageError, PageNotFound, PagePending, rootRoute, shellRoute } from './root-route.tsx';
+import {
+  actionParam,
+  choiceParam,
+  clusterParam,
+  flagParam,
+  namespaceParam,
+  parseSearch,
+  phaseParam,
+  policyParam,
+  regionParam,
+  sortParam,
+  stringifySearch,
+  textParam,
+} from './search-params.ts';
+import { SIGNED_IN } from './session/session-dialog.tsx';
+
+const sessionRoutes = [
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: '/login',
+    validateSearch: z.object({ returnTo: z.string().max(2048).optional().catch(undefined) }),
+    component: lazyRouteComponent(() => import('./session/login-page.tsx'), 'LoginPage'),
+  }),
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: SIGNED_IN,
+    component: lazyRouteComponent(() => import('./session/login-page.tsx'), 'SignedInPage'),
+  }),
+] as const;
+
+const overviewRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/',
+    validateSearch: z.object({ range: choiceParam(['7d', '30d']) }),
+    component: lazyRouteComponent(() => import('../pages/overview/overview-page.tsx'), 'OverviewPage'),
+  }),
+] as const;
+
+const policiesRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/policies',
+    validateSearch: z.object({
+      q: textParam,
+      phase: phaseParam,
+      action: actionParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      region: regionParam,
+      managedBy: choiceParam(['hub', 'local']),
+      expiring: flagParam,
+      violating: flagParam,
+      sort: sortParam(['name', 'target', 'phase', 'violations', 'expiry', 'updated']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/policies/policies-page.tsx'), 'PoliciesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/policies/$namespace/$name',
+    validateSearch: z.object({
+      tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
+      q: textParam,
+      phase: phaseParam,
+      locks: choiceParam(['enforced', 'other', 'Degraded', 'Pending', 'Unavailable']),
+      known: choiceParam(['now', 'last', 'never']),
+      differs: choiceParam(['true']),
+      revision: textParam,
+      sort: sortParam([
+        'cluster',
+        'phase',
+        'admission',
+        'binding',
+        'gatekeeper',
+        'namespaces',
+        'violations',
+        'namespace',
+        'name',
+        'region',
+        'since',
+      ]),
+    }),
+    component: lazyRouteComponent(() => import('../pages/policies/policy-page.tsx'), 'PolicyPage'),
+  }),
+] as const;
+
+const clustersRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/clusters',
+    validateSearch: z.object({
+      q: textParam,
+      connection: choiceParam(['Connected', 'Disconnected', 'NeverSeen']),
+      inSync: flagParam,
+      violating: flagParam,
+      tampered: flagParam,
+      refusing: flagParam,
+      locksReady: flagParam,
+      region: regionParam,
+      sort: sortParam(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/clusters/clusters-page.tsx'), 'ClustersPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/clusters/$name',
+    validateSearch: z.object({
+      tab: choiceParam(['policies', 'violations', 'events']),
+      q: textParam,
+      phase: phaseParam,
+      severity: choiceParam(['info', 'warning', 'alert']),
+      sort: sortParam(['name', 'target', 'phase', 'violations', 'updated', 'policy', 'namespace', 'region', 'since']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/clusters/cluster-page.tsx'), 'ClusterPage'),
+  }),
+] as const;
+
+const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
+
+const complianceRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance',
+    validateSearch: z.object({
+      q: textParam,
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: z.string().min(1).max(63).optional().catch(undefined),
+      name: textParam,
+      region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
+      action: actionParam,
+      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
+      /** Absent: the list itself. */
+      by: choiceParam(VIOLATION_GROUPS),
+      groupSort: sortParam(['violations', 'key']),
+      /** The violation that is open, a key of api/queries.ts. */
+      open: longTextParam,
+    }),
+    component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance/checker',
+    validateSearch: z.object({
+      by: choiceParam(['policy', 'namespace', 'regions']),
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      regions: longTextParam,
+      /** The reported violation that was picked, a key of api/queries.ts. */
+      picked: longTextParam,
+    }),
+    component: lazyRouteComponent(() => import('../pages/checker/checker-page.tsx'), 'CheckerPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/compliance/report',
+    component: lazyRouteComponent(() => import('../pages/compliance/report-page.tsx'), 'ReportPage'),
+  }),
+] as const;
+
+const period = {
+  span: choiceParam(SPANS),
+  since: z.iso.datetime({ offset: true }).optional().catch(undefined),
+  until: z.iso.datetime({ offset: true }).optional().catch(undefined),
+};
+const subject = { cluster: clusterParam, policy: policyParam };
+
+/** Number of the entry that is open. */
+const openedEntry = z
+  .string()
+  .regex(/^[1-9]\d{0,14}$/)
+  .optional()
+  .catch(undefined);
+
+const auditRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/audit',
+    validateSearch: z.object({ ...period, ...subject, actor: textParam, action: textParam, subject: textParam, open: openedEntry }),
+    component: lazyRouteComponent(() => import('../pages/audit/entries-page.tsx'), 'EntriesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/audit/events',
+    validateSearch: z.object({ ...period, ...subject, q: textParam, severity: choiceParam(['info', 'warning', 'alert']) }),
+    component: lazyRouteComponent(() => import('../pages/audit/events-page.tsx'), 'EventsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/audit/verification',
+    component: lazyRouteComponent(() => import('../pages/audit/verification-page.tsx'), 'VerificationPage'),
+  }),
+] as const;
+
+const activityRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/activity',
+    component: lazyRouteComponent(() => import('../pages/activity/activity-page.tsx'), 'ActivityPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/activity/$revision',
+    validateSearch: z.object({
+      q: textParam,
+      at: choiceParam(['refused', 'offer', 'accept', 'write', 'prove', 'proven']),
+      sort: sortParam(['cluster', 'at', 'offered', 'accepted', 'written', 'proven', 'total']),
+    }),
+    component: lazyRouteComponent(() => import('../pages/activity/commit-page.tsx'), 'CommitPage'),
+  }),
+] as const;
+
+const routeTree = rootRoute.addChildren([
+  ...sessionRoutes,
+  shellRoute.addChildren([...overviewRoutes, ...policiesRoutes, ...clustersRoutes, ...complianceRoutes, ...auditRoutes, ...activityRoutes]),
+]);
+
+export const createAppRouter = (context: { readonly queryClient: QueryClient; readonly linkToken: string | undefined }) =>
+  createRouter({
+    routeTree,
+    context,
+    parseSearch,
+    stringifySearch,
+    defaultPreload: 'intent',
+    defaultPendingComponent: PagePending,
+    defaultErrorComponent: PageError,
+    defaultNotFoundComponent: PageNotFound,
+  });
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>;
+  }
+}

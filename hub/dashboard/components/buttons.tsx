@@ -1,0 +1,56 @@
+import { ROLES, type Role } from '@fso/shared/api';
+import { Button, type ButtonProps, Tooltip } from '@patternfly/react-core';
+import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { sessionQuery } from '../api/session.ts';
+
+interface CopyButtonProps extends Pick<ButtonProps, 'size' | 'variant'> {
+  readonly text: string;
+  /** What is copied, e.g. `Copy the whole id`. */
+  readonly label: string;
+  /** Without its label, which is said when the icon is pointed at or focused. */
+  readonly isIcon?: boolean;
+}
+
+/** Nothing where browsers have no clipboard: for pages that came over plain HTTP from elsewhere. */
+export const CopyButton = (props: CopyButtonProps) => (window.isSecureContext ? <Copy {...props} /> : null);
+
+const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
+  const [copied, setCopied] = useState('');
+  const says = copied === text ? 'Copied' : label;
+  const copy = (): void => void navigator.clipboard.writeText(text).then(() => setCopied(text));
+  const events = { onClick: copy, onBlur: () => setCopied('') };
+  if (isIcon)
+    return (
+      <Tooltip content={says} aria="none" aria-live="polite">
+        <Button variant="plain" hasNoPadding icon={<CopyIcon />} aria-label={label} {...events} />
+      </Tooltip>
+    );
+  return (
+    <Button icon={<CopyIcon />} {...look} {...events}>
+      <span aria-live="polite">{says}</span>
+    </Button>
+  );
+};
+
+const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
+
+/** @returns why whoever is signed in may not do what needs a role; undefined: they may */
+const useWhyNot = (wanted: Role): string | undefined => {
+  const { data: session } = useQuery(sessionQuery);
+  if (session === undefined) return 'Sign in first.';
+  if (covers(session.role, wanted)) return undefined;
+  return `You are ${session.name} with ${session.role === null ? 'no role' : `the role ${session.role}`}; this needs the role ${wanted}. Ask an administrator of this hub.`;
+};
+
+/** A button for those whose role covers it; others can reach it, and hear why it does nothing for them. */
+export const RoleButton = ({ needs, ...button }: ButtonProps & { readonly needs: Role }) => {
+  const whyNot = useWhyNot(needs);
+  if (whyNot === undefined) return <Button {...button} />;
+  return (
+    <Tooltip content={whyNot}>
+      <Button {...button} isAriaDisabled />
+    </Tooltip>
+  );
+};

@@ -1,0 +1,104 @@
+import { Alert, Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, Skeleton } from '@patternfly/react-core';
+import SearchIcon from '@patternfly/react-icons/dist/esm/icons/search-icon';
+import type { ReactNode } from 'react';
+import { ApiProblem, isForbidden, isNotFound } from '../api/client.ts';
+import { RelativeTime } from './text.tsx';
+
+/** As wide as lines of text are. */
+const LINES = ['95%', '78%', '88%', '61%', '83%', '70%', '92%', '66%', '86%', '74%'];
+
+/** Something is on its way. @param lines about as many as will stand there, at most 10 */
+export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: string; readonly lines?: number }) => (
+  <div role="status" aria-label={what} className="fso-loading">
+    {LINES.slice(0, lines).map((width) => (
+      <Skeleton key={width} width={width} />
+    ))}
+  </div>
+);
+
+interface EmptyProps {
+  readonly title: string;
+  readonly children?: ReactNode;
+  /** Given where filters may be the reason. */
+  readonly onClear?: (() => void) | undefined;
+}
+
+/** There is nothing, and why that may be so. */
+export const Empty = ({ title, children, onClear }: EmptyProps) => (
+  <EmptyState titleText={title} headingLevel="h2" variant="sm" icon={SearchIcon}>
+    {children === undefined ? null : <EmptyStateBody>{children}</EmptyStateBody>}
+    {onClear === undefined ? null : (
+      <EmptyStateFooter>
+        <EmptyStateActions>
+          <Button variant="link" onClick={onClear}>
+            Clear all filters
+          </Button>
+        </EmptyStateActions>
+      </EmptyStateFooter>
+    )}
+  </EmptyState>
+);
+
+const titleOf = (error: unknown, what: string): string => {
+  if (isForbidden(error)) return `You may not see ${what}`;
+  if (isNotFound(error)) return 'There is no such thing here';
+  return `Could not read ${what}`;
+};
+
+interface ErrorStateProps {
+  readonly error: unknown;
+  /** What was to be read, e.g. `the policies`. */
+  readonly what: string;
+  readonly onRetry?: (() => void) | undefined;
+}
+
+/** Something could not be read: why, the request id for whoever looks into the hub's log, and another try. */
+export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
+  <EmptyState titleText={titleOf(error, what)} headingLevel="h2" variant="sm" status={isNotFound(error) ? 'info' : 'danger'}>
+    <EmptyStateBody>
+      {error instanceof Error ? error.message : String(error)}
+      {isForbidden(error) ? ' Ask an administrator of this hub.' : null}
+      {error instanceof ApiProblem && error.problem.requestId !== '' ? (
+        <div className="fso-muted">
+          Request <code>{error.problem.requestId}</code>
+        </div>
+      ) : null}
+    </EmptyStateBody>
+    {onRetry === undefined ? null : (
+      <EmptyStateFooter>
+        <EmptyStateActions>
+          <Button variant="primary" onClick={onRetry}>
+            Try again
+          </Button>
+        </EmptyStateActions>
+      </EmptyStateFooter>
+    )}
+  </EmptyState>
+);
+
+/** What is shown is what was last known: since when. */
+export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
+  <Alert isInline variant="warning" title={children} component="p">
+    {since === null ? null : (
+      <>
+        Last heard of <RelativeTime time={since} />.
+      </>
+    )}
+  </Alert>
+);
+
+interface QueryViewProps<T> {
+  /** Of one answer, or of a list that is read page by page. */
+  readonly query: { readonly data: T | undefined; readonly error: unknown; readonly isError: boolean; readonly refetch: () => unknown };
+  /** What is read, e.g. `the policy`. */
+  readonly what: string;
+  readonly lines?: number;
+  readonly children: (data: T) => ReactNode;
+}
+
+/** The states of one query. What was read once stays on screen while it cannot be read again: the masthead says so. */
+export const QueryView = <T,>({ query, what, lines = 5, children }: QueryViewProps<T>) => {
+  if (query.data !== undefined) return children(query.data);
+  if (query.isError) return <ErrorState error={query.error} what={what} onRetry={() => void query.refetch()} />;
+  return <Loading what={`Loading ${what}`} lines={lines} />;
+};

@@ -1,0 +1,51 @@
+import ExternalLinkAltIcon from '@patternfly/react-icons/dist/esm/icons/external-link-alt-icon';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { statusQuery } from '../api/queries.ts';
+import { commitUrl } from '../lib/links.ts';
+import { CopyButton } from './buttons.tsx';
+
+interface PolicyLinkProps {
+  /** namespace/name */
+  readonly policy: string;
+  /** Shows the name alone, where the namespace is clear. */
+  readonly isShort?: boolean;
+}
+
+export const PolicyLink = ({ policy, isShort = false }: PolicyLinkProps) => {
+  const [namespace = '', name = ''] = policy.split('/');
+  return (
+    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
+      {isShort ? name : policy}
+    </Link>
+  );
+};
+
+const SHORT = 8;
+
+/** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
+export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>
+  revision === null || revision === undefined || revision === '' ? (
+    <span className="fso-muted">none</span>
+  ) : (
+    <KnownRevision revision={revision} />
+  );
+
+const KnownRevision = ({ revision }: { readonly revision: string }) => {
+  const { data: template } = useQuery({ ...statusQuery, select: ({ source }) => source.commitUrl });
+  const href = commitUrl(template, revision);
+  const short = revision.slice(0, SHORT);
+  return (
+    <span className="fso-revision">
+      <Link to="/activity/$revision" params={{ revision }} title={revision}>
+        <code>{short}</code>
+      </Link>
+      <CopyButton text={revision} label={`Copy commit id ${short}`} isIcon />
+      {href === undefined ? null : (
+        <a href={href} target="_blank" rel="noreferrer" aria-label={`Commit ${short} at the forge (opens a new tab)`}>
+          <ExternalLinkAltIcon />
+        </a>
+      )}
+    </span>
+  );
+};

@@ -1,0 +1,53 @@
+import './stale-state.css';
+import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { type Connection, type ConnectionOfCluster, useConnections } from '../api/connections.ts';
+import { RelativeTime } from './text.tsx';
+
+/** Beside what a cluster last said before it was cut off. @param lastSeen RFC 3339; undefined: not read yet */
+export const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
+  <div className="fso-muted">
+    <DisconnectedIcon /> last known
+    {lastSeen === undefined ? null : (
+      <>
+        , <RelativeTime time={lastSeen} absent="time not known" />
+      </>
+    )}
+  </div>
+);
+
+/** Beside what is shown of a cluster that is not connected: how old it is. */
+export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
+  const connection = useConnections()(cluster);
+  return <LastKnown lastSeen={connection?.connection === 'Connected' ? undefined : connection?.lastSeen} />;
+};
+
+/** Around a state that was, without the colour of one that is. */
+export const StaleState = ({ children }: { readonly children: ReactNode }) => <div className="fso-stale-state">{children}</div>;
+
+const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
+  if (connection === undefined)
+    return (
+      <div className="fso-muted">
+        <QuestionCircleIcon /> connection not known
+      </div>
+    );
+  return connection.connection === 'Connected' ? null : <LastKnown lastSeen={connection.lastSeen} />;
+};
+
+interface ClusterNameProps {
+  readonly cluster: string;
+  readonly connectionOf: ConnectionOfCluster;
+}
+
+/** A cluster; where it is not connected, how old everything is that is shown of it. */
+export const ClusterName = ({ cluster, connectionOf }: ClusterNameProps) => (
+  <div>
+    <Link to="/clusters/$name" params={{ name: cluster }}>
+      {cluster}
+    </Link>
+    <Staleness connection={connectionOf(cluster)} />
+  </div>
+);

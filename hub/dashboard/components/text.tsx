@@ -1,0 +1,74 @@
+import type { ProblemView } from '@fso/shared/api';
+import { Button, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Tooltip } from '@patternfly/react-core';
+import { type ReactNode, useState } from 'react';
+import { formatPlace } from '../lib/format.ts';
+import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
+import { truncateText } from '../lib/truncate.ts';
+
+interface RelativeTimeProps {
+  /** RFC 3339. */
+  readonly time: string | null | undefined;
+  /** What stands there when there is no time. */
+  readonly absent?: string;
+}
+
+/** How long ago, or until when; the exact time when pointed at or focused. */
+export const RelativeTime = ({ time, absent = 'never' }: RelativeTimeProps) =>
+  time === null || time === undefined ? <span className="fso-muted">{absent}</span> : <Ticking time={time} />;
+
+const Ticking = ({ time }: { readonly time: string }) => {
+  const at = Date.parse(time);
+  const now = useNow(resolutionOf(at, Date.now()));
+  return (
+    <Tooltip content={exactTime(at)}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at the exact time. */}
+      <time dateTime={time} tabIndex={0} className="fso-time">
+        {relativeTime(at, now)}
+      </time>
+    </Tooltip>
+  );
+};
+
+/** One of a list of descriptions. */
+export const DescriptionItem = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
+  <DescriptionListGroup>
+    <DescriptionListTerm>{term}</DescriptionListTerm>
+    <DescriptionListDescription>{children}</DescriptionListDescription>
+  </DescriptionListGroup>
+);
+
+/** Why a commit was refused: file, line and column where there are, and the reason in words. */
+export const ProblemList = ({ problems }: { readonly problems: readonly ProblemView[] }) => (
+  <ul className="fso-problems">
+    {problems.map((problem) => {
+      const place = formatPlace(problem);
+      return (
+        <li key={`${place} ${problem.code ?? ''} ${problem.reason}`}>
+          {place === '' ? null : <code>{place}</code>}{' '}
+          {problem.code === undefined ? null : <code className="fso-muted">{problem.code}</code>} {problem.reason}
+        </li>
+      );
+    })}
+  </ul>
+);
+
+interface LongTextProps {
+  readonly text: string;
+  /** Characters that are shown at first. */
+  readonly max?: number;
+}
+
+/** A text of which the rest is shown on demand. */
+export const LongText = ({ text, max = 110 }: LongTextProps) => {
+  const [isWhole, setWhole] = useState(false);
+  const short = truncateText(text, max);
+  if (short === text) return text;
+  return (
+    <>
+      {isWhole ? text : short}{' '}
+      <Button variant="link" isInline aria-expanded={isWhole} onClick={() => setWhole(!isWhole)}>
+        {isWhole ? 'Less' : 'More'}
+      </Button>
+    </>
+  );
+};

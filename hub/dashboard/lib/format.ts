@@ -1,0 +1,22 @@
+import type { CommitSummary, ProblemView } from '@fso/shared/api';
+
+/** @returns `1,200`, whatever the language of the browser: all other text is English */
+export const formatNumber = (value: number): string => value.toLocaleString('en');
+
+/** @returns `1 cluster`, `1,200 clusters` */
+export const count = (number: number, one: string, many = `${one}s`): string => `${formatNumber(number)} ${number === 1 ? one : many}`;
+
+/** @returns `2 added, 1 removed`; `none` */
+export const formatChanges = ({ added, changed, removed }: CommitSummary['policies']): string => {
+  const parts = [
+    [added, 'added'],
+    [changed, 'changed'],
+    [removed, 'removed'],
+  ] as const;
+  const text = parts.filter(([count]) => count > 0).map(([count, word]) => `${formatNumber(count)} ${word}`);
+  return text.length === 0 ? 'none changed' : text.join(', ');
+};
+
+/** @returns `policies/finance.yaml:12:3`, as editors and compilers write it; `` where it is of no file */
+export const formatPlace = ({ path, line, column }: Pick<ProblemView, 'path' | 'line' | 'column'>): string =>
+  path === undefined ? '' : [path, line, column].filter((part) => part !== undefined).join(':');

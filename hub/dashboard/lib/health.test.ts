@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { certificateState, isSkewed, skewText, syncStateOf } from './health.ts';
+import { after, clusterView, NOW } from './testing/cluster-view.ts';
+
+it.each([
+  ['good', after(8)],
+  ['late', after(5)],
+  ['expired', after(0)],
+  ['none', null],
+] as const)('%s: until %s', (state, expires) => {
+  expect(certificateState(expires, NOW)).toBe(state);
+});
+
+it.each([
+  [null, false, 'not known'],
+  [-400, false, 'agrees with the hub'],
+  [2500, false, '2.5 s ahead of the hub'],
+  [-90_000, true, '1 min 30 s behind the hub'],
+] as const)('%s ms', (skewMs, skewed, text) => {
+  expect([isSkewed(skewMs), skewText(skewMs)]).toEqual([skewed, text]);
+});
+
+const OTHER = 'b2'.repeat(20);
+const nack = { revision: OTHER, reasons: [], time: '2026-01-03T10:00:00Z' };
+
+it.each([
+  ['proven', {}],
+  ['accepted', { provenRevision: OTHER }],
+  ['behind', { inSync: false }],
+  ['refused', { inSync: false, offeredRevision: OTHER, nack }],
+  ['proven', { nack }],
+  ['lastKnown', { connection: 'Disconnected' }],
+  ['unknown', { connection: 'NeverSeen' }],
+] as const)('%s: %o', (sync, change) => {
+  expect(syncStateOf(clusterView({ ...change, ...('nack' in change ? { nack: { ...nack, reasons: [] } } : {}) }))).toBe(sync);
+});

@@ -1,0 +1,67 @@
+import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { formatDuration } from './time.ts';
+
+export type Verdict = 'bad' | 'unknown' | 'good';
+
+/** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
+const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([CONDITIONS.conflict, CONDITIONS.expiring, CONDITIONS.tampered]);
+
+/** `good`: as it should be; `unknown` never is. */
+export const verdictOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): Verdict => {
+  if (status === 'Unknown') return 'unknown';
+  return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
+};
+
+/** Certificates of agents live for a day and are renewed when two thirds of that are over. */
+
+const HOUR_MS = 3_600_000;
+/** A day's third is eight hours: where less than this is left, renewing was due for long and has not worked. */
+const LATE_MS: number = 6 * HOUR_MS;
+
+export type CertificateState = 'good' | 'late' | 'expired' | 'none';
+
+/** @param expires RFC 3339; null: there is none */
+export const certificateState = (expires: string | null, nowMs: number): CertificateState => {
+  if (expires === null) return 'none';
+  const leftMs = Date.parse(expires) - nowMs;
+  if (leftMs <= 0) return 'expired';
+  return leftMs < LATE_MS ? 'late' : 'good';
+};
+
+/** From here on the agent itself speaks of it, by the event ClockSkewed. */
+const FAR_MS = 30_000;
+/** Below it, the way of the message explains it. */
+const NEAR_MS = 1_000;
+
+export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= FAR_MS;
+
+/** @param skewMs by how much the agent's clock is ahead; null: not known */
+export const skewText = (skewMs: number | null): string => {
+  if (skewMs === null) return 'not known';
+  if (Math.abs(skewMs) < NEAR_MS) return 'agrees with the hub';
+  return `${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`;
+};
+
+/** How a cluster stands to the commit that is meant for it. Unknown is never good: of what is not connected only the last is known. */
+export type SyncState = 'proven' | 'accepted' | 'behind' | 'refused' | 'lastKnown' | 'unknown';
+
+type SyncFacts = Pick<ClusterView, 'connection' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;
+
+/** Whether the agent stands by its refusal of what it was offered last. */
+export const isRefusing = ({ nack, revision, offeredRevision }: Pick<SyncFacts, 'nack' | 'revision' | 'offeredRevision'>): boolean =>
+  nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
+
+const connectedSync = (cluster: SyncFacts): SyncState => {
+  if (isRefusing(cluster)) return 'refused';
+  if (!cluster.inSync) return 'behind';
+  return cluster.provenRevision === cluster.revision ? 'proven' : 'accepted';
+};
+
+export const syncStateOf = (cluster: SyncFacts): SyncState => {
+  if (cluster.connection === 'NeverSeen') return 'unknown';
+  return cluster.connection === 'Connected' ? connectedSync(cluster) : 'lastKnown';
+};
+
+/** Neither registered nor connected: the fleet is counted without it. */
+export const isRetired = ({ regions, connection }: Pick<ClusterView, 'regions' | 'connection'>): boolean =>
+  regions.length === 0 && connection !== 'Connected';
