@@ -31,7 +31,7 @@ export const keys = {
   events: { all: ['events'], list: (params: Params) => ['events', 'list', params] },
   audit: { list: (params: Params) => ['audit', 'list', params], verification: ['audit', 'verification'] },
   report: ['report'],
-  /** Lists that grow at their top (pages/audit/use-growing.ts): what was read of one stays, and its newest rows are read again. */
+  /** Lists that grow at their top (pages/audit/use-growing-list.ts): what was read of one stays, and its newest rows are read again. */
   growing: {
     list: (of: readonly unknown[]) => ['growing', 'list', ...of],
     allNewest: ['growing', 'newest'],

@@ -60,7 +60,7 @@ const policiesRoutes = [
       violating: flagParam,
       sort: sortParam(['name', 'target', 'phase', 'violations', 'expiry', 'updated']),
     }),
-    component: lazyRouteComponent(() => import('../pages/policies/policies-page.tsx'), 'PoliciesPage'),
+    component: lazyRouteComponent(() => import('../pages/policies/list/policies-page.tsx'), 'PoliciesPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,
@@ -87,7 +87,7 @@ const policiesRoutes = [
         'since',
       ]),
     }),
-    component: lazyRouteComponent(() => import('../pages/policies/policy-page.tsx'), 'PolicyPage'),
+    component: lazyRouteComponent(() => import('../pages/policies/detail/policy-page.tsx'), 'PolicyPage'),
   }),
 ] as const;
 
@@ -118,7 +118,7 @@ const clustersRoutes = [
       severity: choiceParam(['info', 'warning', 'alert']),
       sort: sortParam(['name', 'target', 'phase', 'violations', 'updated', 'policy', 'namespace', 'region', 'since']),
     }),
-    component: lazyRouteComponent(() => import('../pages/clusters/cluster-page.tsx'), 'ClusterPage'),
+    component: lazyRouteComponent(() => import('../pages/clusters/detail/cluster-page.tsx'), 'ClusterPage'),
   }),
 ] as const;
 
@@ -158,7 +158,7 @@ const complianceRoutes = [
       /** The reported violation that was picked, a key of api/queries.ts. */
       picked: longTextParam,
     }),
-    component: lazyRouteComponent(() => import('../pages/checker/checker-page.tsx'), 'CheckerPage'),
+    component: lazyRouteComponent(() => import('../pages/compliance/checker/checker-page.tsx'), 'CheckerPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,

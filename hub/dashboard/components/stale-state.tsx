@@ -7,7 +7,7 @@ import { type Connection, type ConnectionOfCluster, useConnections } from '../ap
 import { RelativeTime } from './text.tsx';
 
 /** Beside what a cluster last said before it was cut off. @param lastSeen RFC 3339; undefined: not read yet */
-export const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
+const LastKnown = ({ lastSeen }: { readonly lastSeen: string | null | undefined }) => (
   <div className="fso-muted">
     <DisconnectedIcon /> last known
     {lastSeen === undefined ? null : (

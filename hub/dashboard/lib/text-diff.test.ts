@@ -1,6 +1,6 @@
 import type { PolicyRevision } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { TIME } from '../pages/policies/fixtures.ts';
+import { TIME } from '../pages/policies/testing/policy-reports.ts';
 import { authorName, diffRevision, diffTexts } from './text-diff.ts';
 
 const revision = (yaml: string | null, change: PolicyRevision['change'] = 'changed', path = 'policies/a.yaml'): PolicyRevision => ({

@@ -1,6 +1,6 @@
 import type { RegionView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { countStates, describeRegion, toMapRegions } from './map-regions.ts';
+import { countStates, describeRegion, sortByPolicies, toMapRegions } from './map-regions.ts';
 
 const view = (region: string, more: Partial<RegionView> = {}): RegionView => ({
   region,
@@ -47,4 +47,14 @@ describe('describeRegion', () => {
       '2 clusters, 1,200 nodes',
     ]);
   });
+});
+
+const allowing = (region: string, policies: number) => ({ region, groups: [], policies, clusters: [], nodes: 0, violations: 0 });
+
+it('has regions that policies allow, those of most policies first, then by name', () => {
+  expect(sortByPolicies([allowing('c', 2), allowing('b', 2), allowing('a', 0), allowing('d', 5)]).map(({ region }) => region)).toEqual([
+    'd',
+    'b',
+    'c',
+  ]);
 });

@@ -58,3 +58,7 @@ export const countStates = (regions: readonly MapRegion[]): RegionCounts => {
   for (const { state } of regions) counts[state] += 1;
   return counts;
 };
+
+/** Regions that a policy allows, those of most policies first. */
+export const sortByPolicies = (regions: readonly RegionView[]): RegionView[] =>
+  regions.filter(({ policies }) => policies > 0).toSorted((a, b) => b.policies - a.policies || a.region.localeCompare(b.region, 'en'));

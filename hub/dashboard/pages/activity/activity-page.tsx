@@ -1,6 +1,7 @@
 import './activity.css';
 import type { CommitSummary } from '@fso/shared/api';
-import { PageSection } from '@patternfly/react-core';
+import { Icon, PageSection } from '@patternfly/react-core';
+import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { commitsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
@@ -9,9 +10,31 @@ import { RevisionLink } from '../../components/links.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
-import { formatChanges } from '../../lib/format.ts';
+import { formatChanges, formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
-import { ProvenBar } from './proven-bar.tsx';
+
+/** In how many of the clusters it is proven; those that refused it are named. */
+const ProvenBar = ({ clusters: { proven, total, refused } }: Pick<CommitSummary, 'clusters'>) =>
+  total === 0 ? (
+    <span className="fso-muted">no cluster</span>
+  ) : (
+    <>
+      <span className="fso-nowrap">
+        {formatNumber(proven)} of {formatNumber(total)}
+      </span>
+      <span className="fso-bar" aria-hidden>
+        <span className="fso-bar-part" style={{ inlineSize: `${(100 * proven) / total}%` }} />
+      </span>
+      {refused === 0 ? null : (
+        <div className="fso-nowrap">
+          <Icon status="danger" isInline>
+            <BanIcon />
+          </Icon>{' '}
+          {formatNumber(refused)} refused
+        </div>
+      )}
+    </>
+  );
 
 const Enforced = ({ commit: { enforcementMs, enforced, state } }: { readonly commit: CommitSummary }) => {
   if (enforcementMs !== null) return <strong>{formatDuration(enforcementMs)}</strong>;

@@ -9,7 +9,7 @@ import { ProblemList } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { formatDuration } from '../../lib/time.ts';
-import { successorOf } from './superseded.ts';
+import { findSuccessor } from './steps.ts';
 
 const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | undefined }) =>
   successor === undefined ? (
@@ -22,7 +22,7 @@ const SuccessorLink = ({ successor }: { readonly successor: CommitSummary | unde
 
 /** The newer commit that came into force, where it is among those that the list begins with. */
 const Successor = ({ revision }: { readonly revision: string }) => {
-  const select = (list: InfiniteData<Page<CommitSummary>>) => successorOf(rowsOf(list), revision);
+  const select = (list: InfiniteData<Page<CommitSummary>>) => findSuccessor(rowsOf(list), revision);
   const query = useInfiniteQuery({ ...commitsQuery, select });
   return <SuccessorLink successor={query.data} />;
 };

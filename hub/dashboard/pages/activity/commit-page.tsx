@@ -1,17 +1,71 @@
 import './activity.css';
-import type { CommitActivity } from '@fso/shared/api';
-import { PageSection, Stack, StackItem } from '@patternfly/react-core';
+import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { Label, LabelGroup, PageSection, Stack, StackItem, Title } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { commitQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
-import { ClusterWays } from './cluster-ways.tsx';
+import { formatChanges, formatNumber } from '../../lib/format.ts';
+import { ClusterProgressTable } from './cluster-progress-table.tsx';
 import { CommitOutcome } from './commit-outcome.tsx';
-import { PolicyChangesCard } from './policy-changes-card.tsx';
 import { StepTimeline } from './step-timeline.tsx';
+
+const SHOWN = 12;
+
+interface PolicyNamesProps {
+  readonly title: string;
+  readonly names: readonly string[];
+  readonly total: number;
+  /** Removed ones have no page. */
+  readonly isLinked: boolean;
+}
+
+const PolicyLabel = ({ name, isLinked }: { readonly name: string; readonly isLinked: boolean }) => (
+  <Label
+    variant="outline"
+    isCompact
+    {...(isLinked
+      ? {
+          render: ({ className, content }) => (
+            <Link to="/policies/$namespace/$name" params={{ namespace: SYSTEM_NAMESPACE, name }} className={className}>
+              {content}
+            </Link>
+          ),
+        }
+      : {})}
+  >
+    {name}
+  </Label>
+);
+
+const PolicyNames = ({ title, names, total, isLinked }: PolicyNamesProps) =>
+  names.length === 0 ? null : (
+    <LabelGroup categoryName={title} numLabels={SHOWN} className="fso-changes">
+      {[
+        ...names.map((name) => <PolicyLabel key={name} name={name} isLinked={isLinked} />),
+        ...(total > names.length ? [<span key="">and {formatNumber(total - names.length)} more</span>] : []),
+      ]}
+    </LabelGroup>
+  );
+
+/** Which policies read differently since this commit. */
+const PolicyChangesCard = ({ activity: { changes, policies } }: { readonly activity: CommitActivity }) => {
+  const count = policies.added + policies.changed + policies.removed;
+  if (count === 0) return <p className="fso-muted">No policy reads differently since this commit.</p>;
+  return (
+    <>
+      <Title headingLevel="h2" size="md">
+        Policies: {formatChanges(policies)}
+      </Title>
+      <PolicyNames title="Added" names={changes.added} total={policies.added} isLinked />
+      <PolicyNames title="Changed" names={changes.changed} total={policies.changed} isLinked />
+      <PolicyNames title="Removed" names={changes.removed} total={policies.removed} isLinked={false} />
+    </>
+  );
+};
 
 const route = getRouteApi('/shell/activity/$revision');
 
@@ -40,7 +94,7 @@ const Body = ({ activity }: { readonly activity: CommitActivity }) => (
           <PolicyChangesCard activity={activity} />
         </StackItem>
         <StackItem isFilled>
-          <ClusterWays activity={activity} />
+          <ClusterProgressTable activity={activity} />
         </StackItem>
       </>
     )}

@@ -1,6 +1,7 @@
+import type { CommitSummary } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import { at, commitActivity, stepsIn } from './activity.fixtures.ts';
-import { type Step, stepsOf } from './steps.ts';
+import { findSuccessor, type Step, stepsOf } from './steps.ts';
+import { at, commitActivity, stepsIn } from './testing/commit-activity.ts';
 
 const states = (steps: readonly Step[]): string[] => steps.map(({ state }) => state);
 const THROUGH = [150, 400, 420, 900] as const;
@@ -49,4 +50,19 @@ it('says of a commit that was in force before the record began that nobody watch
   const hub = { noticed: null, fetched: null, judged: null, compiled: null, released: null };
   const steps = stepsOf(commitActivity([stepsIn('eu', [])], { hub }));
   expect(states(steps).slice(0, 5)).toEqual(['unwatched', 'unwatched', 'unwatched', 'current', 'waiting']);
+});
+
+const commit = (revision: string, state: CommitSummary['state']): CommitSummary => {
+  const { commit: view, ...rest } = commitActivity([], { state });
+  return { ...rest, commit: { ...view, revision } };
+};
+const COMMITS = [commit('d', 'inProgress'), commit('c', 'rejected'), commit('b', 'superseded'), commit('a', 'superseded')];
+
+it.each([
+  ['a', 'b'],
+  ['b', 'd'],
+  ['d', undefined],
+  ['unknown', undefined],
+])('after %s came %s', (revision, successor) => {
+  expect(findSuccessor(COMMITS, revision)?.commit.revision).toBe(successor);
 });

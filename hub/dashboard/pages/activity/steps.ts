@@ -1,4 +1,4 @@
-import type { CommitActivity } from '@fso/shared/api';
+import type { CommitActivity, CommitSummary } from '@fso/shared/api';
 
 /** The way of a commit through the nine steps, as people follow it. Pure. */
 
@@ -94,4 +94,15 @@ export const stepsOf = (activity: CommitActivity): Step[] => {
     const state = stateOf(raw, isReached, activity);
     return { mark: MARKS[index] ?? '', name, state, what, atMs, sinceMs: sinceBefore(raws, index), clusters };
   });
+};
+
+/**
+ * The commit that came into force after another one.
+ *
+ * @param commits newest first
+ * @returns undefined where it is not among them
+ */
+export const findSuccessor = (commits: readonly CommitSummary[], revision: string): CommitSummary | undefined => {
+  const at = commits.findIndex(({ commit }) => commit.revision === revision);
+  return commits.slice(0, Math.max(0, at)).findLast(({ state }) => state !== 'rejected');
 };

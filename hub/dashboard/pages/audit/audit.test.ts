@@ -2,8 +2,8 @@ import type { AuditEntry } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import { checkEntries } from './chain.ts';
-import { mergeNewest } from './newest.ts';
 import { boundsOf, localOf, timeOf } from './period.ts';
+import { mergeNewest } from './use-growing-list.ts';
 
 describe('boundsOf', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');

@@ -1,5 +1,8 @@
 import type { AuditEntry, Page } from '@fso/shared/api';
 import { Button } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import { useMutation } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
@@ -12,14 +15,36 @@ import { RelativeTime } from '../../components/text.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
 import { formatNumber } from '../../lib/format.ts';
 import { AuditFrame } from './audit-frame.tsx';
-import { Exports } from './exports.tsx';
-import { HeldButton } from './held-button.tsx';
-import { OpenedEntry } from './opened-entry.tsx';
+import { type ChainCheck, canCheck, checkEntries } from './chain.ts';
+import { OpenedEntry } from './entry-detail.tsx';
+import { Exports, NewRowsButton, PeriodFilter, useBounds } from './list-tools.tsx';
 import { PERIOD } from './period.ts';
-import { PeriodFilter } from './period-filter.tsx';
-import { useBounds } from './use-bounds.ts';
-import { useGrowing } from './use-growing.ts';
-import { VisibleCheck } from './visible-check.tsx';
+import { useGrowingList } from './use-growing-list.ts';
+
+const resultText = ({ entries, links, broken }: ChainCheck): string =>
+  broken.length === 0
+    ? `${formatNumber(entries)} entries have the hashes that they should have, ${formatNumber(links)} follow the one before`
+    : `Not as their hashes say: ${broken.slice(0, 10).join(', ')}${broken.length > 10 ? ` and ${broken.length - 10} more` : ''}`;
+
+/** Computes the hashes of the entries that are here, in this browser. */
+const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => {
+  const check = useMutation({ mutationFn: checkEntries, networkMode: 'always' });
+  if (!canCheck()) return <span className="fso-muted">Hashes can be checked here when the dashboard is opened over HTTPS.</span>;
+  return (
+    <>
+      <Button variant="link" isInline isLoading={check.isPending} onClick={() => check.mutate(entries)}>
+        Check the hashes of these entries
+      </Button>
+      <span role="status">
+        {check.data === undefined ? null : (
+          <>
+            {check.data.broken.length === 0 ? <CheckCircleIcon /> : <ExclamationCircleIcon />} {resultText(check.data)}
+          </>
+        )}
+      </span>
+    </>
+  );
+};
 
 const route = getRouteApi('/shell/audit');
 
@@ -80,7 +105,7 @@ export const EntriesPage = () => {
   const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
   const isFiltered = Object.values(params).some((value) => value !== undefined);
-  const { query, rows, held, showHeld, onScrollCapture } = useGrowing<AuditEntry>({
+  const { query, rows, held, showHeld, onScrollCapture } = useGrowingList<AuditEntry>({
     list: auditQuery(params),
     readNewest: (signal) => getJson<Page<AuditEntry>>('/api/v1/audit', { ...params, limit: 100 }, signal),
     idOf: ({ sequence }) => sequence,
@@ -93,8 +118,8 @@ export const EntriesPage = () => {
       <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
       <div className="fso-table-note">
         <PeriodFilter period={{ span, since, until }} onChange={change} />
-        <VisibleCheck entries={rows} />
-        <HeldButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
+        <HashCheck entries={rows} />
+        <NewRowsButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
         <Exports path="/api/v1/audit/export" params={params} />
       </div>
       <DetailDrawer

@@ -1,9 +1,13 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { ClipboardCopy, CodeBlock, CodeBlockCode, DescriptionList, Title } from '@patternfly/react-core';
+import { queryOptions, useQuery } from '@tanstack/react-query';
+import { getJson } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
+import { QueryView } from '../../components/empty-states.tsx';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
 import { exactTime } from '../../lib/time.ts';
 
-export const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
+const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
   const { time, actor, from, action, subject, detail, previous, hash } = entry;
   return (
     <div className="fso-stack">
@@ -42,4 +46,17 @@ const Hash = ({ term, hash }: { readonly term: string; readonly hash: string }) 
       {hash}
     </ClipboardCopy>
   </div>
+);
+
+const entryQuery = (sequence: string) =>
+  queryOptions({
+    queryKey: keys.audit.list({ sequence }),
+    queryFn: ({ signal }) => getJson<AuditEntry>(`/api/v1/audit/entries/${sequence}`, {}, signal),
+  });
+
+/** The entry of this number, whatever the list beside it shows. */
+export const OpenedEntry = ({ sequence }: { readonly sequence: string }) => (
+  <QueryView query={useQuery(entryQuery(sequence))} what="the entry">
+    {(entry) => <EntryDetail entry={entry} />}
+  </QueryView>
 );

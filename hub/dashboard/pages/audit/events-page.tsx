@@ -10,12 +10,9 @@ import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/state-label.ts
 import { RelativeTime } from '../../components/text.tsx';
 import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
 import { AuditFrame } from './audit-frame.tsx';
-import { Exports } from './exports.tsx';
-import { HeldButton } from './held-button.tsx';
+import { Exports, NewRowsButton, PeriodFilter, useBounds } from './list-tools.tsx';
 import { PERIOD } from './period.ts';
-import { PeriodFilter } from './period-filter.tsx';
-import { useBounds } from './use-bounds.ts';
-import { useGrowing } from './use-growing.ts';
+import { useGrowingList } from './use-growing-list.ts';
 
 const route = getRouteApi('/shell/audit/events');
 
@@ -78,7 +75,7 @@ export const EventsPage = () => {
   const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
   const isFiltered = Object.values(params).some((value) => value !== undefined);
-  const { query, rows, held, showHeld, onScrollCapture } = useGrowing<EventView>({
+  const { query, rows, held, showHeld, onScrollCapture } = useGrowingList<EventView>({
     list: eventsQuery(params),
     readNewest: (signal) => getJson<Page<EventView>>('/api/v1/events', { ...params, limit: 100 }, signal),
     idOf: ({ id }) => id,
@@ -97,7 +94,7 @@ export const EventsPage = () => {
       />
       <div className="fso-table-note">
         <PeriodFilter period={{ span, since, until }} onChange={change} />
-        <HeldButton held={held} noun={['event', 'events']} onShow={showHeld} />
+        <NewRowsButton held={held} noun={['event', 'events']} onShow={showHeld} />
         <Exports path="/api/v1/events/export" params={params} />
       </div>
       <div onScrollCapture={onScrollCapture}>

@@ -8,10 +8,7 @@ import { ConnectionLabel, Hint } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { isSkewed, skewText, syncStateOf } from '../../lib/health.ts';
-import { CertificateExpiry } from './certificate-expiry.tsx';
-import { GatekeeperText } from './gatekeeper-text.tsx';
-import { PhaseCounts } from './phase-counts.tsx';
-import { SyncLabel } from './sync-label.tsx';
+import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel } from './cluster-values.tsx';
 
 const MAX_REGIONS = 3;
 

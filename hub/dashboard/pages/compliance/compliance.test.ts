@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseViolationKey, violationKey } from '../../api/queries.ts';
+import { listInspectCommands, quoteShellWord } from '../../lib/commands.ts';
 import { NO_REGION, targetOfGroup } from './group-target.ts';
-import { commandsFor, remedyOf } from './remedy.ts';
-import { shellWord } from './shell-word.ts';
+import { findRemedy } from './remedy.ts';
 
 const VIOLATION = {
   cluster: 'eu',
@@ -24,12 +24,12 @@ it.each([
   ['a\nb', "'a\nb'"],
   ['', "''"],
 ])('%j is one word of a shell command', (text, word) => {
-  expect(shellWord(text)).toBe(word);
+  expect(quoteShellWord(text)).toBe(word);
 });
 
 describe('commandsFor', () => {
   it('names object, node and policy', () => {
-    expect(commandsFor(VIOLATION).map(({ command }) => command)).toEqual([
+    expect(listInspectCommands(VIOLATION).map(({ command }) => command)).toEqual([
       'kubectl -n finance get pod/api-1 -o yaml',
       expect.stringContaining('kubectl -n finance get pod/api-1 -o jsonpath='),
       'kubectl get node/n1 -L topology.kubernetes.io/region',
@@ -38,7 +38,7 @@ describe('commandsFor', () => {
   });
 
   it('never lets a name become an option or another command', () => {
-    const commands = commandsFor({ ...VIOLATION, name: '--kubeconfig=x', node: 'n; reboot' });
+    const commands = listInspectCommands({ ...VIOLATION, name: '--kubeconfig=x', node: 'n; reboot' });
     expect(commands[0]?.command).toContain(' pod/--kubeconfig=x ');
     expect(commands[2]?.command).toContain("'node/n; reboot'");
   });
@@ -46,11 +46,11 @@ describe('commandsFor', () => {
 
 describe('remedyOf', () => {
   it('tells a pod that runs from one that waits', () => {
-    expect(remedyOf(VIOLATION, ['eu-west-1']).steps[0]).toContain('to one of eu-west-1');
+    expect(findRemedy(VIOLATION, ['eu-west-1']).steps[0]).toContain('to one of eu-west-1');
     const { node: _none, ...waiting } = VIOLATION;
-    const remedy = remedyOf({ ...waiting, reason: 'may be scheduled outside: spec.nodeName bypasses the scheduler' }, ['eu-west-1']);
+    const remedy = findRemedy({ ...waiting, reason: 'may be scheduled outside: spec.nodeName bypasses the scheduler' }, ['eu-west-1']);
     expect(remedy.steps[0]).toContain('remove spec.nodeName and set');
-    expect(remedyOf(VIOLATION, []).steps).toEqual(['no region is allowed, ask the owners of the policies.']);
+    expect(findRemedy(VIOLATION, []).steps).toEqual(['no region is allowed, ask the owners of the policies.']);
   });
 });
 

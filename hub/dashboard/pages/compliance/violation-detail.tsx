@@ -9,8 +9,9 @@ import { PolicyLink } from '../../components/links.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { listInspectCommands } from '../../lib/commands.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
-import { commandsFor, remedyOf } from './remedy.ts';
+import { findRemedy } from './remedy.ts';
 
 /** What the policy allows in that cluster: as its agent reports it, else as the hub reads it. */
 const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
@@ -65,7 +66,7 @@ const Known = ({ violation }: { readonly violation: ViolationView }) => {
       <Content component="small" className="fso-muted">
         With access to cluster {cluster}:
       </Content>
-      {commandsFor(violation).map(({ what, command }) => (
+      {listInspectCommands(violation).map(({ what, command }) => (
         <div key={what}>
           <Content component="small">{what}</Content>
           <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel={`Command: ${what}`}>
@@ -85,7 +86,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
     return <Alert isInline isPlain variant="warning" title="The allowed regions could not be read" component="p" />;
   }
   const regions = regionsIn(query.data, cluster);
-  const { situation, steps } = remedyOf(violation, regions);
+  const { situation, steps } = findRemedy(violation, regions);
   return (
     <>
       <DescriptionList isCompact isHorizontal>

@@ -1,11 +1,148 @@
-import { VIOLATION_GROUPS, type ViolationGrouping } from '@fso/shared/api';
-import { ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { VIOLATION_GROUPS, type ViolationGrouping, type ViolationView } from '@fso/shared/api';
+import { Button, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { ComplianceFrame } from './compliance-frame.tsx';
+import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
+import { parseViolationKey, statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
+import { type Column, DataTable } from '../../components/data-table.tsx';
+import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { Empty } from '../../components/empty-states.tsx';
+import { PolicyLink } from '../../components/links.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { ClusterName } from '../../components/stale-state.tsx';
+import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
+import { RelativeTime } from '../../components/text.tsx';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  REGION_FILTER,
+  suggestionsOf,
+  useSearchChange,
+} from '../../lib/filters.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { ComplianceFrame, NoViolations } from './compliance-frame.tsx';
+import { NO_REGION } from './group-target.ts';
 import { GroupsTable } from './groups-table.tsx';
-import { ViolationsList } from './violations-list.tsx';
+import { ViolationDetail } from './violation-detail.tsx';
 
 const route = getRouteApi('/shell/compliance');
+
+type TextField = 'policy' | 'cluster' | 'namespace' | 'region';
+
+/** Offered while a filter is typed: what the rows that were read say. */
+const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
+  const among = (field: TextField): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
+  return [
+    { name: 'policy', label: 'Policy', suggestions: among('policy') },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
+    { ...NAMESPACE_FILTER, suggestions: among('namespace') },
+    { ...REGION_FILTER, suggestions: [NO_REGION, ...among('region')] },
+    { name: 'action', label: 'Action', options: ACTION_OPTIONS },
+    // Set by the groups of workloads.
+    { name: 'kind', label: 'Kind', isLinked: true },
+    { name: 'name', label: 'Workload', isLinked: true },
+  ];
+};
+
+interface ColumnContext {
+  readonly connectionOf: ConnectionOfCluster;
+  readonly onOpen: (violation: ViolationView) => void;
+}
+
+const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<ViolationView>[] => [
+  {
+    title: 'Workload',
+    sort: 'name',
+    width: 20,
+    cell: (violation) => (
+      <Button variant="link" isInline className="fso-cell-button" onClick={() => onOpen(violation)}>
+        {violation.kind} {violation.namespace}/{violation.name}
+      </Button>
+    ),
+  },
+  { title: 'Cluster', sort: 'cluster', width: 15, cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} /> },
+  {
+    title: 'Policy',
+    sort: 'policy',
+    width: 15,
+    cell: ({ policy, enforcementAction }) => (
+      <div>
+        <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
+      </div>
+    ),
+  },
+  {
+    title: 'Runs in',
+    sort: 'region',
+    width: 15,
+    cell: ({ node, region }) =>
+      node === undefined ? (
+        <span className="fso-muted">no node yet</span>
+      ) : (
+        <div>
+          {region ?? 'no region'}
+          <div className="fso-muted">{node}</div>
+        </div>
+      ),
+  },
+  { title: 'Reason', width: 20, cell: ({ reason }) => reason },
+  { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
+];
+
+/** The list is of what agents name; of one policy or cluster they count all. */
+const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly isFiltered: boolean }) => {
+  const { data: counted } = useQuery({ ...statusQuery, select: ({ violations }) => violations });
+  if (!isFiltered && (counted === undefined || counted <= listed)) return null;
+  return (
+    <p className="fso-note fso-muted">
+      Agents name the first 20 violations of each policy in a cluster: only these are listed
+      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${formatNumber(counted)} that they count.`}
+    </p>
+  );
+};
+
+const ViolationsList = () => {
+  const { open, by: _by, groupSort: _groupSort, ...search } = route.useSearch();
+  const query = useInfiniteQuery(violationsQuery({ ...search, region: search.region === NO_REGION ? '' : search.region }));
+  const connectionOf = useConnections();
+  const change = useSearchChange();
+  const { sort, ...filters } = search;
+  const names = namesOf(filtersFor([]));
+  const isFiltered = isAnySet(names, filters);
+  const clear = (): void => change(cleared(names));
+  const rows = rowsOf(query.data);
+  const opened = open === undefined ? undefined : parseViolationKey(open);
+  return (
+    <>
+      <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />
+      {query.isSuccess ? <SamplesNote listed={query.data.pages[0]?.total ?? 0} isFiltered={isFiltered} /> : null}
+      <DetailDrawer
+        detail={
+          open === undefined || opened === undefined
+            ? undefined
+            : { key: open, title: `${opened.kind} ${opened.namespace}/${opened.name}`, content: <ViolationDetail of={opened} /> }
+        }
+        onClose={() => change({ open: undefined })}
+      >
+        <DataTable
+          label="Violations"
+          noun={['named violation', 'named violations']}
+          query={query}
+          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) })}
+          rowKey={violationKey}
+          sort={sort ?? 'cluster'}
+          onSort={(next) => change({ sort: next })}
+          empty={isFiltered ? <Empty title="No named violation matches" onClear={clear} /> : <NoViolations />}
+        />
+      </DetailDrawer>
+    </>
+  );
+};
 
 const WORDS: Readonly<Record<ViolationGrouping, string>> = {
   policy: 'By policy',

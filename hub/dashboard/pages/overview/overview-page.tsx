@@ -6,18 +6,17 @@ import { useCallback } from 'react';
 import { statusQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { AttentionCard } from './attention-card.tsx';
 import { ChangesCard } from './changes-card.tsx';
-import { ClustersCard } from './clusters-card.tsx';
+import { ClustersCard, PoliciesCard } from './count-cards.tsx';
+import { IssuesCard } from './issues-card.tsx';
 import { PoliciesByRegionCard } from './policies-by-region-card.tsx';
-import { PoliciesCard } from './policies-card.tsx';
 import { RegionsCard } from './regions-card.tsx';
 import { SourceCard } from './source-card.tsx';
-import { useFacts } from './use-facts.ts';
+import { useFleetState } from './use-fleet-state.ts';
 import { ViolationsCard } from './violations-card.tsx';
 
 const Cards = ({ status }: { readonly status: StatusView }) => {
-  const facts = useFacts();
+  const facts = useFleetState();
   const { connectionOf } = facts;
   const stateOf = useCallback((cluster: string) => connectionOf(cluster)?.connection, [connectionOf]);
   return (
@@ -26,7 +25,7 @@ const Cards = ({ status }: { readonly status: StatusView }) => {
       <ClustersCard clusters={status.clusters} ages={facts.ages} />
       <ViolationsCard status={status} />
       <div className="fso-overview-wide">
-        <AttentionCard facts={{ ...facts, status }} reading={facts.reading} onRetry={facts.retry} />
+        <IssuesCard facts={{ ...facts, status }} reading={facts.reading} onRetry={facts.retry} />
       </div>
       <div className="fso-overview-wide">
         <RegionsCard connectionOf={stateOf} />

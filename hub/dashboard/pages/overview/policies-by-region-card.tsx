@@ -1,11 +1,37 @@
+import '../../charts/charts.css';
 import { Button, Card, CardBody, CardTitle } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
-import { BarList } from '../../charts/bar-list.tsx';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
-import { barsOf } from './policy-bars.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { sortByPolicies } from '../../map/map-regions.ts';
+
+interface Bar {
+  readonly key: string;
+  /** Name of the bar; a link, if there is something to follow. */
+  readonly title: ReactNode;
+  readonly value: number;
+}
+
+/** Bars with their names and numbers: read as a list, and as easily seen as a chart. */
+const BarList = ({ label, bars }: { readonly label: string; readonly bars: readonly Bar[] }) => {
+  const longest = Math.max(1, ...bars.map(({ value }) => value));
+  return (
+    <ul className="fso-bars" aria-label={label}>
+      {bars.map(({ key, title, value }) => (
+        <li key={key}>
+          <span className="fso-bar-title">{title}</span>
+          <span className="fso-bar-track" aria-hidden="true">
+            <span className="fso-bars-bar" style={{ inlineSize: `${(100 * value) / longest}%` }} />
+          </span>
+          <span className="fso-bar-value">{formatNumber(value)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+};
 
 const FEW = 10;
 
@@ -19,7 +45,7 @@ export const PoliciesByRegionCard = () => {
       <CardBody>
         <QueryView query={query} what="the regions">
           {({ items }) => {
-            const bars = barsOf(items);
+            const bars = sortByPolicies(items);
             if (bars.length === 0) return <Empty title="No region is allowed">There is no policy yet.</Empty>;
             return (
               <>

@@ -2,7 +2,7 @@ import type { CommitView, SourceView } from '@fso/shared/api';
 import { Alert, Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
 import { RevisionLink } from '../../components/links.tsx';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
-import { problemText } from './attention.ts';
+import { problemText } from '../../issues/fleet-issues.ts';
 
 const FEW = 5;
 

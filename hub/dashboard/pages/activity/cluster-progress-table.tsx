@@ -1,0 +1,144 @@
+import type { CommitActivity } from '@fso/shared/api';
+import { Title } from '@patternfly/react-core';
+import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
+import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { Empty } from '../../components/empty-states.tsx';
+import { SearchToolbar } from '../../components/search-toolbar.tsx';
+import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { ProblemList } from '../../components/text.tsx';
+import { type Column, VirtualTable } from '../../components/virtual-table.tsx';
+import { type Filter, useSearchChange } from '../../lib/filters.ts';
+import { count, formatNumber } from '../../lib/format.ts';
+import { formatDuration } from '../../lib/time.ts';
+import {
+  type ClusterProgress,
+  countPositions,
+  filterProgress,
+  measureProgress,
+  type Position,
+  type Stage,
+  sortProgress,
+} from './cluster-progress.ts';
+
+const POSITION_WORDS: Readonly<Record<Position, string>> = {
+  refused: 'Refused',
+  offer: '④ Not offered yet',
+  accept: '⑤ Not accepted yet',
+  write: '⑥ Not written yet',
+  prove: '⑦ Not proven yet',
+  proven: 'Proven',
+};
+
+const LOOKS: Readonly<Record<Position, Omit<Look, 'text'>>> = {
+  refused: { icon: BanIcon, color: 'red', title: 'Its agent refused the commit and keeps the last good one' },
+  offer: { icon: PendingIcon, color: 'grey', title: 'It is not connected, or its turn has not come' },
+  accept: { icon: HourglassHalfIcon, color: 'blue', title: 'Offered; the agent has not verified and accepted it' },
+  write: { icon: HourglassHalfIcon, color: 'blue', title: 'Accepted; its objects are not all in the cluster' },
+  prove: { icon: HourglassHalfIcon, color: 'blue', title: 'Written; a policy is not proven by both locks' },
+  proven: { icon: CheckCircleIcon, color: 'green', title: 'Every policy is proven by both locks' },
+};
+
+/** Which step a cluster waits at, or how it ended there. */
+const PositionLabel = ({ place }: { readonly place: Position }) => <StateLabel look={{ text: POSITION_WORDS[place], ...LOOKS[place] }} />;
+
+const STAGES: readonly Stage[] = ['offered', 'accepted', 'written', 'proven'];
+
+const Cluster = ({ way: { cluster, refused } }: { readonly way: ClusterProgress }) => (
+  <>
+    <Link to="/clusters/$name" params={{ name: cluster }}>
+      {cluster}
+    </Link>
+    {refused === null ? null : <ProblemList problems={refused.reasons} />}
+  </>
+);
+
+const Took = ({ ms }: { readonly ms: number | null }) =>
+  ms === null ? <span className="fso-muted">–</span> : <span className="fso-number">{formatDuration(ms)}</span>;
+
+const restMs = ({ legs, totalMs }: ClusterProgress): number => (totalMs ?? 0) - STAGES.reduce((sum, leg) => sum + (legs[leg] ?? 0), 0);
+
+/** The legs one after the other, as long as they took; the slowest cluster fills it. */
+const Total = ({ way, slowestMs }: { readonly way: ClusterProgress; readonly slowestMs: number }) => (
+  <>
+    <Took ms={way.totalMs} />
+    {way.totalMs === null ? null : (
+      <span className="fso-bar" aria-hidden>
+        {STAGES.map((leg) => (
+          <span
+            key={leg}
+            className={`fso-bar-part fso-leg-${leg}`}
+            style={{ inlineSize: `${(100 * (way.legs[leg] ?? 0)) / slowestMs}%` }}
+          />
+        ))}
+        <span className="fso-bar-part fso-leg-refused" style={{ inlineSize: `${(100 * restMs(way)) / slowestMs}%` }} />
+      </span>
+    )}
+  </>
+);
+
+const stageColumn = (title: string, leg: Stage): Column<ClusterProgress> => ({
+  title,
+  sort: leg,
+  cell: ({ legs }) => <Took ms={legs[leg]} />,
+});
+
+/** @param ways all that the bars are compared with */
+const progressColumns = (ways: readonly ClusterProgress[]): readonly Column<ClusterProgress>[] => {
+  const slowestMs = Math.max(1, ...ways.map(({ totalMs }) => totalMs ?? 0));
+  return [
+    { title: 'Cluster', sort: 'cluster', width: 20, cell: (way) => <Cluster way={way} /> },
+    { title: 'Where it is', sort: 'at', width: 20, cell: ({ place }) => <PositionLabel place={place} /> },
+    stageColumn('Offered', 'offered'),
+    stageColumn('Accepted', 'accepted'),
+    stageColumn('Written', 'written'),
+    stageColumn('Proven', 'proven'),
+    { title: 'In all', sort: 'total', width: 15, cell: (way) => <Total way={way} slowestMs={slowestMs} /> },
+  ];
+};
+
+const route = getRouteApi('/shell/activity/$revision');
+
+/** Slowest first: those that are not through before all others. */
+const SLOWEST = '-total';
+
+const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
+  name: 'at',
+  label: 'Where it is',
+  options: countPositions(ways).map((at) => ({ value: at.place, text: `${POSITION_WORDS[at.place]} (${formatNumber(at.count)})` })),
+});
+
+/** How far each cluster is, and what took how long there. */
+export const ClusterProgressTable = ({ activity }: { readonly activity: CommitActivity }) => {
+  const { q, at, sort = SLOWEST } = route.useSearch();
+  const change = useSearchChange();
+  const ways = useMemo(() => activity.clusterSteps.map((steps) => measureProgress(steps, activity.noticed)), [activity]);
+  const rows = useMemo(() => sortProgress(filterProgress(ways, { q, at }), sort), [ways, q, at, sort]);
+  const columns = useMemo(() => progressColumns(ways), [ways]);
+  return (
+    <>
+      <Title headingLevel="h2" size="md">
+        In each cluster
+      </Title>
+      <SearchToolbar search="Search clusters" filters={[filterOf(ways)]} values={{ q, at }} onChange={change} />
+      <div className="fso-table-note" role="status">
+        {count(rows.length, 'cluster')}
+      </div>
+      {rows.length === 0 ? (
+        <Empty title="No clusters match" onClear={() => change({ q: undefined, at: undefined })} />
+      ) : (
+        <VirtualTable
+          label="Clusters of the commit"
+          rows={rows}
+          columns={columns}
+          rowKey={({ cluster }) => cluster}
+          sort={sort}
+          onSort={(by) => change({ sort: by })}
+        />
+      )}
+    </>
+  );
+};

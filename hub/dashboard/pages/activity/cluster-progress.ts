@@ -1,0 +1,88 @@
+import type { ClusterSteps } from '@fso/shared/api';
+
+/** The way of a commit through one cluster. Pure. */
+
+/** Where a cluster stands: the step that it waits at, or how it ended. */
+const POSITIONS = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
+export type Position = (typeof POSITIONS)[number];
+
+const positionOf = ({ offered, accepted, written, proven, refused }: ClusterSteps): Position => {
+  if (refused !== null) return 'refused';
+  if (proven !== null) return 'proven';
+  if (written !== null) return 'prove';
+  if (accepted !== null) return 'write';
+  return offered === null ? 'offer' : 'accept';
+};
+
+const STAGES = ['offered', 'accepted', 'written', 'proven'] as const;
+export type Stage = (typeof STAGES)[number];
+
+export interface ClusterProgress {
+  readonly cluster: string;
+  readonly place: Position;
+  /** How long each leg took, in ms; null: not yet, or its beginning is not known. */
+  readonly legs: Readonly<Record<Stage, number | null>>;
+  /** ms from when the commit was noticed to the last step that was reached; null: none was. */
+  readonly totalMs: number | null;
+  readonly refused: ClusterSteps['refused'];
+}
+
+/** @param noticed RFC 3339: when the commit was */
+export const measureProgress = (steps: ClusterSteps, noticed: string): ClusterProgress => {
+  const start = Date.parse(noticed);
+  let before = start;
+  const legs: Record<Stage, number | null> = { offered: null, accepted: null, written: null, proven: null };
+  for (const leg of STAGES) {
+    const time = steps[leg];
+    if (time === null) continue;
+    const at = Date.parse(time);
+    legs[leg] = Math.max(0, at - before);
+    before = Math.max(before, at);
+  }
+  const end = steps.refused === null ? before : Math.max(before, Date.parse(steps.refused.time));
+  const isOnWay = STAGES.some((leg) => steps[leg] !== null) || steps.refused !== null;
+  return { cluster: steps.cluster, place: positionOf(steps), legs, totalMs: isOnWay ? end - start : null, refused: steps.refused };
+};
+
+type Key = (way: ClusterProgress) => number | string;
+
+/** What is not there yet takes the longest. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+const byStage =
+  (leg: Stage): Key =>
+  ({ legs }) =>
+    legs[leg] ?? NEVER;
+
+const KEYS: Readonly<Record<string, Key>> = {
+  cluster: ({ cluster }) => cluster,
+  at: ({ place }) => POSITIONS.indexOf(place),
+  offered: byStage('offered'),
+  accepted: byStage('accepted'),
+  written: byStage('written'),
+  proven: byStage('proven'),
+  // Those that are not through stand before the slowest of those that are.
+  total: ({ place, totalMs }) => (place === 'proven' ? (totalMs ?? NEVER) : NEVER - POSITIONS.indexOf(place)),
+};
+
+const compare = (a: number | string, b: number | string): number =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
+
+/** @param sort a key, with `-` before it for descending; within equal values by name */
+export const sortProgress = (ways: readonly ClusterProgress[], sort: string): ClusterProgress[] => {
+  const key = KEYS[sort.replace(/^-/, '')] ?? KEYS['total'];
+  const sign = sort.startsWith('-') ? -1 : 1;
+  if (key === undefined) return [...ways];
+  return [...ways].sort((a, b) => sign * compare(key(a), key(b)) || a.cluster.localeCompare(b.cluster));
+};
+
+interface ProgressFilter {
+  readonly q?: string | undefined;
+  readonly at?: Position | undefined;
+}
+
+export const filterProgress = (ways: readonly ClusterProgress[], { q, at }: ProgressFilter): ClusterProgress[] =>
+  ways.filter(({ cluster, place }) => (at === undefined || place === at) && cluster.includes(q?.toLowerCase() ?? ''));
+
+/** How many clusters stand where; those where none does are left out. */
+export const countPositions = (ways: readonly ClusterProgress[]): { readonly place: Position; readonly count: number }[] =>
+  POSITIONS.map((place) => ({ place, count: ways.filter((way) => way.place === place).length })).filter(({ count }) => count > 0);

@@ -1,0 +1,94 @@
+import type { Page } from '@fso/shared/api';
+import { type InfiniteData, type QueryKey, type UseInfiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { type UIEvent, useState } from 'react';
+import { keys } from '../../api/keys.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+
+/** A list, newest first, that does not move under the eyes of whoever reads it. */
+
+interface Merged<T> {
+  readonly rows: readonly T[];
+  /** Newer ones that are not shown yet. */
+  readonly held: number;
+  /** There may be rows between the newest and the list: it has to be read again. */
+  readonly hasGap: boolean;
+}
+
+interface MergeInput<T> {
+  /** First page as it is now, and whether it is full. */
+  readonly newest: readonly T[];
+  readonly isFull: boolean;
+  /** As read before. */
+  readonly list: readonly T[];
+  /** Higher = newer. */
+  readonly idOf: (row: T) => number;
+  /** No row newer than this one is shown. */
+  readonly upTo: number;
+}
+
+export const mergeNewest = <T>({ newest, isFull, list, idOf, upTo }: MergeInput<T>): Merged<T> => {
+  const [first] = list;
+  const top = first === undefined ? 0 : idOf(first);
+  const newer = newest.filter((row) => idOf(row) > top);
+  const hasGap = isFull && list.length > 0 && newer.length === newest.length && newer.length > 0;
+  const all = hasGap ? list : [...newer, ...list];
+  const rows = all.filter((row) => idOf(row) <= upTo);
+  return { rows, held: all.length - rows.length + (hasGap ? newer.length : 0), hasGap };
+};
+
+const POLL_MS = 3000;
+/** No row is newer. */
+const ALL = Number.POSITIVE_INFINITY;
+
+interface GrowingListOptions<T> {
+  readonly list: UseInfiniteQueryOptions<Page<T>, Error, InfiniteData<Page<T>>, QueryKey, string | null>;
+  /** First page of the same list. */
+  readonly readNewest: (signal: AbortSignal) => Promise<Page<T>>;
+  readonly idOf: (row: T) => number;
+  /** The hub counts the whole list, whatever is filtered: then only what was read is counted. */
+  readonly isCounted: boolean;
+  /** The hub does not tell of all new rows: they are asked for. */
+  readonly polls: boolean;
+}
+
+/**
+ * A list, newest first, that grows at its top. At the top new rows appear by themselves; further down they wait until the
+ * reader asks for them, so that no row moves under the pointer.
+ */
+export const useGrowingList = <T>({ list, readNewest, idOf, isCounted, polls }: GrowingListOptions<T>) => {
+  const query = useInfiniteQuery({ ...list, queryKey: keys.growing.list(list.queryKey) });
+  const newest = useQuery({
+    queryKey: keys.growing.newest(list.queryKey),
+    queryFn: ({ signal }) => readNewest(signal),
+    refetchInterval: polls ? POLL_MS : false,
+    enabled: query.isSuccess,
+  });
+  /** The newest row when the reader left the top; nothing newer is shown. */
+  const [upTo, setUpTo] = useState(ALL);
+  const pages = query.data;
+  const merged = mergeNewest({
+    newest: newest.data?.items ?? [],
+    isFull: newest.data?.next !== null,
+    list: rowsOf(pages),
+    idOf,
+    upTo,
+  });
+  const total = isCounted ? (newest.data?.total ?? 0) : 0;
+  const data = pages && { ...pages, pages: [{ items: [...merged.rows], total, next: null }] };
+  const [top] = merged.rows;
+  return {
+    query: { ...query, data } as typeof query,
+    rows: merged.rows,
+    held: merged.held,
+    showHeld: (): void => {
+      setUpTo(ALL);
+      if (merged.hasGap) void query.refetch();
+    },
+    /** For the element around the table. */
+    onScrollCapture: (event: UIEvent): void => {
+      const isDown = event.target instanceof Element && event.target.scrollTop > 0;
+      if (!isDown && upTo !== ALL) setUpTo(ALL);
+      if (isDown && upTo === ALL && top !== undefined) setUpTo(idOf(top));
+    },
+  };
+};

@@ -1,0 +1,108 @@
+import type { ClusterView } from '@fso/shared/api';
+import { Card, CardBody, CardTitle, DescriptionList, Label, LabelGroup } from '@patternfly/react-core';
+import type { ReactNode } from 'react';
+import { RevisionLink } from '../../../components/links.tsx';
+import { DescriptionItem, RelativeTime } from '../../../components/text.tsx';
+import { isRefusing, skewText, syncStateOf } from '../../../lib/health.ts';
+import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel } from '../cluster-values.tsx';
+
+/** A card of a tab. */
+export const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
+  <Card isFullHeight component="section">
+    <CardTitle component="h2">{title}</CardTitle>
+    <CardBody>{children}</CardBody>
+  </Card>
+);
+
+/** Names and what stands for each. */
+const Descriptions = ({ facts }: { readonly facts: Readonly<Record<string, ReactNode>> }) => (
+  <DescriptionList isHorizontal isCompact horizontalTermWidthModifier={{ default: '12ch', sm: '16ch' }}>
+    {Object.entries(facts).map(([term, fact]) => (
+      <DescriptionItem key={term} term={term}>
+        {fact}
+      </DescriptionItem>
+    ))}
+  </DescriptionList>
+);
+
+export const NotReported = () => <span className="fso-muted">not reported</span>;
+
+const Labels = ({ labels }: Pick<ClusterView, 'labels'>) => {
+  const entries = Object.entries(labels);
+  return entries.length === 0 ? (
+    <span className="fso-muted">none</span>
+  ) : (
+    <LabelGroup numLabels={6} aria-label="Labels of the cluster">
+      {entries.map(([key, value]) => (
+        <Label key={key} isCompact variant="outline">
+          {key}={value}
+        </Label>
+      ))}
+    </LabelGroup>
+  );
+};
+
+/** What runs there, and how well it can be heard. */
+export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const { report, lastSeen, certificateExpires, clockSkewMs, labels } = cluster;
+  return (
+    <Section title="Cluster and agent">
+      <Descriptions
+        facts={{
+          'Last heard of': <RelativeTime time={lastSeen} />,
+          Kubernetes: report?.kubernetesVersion ?? <NotReported />,
+          Agent: report?.agentVersion ?? <NotReported />,
+          Gatekeeper: report === null ? <NotReported /> : <GatekeeperText gatekeeper={report.gatekeeper} />,
+          'Certificate until': <CertificateExpiry expires={certificateExpires} />,
+          'Agent’s clock': skewText(clockSkewMs),
+          Labels: <Labels labels={labels} />,
+        }}
+      />
+    </Section>
+  );
+};
+
+const VERIFICATIONS = {
+  verified: 'Verified by the agent',
+  unverified: 'Not verified: no signers are configured at the agent',
+  failed: 'Found bad, and taken all the same',
+} as const;
+
+const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
+  if (report === null) return <NotReported />;
+  const detail = report.signer ?? report.verificationReason;
+  return (
+    <>
+      {VERIFICATIONS[report.verification]}
+      {detail === undefined ? null : <div className="fso-muted fso-message">{detail}</div>}
+    </>
+  );
+};
+
+/** How far the cluster is with what is meant for it. */
+export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const { offeredRevision, revision, provenRevision, nack, report, policies } = cluster;
+  return (
+    <Section title="What is in force">
+      <Descriptions
+        facts={{
+          State: <SyncLabel sync={syncStateOf(cluster)} />,
+          Offered: <RevisionLink revision={offeredRevision} />,
+          Accepted: <RevisionLink revision={revision} />,
+          Proven: <RevisionLink revision={provenRevision} />,
+          ...(nack === null || isRefusing(cluster)
+            ? {}
+            : {
+                'Refused before': (
+                  <>
+                    <RevisionLink revision={nack.revision} /> <RelativeTime time={nack.time} />
+                  </>
+                ),
+              }),
+          Signature: <Verification report={report} />,
+          Policies: <PhaseCounts policies={policies} />,
+        }}
+      />
+    </Section>
+  );
+};

@@ -1,0 +1,68 @@
+import type { EventView } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { eventsQuery } from '../../../api/queries.ts';
+import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PolicyLink, RevisionLink } from '../../../components/links.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { SEVERITY_OPTIONS, SeverityLabel } from '../../../components/state-label.tsx';
+import { RelativeTime } from '../../../components/text.tsx';
+import type { Filter } from '../../../lib/filters.ts';
+import { useTabSearch } from './use-tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+
+const FILTERS: readonly Filter[] = [
+  {
+    name: 'severity',
+    label: 'Severity',
+    options: SEVERITY_OPTIONS,
+  },
+];
+
+const About = ({ event: { policy, revision } }: { readonly event: EventView }) => (
+  <>
+    {policy === undefined ? null : <PolicyLink policy={policy} isShort />}
+    {revision === undefined ? null : (
+      <div>
+        <RevisionLink revision={revision} />
+      </div>
+    )}
+  </>
+);
+
+const COLUMNS: readonly Column<EventView>[] = [
+  { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
+  { title: 'Severity', width: 15, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
+  { title: 'Event', width: 15, cell: ({ reason }) => reason },
+  { title: 'Message', cell: ({ message }) => message },
+  { title: 'About', width: 20, cell: (event) => <About event={event} /> },
+];
+
+/** What happened in a cluster, newest first. */
+export const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
+  const search = route.useSearch();
+  const { change, clear } = useTabSearch([], '');
+  const { severity, q } = search;
+  const query = useInfiniteQuery(eventsQuery({ cluster, severity, q }));
+  return (
+    <>
+      <SearchToolbar search="Search events" filters={FILTERS} values={search} onChange={change} />
+      <DataTable
+        label="Events"
+        noun={['event', 'events']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ id }) => String(id)}
+        empty={
+          severity === undefined && q === undefined ? (
+            <Empty title="No events">Nothing was reported of this cluster yet.</Empty>
+          ) : (
+            <Empty title="No events match" onClear={clear} />
+          )
+        }
+      />
+    </>
+  );
+};

@@ -1,0 +1,93 @@
+import { type ClusterPolicy, type ClusterView, policyKey } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { clusterPoliciesQuery } from '../../../api/queries.ts';
+import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PolicyLink } from '../../../components/links.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { StaleState } from '../../../components/stale-state.tsx';
+import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../../components/state-label.tsx';
+import { RelativeTime } from '../../../components/text.tsx';
+import type { Filter } from '../../../lib/filters.ts';
+import { formatNumber } from '../../../lib/format.ts';
+import { useTabSearch } from './use-tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+
+const FILTERS: readonly Filter[] = [{ name: 'phase', label: 'Phase here', options: PHASE_OPTIONS }];
+const SORTS = ['name', 'target', 'phase', 'violations', 'updated'];
+
+const Locks = ({ report, fresh }: Pick<ClusterPolicy, 'report' | 'fresh'>) => {
+  const was = fresh || report === null ? '' : ' was';
+  const labels = (
+    <div className="fso-clusters-labels">
+      <LockLabel lock={`Admission${was}`} state={report?.enforcement.admission.state ?? null} />
+      <LockLabel lock={`Bind gate${was}`} state={report?.enforcement.binding.state ?? null} />
+      <LockLabel lock={`Gatekeeper${was}`} state={report?.enforcement.gatekeeper.state ?? null} />
+    </div>
+  );
+  return was === '' ? labels : <StaleState>{labels}</StaleState>;
+};
+
+const COLUMNS: readonly Column<ClusterPolicy>[] = [
+  {
+    title: 'Policy',
+    sort: 'name',
+    width: 25,
+    cell: (policy) => (
+      <>
+        <PolicyLink policy={policyKey(policy)} isShort />
+        {policy.managedBy === 'local' ? <div className="fso-muted">local, in {policy.namespace}</div> : null}
+      </>
+    ),
+  },
+  { title: 'Target', sort: 'target', width: 15, cell: ({ targetNamespace }) => targetNamespace },
+  {
+    title: 'Phase here, action',
+    sort: 'phase',
+    width: 15,
+    cell: ({ phase, enforcementAction }) => (
+      <div className="fso-clusters-labels">
+        <PhaseLabel phase={phase} />
+        <ActionLabel action={enforcementAction} />
+      </div>
+    ),
+  },
+  { title: 'Locks, as last reported', width: 20, cell: ({ report, fresh }) => <Locks report={report} fresh={fresh} /> },
+  {
+    title: 'Violations',
+    sort: 'violations',
+    cell: ({ violations, report }) => (report === null ? 'not known' : formatNumber(violations)),
+  },
+  { title: 'Changed', sort: 'updated', cell: ({ report }) => <RelativeTime time={report?.lastUpdated} absent="not reported" /> },
+];
+
+/** Policies that are meant for the cluster or that it reports, each as it stands here. */
+export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const search = route.useSearch();
+  const { sort, change, clear } = useTabSearch(SORTS, 'name');
+  const { q, phase } = search;
+  const query = useInfiniteQuery(clusterPoliciesQuery(cluster.name, { q, phase, sort }));
+  return (
+    <>
+      <SearchToolbar search="Search policies" filters={FILTERS} values={search} onChange={change} />
+      <DataTable
+        label="Policies"
+        noun={['policy', 'policies']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={policyKey}
+        sort={sort}
+        onSort={(by) => change({ sort: by })}
+        empty={
+          q === undefined && phase === undefined ? (
+            <Empty title="No policies">None of the commit in force is meant for this cluster, and it reports no local ones.</Empty>
+          ) : (
+            <Empty title="No policies match" onClear={clear} />
+          )
+        }
+      />
+    </>
+  );
+};

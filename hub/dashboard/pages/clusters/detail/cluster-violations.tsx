@@ -1,0 +1,103 @@
+import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
+import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { violationKey, violationsQuery } from '../../../api/queries.ts';
+import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PolicyLink } from '../../../components/links.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { ActionLabel } from '../../../components/state-label.tsx';
+import { RelativeTime } from '../../../components/text.tsx';
+import { formatNumber } from '../../../lib/format.ts';
+import { useTabSearch } from './use-tab-search.ts';
+
+const route = getRouteApi('/shell/clusters/$name');
+const SORTS = ['policy', 'namespace', 'name', 'region', 'since'];
+
+const Where = ({ violation: { region, node } }: { readonly violation: ViolationView }) => {
+  if (node === undefined) return <span className="fso-muted">not on a node</span>;
+  return (
+    <>
+      {region ?? 'no region'}
+      <div className="fso-muted">{node}</div>
+    </>
+  );
+};
+
+const COLUMNS: readonly Column<ViolationView>[] = [
+  {
+    title: 'Workload',
+    sort: 'name',
+    width: 20,
+    cell: ({ kind, name }) => (
+      <>
+        {name}
+        <div className="fso-muted">{kind}</div>
+      </>
+    ),
+  },
+  { title: 'Namespace', sort: 'namespace', width: 15, cell: ({ namespace }) => namespace },
+  { title: 'Runs in', sort: 'region', width: 15, cell: (violation) => <Where violation={violation} /> },
+  {
+    title: 'Policy and action',
+    sort: 'policy',
+    width: 15,
+    cell: ({ policy, enforcementAction }) => (
+      <>
+        <PolicyLink policy={policy} isShort />
+        <div>
+          <ActionLabel action={enforcementAction} />
+        </div>
+      </>
+    ),
+  },
+  { title: 'Reason', width: 20, cell: ({ reason }) => reason },
+  { title: 'Since', sort: 'since', width: 15, cell: ({ since }) => <RelativeTime time={since} /> },
+];
+
+interface UnnamedNoteProps {
+  readonly counted: number;
+  readonly list: InfiniteData<Page<ViolationView>> | undefined;
+}
+
+const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
+  const [first] = list === undefined ? [] : list.pages;
+  return first === undefined || first.total >= counted ? null : (
+    <p className="fso-muted">
+      The agent counts {formatNumber(counted)} and names the first 20 of each policy: {formatNumber(first.total)} are listed.
+    </p>
+  );
+};
+
+const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterView }) => {
+  if (report === null) return <Empty title="Violations are not known">The agent has not reported anything yet.</Empty>;
+  return connection === 'Connected' ? (
+    <Empty title="No violations">Every governed workload is where it may be.</Empty>
+  ) : (
+    <Empty title="No violations were known">The cluster is not connected: nobody knows what is there now.</Empty>
+  );
+};
+
+/** Agents name the first 20 of each policy; their count is of all. */
+export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
+  const search = route.useSearch();
+  const { sort, change, clear } = useTabSearch(SORTS, '-since');
+  const { q } = search;
+  const query = useInfiniteQuery(violationsQuery({ cluster: cluster.name, q, sort }));
+  return (
+    <>
+      <SearchToolbar search="Search violations" values={search} onChange={change} />
+      {q === undefined ? <UnnamedNote counted={cluster.violations} list={query.data} /> : null}
+      <DataTable
+        label="Violations"
+        noun={['named violation', 'named violations']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={violationKey}
+        sort={sort}
+        onSort={(by) => change({ sort: by })}
+        empty={q === undefined ? <None cluster={cluster} /> : <Empty title="No violations match" onClear={clear} />}
+      />
+    </>
+  );
+};

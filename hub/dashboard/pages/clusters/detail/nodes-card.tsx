@@ -1,0 +1,76 @@
+import type { ClusterView } from '@fso/shared/api';
+import { Icon } from '@patternfly/react-core';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { formatNumber } from '../../../lib/format.ts';
+import { NotReported, Section } from './cluster-cards.tsx';
+import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
+
+const NOTES: Readonly<Record<RegionNote, string>> = {
+  asRegistered: 'registered',
+  noNodes: 'registered, no nodes there',
+  notRegistered: 'not registered for this cluster',
+  withoutRegion: 'label topology.kubernetes.io/region missing',
+};
+
+const Note = ({ row }: { readonly row: NodeRegion }) => {
+  const note = regionNote(row);
+  return note === 'asRegistered' ? (
+    <span className="fso-muted">{NOTES[note]}</span>
+  ) : (
+    <>
+      {note === 'noNodes' ? null : (
+        <Icon status="warning" isInline>
+          <ExclamationTriangleIcon />
+        </Icon>
+      )}{' '}
+      {NOTES[note]}
+    </>
+  );
+};
+
+/** The count is written; the bar only shows it. */
+const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number }) => (
+  <span className="fso-clusters-count">
+    <span className="fso-clusters-count-number">{formatNumber(nodes)}</span>
+    <span className="fso-bar" aria-hidden>
+      <span className="fso-bar-part" style={{ inlineSize: `${most === 0 ? 0 : (100 * nodes) / most}%` }} />
+    </span>
+  </span>
+);
+
+/** Where the nodes are, beside where Git says that the cluster has some. */
+export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: ClusterView }) => {
+  const rows = nodeRegions(report?.nodesByRegion, regions);
+  const most = Math.max(0, ...rows.map(({ nodes }) => nodes));
+  return (
+    <Section title="Nodes by region">
+      {report === null ? (
+        <NotReported />
+      ) : (
+        <Table aria-label="Nodes by region" variant="compact" borders={false} gridBreakPoint="grid-md">
+          <Thead>
+            <Tr>
+              <Th width={30}>Region</Th>
+              <Th width={35}>Nodes</Th>
+              <Th>Registration</Th>
+            </Tr>
+          </Thead>
+          <Tbody>
+            {rows.map((row) => (
+              <Tr key={row.region}>
+                <Td dataLabel="Region">{row.region === '' ? <em>no region</em> : row.region}</Td>
+                <Td dataLabel="Nodes">
+                  <Count nodes={row.nodes} most={most} />
+                </Td>
+                <Td dataLabel="Registration">
+                  <Note row={row} />
+                </Td>
+              </Tr>
+            ))}
+          </Tbody>
+        </Table>
+      )}
+    </Section>
+  );
+};

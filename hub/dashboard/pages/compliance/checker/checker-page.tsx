@@ -1,0 +1,177 @@
+import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Title } from '@patternfly/react-core';
+import { getRouteApi } from '@tanstack/react-router';
+import { useDeferredValue, useMemo, useRef, useState } from 'react';
+import { parseViolationKey, type ViolationRef, violationKey } from '../../../api/queries.ts';
+import { ErrorState, Loading } from '../../../components/empty-states.tsx';
+import { useSearchChange } from '../../../lib/filters.ts';
+import { ComplianceFrame } from '../compliance-frame.tsx';
+import { GovernanceForm } from './governance-form.tsx';
+import type { NamespaceGovernance } from './judge.ts';
+import type { LineRange } from './pasted-text.ts';
+import { PickedViolation, ViolationPicker } from './picked-violation.tsx';
+import { type Choice, type Rulings, useRulings } from './use-rulings.ts';
+import { VerdictCard } from './verdict-card.tsx';
+import { type Pasted, readWorkloads } from './workloads.ts';
+
+const route = getRouteApi('/shell/compliance/checker');
+
+const TEXT_FIELD = 'pasted';
+
+/** Selects lines in the text field and scrolls to them. */
+const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from, to }: LineRange): void => {
+  const startOf = (line: number): number => lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
+  field.focus();
+  field.setSelectionRange(startOf(from), startOf(to) + (lines[to - 1]?.length ?? 0));
+  field.scrollTop = (field.scrollHeight / Math.max(1, lines.length)) * Math.max(0, from - 4);
+};
+
+export const CheckerPage = () => {
+  const { by = 'policy', picked, ...chosen } = route.useSearch();
+  const choice: Choice = { by, ...chosen };
+  const rulings = useRulings(choice);
+  const [text, setText] = useState('');
+  const settled = useDeferredValue(text);
+  const pasted = useMemo(() => readWorkloads(settled), [settled]);
+  const lines = useMemo(() => settled.split('\n'), [settled]);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const change = useSearchChange();
+  const pick = (ref: ViolationRef | undefined): void =>
+    change(
+      ref === undefined
+        ? { picked: undefined }
+        : { picked: violationKey(ref), by: 'namespace', cluster: ref.cluster, namespace: ref.namespace },
+    );
+  const ref = picked === undefined ? undefined : parseViolationKey(picked);
+  const show = (range: LineRange): void => {
+    if (field.current !== null) showLines(field.current, lines, range);
+  };
+  return (
+    <ComplianceFrame description="Would these pods be admitted, and if not, what in them fails and how is it put right?">
+      <Grid hasGutter>
+        <GridItem xl={6}>
+          <Form onSubmit={(event) => event.preventDefault()}>
+            <Title headingLevel="h2" size="lg">
+              Judged by
+            </Title>
+            <GovernanceForm choice={choice} onChange={change} />
+            <ViolationPicker picked={picked} onPick={pick} />
+            {ref === undefined ? null : <PickedViolation of={ref} />}
+            <FormGroup label="Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob, as YAML or JSON" fieldId={TEXT_FIELD}>
+              <TextArea
+                id={TEXT_FIELD}
+                ref={field}
+                className="fso-paste"
+                value={text}
+                onChange={(_event, typed) => setText(typed)}
+                resizeOrientation="vertical"
+                spellCheck={false}
+                placeholder={'apiVersion: v1\nkind: Pod\n…'}
+                aria-describedby="pasted-note"
+              />
+              <Content component="small" className="fso-muted" id="pasted-note">
+                It is judged in this browser, with the code that the agents use: nothing of it is sent anywhere. Up to 100 documents, 256
+                KiB.
+              </Content>
+            </FormGroup>
+          </Form>
+        </GridItem>
+        <GridItem xl={6} className="fso-stack">
+          <Title headingLevel="h2" size="lg">
+            Verdict
+          </Title>
+          <Governance rulings={rulings} choice={choice} />
+          <Problems pasted={pasted} onShow={show} />
+          {rulings.state === 'known'
+            ? pasted.workloads.map((workload, index) => (
+                <VerdictCard
+                  // biome-ignore lint/suspicious/noArrayIndexKey: objects of a text have no other identity than their place.
+                  key={index}
+                  workload={workload}
+                  rulings={rulings.rulings}
+                  gaps={rulings.gaps}
+                  lines={lines}
+                  onShow={show}
+                />
+              ))
+            : null}
+          <p role="status" className="pf-v6-screen-reader">
+            {summaryOf(pasted)}
+          </p>
+          {settled.trim() === '' ? (
+            <Content component="p" className="fso-muted">
+              Paste a workload to see its verdict.
+            </Content>
+          ) : null}
+          <Content component="small" className="fso-muted">
+            Placement injection is not taken into account: where a policy has it, a pod that says nothing of its region is given the allowed
+            regions before it is judged.
+          </Content>
+        </GridItem>
+      </Grid>
+    </ComplianceFrame>
+  );
+};
+
+const summaryOf = ({ workloads, problems }: Pasted): string =>
+  workloads.length + problems.length === 0 ? '' : `${workloads.length} judged, ${problems.length} could not be read`;
+
+const Governance = ({ rulings, choice }: { readonly rulings: Rulings; readonly choice: Choice }) => {
+  if (rulings.state === 'open') return <Alert isInline isPlain variant="info" title={rulings.ask} component="p" />;
+  if (rulings.state === 'loading') return <Loading what="Loading the policies" lines={2} />;
+  if (rulings.state === 'failed') return <ErrorState error={rulings.error} what="the policies" onRetry={rulings.retry} />;
+  return (
+    <>
+      {rulings.expired.length === 0 ? null : (
+        <Alert isInline variant="info" title={`Expired, and no longer governing anything: ${rulings.expired.join(', ')}`} component="p" />
+      )}
+      {rulings.governance === undefined ? null : <OfNamespace governance={rulings.governance} choice={choice} />}
+    </>
+  );
+};
+
+interface OfNamespaceProps {
+  readonly governance: NamespaceGovernance;
+  readonly choice: Choice;
+}
+
+const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
+  <>
+    {governance.fresh ? null : (
+      <Alert
+        isInline
+        variant="warning"
+        title={`Cluster ${choice.cluster} is not connected, or there is none of this name: what governs is at best what was last known.`}
+        component="p"
+      />
+    )}
+    {governance.unreported.length === 0 ? null : (
+      <Alert
+        isInline
+        variant="warning"
+        title={`Not taken into account, as the cluster has not reported them yet: ${governance.unreported.join(', ')}`}
+        component="p"
+      />
+    )}
+    {governance.governing.length > 0 ? null : (
+      <Alert isInline variant="info" title={`No policy governs namespace ${choice.namespace} of cluster ${choice.cluster}.`} component="p">
+        As far as the hub knows. A namespace or cluster that does not exist is not governed either.
+      </Alert>
+    )}
+  </>
+);
+
+const Problems = ({ pasted, onShow }: { readonly pasted: Pasted; readonly onShow: (range: LineRange) => void }) =>
+  pasted.problems.length === 0 ? null : (
+    <Alert isInline variant="danger" title="This could not be judged" component="h3">
+      <ul>
+        {pasted.problems.slice(0, 20).map(({ line, reason }) => (
+          <li key={`${line} ${reason}`}>
+            <Button variant="link" isInline onClick={() => onShow({ from: line, to: line })}>
+              Line {line}
+            </Button>
+            : {reason}
+          </li>
+        ))}
+      </ul>
+    </Alert>
+  );

@@ -1,0 +1,151 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { ValuePath } from '@fso/shared/decode/portable';
+import {
+  decideResidency,
+  type NodeSelectorTerm,
+  type PodPlacement,
+  podTemplateOf,
+  REGION_LABEL,
+  regionReach,
+  VIOLATIONS,
+} from '@fso/shared/residency';
+import { type Document, isCollection, isMap } from 'yaml';
+import type { Ruling } from './judge.ts';
+import type { LineRange } from './pasted-text.ts';
+import type { Workload } from './workloads.ts';
+
+const TERMS: readonly string[] = ['affinity', 'nodeAffinity', 'requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms'];
+const SELECTED: readonly string[] = ['nodeSelector', REGION_LABEL];
+
+const TERM = /^required node affinity term (\d+) /;
+
+/** Within the pod spec: what a violation speaks of. */
+const findBlamedPath = (violation: string): ValuePath => {
+  if (violation === VIOLATIONS.nodeName) return ['nodeName'];
+  if (violation === VIOLATIONS.tooLarge) return TERMS;
+  const term = TERM.exec(violation)?.[1];
+  if (term !== undefined) return [...TERMS, Number(term) - 1];
+  return violation === VIOLATIONS.unconfined ? [] : SELECTED;
+};
+
+/** Lines of the pasted text that a violation speaks of. */
+export const findBlamedLines = ({ document, podSpec }: Pick<Workload, 'document' | 'podSpec'>, violation: string): LineRange => {
+  const path = findBlamedPath(violation);
+  const lines = document.linesOf([...podSpec, ...path]);
+  return path.length === 0 ? { from: lines.from, to: lines.from } : lines;
+};
+
+/** A workload changed so that it is confined to one region. */
+interface Fix {
+  readonly region: string;
+  /** What is done beside setting the nodeSelector, for people. */
+  readonly also: readonly string[];
+  /** The document as it is, and with the change, written in the same way; JSON where JSON was pasted. */
+  readonly before: string;
+  readonly after: string;
+  /** Whether the same decision, asked again, now admits it under every ruling. */
+  readonly isMended: boolean;
+}
+
+interface FixWish {
+  /** One of {@link fixRegions}. */
+  readonly region: string;
+  readonly violation: string;
+  readonly rulings: readonly Ruling[];
+}
+
+type Terms = readonly (NodeSelectorTerm | null)[];
+
+const termsOf = ({ affinity }: PodPlacement): Terms =>
+  affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+
+/** A term without requirements matches no node. */
+const isVoid = (term: NodeSelectorTerm | null): boolean => !term?.matchExpressions?.length && !term?.matchFields?.length;
+
+const reaches = (term: NodeSelectorTerm | null, region: string): boolean => {
+  const { any, values } = regionReach(term?.matchExpressions ?? []);
+  return any || values.includes(region);
+};
+
+/** Whether a nodeSelector on the region would leave the pod a node to run on. */
+const isWithin = (placement: PodPlacement, region: string): boolean => {
+  const terms = termsOf(placement).filter((term) => !isVoid(term));
+  return terms.length === 0 || terms.some((term) => reaches(term, region));
+};
+
+/**
+ * Regions that the fix can choose from, those first that the pod asks for already: what every ruling allows, else what
+ * the strongest one that refuses allows.
+ */
+export const fixRegions = (placement: PodPlacement, rulings: readonly Ruling[]): readonly string[] => {
+  const [strongest, ...others] = rulings;
+  if (strongest === undefined) return [];
+  const shared = strongest.regions.filter((region) => others.every(({ regions }) => regions.includes(region)));
+  const all = shared.length > 0 ? shared : strongest.regions;
+  const selected = placement.nodeSelector?.[REGION_LABEL];
+  const rank = (region: string): number => (region === selected ? 0 : isWithin(placement, region) ? 1 : 2);
+  return all.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+};
+
+export const planFix = (workload: Workload, { region, violation, rulings }: FixWish): Fix => {
+  const document = workload.document.copy();
+  const isJson = isCollection(document.contents) && document.contents.flow === true;
+  const write = (): string => (isJson ? `${JSON.stringify(document.toJS(), null, 2)}\n` : document.toString({ lineWidth: 0 }));
+  const before = write();
+  const also = change(document, workload, region, violation);
+  return { region, also, before, after: write(), isMended: isAdmitted(document, workload, rulings) };
+};
+
+const isAdmitted = (document: Document, { path }: Workload, rulings: readonly Ruling[]): boolean => {
+  const whole: unknown = document.toJS();
+  const object = path.reduce<unknown>((value, step) => Reflect.get(Object(value), step), whole) as Partial<KubeObject>;
+  const placement = podTemplateOf({ ...object, metadata: object.metadata ?? { name: '' } });
+  return placement !== undefined && rulings.every(({ regions }) => decideResidency(placement, regions).admitted);
+};
+
+const change = (document: Document, { podSpec, placement }: Workload, region: string, violation: string): readonly string[] => {
+  const also: string[] = [];
+  // Of a pod that is bound, too: whoever makes it anew must not take the scheduler's answer along.
+  if (document.deleteIn([...podSpec, 'nodeName'])) also.push('spec.nodeName is removed: the scheduler chooses the node');
+  if (violation === VIOLATIONS.tooLarge) {
+    removeTerms(document, podSpec);
+    also.push('the required node affinity is removed: it is too large to be judged');
+  } else if (!isWithin(placement, region)) {
+    openTerms(document, podSpec, termsOf(placement));
+    also.push('what the required node affinity says of the region is removed: no node could satisfy both');
+  }
+  selectRegion(document, podSpec, region);
+  return also;
+};
+
+/** A selector that is null, or absent, becomes a map. */
+const selectRegion = (document: Document, podSpec: ValuePath, region: string): void => {
+  const path = [...podSpec, 'nodeSelector'];
+  if (isMap(document.getIn(path, true))) document.setIn([...podSpec, ...SELECTED], region);
+  else document.setIn(path, document.createNode({ [REGION_LABEL]: region }));
+};
+
+/** Takes the region out of every term. From the end, so that what is removed moves nothing that is still to be looked at. */
+const openTerms = (document: Document, podSpec: ValuePath, terms: Terms): void => {
+  for (const [index, term] of [...terms.entries()].reverse()) openTerm(document, [...podSpec, ...TERMS, index], term);
+  const left: unknown = document.getIn([...podSpec, ...TERMS], true);
+  if (!isCollection(left) || left.items.length === 0) removeTerms(document, podSpec);
+};
+
+/** A term that says nothing but the region goes, as it would match no node without. */
+const openTerm = (document: Document, path: ValuePath, term: NodeSelectorTerm | null): void => {
+  const expressions = term?.matchExpressions ?? [];
+  const onRegion = [...expressions.entries()].filter(([, { key }]) => key === REGION_LABEL);
+  if (onRegion.length === expressions.length && !term?.matchFields?.length) document.deleteIn(path);
+  else for (const [at] of onRegion.reverse()) document.deleteIn([...path, 'matchExpressions', at]);
+};
+
+/** With the maps that hold nothing else. */
+const removeTerms = (document: Document, podSpec: ValuePath): void => {
+  for (let length = TERMS.length; length > 0; length -= 1) {
+    const path = [...podSpec, ...TERMS.slice(0, length)];
+    const node: unknown = document.getIn(path, true);
+    if (length < TERMS.length - 1 && isCollection(node) && node.items.length > 0) return;
+    document.deleteIn(path);
+  }
+};

@@ -1,0 +1,123 @@
+import type { EnforcementAction, PolicyView } from '@fso/shared/api';
+import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
+import type { Workload } from './workloads.ts';
+
+/** Policies that are judged as one: what they allow together. */
+export interface Ruling {
+  readonly action: EnforcementAction;
+  /** namespace/name; empty for regions that were typed. */
+  readonly policies: readonly string[];
+  readonly regions: readonly string[];
+}
+
+interface GoverningPolicy {
+  /** namespace/name */
+  readonly key: string;
+  readonly action: EnforcementAction;
+  readonly regions: readonly string[];
+}
+
+export interface Verdict {
+  readonly ruling: Ruling;
+  readonly decision: ResidencyDecision;
+}
+
+/**
+ * Policies of one namespace as agents combine them. What a custom policy does where depends on its scoped actions, which the hub
+ * does not know, so each stands alone, after the others. Strongest first.
+ */
+export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[] => {
+  const plain = policies.flatMap(({ action, ...policy }) => (action === 'custom' ? [] : [{ ...policy, actions: [action] }]));
+  const together = combinePolicies(plain).map((combined): Ruling => ({ ...combined, policies: combined.policies.map(({ key }) => key) }));
+  const alone = policies
+    .filter(({ action }) => action === 'custom')
+    .map(({ key, action, regions }): Ruling => ({ action, policies: [key], regions }));
+  return [...together, ...alone];
+};
+
+export const judge = (placement: PodPlacement, rulings: readonly Ruling[]): readonly Verdict[] =>
+  rulings.map((ruling) => ({ ruling, decision: decideResidency(placement, ruling.regions) }));
+
+/** What governs a namespace of a cluster, as the agent there last reported it. */
+export interface NamespaceGovernance {
+  readonly governing: readonly GoverningPolicy[];
+  /** Meant for the cluster, nothing reported yet: whether they govern the namespace is not known. */
+  readonly unreported: readonly string[];
+  /** Have expired there: they govern nothing any more. */
+  readonly expired: readonly string[];
+  /** Whether the cluster is connected: otherwise this is what was last known. */
+  readonly fresh: boolean;
+}
+
+/** @returns why it is not known what governs the namespace; undefined: it is */
+export const gapsOf = ({ fresh, unreported }: Pick<NamespaceGovernance, 'fresh' | 'unreported'>): string | undefined => {
+  if (!fresh) return 'the cluster is not connected, or there is none of this name';
+  return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that is meant for it';
+};
+
+/** @param isConnected as the hub says of the cluster, which may have no policies to tell it by */
+export const governanceOf = (
+  policies: readonly PolicyView[],
+  { cluster, namespace, isConnected }: { readonly cluster: string; readonly namespace: string; readonly isConnected: boolean },
+): NamespaceGovernance => {
+  const rows = policies.flatMap(({ namespace: home, name, clusters }) =>
+    clusters.filter((row) => row.cluster === cluster).map((row) => ({ key: `${home}/${name}`, row })),
+  );
+  return {
+    governing: rows.flatMap(({ key, row: { report } }) =>
+      report !== null && report.phase !== 'Expired' && report.namespaces.includes(namespace)
+        ? [{ key, action: report.enforcementAction, regions: report.effectiveRegions }]
+        : [],
+    ),
+    unreported: rows.flatMap(({ key, row }) => (row.report === null ? [key] : [])),
+    expired: rows.flatMap(({ key, row: { report } }) =>
+      report?.phase === 'Expired' && (report.targetNamespace === namespace || report.namespaces.includes(namespace)) ? [key] : [],
+    ),
+    fresh: isConnected && rows.every(({ row }) => row.fresh),
+  };
+};
+
+interface Outcome {
+  readonly level: 'success' | 'danger' | 'warning' | 'info';
+  /** What happens, in one sentence. */
+  readonly text: string;
+  /** The strongest ruling that the workload violates. */
+  readonly failed: Verdict | undefined;
+}
+
+const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
+  deny: { level: 'danger', text: 'Not admitted: the pod is refused.' },
+  warn: { level: 'warning', text: 'Admitted with a warning, and reported as a violation.' },
+  dryrun: { level: 'warning', text: 'Admitted, and reported as a violation.' },
+  custom: { level: 'warning', text: 'Outside of the allowed regions: what follows depends on the scoped actions of the policy.' },
+};
+
+/** Both locks only warn of a workload: what makes the difference are its pods. */
+const templateText = (action: EnforcementAction, kind: string): string => {
+  if (action === 'deny') return `Not admitted: the ${kind} is taken with a warning, but each of its pods is refused.`;
+  return `${kind} and pods: ${OF_POD[action].text.charAt(0).toLowerCase()}${OF_POD[action].text.slice(1)}`;
+};
+
+/** @param gaps why it is not known what governs the workload; undefined: it is known */
+const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome => {
+  if (gaps !== undefined) return { level: 'warning', text: `Not known: ${gaps}. What is known would admit it.`, failed: undefined };
+  return isGoverned
+    ? { level: 'success', text: 'Admitted: it can run in allowed regions only.', failed: undefined }
+    : { level: 'info', text: 'Admitted: nothing governs it.', failed: undefined };
+};
+
+/**
+ * What happens to a workload, by the strongest action that it violates. Where it is not known what governs it, nothing is
+ * said to be admitted.
+ *
+ * @param verdicts strongest first
+ * @param gaps as of {@link admittedOutcome}
+ */
+export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload, 'kind'>, gaps?: string): Outcome => {
+  const failed = verdicts.find(({ decision }) => !decision.admitted);
+  if (failed === undefined) return admittedOutcome(verdicts.length > 0, gaps);
+  const { action } = failed.ruling;
+  const { level, text } = OF_POD[action];
+  const told = kind === 'Pod' ? text : templateText(action, kind);
+  return { level, text: gaps === undefined ? told : `By what is known: ${told.charAt(0).toLowerCase()}${told.slice(1)}`, failed };
+};

@@ -1,0 +1,88 @@
+import type { PolicyInCluster, PolicyReport, PolicyView } from '@fso/shared/api';
+import { REGION_LABEL } from '@fso/shared/residency';
+import { describe, expect, it } from 'vitest';
+import { combine, gapsOf, governanceOf, judge, outcomeOf } from './judge.ts';
+
+const DENY = combine([{ key: 'fso-system/eu', action: 'deny', regions: ['eu-west-1'] }]);
+const inside = judge({ nodeSelector: { [REGION_LABEL]: 'eu-west-1' } }, DENY);
+const outside = judge({}, DENY);
+const POD = { kind: 'Pod' };
+
+describe('outcomeOf', () => {
+  it('says what happens where it is known what governs', () => {
+    expect(outcomeOf([], POD)).toMatchObject({ level: 'info', text: 'Admitted: nothing governs it.' });
+    expect(outcomeOf(inside, POD)).toMatchObject({ level: 'success' });
+    expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
+  });
+
+  it('never says that something is admitted where it is not', () => {
+    for (const verdicts of [[], inside]) {
+      expect(outcomeOf(verdicts, POD, 'no report')).toEqual({
+        level: 'warning',
+        text: 'Not known: no report. What is known would admit it.',
+        failed: undefined,
+      });
+    }
+    expect(outcomeOf(outside, POD, 'no report')).toMatchObject({
+      level: 'danger',
+      text: 'By what is known: not admitted: the pod is refused.',
+    });
+  });
+});
+
+describe('governanceOf', () => {
+  const report = (phase: PolicyReport['phase']): PolicyReport => ({
+    namespace: 'fso-system',
+    name: 'p',
+    managedBy: 'hub',
+    targetNamespace: 'finance',
+    enforcementAction: 'deny',
+    effectiveRegions: ['eu-west-1'],
+    namespaces: phase === 'Expired' ? [] : ['finance'],
+    phase,
+    message: '',
+    constraintCreated: true,
+    enforcement: {
+      admission: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
+      gatekeeper: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
+      binding: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
+    },
+    violations: 0,
+    violationSamples: [],
+    conditions: [],
+    lastUpdated: '2026-01-03T10:30:00Z',
+  });
+  const policy = (name: string, clusters: PolicyInCluster[]): PolicyView => ({
+    namespace: 'fso-system',
+    name,
+    managedBy: 'hub',
+    targetNamespace: 'finance',
+    allowedRegions: ['eu-west-1'],
+    effectiveRegions: ['eu-west-1'],
+    enforcementAction: 'deny',
+    source: null,
+    phase: 'Active',
+    violations: 0,
+    clusters,
+  });
+  const policies = [
+    policy('good', [{ cluster: 'eu', fresh: true, report: report('Active') }]),
+    policy('over', [{ cluster: 'eu', fresh: true, report: report('Expired') }]),
+    policy('elsewhere', [{ cluster: 'us', fresh: false, report: null }]),
+  ];
+  const at = { cluster: 'eu', namespace: 'finance', isConnected: true };
+
+  it('leaves out what has expired, and says so', () => {
+    const governance = governanceOf(policies, at);
+    expect(governance).toMatchObject({ expired: ['fso-system/over'], unreported: [], fresh: true });
+    expect(governance.governing.map(({ key }) => key)).toEqual(['fso-system/good']);
+    expect(gapsOf(governance)).toBeUndefined();
+  });
+
+  it('has gaps where the cluster is not heard, or did not report all', () => {
+    expect(gapsOf(governanceOf([], { ...at, isConnected: false }))).toContain('not connected');
+    expect(gapsOf(governanceOf(policies, { ...at, cluster: 'us' }))).toContain('not connected');
+    const unreported = policy('new', [{ cluster: 'eu', fresh: true, report: null }]);
+    expect(gapsOf(governanceOf([...policies, unreported], at))).toContain('has not reported every policy');
+  });
+});

@@ -1,0 +1,60 @@
+import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly/react-core';
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
+import { useId, useState } from 'react';
+import { parseViolationKey, type ViolationRef, violationKey, violationsQuery } from '../../../api/queries.ts';
+import { listInspectCommands } from '../../../lib/commands.ts';
+import { rowsOf } from '../../../lib/paged-list.ts';
+import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
+
+interface PickerProps {
+  readonly picked: string | undefined;
+  readonly onPick: (ref: ViolationRef | undefined) => void;
+}
+
+/** A workload among the reported violations, found by typing a part of its name. */
+export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
+  const id = useId();
+  const [q, setQ] = useState<string>();
+  const choose = (typed: string | undefined): void => {
+    const ref = typed === undefined ? undefined : parseViolationKey(typed);
+    if (typed === undefined || ref !== undefined) onPick(ref);
+    else setQ(typed);
+  };
+  const { text, setText } = useDebouncedText(picked ?? '', { onPause: choose });
+  const { data } = useInfiniteQuery({ ...violationsQuery({ q, limit: 50 }), placeholderData: keepPreviousData });
+  return (
+    <FormGroup label="Or pick a reported violation" fieldId={id}>
+      <TextInput
+        id={id}
+        placeholder="Type a part of its name"
+        value={text}
+        list={`${id}-list`}
+        onChange={(_event, typed) => setText(typed)}
+      />
+      <datalist id={`${id}-list`}>
+        {rowsOf(data).map((violation) => (
+          <option key={violationKey(violation)} value={violationKey(violation)} label={violation.reason} />
+        ))}
+      </datalist>
+    </FormGroup>
+  );
+};
+
+/** What the agent says of it, and how to get the object for the text field. */
+export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
+  const { cluster, policy, namespace, kind, name } = of;
+  const { data, isSuccess } = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
+  const [violation] = rowsOf(data);
+  if (violation === undefined) {
+    return isSuccess ? <Alert isInline isPlain variant="info" title="No longer a reported violation" component="p" /> : null;
+  }
+  const [get] = listInspectCommands(violation);
+  return (
+    <Alert isInline variant="warning" title={`Reported by the agent of ${cluster}: ${violation.reason}`} component="p">
+      <Content component="small">The hub knows the verdict, not the object. To judge and mend it here, paste the output of:</Content>
+      <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that prints the object">
+        {get?.command ?? ''}
+      </ClipboardCopy>
+    </Alert>
+  );
+};

@@ -1,0 +1,96 @@
+import { type ClusterView, type PolicyView, policyKey } from '@fso/shared/api';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../../api/queries.ts';
+import { rowsOf } from '../../../lib/paged-list.ts';
+import { expiryOf, useNow } from '../../../lib/time.ts';
+import { combine, gapsOf, governanceOf, type NamespaceGovernance, type Ruling } from './judge.ts';
+
+const MINUTE_MS = 60_000;
+
+export interface Choice {
+  readonly by: 'policy' | 'namespace' | 'regions';
+  readonly policy?: string | undefined;
+  readonly cluster?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly regions?: string | undefined;
+}
+
+export type Rulings =
+  /** Something has to be chosen first. */
+  | { readonly state: 'open'; readonly ask: string }
+  | { readonly state: 'loading' }
+  | { readonly state: 'failed'; readonly error: Error; readonly retry: () => void }
+  | {
+      readonly state: 'known';
+      readonly rulings: readonly Ruling[];
+      readonly governance?: NamespaceGovernance;
+      /** namespace/name of policies that would govern, had they not expired. */
+      readonly expired: readonly string[];
+      /** Why more may govern, or less. */
+      readonly gaps?: string | undefined;
+    };
+
+/** Regions as people type them, between commas or spaces. */
+const regionsOfText = (text: string): readonly string[] => [...new Set(text.split(/[\s,]+/).filter((region) => region !== ''))];
+
+const isPolicy = (text: string | undefined): text is string => /^[^/]+\/[^/]+$/.test(text ?? '');
+
+const typed = (text = ''): Rulings => {
+  const regions = regionsOfText(text);
+  if (regions.length === 0) return { state: 'open', ask: 'Type the regions that are allowed.' };
+  return { state: 'known', rulings: [{ action: 'deny', policies: [], regions }], expired: [] };
+};
+
+interface Asked<T> {
+  readonly data: T | undefined;
+  readonly error: Error | null;
+  readonly refetch: () => unknown;
+}
+
+const answered = <T>({ data, error, refetch }: Asked<T>, toRulings: (data: T) => Rulings): Rulings => {
+  if (data !== undefined) return toRulings(data);
+  return error === null ? { state: 'loading' } : { state: 'failed', error, retry: () => void refetch() };
+};
+
+const ofPolicy = (policy: PolicyView, nowMs: number): Rulings => {
+  const { enforcementAction: action, effectiveRegions: regions, expiryDate } = policy;
+  const policies = [policyKey(policy)];
+  return expiryOf(expiryDate, nowMs) === 'past'
+    ? { state: 'known', rulings: [], expired: policies }
+    : { state: 'known', rulings: [{ action, policies, regions }], expired: [] };
+};
+
+interface NamespaceFacts {
+  readonly policies: readonly PolicyView[];
+  /** undefined: there is no cluster of this name. */
+  readonly cluster: ClusterView | undefined;
+}
+
+const useNamespace = (cluster: string, namespace: string, enabled: boolean): Asked<NamespaceFacts> => {
+  const policies = useQuery({ ...policiesOfNamespaceQuery(cluster, namespace), enabled });
+  const clusters = useInfiniteQuery({ ...clustersQuery({ q: cluster, limit: 500 }), enabled });
+  const isRead = policies.isSuccess && clusters.isSuccess;
+  return {
+    data: isRead ? { policies: policies.data, cluster: rowsOf(clusters.data).find(({ name }) => name === cluster) } : undefined,
+    error: policies.error ?? clusters.error,
+    refetch: () => Promise.all([policies.refetch(), clusters.refetch()]),
+  };
+};
+
+/** What a workload is judged by. */
+export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }: Choice): Rulings => {
+  const now = useNow(MINUTE_MS);
+  const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });
+  const all = useNamespace(cluster, namespace, by === 'namespace' && cluster !== '' && namespace !== '');
+  if (by === 'regions') return typed(regions);
+  if (by === 'policy') {
+    if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy: namespace/name.' };
+    return answered(one, (found) => ofPolicy(found, now));
+  }
+  if (cluster === '' || namespace === '') return { state: 'open', ask: 'Choose a cluster and type a namespace.' };
+  return answered(all, ({ policies, cluster: found }) => {
+    const isConnected = found?.connection === 'Connected' && found.report !== null;
+    const governance = governanceOf(policies, { cluster, namespace, isConnected });
+    return { state: 'known', rulings: combine(governance.governing), governance, expired: governance.expired, gaps: gapsOf(governance) };
+  });
+};

@@ -1,0 +1,122 @@
+import { Alert, Button, Card, CardBody, CardTitle, CodeBlock, CodeBlockCode, Content, List, ListItem, Title } from '@patternfly/react-core';
+import { useMemo } from 'react';
+import { ActionLabel } from '../../../components/state-label.tsx';
+import { findBlamedLines } from './fix.ts';
+import { FixView } from './fix-view.tsx';
+import { judge, outcomeOf, type Ruling, type Verdict } from './judge.ts';
+import type { LineRange } from './pasted-text.ts';
+import type { Workload } from './workloads.ts';
+
+const AROUND = 2;
+/** What fails may be long: its beginning tells where it is. */
+const MOST = 12;
+
+interface ExcerptProps {
+  /** Of the whole text. */
+  readonly lines: readonly string[];
+  readonly range: LineRange;
+}
+
+/** Lines of the pasted text with their numbers; those meant have a mark before them. */
+const Excerpt = ({ lines, range }: ExcerptProps) => {
+  const last = Math.min(range.to, range.from + MOST - 1);
+  const first = Math.max(1, range.from - AROUND);
+  const shown = lines.slice(first - 1, last + AROUND).map((text, index) => ({ text, number: first + index }));
+  return (
+    <CodeBlock>
+      <CodeBlockCode>
+        {shown.map(({ text, number }) => {
+          const isMeant = number >= range.from && number <= range.to;
+          return (
+            <span key={number} className={isMeant ? 'fso-code-line fso-code-meant' : 'fso-code-line'}>
+              {`${isMeant ? '▸' : ' '} ${String(number).padStart(4)}  ${text.slice(0, 300)}`}
+            </span>
+          );
+        })}
+      </CodeBlockCode>
+    </CodeBlock>
+  );
+};
+
+interface VerdictCardProps {
+  readonly workload: Workload;
+  readonly rulings: readonly Ruling[];
+  /** Why it is not known what governs the workload; undefined: it is known. */
+  readonly gaps: string | undefined;
+  readonly lines: readonly string[];
+  /** Shows lines in the pasted text. */
+  readonly onShow: (lines: LineRange) => void;
+}
+
+const VerdictLine = ({ verdict: { ruling, decision } }: { readonly verdict: Verdict }) => (
+  <ListItem>
+    <ActionLabel action={ruling.action} /> {ruling.policies.join(', ') || 'Regions as typed'}:{' '}
+    {decision.admitted ? 'passes' : decision.violation}
+    <div className="fso-muted">Allowed together: {ruling.regions.join(', ') || 'no region'}</div>
+  </ListItem>
+);
+
+const Notes = ({ workload: { boundTo, isDaemonSetPod } }: { readonly workload: Workload }) => (
+  <>
+    {boundTo === undefined ? null : (
+      <Content component="small">
+        This pod was read from a cluster and is bound to node {boundTo}. That is the scheduler's answer, so judged is what the pod asks for.
+      </Content>
+    )}
+    {isDaemonSetPod ? (
+      <Content component="small">
+        Pods of a DaemonSet that its controller pins to one node by name pass admission: lock 1 decides when they are bound, by the region
+        of the node.
+      </Content>
+    ) : null}
+  </>
+);
+
+export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictCardProps) => {
+  const verdicts = useMemo(() => judge(workload.placement, rulings), [workload, rulings]);
+  const { level, text, failed } = outcomeOf(verdicts, workload, gaps);
+  const violation = failed === undefined || failed.decision.admitted ? undefined : failed.decision.violation;
+  const refusing = verdicts.filter(({ decision }) => !decision.admitted).map(({ ruling }) => ruling);
+  const strongestFirst = [...refusing, ...rulings.filter((ruling) => !refusing.includes(ruling))];
+  return (
+    <Card isCompact>
+      <CardTitle component="h3">
+        {workload.kind} {workload.namespace === undefined ? '' : `${workload.namespace}/`}
+        {workload.name}
+      </CardTitle>
+      <CardBody className="fso-stack">
+        <Alert isInline variant={level} title={text} component="p" />
+        <Notes workload={workload} />
+        <List isPlain>
+          {verdicts.map((verdict) => (
+            <VerdictLine key={`${verdict.ruling.action} ${verdict.ruling.policies.join(' ')}`} verdict={verdict} />
+          ))}
+        </List>
+        {violation === undefined ? null : <Blame workload={workload} violation={violation} lines={lines} onShow={onShow} />}
+        {violation === undefined ? null : (
+          <>
+            <Title headingLevel="h4" size="md">
+              Fix
+            </Title>
+            <FixView workload={workload} violation={violation} rulings={strongestFirst} />
+          </>
+        )}
+      </CardBody>
+    </Card>
+  );
+};
+
+const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'rulings' | 'gaps'> & { readonly violation: string }) => {
+  const range = findBlamedLines(workload, violation);
+  return (
+    <>
+      <Title headingLevel="h4" size="md">
+        What fails
+      </Title>
+      <Excerpt lines={lines} range={range} />
+      <Button variant="link" isInline onClick={() => onShow(range)}>
+        {range.from === range.to ? `Show line ${range.from} in the text` : `Show lines ${range.from} to ${range.to} in the text`}
+      </Button>
+    </>
+  );
+};

@@ -1,0 +1,125 @@
+import { Alert, AlertActionLink, Card, CardBody, CardTitle } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
+import { Link } from '@tanstack/react-router';
+import type { ComponentType, ReactNode } from 'react';
+import { RelativeTime } from '../../components/text.tsx';
+import { type FleetState, type Issue, type IssueTarget, listFleetIssues, type Reading } from '../../issues/fleet-issues.ts';
+import { useNow } from '../../lib/time.ts';
+
+/** Leads to the page, filtered, that says more. */
+const IssueLink = ({ target, children }: { readonly target: IssueTarget; readonly children: ReactNode }) => {
+  switch (target.page) {
+    case 'policies':
+      return (
+        <Link to="/policies" search={target.search}>
+          {children}
+        </Link>
+      );
+    case 'clusters':
+      return (
+        <Link to="/clusters" search={target.search}>
+          {children}
+        </Link>
+      );
+    case 'cluster':
+      return (
+        <Link to="/clusters/$name" params={{ name: target.name }}>
+          {children}
+        </Link>
+      );
+    case 'compliance':
+      return (
+        <Link to="/compliance" search={target.search}>
+          {children}
+        </Link>
+      );
+    case 'verification':
+      return <Link to="/audit/verification">{children}</Link>;
+    case 'commit':
+      return (
+        <Link to="/activity/$revision" params={{ revision: target.revision }}>
+          {children}
+        </Link>
+      );
+  }
+};
+
+const MINUTE_MS = 60_000;
+
+const LOOKS: Readonly<Record<Issue['level'], { readonly icon: ComponentType; readonly word: string }>> = {
+  danger: { icon: ExclamationCircleIcon, word: 'Urgent:' },
+  warning: { icon: ExclamationTriangleIcon, word: 'Warning:' },
+  info: { icon: InfoCircleIcon, word: 'For information:' },
+};
+
+const IssueItem = ({ item }: { readonly item: Issue }) => {
+  const { level, title, detail, since, target } = item;
+  const { icon: Icon, word } = LOOKS[level];
+  return (
+    <li className={`fso-attention-item fso-attention-${level}`}>
+      <Icon />
+      <div>
+        <span className="pf-v6-screen-reader">{word} </span>
+        {target === undefined ? <strong>{title}</strong> : <IssueLink target={target}>{title}</IssueLink>}
+        {detail === undefined && (since === undefined || since === null) ? null : (
+          <div className="fso-attention-detail">
+            {detail} {since === undefined || since === null ? null : <RelativeTime time={since} />}
+          </div>
+        )}
+      </div>
+    </li>
+  );
+};
+
+const NoIssues = ({ reading }: { readonly reading: Reading }) => {
+  if (reading === 'failed') return null;
+  return reading === 'pending' ? (
+    <p className="fso-muted">Not everything has been read yet.</p>
+  ) : (
+    <p className="fso-attention-none">
+      <CheckCircleIcon /> NoIssues does: every cluster is connected with its locks ready, every policy is proven, and there are no
+      violations.
+    </p>
+  );
+};
+
+interface IssuesCardProps {
+  readonly facts: FleetState;
+  readonly reading: Reading;
+  readonly onRetry: () => void;
+}
+
+/** What somebody should look at first; changes are told to screen readers when they have the time. */
+export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
+  const items = listFleetIssues(facts, useNow(MINUTE_MS));
+  return (
+    <Card isFullHeight>
+      <CardTitle component="h2">Needs attention</CardTitle>
+      <CardBody>
+        <div aria-live="polite">
+          {items.length === 0 ? (
+            <NoIssues reading={reading} />
+          ) : (
+            <ul className="fso-attention">
+              {items.map((item) => (
+                <IssueItem key={item.key} item={item} />
+              ))}
+            </ul>
+          )}
+          {reading === 'failed' ? (
+            <Alert
+              isInline
+              variant="warning"
+              component="p"
+              title="Not all could be read: more may need attention"
+              actionLinks={<AlertActionLink onClick={onRetry}>Try again</AlertActionLink>}
+            />
+          ) : null}
+        </div>
+      </CardBody>
+    </Card>
+  );
+};

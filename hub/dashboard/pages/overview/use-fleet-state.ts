@@ -1,0 +1,68 @@
+import type { ClusterView, Page } from '@fso/shared/api';
+import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { type ConnectionOfCluster, oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
+import { auditVerificationQuery, clustersQuery, statusQuery, violationsQuery } from '../../api/queries.ts';
+import { type ClusterSample, type FleetState, type Reading, readingOf } from '../../issues/fleet-issues.ts';
+
+/** Certificates that are looked at: if more end at once, these stand for them. */
+const CERTIFICATES = 100;
+/** Clusters that are named where several are alike. */
+const NAMED = 10;
+/** A heartbeat sends no event: only by reading again is it known that a quiet cluster was heard of. */
+const HEARTBEAT_MS = 30_000;
+/** The audit log may be changed behind the back of the hub, which tells nobody. */
+const AUDIT_MS = 60_000;
+
+const NONE: ClusterSample = { items: [], total: 0 };
+
+const pageOf = <T>(data: InfiniteData<Page<T>> | undefined): Page<T> | undefined => data?.pages[0];
+
+const firstOf = (data: InfiniteData<Page<ClusterView>> | undefined): ClusterSample => pageOf(data) ?? NONE;
+
+export interface ClusterAges {
+  /** When the cluster of this state that is silent for longest was last heard of. */
+  readonly connected: string | null;
+  readonly stale: string | null;
+}
+
+interface OverviewState extends Omit<FleetState, 'status'> {
+  readonly ages: ClusterAges;
+  readonly connectionOf: ConnectionOfCluster;
+  readonly reading: Reading;
+  /** Reads again what could not be read. */
+  readonly retry: () => void;
+}
+
+/** What the hub's counts do not say: which clusters, and how old what is known of them is. */
+export const useFleetState = (): OverviewState => {
+  const status = useQuery(statusQuery);
+  const oldestConnected = useInfiniteQuery({
+    ...clustersQuery({ connection: 'Connected', sort: 'seen', limit: 1 }),
+    refetchInterval: HEARTBEAT_MS,
+  });
+  const unconnected = useQuery(unconnectedQuery);
+  const refusing = useInfiniteQuery(clustersQuery({ refusing: true, limit: NAMED }));
+  const tampered = useInfiniteQuery(clustersQuery({ tampered: true, limit: NAMED }));
+  const locksNotReady = useInfiniteQuery(clustersQuery({ locksReady: false, limit: NAMED }));
+  const certificates = useInfiniteQuery(clustersQuery({ sort: 'certificate', limit: CERTIFICATES }));
+  const denied = useInfiniteQuery(violationsQuery({ action: 'deny', limit: 1 }));
+  const audit = useQuery({ ...auditVerificationQuery, refetchInterval: AUDIT_MS });
+  const connectionOf = useConnections();
+  const queries = [status, oldestConnected, unconnected, refusing, tampered, locksNotReady, certificates, denied, audit];
+  const oldestStale = unconnected.data === undefined ? null : oldestOf(unconnected.data);
+  return {
+    refusing: firstOf(refusing.data),
+    tampered: firstOf(tampered.data),
+    locksNotReady: firstOf(locksNotReady.data),
+    certificates: firstOf(certificates.data),
+    denied: pageOf(denied.data)?.total,
+    isAuditIntact: audit.data?.ok,
+    oldestStale,
+    ages: { connected: pageOf(oldestConnected.data)?.items[0]?.lastSeen ?? null, stale: oldestStale },
+    connectionOf,
+    reading: readingOf(queries),
+    retry: () => {
+      for (const query of queries) if (query.isError) void query.refetch();
+    },
+  };
+};

@@ -1,0 +1,105 @@
+import type { Enforcement, LockCounts, LockState, Phase, PolicyInCluster } from '@fso/shared/api';
+import { WORST_FIRST } from '../lock-counts.ts';
+
+/** What one policy is in each cluster, to be filtered and sorted here: all clusters of a policy come at once. */
+
+const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
+export type LockName = (typeof LOCKS)[number];
+
+/** now: as it is. last: as the cluster last said before it was cut off. never: it has said nothing yet. */
+type Knowledge = 'now' | 'last' | 'never';
+
+export interface ClusterRow extends PolicyInCluster {
+  /** What the cluster counts as: one that is not connected is at best pending, as nobody knows what it is now. */
+  readonly phase: Phase;
+  readonly known: Knowledge;
+}
+
+const phaseOf = ({ fresh, report }: PolicyInCluster): Phase => {
+  if (report === null) return 'Pending';
+  return fresh || report.phase === 'Failed' ? report.phase : 'Pending';
+};
+
+const knownOf = ({ fresh, report }: PolicyInCluster): Knowledge => {
+  if (report === null) return 'never';
+  return fresh ? 'now' : 'last';
+};
+
+export const toClusterRows = (clusters: readonly PolicyInCluster[]): ClusterRow[] =>
+  clusters.map((cluster) => ({ ...cluster, phase: phaseOf(cluster), known: knownOf(cluster) }));
+
+const statesOf = ({ report }: ClusterRow): LockState[] => LOCKS.flatMap((lock) => report?.enforcement[lock].state ?? []);
+
+/** Whether it is known now that every lock which has something to do does it. */
+const isEnforced = (row: ClusterRow): boolean =>
+  row.known === 'now' && statesOf(row).every((state) => state === 'Enforced' || state === 'NotApplicable');
+
+interface RowFilter {
+  /** Part of the cluster's name. */
+  readonly q?: string | undefined;
+  readonly phase?: Phase | undefined;
+  /** other: not known to be enforced. A state: a lock at least is in it, as last reported. */
+  readonly locks?: 'enforced' | 'other' | LockState | undefined;
+  readonly known?: Knowledge | undefined;
+}
+
+const hasLocks = (row: ClusterRow, locks: RowFilter['locks']): boolean => {
+  if (locks === undefined) return true;
+  if (locks === 'enforced' || locks === 'other') return isEnforced(row) === (locks === 'enforced');
+  return statesOf(row).includes(locks);
+};
+
+export const filterRows = (rows: readonly ClusterRow[], { q = '', phase, locks, known }: RowFilter): ClusterRow[] =>
+  rows.filter(
+    (row) =>
+      row.cluster.toLowerCase().includes(q.toLowerCase()) &&
+      (phase === undefined || row.phase === phase) &&
+      (known === undefined || row.known === known) &&
+      hasLocks(row, locks),
+  );
+
+const PHASES: readonly Phase[] = ['Failed', 'Pending', 'Active', 'Expired'];
+
+const lockOrder =
+  (lock: LockName) =>
+  (row: ClusterRow): number =>
+    row.report === null ? -1 : WORST_FIRST.indexOf(row.report.enforcement[lock].state);
+
+/** What needs a look comes first; those with equal values by name. */
+const ORDERS: Readonly<Record<string, (row: ClusterRow) => number>> = {
+  cluster: () => 0,
+  phase: ({ phase }) => PHASES.indexOf(phase),
+  admission: lockOrder('admission'),
+  binding: lockOrder('binding'),
+  gatekeeper: lockOrder('gatekeeper'),
+  namespaces: ({ report }) => report?.namespaces.length ?? -1,
+  violations: ({ report }) => report?.violations ?? -1,
+};
+
+/** @param sort key of a column, with `-` before it for the other way round; one that is not known: by name */
+export const sortRows = (rows: readonly ClusterRow[], sort: string): ClusterRow[] => {
+  const order = ORDERS[sort.replace(/^-/, '')] ?? (() => 0);
+  const sign = sort.startsWith('-') ? -1 : 1;
+  return rows.toSorted((a, b) => sign * (order(a) - order(b) || a.cluster.localeCompare(b.cluster, 'en')));
+};
+
+interface RowCounts {
+  readonly phases: Readonly<Record<Phase, number>>;
+  readonly known: Readonly<Record<Knowledge, number>>;
+  readonly locks: Readonly<Record<LockName, LockCounts>>;
+}
+
+export const countRows = (rows: readonly ClusterRow[]): RowCounts => {
+  const phases = { Active: 0, Failed: 0, Pending: 0, Expired: 0 };
+  const known = { now: 0, last: 0, never: 0 };
+  const locks: Record<LockName, LockCounts> = { admission: {}, binding: {}, gatekeeper: {} };
+  for (const row of rows) {
+    phases[row.phase] += 1;
+    known[row.known] += 1;
+    for (const lock of row.report === null ? [] : LOCKS) {
+      const state = row.report?.enforcement[lock].state;
+      if (state !== undefined) locks[lock][state] = (locks[lock][state] ?? 0) + 1;
+    }
+  }
+  return { phases, known, locks };
+};

@@ -1,0 +1,134 @@
+import type { PolicyView } from '@fso/shared/api';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { Empty } from '../../../components/empty-states.tsx';
+import { RevisionLink } from '../../../components/links.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { LastKnownCluster, StaleState } from '../../../components/stale-state.tsx';
+import { LockLabel, PhaseLabel } from '../../../components/state-label.tsx';
+import { LongText, RelativeTime } from '../../../components/text.tsx';
+import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
+import { type Filter, optionsOf } from '../../../lib/filters.ts';
+import { count, formatNumber } from '../../../lib/format.ts';
+import { PHASE_FILTER } from '../list/policies-page.tsx';
+import { usePolicySearch } from '../use-policy-search.ts';
+import { type ClusterRow, filterRows, type LockName, sortRows, toClusterRows } from './cluster-rows.ts';
+
+const MESSAGE_CHARACTERS = 90;
+
+const Cluster = ({ cluster, known }: ClusterRow) => (
+  <>
+    <Link to="/clusters/$name" params={{ name: cluster }}>
+      {cluster}
+    </Link>
+    {known === 'last' ? <LastKnownCluster cluster={cluster} /> : null}
+    {known === 'never' ? (
+      <div className="fso-muted">
+        <QuestionCircleIcon /> nothing reported yet
+      </div>
+    ) : null}
+  </>
+);
+
+const Phase = ({ phase, known, report }: ClusterRow) => (
+  <>
+    <PhaseLabel phase={phase} />
+    {known === 'last' && report !== null && report.phase !== phase ? (
+      <div className="fso-muted">was {report.phase.toLowerCase()}</div>
+    ) : null}
+  </>
+);
+
+const lockCell =
+  (lock: LockName) =>
+  ({ report, known }: ClusterRow) => {
+    if (report === null) return <LockLabel state={null} />;
+    const { state, since, message } = report.enforcement[lock];
+    return (
+      <>
+        {known === 'last' ? (
+          <StaleState>
+            <LockLabel lock="Was" state={state} />
+          </StaleState>
+        ) : (
+          <LockLabel state={state} />
+        )}
+        <div className="fso-muted">
+          since <RelativeTime time={since} />
+        </div>
+        {message === undefined || message === '' ? null : (
+          <div>
+            <LongText text={message} max={MESSAGE_CHARACTERS} />
+          </div>
+        )}
+      </>
+    );
+  };
+
+const countText = (value: number | undefined): string => (value === undefined ? 'not known' : formatNumber(value));
+
+/** Their widths are in policies.css. */
+const CLUSTER_COLUMNS: readonly Column<ClusterRow>[] = [
+  { title: 'Cluster', sort: 'cluster', cell: Cluster },
+  { title: 'Phase', sort: 'phase', cell: Phase },
+  { title: 'Lock 1: admission', sort: 'admission', cell: lockCell('admission') },
+  { title: 'Lock 1: bind gate', sort: 'binding', cell: lockCell('binding') },
+  { title: 'Lock 2: Gatekeeper', sort: 'gatekeeper', cell: lockCell('gatekeeper') },
+  { title: 'Revision', cell: ({ report }) => <RevisionLink revision={report?.revision} /> },
+  { title: 'Namespaces', sort: 'namespaces', cell: ({ report }) => countText(report?.namespaces.length) },
+  { title: 'Violations', sort: 'violations', cell: ({ report }) => countText(report?.violations) },
+];
+
+/** What needs a look comes first. */
+const DEFAULT_SORT = 'phase';
+
+const FILTERS: readonly Filter[] = [
+  PHASE_FILTER,
+  {
+    name: 'locks',
+    label: 'Locks',
+    options: optionsOf({
+      enforced: 'all enforced now',
+      other: 'not known to be enforced',
+      Degraded: 'one degraded',
+      Pending: 'one pending',
+      Unavailable: 'one unavailable',
+    }),
+  },
+  {
+    name: 'known',
+    label: 'Known',
+    options: optionsOf({ now: 'as of now', last: 'last known, not connected', never: 'nothing reported yet' }),
+  },
+];
+
+export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
+  const { search, change } = usePolicySearch();
+  const { q, phase, locks, known, sort = DEFAULT_SORT } = search;
+  const rows = useMemo(() => toClusterRows(clusters), [clusters]);
+  const shown = useMemo(() => sortRows(filterRows(rows, { q, phase, locks, known }), sort), [rows, q, phase, locks, known, sort]);
+  const clear = (): void => change({ q: undefined, phase: undefined, locks: undefined, known: undefined });
+  if (rows.length === 0) return <Empty title="No cluster is meant to have this policy">Its placement selects none.</Empty>;
+  return (
+    <div className="fso-policies-clusters">
+      <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />
+      <div className="fso-table-note" role="status">
+        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
+        {count(rows.length, 'cluster')}
+      </div>
+      {shown.length === 0 ? (
+        <Empty title="No cluster matches" onClear={clear} />
+      ) : (
+        <VirtualTable
+          label="Clusters of the policy"
+          rows={shown}
+          columns={CLUSTER_COLUMNS}
+          rowKey={({ cluster }) => cluster}
+          sort={sort}
+          onSort={(key) => change({ sort: key })}
+        />
+      )}
+    </div>
+  );
+};

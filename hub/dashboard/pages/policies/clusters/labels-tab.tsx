@@ -1,0 +1,123 @@
+import { KEY_PREFIX, type PolicyView } from '@fso/shared/api';
+import { Content } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
+import { Link } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { Empty } from '../../../components/empty-states.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { LastKnownCluster } from '../../../components/stale-state.tsx';
+import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
+import type { Filter } from '../../../lib/filters.ts';
+import { count, formatNumber } from '../../../lib/format.ts';
+import { usePolicySearch } from '../use-policy-search.ts';
+import { filterLabelRows, type LabelDifference, type LabelRow, labelRows } from './label-differences.ts';
+
+/** All of them have the same prefix, which the text above the table says. */
+const shortKey = (key: string): string => key.slice(KEY_PREFIX.length);
+
+const Labels = ({ labels }: LabelRow) =>
+  labels.length === 0 ? (
+    <span className="fso-muted">none</span>
+  ) : (
+    <ul className="fso-policies-labels">
+      {labels.map(([key, value]) => (
+        <li key={key}>
+          <code>
+            {shortKey(key)}={value}
+          </code>
+        </li>
+      ))}
+    </ul>
+  );
+
+const SAYS: Readonly<Record<LabelDifference['kind'], (difference: LabelDifference) => string>> = {
+  missing: ({ expected }) => `is missing; this policy says ${expected}`,
+  differs: ({ actual, expected }) => `is ${actual}; this policy says ${expected}`,
+  otherPolicy: ({ actual, expected }) => `is ${actual}, which speaks for another policy; this one says ${expected}`,
+};
+
+const Difference = ({ difference }: { readonly difference: LabelDifference }) => {
+  const Icon = difference.kind === 'otherPolicy' ? InfoCircleIcon : ExclamationTriangleIcon;
+  return (
+    <li>
+      <Icon className={difference.kind === 'otherPolicy' ? 'fso-info' : 'fso-warning'} /> <code>{shortKey(difference.key)}</code>{' '}
+      {SAYS[difference.kind](difference)}
+    </li>
+  );
+};
+
+const Differences = ({ differences }: LabelRow) =>
+  differences.length === 0 ? (
+    <>
+      <CheckCircleIcon className="fso-success" /> none
+    </>
+  ) : (
+    <ul className="fso-policies-labels">
+      {differences.map((difference) => (
+        <Difference key={difference.key} difference={difference} />
+      ))}
+    </ul>
+  );
+
+const Cluster = ({ cluster, fresh }: LabelRow) => (
+  <>
+    <Link to="/clusters/$name" params={{ name: cluster }}>
+      {cluster}
+    </Link>
+    {fresh ? null : <LastKnownCluster cluster={cluster} />}
+  </>
+);
+
+const LABEL_COLUMNS: readonly Column<LabelRow>[] = [
+  { title: 'Cluster', width: 15, cell: Cluster },
+  { title: 'Namespace', width: 15, cell: ({ namespace }) => <code>{namespace}</code> },
+  { title: 'Labels', width: 35, cell: Labels },
+  { title: 'Differences', width: 35, cell: Differences },
+];
+
+const FILTERS: readonly Filter[] = [
+  { name: 'differs', label: 'Differences', options: [{ value: 'true', text: 'only namespaces with some' }] },
+];
+
+export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
+  const { search, change } = usePolicySearch();
+  const { q, differs } = search;
+  const rows = useMemo(() => labelRows(clusters), [clusters]);
+  const shown = useMemo(() => filterLabelRows(rows, { q, differs }), [rows, q, differs]);
+  const governed = clusters.reduce((sum, { report }) => sum + (report?.namespaces.length ?? 0), 0);
+  const different = rows.filter(({ differences }) => differences.length > 0).length;
+  if (rows.length === 0)
+    return (
+      <Empty title="No labels are reported">
+        {governed === 0
+          ? 'The policy governs no namespace in any cluster that has reported.'
+          : `It governs ${count(governed, 'namespace')}, whose labels no agent has reported.`}
+      </Empty>
+    );
+  return (
+    <>
+      <Content component="p" className="fso-muted">
+        Labels under <code>compliance.gov/</code> as they stand on the namespaces. Each agent reports the first 20 namespaces of a policy:{' '}
+        {formatNumber(rows.length)} of {count(governed, 'governed namespace')} here. Compared with what this policy alone would write; where
+        several policies govern a namespace, its labels speak for all of them.
+      </Content>
+      <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
+      <div className="fso-table-note" role="status">
+        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
+        {count(rows.length, 'namespace')}, {different === 0 ? 'none' : formatNumber(different)} with differences
+      </div>
+      {shown.length === 0 ? (
+        <Empty title="No namespace matches" onClear={() => change({ q: undefined, differs: undefined })} />
+      ) : (
+        <VirtualTable
+          label="Labels of namespaces"
+          rows={shown}
+          columns={LABEL_COLUMNS}
+          rowKey={({ cluster, namespace }) => `${cluster}/${namespace}`}
+        />
+      )}
+    </>
+  );
+};

@@ -1,0 +1,61 @@
+/** What the parts of a line of YAML are, as far as one sees it without parsing: enough to tint it. */
+
+type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
+
+export interface Token {
+  readonly kind: TokenKind;
+  readonly text: string;
+}
+
+/** Indentation, dashes of lists, a key, its colon. */
+const KEY = /^(\s*(?:- +)*)((?:"[^"]*"|'[^']*'|[^\s#"'[\]{},&*!|>%@`-][^:#]*?|-[^\s:#][^:#]*?))(\s*:)(?=\s|$)/;
+const DASHES = /^(\s*(?:- +)*(?:-$)?)/;
+/** Strings in quotes, marks of flow style, comments after a space; everything else up to one of them. */
+const VALUE = /"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|\s#.*$|^#.*$|[[\]{},]|[^\s"'[\]{},#]+|\s+|./g;
+/** A key whose value is the text below it: `|`, `>-`. */
+const BLOCK = /:\s+[|>][-+0-9]{0,2}\s*(?:#.*)?$/;
+const DOCUMENT_MARK = /^(?:---|\.\.\.)(?:\s|$)/;
+
+const kindOf = (text: string): TokenKind => {
+  if (/^(?:\s#|#.)/.test(text)) return 'comment';
+  if (/^["']/.test(text)) return 'string';
+  return /^[[\]{},]$/.test(text) ? 'mark' : 'plain';
+};
+
+/** Neighbours of one kind become one token; empty ones go. */
+const joined = (tokens: readonly Token[]): Token[] => {
+  const all: Token[] = [];
+  for (const { kind, text } of tokens) {
+    const last = all.at(-1);
+    if (text === '') continue;
+    if (last?.kind === kind) all[all.length - 1] = { kind, text: last.text + text };
+    else all.push({ kind, text });
+  }
+  return all;
+};
+
+const tokensOf = (line: string): Token[] => {
+  if (/^\s*#/.test(line)) return [{ kind: 'comment', text: line }];
+  if (DOCUMENT_MARK.test(line)) return [{ kind: 'mark', text: line }];
+  const key = KEY.exec(line);
+  const lead = key?.[1] ?? DASHES.exec(line)?.[1] ?? '';
+  const rest = line.slice(key === null ? lead.length : key[0].length);
+  return joined([
+    { kind: 'mark', text: lead },
+    { kind: 'key', text: key?.[2] ?? '' },
+    { kind: 'mark', text: key?.[3] ?? '' },
+    ...(rest.match(VALUE) ?? []).map((text): Token => ({ kind: kindOf(text), text })),
+  ]);
+};
+
+const indentOf = (line: string): number => /^\s*/.exec(line)?.[0].length ?? 0;
+
+/** @returns the tokens of each line, which put together are the line again */
+export const tokenizeYaml = (yaml: string): Token[][] => {
+  let block: number | undefined;
+  return yaml.split('\n').map((line) => {
+    if (block !== undefined && (line.trim() === '' || indentOf(line) > block)) return joined([{ kind: 'string', text: line }]);
+    block = BLOCK.test(line) ? indentOf(line) : undefined;
+    return tokensOf(line);
+  });
+};

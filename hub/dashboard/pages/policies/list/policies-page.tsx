@@ -1,0 +1,85 @@
+import '../policies.css';
+import { policyKey } from '@fso/shared/api';
+import { PageSection } from '@patternfly/react-core';
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { policiesQuery, regionsQuery } from '../../../api/queries.ts';
+import { DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PageHeader } from '../../../components/page-header.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { ACTION_OPTIONS } from '../../../components/state-label.tsx';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  optionsOf,
+  REGION_FILTER,
+  useSearchChange,
+} from '../../../lib/filters.ts';
+import { POLICY_COLUMNS } from './policy-columns.tsx';
+
+export const PHASE_FILTER: Filter = {
+  name: 'phase',
+  label: 'Phase',
+  options: optionsOf({ Failed: 'Failed', Pending: 'Pending', Active: 'Active', Expired: 'Expired' }),
+};
+
+/** Filters of the list of policies; regions and clusters that the fleet has are offered. */
+const usePolicyFilters = (): readonly Filter[] => {
+  const { data } = useQuery(regionsQuery);
+  const regions = data?.items.map(({ region }) => region) ?? [];
+  const clusters = new Set(data?.items.flatMap((region) => region.clusters));
+  return [
+    PHASE_FILTER,
+    { name: 'action', label: 'Action', options: ACTION_OPTIONS },
+    { name: 'violating', label: 'Violations', options: optionsOf({ true: 'some', false: 'none' }) },
+    { name: 'expiring', label: 'Expiring', options: optionsOf({ true: 'within 14 days', false: 'later or never' }) },
+    { name: 'managedBy', label: 'Managed by', options: optionsOf({ hub: 'hub (Git)', local: 'cluster (local)' }) },
+    { ...CLUSTER_FILTER, suggestions: [...clusters].sort((a, b) => a.localeCompare(b, 'en')) },
+    NAMESPACE_FILTER,
+    { ...REGION_FILTER, suggestions: regions },
+  ];
+};
+
+const route = getRouteApi('/shell/policies');
+
+const NoPolicies = ({ isFiltered, onClear }: { readonly isFiltered: boolean; readonly onClear: () => void }) =>
+  isFiltered ? (
+    <Empty title="No policy matches" onClear={onClear} />
+  ) : (
+    <Empty title="No policies yet">
+      A SovereignPolicy under <code>policies/</code> of the Git repository shows up here within seconds after its commit, one that is
+      applied to a cluster with <code>kubectl</code> once its agent reports it.
+    </Empty>
+  );
+
+export const PoliciesPage = () => {
+  const search = route.useSearch();
+  const filters = usePolicyFilters();
+  const query = useInfiniteQuery({ ...policiesQuery(search), placeholderData: keepPreviousData });
+  const names = namesOf(filters);
+  const change = useSearchChange();
+  const clear = (): void => change(cleared(names));
+  return (
+    <>
+      <PageHeader title="Policies" description="Who is governed by what, and does every cluster enforce it?" />
+      <PageSection hasBodyWrapper={false} isFilled className="fso-policies fso-policies-list">
+        <SearchToolbar search="Search policies" filters={filters} values={search} onChange={change} />
+        <DataTable
+          label="Policies"
+          noun={['policy', 'policies']}
+          query={query}
+          columns={POLICY_COLUMNS}
+          rowKey={policyKey}
+          sort={search.sort ?? 'name'}
+          onSort={(key) => change({ sort: key })}
+          empty={<NoPolicies isFiltered={isAnySet(names, search)} onClear={clear} />}
+        />
+      </PageSection>
+    </>
+  );
+};

@@ -1,0 +1,103 @@
+import type { PolicyInCluster } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
+import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
+import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { Link } from '@tanstack/react-router';
+import { Fragment, useMemo, useState } from 'react';
+import { LongText, RelativeTime } from '../../../components/text.tsx';
+import { formatNumber } from '../../../lib/format.ts';
+import type { Verdict } from '../../../lib/health.ts';
+import { truncateList } from '../../../lib/truncate.ts';
+import { type ConditionGroup, groupConditions } from './conditions.ts';
+
+const FEW_CLUSTERS = 3;
+
+const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
+  good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as it should be' },
+  unknown: { icon: QuestionCircleIcon, className: 'fso-muted', text: 'not known' },
+  bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs a look' },
+};
+
+const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
+  clusters.map((cluster, index) => (
+    <Fragment key={cluster}>
+      {index === 0 ? null : ', '}
+      <Link to="/clusters/$name" params={{ name: cluster }}>
+        {cluster}
+      </Link>
+    </Fragment>
+  ));
+
+const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
+
+/** Which they are matters where something needs a look; else they are only counted at first. */
+const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
+  const [isOpen, setOpen] = useState(false);
+  const few = truncateList(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
+  return (
+    <>
+      {clusters.length > 1 ? <span className="fso-muted">{formatNumber(clusters.length)} clusters </span> : null}
+      <Links clusters={isOpen ? clusters : few.shown} />{' '}
+      {few.hidden === 0 ? null : (
+        <Button variant="link" isInline aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? 'hide' : moreText(few.shown.length, few.hidden)}
+        </Button>
+      )}
+      {stale > 0 ? <div className="fso-muted">{formatNumber(stale)} not connected: as last known</div> : null}
+    </>
+  );
+};
+
+const Row = ({ group }: { readonly group: ConditionGroup }) => {
+  const { type, status, reason, message, messagesDiffer, since, verdict } = group;
+  const { icon: Icon, className, text } = ICONS[verdict];
+  return (
+    <Tr>
+      <Td dataLabel="Condition">
+        <div className="fso-lock-count">
+          <Icon className={className} title={text} aria-label={text} role="img" />
+          <span>{type}</span>
+        </div>
+      </Td>
+      <Td dataLabel="Status">{status}</Td>
+      <Td dataLabel="Reason">{reason}</Td>
+      <Td dataLabel="Message">
+        <LongText text={message} />
+        {messagesDiffer ? <div className="fso-muted">Others say it in other words.</div> : null}
+      </Td>
+      <Td dataLabel="Clusters">
+        <InClusters {...group} />
+      </Td>
+      <Td dataLabel="Since">
+        <RelativeTime time={since} />
+      </Td>
+    </Tr>
+  );
+};
+
+/** Conditions as the clusters report them, those that are alike in one row. */
+export const ConditionsTable = ({ clusters }: { readonly clusters: readonly PolicyInCluster[] }) => {
+  const groups = useMemo(() => groupConditions(clusters), [clusters]);
+  if (groups.length === 0) return <p className="fso-muted">No cluster has reported any yet.</p>;
+  return (
+    <Table aria-label="Conditions" variant="compact" gridBreakPoint="grid-md" className="fso-conditions">
+      <Thead>
+        <Tr>
+          <Th width={15}>Condition</Th>
+          <Th width={10}>Status</Th>
+          <Th width={15}>Reason</Th>
+          <Th>Message</Th>
+          <Th width={20}>Clusters</Th>
+          <Th width={10}>Since</Th>
+        </Tr>
+      </Thead>
+      <Tbody>
+        {groups.map((group) => (
+          <Row key={[group.type, group.status, group.reason].join(' ')} group={group} />
+        ))}
+      </Tbody>
+    </Table>
+  );
+};

@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest';
+import { describePolicy } from './describe-policy.ts';
+
+const policy = {
+  targetNamespace: 'finance',
+  allowedRegions: ['group:eu'],
+  effectiveRegions: ['eu-central-1', 'eu-west-1'],
+  enforcementAction: 'deny',
+  phase: 'Active',
+} as const;
+
+const meant = (change: object): string =>
+  describePolicy({ ...policy, allowedRegions: [...policy.allowedRegions], effectiveRegions: [...policy.effectiveRegions], ...change });
+
+it('says what a policy demands', () => {
+  expect(meant({})).toBe(
+    'Pods in namespace finance may run only in eu-central-1 or eu-west-1; a pod that could run anywhere else is refused.',
+  );
+  expect(meant({ targetNamespace: 'finance-*', effectiveRegions: ['eu-west-1'], enforcementAction: 'warn' })).toBe(
+    'Pods in namespaces whose name begins with “finance-” may run only in eu-west-1; a pod that could run anywhere else is admitted with a warning.',
+  );
+});
+
+it('reads every kind of glob', () => {
+  expect(meant({ targetNamespace: '*' })).toContain('Pods in every namespace may');
+  expect(meant({ targetNamespace: '*-dev' })).toContain('whose name ends with “-dev”');
+  expect(meant({ targetNamespace: '*pay*' })).toContain('whose name contains “pay”');
+});
+
+it('names groups instead of many regions', () => {
+  const effectiveRegions = Array.from({ length: 12 }, (_, index) => `r${index}`);
+  expect(meant({ allowedRegions: ['group:eu', 'us-east-1'], effectiveRegions })).toContain(
+    'only in the 12 regions of group:eu and us-east-1;',
+  );
+});
+
+it('does not promise what nothing holds', () => {
+  expect(meant({ phase: 'Expired' })).toMatch(/could until it expired run .*; now this policy no longer governs\.$/);
+  expect(meant({ effectiveRegions: [] })).toContain('may run in no region at all');
+});

@@ -1,0 +1,41 @@
+import type { EnforcementAction, PolicyView } from '@fso/shared/api';
+
+const MANY = 6;
+
+const listed = (items: readonly string[], word: string): string => {
+  const last = items.at(-1);
+  if (last === undefined) return '';
+  return items.length === 1 ? last : `${items.slice(0, -1).join(', ')} ${word} ${last}`;
+};
+
+const whereOf = (target: string): string => {
+  if (target === '*') return 'every namespace';
+  if (!target.includes('*')) return `namespace ${target}`;
+  const part = target.replaceAll('*', '');
+  if (target.startsWith('*') && target.endsWith('*')) return `namespaces whose name contains “${part}”`;
+  return `namespaces whose name ${target.endsWith('*') ? 'begins' : 'ends'} with “${part}”`;
+};
+
+const regionsOf = ({ allowedRegions, effectiveRegions }: Pick<PolicyView, 'allowedRegions' | 'effectiveRegions'>): string => {
+  if (effectiveRegions.length === 0) return 'in no region at all';
+  if (effectiveRegions.length <= MANY) return `only in ${listed(effectiveRegions, 'or')}`;
+  return `only in the ${effectiveRegions.length} regions of ${listed(allowedRegions, 'and')}`;
+};
+
+const CONSEQUENCES: Readonly<Record<EnforcementAction, string>> = {
+  deny: 'a pod that could run anywhere else is refused',
+  warn: 'a pod that could run anywhere else is admitted with a warning',
+  dryrun: 'a pod that could run anywhere else is admitted and recorded',
+  custom: 'what happens to a pod that could run anywhere else differs from lock to lock, as its source says',
+};
+
+type Meant = Pick<PolicyView, 'targetNamespace' | 'allowedRegions' | 'effectiveRegions' | 'enforcementAction' | 'phase'>;
+
+/** What a policy demands, for people who have never read one. */
+export const describePolicy = (policy: Meant): string => {
+  const { targetNamespace, enforcementAction, phase } = policy;
+  const isOver = phase === 'Expired';
+  const may = isOver ? 'could until it expired run' : 'may run';
+  const pods = `Pods in ${whereOf(targetNamespace)} ${may} ${regionsOf(policy)}`;
+  return isOver ? `${pods}; now this policy no longer governs.` : `${pods}; ${CONSEQUENCES[enforcementAction]}.`;
+};

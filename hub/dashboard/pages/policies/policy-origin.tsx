@@ -1,0 +1,30 @@
+import type { PolicyView } from '@fso/shared/api';
+import { Empty } from '../../components/empty-states.tsx';
+
+/** git: the commit in force has it. removed: the hub delivered it, and the commit in force has it no more. local: applied to a cluster. */
+type Origin = 'git' | 'removed' | 'local';
+
+export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'managedBy'>): Origin => {
+  if (source !== null) return 'git';
+  return managedBy === 'local' ? 'local' : 'removed';
+};
+
+interface NotInGitProps {
+  readonly policy: PolicyView;
+  /** What it therefore has not, e.g. `document`. */
+  readonly what: string;
+}
+
+export const NotInGit = ({ policy, what }: NotInGitProps) =>
+  originOf(policy) === 'local' ? (
+    <Empty title={`A local policy has no ${what} in Git`}>
+      It was applied to a cluster:{' '}
+      <code>
+        kubectl get sovereignpolicy -n {policy.namespace} {policy.name} -o yaml
+      </code>
+    </Empty>
+  ) : (
+    <Empty title="This policy is no longer in Git">
+      The commit in force does not have it, so there is no {what} to show. The commit that removed it is under Activity.
+    </Empty>
+  );
