@@ -1,20 +1,39 @@
 import { flushCompileCache } from 'node:module';
-import { createLogger, type Environment, startWatchdog } from '@fso/shared/runtime';
+import { ConfigError, createLogger, type Environment, startWatchdog } from '@fso/shared/runtime';
 import { loadHubConfig } from './config/config.ts';
-import { type RunningHub, startHub } from './hub.ts';
+import { startHub } from './hub.ts';
+import { LedgerError } from './ledger/index.ts';
 import manifest from './package.json' with { type: 'json' };
 
-/**
- * Starts the hub as a program does, from its environment: `hub/main.ts` and `fso serve` are this and nothing else.
- *
- * @throws ConfigError with every problem of the environment; Error when an address cannot be had
- */
-export const runHub = async (env: Environment, signal: AbortSignal): Promise<RunningHub> => {
+const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<void> => {
   const config = await loadHubConfig(env);
   startWatchdog();
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
   const hub = await startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
-  // Else only an orderly end writes what the next start goes without: stripping types, and compiling.
+  // Otherwise only an orderly end writes what spares the next start the stripping of types and the compilation.
   flushCompileCache();
-  return hub;
+  await hub.stopped;
+};
+
+/** Whether people can put the cause right: the message says how, and a stack would not help. */
+const isForPeople = (error: unknown): error is Error =>
+  error instanceof ConfigError || error instanceof LedgerError || (error instanceof Error && error.message.startsWith('cannot listen'));
+
+/**
+ * Runs the hub of a program: reads its settings from the environment, starts it, and resolves once it has stopped. An error goes to the
+ * standard error output.
+ *
+ * @param signal stops the hub
+ * @returns exit code: 0 when the hub was stopped, 1 when it could not start or a part of it failed
+ */
+export const runHub = async (env: Environment, signal: AbortSignal): Promise<0 | 1> => {
+  try {
+    await runUntilStopped(env, signal);
+    return 0;
+  } catch (error) {
+    // Stopped before it had started.
+    if (signal.aborted && error === signal.reason) return 0;
+    console.error(isForPeople(error) ? error.message : error);
+    return 1;
+  }
 };

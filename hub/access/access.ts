@@ -1,6 +1,6 @@
 import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Records } from '../ledger/index.ts';
+import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { type CliLogin, createCliLogin } from './cli-login.ts';
 import { createLogin, type Login } from './login.ts';
@@ -23,7 +23,7 @@ export interface AccessSettings {
 export interface AccessDeps {
   readonly tokens: TokenStore;
   /** Where sessions are kept. */
-  readonly records: Records;
+  readonly records: KeyedStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessionLimits?: Partial<SessionLimits>;

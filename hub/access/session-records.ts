@@ -1,6 +1,6 @@
 import { Role } from '@fso/shared/api';
 import { z } from 'zod';
-import { type Records, SESSION_KIND } from '../ledger/index.ts';
+import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
 
 /** A session as it is kept: without its id. */
 export const SessionRecord = z.object({
@@ -50,7 +50,7 @@ const parse = (value: unknown): readonly SessionRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
 
 /** Sessions in the ledger, so that they outlive the process and other hubs know them. */
-export const createSessionRecords = (records: Records): SessionStore => {
+export const createSessionRecords = (records: KeyedStore): SessionStore => {
   const update = async (hash: string, change: (own: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> => {
     await records.update(SESSION_KIND, nameOf(hash), (before) => {
       const stored = parse(before);

@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { createMemoryLedger, type Records, SESSION_KIND } from '../ledger/index.ts';
+import { createMemoryLedger, type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
 import { createEnded } from './revocations.ts';
 import { createSessionRecords } from './session-records.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
@@ -14,7 +14,7 @@ const cookie = { byCookie: true };
 
 interface World {
   readonly clock: FakeClock;
-  readonly records: Records;
+  readonly records: KeyedStore;
   /** Keys of what sessions depend on that would be taken. */
   readonly sources: Set<string>;
   /** Writes of the records. */
@@ -25,7 +25,7 @@ const createWorld = (): World => {
   const clock = new FakeClock();
   const { records } = createMemoryLedger({ clock });
   const world: World = { clock, records: { ...records, update: (...change) => count(...change) }, sources: new Set(), writes: 0 };
-  const count: Records['update'] = (...change) => {
+  const count: KeyedStore['update'] = (...change) => {
     world.writes += 1;
     return records.update(...change);
   };
@@ -47,7 +47,7 @@ const create = (limits: Partial<SessionLimits> = {}) => {
   return { world, ...world, ...createHub(world, limits) };
 };
 
-const stored = (records: Records): string => JSON.stringify(records.list(SESSION_KIND));
+const stored = (records: KeyedStore): string => JSON.stringify(records.list(SESSION_KIND));
 
 describe('sessions', () => {
   it('end when nobody uses them', async () => {

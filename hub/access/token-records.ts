@@ -1,11 +1,11 @@
-import type { Records } from '../ledger/index.ts';
+import type { KeyedStore } from '../ledger/index.ts';
 import { TokenRecord, type TokenStore } from './types.ts';
 
 /** Kind of the records of API tokens. */
 const TOKEN_KIND = 'api-token';
 
 /** API tokens, hashed, in the ledger. */
-export const createTokenRecords = (records: Records): TokenStore => ({
+export const createTokenRecords = (records: KeyedStore): TokenStore => ({
   list: async () => records.list(TOKEN_KIND).map((value) => TokenRecord.parse(value)),
   find: async (id) => {
     const value = records.get(TOKEN_KIND, id);

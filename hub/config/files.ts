@@ -1,6 +1,5 @@
 import { type Problems, readText } from '@fso/shared/runtime';
-import { parseTokens } from '../delivery/index.ts';
-import { createAuthority } from '../identity/index.ts';
+import { createAuthority, parseTokens } from '../identity/index.ts';
 
 /** @returns tokens by cluster; none where there is a problem */
 export const readTokens = async (variable: string, path: string, problems: Problems): Promise<ReadonlyMap<string, string>> => {

@@ -6,10 +6,11 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { policyReport } from '../../test/harness/policy-reports.ts';
+import { authenticateByToken } from '../identity/index.ts';
 import { createAuditKey, createCheckpoints, createMemoryLedger, type Ledger } from '../ledger/index.ts';
 import { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-import { AGENT_PATH, createDelivery } from './delivery.ts';
-import { tokenGate } from './token-gate.ts';
+import { AGENT_PATH, Delivery } from './delivery.ts';
+import { RevisionTargets } from './revision-targets.ts';
 
 const TOKENS = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -38,26 +39,28 @@ const startDelivery = async (heartbeatMs = 60_000) => {
     await slow.until;
     await ledger.applyReport(...args);
   };
-  const delivery = createDelivery(tokenGate(TOKENS), {
-    ledger: { ...ledger, openStream, setConnected, applyReport },
-    checkpoints,
-    offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
-    clock: systemClock,
-    logger: pino({ level: 'silent' }),
-    metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
-    version: 'test',
-    limits: {
-      helloMs: 60_000,
-      maxSilent: 2,
-      heartbeatMs,
-      stallMs: 60_000,
-      maxBufferedBytes: 1024,
-      maxFrameBytes: 65_536,
-      agent: DEFAULT_AGENT_LIMITS,
+  const limits = {
+    helloMs: 60_000,
+    maxSilent: 2,
+    heartbeatMs,
+    stallMs: 60_000,
+    maxBufferedBytes: 1024,
+    maxFrameBytes: 65_536,
+    agent: DEFAULT_AGENT_LIMITS,
+  };
+  const delivery = new Delivery(
+    authenticateByToken(TOKENS),
+    { version: 'test', limits },
+    {
+      ledger: { ...ledger, openStream, setConnected, applyReport },
+      checkpoints,
+      offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
+      targets: new RevisionTargets(),
+      clock: systemClock,
+      logger: pino({ level: 'silent' }),
+      metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
     },
-    target: () => null,
-    digestOf: () => undefined,
-  });
+  );
   const http = createServer();
   delivery.attach(http);
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/index.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-import { type IntakeContext, takeAck, takeNack } from './frame-handlers.ts';
+import { type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
+import { RevisionTargets } from './revision-targets.ts';
 
 const REVISION = 'a'.repeat(40);
 
@@ -18,7 +19,7 @@ const createBench = () => {
   };
   const state = { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) };
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
-  const deps = { ledger, clock, metrics, digestOf: () => undefined };
+  const deps = { ledger, clock, metrics, targets: new RevisionTargets() };
   const context = {
     cluster: 'eu',
     state,
@@ -26,7 +27,7 @@ const createBench = () => {
     deps,
     send: () => undefined,
     logger: pino({ level: 'silent' }),
-  } as unknown as IntakeContext;
+  } as unknown as FrameContext;
   const nack = (message: string) => takeNack({ type: 'nack', revision: REVISION, reasons: [{ message }] }, context);
   const ack = () => takeAck({ type: 'ack', revision: REVISION, digest: 'd' }, context);
   const told = async () => {

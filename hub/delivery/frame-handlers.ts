@@ -1,14 +1,60 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, type DecodedAgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
+import { type Clock, createBucket } from '@fso/shared/runtime';
 import type pino from 'pino';
-import { isRepeated } from '../ledger/changes.ts';
-import type { AgentStream } from '../ledger/types.ts';
+import { type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import type { SessionState } from './session-state.ts';
 import type { DeliveryDeps } from './types.ts';
 
-/** What the frames of one agent are taken in with. `cluster` is the proven identity; frames carry none that counts. */
-export interface IntakeContext {
+/** What a session knows about its agent; it ends with the connection. */
+export interface SessionState {
+  /** Commit whose objects the agent has. */
+  holds: string | null;
+  /** Commit that the next one has to be shown to descend from. */
+  anchor: string | null;
+  /** Commit the agent enforces. */
+  revision: string | null;
+  /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
+  heading: string | null;
+  /** Revisions that the agent may ack or nack: the one that it came with and those that it was offered. */
+  readonly known: Set<string>;
+  /** Revisions that the hub offered: one of them that the agent acks it really has, whatever it says by itself. */
+  readonly offered: Set<string>;
+  /** The hub has asked for a full report that has not come yet. */
+  resyncing: boolean;
+  /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
+  mended: number;
+  /** Bounds the warnings about such entries: an agent could send them without end. */
+  readonly mayTellMended: () => boolean;
+  /** Newest revision that the agent should enforce. */
+  target: string | null;
+  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
+  checkpoint: number | null;
+  /** Sequence of the checkpoint that this stream sent last. */
+  sentCheckpoint: number | null;
+}
+
+/** Warnings about reports with bad entries. */
+const WARNINGS = { burst: 10, perSecond: 0.1 };
+
+/** The state before a hello. */
+export const createSessionState = (clock: Clock): SessionState => ({
+  holds: null,
+  anchor: null,
+  revision: null,
+  heading: null,
+  known: new Set(),
+  offered: new Set(),
+  resyncing: false,
+  mended: 0,
+  mayTellMended: createBucket(clock, WARNINGS),
+  target: null,
+  checkpoint: null,
+  sentCheckpoint: null,
+});
+
+/** What the handlers of frames work with. `cluster` is the proven identity; frames carry none that counts. */
+export interface FrameContext {
   readonly cluster: string;
   readonly stream: AgentStream;
   readonly state: SessionState;
@@ -20,24 +66,25 @@ export interface IntakeContext {
 
 type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
-const isKnown = (revision: string, { state, logger }: IntakeContext): boolean => {
+const isKnown = (revision: string, { state, logger }: FrameContext): boolean => {
   if (state.known.has(revision)) return true;
   logger.warn({ revision }, 'answer to a revision that was not offered');
   return false;
 };
 
-const sendDigest = (revision: string, seq: number, { cluster, deps, send }: IntakeContext): void => {
-  const digest = deps.digestOf(cluster, revision);
+const sendDigest = (revision: string, seq: number, { cluster, deps, send }: FrameContext): void => {
+  const digest = deps.targets.digestOf(cluster, revision);
   if (digest !== undefined) send({ type: 'digest', digest, seq });
 };
 
-/** Once, until everything has come. */
-const askForAll = ({ state, send }: IntakeContext): void => {
+/** Asks the agent for a full report, once until it has come. */
+const askForAll = ({ state, send }: FrameContext): void => {
   state.resyncing = true;
   send({ type: 'resync' });
 };
 
-export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Promise<void> => {
+/** Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and whatever the ledger throws */
+export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
@@ -47,7 +94,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   state.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest }, stream);
   logger.info({ revision }, 'revision acked');
-  const expected = deps.digestOf(cluster, revision);
+  const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
   logger.error({ revision }, 'digest of ack differs');
   if (!budget.mayComplain()) return;
@@ -61,13 +108,14 @@ export const takeAck = async (frame: Frame<'ack'>, context: IntakeContext): Prom
   });
 };
 
-/** Whether people are to hear of it: it says something new, and the agent has not said too much of late. */
-const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: IntakeContext): Promise<boolean> => {
+/** Whether people get to see a refusal: it is new, and the agent has not refused too much of late. */
+const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
   return !isRepeated(known?.nack, { revision, reasons }) && budget.mayComplain();
 };
 
-export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Promise<void> => {
+/** Takes an answer to an offer: the agent refuses the revision. @throws as {@link takeAck} */
+export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, deps, logger } = context;
   const { revision, reasons } = frame;
   if (!isKnown(revision, context)) return;
@@ -89,10 +137,10 @@ export const takeNack = async (frame: Frame<'nack'>, context: IntakeContext): Pr
   logger.warn({ revision, reasons }, 'revision nacked');
 };
 
-/** Counts, and warns of, the entries of a report that its schema refused; the others are taken in all the same. */
+/** Counts the entries of a report that its schema refused, and warns of them; the hub takes the others all the same. */
 export const noteMended = (
   { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
-  { state, logger }: Pick<IntakeContext, 'state' | 'logger'>,
+  { state, logger }: Pick<FrameContext, 'state' | 'logger'>,
 ): void => {
   if (frame.type !== 'report') return;
   state.mended = problems.length + (frame.full ? 0 : state.mended);
@@ -101,14 +149,14 @@ export const noteMended = (
   }
 };
 
-/** A full report in several frames: what is to come stays as it was, so that nothing goes and comes back. */
+/** Completes a frame of a full report in several frames: policies that are still to come stay as they were, so that none goes and comes back. */
 const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<string, PolicyReport> | undefined): Frame<'report'> =>
   report.full ? { ...report, policies: [...report.policies, ...kept.flatMap((key) => known?.get(key) ?? [])] } : report;
 
-/** A delta is only taken on top of the one before it; otherwise everything is asked for again. */
-export const takeReport = async (frame: Frame<'report'>, context: IntakeContext): Promise<void> => {
+/** Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for everything again. @throws as {@link takeAck} */
+export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, send, logger } = context;
-  // Deltas that were on their way when everything was asked for.
+  // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) {
@@ -123,7 +171,8 @@ export const takeReport = async (frame: Frame<'report'>, context: IntakeContext)
   send({ type: 'reported', seq: frame.seq });
 };
 
-export const takeDigest = async (frame: Frame<'digest'>, context: IntakeContext): Promise<void> => {
+/** Compares the digest of all that an agent has reported with the ledger, and answers with the digest of what the agent should have. */
+export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
   const known = await deps.ledger.cluster(cluster);
   const seq = known?.reportedSeq ?? 0;

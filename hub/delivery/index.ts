@@ -1,6 +1,6 @@
 export { DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-export { createAuthenticate, parseTokens } from './authenticate.ts';
-export * from './delivery.ts';
+export { type AgentServer, createAgentServer, keepCertificate } from './agent-server.ts';
+export { DEFAULT_DELIVERY_LIMITS, Delivery } from './delivery.ts';
 export { createOffers } from './offers.ts';
-export { type Denial, type Gate, type Proof, tokenGate } from './token-gate.ts';
-export type * from './types.ts';
+export { RevisionTargets } from './revision-targets.ts';
+export type { DeliveryLimits, DeliveryMetrics } from './types.ts';

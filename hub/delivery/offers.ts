@@ -1,6 +1,6 @@
 import { encodeFrame } from '@fso/shared/protocol';
 import { createTurns, dropOldest, mapLimit } from '@fso/shared/runtime';
-import type { ObjectAccess } from '../source/types.ts';
+import type { ObjectAccess } from '../source/index.ts';
 
 export interface EncodedOffer {
   readonly revision: string;

@@ -7,8 +7,9 @@ import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { createAuditKey, createCheckpoints, createMemoryLedger } from '../ledger/index.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
-import { startSession } from './session.ts';
-import type { DeliveryDeps } from './types.ts';
+import { RevisionTargets } from './revision-targets.ts';
+import { Session } from './session.ts';
+import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
 const nothing = (): void => undefined;
 
@@ -22,19 +23,21 @@ const createDeps = (clock: FakeClock): DeliveryDeps => {
     clock,
     logger,
     metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
-    version: 'test',
-    limits: {
-      helloMs: 60_000,
-      maxSilent: 2,
-      heartbeatMs: 60_000,
-      stallMs: 60_000,
-      maxBufferedBytes: 1024,
-      maxFrameBytes: 65_536,
-      agent: DEFAULT_AGENT_LIMITS,
-    },
-    target: () => null,
-    digestOf: () => undefined,
+    targets: new RevisionTargets(),
   };
+};
+
+const OPTIONS: DeliveryOptions = {
+  version: 'test',
+  limits: {
+    helloMs: 60_000,
+    maxSilent: 2,
+    heartbeatMs: 60_000,
+    stallMs: 60_000,
+    maxBufferedBytes: 1024,
+    maxFrameBytes: 65_536,
+    agent: DEFAULT_AGENT_LIMITS,
+  },
 };
 
 const hello = encodeFrame({
@@ -57,7 +60,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
     socket.on('pong', () => {
       read += 1;
     });
-    startSession(socket, { cluster: 'eu', budget }, createDeps(clock), { onReady: nothing, onClosed: nothing });
+    new Session({ cluster: 'eu', budget, socket }, OPTIONS, createDeps(clock), { onReady: nothing, onClosed: nothing });
   });
   const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   await once(agent, 'open');

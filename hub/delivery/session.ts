@@ -1,304 +1,299 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createBucket } from '@fso/shared/runtime';
+import type pino from 'pino';
 import type WebSocket from 'ws';
-import { StreamReplacedError } from '../ledger/changes.ts';
-import { LedgerError } from '../ledger/ledger-error.ts';
-import type { AgentStream } from '../ledger/types.ts';
+import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
-import { noteMended, takeAck, takeDigest, takeNack, takeReport } from './frame-handlers.ts';
-import { createOutbox } from './outbox.ts';
-import { isProtocolError, refuseHello, shortenReason } from './refusals.ts';
-import type { SessionState } from './session-state.ts';
-import type { DeliveryDeps } from './types.ts';
-import { keepWitness, sendCheckpoints, witnessOf } from './witnesses.ts';
+import { AgentSocket, isProtocolError } from './agent-socket.ts';
+import {
+  createSessionState,
+  type FrameContext,
+  noteMended,
+  type SessionState,
+  takeAck,
+  takeDigest,
+  takeNack,
+  takeReport,
+} from './frame-handlers.ts';
+import { findWitness, type Hello, keepRevision, keepWitness, refuseHello, sendCheckpoints } from './hello.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import type { DeliveryDeps, DeliveryOptions } from './types.ts';
 
-/** The open stream of one agent. */
-export interface Session {
-  readonly cluster: string;
-  /** As the ledger knows it. */
-  readonly stream: AgentStream;
-  offer(revision: string): void;
-  close(code: number, reason: string): void;
-  /** Sends the newest checkpoint of the audit log, if the agent has not got it. */
-  sendCheckpoint(): void;
-  ping(): void;
-}
-
-export interface SessionHooks {
-  /** The agent has said who it is, and it is who its certificate or token says. */
-  onReady(session: Session): void;
-  onClosed(session: Session): void;
-}
-
-type Hello = Extract<AgentFrame, { type: 'hello' }>;
-
-/** A hello says little; nothing larger is looked at before it. */
-const MAX_HELLO_BYTES = 64 * 1024;
-/** Of reports with bad entries. */
-const WARNINGS = { burst: 10, perSecond: 0.1 };
-/** A closing handshake that takes longer is cut. */
-const CLOSE_MS = 1_000;
-
-/** Whose stream it is. */
+/** Whose connection it is. */
 export interface SessionOwner {
   /** As proven by the certificate or token of the connection. */
   readonly cluster: string;
   readonly budget: AgentBudget;
+  readonly socket: WebSocket;
 }
 
-export const startSession = (socket: WebSocket, { cluster, budget }: SessionOwner, deps: DeliveryDeps, hooks: SessionHooks): Session => {
-  const { clock, ledger, limits } = deps;
-  const logger = deps.logger.child({ cluster });
-  const state: SessionState = {
-    holds: null,
-    anchor: null,
-    revision: null,
-    heading: null,
-    known: new Set(),
-    offered: new Set(),
-    resyncing: false,
-    mended: 0,
-    mayTellMended: createBucket(clock, WARNINGS),
-    target: null,
-    checkpoint: null,
-    sentCheckpoint: null,
-  };
-  const closing = new AbortController();
-  let ready = false;
-  let alive = true;
-  /** Frames being taken in. Meanwhile the socket is paused, so that neither pings nor pongs of the agent are read. */
-  let pending = 0;
+export interface SessionHooks {
+  /** The agent has said hello, and it is the cluster that its certificate or token proves. */
+  onReady(session: Session): void;
+  onClosed(session: Session): void;
+}
 
-  const cut = (): void => {
-    clock.sleep(CLOSE_MS, closing.signal).then(
-      () => socket.terminate(),
+/** A hello is small; the hub looks at nothing larger before it. */
+const MAX_HELLO_BYTES = 64 * 1024;
+
+/** The open stream of one agent. */
+export class Session {
+  readonly cluster: string;
+  /** The stream as the ledger knows it. */
+  readonly stream: AgentStream;
+  readonly #webSocket: WebSocket;
+  readonly #socket: AgentSocket;
+  readonly #budget: AgentBudget;
+  readonly #options: DeliveryOptions;
+  readonly #deps: DeliveryDeps;
+  readonly #hooks: SessionHooks;
+  readonly #logger: pino.Logger;
+  readonly #outbox: Outbox;
+  readonly #state: SessionState;
+  readonly #context: FrameContext;
+  /** A heartbeat that comes by itself is a write of the ledger, however many follow each other. */
+  readonly #mayNote: () => boolean;
+  #isReady: boolean = false;
+  #isAlive: boolean = true;
+  /** The agent has acked or nacked a revision on this stream. */
+  #hasAnswered: boolean = false;
+  #isNoting: boolean = false;
+
+  constructor({ cluster, budget, socket }: SessionOwner, options: DeliveryOptions, deps: DeliveryDeps, hooks: SessionHooks) {
+    const { clock } = deps;
+    const { limits } = options;
+    this.cluster = cluster;
+    this.#webSocket = socket;
+    this.#socket = new AgentSocket(socket, clock);
+    this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
+    this.#budget = budget;
+    this.#options = options;
+    this.#deps = deps;
+    this.#hooks = hooks;
+    this.#logger = deps.logger.child({ cluster });
+    this.#mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / limits.heartbeatMs });
+    this.#state = createSessionState(clock);
+    const send = (frame: HubFrame): void => this.#send(frame);
+    this.#context = { cluster, stream: this.stream, state: this.#state, budget, send, deps, logger: this.#logger };
+    this.#outbox = createOutbox(socket, {
+      clock,
+      stallMs: limits.stallMs,
+      maxBufferedBytes: limits.maxBufferedBytes,
+      onTooSlow: () => {
+        this.#logger.warn('agent too slow');
+        this.close(CLOSE_CODES.tooSlow, 'the connection does not drain');
+      },
+      onOffered: ({ revision, objects }) => this.#noteOffer(revision, objects),
+    });
+    this.#listen();
+    clock.sleep(limits.helloMs, this.#socket.closed).then(
+      () => {
+        if (!this.#isReady) this.close(CLOSE_CODES.badFrame, 'no hello in time');
+      },
       () => undefined,
     );
-  };
-  const close = (code: number, reason: string): void => {
-    socket.close(code, shortenReason(reason));
-    cut();
-  };
-  const stream: AgentStream = { id: randomUUID(), isOpen: () => socket.readyState === socket.OPEN };
-  /** @returns whether the agent has another stream, at whichever hub; then this one ends */
-  const endIfReplaced = (err: unknown): boolean => {
-    if (!(err instanceof StreamReplacedError)) return false;
-    close(CLOSE_CODES.replaced, err.message);
-    return true;
-  };
-  const writeFailed = (err: unknown): void => {
-    if (!endIfReplaced(err)) logger.error({ err }, 'ledger write failed');
-  };
-  const outbox = createOutbox(socket, {
-    clock,
-    stallMs: limits.stallMs,
-    maxBufferedBytes: limits.maxBufferedBytes,
-    onTooSlow: () => {
-      logger.warn('agent too slow');
-      close(CLOSE_CODES.tooSlow, 'the connection does not drain');
-    },
-    onOffered: ({ revision, objects }) => {
-      state.known.add(revision);
-      state.offered.add(revision);
-      state.heading = revision;
-      deps.metrics.offered();
-      ledger.setOffered(cluster, revision, stream).catch(writeFailed);
-      logger.info({ revision, objects }, 'revision offered');
-    },
-  });
-  const send = (frame: HubFrame): void => outbox.send(encodeFrame(frame));
+  }
 
-  const pace = async (ms: number): Promise<void> => {
-    if (ms > 0) await clock.sleep(ms, closing.signal);
-  };
-  const makeOffer = async (revision: string): Promise<void> => {
-    const history = { holds: state.holds, anchor: state.anchor };
-    const waitMs = budget.claim(history);
-    await pace(waitMs ?? 0);
-    const offer = await deps.offers.get(history, revision, waitMs !== undefined);
-    // A newer revision that came meanwhile makes its own offer.
-    if (state.target === revision) outbox.offer(offer);
-  };
-
-  const session: Session = {
-    cluster,
-    stream,
-    close,
-    offer: (revision) => {
-      if (state.target === revision) return;
-      state.target = revision;
-      outbox.dropWaiting();
-      // Not what it enforces: an agent that still works on another one must be called back from it.
-      if (state.heading !== revision)
-        makeOffer(revision).catch((err: unknown) => {
-          if (err === closing.signal.reason) return;
-          logger.error({ err, revision }, 'offer failed');
-          // The agent comes back and is offered it again.
-          close(1011, 'the offer cannot be made');
-        });
-    },
-    sendCheckpoint: () => {
-      if (ready) sendCheckpoints(state, deps, send).catch((err: unknown) => logger.warn({ err }, 'checkpoint not sent'));
-    },
-    ping: () => {
-      if (!ready) return;
-      if (pending > 0) {
-        // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that nobody asked
-        // for (RFC 6455, 5.5.3) stands for those that the agent waits for.
-        socket.ping();
-        socket.pong();
-        return;
-      }
-      if (!alive) {
-        logger.warn('agent does not answer');
-        socket.terminate();
-        return;
-      }
-      alive = false;
-      socket.ping();
-    },
-  };
-
-  let noting = false;
-  let answered = false;
-  /** One at a time: heartbeats must not pile up behind a database that is away. */
-  const noteAlone = async (write: () => Promise<void>): Promise<void> => {
-    if (noting) return;
-    noting = true;
-    await write().finally(() => {
-      noting = false;
+  /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
+  offer(revision: string): void {
+    const state = this.#state;
+    if (state.target === revision) return;
+    state.target = revision;
+    this.#outbox.dropWaiting();
+    // Not what it enforces: an agent that still works on another one must be called back from it.
+    if (state.heading === revision) return;
+    this.#makeOffer(revision).catch((err: unknown) => {
+      if (err === this.#socket.closed.reason) return;
+      this.#logger.error({ err, revision }, 'offer failed');
+      // The agent comes back and gets the offer again.
+      this.close(1011, 'the offer cannot be made');
     });
-  };
-  /** An ack is lost where the stream broke before it; what the agent enforces by its hello is the same word. */
-  const noteRevision = async (revision: string | null): Promise<void> => {
-    if (revision === null) return;
-    const known = await ledger.cluster(cluster);
-    // What the agent has said of a revision meanwhile is the newer word.
-    if (!answered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
-  };
-  const noteHello = async (hello: Hello): Promise<void> => {
-    await noteAlone(() => ledger.openStream(cluster, stream));
-    await noteRevision(hello.revision);
-    await keepWitness(hello, { cluster, stream, state, budget, send, deps, logger });
-  };
+  }
 
-  const greet = (hello: Hello): void => {
-    const refused = refuseHello(hello, cluster);
-    if (refused !== undefined) {
-      logger.warn({ reason: refused.reason }, 'hello refused');
-      close(refused.code, refused.reason);
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
+  sendCheckpoint(): void {
+    if (!this.#isReady) return;
+    sendCheckpoints(this.#state, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
+      this.#logger.warn({ err }, 'checkpoint not sent'),
+    );
+  }
+
+  /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
+  ping(): void {
+    if (!this.#isReady) return;
+    if (this.#socket.isBusy) {
+      // A database that is away can hold a frame up for long: that silence is the hub's own, on both sides. The pong that answers no ping
+      // (RFC 6455, 5.5.3) stands for those that the agent waits for.
+      this.#webSocket.ping();
+      this.#webSocket.pong();
       return;
     }
-    ready = true;
+    if (!this.#isAlive) {
+      this.#logger.warn('agent does not answer');
+      this.#webSocket.terminate();
+      return;
+    }
+    this.#isAlive = false;
+    this.#webSocket.ping();
+  }
+
+  #listen(): void {
+    const socket = this.#webSocket;
+    socket.on('message', (data, binary) => {
+      this.#isAlive = true;
+      // Always one buffer: the type of binary messages is the default one.
+      this.#enqueue((data as Buffer).byteLength, () => this.#receive(data as Buffer, binary));
+    });
+    socket.on('pong', () => {
+      this.#isAlive = true;
+      // Only an agent that has said hello is connected: nothing would take the word back when this stream ends.
+      if (this.#isReady && this.stream.isOpen() && this.#mayNote())
+        this.#noteAlone(() => this.#deps.ledger.setConnected(this.cluster, true, this.stream)).catch((err) => this.#noteWriteFailure(err));
+      this.#enqueue(0, async () => undefined);
+    });
+    socket.on('ping', () => {
+      this.#enqueue(0, async () => undefined);
+      // The hub answers each, also where the agent does not read the answers.
+      if (socket.bufferedAmount > this.#options.limits.maxBufferedBytes) socket.terminate();
+    });
+    socket.on('error', (err) => {
+      this.#logger.warn({ err }, 'stream failed');
+      if (isProtocolError(err)) this.#budget.strike();
+    });
+    socket.on('close', (code, reason) => {
+      if (this.#isReady) this.#logger.info({ code, reason: String(reason) }, 'agent disconnected');
+      this.#hooks.onClosed(this);
+    });
+  }
+
+  #enqueue(bytes: number, work: () => Promise<void>): void {
+    const paced = async (): Promise<void> => {
+      const waitMs = this.#budget.frame(bytes);
+      // A hello is not held back: the number of connections is bounded already.
+      await this.#socket.pace(this.#isReady ? waitMs : 0);
+      await work();
+    };
+    this.#socket.enqueue(paced, (err) => this.#fail(err));
+  }
+
+  #fail(err: unknown): void {
+    if (err === this.#socket.closed.reason || this.#endIfReplaced(err)) return;
+    this.#logger.error({ err }, 'frame failed');
+    // A ledger that is closed or full is not the agent's doing.
+    if (!(err instanceof LedgerError)) this.#budget.strike();
+    this.close(1011, 'the hub failed on a frame');
+  }
+
+  /** @returns whether the agent has another stream, at whichever hub; then this one ends */
+  #endIfReplaced(err: unknown): boolean {
+    if (!(err instanceof StreamReplacedError)) return false;
+    this.close(CLOSE_CODES.replaced, err.message);
+    return true;
+  }
+
+  #noteWriteFailure(err: unknown): void {
+    if (!this.#endIfReplaced(err)) this.#logger.error({ err }, 'ledger write failed');
+  }
+
+  async #receive(data: Buffer, binary: boolean): Promise<void> {
+    if (!this.stream.isOpen()) return;
+    if (!this.#isReady && data.byteLength > MAX_HELLO_BYTES) return this.close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
+    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
+    if (decoded.ok) {
+      noteMended(decoded, this.#context);
+      return this.#take(decoded.frame);
+    }
+    this.#logger.warn({ reason: decoded.error }, 'bad frame');
+    this.close(CLOSE_CODES.badFrame, decoded.error);
+  }
+
+  async #take(frame: AgentFrame): Promise<void> {
+    if ((frame.type === 'hello') === this.#isReady) {
+      this.close(CLOSE_CODES.badFrame, this.#isReady ? 'a second hello' : 'the first frame must be a hello');
+      return;
+    }
+    switch (frame.type) {
+      case 'hello':
+        return this.#greet(frame);
+      case 'ack':
+        this.#hasAnswered = true;
+        return takeAck(frame, this.#context);
+      case 'nack':
+        this.#hasAnswered = true;
+        return takeNack(frame, this.#context);
+      case 'report':
+        return takeReport(frame, this.#context);
+      case 'digest':
+        await this.#socket.pace(this.#budget.digest());
+        return takeDigest(frame, this.#context);
+    }
+  }
+
+  #greet(hello: Hello): void {
+    const refused = refuseHello(hello, this.cluster);
+    if (refused !== undefined) {
+      this.#logger.warn({ reason: refused.reason }, 'hello refused');
+      this.close(refused.code, refused.reason);
+      return;
+    }
+    const state = this.#state;
+    this.#isReady = true;
     state.holds = hello.holds;
     state.anchor = hello.anchor;
     state.revision = hello.revision;
     state.heading = hello.revision;
-    state.checkpoint = witnessOf(hello, deps)?.sequence ?? null;
+    state.checkpoint = findWitness(hello, this.#deps)?.sequence ?? null;
     if (hello.revision !== null) state.known.add(hello.revision);
-    send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: deps.version, time: clock.now().toISOString() });
-    hooks.onReady(session);
-    const target = deps.target(cluster);
-    if (target !== null) session.offer(target);
-    // Not waited for: with the database away the agent is greeted and served all the same.
-    noteHello(hello).catch(writeFailed);
-    session.sendCheckpoint();
-    logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
-  };
+    const time = this.#deps.clock.now().toISOString();
+    this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time });
+    this.#hooks.onReady(this);
+    const target = this.#deps.targets.targetOf(this.cluster);
+    if (target !== null) this.offer(target);
+    // Not waited for: with the database away the hub greets and serves the agent all the same.
+    this.#noteHello(hello).catch((err: unknown) => this.#noteWriteFailure(err));
+    this.sendCheckpoint();
+    this.#logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
+  }
 
-  const take = async (frame: AgentFrame): Promise<void> => {
-    if ((frame.type === 'hello') === ready) {
-      close(CLOSE_CODES.badFrame, ready ? 'a second hello' : 'the first frame must be a hello');
-      return;
-    }
-    const context = { cluster, stream, state, budget, send, deps, logger };
-    switch (frame.type) {
-      case 'hello':
-        return greet(frame);
-      case 'ack':
-        answered = true;
-        return takeAck(frame, context);
-      case 'nack':
-        answered = true;
-        return takeNack(frame, context);
-      case 'report':
-        return takeReport(frame, context);
-      case 'digest':
-        await pace(budget.digest());
-        return takeDigest(frame, context);
-    }
-  };
+  async #noteHello(hello: Hello): Promise<void> {
+    await this.#noteAlone(() => this.#deps.ledger.openStream(this.cluster, this.stream));
+    await keepRevision(hello, this.#context, () => this.#hasAnswered);
+    await keepWitness(hello, this.#context);
+  }
 
-  const receive = async (data: Buffer, binary: boolean): Promise<void> => {
-    if (socket.readyState !== socket.OPEN) return;
-    if (!ready && data.byteLength > MAX_HELLO_BYTES) return close(CLOSE_CODES.badFrame, 'the first frame must be a hello');
-    const decoded = binary ? ({ ok: false, error: 'frames are text' } as const) : decodeAgentFrame(data);
-    if (decoded.ok) {
-      noteMended(decoded, { state, logger });
-      return take(decoded.frame);
-    }
-    logger.warn({ reason: decoded.error }, 'bad frame');
-    close(CLOSE_CODES.badFrame, decoded.error);
-  };
+  /** One at a time: heartbeats must not pile up behind a database that is away. */
+  async #noteAlone(write: () => Promise<void>): Promise<void> {
+    if (this.#isNoting) return;
+    this.#isNoting = true;
+    await write().finally(() => {
+      this.#isNoting = false;
+    });
+  }
 
-  // One frame at a time and in order; the socket is not read meanwhile, so that nothing piles up here.
-  let queue = Promise.resolve();
-  const enqueue = (bytes: number, work: () => Promise<void>): void => {
-    pending += 1;
-    socket.pause();
-    queue = queue
-      .then(() => {
-        const waitMs = budget.frame(bytes);
-        // A hello is not held back: the number of connections is bounded already.
-        return pace(ready ? waitMs : 0);
-      })
-      .then(work)
-      .catch((err: unknown) => {
-        if (err === closing.signal.reason || endIfReplaced(err)) return;
-        logger.error({ err }, 'frame failed');
-        // A ledger that is closed or full is not the agent's doing.
-        if (!(err instanceof LedgerError)) budget.strike();
-        close(1011, 'the hub failed on a frame');
-      })
-      .finally(() => {
-        pending -= 1;
-        // What was read at once waits here in turn; only then is more read, or small frames would pile up faster than they are taken.
-        if (pending === 0) socket.resume();
-      });
-  };
-  socket.on('message', (data, binary) => {
-    alive = true;
-    // Always one buffer: the type of binary messages is the default one.
-    enqueue((data as Buffer).byteLength, () => receive(data as Buffer, binary));
-  });
-  /** A heartbeat that comes by itself is a write of the ledger, however many follow each other. */
-  const mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / limits.heartbeatMs });
-  socket.on('pong', () => {
-    alive = true;
-    // Only who has said hello is connected: nothing would take the word back when this stream ends.
-    if (ready && stream.isOpen() && mayNote()) noteAlone(() => ledger.setConnected(cluster, true, stream)).catch(writeFailed);
-    enqueue(0, async () => undefined);
-  });
-  socket.on('ping', () => {
-    enqueue(0, async () => undefined);
-    // Each is answered, also where nobody reads the answers.
-    if (socket.bufferedAmount > limits.maxBufferedBytes) socket.terminate();
-  });
-  socket.on('error', (err) => {
-    logger.warn({ err }, 'stream failed');
-    if (isProtocolError(err)) budget.strike();
-  });
-  socket.on('close', (code, reason) => {
-    closing.abort();
-    if (ready) logger.info({ code, reason: String(reason) }, 'agent disconnected');
-    hooks.onClosed(session);
-  });
-  clock.sleep(limits.helloMs, closing.signal).then(
-    () => {
-      if (!ready) close(CLOSE_CODES.badFrame, 'no hello in time');
-    },
-    () => undefined,
-  );
-  return session;
-};
+  async #makeOffer(revision: string): Promise<void> {
+    const history = { holds: this.#state.holds, anchor: this.#state.anchor };
+    const waitMs = this.#budget.claim(history);
+    await this.#socket.pace(waitMs ?? 0);
+    const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);
+    // A newer revision that came meanwhile makes its own offer.
+    if (this.#state.target === revision) this.#outbox.offer(offer);
+  }
+
+  #noteOffer(revision: string, objects: number): void {
+    this.#state.known.add(revision);
+    this.#state.offered.add(revision);
+    this.#state.heading = revision;
+    this.#deps.metrics.offered();
+    this.#deps.ledger.setOffered(this.cluster, revision, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
+    this.#logger.info({ revision, objects }, 'revision offered');
+  }
+
+  #send(frame: HubFrame): void {
+    this.#outbox.send(encodeFrame(frame));
+  }
+}

@@ -1,24 +1,30 @@
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
-import type { Checkpoints } from '../ledger/audit/checkpoints.ts';
-import type { Ledger } from '../ledger/types.ts';
+import type { Checkpoints, Ledger } from '../ledger/index.ts';
 import type { AgentLimits } from './agent-budget.ts';
 import type { Offers } from './offers.ts';
+import type { RevisionTargets } from './revision-targets.ts';
 
 export interface DeliveryLimits {
-  /** A connection that says no hello in this time is closed. */
+  /** Milliseconds after which a connection without a hello is closed. */
   readonly helloMs: number;
   /** Connections of one cluster that may be without a hello at a time; one more closes the oldest. */
   readonly maxSilent: number;
-  /** Time between pings; an agent that has not answered the one before is gone. */
+  /** Milliseconds between pings; an agent that has not answered the one before is gone. */
   readonly heartbeatMs: number;
-  /** An offer that is not on its way in this time makes the connection too slow. */
+  /** Milliseconds after which an offer that is not on its way makes the connection too slow. */
   readonly stallMs: number;
   /** Bytes that may wait for a connection beyond the offer on its way. */
   readonly maxBufferedBytes: number;
-  /** A frame holds a report of each policy of the commit, and so its size is bounded by their number, and by this. */
+  /** Bytes of a frame. It holds a report of each policy of the commit, so their number bounds its size as well. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;
+}
+
+export interface DeliveryOptions {
+  /** Version of the hub, for the welcome. */
+  readonly version: string;
+  readonly limits: DeliveryLimits;
 }
 
 export interface DeliveryMetrics {
@@ -32,13 +38,8 @@ export interface DeliveryDeps {
   readonly ledger: Ledger;
   readonly offers: Offers;
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor' | 'onNew'>;
+  readonly targets: RevisionTargets;
   readonly clock: Clock;
   readonly logger: pino.Logger;
   readonly metrics: DeliveryMetrics;
-  readonly version: string;
-  readonly limits: DeliveryLimits;
-  /** Revision that is meant for a cluster now. */
-  readonly target: (cluster: string) => string | null;
-  /** Digest of what a cluster gets of a revision; undefined when that is not known (any more). */
-  readonly digestOf: (cluster: string, revision: string) => string | undefined;
 }

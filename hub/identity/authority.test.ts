@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createAuthority, keepAuthority } from './authority.ts';
+import { createMemoryLedger } from '../ledger/index.ts';
+import { fixedClock } from '../ledger/testing/ledger.ts';
+import { agreeOnAuthority, createAuthority, keepAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { makeRequest } from './testing/identity.ts';
 import { createCa, newSerial, readCertificate } from './x509.ts';
@@ -105,4 +107,24 @@ describe('the CA of the agents', () => {
     const server = await authority.issueServer(['localhost'], validity);
     expect(() => createAuthority(server)).toThrow('is no CA');
   });
+});
+
+const makeCa = (name: string) =>
+  createCa(name, { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') });
+
+it('hubs on one database have one CA, or one that follows on it', async () => {
+  const { records } = createMemoryLedger({ clock: fixedClock });
+  const [old, next] = [await makeCa('old'), await makeCa('next')];
+  const agree = (certificates: readonly string[], key: string) =>
+    agreeOnAuthority(records, createAuthority({ cert: certificates.join('\n'), key }));
+  await agree([old.cert], old.key);
+  await agree([old.cert], old.key);
+  await expect(agree([next.cert], next.key)).rejects.toThrow(/is another one than this database knows .*give all hubs on it the same one/);
+  // As docs/enrolment.md says: behind the old one, before it, alone.
+  await agree([old.cert, next.cert], old.key);
+  await agree([next.cert, old.cert], next.key);
+  await agree([old.cert, next.cert], old.key);
+  await agree([next.cert, old.cert], next.key);
+  await agree([next.cert], next.key);
+  await expect(agree([old.cert], old.key)).rejects.toThrow(/is another one/);
 });

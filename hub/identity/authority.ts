@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
 import { ConfigError, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
+import type { KeyedStore } from '../ledger/index.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
 export interface AgentCertificate extends Validity {
@@ -152,4 +153,22 @@ export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityF
       `FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
     ]);
   }
+};
+
+/**
+ * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA that follows another one carries that
+ * one behind it for a time (docs/enrolment.md), so it is known by that.
+ *
+ * @throws ConfigError that says what to do
+ */
+export const agreeOnAuthority = async (records: KeyedStore, { bundle, fingerprint }: Authority): Promise<void> => {
+  const trusted = parseCas(bundle).map(fingerprintOf);
+  const agreed = await records.update('agent-ca', 'fingerprint', (before) =>
+    typeof before === 'string' && !trusted.includes(before) ? before : fingerprint,
+  );
+  if (agreed === fingerprint) return;
+  throw new ConfigError([
+    `FSO_AGENT_CA_CERT_FILE: the CA of the agents (SHA-256 ${fingerprint}) is another one than this database knows (${String(agreed)}): ` +
+      'give all hubs on it the same one, or put the old certificate behind the new one in the file',
+  ]);
 };

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { EnrolmentRecord, TokenRecord } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
-import type { EnrolmentRecord, TokenRecord } from './store.ts';
 
 /** What becomes of the record of a cluster. Pure; what is refused is thrown as a {@link Refusal}. */
 

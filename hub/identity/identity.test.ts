@@ -5,18 +5,18 @@ import { join } from 'node:path';
 import type { IssuedIdentity } from '@fso/shared/protocol';
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMemoryLedger, type Records } from '../ledger/index.ts';
+import { createMemoryLedger, type KeyedStore } from '../ledger/index.ts';
 import { keepAuthority } from './authority.ts';
 import type { Peer } from './enrolment-state.ts';
+import { createEnrolmentStore } from './enrolment-store.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
-import { createRecordStore } from './record-store.ts';
 import { Refusal } from './refusal.ts';
 import { makeRequest, requestFor } from './testing/identity.ts';
 
 const HOUR = 3600 * 1000;
 let folder: string;
 let clock: FakeClock;
-let records: Records;
+let records: KeyedStore;
 let identity: Identity;
 let events: IdentityEvent[];
 /** How the audit log takes it. */
@@ -34,7 +34,7 @@ beforeEach(async () => {
   identity = createIdentity({
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
     authority: await keepAuthority(folder, { now: clock.now(), isInUse: async () => false }),
-    store: createRecordStore(records),
+    store: createEnrolmentStore(records),
     clock,
     limits: DEFAULT_IDENTITY_LIMITS,
     onEvent: async (event) => {

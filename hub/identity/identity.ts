@@ -5,8 +5,8 @@ import type { Clock } from '@fso/shared/runtime';
 import type { Authority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { assertCurrent, enrol, forget, type Issue, invite, type Peer, renew, revoke, show } from './enrolment-state.ts';
+import type { EnrolmentRecord, EnrolmentStore } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
-import type { EnrolmentRecord, IdentityStore } from './store.ts';
 import { newSerial } from './x509.ts';
 
 /** Something happened to who may be which cluster; for the log, the history and the audit. */
@@ -44,7 +44,7 @@ export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
 
 export interface IdentityDeps {
   readonly authority: Authority;
-  readonly store: IdentityStore;
+  readonly store: EnrolmentStore;
   readonly clock: Clock;
   readonly limits: IdentityLimits;
   /** What was asked is answered once this resolves: no certificate without its entry in the audit log. */

@@ -2,10 +2,10 @@ import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import type { Clock, ListenAddress } from '@fso/shared/runtime';
 import type pino from 'pino';
-import type { Gate } from '../delivery/index.ts';
-import { identityGate } from './authenticate-agent.ts';
+import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
-import { DEFAULT_REQUEST_LIMITS, identityListener, type RequestLimits } from './http.ts';
+import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
+import type { EnrolmentStore } from './enrolment-store.ts';
 import {
   createIdentity,
   DEFAULT_IDENTITY_LIMITS,
@@ -15,7 +15,6 @@ import {
   type IdentityState,
 } from './identity.ts';
 import { createServerCertificate, type ServerCertificate, serverHosts } from './server-certificate.ts';
-import type { IdentityStore } from './store.ts';
 import type { KeyPair } from './x509.ts';
 
 export interface OpenIdentityOptions {
@@ -36,7 +35,7 @@ export interface OpenIdentityDeps {
   readonly clock: Clock;
   readonly logger: pino.Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  readonly store: IdentityStore;
+  readonly store: EnrolmentStore;
   /** Default: what is known here is all that there is. */
   readonly state?: IdentityState | undefined;
   /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
@@ -46,7 +45,7 @@ export interface OpenIdentityDeps {
 /** What the agents' listener is made of where agents enrol. */
 export interface AgentListenerIdentity {
   readonly identity: Identity;
-  readonly gate: Gate;
+  readonly authenticate: AuthenticateAgent;
   readonly listener: RequestListener;
   readonly certificate: ServerCertificate;
   /** Names under which the listener can be called; the first one is what agents are told. */
@@ -81,8 +80,8 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const hosts = serverHosts(options.listen, options.hostnames);
   return {
     identity,
-    gate: identityGate({ identity, authority, clock, tokens: options.tokens }),
-    listener: identityListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
+    authenticate: authenticateByIdentity({ identity, authority, clock, tokens: options.tokens }),
+    listener: createEnrolmentListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
     certificate: await createServerCertificate({
       authority,
       given: options.serverCertificate,

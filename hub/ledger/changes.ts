@@ -1,8 +1,8 @@
 import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
-import type { RecordChange, RecordKey, RecordOutcome } from './keyed-store.ts';
-import type { Acked, AgentStream, ClusterRecord } from './types.ts';
+import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
+import type { AckedRevision, AgentStream, ClusterRecord } from './types.ts';
 
 /** What only the hub that leads writes. */
 interface LeaderChange {
@@ -17,7 +17,7 @@ export type Change = { readonly time: string } & (
   | ClusterChange
   | { readonly type: 'event'; readonly cluster: string | null; readonly event: ClusterEvent }
   | { readonly type: 'audit'; readonly entry: NewAuditEntry }
-  | ({ readonly type: 'record'; readonly change: RecordChange; readonly outcome: RecordOutcome } & RecordKey)
+  | ({ readonly type: 'record'; readonly change: ValueChange; readonly outcome: ValueOutcome } & ValueKey)
   | ({ readonly type: 'checkpoint'; readonly checkpoint: Checkpoint } & LeaderChange)
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
@@ -52,7 +52,7 @@ export type ClusterChange = ClusterChangeBase &
         readonly opens?: boolean;
       }
     | { readonly type: 'offered'; readonly revision: string }
-    | { readonly type: 'ack'; readonly ack: Acked }
+    | { readonly type: 'ack'; readonly ack: AckedRevision }
     | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     | { readonly type: 'report'; readonly report: Report }
     | { readonly type: 'forget' }

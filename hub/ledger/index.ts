@@ -1,6 +1,6 @@
 export * from './audit/index.ts';
-export { StreamReplacedError } from './changes.ts';
-export { type Records, SESSION_KIND } from './keyed-store.ts';
+export { isRepeated, StreamReplacedError } from './changes.ts';
+export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';
 export { LedgerError } from './ledger-error.ts';
 export * from './memory.ts';
 export * from './open.ts';

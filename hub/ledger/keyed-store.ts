@@ -2,35 +2,35 @@
 export const SESSION_KIND = 'session';
 
 /** Makes a record of what is there (undefined: nothing). Pure, as it may run more than once. What it throws goes to the caller, and nothing is changed. */
-export type RecordChange = (before: unknown) => unknown;
+export type ValueChange = (before: unknown) => unknown;
 
 /**
  * What other parts of the hub keep with the ledger, as JSON values by kind and name, so that all hubs on one database share it. Reads come
  * from memory; changes of all hubs happen one after the other, and a resolved one is durable.
  */
-export interface Records {
+export interface KeyedStore {
   get(kind: string, name: string): unknown;
   /** In no order. */
   list(kind: string): readonly unknown[];
   /** @returns the record that `change` made; undefined or null removes it */
-  update(kind: string, name: string, change: RecordChange): Promise<unknown>;
+  update(kind: string, name: string, change: ValueChange): Promise<unknown>;
   /** Tells of each changed record, at the latest within a second, whichever hub changed it. @returns a function that ends it */
   subscribe(kind: string, handler: (name: string) => void): () => void;
 }
 
-export interface RecordKey {
+export interface ValueKey {
   readonly kind: string;
   readonly name: string;
 }
 
 /** How the change of a record ended; filled when it is planned, true once it is committed. */
-export interface RecordOutcome {
+export interface ValueOutcome {
   after?: unknown;
   error?: { readonly reason: unknown };
 }
 
 /** Runs a change. What it throws is its outcome, not that of the others it is committed with. @returns whether something is to be written */
-export const applyRecordChange = (before: unknown, change: RecordChange, outcome: RecordOutcome): boolean => {
+export const applyValueChange = (before: unknown, change: ValueChange, outcome: ValueOutcome): boolean => {
   try {
     outcome.after = change(before) ?? undefined;
     delete outcome.error;
@@ -42,19 +42,19 @@ export const applyRecordChange = (before: unknown, change: RecordChange, outcome
 };
 
 /** The records in memory. */
-export interface RecordPicture extends Omit<Records, 'update'> {
+export interface KeyedCache extends Omit<KeyedStore, 'update'> {
   /** Newer versions only. */
-  set(key: RecordKey, value: unknown, version: number): void;
+  set(key: ValueKey, value: unknown, version: number): void;
   /** Removes what is not among these, where it is no newer than a version. */
-  keepOnly(keys: readonly RecordKey[], version: number): void;
+  keepOnly(keys: readonly ValueKey[], version: number): void;
 }
 
-const keyOf = ({ kind, name }: RecordKey): string => `${kind} ${name}`;
+const keyOf = ({ kind, name }: ValueKey): string => `${kind} ${name}`;
 
-export const createRecordPicture = (): RecordPicture => {
-  const known = new Map<string, RecordKey & { readonly value: unknown; readonly version: number }>();
+export const createKeyedCache = (): KeyedCache => {
+  const known = new Map<string, ValueKey & { readonly value: unknown; readonly version: number }>();
   const handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
-  const tell = (changed: RecordKey): void => {
+  const tell = (changed: ValueKey): void => {
     for (const { kind, handler } of handlers) if (kind === changed.kind) handler(changed.name);
   };
   return {
@@ -82,18 +82,18 @@ export const createRecordPicture = (): RecordPicture => {
 };
 
 /** @param submit resolves when the change is committed */
-export const recordsOf = (
-  picture: RecordPicture,
-  submit: (change: RecordKey & { readonly change: RecordChange; readonly outcome: RecordOutcome }) => Promise<void>,
-): Records => ({
-  get: picture.get,
-  list: picture.list,
-  subscribe: picture.subscribe,
+export const createKeyedStore = (
+  cache: KeyedCache,
+  submit: (change: ValueKey & { readonly change: ValueChange; readonly outcome: ValueOutcome }) => Promise<void>,
+): KeyedStore => ({
+  get: cache.get,
+  list: cache.list,
+  subscribe: cache.subscribe,
   update: async (kind, name, change) => {
-    const outcome: RecordOutcome = {};
-    const before = picture.get(kind, name);
+    const outcome: ValueOutcome = {};
+    const before = cache.get(kind, name);
     // What changes nothing needs no database; what is refused may be refused for want of news, and is asked there.
-    if (!applyRecordChange(before, change, outcome) && outcome.error === undefined) return before;
+    if (!applyValueChange(before, change, outcome) && outcome.error === undefined) return before;
     await submit({ kind, name, change, outcome });
     if (outcome.error !== undefined) throw outcome.error.reason;
     return outcome.after;

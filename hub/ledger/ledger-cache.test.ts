@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
-import { createPicture } from './ledger-cache.ts';
+import { createLedgerCache } from './ledger-cache.ts';
 import { event } from './testing/ledger.ts';
 
 it('takes more events at once than a call has room for arguments, keeps the newest and tells of each', () => {
-  const picture = createPicture(10_000);
+  const cache = createLedgerCache(10_000);
   let told = 0;
-  picture.subscribe(({ kind }) => {
+  cache.subscribe(({ kind }) => {
     if (kind === 'event') told += 1;
   });
-  picture.addEvents(Array.from({ length: 200_000 }, (_, i) => ({ ...event('Many'), id: i + 1, cluster: null })));
-  expect([picture.events({ limit: 300_000 }).length, picture.lastEvent(), told]).toEqual([10_000, 200_000, 200_000]);
-  picture.addEvents([{ ...event('One'), id: 200_001, cluster: null }]);
-  expect(picture.events({ limit: 2 }).map(({ id }) => id)).toEqual([200_001, 200_000]);
-  expect(picture.hasAllEvents()).toBe(false);
+  cache.addEvents(Array.from({ length: 200_000 }, (_, i) => ({ ...event('Many'), id: i + 1, cluster: null })));
+  expect([cache.events({ limit: 300_000 }).length, cache.lastEvent(), told]).toEqual([10_000, 200_000, 200_000]);
+  cache.addEvents([{ ...event('One'), id: 200_001, cluster: null }]);
+  expect(cache.events({ limit: 2 }).map(({ id }) => id)).toEqual([200_001, 200_000]);
+  expect(cache.hasAllEvents()).toBe(false);
 });

@@ -5,7 +5,7 @@ import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
 /** What the hub knows, in memory: reads are served from it, whatever a database does. */
-export interface Picture {
+export interface LedgerCache {
   source(): SourceView | null;
   setSource(source: SourceView): void;
   desired(): Desired | null;
@@ -43,7 +43,7 @@ export const foundIn = (events: readonly EventView[], limit: number): FoundEvent
 });
 
 /** @param eventLimit events kept; see {@link RecentEvents} for which ones */
-export const createPicture = (eventLimit: number): Picture => {
+export const createLedgerCache = (eventLimit: number): LedgerCache => {
   let source: SourceView | null = null;
   let desired: Desired | null = null;
   const seen = new Map<string, ClusterRecord>();

@@ -11,8 +11,8 @@ import {
   isOutdated,
   streamAfter,
 } from './changes.ts';
-import { applyRecordChange, createRecordPicture, recordsOf } from './keyed-store.ts';
-import { createPicture, foundIn } from './ledger-cache.ts';
+import { applyValueChange, createKeyedCache, createKeyedStore } from './keyed-store.ts';
+import { createLedgerCache, foundIn } from './ledger-cache.ts';
 import type { Ledger } from './types.ts';
 import { type ChangeInput, writesOf } from './writes.ts';
 
@@ -24,10 +24,10 @@ export interface MemoryLedgerOptions {
 
 /** Step ⑧ without a database, for tests: what it knows is gone with its process. */
 export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerOptions): Ledger => {
-  const picture = createPicture(eventLimit);
+  const cache = createLedgerCache(eventLimit);
   const now = (): string => clock.now().toISOString();
   const audit = createMemoryAudit(now);
-  const records = createRecordPicture();
+  const records = createKeyedCache();
   let version = 0;
   let desired: string | null = null;
   let lastEventId = 0;
@@ -35,24 +35,24 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
 
   const takeRecord = ({ kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
     version += 1;
-    if (applyRecordChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
+    if (applyValueChange(records.get(kind, name), change, outcome)) records.set({ kind, name }, outcome.after, version);
   };
   const streams = new Map<string, string | null>();
   /** @returns whether the change counts */
   const takeStream = (change: ClusterChange): boolean => {
     const stream = streams.get(change.cluster) ?? null;
-    const replaced = isOutdated(change, { stream, connected: picture.get(change.cluster).connected });
+    const replaced = isOutdated(change, { stream, connected: cache.get(change.cluster).connected });
     if (change.outcome !== undefined) change.outcome.replaced = replaced;
     if (!replaced) streams.set(change.cluster, streamAfter(change, stream));
     return !replaced;
   };
   const take = (change: Change): void => {
-    const before: Before = { source: picture.source(), desired, cluster: picture.get };
+    const before: Before = { source: cache.source(), desired, cluster: cache.get };
     audit.add(auditOf(change, before), change.time);
-    if (change.type === 'source') picture.setSource(change.source);
+    if (change.type === 'source') cache.setSource(change.source);
     if (change.type === 'desired') desired = change.revision;
     if (change.type === 'record') takeRecord(change);
-    if (isClusterChange(change)) picture.set(applyChange(picture.get(change.cluster), change));
+    if (isClusterChange(change)) cache.set(applyChange(cache.get(change.cluster), change));
     const fresh = eventsOfChange(change).filter(({ cluster, event }) => {
       const digest = digestOfEvent(cluster, event);
       return !digests.has(digest) && digests.add(digest);
@@ -61,7 +61,7 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
       lastEventId += 1;
       return { ...event, id: lastEventId, cluster };
     });
-    picture.addEvents(events);
+    cache.addEvents(events);
   };
   const submit = async (input: ChangeInput): Promise<void> => {
     const change = { ...input, time: now() } as Change;
@@ -71,19 +71,19 @@ export const createMemoryLedger = ({ clock, eventLimit = 10_000 }: MemoryLedgerO
   return {
     ...writesOf(submit),
     setDesired: async (next) => {
-      picture.setDesired(next);
+      cache.setDesired(next);
       await submit({ type: 'desired', revision: next.revision });
     },
-    source: async () => picture.source(),
-    desired: async () => picture.desired(),
-    clusters: async () => picture.clusters(),
-    cluster: async (name) => picture.cluster(name),
-    events: async (query) => picture.events(query),
-    searchEvents: async (query) => foundIn(picture.events(query), query.limit),
-    countEvents: async (query) => picture.events(query).length,
-    subscribe: picture.subscribe,
+    source: async () => cache.source(),
+    desired: async () => cache.desired(),
+    clusters: async () => cache.clusters(),
+    cluster: async (name) => cache.cluster(name),
+    events: async (query) => cache.events(query),
+    searchEvents: async (query) => foundIn(cache.events(query), query.limit),
+    countEvents: async (query) => cache.events(query).length,
+    subscribe: cache.subscribe,
     audit,
-    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
+    records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),
     behindMs: () => 0,
     leads: () => true,

@@ -5,7 +5,7 @@ import type { Reason, Report } from '@fso/shared/protocol';
 import type { AuditLog } from './audit/types.ts';
 import type { Nack } from './changes.ts';
 import type { EventFilter } from './event-filter.ts';
-import type { Records } from './keyed-store.ts';
+import type { KeyedStore } from './keyed-store.ts';
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
 export interface Desired {
@@ -15,7 +15,7 @@ export interface Desired {
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
-export interface Acked {
+export interface AckedRevision {
   readonly revision: string;
   readonly digest: string | null;
 }
@@ -28,7 +28,7 @@ export interface ClusterRecord {
   readonly lastSeen: string | null;
   readonly offeredRevision: string | null;
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
-  readonly acked: Acked | null;
+  readonly acked: AckedRevision | null;
   readonly nack: { readonly revision: string; readonly reasons: readonly Reason[]; readonly time: string } | null;
   readonly report: ClusterReport | null;
   /** By `namespace/name`. */
@@ -87,7 +87,7 @@ export interface Ledger {
   openStream(cluster: string, stream: AgentStream): Promise<void>;
   setConnected(cluster: string, connected: boolean, stream?: AgentStream): Promise<void>;
   setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
-  setAck(cluster: string, ack: Acked, stream?: AgentStream): Promise<void>;
+  setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
   /** @param nack told false: kept as the cluster's state, without an entry of the audit log. Default true; nothing new is never told */
   setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /** Takes a report in; a full one replaces the cluster's policies. */
@@ -106,7 +106,7 @@ export interface Ledger {
   /** @returns a function that ends the subscription. */
   subscribe(handler: (change: LedgerChange) => void): () => void;
   readonly audit: AuditLog;
-  readonly records: Records;
+  readonly records: KeyedStore;
   health(): LedgerHealth;
   /** Milliseconds since this hub last knew all that others on the same database had written; 0: it is alone. */
   behindMs(): number;

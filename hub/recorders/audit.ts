@@ -1,7 +1,7 @@
 import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
 import type pino from 'pino';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
-import type { Ledger } from '../ledger/types.ts';
+import type { Ledger } from '../ledger/index.ts';
 
 /** One line for people. */
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {

@@ -2,7 +2,7 @@ import type { ClusterEvent, NewAuditEntry } from '@fso/shared/api';
 import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { IdentityEvent } from '../identity/index.ts';
-import type { Ledger } from '../ledger/types.ts';
+import type { Ledger } from '../ledger/index.ts';
 
 const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
   EnrolmentTokenIssued: 'info',

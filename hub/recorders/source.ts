@@ -1,7 +1,7 @@
-import type { ClusterEvent, SourceView } from '@fso/shared/api';
+import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
-import type { Ledger } from '../ledger/types.ts';
+import type { Ledger } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 
 type NewEvent = Omit<ClusterEvent, 'time'>;
@@ -79,3 +79,12 @@ export const recordSource = async (source: Source, deps: { ledger: Ledger; clock
     if (ledger.leads()) record(view).catch(failed);
   });
 };
+
+/** Entry of the audit log for a hub that starts or stops. */
+export const lifeEntry = (action: 'hub.start' | 'hub.stop', version: string, detail: NewAuditEntry['detail'] = {}): NewAuditEntry => ({
+  actor: { kind: 'hub', id: 'hub', roles: [] },
+  from: null,
+  action,
+  subject: version,
+  detail,
+});

@@ -4,7 +4,7 @@ import type { PolicyReport } from '@fso/shared/api';
 import type { Report } from '@fso/shared/protocol';
 import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import type { Desired } from '../../hub/ledger/types.ts';
-import { compileDesired } from '../../hub/rollout/compile.ts';
+import { compileDesired } from '../../hub/rollout/index.ts';
 import { startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../harness/policy-reports.ts';

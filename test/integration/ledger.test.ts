@@ -203,7 +203,7 @@ describe('a database that others touch', () => {
     await holder.query('select pg_advisory_lock(1)');
     const reads = Array.from({ length: 20 }, () => sql`select pg_advisory_lock_shared(1)`.execute(database.reads));
     const proofs = ledger.audit.proofs();
-    await ledger.addEvent('eu', event('Written'));
+    await ledger.addEvent('eu', event('WrittenBatch'));
     expect(ledger.health()).toEqual({ ok: true });
     await holder.end();
     await Promise.all([...reads, proofs]);

@@ -1,4 +1,7 @@
-/** `fso serve`: the hub in this process; its configuration comes from the environment, as with the hub's own program. */
+import { shutdownSignal } from '@fso/shared/runtime';
+import { runHub } from '../../run-hub.ts';
+
+/** `fso serve`: runs the hub in this process. Its settings are environment variables, as those of the hub's own program. */
 export const serve = async (): Promise<void> => {
-  await import('../../main.ts');
+  process.exitCode = await runHub(process.env, shutdownSignal());
 };

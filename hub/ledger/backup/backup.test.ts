@@ -141,7 +141,7 @@ describe('backup', () => {
     expect(record?.policies.size).toBe(40);
     expect(await ledger.events({ limit: 10 })).toEqual(await before.events({ limit: 10 }));
     expect(await ledger.source()).toEqual(await before.source());
-    // Written after the restore, with ids and numbers that go on.
+    // WrittenBatch after the restore, with ids and numbers that go on.
     await ledger.applyReport('eu', report(2, { policies: [policy('p1', { phase: 'Failed' })], events: [event('C')] }));
     expect((await ledger.events({ limit: 1 })).map(({ reason }) => reason)).toEqual(['C']);
     expect((await ledger.audit.list({ limit: 1 })).map(({ action, actor }) => [action, actor])).toEqual([['ledger.restore', OPERATOR]]);

@@ -90,7 +90,7 @@ const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, s
 };
 
 /** Searches beside what writes and short reads need. */
-interface Searching {
+interface SearchQueue {
   readonly db: Kysely<Schema>;
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -98,7 +98,7 @@ interface Searching {
 export const createSqlAudit = (
   db: Kysely<Schema>,
   submit: (change: ChangeInput) => Promise<void>,
-  searching: Searching = { db, inTurn: (work) => work() },
+  searching: SearchQueue = { db, inTurn: (work) => work() },
 ): AuditLog => {
   const search = (asked: AuditSearch): Promise<FoundAudit> =>
     isFiltered(asked.filter) ? searching.inTurn(() => searchEntries(searching.db, asked)) : readOn(db, asked);

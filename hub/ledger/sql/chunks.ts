@@ -12,7 +12,7 @@ export const CHUNKS = 128;
 const MAX_PLACES = 100_000;
 const places = new Map<string, number>();
 
-/** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). Stored rows depend on it: it must never change. */
+/** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). StoredLedger rows depend on it: it must never change. */
 const hash = (text: string): number => {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0;

@@ -87,10 +87,10 @@ describe('the folder of an embedded database', () => {
     other.exec('commit');
     const database = await opening;
     other.exec('begin immediate');
-    const writing = sql`create table written (at text)`.execute(database.db);
-    expect(await settlesWithin(writing, 200)).toBe(false);
+    const context = sql`create table written (at text)`.execute(database.db);
+    expect(await settlesWithin(context, 200)).toBe(false);
     other.exec('commit');
-    await writing;
+    await context;
     other.close();
     await database.close();
   });

@@ -2,7 +2,7 @@ import { type NewAuditEntry, type PolicyReport, policyKey, type SourceView } fro
 import type { Checkpoint, Report } from '@fso/shared/protocol';
 import { auditOf } from '../audit/derive.ts';
 import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../changes.ts';
-import { applyRecordChange, type RecordKey } from '../keyed-store.ts';
+import { applyValueChange, type ValueKey } from '../keyed-store.ts';
 import type { ClusterRecord } from '../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
@@ -16,7 +16,7 @@ export interface StoredCluster {
   readonly version: number;
 }
 
-export interface Stored {
+export interface StoredLedger {
   readonly source: SourceView | null;
   /** Revision. */
   readonly desired: string | null;
@@ -43,7 +43,7 @@ export interface Batch {
   readonly events: PreparedEvent[];
   readonly audit: { readonly entry: NewAuditEntry; readonly time: string }[];
   /** By `kind name`. */
-  readonly records: Map<string, RecordKey & { readonly value: unknown }>;
+  readonly records: Map<string, ValueKey & { readonly value: unknown }>;
   readonly checkpoints: Checkpoint[];
   /** By cluster. */
   readonly witnesses: Map<string, { readonly checkpoint: Checkpoint; readonly time: string }>;
@@ -83,13 +83,13 @@ const newBatch = (): Batch => ({
   witnesses: new Map(),
 });
 
-const takeRecord = (batch: Batch, stored: Stored, { kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
+const takeRecord = (batch: Batch, stored: StoredLedger, { kind, name, change, outcome }: Extract<Change, { type: 'record' }>): void => {
   const key = `${kind} ${name}`;
   const before = batch.records.has(key) ? batch.records.get(key)?.value : stored.record(kind, name);
-  if (applyRecordChange(before, change, outcome)) batch.records.set(key, { kind, name, value: outcome.after });
+  if (applyValueChange(before, change, outcome)) batch.records.set(key, { kind, name, value: outcome.after });
 };
 
-const takeOther = (batch: Batch, stored: Stored, change: Exclude<Change, ClusterChange>): void => {
+const takeOther = (batch: Batch, stored: StoredLedger, change: Exclude<Change, ClusterChange>): void => {
   switch (change.type) {
     case 'source':
       batch.source = change.source;
@@ -119,7 +119,7 @@ const takeTexts = (batch: Batch, { policies, events }: PreparedChange): void => 
 };
 
 /** Folds changes into what has to be written, in their order; many changes of one cluster are one write. Pure. */
-export const planBatch = (changes: readonly PreparedChange[], stored: Stored, replica: string): Batch => {
+export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
   const batch = newBatch();
   const writeOf = (name: string): ClusterWrite => {
     const before = stored.cluster(name);

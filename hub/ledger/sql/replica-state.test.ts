@@ -2,17 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createRecordPicture } from '../keyed-store.ts';
-import { createPicture } from '../ledger-cache.ts';
+import { createKeyedCache } from '../keyed-store.ts';
+import { createLedgerCache } from '../ledger-cache.ts';
 import { source } from '../testing/ledger.ts';
 import { openDatabase } from './database.ts';
 import { clearRecords } from './history.ts';
 import { migrate } from './migrate.ts';
 import { planBatch } from './plan-batch.ts';
-import { createKnowledge } from './replica-state.ts';
+import { createReplicaState } from './replica-state.ts';
 
 it('what another hub wrote of the repository before does not replace what was written since', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-knowledge-'));
+  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   await migrate(database);
   const [older, newer] = [source({ lastFetch: '2026-01-03T10:30:00.000Z' }), source({ lastFetch: '2026-01-03T10:31:00.000Z' })];
@@ -21,26 +21,26 @@ it('what another hub wrote of the repository before does not replace what was wr
     .insertInto('state')
     .values([row, { ...row, name: 'desired', json: '"older"' }])
     .execute();
-  const picture = createPicture(10);
-  const knowledge = createKnowledge(picture, createRecordPicture(), 10);
-  await knowledge.load(database.db);
-  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  const cache = createLedgerCache(10);
+  const replicaState = createReplicaState(cache, createKeyedCache(), 10);
+  await replicaState.load(database.db);
+  expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
   // A batch of its own, version 2; the answer to a question of before comes after it.
-  const batch = planBatch([], knowledge, 'own');
+  const batch = planBatch([], replicaState, 'own');
   batch.source = newer;
   batch.desired = 'newer';
-  knowledge.learn(batch, { version: 2, events: [], damaged: undefined });
-  await knowledge.refresh(database.reads, []);
-  expect([picture.source(), knowledge.source, knowledge.desired]).toEqual([newer, newer, 'newer']);
+  replicaState.learn(batch, { version: 2, events: [], damaged: undefined });
+  await replicaState.refresh(database.reads, []);
+  expect([cache.source(), replicaState.source, replicaState.desired]).toEqual([newer, newer, 'newer']);
   await database.db.updateTable('state').set({ version: 3 }).execute();
-  await knowledge.refresh(database.reads, []);
-  expect([picture.source(), knowledge.desired]).toEqual([older, 'older']);
+  await replicaState.refresh(database.reads, []);
+  expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
   await database.close();
   await rm(folder, { recursive: true });
 });
 
 it('what removed records have left is cleared, also before a hub that was away has read it', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'fso-knowledge-'));
+  const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const { db } = database;
   await migrate(database);
@@ -50,9 +50,9 @@ it('what removed records have left is cleared, also before a hub that was away h
     .values([row('kept', 1), row('revoked', 2), row('early', 3, null)])
     .execute();
   await db.updateTable('ledger_version').set({ value: 5 }).execute();
-  const records = createRecordPicture();
-  const knowledge = createKnowledge(createPicture(10), records, 10);
-  await knowledge.load(db);
+  const records = createKeyedCache();
+  const replicaState = createReplicaState(createLedgerCache(10), records, 10);
+  await replicaState.load(db);
   const told: string[] = [];
   records.subscribe('token', (name) => told.push(name));
   await db
@@ -65,12 +65,12 @@ it('what removed records have left is cleared, also before a hub that was away h
   expect(await namesLeft()).toEqual(['cleared', 'kept', 'revoked']);
   await clearRecords(database, 5);
   expect(await namesLeft()).toEqual(['cleared', 'kept']);
-  await knowledge.refresh(db, []);
+  await replicaState.refresh(db, []);
   expect([records.get('token', 'revoked'), records.get('token', 'kept'), told]).toEqual([undefined, 'good', ['revoked']]);
   // Of this hub's own, not read back yet.
   records.set({ kind: 'token', name: 'new' }, 'good', 9);
   await clearRecords(database, 9);
-  await knowledge.refresh(db, []);
+  await replicaState.refresh(db, []);
   expect(records.get('token', 'new')).toBe('good');
   await database.close();
   await rm(folder, { recursive: true });

@@ -1,20 +1,20 @@
 import type { EventView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
-import type { RecordPicture } from '../keyed-store.ts';
-import type { Picture } from '../ledger-cache.ts';
+import type { KeyedCache } from '../keyed-store.ts';
+import type { LedgerCache } from '../ledger-cache.ts';
 import { loadNewEvents } from './events.ts';
 import { CLEARED } from './history.ts';
 import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
-import type { Batch, Stored, StoredCluster } from './plan-batch.ts';
+import type { Batch, StoredCluster, StoredLedger } from './plan-batch.ts';
 import type { Schema } from './schema.ts';
-import type { Written } from './write-batch.ts';
+import type { WrittenBatch } from './write-batch.ts';
 
-/** What is stored, as this process knows it, beside the picture that readers see; the two are changed together. */
-export interface Knowledge extends Stored {
+/** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
+export interface ReplicaState extends StoredLedger {
   /** Everything, at start. */
   load(db: Kysely<Schema>): Promise<void>;
   /** What a batch of this process made of it. */
-  learn(batch: Batch, written: Written): void;
+  learn(batch: Batch, written: WrittenBatch): void;
   /**
    * Takes over what others wrote: of these clusters, if they are newer than what is known, of the repository, and all events. Within a
    * transaction that holds the write lock nothing is missed.
@@ -30,19 +30,19 @@ const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
 /** @param eventsInMemory newest events that are read at start */
-export const createKnowledge = (picture: Picture, records: RecordPicture, eventsInMemory: number): Knowledge => {
+export const createReplicaState = (cache: LedgerCache, records: KeyedCache, eventsInMemory: number): ReplicaState => {
   const marks = new Map<string, Omit<StoredCluster, 'record'>>();
   let state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
 
   const cluster = (name: string): StoredCluster => ({
-    record: picture.get(name),
+    record: cache.get(name),
     ...(marks.get(name) ?? { version: 0, connectedBy: null, stream: null }),
   });
   const learnCluster = ({ record, ...mark }: StoredCluster): void => {
     // Two ways lead here, a batch of one's own and news of another's: the newer one stays.
     if (mark.version <= (marks.get(record.name)?.version ?? 0)) return;
     marks.set(record.name, mark);
-    picture.set(record);
+    cache.set(record);
   };
   const newerThanKnown = async (db: Kysely<Schema>, names: readonly string[]): Promise<string[]> => {
     if (names.length === 0) return [];
@@ -57,11 +57,11 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
       desired: next.desired.version > desired.version ? next.desired : desired,
     };
     const { value } = state.source;
-    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) picture.setSource(value);
+    if (value !== null && JSON.stringify(value) !== JSON.stringify(source.value)) cache.setSource(value);
   };
   const learnEvents = (events: readonly EventView[]): void => {
-    const last = picture.lastEvent();
-    picture.addEvents(events.filter(({ id }) => id > last));
+    const last = cache.lastEvent();
+    cache.addEvents(events.filter(({ id }) => id > last));
   };
   /** Version up to which all records are known. */
   let recordsUpTo = 0;
@@ -110,7 +110,7 @@ export const createKnowledge = (picture: Picture, records: RecordPicture, events
       }
       learnState(await loadState(db));
       await learnRecords(db);
-      learnEvents((await loadNewEvents(db, picture.lastEvent(), eventsInMemory)).reverse());
+      learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());
     },
   };
 };

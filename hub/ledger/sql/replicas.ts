@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { LedgerHealth } from '../types.ts';
 import { describeDatabaseError } from './errors.ts';
 import { createLead, readEpoch } from './lead.ts';
-import type { Knowledge } from './replica-state.ts';
+import type { ReplicaState } from './replica-state.ts';
 import type { SqlLedgerOptions } from './sql-ledger.ts';
 import { lockWrites, NOTIFY_CHANNEL, nextVersion } from './write-batch.ts';
 
@@ -37,15 +37,15 @@ const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
 
 export interface ReplicasOptions extends SqlLedgerOptions {
   readonly replica: string;
-  readonly knowledge: Knowledge;
+  readonly replicaState: ReplicaState;
 }
 
 /** Takes over what the others wrote since it was last asked. Versions grow in the order of the commits, so none is missed. */
-const createSync = ({ database: { reads }, knowledge, replica }: ReplicasOptions): (() => Promise<void>) => {
+const createSync = ({ database: { reads }, replicaState, replica }: ReplicasOptions): (() => Promise<void>) => {
   let cursor = 0;
   return async () => {
     const rows = await reads.selectFrom('clusters').select(['name', 'version', 'writer']).where('version', '>', cursor).execute();
-    await knowledge.refresh(
+    await replicaState.refresh(
       reads,
       rows.filter(({ writer }) => writer !== replica).map(({ name }) => name),
     );

@@ -3,8 +3,8 @@ import { type Clock, createTurns, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import type pino from 'pino';
 import { type Change, isLeaderChange } from '../changes.ts';
-import { createRecordPicture, recordsOf } from '../keyed-store.ts';
-import { createPicture, foundIn } from '../ledger-cache.ts';
+import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
+import { createLedgerCache, foundIn } from '../ledger-cache.ts';
 import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createSqlAudit } from './audit-log.ts';
@@ -16,11 +16,11 @@ import { readEpoch } from './lead.ts';
 import { migrate } from './migrate.ts';
 import { type Batch, planBatch } from './plan-batch.ts';
 import type { PreparedChange } from './prepared-change.ts';
-import { createKnowledge, type Knowledge } from './replica-state.ts';
+import { createReplicaState, type ReplicaState } from './replica-state.ts';
 import { ALONE, startReplicas } from './replicas.ts';
 import type { Schema } from './schema.ts';
 import { checkSessions } from './sessions.ts';
-import { beginBatch, type Written, writeBatch } from './write-batch.ts';
+import { beginBatch, type WrittenBatch, writeBatch } from './write-batch.ts';
 import { createWriteQueue } from './write-queue.ts';
 
 export interface SqlLedgerOptions {
@@ -59,11 +59,11 @@ const leaveOutFormerTerms = async (trx: Transaction<Schema>, changes: readonly P
 
 interface Commit {
   readonly batch: Batch;
-  readonly written: Written;
+  readonly written: WrittenBatch;
 }
 
 /** Writes a batch, and then knows of it; nobody else writes meanwhile. */
-const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, knowledge: Knowledge, replica: string) => {
+const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, replicaState: ReplicaState, replica: string) => {
   /** @returns undefined where the batch was committed before, and only the answer was lost */
   const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
     // Before that is known nothing may be concluded from a failure: the batch may be there already.
@@ -72,8 +72,8 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
       return await db.transaction().execute(async (trx) => {
         isNew = await beginBatch(trx, replica, { number, shared });
         if (!isNew) return undefined;
-        if (shared) await knowledge.refresh(trx, clustersOf(changes));
-        const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, knowledge, replica);
+        if (shared) await replicaState.refresh(trx, clustersOf(changes));
+        const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
         return { batch, written: await writeBatch(trx, batch, { replica, shared }) };
       });
     } catch (error) {
@@ -83,7 +83,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
   };
   const learn = ({ batch, written }: Commit): void => {
     try {
-      knowledge.learn(batch, written);
+      replicaState.learn(batch, written);
     } catch (error) {
       logger.fatal({ err: error }, 'batch committed, but not taken into memory: it is read from the database');
       throw error;
@@ -92,7 +92,7 @@ const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOpti
   return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
     const done = await write(changes, number);
     try {
-      if (done === undefined) await knowledge.refresh(reads, clustersOf(changes));
+      if (done === undefined) await replicaState.refresh(reads, clustersOf(changes));
       else learn(done);
     } catch (error) {
       throw new CommittedError(describeDatabaseError(error), { cause: error });
@@ -115,16 +115,16 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   if (shared) await checkSessions(database.connect);
   await migrate(database);
   if (!shared) await forgetFormer(db);
-  const picture = createPicture(EVENTS_IN_MEMORY);
-  const records = createRecordPicture();
-  const knowledge = createKnowledge(picture, records, EVENTS_IN_MEMORY);
-  await knowledge.load(db);
+  const cache = createLedgerCache(EVENTS_IN_MEMORY);
+  const records = createKeyedCache();
+  const replicaState = createReplicaState(cache, records, EVENTS_IN_MEMORY);
+  await replicaState.load(db);
 
-  const queue = createWriteQueue({ ...options, cut: database.cut, commit: createCommit(options, knowledge, replica) });
+  const queue = createWriteQueue({ ...options, cut: database.cut, commit: createCommit(options, replicaState, replica) });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
-  const replicas = shared ? startReplicas({ ...options, replica, knowledge }) : ALONE;
+  const replicas = shared ? startReplicas({ ...options, replica, replicaState }) : ALONE;
   const closing = new AbortController();
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
@@ -148,15 +148,15 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
 
   const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
   replicas.onLead(() => {
-    const known = picture.desired();
+    const known = cache.desired();
     if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   });
 
   // The embedded database does one thing after the other: one search at a time.
   const inTurn = shared ? <T>(work: () => Promise<T>): Promise<T> => work() : createTurns();
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
-    const found = picture.events(query);
-    if (found.length >= query.limit || picture.hasAllEvents()) return foundIn(found, query.limit);
+    const found = cache.events(query);
+    if (found.length >= query.limit || cache.hasAllEvents()) return foundIn(found, query.limit);
     return inTurn(() => loadEvents(searches, query));
   };
 
@@ -164,23 +164,23 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     ...writesOf(submit),
     // Each hub follows the repository; which revision the fleet is meant to have is said by the one that leads.
     setDesired: async (next) => {
-      picture.setDesired(next);
+      cache.setDesired(next);
       if (replicas.leads()) await noteDesired(next);
     },
-    source: async () => picture.source(),
-    desired: async () => picture.desired(),
-    clusters: async () => picture.clusters(),
-    cluster: async (name) => picture.cluster(name),
+    source: async () => cache.source(),
+    desired: async () => cache.desired(),
+    clusters: async () => cache.clusters(),
+    cluster: async (name) => cache.cluster(name),
     events: async (query) => (await searchEvents(query)).events,
     searchEvents,
     countEvents: async (query) => {
-      const counted = picture.events(query).length;
+      const counted = cache.events(query).length;
       const isSearch = query.q !== undefined || query.since !== undefined || query.until !== undefined;
-      return isSearch || counted >= query.limit || picture.hasAllEvents() ? counted : countEvents(searches, query);
+      return isSearch || counted >= query.limit || cache.hasAllEvents() ? counted : countEvents(searches, query);
     },
-    subscribe: picture.subscribe,
+    subscribe: cache.subscribe,
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
-    records: recordsOf(records, (change) => submit({ type: 'record', ...change })),
+    records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
     health: () => replicas.outage() ?? queue.health(),
     behindMs: replicas.behindMs,
     leads: replicas.leads,

@@ -35,14 +35,14 @@ function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Ge
 /** PostgreSQL keeps no NUL in a text, and SQLite compares only what comes before it; in JSON it is escaped. */
 const text = (value: string): string => value.replaceAll('\0', '\uFFFD');
 
-interface Writing {
+interface BatchContext {
   readonly trx: Transaction<Schema>;
   readonly texts: Batch['texts'];
   readonly version: number;
   readonly replica: string;
 }
 
-const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: Writing): Promise<void> => {
+const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version, replica }: BatchContext): Promise<void> => {
   const rows = writes.map(({ after: { record, connectedBy, stream }, full }) => ({
     name: record.name,
     connected_by: connectedBy,
@@ -81,7 +81,7 @@ const writeClusterRows = async (writes: readonly ClusterWrite[], { trx, version,
       .execute();
 };
 
-const dropPolicies = async (clusters: readonly string[], { trx }: Writing): Promise<void> => {
+const dropPolicies = async (clusters: readonly string[], { trx }: BatchContext): Promise<void> => {
   if (clusters.length === 0) return;
   await trx.deleteFrom('policy_chunks').where('cluster', 'in', clusters).execute();
   await trx.deleteFrom('deviations').where('cluster', 'in', clusters).execute();
@@ -92,7 +92,7 @@ interface ClusterPlan extends PolicyWrites {
   readonly policies: ClusterRecord['policies'];
 }
 
-function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: Writing): Generator<Insertable<Schema['policy_chunks']>> {
+function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: BatchContext): Generator<Insertable<Schema['policy_chunks']>> {
   for (const { cluster, policies, chunks } of plans)
     for (const [chunk, content] of fillChunks(policies, chunks)) {
       const json = content.map((policy) => texts.get(policy) ?? JSON.stringify(policy));
@@ -100,9 +100,9 @@ function* chunkRows(plans: readonly ClusterPlan[], { version, texts }: Writing):
     }
 }
 
-const writeChunks = async (plans: readonly ClusterPlan[], writing: Writing): Promise<void> => {
-  for (const values of slices(chunkRows(plans, writing), ({ policies_json }) => policies_json.length))
-    await writing.trx
+const writeChunks = async (plans: readonly ClusterPlan[], context: BatchContext): Promise<void> => {
+  for (const values of slices(chunkRows(plans, context), ({ policies_json }) => policies_json.length))
+    await context.trx
       .insertInto('policy_chunks')
       .values(values)
       .onConflict((conflict) =>
@@ -113,7 +113,7 @@ const writeChunks = async (plans: readonly ClusterPlan[], writing: Writing): Pro
       .execute();
 };
 
-const dropDeviations = async (plans: readonly ClusterPlan[], { trx }: Writing): Promise<void> => {
+const dropDeviations = async (plans: readonly ClusterPlan[], { trx }: BatchContext): Promise<void> => {
   const keys = plans.flatMap(({ cluster, conforming }) => conforming.map((key) => sql`(${cluster}, ${text(key)})`));
   for (const values of slices(keys))
     await trx
@@ -122,7 +122,7 @@ const dropDeviations = async (plans: readonly ClusterPlan[], { trx }: Writing): 
       .execute();
 };
 
-const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: Writing): Promise<void> => {
+const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: BatchContext): Promise<void> => {
   const rows = plans.flatMap(({ cluster, deviating }) =>
     deviating.map(([key, policy]) => ({
       cluster,
@@ -146,38 +146,38 @@ const writeDeviations = async (plans: readonly ClusterPlan[], { trx, texts }: Wr
       .execute();
 };
 
-const writePolicies = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
+const writePolicies = async (writes: readonly ClusterWrite[], context: BatchContext): Promise<void> => {
   const plans = writes.map((write) => ({
     cluster: write.after.record.name,
     policies: write.after.record.policies,
     ...planPolicies(write),
   }));
-  await writeChunks(plans, writing);
-  await dropDeviations(plans, writing);
-  await writeDeviations(plans, writing);
+  await writeChunks(plans, context);
+  await dropDeviations(plans, context);
+  await writeDeviations(plans, context);
 };
 
 /** The row of a cluster that was forgotten stays, without content: by its version the other hubs hear of it. */
-const dropWitnesses = async (writes: readonly ClusterWrite[], { trx }: Writing): Promise<void> => {
+const dropWitnesses = async (writes: readonly ClusterWrite[], { trx }: BatchContext): Promise<void> => {
   const forgotten = writes.flatMap(({ after: { record } }) => (isUnseen(record) ? [record.name] : []));
   if (forgotten.length > 0) await trx.deleteFrom('witnesses').where('cluster', 'in', forgotten).execute();
 };
 
-const writeClusters = async (writes: readonly ClusterWrite[], writing: Writing): Promise<void> => {
+const writeClusters = async (writes: readonly ClusterWrite[], context: BatchContext): Promise<void> => {
   if (writes.length === 0) return;
-  await writeClusterRows(writes, writing);
+  await writeClusterRows(writes, context);
   await dropPolicies(
     writes.flatMap(({ full, after }) => (full ? [after.record.name] : [])),
-    writing,
+    context,
   );
-  await dropWitnesses(writes, writing);
+  await dropWitnesses(writes, context);
   await writePolicies(
     writes.filter(({ full, touched }) => full || touched.size > 0),
-    writing,
+    context,
   );
 };
 
-const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<EventView[]> => {
+const writeEvents = async (events: Batch['events'], { trx }: BatchContext): Promise<EventView[]> => {
   const byDigest = new Map(events.map((prepared) => [prepared.digest, prepared]));
   const rows = [...byDigest.values()].map(({ cluster, event, digest, json, received }) => ({
     cluster,
@@ -206,7 +206,7 @@ const writeEvents = async (events: Batch['events'], { trx }: Writing): Promise<E
 };
 
 /** @returns the number of the entry before, where it was damaged */
-const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<number | undefined> => {
+const writeAudit = async (audit: Batch['audit'], { trx }: BatchContext): Promise<number | undefined> => {
   if (audit.length === 0) return undefined;
   const end = await readHead(trx);
   let head: AuditHead = end;
@@ -219,7 +219,7 @@ const writeAudit = async (audit: Batch['audit'], { trx }: Writing): Promise<numb
   return end.damaged ? end.sequence : undefined;
 };
 
-const writeState = async (batch: Batch, { trx, version, replica: writer }: Writing): Promise<void> => {
+const writeState = async (batch: Batch, { trx, version, replica: writer }: BatchContext): Promise<void> => {
   const values = [
     ...(batch.source === null ? [] : [{ name: 'source' as const, json: JSON.stringify(batch.source), version, writer }]),
     ...(batch.desired === null ? [] : [{ name: 'desired' as const, json: JSON.stringify(batch.desired), version, writer }]),
@@ -236,7 +236,7 @@ const writeState = async (batch: Batch, { trx, version, replica: writer }: Writi
     .execute();
 };
 
-const writeRecords = async ({ records }: Batch, { trx, version }: Writing): Promise<void> => {
+const writeRecords = async ({ records }: Batch, { trx, version }: BatchContext): Promise<void> => {
   const rows = [...records.values()].map(({ kind, name, value }) => ({
     kind,
     name,
@@ -255,7 +255,7 @@ const writeRecords = async ({ records }: Batch, { trx, version }: Writing): Prom
       .execute();
 };
 
-const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: Writing): Promise<void> => {
+const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: BatchContext): Promise<void> => {
   if (checkpoints.length > 0)
     await trx
       .insertInto('checkpoints')
@@ -280,7 +280,7 @@ const writeProofs = async ({ checkpoints, witnesses }: Batch, { trx }: Writing):
     .execute();
 };
 
-export interface Written {
+export interface WrittenBatch {
   readonly version: number;
   /** Those that were not there yet, by id. */
   readonly events: readonly EventView[];
@@ -331,14 +331,14 @@ export const writeBatch = async (
   trx: Transaction<Schema>,
   batch: Batch,
   { replica, shared }: { replica: string; shared: boolean },
-): Promise<Written> => {
-  const writing: Writing = { trx, texts: batch.texts, replica, version: await nextVersion(trx) };
-  await writeClusters([...batch.clusters.values()], writing);
-  const events = await writeEvents(batch.events, writing);
-  await writeState(batch, writing);
-  const damaged = await writeAudit(batch.audit, writing);
-  await writeRecords(batch, writing);
-  await writeProofs(batch, writing);
+): Promise<WrittenBatch> => {
+  const context: BatchContext = { trx, texts: batch.texts, replica, version: await nextVersion(trx) };
+  await writeClusters([...batch.clusters.values()], context);
+  const events = await writeEvents(batch.events, context);
+  await writeState(batch, context);
+  const damaged = await writeAudit(batch.audit, context);
+  await writeRecords(batch, context);
+  await writeProofs(batch, context);
   if (shared) await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
-  return { version: writing.version, events, damaged };
+  return { version: context.version, events, damaged };
 };

@@ -7,7 +7,7 @@ import { createMemoryLedger, type Ledger } from '../../ledger/index.ts';
 import { clusterReport, FILES, report } from '../../serve/testing/fleet.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import { createActivity } from './activity.ts';
-import { readVisit, readVisits } from './rollout-store.ts';
+import { readRollout, readRollouts } from './rollout-store.ts';
 import { activityOf, summaryOf } from './views.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(40)) as [string, string, string];
@@ -76,8 +76,8 @@ const open = () => {
     return ledger.applyReport(cluster, report({ seq, full: true, cluster: clusterReport(revision, proven) }));
   };
   const show = (revision: string): CommitActivity =>
-    activityOf(readVisit(ledger.records, revision) ?? expect.fail(`no visit of ${revision}`));
-  const states = () => readVisits(ledger.records).map((visit) => [visit.commit.revision.slice(0, 1), summaryOf(visit).state]);
+    activityOf(readRollout(ledger.records, revision) ?? expect.fail(`no rollout of ${revision}`));
+  const states = () => readRollouts(ledger.records).map((rollout) => [rollout.commit.revision.slice(0, 1), summaryOf(rollout).state]);
   return { clock, ledger, begin, ack, prove, show, states };
 };
 
@@ -271,7 +271,7 @@ describe('activity of a commit', () => {
       hub.take(n.toString(16).padStart(40, '0'));
       await clock.advance(1100);
     }
-    expect(readVisits(ledger.records)).toHaveLength(200);
-    expect(readVisit(ledger.records, A)).toBeUndefined();
+    expect(readRollouts(ledger.records)).toHaveLength(200);
+    expect(readRollout(ledger.records, A)).toBeUndefined();
   });
 });

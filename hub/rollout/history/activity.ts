@@ -1,19 +1,63 @@
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createAlarm } from '@fso/shared/runtime';
 import type pino from 'pino';
 import type { Ledger } from '../../ledger/index.ts';
-import { createAlarm, type RejectedRevision, type SourceRevision } from '../../source/index.ts';
-import { type Heard, hear, notRecorded } from './pending-commits.ts';
-import { readVisits } from './rollout-store.ts';
-import { createFollower, type Entry, type HubStep, type Taken } from './rollout-tracker.ts';
-import { createVisitWriter } from './rollout-writer.ts';
+import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
+import type { RolloutRecord } from './rollout-record.ts';
+import { readRollouts } from './rollout-store.ts';
+import { type AcceptedCommit, type HubStep, type RolloutEntry, RolloutTracker } from './rollout-tracker.ts';
+import { createRolloutWriter } from './rollout-writer.ts';
+
+/** A commit that the source has accepted or rejected. */
+type PendingCommit =
+  | { readonly kind: 'accepted'; readonly accepted: AcceptedCommit }
+  | { readonly kind: 'rejected'; readonly rejected: RejectedRevision };
+
+/** Commits that this hub keeps in case it begins to lead; each holds the policies of its commit. */
+const PENDING_KEPT = 50;
+/** Hubs on one database notice a commit within this time of each other. */
+const SAME_MS = 60_000;
+
+const revisionOf = (pending: PendingCommit): Pick<RejectedRevision, 'commit' | 'times'> =>
+  pending.kind === 'accepted' ? pending.accepted.revision : pending.rejected;
+
+/** The commits of the source that no hub has recorded yet, oldest first, while this hub does not lead. */
+class PendingCommits {
+  #commits: readonly PendingCommit[] = [];
+
+  /** Adds a commit, unless it repeats the refusal before it. */
+  add(next: PendingCommit, newest: RolloutRecord | undefined): void {
+    const last = this.#commits.at(-1);
+    const isRepeated =
+      last?.kind === 'rejected' && next.kind === 'rejected' && last.rejected.commit.revision === next.rejected.commit.revision;
+    if (!isRepeated) this.#commits = [...this.#commits, next].slice(-PENDING_KEPT);
+    this.#commits = this.#unrecorded(newest);
+  }
+
+  /** Empties the list. @returns the commits that are newer than the newest recorded one, whichever hub recorded it */
+  take(newest: RolloutRecord | undefined): readonly PendingCommit[] {
+    const taken = this.#unrecorded(newest);
+    this.#commits = [];
+    return taken;
+  }
+
+  #unrecorded(newest: RolloutRecord | undefined): readonly PendingCommit[] {
+    if (newest === undefined) return this.#commits;
+    const recordedAt = Date.parse(newest.noticed);
+    const known = this.#commits.findLastIndex((pending) => {
+      const { commit, times } = revisionOf(pending);
+      return commit.revision === newest.commit.revision && Math.abs(Date.parse(times.noticed) - recordedAt) < SAME_MS;
+    });
+    return this.#commits.slice(known + 1).filter((pending) => revisionOf(pending).times.noticed > newest.noticed);
+  }
+}
 
 /** Follows commits through the steps of this hub and of the clusters. Every hub does; the one that leads writes it down. */
 export interface Activity {
   take(revision: SourceRevision): void;
   reject(rejected: RejectedRevision): void;
-  /** This hub is done with a step of the commit that it took last. */
+  /** This hub is done with a step of the commit that it accepted last. */
   done(step: HubStep, revision: string): void;
-  /** Writes until aborted, and then what is left. */
+  /** Writes until aborted, and then the rest. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -26,7 +70,7 @@ export interface ActivityDeps {
 /** So that the first steps, which follow each other at once, are written together. */
 const GATHER_MS = 30;
 const EVERY_MS = 1_000;
-/** Without news: what could not be written, and clusters that did not come back. */
+/** Time between two looks without news, for failed writes and for clusters that did not come back. */
 const LOOK_MS = 5_000;
 /** After a hub has begun to lead, clusters that were seen before count as connected for so long: their agents are on their way back. */
 const RETURN_MS = 15_000;
@@ -37,11 +81,10 @@ const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonl
 
 export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activity => {
   const alarm = createAlarm(clock);
-  const follower = createFollower();
-  const writer = createVisitWriter({ ledger, logger, onMore: alarm.ring });
-  let taken: Taken | undefined;
-  /** While this hub does not lead. */
-  let heard: readonly Heard[] = [];
+  const tracker = new RolloutTracker();
+  const writer = createRolloutWriter({ ledger, logger, onMore: alarm.ring });
+  let accepted: AcceptedCommit | undefined;
+  const pending = new PendingCommits();
   let loaded = false;
   let returnEnds = 0;
 
@@ -49,7 +92,7 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
     loaded &&= ledger.leads();
     return loaded;
   };
-  const changed = (entries: readonly Entry[]): void => {
+  const changed = (entries: readonly RolloutEntry[]): void => {
     if (entries.length === 0) return;
     writer.add(entries);
     alarm.ring();
@@ -57,59 +100,57 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
   const failed = (err: unknown): void => logger.error({ err }, 'activity of a commit not followed');
 
   const noteAll = async (): Promise<void> => {
-    for (const record of await ledger.clusters()) if (leads()) changed(follower.note(record, clock.now().getTime()));
+    for (const record of await ledger.clusters()) if (leads()) changed(tracker.note(record, clock.now().getTime()));
   };
   const noteOne = async (cluster: string): Promise<void> => {
     const record = await ledger.cluster(cluster);
-    if (record !== null && leads()) changed(follower.note(record, clock.now().getTime()));
+    if (record !== null && leads()) changed(tracker.note(record, clock.now().getTime()));
   };
-  const follow = (next: Heard): void => {
-    const entries = next.kind === 'taken' ? follower.begin(next.taken) : follower.refuse(next.rejected);
+  const follow = (next: PendingCommit): void => {
+    const entries = next.kind === 'accepted' ? tracker.begin(next.accepted) : tracker.refuse(next.rejected);
     changed(entries);
-    if (next.kind === 'taken' && entries.length > 0) noteAll().catch(failed);
+    if (next.kind === 'accepted' && entries.length > 0) noteAll().catch(failed);
   };
-  const listen = (next: Heard): void => {
+  const listen = (next: PendingCommit): void => {
     if (leads()) follow(next);
-    else heard = notRecorded(hear(heard, next), readVisits(ledger.records)[0]);
+    else pending.add(next, readRollouts(ledger.records)[0]);
   };
 
   const load = (): void => {
-    const visits = readVisits(ledger.records);
-    writer.replace(follower.restore(visits, writer.unwritten()));
+    const rollouts = readRollouts(ledger.records);
+    writer.replace(tracker.restore(rollouts, writer.unwritten()));
     loaded = true;
     returnEnds = clock.monotonicMs() + RETURN_MS;
-    // What this hub saw while another one led, and that one did not live to write down, or while the database was away.
-    const missed = notRecorded(heard, visits[0]);
-    heard = [];
-    for (const each of missed) follow(each);
+    // Another hub led and did not live to record these, or the database was away.
+    for (const each of pending.take(rollouts[0])) follow(each);
     noteAll().catch(failed);
     alarm.ring();
   };
   const judge = async (): Promise<void> => {
-    if (!leads() || !follower.isWaiting()) return;
+    if (!leads() || !tracker.isWaiting()) return;
     const counting = await countingOf(ledger, clock.monotonicMs() < returnEnds);
-    if (leads()) writer.add(follower.judge(counting));
+    if (leads()) writer.add(tracker.judge(counting));
   };
 
   ledger.onLead(load);
   ledger.subscribe((change) => {
     if (change.kind !== 'cluster' || !leads()) return;
-    // Someone who connects or goes changes whom the enforcement of a commit is waiting for.
-    if (follower.isWaiting()) alarm.ring();
+    // A cluster that connects or goes changes for which clusters the enforcement of a commit waits.
+    if (tracker.isWaiting()) alarm.ring();
     noteOne(change.cluster).catch(failed);
   });
 
   return {
     take: (revision) => {
-      taken = { revision, before: taken?.revision.set, steps: { released: null, compiled: null } };
-      listen({ kind: 'taken', taken });
+      accepted = { revision, before: accepted?.revision.set, steps: { released: null, compiled: null } };
+      listen({ kind: 'accepted', accepted });
     },
     reject: (rejected) => listen({ kind: 'rejected', rejected }),
     done: (step, revision) => {
-      if (taken?.revision.commit.revision !== revision) return;
+      if (accepted?.revision.commit.revision !== revision) return;
       const time = clock.now().toISOString();
-      taken.steps[step] = time;
-      if (leads()) changed(follower.step(step, revision, time));
+      accepted.steps[step] = time;
+      if (leads()) changed(tracker.step(step, revision, time));
     },
     run: async (signal) => {
       while (!signal.aborted) {

@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import { createMemoryLedger, type Ledger } from '../../ledger/index.ts';
 import { FILES } from '../../serve/testing/fleet.ts';
 import { createActivity } from './activity.ts';
-import { readVisits } from './rollout-store.ts';
+import { readRollouts } from './rollout-store.ts';
 import { summaryOf } from './views.ts';
 
 const commitOf = (letter: string) => ({ revision: letter.repeat(40), author: 'Ada', subject: 'Keep', time: '2026-01-03T10:30:00.000Z' });
@@ -61,7 +61,7 @@ const open = () => {
       database.leads = now;
       if (now) for (const handler of onLead) handler();
     },
-    states: () => readVisits(memory.records).map((visit) => `${visit.commit.revision[0]} ${summaryOf(visit).state}`),
+    states: () => readRollouts(memory.records).map((rollout) => `${rollout.commit.revision[0]} ${summaryOf(rollout).state}`),
     audited: async () => (await memory.audit.list({ limit: 100, action: 'policies.change' })).map(({ subject }) => subject[0]),
   };
 };
@@ -94,7 +94,7 @@ it('a database that keeps writes waiting gets one write of each commit, and all 
   hub.database.away = away;
   await commits(hub);
   await hub.clock.advance(20_000);
-  // Seven visits, and the entry of the audit log.
+  // Seven rollouts, and the entry of the audit log.
   expect([hub.states(), hub.database.writes]).toEqual([[], 8]);
   hub.database.away = undefined;
   away.resolve();

@@ -15,8 +15,8 @@ const Steps = z.array(z.int().nullable()).length(4);
 export const STEPS = ['offered', 'accepted', 'written', 'proven'] as const;
 export type Step = (typeof STEPS)[number];
 
-export const StoredVisit = z.object({
-  /** Grows with each visit. */
+export const RolloutRecord = z.object({
+  /** Grows with each rollout. */
   sequence: z.int(),
   commit: CommitView,
   verification: RevisionVerification.nullable(),
@@ -39,7 +39,7 @@ export const StoredVisit = z.object({
   superseded: z.boolean(),
   enforced: Time.nullable(),
 });
-export type StoredVisit = z.infer<typeof StoredVisit>;
+export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
 /** Reasons of a refusal that are kept: where many clusters refuse, each says the same. */
@@ -48,15 +48,15 @@ const REASONS = { kept: 5, characters: 500, of: 50 };
 const NO_STEPS = [null, null, null, null];
 
 /** The names of at most so many; the counts say how many there are. */
-export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<StoredVisit, 'changes' | 'counts'> => ({
+export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<RolloutRecord, 'changes' | 'counts'> => ({
   changes: { added: added.slice(0, MAX_NAMES), changed: changed.slice(0, MAX_NAMES), removed: removed.slice(0, MAX_NAMES) },
   counts: { added: added.length, changed: changed.length, removed: removed.length },
 });
 
-type Start = Pick<StoredVisit, 'sequence' | 'commit' | 'noticed'> & Partial<StoredVisit>;
+type Start = Pick<RolloutRecord, 'sequence' | 'commit' | 'noticed'> & Partial<RolloutRecord>;
 
 /** @param clusters those that are meant to have it */
-export const newVisit = (start: Start, clusters: readonly string[]): StoredVisit => ({
+export const createRolloutRecord = (start: Start, clusters: readonly string[]): RolloutRecord => ({
   verification: null,
   watched: true,
   hub: { fetched: null, judged: null, compiled: null, released: null },
@@ -102,14 +102,18 @@ const noteSteps = (steps: (number | null)[], reached: ReturnType<typeof reachedB
 };
 
 /** The nack stands until the agent, offered the commit again, takes it. @returns whether that is news */
-const noteRefusal = (visit: StoredVisit, { name, nack }: ClusterRecord, { at, accepted }: { at: number; accepted: boolean }): boolean => {
-  const isKnown = Object.hasOwn(visit.refused, name);
-  if (nack?.revision === visit.commit.revision && !isKnown) {
-    visit.refused[name] = { at, reasons: shorten(nack.reasons, Object.keys(visit.refused).length) };
+const noteRefusal = (
+  rollout: RolloutRecord,
+  { name, nack }: ClusterRecord,
+  { at, accepted }: { at: number; accepted: boolean },
+): boolean => {
+  const isKnown = Object.hasOwn(rollout.refused, name);
+  if (nack?.revision === rollout.commit.revision && !isKnown) {
+    rollout.refused[name] = { at, reasons: shorten(nack.reasons, Object.keys(rollout.refused).length) };
     return true;
   }
   if (!accepted || !isKnown) return false;
-  delete visit.refused[name];
+  delete rollout.refused[name];
   return true;
 };
 
@@ -119,12 +123,12 @@ const noteRefusal = (visit: StoredVisit, { name, nack }: ClusterRecord, { at, ac
  * @param at ms after `noticed`
  * @returns whether that is news
  */
-export const noteCluster = (visit: StoredVisit, record: ClusterRecord, at: number): boolean => {
-  const reached = reachedBy(record, visit.commit.revision);
-  const steps = own(visit.clusters, record.name) ?? [...NO_STEPS];
+export const noteCluster = (rollout: RolloutRecord, record: ClusterRecord, at: number): boolean => {
+  const reached = reachedBy(record, rollout.commit.revision);
+  const steps = own(rollout.clusters, record.name) ?? [...NO_STEPS];
   const isFurther = noteSteps(steps, reached, at);
-  const isAnswered = noteRefusal(visit, record, { at, accepted: reached.accepted });
-  if (isFurther || isAnswered) visit.clusters[record.name] = steps;
+  const isAnswered = noteRefusal(rollout, record, { at, accepted: reached.accepted });
+  if (isFurther || isAnswered) rollout.clusters[record.name] = steps;
   return isFurther || isAnswered;
 };
 
@@ -136,7 +140,7 @@ const PROVEN = STEPS.indexOf('proven');
  * @param counts names of those that are connected
  * @returns ms after `noticed`; undefined: not yet
  */
-export const enforcedAt = ({ clusters, refused }: StoredVisit, counts: readonly string[]): number | undefined => {
+export const enforcedAt = ({ clusters, refused }: RolloutRecord, counts: readonly string[]): number | undefined => {
   if (counts.length === 0 || Object.keys(refused).length > 0) return undefined;
   const times = counts.map((name) => own(clusters, name)?.[PROVEN] ?? null);
   return times.every((time) => time !== null) ? Math.max(...times) : undefined;

@@ -2,31 +2,31 @@ import { policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type pino from 'pino';
 import type { Ledger } from '../../ledger/index.ts';
 import { comparePolicies } from './policy-changes.ts';
-import { type StoredVisit, withChanges } from './rollout-record.ts';
-import { VISITS_KEPT, writeVisit } from './rollout-store.ts';
-import type { Entry } from './rollout-tracker.ts';
+import { type RolloutRecord, withChanges } from './rollout-record.ts';
+import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
+import type { RolloutEntry } from './rollout-tracker.ts';
 
-/** Visits that are to be written: each waits here until a write of its newest state has succeeded. */
-export interface VisitWriter {
-  add(entries: readonly Entry[]): void;
-  /** Begins to write what waits, one write of each visit at a time. Nobody waits for it: with the database away it takes as long as that is. */
+/** Rollouts that are to be written: each waits here until a write of its newest state has succeeded. */
+export interface RolloutWriter {
+  add(entries: readonly RolloutEntry[]): void;
+  /** Begins to write what waits, one write of each rollout at a time. Nobody waits for it: with the database away it takes as long as that is. */
   begin(): void;
   /** Begins to write all that waits, also beside writes under way, as nothing comes after it. */
   finish(): void;
   /** What is not known to be written. */
-  unwritten(): readonly Entry[];
+  unwritten(): readonly RolloutEntry[];
   /** In place of what waits. */
-  replace(entries: readonly Entry[]): void;
+  replace(entries: readonly RolloutEntry[]): void;
 }
 
-export interface VisitWriterDeps {
+export interface RolloutWriterDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit'>;
   readonly logger: pino.Logger;
-  /** Called where a visit changed while it was written. */
+  /** Called where a rollout changed while it was written. */
   readonly onMore: () => void;
 }
 
-const audit = async (log: Ledger['audit'], { commit, changes, counts }: StoredVisit): Promise<void> => {
+const audit = async (log: Ledger['audit'], { commit, changes, counts }: RolloutRecord): Promise<void> => {
   if (counts.added + counts.changed + counts.removed === 0) return;
   const keys = (names: readonly string[]): string[] => names.map((name) => policyKey({ namespace: SYSTEM_NAMESPACE, name }));
   await log.append({
@@ -38,34 +38,34 @@ const audit = async (log: Ledger['audit'], { commit, changes, counts }: StoredVi
   });
 };
 
-export const createVisitWriter = ({ ledger, logger, onMore }: VisitWriterDeps): VisitWriter => {
+export const createRolloutWriter = ({ ledger, logger, onMore }: RolloutWriterDeps): RolloutWriter => {
   /** In the order of their first change. */
-  const waiting = new Set<Entry>();
-  const writing = new Set<Entry>();
+  const waiting = new Set<RolloutEntry>();
+  const writing = new Set<RolloutEntry>();
 
-  const compare = (entry: Entry): void => {
+  const compare = (entry: RolloutEntry): void => {
     if (entry.compare === undefined) return;
     const { before, after } = entry.compare;
     entry.compare = undefined;
-    Object.assign(entry.visit, withChanges(comparePolicies(before, after)));
+    Object.assign(entry.rollout, withChanges(comparePolicies(before, after)));
     entry.isUnaudited = true;
   };
-  const auditOnce = async (entry: Entry): Promise<void> => {
+  const auditOnce = async (entry: RolloutEntry): Promise<void> => {
     if (entry.isUnaudited !== true) return;
     entry.isUnaudited = false;
     try {
-      await audit(ledger.audit, entry.visit);
+      await audit(ledger.audit, entry.rollout);
     } catch (error) {
       entry.isUnaudited = true;
       throw error;
     }
   };
-  const write = async (entry: Entry): Promise<void> => {
+  const write = async (entry: RolloutEntry): Promise<void> => {
     compare(entry);
-    const ends = await Promise.allSettled([auditOnce(entry), writeVisit(ledger.records, entry.visit)]);
+    const ends = await Promise.allSettled([auditOnce(entry), writeRollout(ledger.records, entry.rollout)]);
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
   };
-  const beginOne = (entry: Entry): void => {
+  const beginOne = (entry: RolloutEntry): void => {
     waiting.delete(entry);
     writing.add(entry);
     write(entry).then(
@@ -81,10 +81,10 @@ export const createVisitWriter = ({ ledger, logger, onMore }: VisitWriterDeps): 
       },
     );
   };
-  const add = (entries: readonly Entry[]): void => {
+  const add = (entries: readonly RolloutEntry[]): void => {
     for (const entry of entries) waiting.add(entry);
-    // Newer visits would take their places in the ledger.
-    for (const oldest of [...waiting].slice(0, Math.max(0, waiting.size - VISITS_KEPT))) waiting.delete(oldest);
+    // Newer rollouts would take their places in the ledger.
+    for (const oldest of [...waiting].slice(0, Math.max(0, waiting.size - ROLLOUTS_KEPT))) waiting.delete(oldest);
   };
 
   return {

@@ -2,7 +2,7 @@ import type { StatusView, TrendPoint } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import type pino from 'pino';
 import { z } from 'zod';
-import type { Ledger, Records } from '../../ledger/index.ts';
+import type { KeyedStore, Ledger } from '../../ledger/index.ts';
 
 /** The numbers of the fleet over time: by day, so that an old one is not written again. */
 
@@ -38,7 +38,7 @@ const slotOf = (day: number): string => String(day % SLOTS);
 /** Days that were read already, by their record: one that is changed is another value. */
 const readDays = new WeakMap<object, StoredDay | null>();
 
-const readDay = (records: Records, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
+const readDay = (records: KeyedStore, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
 
 const dayIn = (value: unknown, day: number): StoredDay | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
@@ -78,7 +78,7 @@ const viewOf = ([ms, values]: Point): TrendPoint => {
 };
 
 /** From the day before on, for what held when that time began; oldest first. */
-const readPoints = (records: Records, from: number, now: number): Point[] => {
+const readPoints = (records: KeyedStore, from: number, now: number): Point[] => {
   const first = dayOf(from - SILENCE_MS);
   return Array.from({ length: dayOf(now) - first + 1 }, (_, at) => readDay(records, first + at))
     .flatMap((day) => day?.points ?? [])
@@ -121,7 +121,7 @@ const thin = (points: readonly Point[], from: number, spanMs: number): Point[] =
  *
  * @param present what holds now
  */
-export const readTrend = (records: Records, hours: number, present: SeenPoint): TrendPoint[] => {
+export const readTrend = (records: KeyedStore, hours: number, present: SeenPoint): TrendPoint[] => {
   const now = Date.parse(present.time);
   const from = now - hours * 3_600_000;
   const [ms, ...values] = storedOf(present);

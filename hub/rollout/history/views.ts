@@ -1,23 +1,23 @@
 import type { ClusterSteps, CommitActivity, CommitSummary } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { own, STEPS, type Step, type StoredVisit } from './rollout-record.ts';
+import { own, type RolloutRecord, STEPS, type Step } from './rollout-record.ts';
 
-/** What the API shows of a visit. Pure. */
+/** What the API shows of a rollout. Pure. */
 
-const stateOf = ({ problems, enforced, refused, superseded }: StoredVisit): CommitSummary['state'] => {
+const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): CommitSummary['state'] => {
   if (problems !== null) return 'rejected';
   if (enforced !== null) return 'enforced';
   if (Object.keys(refused).length > 0) return 'refused';
   return superseded ? 'superseded' : 'inProgress';
 };
 
-export const summaryOf = (visit: StoredVisit): CommitSummary => {
-  const clusters = Object.values(visit.clusters);
+export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
+  const clusters = Object.values(rollout.clusters);
   const count = (step: Step): number => clusters.filter((steps) => (steps[STEPS.indexOf(step)] ?? null) !== null).length;
-  const { commit, verification, counts: policies, noticed, enforced, watched } = visit;
+  const { commit, verification, counts: policies, noticed, enforced, watched } = rollout;
   return {
     commit,
-    state: stateOf(visit),
+    state: stateOf(rollout),
     verification,
     policies,
     clusters: {
@@ -25,7 +25,7 @@ export const summaryOf = (visit: StoredVisit): CommitSummary => {
       offered: count('offered'),
       accepted: count('accepted'),
       proven: count('proven'),
-      refused: Object.keys(visit.refused).length,
+      refused: Object.keys(rollout.refused).length,
     },
     noticed,
     enforced,
@@ -33,12 +33,12 @@ export const summaryOf = (visit: StoredVisit): CommitSummary => {
   };
 };
 
-export const activityOf = (visit: StoredVisit): CommitActivity => {
-  const start = Date.parse(visit.noticed);
+export const activityOf = (rollout: RolloutRecord): CommitActivity => {
+  const start = Date.parse(rollout.noticed);
   const time = (at: number | null | undefined): string | null =>
     at === null || at === undefined ? null : new Date(start + at).toISOString();
-  const clusterSteps = Object.entries(visit.clusters).map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
-    const refused = own(visit.refused, cluster);
+  const clusterSteps = Object.entries(rollout.clusters).map(([cluster, [offered, accepted, written, proven]]): ClusterSteps => {
+    const refused = own(rollout.refused, cluster);
     return {
       cluster,
       offered: time(offered),
@@ -49,10 +49,10 @@ export const activityOf = (visit: StoredVisit): CommitActivity => {
     };
   });
   return {
-    ...summaryOf(visit),
-    hub: { noticed: visit.watched ? visit.noticed : null, ...visit.hub },
-    problems: visit.problems ?? [],
-    changes: visit.changes,
+    ...summaryOf(rollout),
+    hub: { noticed: rollout.watched ? rollout.noticed : null, ...rollout.hub },
+    problems: rollout.problems ?? [],
+    changes: rollout.changes,
     clusterSteps: clusterSteps.sort((left, right) => byText(left.cluster, right.cluster)),
   };
 };

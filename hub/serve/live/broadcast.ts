@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamEvent } from '@fso/shared/api';
 import type { LedgerChange } from '../../ledger/types.ts';
-import { COMMIT_KIND, summaryOf, visitAt } from '../../rollout/history/index.ts';
+import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/history/index.ts';
 import { fleetOf, sourceOf, statusOf } from '../queries.ts';
 import type { ApiDeps } from '../types.ts';
 import { createPolicyDiff, type PolicyDiff } from './policy-diff.ts';
@@ -66,8 +66,8 @@ const describe = async (deps: ApiDeps, diff: PolicyDiff, pending: Pending): Prom
   const isAnyGone = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
   const out: StreamEvent[] = isAnyGone ? [{ event: 'reset', data: {} }] : [];
   for (const slot of pending.commits) {
-    const visit = visitAt(deps.ledger.records, slot);
-    if (visit !== null) out.push({ event: 'commit', data: summaryOf(visit) });
+    const rollout = readRolloutSlot(deps.ledger.records, slot);
+    if (rollout !== null) out.push({ event: 'commit', data: summaryOf(rollout) });
   }
   if (pending.source) out.push({ event: 'source', data: await sourceOf(deps) });
   for (const { view } of touched) out.push({ event: 'cluster', data: view });

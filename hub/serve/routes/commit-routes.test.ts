@@ -1,9 +1,9 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { writeVisit } from '../../rollout/history/index.ts';
+import { writeRollout } from '../../rollout/history/index.ts';
 import { desiredOf, REVISION, TIME } from '../testing/fleet.ts';
-import { commitVisit, fillLedger, startTestServer } from '../testing/test-server.ts';
+import { commitRollout, fillLedger, startTestServer } from '../testing/test-server.ts';
 
 const started = async () => {
   const clock = new FakeClock(new Date(TIME));
@@ -20,7 +20,10 @@ describe('commits', () => {
     await using server = await started();
     const { records } = server.ledger;
     for (let n = 2; n < 6; n += 1)
-      await writeVisit(records, commitVisit({ sequence: n, enforced: null, commit: { ...commitVisit().commit, revision: revisionOf(n) } }));
+      await writeRollout(
+        records,
+        commitRollout({ sequence: n, enforced: null, commit: { ...commitRollout().commit, revision: revisionOf(n) } }),
+      );
     const first = CommitPage.parse(await server.read('/commits?limit=3'));
     expect(first.items.map(({ commit, state }) => [commit.revision, state])).toEqual([5, 4, 3].map((n) => [revisionOf(n), 'inProgress']));
     const second = CommitPage.parse(await server.read(`/commits?limit=3&cursor=${first.next}`));

@@ -1,6 +1,6 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
-import { activityOf, pointOf, readTrend, readVisit, readVisits, summaryOf, TREND_DAYS } from '../../rollout/history/index.ts';
+import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/history/index.ts';
 import { numberOf } from '../http/number-cursor.ts';
 import { nextCursor } from '../http/paging.ts';
 import { ApiError } from '../http/problems.ts';
@@ -29,11 +29,11 @@ export const commitRoutes: readonly Route[] = [
     },
     { schema: CommitPage, description: 'A page, newest first.' },
     async ({ ledger: { records } }, { query: { limit, cursor } }) => {
-      const visits = readVisits(records);
+      const rollouts = readRollouts(records);
       const before = numberOf(cursor) ?? Number.POSITIVE_INFINITY;
-      const rest = visits.filter(({ sequence }) => sequence < before);
+      const rest = rollouts.filter(({ sequence }) => sequence < before);
       const next = nextCursor(rest, ({ sequence }) => String(sequence), limit);
-      return { items: rest.slice(0, limit).map(summaryOf), total: visits.length, next };
+      return { items: rest.slice(0, limit).map(summaryOf), total: rollouts.length, next };
     },
   ),
   jsonRoute(
@@ -50,9 +50,9 @@ export const commitRoutes: readonly Route[] = [
     },
     { schema: CommitActivity, description: 'The commit.' },
     async ({ ledger: { records } }, { params: { revision } }) => {
-      const visit = readVisit(records, revision);
-      if (visit === undefined) throw new ApiError('not-found', `Nothing is known of a commit ${revision}.`);
-      return activityOf(visit);
+      const rollout = readRollout(records, revision);
+      if (rollout === undefined) throw new ApiError('not-found', `Nothing is known of a commit ${revision}.`);
+      return activityOf(rollout);
     },
   ),
   jsonRoute(

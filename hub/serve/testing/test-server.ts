@@ -8,9 +8,9 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type AccessSettings, type AuditRecord, createAccess, createTokenRecords, type OnAudit } from '../../access/index.ts';
-import { type AgentListenerIdentity, createRecordStore, openIdentity } from '../../identity/index.ts';
+import { type AgentListenerIdentity, createEnrolmentStore, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, createMemoryLedger, type Ledger } from '../../ledger/index.ts';
-import { newVisit, type StoredVisit, writeVisit } from '../../rollout/history/index.ts';
+import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/history/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { createApi } from '../api.ts';
 import { createFleetIndex } from '../fleet/fleet-index.ts';
@@ -64,7 +64,7 @@ export const startTestServer = async (
   );
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
-    { clock, logger, store: createRecordStore(ledger.records), onEvent: async () => undefined },
+    { clock, logger, store: createEnrolmentStore(ledger.records), onEvent: async () => undefined },
   );
   const objects = gitObjectsOf();
   const api = createApi({
@@ -103,8 +103,8 @@ export const startTestServer = async (
 };
 
 /** As the hub records it. */
-export const commitVisit = (change: Partial<StoredVisit> = {}): StoredVisit =>
-  newVisit({ sequence: 1, commit, noticed: TIME, enforced: TIME, ...change }, ['eu', 'us']);
+export const commitRollout = (change: Partial<RolloutRecord> = {}): RolloutRecord =>
+  createRolloutRecord({ sequence: 1, commit, noticed: TIME, enforced: TIME, ...change }, ['eu', 'us']);
 
 const commit = { revision: REVISION, author: 'Ada', subject: 'Keep finance in the EU', time: TIME };
 
@@ -112,7 +112,7 @@ const commit = { revision: REVISION, author: 'Ada', subject: 'Keep finance in th
 export const fillLedger = async (ledger: Ledger): Promise<void> => {
   await ledger.setSource({ url: 'http://git/policies', ref: 'main', revision: commit, rejected: null, error: null, lastFetch: TIME });
   await ledger.setDesired(desiredOf());
-  await writeVisit(ledger.records, commitVisit());
+  await writeRollout(ledger.records, commitRollout());
   const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', node: 'n1', region: 'us-east-1', reason: 'outside', since: TIME };
   const reports = {
     eu: [policyReport('finance'), policyReport('hr', { enforcementAction: 'warn' })],

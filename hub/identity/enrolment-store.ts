@@ -1,5 +1,7 @@
 import { ResourceName } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
+import type { KeyedStore } from '../ledger/index.ts';
 
 const Time = z.iso.datetime({ offset: true });
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -47,7 +49,7 @@ export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
  * Remembers who may be which cluster. Changes of one cluster happen one after the other; a resolved change is durable. `change`
  * must be pure: it may run more than once.
  */
-export interface IdentityStore {
+export interface EnrolmentStore {
   get(cluster: string): Promise<EnrolmentRecord | undefined>;
   /** By name. */
   list(): Promise<readonly EnrolmentRecord[]>;
@@ -55,3 +57,28 @@ export interface IdentityStore {
   /** Tells of each changed record, at the latest within a second, whichever replica changed it. @returns a function that ends it */
   subscribe(handler: (cluster: string) => void): () => void;
 }
+
+/** Kind of the records of enrolments. */
+const ENROLMENT_KIND = 'enrolment';
+
+const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
+
+/** An {@link EnrolmentStore} in the ledger: what one of several hubs on it revokes is revoked at all. */
+export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
+  get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
+  list: async () =>
+    records
+      .list(ENROLMENT_KIND)
+      .map((value) => EnrolmentRecord.parse(value))
+      .sort((a, b) => byText(a.cluster, b.cluster)),
+  update: async (cluster, change) => {
+    const after = await records.update(ENROLMENT_KIND, cluster, (value) => {
+      const before = parse(value);
+      const next = change(before);
+      // Of the same value, so that nothing is written where nothing changed.
+      return next === before ? value : next;
+    });
+    return EnrolmentRecord.parse(after);
+  },
+  subscribe: (handler) => records.subscribe(ENROLMENT_KIND, handler),
+});

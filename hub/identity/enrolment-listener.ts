@@ -26,7 +26,7 @@ export interface RequestLimits {
 
 export const DEFAULT_REQUEST_LIMITS: RequestLimits = { requestBurst: 60, renewalBurst: 10 };
 
-export interface IdentityHttpDeps {
+export interface EnrolmentListenerDeps {
   readonly identity: Identity;
   readonly authority: Authority;
   readonly clock: Clock;
@@ -90,7 +90,7 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
  * What agents ask beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
  * one that the connection shows. Everything else is told to upgrade.
  */
-export const identityListener = ({ identity, authority, clock, logger, limits }: IdentityHttpDeps): RequestListener => {
+export const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
   const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
   // Each renewal gives a certificate more, with a limit of its own, and an entry of the audit log.

@@ -2,13 +2,13 @@ import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
 import { revoke } from './enrolment-state.ts';
-import { createRecordStore } from './record-store.ts';
+import { createEnrolmentStore } from './enrolment-store.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 
 it('enrolments in the ledger: kept by name, told of, and unchanged where the change throws or changes nothing', async () => {
   const { records } = createMemoryLedger({ clock: fixedClock });
-  const store = createRecordStore(records);
+  const store = createEnrolmentStore(records);
   const told: string[] = [];
   const end = store.subscribe((cluster) => told.push(cluster));
   for (const name of ['us', 'eu']) expect(await store.update(name, (before) => revoke(before, name, NOW))).toMatchObject({ cluster: name });
@@ -20,7 +20,7 @@ it('enrolments in the ledger: kept by name, told of, and unchanged where the cha
   end();
   expect(told).toEqual(['us', 'eu']);
   // Another one on the same records, as another hub has it.
-  const other = createRecordStore(records);
+  const other = createEnrolmentStore(records);
   expect((await other.list()).map(({ cluster, state }) => [cluster, state])).toEqual([
     ['eu', 'revoked'],
     ['us', 'revoked'],

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { createAuthenticate, parseTokens } from './authenticate.ts';
+import { createTokenLookup, parseTokens } from './authenticate-agent.ts';
 
 const euToken = 'eu-token-0123456789';
 const usToken = 'us-token-0123456789';
 
 describe('agent tokens', () => {
   it('proves the cluster of a token and nothing else', () => {
-    const authenticate = createAuthenticate(parseTokens(`eu: ${euToken}\nus: ${usToken}\n`));
-    expect(authenticate(`Bearer ${euToken}`)).toBe('eu');
-    expect(authenticate(`bearer ${usToken}`)).toBe('us');
+    const findOwner = createTokenLookup(parseTokens(`eu: ${euToken}\nus: ${usToken}\n`));
+    expect(findOwner(`Bearer ${euToken}`)).toBe('eu');
+    expect(findOwner(`bearer ${usToken}`)).toBe('us');
     for (const wrong of [undefined, '', euToken, `Basic ${euToken}`, `Bearer ${euToken}x`, 'Bearer ', `Bearer ${euToken.slice(0, -1)}`]) {
-      expect(authenticate(wrong)).toBeUndefined();
+      expect(findOwner(wrong)).toBeUndefined();
     }
   });
 

@@ -1,0 +1,81 @@
+import type { Clock } from '@fso/shared/runtime';
+import type WebSocket from 'ws';
+
+/** A closing handshake that takes longer is cut. */
+const CLOSE_MS = 1_000;
+/** RFC 6455: the reason of a close frame has at most 123 bytes. */
+const MAX_CLOSE_REASON_BYTES = 123;
+
+const truncateReason = (reason: string): string => {
+  const bytes = Buffer.from(reason);
+  return bytes.length <= MAX_CLOSE_REASON_BYTES
+    ? reason
+    : `${bytes
+        .subarray(0, MAX_CLOSE_REASON_BYTES - 6)
+        .toString('utf8')
+        .replace(/\uFFFD+$/, '')}...`;
+};
+
+/** Whether the peer broke the protocol, such as by too large a frame, in contrast to a connection that broke. */
+export const isProtocolError = (error: Error): boolean => String(Reflect.get(error, 'code')).startsWith('WS_ERR_');
+
+/** The WebSocket of one agent: one frame at a time is under way, and a closing handshake ends in time. */
+export class AgentSocket {
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
+  /** Frames under way. Meanwhile the socket is paused, so that it reads neither pings nor pongs of the agent. */
+  #pending = 0;
+  #queue = Promise.resolve();
+
+  constructor(socket: WebSocket, clock: Clock) {
+    this.#socket = socket;
+    this.#clock = clock;
+    socket.on('close', () => this.#closing.abort());
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  /** Whether frames are under way. */
+  get isBusy(): boolean {
+    return this.#pending > 0;
+  }
+
+  /** Aborted once the connection is closed. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, truncateReason(reason));
+    this.#clock.sleep(CLOSE_MS, this.closed).then(
+      () => this.#socket.terminate(),
+      () => undefined,
+    );
+  }
+
+  /** Waits a number of milliseconds. @throws the reason of {@link closed} */
+  async pace(ms: number): Promise<void> {
+    if (ms > 0) await this.#clock.sleep(ms, this.closed);
+  }
+
+  /**
+   * Runs work in the order of the calls, one at a time. The socket is paused meanwhile, so that nothing piles up here.
+   *
+   * @param onError gets what the work throws; must not throw
+   */
+  enqueue(work: () => Promise<void>, onError: (error: unknown) => void): void {
+    this.#pending += 1;
+    this.#socket.pause();
+    this.#queue = this.#queue
+      .then(work)
+      .catch(onError)
+      .finally(() => {
+        this.#pending -= 1;
+        // What was read at once waits here in turn; only then is more read, or small frames would pile up faster than they are taken.
+        if (this.#pending === 0) this.#socket.resume();
+      });
+  }
+}

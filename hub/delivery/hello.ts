@@ -1,0 +1,58 @@
+import { type AgentFrame, type Checkpoint, CLOSE_CODES, type HubFrame, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import type { FrameContext, SessionState } from './frame-handlers.ts';
+import type { DeliveryDeps } from './types.ts';
+
+export type Hello = Extract<AgentFrame, { type: 'hello' }>;
+
+/** @returns why the hub does not accept a hello, if so. The cluster in it is compared with the proven identity, never used instead of it */
+export const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
+  if (hello.protocol !== PROTOCOL_VERSION)
+    return { code: CLOSE_CODES.unsupportedProtocol, reason: `this hub speaks protocol ${PROTOCOL_VERSION}, the agent ${hello.protocol}` };
+  if (hello.cluster !== cluster)
+    return { code: CLOSE_CODES.unauthorized, reason: 'the hello names another cluster than the one that was proven' };
+  return undefined;
+};
+
+/**
+ * The checkpoint in a hello is a witness of this hub's audit log if this hub signed it. Any other one proves nothing here: the agent reports a
+ * hub that signs with another key than the one before.
+ */
+export const findWitness = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps): Checkpoint | undefined =>
+  checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
+
+/** Writes the witness of a hello into the ledger, if the hello has one. */
+export const keepWitness = async (hello: Hello, { cluster, deps, logger }: FrameContext): Promise<void> => {
+  const witness = findWitness(hello, deps);
+  if (witness !== undefined) await deps.ledger.audit.addWitness(cluster, witness);
+  else if (hello.checkpoint) logger.warn({ key: hello.checkpoint.key }, 'checkpoint of an agent is not of this hub');
+};
+
+/**
+ * An ack is lost where the stream broke before it; the revision that the agent enforces by its hello is the same word.
+ *
+ * @param hasAnswered whether the agent has acked or nacked a revision since the hello: that is the newer word
+ */
+export const keepRevision = async (
+  { revision }: Hello,
+  { cluster, stream, deps: { ledger } }: FrameContext,
+  hasAnswered: () => boolean,
+): Promise<void> => {
+  if (revision === null) return;
+  const known = await ledger.cluster(cluster);
+  if (!hasAnswered() && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
+};
+
+/** Brings an agent to the newest checkpoint. */
+export const sendCheckpoints = async (state: SessionState, deps: DeliveryDeps, send: (frame: HubFrame) => void): Promise<void> => {
+  const from = state.checkpoint;
+  const frames = await deps.checkpoints.framesFor(from);
+  // Another call was faster; its frames have the agent where these would bring it.
+  if (state.checkpoint !== from) return;
+  for (const frame of frames) {
+    const { sequence } = frame.checkpoint;
+    if (sequence === state.sentCheckpoint) continue;
+    send(frame);
+    state.checkpoint = sequence;
+    state.sentCheckpoint = sequence;
+  }
+};

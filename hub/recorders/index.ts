@@ -1,0 +1,3 @@
+export { recordAudit } from './audit.ts';
+export { recordIdentity } from './identity.ts';
+export { lifeEntry, recordSource } from './source.ts';

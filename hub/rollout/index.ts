@@ -1,0 +1,1 @@
+export { compileDesired, Pipeline } from './pipeline.ts';
