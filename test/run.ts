@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { RUN_VARIABLE } from '../clusters/local/processes.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
@@ -17,10 +17,15 @@ const root = new URL('..', import.meta.url).pathname;
 const RUN = randomUUID();
 
 interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** One line for each failure: where, and its message. */
+  readonly failures?: readonly string[];
+  readonly files?: readonly { readonly name: string; readonly ms: number }[];
 }
+
+const SLOWEST = 10;
 
 /** The part of vitest's JSON report that is counted. */
 interface VitestReport {
@@ -28,7 +33,14 @@ interface VitestReport {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  testResults: { status: string; name: string; assertionResults: { status: string }[] }[];
+  testResults: {
+    status: string;
+    name: string;
+    message: string;
+    startTime: number;
+    endTime: number;
+    assertionResults: { status: string; fullName: string; failureMessages: string[] }[];
+  }[];
 }
 
 const run = (program: string, args: string[]): Promise<number> =>
@@ -45,12 +57,19 @@ const run = (program: string, args: string[]): Promise<number> =>
 /** A static check counts as one test. */
 async function staticCheck(script: string): Promise<Count> {
   const code = await run('npm', ['run', '--silent', script]);
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0, failures: [`${script}: see above`] };
 }
 
+const firstLine = (text: string | undefined): string => (text ?? '').split('\n', 1)[0] ?? '';
+
 /** A file that failed outside of its tests (an import, a hook) counts as one failure. */
-const brokenFiles = (report: VitestReport): number =>
-  report.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')).length;
+const failuresOf = (report: VitestReport): string[] =>
+  report.testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (status === 'failed' && failed.length === 0) return [`${file}: ${firstLine(message)}`];
+    return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`);
+  });
 
 async function vitest(project: string): Promise<Count> {
   const folder = await mkdtemp(join(tmpdir(), 'fso-test-'));
@@ -65,16 +84,17 @@ async function vitest(project: string): Promise<Count> {
       `--outputFile.json=${outputFile}`,
     ]);
     const report = JSON.parse(await readFile(outputFile, 'utf8')) as VitestReport;
-    const failed = report.numFailedTests + brokenFiles(report);
+    const failures = failuresOf(report);
+    if (failures.length === 0 && code !== 0) failures.push(`${project}: an error that no test owns, see above`);
     return {
       passed: report.numPassedTests,
-      // vitest also fails for unhandled errors, which no test owns.
-      failed: failed === 0 && code !== 0 ? 1 : failed,
+      failed: failures.length,
       skipped: report.numPendingTests + report.numTodoTests,
+      failures,
+      files: report.testResults.map(({ name, startTime, endTime }) => ({ name: relative(root, name), ms: endTime - startTime })),
     };
   } catch (error) {
-    console.error(`${project}: no report: ${(error as Error).message}`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: [`${project}: no report: ${(error as Error).message}`] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -100,23 +120,31 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const total: Count = { passed: 0, failed: 0, skipped: 0 };
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+const counts: Count[] = [];
 const started = Date.now();
 for (const [name, suite] of Object.entries(suites)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const at = Date.now();
   console.log(`\n── ${name}`);
   const count = await suite();
-  total.passed += count.passed;
-  total.failed += count.failed;
-  total.skipped += count.skipped;
-  console.log(
-    `── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${Math.round((Date.now() - at) / 1000)} s`,
-  );
+  counts.push(count);
+  console.log(`── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds(Date.now() - at)}`);
 }
-const left = await endLeftProcesses(RUN);
-for (const process of left) console.error(`left running, ended now: ${process}`);
-total.failed += left.length;
-console.log(`\n${Math.round((Date.now() - started) / 1000)} s in all`);
-console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
-process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+const left = (await endLeftProcesses(RUN)).map((process) => `left running, ended now: ${process}`);
+const sumOf = (of: (count: Count) => number): number => counts.reduce((sum, count) => sum + of(count), 0);
+const [passed, failed, skipped] = [
+  sumOf((count) => count.passed),
+  sumOf((count) => count.failed) + left.length,
+  sumOf((count) => count.skipped),
+];
+
+const slowest = counts.flatMap(({ files = [] }) => files).sort((a, b) => b.ms - a.ms);
+if (slowest.length > 0) console.log('\nslowest files:');
+for (const { name, ms } of slowest.slice(0, SLOWEST)) console.log(`  ${seconds(ms).padStart(6)}  ${name}`);
+if (failed > 0) console.log('\nfailed:');
+for (const failure of [...counts.flatMap(({ failures = [] }) => failures), ...left]) console.log(`  ${failure}`);
+console.log(`\n${seconds(Date.now() - started)} in all`);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
