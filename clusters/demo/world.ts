@@ -10,6 +10,9 @@ import { type GitRepository, makeSigningKey, openGitRepository } from './git-rep
 import { type GitServer, startGitServer } from './git-server.ts';
 import { freePort, type Program, startProgram, until } from './programs.ts';
 
+/** Of requests to the API servers: a busy machine may take its time. */
+const KUBE_TIMEOUT_MS = 120_000;
+
 const projectRoot = join(import.meta.dirname, '..', '..');
 const REPOSITORY = 'policies.git';
 const ENROL_SECONDS = 600;
@@ -158,7 +161,11 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
           up.find(({ name }) => name === cluster.name),
           cluster.name,
         );
-        clusters.push({ ...cluster, kubeconfig, kube: createKubeClient({ kubeconfig, userAgent: 'fso-demo' }) });
+        clusters.push({
+          ...cluster,
+          kubeconfig,
+          kube: createKubeClient({ kubeconfig, userAgent: 'fso-demo', timeoutMs: KUBE_TIMEOUT_MS }),
+        });
       }
     },
     startGit: async () => {

@@ -15,8 +15,11 @@ export interface KubeClientOptions {
   readonly context?: string | undefined;
   readonly userAgent?: string;
   readonly metrics?: KubeClientMetrics;
+  /** Of requests that name no time of their own, in ms. Default 15,000. */
+  readonly timeoutMs?: number;
 }
 
+const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_RETRIES = 3;
 const MAX_RETRY_WAIT_MS = 10_000;
 const APPLY = 'application/apply-patch+yaml';
@@ -153,7 +156,8 @@ class HttpKubeClient implements KubeClient {
  */
 export const createKubeClient = (options: KubeClientOptions = {}): KubeClient => {
   const access = resolveAccess(options.kubeconfig, options.context);
-  const transport = new Transport({ access, userAgent: options.userAgent ?? 'fso', metrics: options.metrics });
+  const { userAgent = 'fso', metrics, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const transport = new Transport({ access, userAgent, metrics, timeoutMs });
   return new HttpKubeClient(access.server, transport);
 };
 

@@ -18,6 +18,8 @@ export interface TransportOptions {
   readonly access: ClusterAccess;
   readonly userAgent: string;
   readonly metrics: KubeClientMetrics | undefined;
+  /** Of requests that name none, in ms. */
+  readonly timeoutMs: number;
 }
 
 export interface Answer {
@@ -28,7 +30,6 @@ export interface Answer {
 
 type Response = Dispatcher.ResponseData;
 
-const DEFAULT_TIMEOUT_MS = 15_000;
 /** Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is about to be used. */
 const KEEP_ALIVE_MS = 60_000;
 /** A connection whose other end vanished is noticed soon after this long without a byte (TCP keep-alive). */
@@ -82,9 +83,9 @@ interface Timer {
   stop(): void;
 }
 
-const createTimer = ({ silenceMs, timeoutMs = DEFAULT_TIMEOUT_MS }: RawRequest): Timer => {
+const createTimer = ({ silenceMs, timeoutMs }: RawRequest, defaultMs: number): Timer => {
   const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), silenceMs ?? timeoutMs);
+  const timer = setTimeout(() => over.abort(), silenceMs ?? timeoutMs ?? defaultMs);
   return {
     signal: over.signal,
     heard: () => {
@@ -125,7 +126,7 @@ export class Transport {
 
   /** One request, its whole answer; also an answer of 400 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
-    const timer = createTimer(request);
+    const timer = createTimer(request, this.#options.timeoutMs);
     try {
       const limits = { signal, timeout: timer.signal };
       const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timer.signal])));
@@ -138,7 +139,7 @@ export class Transport {
 
   /** One request, its body as it comes. @throws KubeApiError for an answer of 400 and above. */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#options.timeoutMs);
     const limits = { signal, timeout };
     const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timeout])));
     if (response.statusCode >= 400) {

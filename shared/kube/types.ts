@@ -48,7 +48,7 @@ export interface RawRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Of the whole exchange. Default 15 s. */
+  /** Of the whole exchange. Default: that of the client. */
   readonly timeoutMs?: number;
   /** Instead of `timeoutMs`, for answers whose length nobody knows: longest time without a byte. */
   readonly silenceMs?: number;

@@ -1,16 +1,8 @@
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
-import {
-  createInformers,
-  createKubeClient,
-  type KindDescriptor,
-  type KubeClient,
-  NODE_KIND,
-  type Node,
-  POD_KIND,
-  type Pod,
-} from '@fso/shared/kube';
+import { createInformers, type KindDescriptor, type KubeClient, NODE_KIND, type Node, POD_KIND, type Pod } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Attacker } from './attacker.ts';
 import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
@@ -89,7 +81,7 @@ export class Arena {
   }
 
   connect(kubeconfig: string): KubeClient {
-    const client = createKubeClient({ kubeconfig });
+    const client = openKubeClient({ kubeconfig });
     this.#clients.push(client);
     return client;
   }

@@ -1,8 +1,9 @@
 import { API_VERSION, type KubeObject, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
-import { createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { type KindDescriptor, type KubeClient, NAMESPACE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
 import { type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
+import { openKubeClient } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
 /** One cluster as a test sees it: its administrator, and agents. */
@@ -14,7 +15,7 @@ export class AgentWorld {
 
   constructor(kubeconfig: string, signal: AbortSignal) {
     this.kubeconfig = kubeconfig;
-    this.client = createKubeClient({ kubeconfig });
+    this.client = openKubeClient({ kubeconfig });
     this.signal = signal;
   }
 

@@ -3,19 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import type { FloorParametersSpec } from '@fso/shared/api';
-import {
-  createKubeClient,
-  EVENT_KIND,
-  FLOOR_PARAMETERS_KIND,
-  type KindDescriptor,
-  type KubeClient,
-  NODE_KIND,
-  POD_KIND,
-  type Pod,
-} from '@fso/shared/kube';
+import { EVENT_KIND, FLOOR_PARAMETERS_KIND, type KindDescriptor, type KubeClient, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentWorld } from './agent-world.ts';
+import { openKubeClient } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
 export const EU = 'eu-west-1';
@@ -59,8 +51,8 @@ export class FloorWorld extends AgentWorld {
   private constructor(cluster: LocalCluster, users: { trusted: string; stranger: string }, folder: string) {
     super(cluster.kubeconfig, new AbortController().signal);
     this.cluster = cluster;
-    this.trusted = createKubeClient({ kubeconfig: users.trusted });
-    this.stranger = createKubeClient({ kubeconfig: users.stranger });
+    this.trusted = openKubeClient({ kubeconfig: users.trusted });
+    this.stranger = openKubeClient({ kubeconfig: users.stranger });
     this.#folder = folder;
   }
 

@@ -3,16 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
-import {
-  createKubeClient,
-  GEO_RESIDENCY_KIND,
-  type KindDescriptor,
-  type KubeClient,
-  NAMESPACE_KIND,
-  SOVEREIGN_POLICY_KIND,
-} from '@fso/shared/kube';
+import { GEO_RESIDENCY_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentWorld } from '../harness/agent-world.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -47,7 +41,7 @@ describe('abuse of ordinary rights', () => {
     cluster = await startLocalCluster({ name: 'abuse', stateDir: folder, regions: ['eu-west-1'], gatekeeper: true }, signal);
     world = new AgentWorld(cluster.kubeconfig, signal);
     await world.startAgent('abuse');
-    tenant = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
+    tenant = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
     for (const name of ['team', 'victim', 'crowd', 'ranged', 'disowned']) await world.makeNamespace(name);
     const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
     const metadata = { name: 'policies', namespace: 'team' };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { ADMISSION_POLICY_BINDING_KIND, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
@@ -13,6 +13,7 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { issueToken } from '../harness/enrolment-client.ts';
 import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -109,7 +110,7 @@ describe('the identity of an agent', () => {
   });
 
   it('is the only Secret that the agent may read or write', async () => {
-    const asAgent = createKubeClient({ kubeconfig });
+    const asAgent = openKubeClient({ kubeconfig });
     try {
       for (const name of ['foreign', 'fso-agent-identity-2']) {
         const ref = { namespace: SYSTEM_NAMESPACE, name };

@@ -11,7 +11,7 @@ import {
   type SovereignPolicySpecInput,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
-import { CRD_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { CRD_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -19,6 +19,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -73,7 +74,7 @@ describe('policies that no schema has foreseen', () => {
     await bench.repository.commit(basicRepository(), 'first');
     const logger = pino({ level: 'info' }, { write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
     hub = await bench.startHub({ deps: { logger } });
-    tenant = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
+    tenant = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
     await world.makeNamespace('team');
     const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
     const metadata = { name: 'policies', namespace: 'team' };

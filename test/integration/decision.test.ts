@@ -8,7 +8,6 @@ import {
   ADMISSION_POLICY_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
-  createKubeClient,
   DEPLOYMENT_KIND,
   type Deployment,
   FLOOR_PARAMETERS_KIND,
@@ -38,6 +37,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../agent/enforce/index.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
 import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
@@ -56,7 +56,7 @@ let client: KubeClient;
 const clients: KubeClient[] = [];
 
 const connect = (kubeconfig: string): KubeClient => {
-  const made = createKubeClient({ kubeconfig });
+  const made = openKubeClient({ kubeconfig });
   clients.push(made);
   return made;
 };

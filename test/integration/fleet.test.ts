@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { downFleet, fleetStatus } from '@fso/clusters/fleet';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import { createKubeClient, type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
+import { type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLUSTER_DIR_VARIABLE, findMarked } from '../../clusters/local/processes.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 
 const REGION = 'topology.kubernetes.io/region';
 const clusters = join(import.meta.dirname, '..', '..', 'clusters');
@@ -28,7 +29,7 @@ describe('a cluster as a library', () => {
 
   beforeAll(async () => {
     cluster = await startLocalCluster({ name: 'one', stateDir, regions: ['eu-west-1', 'eu-central-1'], gatekeeper: true }, signal);
-    client = createKubeClient({ kubeconfig: cluster.kubeconfig });
+    client = openKubeClient({ kubeconfig: cluster.kubeconfig });
   });
 
   afterAll(async () => {
@@ -115,7 +116,7 @@ describe('a cluster as a library', () => {
   });
 
   it('gives users kubeconfigs without rights of their own', async () => {
-    const user = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('jane', ['developers']) });
+    const user = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('jane', ['developers']) });
     await expect(user.list(POD_KIND, {}, signal)).rejects.toThrow(/"jane" cannot list resource "pods"/);
     await user.close();
   });

@@ -22,7 +22,6 @@ import {
   CONFIG_MAP_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
-  createKubeClient,
   EVENT_KIND,
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
@@ -40,6 +39,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { celString } from '../../agent/enforce/cel.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
@@ -80,7 +80,7 @@ describe('guard', () => {
     }
   };
   const as = async (user: string, groups: readonly string[] = []): Promise<KubeClient> => {
-    const client = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, [...groups, 'system:masters']) });
+    const client = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, [...groups, 'system:masters']) });
     clients.push(client);
     return client;
   };
@@ -197,7 +197,7 @@ describe('guard', () => {
       const fromHub = policyOf(SYSTEM_NAMESPACE, 'forged', { [LABELS.managedBy]: 'hub' });
       expect(await answer(admin.create(SOVEREIGN_POLICY_KIND, fromHub, {}, signal))).toContain(HUB);
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, labelled({ [LABELS.managedBy]: 'hub' }))).toContain(HUB);
-      const agentClient = createKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
+      const agentClient = openKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(agentClient);
       await agentClient.apply(SOVEREIGN_POLICY_KIND, fromHub, { fieldManager: 'test-hub' }, signal);
       const hubRef = { namespace: SYSTEM_NAMESPACE, name: 'forged' };
@@ -440,7 +440,7 @@ describe('guard', () => {
     });
 
     it('lets a kubelet say its region when it registers, and never after', async () => {
-      const kubelet = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
+      const kubelet = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
       clients.push(kubelet);
       await kubelet.create(NODE_KIND, node('fresh', 'eu-west-1'), {}, signal);
       expect(await answer(kubelet.mergePatch(NODE_KIND, { name: 'fresh' }, labelled({ [REGION_LABEL]: 'us-east-1' }), signal))).toContain(
@@ -561,7 +561,7 @@ describe('guard', () => {
       await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['us-east-1'] });
       await world.reaches('finance-eu', 'Active');
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
-      const before = createKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
+      const before = openKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(before);
       const strip = before.mergePatch(NAMESPACE_KIND, { name: 'finance' }, labelled({ [floorLabel('deny')]: null }), signal);
       expect(await answer(strip)).toContain('written by the agent only');

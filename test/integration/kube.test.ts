@@ -9,7 +9,6 @@ import {
   CRD_KIND,
   type CustomResourceDefinition,
   createInformers,
-  createKubeClient,
   EVENT_KIND,
   EventRecorder,
   isConflict,
@@ -24,6 +23,7 @@ import {
 } from '@fso/shared/kube';
 import { createLogger, untilAborted } from '@fso/shared/runtime';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { never, printMs, waitFor } from '../harness/waiting.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
@@ -64,7 +64,7 @@ beforeEach(() => {
   const connection = (): void => {
     connections += 1;
   };
-  client = createKubeClient({ kubeconfig: cluster.kubeconfig, metrics: { request: () => undefined, connection } });
+  client = openKubeClient({ kubeconfig: cluster.kubeconfig, metrics: { request: () => undefined, connection } });
 });
 
 afterEach(async () => {
@@ -112,7 +112,7 @@ describe('client', () => {
 
   it('says clearly what a user without rights may not do', async () => {
     const kubeconfig = await cluster.createUserKubeconfig('nobody-special');
-    const powerless = createKubeClient({ kubeconfig });
+    const powerless = openKubeClient({ kubeconfig });
     const error = await powerless.list(NAMESPACE_KIND, {}, stop.signal).catch((caught: unknown) => caught);
     await powerless.close();
     expect(isForbidden(error)).toBe(true);
@@ -175,7 +175,7 @@ describe('informer', () => {
     // The port of a killed process is free a moment after its end.
     await waitFor(() => cluster.start('apiserver'));
     // Written through connections of another client: this one's informer has to come back by itself.
-    const writer = createKubeClient({ kubeconfig: cluster.kubeconfig });
+    const writer = openKubeClient({ kubeconfig: cluster.kubeconfig });
     await writer.apply(CONFIG_MAP_KIND, configMap('meanwhile', 'here'), { fieldManager: 'test' }, stop.signal);
     await writer.close();
     await waitFor(() => expect(informer.get('default/meanwhile')?.data).toEqual({ value: 'here' }));
@@ -222,7 +222,7 @@ describe('leader election', () => {
 
   it('hands over after the lease when the leader vanishes, which then knows that it lost', async () => {
     const { leading, stepped, start } = candidates('crash', { leaseDurationMs: 6_000, renewDeadlineMs: 4_000, retryPeriodMs: 500 });
-    const doomedClient = createKubeClient({ kubeconfig: cluster.kubeconfig });
+    const doomedClient = openKubeClient({ kubeconfig: cluster.kubeconfig });
     const doomed = start('a', doomedClient);
     await waitFor(() => expect(leading).toEqual(['a']));
     const second = start('b', client);

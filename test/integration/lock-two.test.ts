@@ -5,7 +5,6 @@ import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { type ClusterEvent, CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import {
   CONSTRAINT_TEMPLATE_KIND,
-  createKubeClient,
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
   type KubeClient,
@@ -20,6 +19,7 @@ import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
@@ -56,7 +56,7 @@ afterAll(async () => {
 });
 
 const connect = async (user: string, groups: readonly string[]): Promise<KubeClient> => {
-  const client = createKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, groups) });
+  const client = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, groups) });
   clients.push(client);
   return client;
 };

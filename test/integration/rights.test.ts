@@ -9,7 +9,6 @@ import {
   CONFIG_MAP_KIND,
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
-  createKubeClient,
   FLOOR_PARAMETERS_KIND,
   type KindDescriptor,
   type KubeClient,
@@ -21,6 +20,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
+import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const MUTATING: KindDescriptor = {
@@ -48,7 +48,7 @@ describe('an agent with the rights that it is given', () => {
     world = new AgentWorld(cluster.kubeconfig, stop.signal);
     kubeconfig = join(folder, 'agent.kubeconfig');
     await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
-    asAgent = createKubeClient({ kubeconfig });
+    asAgent = openKubeClient({ kubeconfig });
     return async () => {
       await asAgent.close();
       await world.close();
@@ -77,10 +77,10 @@ describe('an agent with the rights that it is given', () => {
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     await world.makeNamespace('finance');
     await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], placementInjection: true });
-    const { status } = await world.reaches('finance-eu', 'Active');
+    await world.reaches('finance-eu', 'Active');
     await eventually(async () => (await world.conditionOf('finance-eu', 'GatekeeperReady'))?.status === 'True');
     await eventually(async () => (await world.conditionOf('finance-eu', 'PlacementInjection'))?.status === 'True');
-    expect(status?.constraintCreated).toBe(true);
+    await eventually(async () => (await world.policy('finance-eu'))?.status?.constraintCreated);
   });
 
   it.each<[ours: string, kind: KindDescriptor]>([

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startLocalCluster } from '@fso/clusters/local';
 import { SovereignPolicySpec } from '@fso/shared/api';
-import { createKubeClient, KubeApiError, type KubeClient, NAMESPACE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { KubeApiError, type KubeClient, NAMESPACE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { systemClock } from '@fso/shared/runtime';
 import { runAction } from '../../../agent/apply/apply-action.ts';
 import { bootstrapCluster } from '../../../agent/bootstrap.ts';
@@ -16,6 +16,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../../agent/enforce/index.ts';
+import { openKubeClient } from '../../harness/kube-client.ts';
 import { HANG_MS } from '../../harness/waiting.ts';
 import { POLICY_NAMESPACE, policyName, WORLDS } from './cases.ts';
 import type { Implementation, OracleCase } from './types.ts';
@@ -108,7 +109,7 @@ const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<v
 export const startApiServer = async (log: (line: string) => void, signal: AbortSignal): Promise<ApiServer> => {
   const stateDir = mkdtempSync(join(tmpdir(), 'fso-oracle-'));
   const cluster = await startLocalCluster({ name: 'oracle', stateDir, regions: ['eu-west-1'], gatekeeper: false, log }, signal);
-  const client = createKubeClient({ kubeconfig: cluster.kubeconfig });
+  const client = openKubeClient({ kubeconfig: cluster.kubeconfig });
   const close = async (): Promise<void> => {
     await client.close();
     await cluster.stop();
