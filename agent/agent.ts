@@ -1,6 +1,6 @@
 import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, EventRecorder, type Informer, type KubeClient, runAsLeader } from '@fso/shared/kube';
-import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, systemClock } from '@fso/shared/runtime';
+import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
 import { adoptGuard } from './apply/adopt-guard.ts';
 import { bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/view.ts';
@@ -185,7 +185,7 @@ const prepare = async ({ client, config, deps, phase }: Running, signal: AbortSi
     } catch (error) {
       signal.throwIfAborted();
       const retryInMs = backoff.next();
-      phase.problem = `the cluster cannot be prepared: ${error instanceof Error ? error.message : String(error)}`;
+      phase.problem = `the cluster cannot be prepared: ${messageOf(error)}`;
       deps.logger.error({ err: error, retryInMs }, 'the cluster cannot be prepared');
       await deps.clock.sleep(retryInMs, signal);
     }

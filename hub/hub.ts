@@ -1,5 +1,12 @@
-import { createMetricsRegistry, createShutdown, type Shutdown, settlesWithin, systemClock, untilAborted } from '@fso/shared/runtime';
-import type pino from 'pino';
+import {
+  createMetricsRegistry,
+  createShutdown,
+  type Logger,
+  type Shutdown,
+  settlesWithin,
+  systemClock,
+  untilAborted,
+} from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import type { HubConfig } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, RevisionTargets } from './delivery/index.ts';
@@ -75,7 +82,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
 const closeOnFailure = (
   parts: readonly Promise<void>[],
   { closeNow }: Shutdown,
-  logger: pino.Logger,
+  logger: Logger,
 ): { readonly throwIfFailed: () => void } => {
   let failure: { readonly error: unknown } | undefined;
   Promise.all(parts).catch((error: unknown) => {

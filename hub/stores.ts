@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import type { Clock } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import type { HubConfig } from './config/config.ts';
 import { warnOfSharedKeys } from './config/key-files.ts';
@@ -20,7 +19,7 @@ import { DEFAULT_MAX_BEHIND_MS } from './serve/index.ts';
 import { createSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly version: string;
   /** Metrics of the process itself; for programs. */
   readonly processMetrics?: boolean;

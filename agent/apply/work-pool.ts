@@ -1,5 +1,5 @@
 import type { InvolvedObject } from '@fso/shared/kube';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, messageOf } from '@fso/shared/runtime';
 import type { WorkFailure } from '../enforce/work-failure.ts';
 import type { Trace } from '../observe/tampering.ts';
 import { NotKeptError } from './apply-action.ts';
@@ -138,7 +138,7 @@ export class WorkPool {
 
   #failed(work: Work, error: unknown): void {
     const failures = (this.#states.get(work.key)?.failures ?? 0) + 1;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const notBefore = this.#options.clock.monotonicMs() + retryDelayMs(failures, this.#options.retry);
     const notKept = error instanceof NotKeptError;
     this.#states.set(work.key, { failures, error: message, notKept, policies: work.policies, notBefore, echo: undefined });

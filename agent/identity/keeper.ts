@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
-import { type Clock, createBackoff, type Logger, untilAborted } from '@fso/shared/runtime';
+import { type Clock, createBackoff, type Logger, messageOf, untilAborted } from '@fso/shared/runtime';
 import { type AgentIdentity, checkIdentity, type Life } from './certificate.ts';
 import { enrol, fetchCa, HubRefusal, renew } from './hub-requests.ts';
 import { loadIdentity, type StoredIdentity, saveIdentity } from './identity-secret.ts';
@@ -64,7 +64,7 @@ export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKe
   const isGrave = (error: unknown): boolean =>
     held === undefined || error instanceof HubRefusal || held.life.until.getTime() <= clock.now().getTime();
   const complain = (error: unknown, retryInMs: number): void => {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     logger.warn({ detail: reason, retryInMs }, 'no new certificate');
     if (reason === complaint || !isGrave(error)) return;
     complaint = reason;

@@ -1,4 +1,5 @@
 import { digestOfToken } from '@fso/shared/protocol';
+import { messageOf } from '@fso/shared/runtime';
 import { checkIdentity, type Life } from './certificate.ts';
 import type { StoredIdentity } from './identity-secret.ts';
 
@@ -28,7 +29,7 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
     const life = checkIdentity(stored.identity, cluster);
     return life.from <= now && now < life.until ? { kind: 'use', life } : { kind: 'renew' };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return {
       kind: 'nothing',
       reason: `what the Secret holds is no identity of this cluster (${why}): run "fso clusters token ${cluster}"`,

@@ -1,6 +1,6 @@
 import { FIELD_MANAGERS, type SovereignPolicy } from '@fso/shared/api';
 import { isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { forEachConcurrent } from './concurrency.ts';
+import { mapConcurrently } from '@fso/shared/runtime';
 import type { LivePolicies } from './live-policies.ts';
 import type { WriteAction } from './plan-writes.ts';
 
@@ -24,13 +24,20 @@ export const applyWrites = async (
   signal: AbortSignal,
 ): Promise<readonly unknown[]> => {
   const stop = AbortSignal.any([signal, superseded]);
-  const run = (type: WriteAction['type']): Promise<readonly unknown[]> =>
-    forEachConcurrent(
-      actions.filter((action) => action.type === type),
-      CONCURRENCY,
-      (action) => write(action, { client, live }, signal),
-      stop,
-    );
+  // All are tried, whatever fails.
+  const attempt = async (action: WriteAction): Promise<readonly unknown[]> => {
+    if (stop.aborted) return [];
+    try {
+      await write(action, { client, live }, signal);
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  };
+  const run = async (type: WriteAction['type']): Promise<readonly unknown[]> => {
+    const ofType = actions.filter((action) => action.type === type);
+    return (await mapConcurrently(ofType, CONCURRENCY, attempt)).flat();
+  };
   const failed = [...(await run('release')), ...(await run('apply'))];
   return failed.length > 0 || stop.aborted ? failed : run('delete');
 };

@@ -3,9 +3,8 @@ import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/d
 import type { RawObject } from '@fso/shared/git';
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
-import { type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
+import { type Clock, createBackoff, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
-import type pino from 'pino';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';
@@ -25,7 +24,7 @@ export interface IntakeOptions {
   readonly policies: Informer<SovereignPolicy>;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
 }
@@ -44,7 +43,7 @@ export class Intake {
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
-  readonly #bell = new Doorbell();
+  readonly #wakeup = new Wakeup();
   /** The newest alone: a hub that sends faster than this agent judges must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
@@ -100,7 +99,7 @@ export class Intake {
 
   offer(offer: Offer): void {
     this.#offered = offer;
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** Drops the held objects, so that the next offer carries everything. */
@@ -146,7 +145,7 @@ export class Intake {
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#bell.wait(signal);
+      await this.#wakeup.wait(signal);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
         await this.#take(offer);
@@ -165,7 +164,7 @@ export class Intake {
       else this.#refuse(revision, result);
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
-      const message = `the agent failed on this offer: ${error instanceof Error ? error.message : String(error)}`.slice(0, 4096);
+      const message = `the agent failed on this offer: ${messageOf(error)}`.slice(0, 4096);
       onOutcome({ type: 'nack', revision, reasons: [{ message }], missing: false });
     } finally {
       this.#compiling = false;

@@ -1,7 +1,6 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
-import { type Backoff, type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Backoff, type Clock, createBackoff, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
 import { applyWrites } from './apply-writes.ts';
 import { LivePolicies } from './live-policies.ts';
 import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from './plan-writes.ts';
@@ -17,7 +16,7 @@ export interface PolicyWriterOptions {
   readonly policies: Informer<SovereignPolicy>;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
@@ -41,7 +40,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   readonly live: LivePolicies;
   readonly #options: PolicyWriterOptions;
   readonly #onWritten: (target: T, signal: AbortSignal) => Promise<void>;
-  readonly #bell = new Doorbell();
+  readonly #wakeup = new Wakeup();
   readonly #backoff: Backoff;
   #target: T | undefined;
   #written: T | undefined;
@@ -66,7 +65,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     this.#settled();
     this.#superseded.abort();
     this.#superseded = new AbortController();
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** A target that was written in an earlier life of the agent; only drift from it is put back. */
@@ -78,12 +77,12 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   async run(signal: AbortSignal): Promise<void> {
     const stop = this.#options.policies.onChange((key, current, previous) => {
       this.live.shown(key, current, previous);
-      if (this.#target !== undefined && isDrift(key, this.#target.desired, this.live.get(key))) this.#bell.ring();
+      if (this.#target !== undefined && isDrift(key, this.#target.desired, this.live.get(key))) this.#wakeup.wake();
     });
     try {
       while (!signal.aborted) {
         const waitMs = await this.#pass(signal);
-        await this.#bell.waitAtMost(waitMs, this.#options.clock, signal);
+        await this.#wakeup.waitAtMost(waitMs, this.#options.clock, signal);
       }
     } finally {
       stop();
@@ -139,7 +138,7 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     const retryInMs = Math.round(this.#backoff.next());
     logger.warn({ revision, failed: failures.length, attempt: this.#attempts, retryInMs, err: error }, 'policies could not be written');
     if (this.#attempts === ALERT_AFTER) {
-      const message = `${failures.length} writes failed, ${error instanceof Error ? error.message : String(error)}; trying again`;
+      const message = `${failures.length} writes failed, ${messageOf(error)}; trying again`;
       onEvent({
         time: clock.now().toISOString(),
         severity: 'alert',

@@ -2,6 +2,7 @@ import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerifi
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText, packJson, unpackJson } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { DesiredPolicies } from './plan-writes.ts';
@@ -60,7 +61,7 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
     kept = { revision: state.revision, verification: state.verification, trust };
     return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { state: undefined, problem, ...(kept && { kept }) };
   }
 };

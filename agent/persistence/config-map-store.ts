@@ -1,7 +1,7 @@
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { packJson, unpackJson } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
-import { type Clock, Doorbell, type Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 
 /** Bound on what a map that somebody tampered with can make of the memory. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
@@ -38,7 +38,7 @@ export class KeptRecord<T> {
   /** Undefined: nobody has taken up yet what was restored. */
   #wanted: T | undefined;
   #written: T;
-  readonly #bell = new Doorbell();
+  readonly #wakeup = new Wakeup();
 
   constructor(options: KeptRecordOptions<T>) {
     this.#options = options;
@@ -56,7 +56,7 @@ export class KeptRecord<T> {
   /** The newest picture replaces what was not written yet. */
   keep(value: T): void {
     this.#wanted = value;
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** Never rejects. */
@@ -80,11 +80,11 @@ export class KeptRecord<T> {
     const { clock, settleMs = 0 } = this.#options;
     try {
       for (;;) {
-        await this.#bell.wait(signal);
+        await this.#wakeup.wait(signal);
         if (settleMs > 0) await clock.sleep(settleMs, signal);
         const isDone = await this.#write(signal);
         await clock.sleep(isDone ? PAUSE_MS : RETRY_MS, signal);
-        if (!isDone) this.#bell.ring();
+        if (!isDone) this.#wakeup.wake();
       }
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -1,6 +1,7 @@
 import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
+import { messageOf } from '@fso/shared/runtime';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 import type { NamespaceGovernance } from '../enforce/types.ts';
 
@@ -195,7 +196,7 @@ const DRY_RUN = { dryRun: 'All' } as const;
 
 const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };
   return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
-import { type Clock, Doorbell, type Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
 import { applied, diffReports, type FrameRoom, fitting } from './diff.ts';
 import type { EventOutbox } from './event-outbox.ts';
@@ -35,7 +35,7 @@ const MAX_KEPT = 20_000;
  */
 export class Reporter {
   readonly #options: ReporterOptions;
-  readonly #bell = new Doorbell();
+  readonly #wakeup = new Wakeup();
   #send: Send | undefined;
   #seq = 0;
   #full: boolean = true;
@@ -56,7 +56,7 @@ export class Reporter {
   connected(send: Send): void {
     this.disconnected();
     this.#send = send;
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   disconnected(): void {
@@ -70,7 +70,7 @@ export class Reporter {
   acknowledged(seq: number): void {
     this.#unacknowledged = this.#unacknowledged.filter((sent) => sent > seq);
     this.#options.outbox.acknowledged(seq);
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** The hub asks for everything. Events of refused reports are sent again. */
@@ -78,17 +78,17 @@ export class Reporter {
     this.#full = true;
     this.#options.outbox.takeBack();
     this.#unacknowledged = [];
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   event(event: ClusterEvent): void {
     this.#options.outbox.add(event);
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** Something may have changed that the observatory does not know of. */
   poke(): void {
-    this.#bell.ring();
+    this.#wakeup.wake();
   }
 
   /** Tells the hub what it should know by now, so that a difference is found. */
@@ -100,10 +100,10 @@ export class Reporter {
   /** Works until the signal aborts, which is what it throws then. */
   async run(signal: AbortSignal): Promise<void> {
     const { observatory, clock } = this.#options;
-    const stops = [observatory.onChange(() => this.#bell.ring()), observatory.onEvent(() => this.#bell.ring())];
+    const stops = [observatory.onChange(() => this.#wakeup.wake()), observatory.onEvent(() => this.#wakeup.wake())];
     try {
       while (!signal.aborted) {
-        await this.#bell.wait(signal);
+        await this.#wakeup.wait(signal);
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
       }
     } finally {
@@ -137,7 +137,7 @@ export class Reporter {
     this.#sentCluster = cluster;
     this.#seq += 1;
     this.#isCut = !isWhole;
-    if (!isWhole) this.#bell.ring();
+    if (!isWhole) this.#wakeup.wake();
     return {
       type: 'report',
       seq: this.#seq,

@@ -1,5 +1,4 @@
-import { type Backoff, type Clock, createBackoff } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
 import { type ClientCertificate, Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
 import type { ConnectionEnd, StreamState } from './state.ts';
 
@@ -14,7 +13,7 @@ export interface DiallerOptions {
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };

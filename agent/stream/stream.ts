@@ -1,9 +1,8 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import type { Clock } from '@fso/shared/runtime';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
-import type pino from 'pino';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/types.ts';
 import type { EventOutbox } from '../report/event-outbox.ts';
@@ -33,7 +32,7 @@ export interface StreamOptions {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** What proves the agent where it has no token, and until when. */
   readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
   /** Gets the events of the intake too; the hub gets them anyway. */

@@ -1,8 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import type { Checkpoint, CheckpointFrame } from '@fso/shared/protocol';
-import { type Clock, createBackoff, Doorbell } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint-store.ts';
 import { judgeCheckpoint } from './judge-checkpoint.ts';
 
@@ -21,14 +20,14 @@ export interface WitnessOptions {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
 export const createWitness = ({ client, clock, random, logger, onEvent }: WitnessOptions): Witness => {
-  const bell = new Doorbell();
+  const wakeup = new Wakeup();
   const backoff = createBackoff({ ...RETRY, random });
   let held: Checkpoint | undefined;
   /** What was told last: a hub that goes on with its other history is told of once. */
@@ -66,7 +65,7 @@ export const createWitness = ({ client, clock, random, logger, onEvent }: Witnes
       }
       if (judged.checkpoint === held) return;
       held = judged.checkpoint;
-      bell.ring();
+      wakeup.wake();
     },
     restore: (signal) =>
       retry(signal, async () => {
@@ -74,7 +73,7 @@ export const createWitness = ({ client, clock, random, logger, onEvent }: Witnes
       }),
     run: async (signal) => {
       for (;;) {
-        await bell.wait(signal);
+        await wakeup.wait(signal);
         await retry(signal, async () => {
           if (held !== undefined) await saveCheckpoint(client, held, signal);
         });

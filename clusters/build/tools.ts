@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '@fso/shared/text';
 import { isComplete, sealFolder, toolCacheRoot, toolFolder } from './cache.ts';
 import { CommandError } from './command-error.ts';
 import { Downloader } from './downloader.ts';
@@ -43,8 +44,6 @@ interface Workshop {
   readonly downloader: Downloader;
   readonly progress: ToolProgress;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function modeOf(env: Environment): Mode {
   const value = env['FSO_TOOLS'] || 'auto';

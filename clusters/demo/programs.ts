@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '@fso/shared/text';
 import nodeSettings from '../../node-settings.json' with { type: 'json' };
 import { runMark, tail } from '../local/processes.ts';
 
@@ -86,8 +87,6 @@ export function freePort(): Promise<number> {
     });
   });
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**
  * Polls until `probe` gives a value. The end of a program is not waited out.

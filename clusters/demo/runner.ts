@@ -1,3 +1,4 @@
+import { messageOf } from '@fso/shared/text';
 /** Runs the demo's steps one after the other, prints a line for each, and keeps what `.fso/demo.json` says. */
 
 export interface StepResult {
@@ -39,7 +40,7 @@ export function createRunner(print: (line: string) => void, color: boolean): Run
         const detail = await run();
         record({ name, ok: true, ms: ms(), detail });
       } catch (error) {
-        const detail = error instanceof Error ? error.message : String(error);
+        const detail = messageOf(error);
         record({ name, ok: false, ms: ms(), detail });
         throw new StepFailed(`${name}: ${detail}`, { cause: error });
       }

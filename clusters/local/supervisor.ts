@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '@fso/shared/text';
 import { CommandError } from '../build/command-error.ts';
 import { commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
@@ -34,8 +35,6 @@ function portOf(component: Component, state: ClusterState): number | undefined {
       return undefined;
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools: ToolFolders, signal: AbortSignal): Supervisor {
   const logFile = (component: Component): string => join(paths.logs, `${component}.log`);

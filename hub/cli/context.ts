@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { messageOf } from '@fso/shared/text';
 import type { HubClient } from './client/api-client.ts';
 import { type CredentialFile, openCredentials } from './client/credentials.ts';
 import type { CliEnvironment } from './client/environment.ts';
@@ -34,7 +35,7 @@ const readToken = (file: string): string => {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
-    throw new CliError(`cannot read the token file ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(`cannot read the token file ${file}: ${messageOf(error)}`);
   }
 };
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLoopback, type Problems } from '@fso/shared/runtime';
+import { isLoopback, messageOf, type Problems } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { type OidcSettings, parseRoleMap } from '../access/index.ts';
 
@@ -43,7 +43,7 @@ const RoleMapText = z.string().transform((text, context) => {
   try {
     return parseRoleMap(text);
   } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    context.addIssue({ code: 'custom', message: messageOf(error) });
     return z.NEVER;
   }
 });

@@ -1,4 +1,4 @@
-import { type Problems, readText } from '@fso/shared/runtime';
+import { messageOf, type Problems, readText } from '@fso/shared/runtime';
 import { createAuthority, parseTokens } from '../identity/index.ts';
 
 /** @returns tokens by cluster; none where there is a problem */
@@ -8,7 +8,7 @@ export const readTokens = async (variable: string, path: string, problems: Probl
   try {
     return parseTokens(text);
   } catch (error) {
-    problems.push(`${variable}: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`${variable}: ${messageOf(error)}`);
     return new Map();
   }
 };
@@ -44,7 +44,7 @@ export const readCa = async (
   try {
     if (pair !== undefined) createAuthority(pair);
   } catch (error) {
-    problems.push(`FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE: ${messageOf(error)}`);
   }
   return pair;
 };

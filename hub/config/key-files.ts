@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type pino from 'pino';
+import type { Logger } from '@fso/shared/runtime';
 
 /** Permissions of the group and of all others. */
 const OTHERS = 0o077;
@@ -19,7 +19,7 @@ const modeForOthers = async (path: string): Promise<number | undefined> => {
  * Warns of files of secrets, and of folders with such, that more than their owner may use. No error: volumes of Kubernetes are the group's
  * where `fsGroup` is set.
  */
-export const warnOfSharedKeys = async (paths: readonly string[], logger: pino.Logger): Promise<void> => {
+export const warnOfSharedKeys = async (paths: readonly string[], logger: Logger): Promise<void> => {
   if (process.platform === 'win32') return;
   for (const path of paths) {
     const mode = await modeForOthers(path);

@@ -1,7 +1,6 @@
 import type { PolicyReport } from '@fso/shared/api';
 import { type AgentFrame, type DecodedAgentFrame, digestOfReports, type HubFrame } from '@fso/shared/protocol';
-import { type Clock, createBucket } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createBucket, type Logger } from '@fso/shared/runtime';
 import { type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import type { DeliveryDeps } from './types.ts';
@@ -61,7 +60,7 @@ export interface FrameContext {
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
   readonly deps: DeliveryDeps;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
 }
 
 type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;

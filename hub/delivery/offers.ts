@@ -1,5 +1,5 @@
 import { encodeFrame } from '@fso/shared/protocol';
-import { createTurns, dropOldest, mapLimit } from '@fso/shared/runtime';
+import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
 import type { ObjectAccess } from '../source/index.ts';
 
 export interface EncodedOffer {
@@ -57,11 +57,11 @@ const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, 
 
 export const createOffers = (access: ObjectAccess): Offers => {
   const pairs = new Map<string, Promise<EncodedOffer>>();
-  const inTurn = createTurns();
+  const claims = new Mutex();
   let made = 0;
   const make = async (agent: AgentHistory, revision: string): Promise<EncodedOffer> => {
     const { anchor, chain, ids } = await planOffer(access, agent, revision);
-    const objects = await mapLimit(ids, READ_AT_ONCE, (id) => access.read(id));
+    const objects = await mapConcurrently(ids, READ_AT_ONCE, (id) => access.read(id));
     made += 1;
     return {
       revision,
@@ -75,7 +75,7 @@ export const createOffers = (access: ObjectAccess): Offers => {
       const key = `${agent.holds ?? ''}..${agent.anchor ?? ''}..${revision}`;
       const known = pairs.get(key);
       if (known !== undefined) return known;
-      const making = isClaim ? inTurn(() => make(agent, revision)) : make(agent, revision);
+      const making = isClaim ? claims.run(() => make(agent, revision)) : make(agent, revision);
       pairs.set(key, making);
       // A failed one is tried again by the next who asks.
       making.catch(() => pairs.delete(key));

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentFrame, CLOSE_CODES, decodeAgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { createBucket } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { createBucket, type Logger } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import { type AgentStream, LedgerError, StreamReplacedError } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
@@ -48,7 +47,7 @@ export class Session {
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
   readonly #hooks: SessionHooks;
-  readonly #logger: pino.Logger;
+  readonly #logger: Logger;
   readonly #outbox: Outbox;
   readonly #state: SessionState;
   readonly #context: FrameContext;

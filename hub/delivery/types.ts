@@ -1,5 +1,4 @@
-import type { Clock } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Checkpoints, Ledger } from '../ledger/index.ts';
 import type { AgentLimits } from './agent-budget.ts';
 import type { Offers } from './offers.ts';
@@ -40,6 +39,6 @@ export interface DeliveryDeps {
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor' | 'onNew'>;
   readonly targets: RevisionTargets;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly metrics: DeliveryMetrics;
 }

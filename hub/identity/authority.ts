@@ -2,7 +2,7 @@ import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
-import { ConfigError, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
+import { ConfigError, messageOf, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
@@ -149,9 +149,7 @@ export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityF
   try {
     return createAuthority({ cert, key });
   } catch (error) {
-    throw new ConfigError([
-      `FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-    ]);
+    throw new ConfigError([`FSO_DATA_DIR: the CA of the agents in ${folder} cannot be used: ${messageOf(error)}`]);
   }
 };
 

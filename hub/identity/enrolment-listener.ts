@@ -9,8 +9,7 @@ import {
   RENEW_PATH,
   RenewRequest,
 } from '@fso/shared/protocol';
-import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit, type Logger } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
@@ -30,7 +29,7 @@ export interface EnrolmentListenerDeps {
   readonly identity: Identity;
   readonly authority: Authority;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly limits: RequestLimits;
 }
 

@@ -1,7 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import type { Clock, ListenAddress } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, ListenAddress, Logger } from '@fso/shared/runtime';
 import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
 import { type Authority, createAuthority, keepAuthority } from './authority.ts';
 import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
@@ -33,7 +32,7 @@ export interface OpenIdentityOptions {
 
 export interface OpenIdentityDeps {
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly store: EnrolmentStore;
   /** Default: what is known here is all that there is. */

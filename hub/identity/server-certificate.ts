@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { type Clock, isLoopback, type ListenAddress } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, isLoopback, type ListenAddress, type Logger } from '@fso/shared/runtime';
 import { type Authority, BACKDATE_MS } from './authority.ts';
 import type { KeyPair } from './x509.ts';
 
@@ -16,7 +15,7 @@ export interface ServerCertificateOptions {
   readonly given: KeyPair | undefined;
   readonly hosts: readonly string[];
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Life of an issued one. */
   readonly validMs: number;
 }

@@ -1,5 +1,5 @@
 import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
-import type pino from 'pino';
+import type { Logger } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 
@@ -30,7 +30,7 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
 
 /** Writes what somebody changed, or tried to, into the log, the audit log and the events of the hub. */
 export const recordAudit =
-  ({ ledger, logger }: { ledger: Ledger; logger: pino.Logger }): OnAudit =>
+  ({ ledger, logger }: { ledger: Ledger; logger: Logger }): OnAudit =>
   async (record) => {
     logger.info({ audit: record }, 'audit');
     await Promise.all([ledger.audit.append(entryOf(record)), ledger.addEvent(null, eventOf(record))]);

@@ -1,6 +1,5 @@
 import type { ClusterEvent, NewAuditEntry } from '@fso/shared/api';
-import { type Clock, createRateLimit } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createRateLimit, type Logger } from '@fso/shared/runtime';
 import type { IdentityEvent } from '../identity/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 
@@ -44,7 +43,7 @@ export const recordIdentity = ({
 }: {
   ledger: Ledger;
   clock: Clock;
-  logger: pino.Logger;
+  logger: Logger;
 }): ((event: IdentityEvent) => Promise<void>) => {
   const keepsRefusal = createRateLimit(clock, REFUSALS);
   const keep = async (event: IdentityEvent): Promise<void> => {

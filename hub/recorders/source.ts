@@ -1,6 +1,5 @@
 import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 
@@ -54,7 +53,7 @@ const isSameRepository = (one: SourceView, other: SourceView): boolean => one.ur
  * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the leading one does; one that begins to lead
  * goes on from what the ledger says.
  */
-export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: pino.Logger }): Promise<void> => {
+export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: Logger }): Promise<void> => {
   const { ledger, clock, logger } = deps;
   let before = source.state();
   const record = async (state: SourceView): Promise<void> => {

@@ -1,7 +1,6 @@
 import { compileFleet } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
-import type { Clock } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { Desired, Ledger } from '../ledger/index.ts';
 import type { HubMetrics } from '../metrics.ts';
@@ -28,7 +27,7 @@ export interface PipelineDeps {
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly metrics: Pick<HubMetrics, 'compiled' | 'revision'>;
   /** Called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;

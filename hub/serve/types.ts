@@ -1,5 +1,4 @@
-import type { Clock, Shutdown } from '@fso/shared/runtime';
-import type { pino } from 'pino';
+import type { Clock, Logger, Shutdown } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Identity } from '../identity/index.ts';
@@ -60,7 +59,7 @@ export interface ApiOptions {
   readonly onAudit: OnAudit;
   readonly registry: Registry;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Absent: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess;
   readonly stream?: StreamOptions;

@@ -1,5 +1,5 @@
 import { inflateSync } from 'node:zlib';
-import { createBreaks } from '@fso/shared/runtime';
+import { createYielder } from '@fso/shared/runtime';
 import { GitTransportError } from './git-transport-error.ts';
 
 /** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
@@ -116,7 +116,7 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): M
 const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
-  const takeBreak = createBreaks(SLICE_MS);
+  const yieldIfDue = createYielder(SLICE_MS);
   let [inflated, resolved, at] = [0, 0, HEADER_BYTES];
   for (let left = pack.readUInt32BE(8); left > 0; left -= 1) {
     const object = measureObject(body, at, limits);
@@ -125,7 +125,7 @@ const checkPack = async (pack: Buffer, limits: PackLimits): Promise<void> => {
     if (inflated > limits.inflatedBytes) throw tooLarge('objects', limits.inflatedBytes);
     if (resolved > limits.resolvedBytes) throw tooLarge('objects', limits.resolvedBytes);
     at = object.next;
-    await takeBreak();
+    await yieldIfDue();
   }
 };
 

@@ -1,6 +1,6 @@
 import type { CommitView, PolicyHistory, PolicyRevision, PolicySourceView } from '@fso/shared/api';
 import { type GitCommit, GitObjectError, parseCommit } from '@fso/shared/git';
-import { type Clock, createBreaks, createTurns, dropOldest } from '@fso/shared/runtime';
+import { type Clock, createYielder, dropOldest, Mutex } from '@fso/shared/runtime';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
 /** Where a policy stands at one commit. */
@@ -146,9 +146,9 @@ class HistoryWalk {
 /** @returns whether there is time left; a long walk lets others run now and then */
 const createPace = (clock: Clock): (() => Promise<boolean>) => {
   const until = clock.monotonicMs() + MAX_MS;
-  const takeBreak = createBreaks(SLICE_MS);
+  const yieldIfDue = createYielder(SLICE_MS);
   return async () => {
-    await takeBreak();
+    await yieldIfDue();
     return clock.monotonicMs() < until;
   };
 };
@@ -159,7 +159,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   const files = createPolicyFiles(find);
   /** Those that have ended, and those that go on when they are asked for again. */
   const walks = new Map<string, HistoryWalk>();
-  const inTurn = createTurns(MAX_WAITING);
+  const mutex = new Mutex(MAX_WAITING);
   const dropOldWalks = (): void => {
     dropOldest(walks, KEPT);
     let characters = [...walks.values()].reduce((sum, walk) => sum + walk.characters, 0);
@@ -240,7 +240,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
     history: async (place, signal) => {
       const walk = walks.get(keyOf(place));
       if (walk?.end !== undefined) return { items: [...walk.items], complete: walk.end === 'complete' };
-      return inTurn(() => history(place), signal);
+      return mutex.run(() => history(place), signal);
     },
   };
 };

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
-import { type Clock, createAlarm, createBackoff } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
 import { isCloneDamaged, openClone } from './clone.ts';
 import { describeGitError } from './describe-error.ts';
 import { createGitAuth } from './git-auth.ts';
@@ -15,7 +14,7 @@ import { DEFAULT_LIMITS, type RejectedRevision, type Source, type SourceOptions,
 
 export interface SourceDeps {
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Uniform in [0, 1); for jitter. */
   readonly random: () => number;
   readonly metrics?: { fetched(seconds: number): void; failed(): void };
@@ -74,7 +73,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   const stateFile = createStateFile(dataDir, logger);
   const judge = createRevisionJudge(options.trust, objects, () => clock.now());
   const decode = createDecoder();
-  const alarm = createAlarm(clock);
+  const wakeup = new Wakeup();
   const revisionHandlers: ((revision: SourceRevision) => void)[] = [];
   const rejectedHandlers: ((rejected: RejectedRevision) => void)[] = [];
   const changeHandlers: ((view: SourceView) => void)[] = [];
@@ -219,7 +218,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
   return {
     objects,
     documents: createPolicyDocuments(objects.object, clock),
-    hint: () => alarm.ring(),
+    hint: () => wakeup.wake(),
     onRevision: (handler) => void revisionHandlers.push(handler),
     onRejected: (handler) => void rejectedHandlers.push(handler),
     onChange: (handler) => void changeHandlers.push(handler),
@@ -228,7 +227,7 @@ export const createSource = async (options: SourceOptions, deps: SourceDeps): Pr
       await restore(signal);
       while (!signal.aborted) {
         await syncOrFail(signal);
-        await alarm.wait(nextDelay(), signal);
+        await wakeup.waitAtMost(nextDelay(), clock, signal).catch(() => undefined);
       }
       await http.close();
     },

@@ -1,9 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RevisionVerification } from '@fso/shared/api';
-import { readIfThere, writeDurably } from '@fso/shared/runtime';
+import { type Logger, readIfThere, writeDurably } from '@fso/shared/runtime';
 import { StoredTrust } from '@fso/shared/trust';
-import type pino from 'pino';
 import { z } from 'zod';
 
 const State = z.object({
@@ -31,7 +30,7 @@ export interface StateFile {
 
 const FILE = 'source.json';
 
-export const createStateFile = (dataDir: string, logger: pino.Logger): StateFile => {
+export const createStateFile = (dataDir: string, logger: Logger): StateFile => {
   const path = join(dataDir, FILE);
   let unwritten: State | undefined;
   const retry = async (): Promise<void> => {

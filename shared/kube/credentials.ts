@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { messageOf } from '../runtime/index.ts';
 import { KubeConnectionError } from './errors.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 
@@ -72,7 +73,7 @@ export const createCredentialSource = (access: ClusterAccess): CredentialSource 
     } catch (error) {
       config = undefined;
       cached = undefined;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new KubeConnectionError(`credentials for ${access.server}: ${reason.trim()}`, { cause: error });
     }
   };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageOf } from '../runtime/index.ts';
 import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './entries.ts';
 import { Ack, type AgentFrame, Digest, Hello, HubFrame, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
 
@@ -58,7 +59,7 @@ const decode = <F>(schema: z.ZodType<F>, data: FrameData): Decoded<F> => {
   try {
     value = JSON.parse(textOf(data));
   } catch (error) {
-    return refuse(`the frame is not JSON in UTF-8: ${error instanceof Error ? error.message : String(error)}`);
+    return refuse(`the frame is not JSON in UTF-8: ${messageOf(error)}`);
   }
   const parsed = schema.safeParse(value);
   return parsed.success ? { ok: true, frame: parsed.data } : refuse(z.prettifyError(parsed.error));

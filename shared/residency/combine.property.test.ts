@@ -64,8 +64,9 @@ describe('combinePolicies', () => {
         expect(combined.map(({ action }) => action)).toEqual(governing);
         for (const { action, regions, policies: taking } of combined) {
           const own = policies.filter(({ actions }) => actions.includes(action));
-          expect(taking.map(({ key }) => key)).toEqual(own.map(({ key }) => key).sort());
-          expect(regions).toEqual(REGIONS.filter((region) => own.every((one) => one.regions.includes(region))).sort());
+          const keys: string[] = own.map(({ key }) => key);
+          expect(taking.map(({ key }) => key)).toEqual(keys.sort());
+          expect(regions).toEqual(REGIONS.filter((region) => own.every((one) => one.regions.includes(region))).toSorted());
         }
       }),
     );

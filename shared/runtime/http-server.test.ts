@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { listen } from './http-server.ts';
+import { isLoopback, listen, parseAddress } from './http-server.ts';
 
 describe('listen', () => {
   it('serves until the signal aborts and lets a request in flight end', async () => {
@@ -51,4 +51,21 @@ describe('listen', () => {
     await Promise.all([secure.closed, plain.closed]);
     for (const socket of [silent, upgraded]) socket.destroy();
   });
+});
+
+describe('parseAddress', () => {
+  it('reads host and port', () => {
+    expect(parseAddress('127.0.0.1:80')).toEqual({ host: '127.0.0.1', port: 80 });
+    expect(parseAddress(':8080')).toEqual({ host: '0.0.0.0', port: 8080 });
+    expect(parseAddress('[::1]:1')).toEqual({ host: '::1', port: 1 });
+    for (const wrong of ['8080', 'host:', 'host:99999', '::1:80']) expect(() => parseAddress(wrong)).toThrow('expected host:port');
+  });
+});
+
+describe('isLoopback', () => {
+  it.each(['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]'])('is so for %s', (host) => expect(isLoopback(host)).toBe(true));
+
+  it.each(['', '0.0.0.0', '::', '10.0.0.1', 'hub', '127.0.0.1.example.com', '[::1', 'localhost.example.com'])('is not for "%s"', (host) =>
+    expect(isLoopback(host)).toBe(false),
+  );
 });

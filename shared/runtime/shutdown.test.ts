@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
-import { FakeClock } from './fake-clock.ts';
-import { createShutdown } from './shutdown.ts';
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { createShutdown, shutdownSignal, untilAborted } from './shutdown.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 
 const stateOf = ({ draining, closing }: ReturnType<typeof createShutdown>) => [draining.aborted, closing.aborted];
 
@@ -27,4 +28,17 @@ it('closes at once without a delay, and where a part has failed', async () => {
   failed.closeNow();
   expect(stateOf(failed)).toEqual([true, true]);
   expect(clock.sleeping).toBe(0);
+});
+
+describe('shutdownSignal', () => {
+  it('aborts at the first signal and exits at the second', async () => {
+    const exits: number[] = [];
+    const target = Object.assign(new EventEmitter(), { exit: (code: number) => exits.push(code) });
+    const signal = shutdownSignal(target as unknown as NodeJS.Process);
+    target.emit('SIGTERM', 'SIGTERM');
+    await untilAborted(signal);
+    expect(exits).toEqual([]);
+    target.emit('SIGINT', 'SIGINT');
+    expect(exits).toEqual([130]);
+  });
 });

@@ -1,6 +1,35 @@
 import { setMaxListeners } from 'node:events';
-import { untilAborted } from './async.ts';
 import type { Clock } from './clock.ts';
+
+/** Resolves when the signal aborts. */
+export const untilAborted = (signal: AbortSignal): Promise<void> =>
+  signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+/** @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end, and is thrown. */
+export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/**
+ * Aborts at SIGTERM or SIGINT. A second one ends the process at once, for people who do not want to wait.
+ * @param target the process; given by tests.
+ */
+export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = process): AbortSignal => {
+  const controller = new AbortController();
+  const stop = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) target.exit(name === 'SIGINT' ? 130 : 143);
+    controller.abort(new Error(`received ${name}`));
+  };
+  target.on('SIGTERM', stop);
+  target.on('SIGINT', stop);
+  return controller.signal;
+};
 
 /** The two steps in which a hub ends. */
 export interface Shutdown {

@@ -1,32 +1,32 @@
 import type { Clock } from './clock.ts';
 
-/** Wakes one waiting loop. Level-triggered: a ring while nobody waits is kept, many rings are one. */
-export class Doorbell {
-  #rung: boolean = false;
-  #wake: (() => void) | undefined;
+/** Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one. */
+export class Wakeup {
+  #isPending: boolean = false;
+  #resume: (() => void) | undefined;
 
-  ring(): void {
-    this.#rung = true;
-    this.#wake?.();
+  wake(): void {
+    this.#isPending = true;
+    this.#resume?.();
   }
 
-  /** Resolves at the next ring, at once if one is kept. @throws the signal's reason when aborted */
+  /** Resolves at the next {@link wake}, at once if one is kept. @throws the signal's reason when aborted */
   async wait(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!this.#rung) {
+    if (!this.#isPending) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const wake = (): void => resolve();
-      this.#wake = wake;
-      signal.addEventListener('abort', wake, { once: true });
+      const resume = (): void => resolve();
+      this.#resume = resume;
+      signal.addEventListener('abort', resume, { once: true });
       await promise;
-      signal.removeEventListener('abort', wake);
-      if (this.#wake === wake) this.#wake = undefined;
+      signal.removeEventListener('abort', resume);
+      if (this.#resume === resume) this.#resume = undefined;
     }
     signal.throwIfAborted();
-    this.#rung = false;
+    this.#isPending = false;
   }
 
-  /** As {@link wait}, but for no longer than `ms`. */
+  /** As {@link wait}, but for no longer than `ms` milliseconds. */
   async waitAtMost(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const either = AbortSignal.any([signal, done.signal]);

@@ -1,5 +1,5 @@
 import { NAMESPACE_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
-import { mapLimit } from '@fso/shared/runtime';
+import { mapConcurrently } from '@fso/shared/runtime';
 import { eventually } from '../harness/waiting.ts';
 import type { Arena } from './arena.ts';
 import type { Attacker } from './attacker.ts';
@@ -35,8 +35,8 @@ export class Campaign {
     const scenes = new Map(attacks.map((attack) => [attack, sceneOf(arena, nameIn(attack, setting), { mallory, meddler })]));
     const owners = [...scenes].filter(([attack]) => attack.ownNode).map(([, { node }]) => node);
     await arena.addOutsideNodes(owners);
-    await mapLimit([...scenes.values()], IN_FLIGHT, (scene) => openNamespace(arena, scene));
-    await mapLimit([...scenes], IN_FLIGHT, async ([attack, scene]) => attack.before?.(scene));
+    await mapConcurrently([...scenes.values()], IN_FLIGHT, (scene) => openNamespace(arena, scene));
+    await mapConcurrently([...scenes], IN_FLIGHT, async ([attack, scene]) => attack.before?.(scene));
     return new Campaign(arena, scenes);
   }
 
@@ -50,7 +50,7 @@ export class Campaign {
 
   /** What attacks of this setting got bound outside, up to now. */
   async allOutside(attacks: readonly Attack[]): Promise<string[]> {
-    return (await mapLimit(attacks, IN_FLIGHT, (attack) => this.#outside(this.#sceneOf(attack)))).flat();
+    return (await mapConcurrently(attacks, IN_FLIGHT, (attack) => this.#outside(this.#sceneOf(attack)))).flat();
   }
 
   async #outside(scene: Scene): Promise<string[]> {

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { mapLimit } from '@fso/shared/runtime';
+import { mapConcurrently } from '@fso/shared/runtime';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { removeLocks } from '../harness/locks.ts';
@@ -104,7 +104,7 @@ const sample = async ({ world, control, create, requests }: Scene, name: string,
 /** Writes policies `from` ≤ index < `to` and waits until the agent has proven all of them by both locks. */
 const govern = async ({ world }: Scene, from: number, to: number): Promise<void> => {
   const indexes = Array.from({ length: to - from }, (_item, offset) => from + offset);
-  await mapLimit(indexes, IN_FLIGHT, (index) =>
+  await mapConcurrently(indexes, IN_FLIGHT, (index) =>
     world.applyPolicy(`${GOVERNED}${index}`, { targetNamespace: `${GOVERNED}${index}`, allowedRegions: regionsOf(index) }),
   );
   await eventually(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLocalCluster } from '@fso/clusters/local';
 import { NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { mapLimit } from '@fso/shared/runtime';
+import { mapConcurrently } from '@fso/shared/runtime';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -62,7 +62,7 @@ const provenCount = ({ agent }: Scene): number => [...agent.observatory.snapshot
 /** @returns ms from the first write of a policy until the last one is proven by both locks. */
 const writeAll = async (scene: Scene): Promise<{ writtenMs: number; provenMs: number }> => {
   const started = performance.now();
-  await mapLimit(Array.from({ length: scene.policies }), IN_FLIGHT, (_item, index) =>
+  await mapConcurrently(Array.from({ length: scene.policies }), IN_FLIGHT, (_item, index) =>
     scene.world.applyPolicy(`bench-${index}`, spec(index)),
   );
   const writtenMs = performance.now() - started;

@@ -1,5 +1,5 @@
 import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
-import { mapLimit } from '@fso/shared/runtime';
+import { mapConcurrently } from '@fso/shared/runtime';
 import type { AgentWorld } from '../harness/agent-world.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -12,7 +12,7 @@ const PATIENCE_MS = 300_000;
  */
 export const makeNamespaces = async (world: AgentWorld, prefix: string, count: number): Promise<string[]> => {
   const names = Array.from({ length: count }, (_item, index) => `${prefix}${index}`);
-  await mapLimit(names, IN_FLIGHT, (name) => world.makeNamespace(name));
+  await mapConcurrently(names, IN_FLIGHT, (name) => world.makeNamespace(name));
   await eventually(async () => {
     const accounts = await world.client.list(SERVICE_ACCOUNT_KIND, { fieldSelector: 'metadata.name=default' }, world.signal);
     return accounts.filter(({ metadata }) => metadata.namespace?.startsWith(prefix)).length >= count;

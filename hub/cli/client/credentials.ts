@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '@fso/shared/text';
 import { CliError } from '../errors.ts';
 
 /** Tokens by server: one that was given to a hub is never shown to another. */
@@ -41,7 +42,7 @@ const read = (path: string): Kept => {
   } catch (error) {
     if (error instanceof CliError) throw error;
     if (Reflect.get(Object(error), 'code') === 'ENOENT') return {};
-    throw new CliError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(`cannot read ${path}: ${messageOf(error)}`);
   }
   const kept = parse(text);
   if (!isKept(kept)) throw new CliError(`${path} is damaged: remove it, and log in again`);
@@ -55,7 +56,7 @@ const write = (folder: string, path: string, kept: Kept): void => {
     writeFileSync(fresh, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
     renameSync(fresh, path);
   } catch (error) {
-    throw new CliError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(`cannot write ${path}: ${messageOf(error)}`);
   }
 };
 

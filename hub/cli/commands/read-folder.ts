@@ -2,6 +2,7 @@ import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
+import { messageOf } from '@fso/shared/text';
 import { CliError } from '../errors.ts';
 
 /** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */
@@ -17,13 +18,11 @@ const problem = (path: string, reason: string): SourceProblem => ({ path, line: 
 /** Whether policy may stand in a folder of this path. */
 const mayHoldPolicies = (path: string): boolean => isPolicyPath(`${path}/any.yaml`);
 
-const explain = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 const listFolder = (root: string, path: string): Dirent[] => {
   try {
     return readdirSync(join(root, path), { withFileTypes: true }).sort((a, b) => byText(a.name, b.name));
   } catch (error) {
-    throw new CliError(`cannot read ${path === '' ? root : join(root, path)}: ${explain(error)}`);
+    throw new CliError(`cannot read ${path === '' ? root : join(root, path)}: ${messageOf(error)}`);
   }
 };
 
@@ -36,7 +35,7 @@ export const readFile = (root: string, path: string): SourceFile | SourceProblem
     return { path, text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file)) };
   } catch (error) {
     if (error instanceof TypeError) return problem(path, 'the file is not UTF-8 text');
-    throw new CliError(`cannot read ${file}: ${explain(error)}`);
+    throw new CliError(`cannot read ${file}: ${messageOf(error)}`);
   }
 };
 

@@ -1,3 +1,4 @@
+import { messageOf } from '@fso/shared/text';
 import { Alert, Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, Skeleton } from '@patternfly/react-core';
 import SearchIcon from '@patternfly/react-icons/dist/esm/icons/search-icon';
 import type { ReactNode } from 'react';
@@ -56,7 +57,7 @@ interface ErrorStateProps {
 export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   <EmptyState titleText={titleOf(error, what)} headingLevel="h2" variant="sm" status={isNotFound(error) ? 'info' : 'danger'}>
     <EmptyStateBody>
-      {error instanceof Error ? error.message : String(error)}
+      {messageOf(error)}
       {isForbidden(error) ? ' Ask an administrator of this hub.' : null}
       {error instanceof ApiProblem && error.problem.requestId !== '' ? (
         <div className="fso-muted">

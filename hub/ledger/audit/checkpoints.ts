@@ -1,6 +1,5 @@
 import { type Checkpoint, type CheckpointFrame, MAX_CHECKPOINT_DIGESTS } from '@fso/shared/protocol';
-import { type Clock, coalesce } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, coalesce, type Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../types.ts';
 import { digestOfEntry } from './chain.ts';
 import type { AuditKey } from './key.ts';
@@ -24,7 +23,7 @@ export interface CheckpointsDeps {
   readonly ledger: Ledger;
   readonly key: AuditKey;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Time between two. Default one minute. */
   readonly everyMs?: number;
 }

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
-import { readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
+import { messageOf, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import { LedgerError } from '../ledger-error.ts';
 
 /** The hub's own key for checkpoints of its audit log. */
@@ -111,7 +111,7 @@ export const loadAuditKey = async (path: string): Promise<AuditKey> => {
     });
     return keyOf(createPrivateKey(pem));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new LedgerError(
       `the audit key ${path} cannot be used: ${reason}. It is the PEM of an Ed25519 private key (openssl genpkey -algorithm ed25519)`,
     );

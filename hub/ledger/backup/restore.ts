@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
+import { messageOf } from '@fso/shared/runtime';
 import { sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
 import { hasSignedBackup } from '../audit/key.ts';
@@ -67,9 +68,7 @@ const digestLines = async (file: string): Promise<{ first: string; last: string;
 /** Reads the file once, before anything is written. @throws LedgerError when it is not whole, or was changed */
 const checkFile = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
   const { first, last, sha256 } = await digestLines(file).catch((error: unknown) => {
-    throw error instanceof LedgerError
-      ? error
-      : new LedgerError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw error instanceof LedgerError ? error : new LedgerError(`${file} cannot be read: ${messageOf(error)}`);
   });
   const manifest = parseLine(Manifest, first, file, 'its first line');
   if (manifest.version > NEWEST_VERSION)

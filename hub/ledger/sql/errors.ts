@@ -1,3 +1,5 @@
+import { messageOf } from '@fso/shared/runtime';
+
 /**
  * Statements that fail the same way every time for their data, for constraints or for limits of the program: classes of SQLSTATE
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html), and result codes of SQLite.
@@ -29,7 +31,7 @@ export const isExhausted = (error: unknown): boolean => EXHAUSTED.has(codeOf(err
 /** What went wrong, for people: without statements, parameters or credentials. */
 export const describeDatabaseError = (error: unknown): string => {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const message = first instanceof Error ? first.message : String(first);
+  const message = messageOf(first);
   const code = codeOf(first);
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 };

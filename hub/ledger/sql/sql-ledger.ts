@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, createTurns, settlesWithin } from '@fso/shared/runtime';
+import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
-import type pino from 'pino';
 import { type Change, isLeaderChange } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
@@ -29,7 +28,7 @@ export interface SqlLedgerOptions {
   readonly replica?: string;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   readonly history?: HistoryLimits;
   /** Changes that wait in memory before their writers do. Default 10,000. */
   readonly maxQueued?: number;
@@ -153,7 +152,8 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   });
 
   // The embedded database does one thing after the other: one search at a time.
-  const inTurn = shared ? <T>(work: () => Promise<T>): Promise<T> => work() : createTurns();
+  const mutex = new Mutex();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => (shared ? work() : mutex.run(work));
   const searchEvents = async (query: EventQuery): Promise<FoundEvents> => {
     const found = cache.events(query);
     if (found.length >= query.limit || cache.hasAllEvents()) return foundIn(found, query.limit);

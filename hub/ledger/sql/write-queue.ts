@@ -1,5 +1,4 @@
-import { type Clock, createBackoff, settlesWithin } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, createBackoff, type Logger, settlesWithin } from '@fso/shared/runtime';
 import type { Change } from '../changes.ts';
 import { LedgerError } from '../ledger-error.ts';
 import type { LedgerHealth } from '../types.ts';
@@ -20,7 +19,7 @@ export interface WriteQueueOptions {
   readonly cut: () => void;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Changes that wait in memory. Default 10,000. */
   readonly maxQueued?: number;
   /** Writers that wait for room; one more is refused. Default 10,000. */

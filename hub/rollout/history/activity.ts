@@ -1,5 +1,4 @@
-import { type Clock, createAlarm } from '@fso/shared/runtime';
-import type pino from 'pino';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import type { RolloutRecord } from './rollout-record.ts';
@@ -64,7 +63,7 @@ export interface Activity {
 export interface ActivityDeps {
   readonly ledger: Ledger;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
 }
 
 /** So that the first steps, which follow each other at once, are written together. */
@@ -80,9 +79,9 @@ const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonl
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
 export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activity => {
-  const alarm = createAlarm(clock);
+  const wakeup = new Wakeup();
   const tracker = new RolloutTracker();
-  const writer = createRolloutWriter({ ledger, logger, onMore: alarm.ring });
+  const writer = createRolloutWriter({ ledger, logger, onMore: () => wakeup.wake() });
   let accepted: AcceptedCommit | undefined;
   const pending = new PendingCommits();
   let loaded = false;
@@ -95,7 +94,7 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
   const changed = (entries: readonly RolloutEntry[]): void => {
     if (entries.length === 0) return;
     writer.add(entries);
-    alarm.ring();
+    wakeup.wake();
   };
   const failed = (err: unknown): void => logger.error({ err }, 'activity of a commit not followed');
 
@@ -124,7 +123,7 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
     // Another hub led and did not live to record these, or the database was away.
     for (const each of pending.take(rollouts[0])) follow(each);
     noteAll().catch(failed);
-    alarm.ring();
+    wakeup.wake();
   };
   const judge = async (): Promise<void> => {
     if (!leads() || !tracker.isWaiting()) return;
@@ -136,7 +135,7 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
   ledger.subscribe((change) => {
     if (change.kind !== 'cluster' || !leads()) return;
     // A cluster that connects or goes changes for which clusters the enforcement of a commit waits.
-    if (tracker.isWaiting()) alarm.ring();
+    if (tracker.isWaiting()) wakeup.wake();
     noteOne(change.cluster).catch(failed);
   });
 
@@ -154,7 +153,7 @@ export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activit
     },
     run: async (signal) => {
       while (!signal.aborted) {
-        await alarm.wait(LOOK_MS, signal);
+        await wakeup.waitAtMost(LOOK_MS, clock, signal).catch(() => undefined);
         await clock.sleep(GATHER_MS, signal).catch(() => undefined);
         await judge().catch(failed);
         if (leads()) writer.begin();

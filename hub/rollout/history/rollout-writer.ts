@@ -1,5 +1,5 @@
 import { policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type pino from 'pino';
+import type { Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
 import { comparePolicies } from './policy-changes.ts';
 import { type RolloutRecord, withChanges } from './rollout-record.ts';
@@ -21,7 +21,7 @@ export interface RolloutWriter {
 
 export interface RolloutWriterDeps {
   readonly ledger: Pick<Ledger, 'records' | 'audit'>;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Called where a rollout changed while it was written. */
   readonly onMore: () => void;
 }

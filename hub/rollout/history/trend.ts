@@ -1,6 +1,5 @@
 import type { StatusView, TrendPoint } from '@fso/shared/api';
-import type { Clock } from '@fso/shared/runtime';
-import type pino from 'pino';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { KeyedStore, Ledger } from '../../ledger/index.ts';
 
@@ -135,7 +134,7 @@ export interface TrendDeps {
   readonly ledger: Ledger;
   readonly counts: () => Promise<FleetCounts>;
   readonly clock: Clock;
-  readonly logger: pino.Logger;
+  readonly logger: Logger;
   /** Time between two looks. Default one minute. */
   readonly everyMs?: number;
 }

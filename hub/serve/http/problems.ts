@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ProblemDetails } from '@fso/shared/api';
+import type { Logger } from '@fso/shared/runtime';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
-import type { pino } from 'pino';
 
 /** Every error the API answers with. The only place that knows HTTP statuses of errors. */
 export const PROBLEMS = {
@@ -65,7 +65,7 @@ const isLeft = (error: unknown, res: Response): boolean => res.destroyed && erro
 
 /** RFC 9457. Unexpected errors are logged whole and answered without their text. */
 export const problemHandler =
-  (logger: pino.Logger): ErrorRequestHandler =>
+  (logger: Logger): ErrorRequestHandler =>
   (error: unknown, req: Request, res: Response, next) => {
     if (isLeft(error, res)) return;
     const { code, message, headers } = toApiError(error);

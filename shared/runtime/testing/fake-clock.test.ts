@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from './clock.ts';
+import { systemClock } from '../clock.ts';
 import { FakeClock } from './fake-clock.ts';
 
 const never = new AbortController().signal;

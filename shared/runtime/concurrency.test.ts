@@ -1,6 +1,5 @@
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { coalesce, mapLimit, shutdownSignal, untilAborted } from './async.ts';
+import { coalesce, mapConcurrently } from './concurrency.ts';
 
 describe('coalesce', () => {
   it('runs once at a time, and once more for all calls meanwhile', async () => {
@@ -28,11 +27,11 @@ describe('coalesce', () => {
   });
 });
 
-describe('mapLimit', () => {
+describe('mapConcurrently', () => {
   it('keeps the order and the limit', async () => {
     let active = 0;
     let most = 0;
-    const results = await mapLimit([3, 1, 2, 5, 4], 2, async (n) => {
+    const results = await mapConcurrently([3, 1, 2, 5, 4], 2, async (n) => {
       most = Math.max(most, ++active);
       await Promise.resolve();
       active -= 1;
@@ -47,21 +46,8 @@ describe('mapLimit', () => {
       started.push(n);
       return n === 1 ? Promise.reject(new Error('one')) : Promise.resolve(n);
     };
-    await expect(mapLimit([1, 2, 3], 1, run)).rejects.toThrow('one');
+    await expect(mapConcurrently([1, 2, 3], 1, run)).rejects.toThrow('one');
     expect(started).toEqual([1]);
-    expect(await mapLimit([], 3, run)).toEqual([]);
-  });
-});
-
-describe('shutdownSignal', () => {
-  it('aborts at the first signal and exits at the second', async () => {
-    const exits: number[] = [];
-    const target = Object.assign(new EventEmitter(), { exit: (code: number) => exits.push(code) });
-    const signal = shutdownSignal(target as unknown as NodeJS.Process);
-    target.emit('SIGTERM', 'SIGTERM');
-    await untilAborted(signal);
-    expect(exits).toEqual([]);
-    target.emit('SIGINT', 'SIGINT');
-    expect(exits).toEqual([130]);
+    expect(await mapConcurrently([], 3, run)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from './fake-clock.ts';
-import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './token-bucket.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf } from './rate-limit.ts';
+import { FakeClock } from './testing/fake-clock.ts';
 
 describe('limits by address', () => {
   it.each([

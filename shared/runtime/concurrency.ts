@@ -1,0 +1,105 @@
+import { setImmediate } from 'node:timers/promises';
+
+/** Too many wait already. */
+export class BusyError extends Error {
+  override readonly name = 'BusyError';
+}
+
+/** Runs one piece of work at a time, each after the one before, however that ended. */
+export class Mutex {
+  readonly #maxWaiting: number;
+  #taken = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param maxWaiting beyond these, and the one that runs, nothing more is taken */
+  constructor(maxWaiting: number = Number.POSITIVE_INFINITY) {
+    this.#maxWaiting = maxWaiting;
+  }
+
+  /**
+   * @returns what the work returns
+   * @throws BusyError when too many wait; the signal's reason when it has aborted before the work could start
+   */
+  run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (this.#taken > this.#maxWaiting) return Promise.reject(new BusyError('too many wait already'));
+    this.#taken += 1;
+    const done = this.#last.then(() => {
+      signal?.throwIfAborted();
+      return work();
+    });
+    this.#last = done
+      .catch(() => undefined)
+      .finally(() => {
+        this.#taken -= 1;
+      });
+    return done;
+  }
+}
+
+/**
+ * Makes a function of which one run is active at a time and at most one more waits: calls during a run share the next one,
+ * which starts after it, so every caller gets a run that began after its call.
+ */
+export const coalesce = (run: () => Promise<void>): (() => Promise<void>) => {
+  let active: Promise<void> | undefined;
+  let waiting: Promise<void> | undefined;
+  const start = (): Promise<void> => {
+    const current = run().finally(() => {
+      if (active === current) active = undefined;
+    });
+    active = current;
+    return current;
+  };
+  const startNext = (): Promise<void> => {
+    waiting = undefined;
+    return start();
+  };
+  return () => {
+    if (waiting !== undefined) return waiting;
+    if (active === undefined) return start();
+    waiting = active.then(startNext, startNext);
+    return waiting;
+  };
+};
+
+/**
+ * Maps with at most `limit` calls at a time; results in the order of the items.
+ * The first failure stops further calls, waits for those in flight, and is thrown.
+ */
+export const mapConcurrently = async <T, R>(
+  items: readonly T[],
+  limit: number,
+  run: (item: T, index: number) => Promise<R>,
+): Promise<R[]> => {
+  const results: R[] = [];
+  const entries = items.entries();
+  let failure: { error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of entries) {
+      try {
+        results[index] = await run(item, index);
+      } catch (error) {
+        failure ??= { error };
+      }
+      if (failure !== undefined) return;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, worker));
+  if (failure !== undefined) throw failure.error;
+  return results;
+};
+
+/**
+ * For long work on a thread that others share.
+ *
+ * @param sliceMs how long the work may keep the thread, in milliseconds
+ * @returns a function to await now and then: it resolves at once, or, when a slice of time is over, after others have run
+ */
+export const createYielder = (sliceMs: number): (() => Promise<void>) => {
+  let until = performance.now() + sliceMs;
+  return async () => {
+    if (performance.now() < until) return;
+    await setImmediate();
+    until = performance.now() + sliceMs;
+  };
+};
