@@ -12,7 +12,7 @@ import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { EventSink } from './observe/event-sink.ts';
 import { LiveObservatory } from './observe/observatory.ts';
 import type { Observatory } from './observe/types.ts';
-import { createViolationTimes } from './observe/violation-times.ts';
+import { createViolationTimeStore } from './observe/violation-times.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { capabilitiesOf } from './plan/capabilities.ts';
 import type { ClusterSettings } from './plan/plan-lock-one.ts';
@@ -202,7 +202,7 @@ const enforce = async (running: Running, known: ClusterSettings & { view: Cluste
   phase.problem = 'the first round is not done yet';
   metrics.leader.set(1);
   const { retryMs, gatekeeperGraceMs } = config;
-  const violationTimes = createViolationTimes({ client, clock, logger });
+  const violationTimes = createViolationTimeStore({ client, clock, logger });
   const eventStore = createEventStore({ client, clock, logger });
   await Promise.all([violationTimes.load(signal), eventStore.load(signal)]);
   const outbox = new EventOutbox({ clock, logger, store: eventStore });

@@ -14,7 +14,7 @@ import {
 } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
-import { planApiServices } from './enforce/api-services.ts';
+import { planApiServices } from './enforce/foundation.ts';
 
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;

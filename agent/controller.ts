@@ -2,31 +2,31 @@ import type { KubeObject } from '@fso/shared/api';
 import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { NotKeptError } from './apply/apply-action.ts';
-import { ConstraintPace } from './apply/constraint-throttle.ts';
-import { FloorPace } from './apply/floor-throttle.ts';
-import { ParametersPace } from './apply/parameters-throttle.ts';
-import { type Work, type WorkOutcome, WorkPool } from './apply/work-pool.ts';
-import { Notices } from './apply/write-events.ts';
-import { actionWorks, finalizerWorks, type WorkContext } from './apply/writes.ts';
+import { ConstraintThrottle } from './apply/constraint-throttle.ts';
+import { FloorThrottle } from './apply/floor-throttle.ts';
+import { ParametersThrottle } from './apply/parameters-throttle.ts';
+import { WriteEvents } from './apply/write-events.ts';
+import { type Write, type WriteOutcome, WritePool } from './apply/write-pool.ts';
+import { type ClusterWriteContext, finalizerWrites, writesForActions } from './apply/writes.ts';
 import type { ClusterView } from './cache/view.ts';
 import { isFloorName } from './enforce/index.ts';
 import { ServerDefaults } from './enforce/server-defaults.ts';
-import { isAlert, type WorkFailure } from './enforce/work-failure.ts';
+import { isAlert, type WriteFailure } from './enforce/types.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/event-sink.ts';
-import { NodeMoves, tellMoves } from './observe/node-moves.ts';
+import { NodeMoves, reportMoves } from './observe/node-moves.ts';
 import type { LiveObservatory } from './observe/observatory.ts';
 import { TamperLog } from './observe/tampering.ts';
-import type { ViolationTimes } from './observe/violation-times.ts';
+import type { ViolationTimeStore } from './observe/violation-times.ts';
 import { canaryTargets } from './plan/canary-targets.ts';
 import { type ClusterPlan, planCluster } from './plan/plan.ts';
 import type { ClusterSettings } from './plan/plan-lock-one.ts';
 import { indexedNamespaces, ProbeTargets } from './plan/probe-targets.ts';
 import { CanaryProber } from './probe/canary-prober.ts';
+import { runProbeSchedule } from './probe/probe-schedule.ts';
 import { Prober, type ProbeTarget } from './probe/prober.ts';
 import { RetryBudget } from './probe/retry-budget.ts';
-import { rotate } from './probe/rotation.ts';
-import { Reporting } from './status/reporting.ts';
+import { StatusPublisher } from './status/status-publisher.ts';
 
 export interface ControllerDeps extends ClusterSettings {
   readonly client: KubeClient;
@@ -36,7 +36,7 @@ export interface ControllerDeps extends ClusterSettings {
   readonly random: () => number;
   readonly observatory: LiveObservatory;
   readonly events: EventSink;
-  readonly violationTimes: ViolationTimes;
+  readonly violationTimes: ViolationTimeStore;
   readonly metrics: AgentMetrics;
   readonly agentVersion: string;
   readonly retryMs: readonly [number, number];
@@ -63,22 +63,22 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
-  readonly #pool: WorkPool;
+  readonly #pool: WritePool;
   readonly #prober: Prober;
   /** Of the one namespace that nothing but the index speaks of. */
   readonly #index: Prober;
   readonly #canary: CanaryProber;
-  readonly #context: WorkContext;
-  readonly #notices: Notices;
+  readonly #context: ClusterWriteContext;
+  readonly #notices: WriteEvents;
   readonly #tampering = new TamperLog();
   readonly #defaults = new ServerDefaults();
   /** CRDs as the last write left them. */
   readonly #definitions = new Map<string, KubeObject['metadata']>();
   readonly #targets = new ProbeTargets();
-  readonly #pace = new ConstraintPace();
-  readonly #floorPace = new FloorPace();
-  readonly #parametersPace = new ParametersPace();
-  readonly #reporting: Reporting;
+  readonly #pace = new ConstraintThrottle();
+  readonly #floorPace = new FloorThrottle();
+  readonly #parametersPace = new ParametersThrottle();
+  readonly #reporting: StatusPublisher;
   /** Made in the first round, of what stands in the cluster then. */
   #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
@@ -97,15 +97,15 @@ export class Controller {
       onDefinition: ({ metadata }) => this.#definitions.set(metadata.name, metadata),
       onTookOver: (repair) => this.#notices.onRepaired(repair),
     };
-    this.#notices = new Notices({ ...deps, tampering: this.#tampering });
-    this.#pool = new WorkPool(
+    this.#notices = new WriteEvents({ ...deps, tampering: this.#tampering });
+    this.#pool = new WritePool(
       {
         concurrency: 16,
         clock: deps.clock,
         retry: { firstMs: deps.retryMs[0], secondMs: deps.retryMs[1], capMs: 300_000, random: deps.random },
         echoMs: 1_000,
-        onDone: (work, outcome) => this.#done(work, outcome),
-        onFailure: (work, failure, error) => this.#failed(work, failure, error),
+        onDone: (write, outcome) => this.#done(write, outcome),
+        onFailure: (write, failure, error) => this.#failed(write, failure, error),
         onWake: wake,
       },
       signal,
@@ -141,7 +141,7 @@ export class Controller {
       },
       signal,
     );
-    this.#reporting = new Reporting({
+    this.#reporting = new StatusPublisher({
       ...deps,
       prober: this.#prober,
       index: this.#index,
@@ -151,7 +151,7 @@ export class Controller {
       failures: () => this.#pool.failures(),
       wake: (delayMs) => this.#wake(delayMs),
     });
-    void rotate(deps.clock, { prober: this.#prober, index: this.#index, canary: this.#canary }, signal);
+    void runProbeSchedule(deps.clock, { prober: this.#prober, index: this.#index, canary: this.#canary }, signal);
   }
 
   /** Runs until the signal aborts. */
@@ -187,14 +187,14 @@ export class Controller {
     const now = clock.now();
     if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
     this.#moves ??= new NodeMoves(view.parameters.list());
-    tellMoves(this.#moves.find(view.nodes.list()), this.#deps.events);
+    reportMoves(this.#moves.find(view.nodes.list()), this.#deps.events);
     const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults, appliedDefinitions: this.#definitions }, now, this.#plan);
     this.#plan = plan;
     const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
     const floor = this.#floorPace.due(plan, !this.#prober.isSettled, started);
     const parameters = this.#parametersPace.due(plan.parameters, started);
     for (const { waitMs } of [lockTwo, floor, parameters]) if (waitMs !== undefined) this.#wake(waitMs);
-    const enforcing = actionWorks(
+    const enforcing = writesForActions(
       [...plan.foundation, ...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
       this.#context,
     );
@@ -210,7 +210,7 @@ export class Controller {
         .filter(isAlert)
         .map(({ key }) => key),
     );
-    this.#pool.submit([...enforcing, ...finalizerWorks(plan, stuck, this.#context), ...reporting]);
+    this.#pool.submit([...enforcing, ...finalizerWrites(plan, stuck, this.#context), ...reporting]);
     const ended = clock.monotonicMs();
     metrics.reconcileSeconds.observe((ended - started) / 1000);
     this.#restUntil = ended + (ended - started) * REST_SHARE;
@@ -234,17 +234,17 @@ export class Controller {
     this.#wake();
   }
 
-  #done(work: Work, outcome: WorkOutcome): void {
-    this.#parametersPace.written(work.key, this.#deps.clock.monotonicMs());
-    this.#notices.done(work, outcome);
-    // The echo of the write brings the next round; works without one would wait for it in vain.
+  #done(write: Write, outcome: WriteOutcome): void {
+    this.#parametersPace.written(write.key, this.#deps.clock.monotonicMs());
+    this.#notices.done(write, outcome);
+    // The echo of the write brings the next round; writes without one would wait for it in vain.
     this.#wake(DONE_DELAY_MS);
   }
 
-  #failed(work: Work, failure: WorkFailure, error: unknown): void {
+  #failed(write: Write, failure: WriteFailure, error: unknown): void {
     // Whatever the CRDs look like, they are written once more.
     if (error instanceof NotKeptError) this.#definitions.clear();
-    this.#notices.failed(work, failure, error);
+    this.#notices.failed(write, failure, error);
     this.#wake();
   }
 }

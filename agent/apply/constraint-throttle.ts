@@ -20,7 +20,7 @@ const STORM = 16;
  * Holds back writes of constraints while many policies arrive one after the other: each write is compiled anew, and
  * answered with a status, by every pod of Gatekeeper. A single change is never held.
  */
-export class ConstraintPace {
+export class ConstraintThrottle {
   readonly #held = new Map<string, Held>();
 
   /** @param unproven how many policies lock 2 does not prove yet */

@@ -1,7 +1,7 @@
 import { ADMISSION_POLICY_KIND } from '@fso/shared/kube';
 import { expect, it } from 'vitest';
 import type { Action } from '../enforce/types.ts';
-import { FloorPace } from './floor-throttle.ts';
+import { FloorThrottle } from './floor-throttle.ts';
 
 const common = { kind: ADMISSION_POLICY_KIND, reason: 'Leave', policies: [] };
 const gone: Action = { ...common, type: 'delete', key: 'ValidatingAdmissionPolicy/fso-floor-old', ref: { name: 'fso-floor-old' } };
@@ -14,7 +14,7 @@ const wanted: Action = {
 };
 
 it('lets the old go only after the new was there for a while, without a break', () => {
-  const pace = new FloorPace();
+  const pace = new FloorThrottle();
   expect(pace.due({ floor: [wanted] }, false, 0)).toEqual({ actions: [wanted], waitMs: undefined });
   expect(pace.due({ floor: [gone] }, false, 1_000)).toEqual({ actions: [], waitMs: 5_000 });
   expect(pace.due({ floor: [gone] }, false, 4_000)).toEqual({ actions: [], waitMs: 2_000 });
@@ -24,7 +24,7 @@ it('lets the old go only after the new was there for a while, without a break', 
 });
 
 it('lets the old go only when the new is proven, or will not be', () => {
-  const pace = new FloorPace();
+  const pace = new FloorThrottle();
   pace.due({ floor: [gone] }, true, 0);
   expect(pace.due({ floor: [gone] }, true, 60_000)).toEqual({ actions: [], waitMs: undefined });
   expect(pace.due({ floor: [gone] }, false, 60_001)).toEqual({ actions: [gone], waitMs: undefined });

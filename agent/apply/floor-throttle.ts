@@ -7,7 +7,7 @@ const TAKEN_UP_MS = 5_000;
  * Holds back what of the floor and its guard is to go, e.g. the policies of an older version under other names, until what
  * takes its place has been there for a while and is proven, or will not be.
  */
-export class FloorPace {
+export class FloorThrottle {
   #wholeSince: number | undefined;
 
   due(

@@ -1,7 +1,7 @@
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import { expect, it } from 'vitest';
 import type { Action } from '../enforce/index.ts';
-import { ParametersPace } from './parameters-throttle.ts';
+import { ParametersThrottle } from './parameters-throttle.ts';
 
 const KEY = 'FloorParameters/fso-namespaces';
 const actionOf = (bytes: number, reason = 'Grow'): Action => ({
@@ -15,7 +15,7 @@ const actionOf = (bytes: number, reason = 'Grow'): Action => ({
 });
 
 it('holds a large object after it was written, the longer the larger it is', () => {
-  const pace = new ParametersPace();
+  const pace = new ParametersThrottle();
   const large = [actionOf(1_000_000)];
   expect(pace.due(large, 0)).toEqual({ actions: large, waitMs: undefined });
   pace.written(KEY, 100);
@@ -25,14 +25,14 @@ it('holds a large object after it was written, the longer the larger it is', () 
   expect(held.waitMs).toBeLessThan(5_100);
   expect(pace.due(large, 200 + (held.waitMs ?? 0))).toEqual({ actions: large, waitMs: undefined });
 
-  const small = new ParametersPace();
+  const small = new ParametersThrottle();
   small.due([actionOf(2_000)], 0);
   small.written(KEY, 0);
   expect(small.due([actionOf(2_000)], 0).waitMs).toBeLessThan(15);
 });
 
 it('holds neither what was not written yet, nor a repair, nor what is missing', () => {
-  const pace = new ParametersPace();
+  const pace = new ParametersThrottle();
   pace.due([actionOf(1_000_000)], 0);
   // Running, waiting or failing: the pool must see it again, or it would forget what it knows of it.
   expect(pace.due([actionOf(1_000_000)], 10).actions).toHaveLength(1);

@@ -10,7 +10,7 @@ const BYTES_PER_MS = 200;
  * is not there, or a node that is no longer where the object says. What waits is enforced meanwhile by the labels of its namespace, or
  * refused where nothing is known of it yet.
  */
-export class ParametersPace {
+export class ParametersThrottle {
   readonly #bodies = new Map<string, object>();
   readonly #notBefore = new Map<string, number>();
 

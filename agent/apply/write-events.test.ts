@@ -9,8 +9,8 @@ import { LiveObservatory } from '../observe/observatory.ts';
 import { TamperLog } from '../observe/tampering.ts';
 import type { AgentSnapshot } from '../observe/types.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
-import type { Repair, Work } from './work-pool.ts';
-import { Notices } from './write-events.ts';
+import { WriteEvents } from './write-events.ts';
+import type { Repair, Write } from './write-pool.ts';
 
 const stops: AbortController[] = [];
 afterEach(() => {
@@ -19,7 +19,7 @@ afterEach(() => {
 
 const policy = (name: string): SovereignPolicy => ({ metadata: { namespace: 'team', name } }) as SovereignPolicy;
 
-/** Notices over policies `team/p0`, `team/p1`, …, with what they tell. */
+/** WriteEvents over policies `team/p0`, `team/p1`, …, with what they tell. */
 const setUp = (count: number) => {
   const stop = new AbortController();
   stops.push(stop);
@@ -38,7 +38,7 @@ const setUp = (count: number) => {
   const metrics = createAgentMetrics(createMetricsRegistry({ processMetrics: false }));
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
-  const notices = new Notices({ view, events: sink, metrics, logger, clock, tampering });
+  const notices = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering });
   const toldIn = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
   return { notices, clock, events, recorded, metrics, tampering, toldIn };
 };
@@ -112,8 +112,8 @@ it('tells of a policy that was put back where the hub knows it already: no event
 it('alerts at the third failure of a write, of its policies, else of the cluster', () => {
   const { notices, events } = setUp(1);
   const fail = (policies: readonly string[], failures: number): void => {
-    const work = { key: 'Namespace/finance', policies } as unknown as Work;
-    notices.failed(work, { key: work.key, policies, error: 'no', failures }, new Error('no'));
+    const write = { key: 'Namespace/finance', policies } as unknown as Write;
+    notices.failed(write, { key: write.key, policies, error: 'no', failures }, new Error('no'));
   };
   for (const failures of [1, 2, 3, 4]) fail(['team/p0'], failures);
   expect(events).toMatchObject([{ reason: 'EnforcementFailed', policy: 'team/p0', message: 'Namespace/finance: no' }]);

@@ -2,14 +2,14 @@ import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/view.ts';
 import { timeText } from '../enforce/labels.ts';
-import { ALERT_AFTER, type WorkFailure } from '../enforce/work-failure.ts';
+import { ALERT_AFTER, type WriteFailure } from '../enforce/types.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import { type TamperLog, traceText } from '../observe/tampering.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
-import type { Repair, Work, WorkOutcome } from './work-pool.ts';
+import type { Repair, Write, WriteOutcome } from './write-pool.ts';
 
-export interface NoticesDeps {
+export interface WriteEventsDeps {
   readonly view: ClusterView;
   readonly events: EventSink;
   readonly metrics: AgentMetrics;
@@ -49,8 +49,8 @@ class Recent {
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** Tells people what became of the controller's writes: events, metrics, log. */
-export class Notices {
-  readonly #deps: NoticesDeps;
+export class WriteEvents {
+  readonly #deps: WriteEventsDeps;
   /** Policies that were being deleted in the last round. */
   #leaving: ReadonlySet<string> = new Set();
   /** By its text. */
@@ -58,14 +58,14 @@ export class Notices {
   /** By the object. */
   readonly #toldToAll = new Recent();
 
-  constructor(deps: NoticesDeps) {
+  constructor(deps: WriteEventsDeps) {
     this.#deps = deps;
   }
 
-  done(work: Work, outcome: WorkOutcome): void {
-    this.#deps.metrics.writes.inc({ kind: kindOf(work.key), result: 'ok' });
-    if (work.repair !== undefined && outcome === 'written') this.onRepaired(work.repair);
-    if (work.reason === 'Released') this.#released(work.policies);
+  done(write: Write, outcome: WriteOutcome): void {
+    this.#deps.metrics.writes.inc({ kind: kindOf(write.key), result: 'ok' });
+    if (write.repair !== undefined && outcome === 'written') this.onRepaired(write.repair);
+    if (write.reason === 'Released') this.#released(write.policies);
   }
 
   /** Somebody changed or deleted what enforces, and it is put back. */
@@ -109,18 +109,18 @@ export class Notices {
     return more === undefined ? [] : policies.map(keyOf);
   }
 
-  failed(work: Work, failure: WorkFailure, error: unknown): void {
-    const kind = kindOf(work.key);
+  failed(write: Write, failure: WriteFailure, error: unknown): void {
+    const kind = kindOf(write.key);
     this.#deps.metrics.writes.inc({ kind, result: 'error' });
-    this.#deps.logger.warn({ err: error, kind, key: work.key, failures: failure.failures }, 'write failed');
+    this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
     if (failure.failures !== ALERT_AFTER) return;
-    const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${work.key}: ${failure.error}`.slice(0, 4096) } as const;
-    const affected = this.#livePolicies(work.policies);
+    const event = { severity: 'alert', reason: 'EnforcementFailed', message: `${write.key}: ${failure.error}`.slice(0, 4096) } as const;
+    const affected = this.#livePolicies(write.policies);
     if (affected.length === 0) this.#deps.events.ofCluster(event);
     for (const policy of affected.slice(0, MAX_SUBJECTS)) this.#deps.events.ofPolicy(policy, event);
   }
 
-  /** Notices policies that were being deleted and are gone now. */
+  /** WriteEvents policies that were being deleted and are gone now. */
   round(plan: ClusterPlan): void {
     const present = new Set(plan.policies.map(({ key }) => key));
     for (const key of this.#leaving) {

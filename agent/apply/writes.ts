@@ -17,11 +17,11 @@ import { keptFields, type ServerDefaults } from '../enforce/server-defaults.ts';
 import { traceOf } from '../observe/tampering.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import { runAction } from './apply-action.ts';
-import type { Repair, Work, WorkOutcome } from './work-pool.ts';
+import type { Repair, Write, WriteOutcome } from './write-pool.ts';
 
-/** Turns plans into works: one per target, so that two writes to one object never overtake each other. */
+/** RoundRobin plans into writes: one per target, so that two writes to one object never overtake each other. */
 
-export interface WorkContext {
+export interface ClusterWriteContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly defaults: ServerDefaults;
@@ -43,7 +43,7 @@ const STATUS = 2;
 
 const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
 
-export const actionWorks = (actions: readonly Action[], context: WorkContext): Work[] =>
+export const writesForActions = (actions: readonly Action[], context: ClusterWriteContext): Write[] =>
   [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
     const [first] = steps;
     if (first === undefined) return [];
@@ -57,7 +57,7 @@ export const actionWorks = (actions: readonly Action[], context: WorkContext): W
       priority: PRIORITY[first.kind.kind] ?? SECOND,
       liveVersion: () => context.view.versionOf(first.kind, nameOf(first)),
       run: async (signal: AbortSignal) => {
-        const outcomes: WorkOutcome[] = [];
+        const outcomes: WriteOutcome[] = [];
         for (const step of steps) outcomes.push(await runStep(step, context, signal));
         return outcomes.includes('written') ? 'written' : 'unchanged';
       },
@@ -75,7 +75,7 @@ const repairOf = (action: Action, policies: readonly string[], view: ClusterView
   return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
-const runStep = async (step: Action, context: WorkContext, signal: AbortSignal): Promise<WorkOutcome> => {
+const runStep = async (step: Action, context: ClusterWriteContext, signal: AbortSignal): Promise<WriteOutcome> => {
   const { client, view, onTookOver } = context;
   const action = pinned(step, view);
   if (action === undefined) return 'unchanged';
@@ -95,7 +95,7 @@ const runStep = async (step: Action, context: WorkContext, signal: AbortSignal):
 const heedKept = (
   { key, kind, patch }: Extract<Action, { type: 'patch' }>,
   answer: object | undefined,
-  { defaults }: WorkContext,
+  { defaults }: ClusterWriteContext,
 ): void => {
   const kept = keptFields(patch, answer)?.['spec'];
   if (!isPlain(kept)) return;
@@ -125,7 +125,7 @@ const unlessOutdated = async (write: Promise<unknown>): Promise<void> => {
 };
 
 /** Status subresource, by server-side apply: this manager owns all of it. */
-export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WorkContext): Work => {
+export const statusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: ClusterWriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
   const key = `${namespace}/${name}`;
   const body = {
@@ -140,7 +140,7 @@ export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatu
     reason: 'Status',
     priority: STATUS,
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
-    run: async (signal): Promise<WorkOutcome> => {
+    run: async (signal): Promise<WriteOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
       await unlessOutdated(context.client.apply(POLICY_KIND, body, options, signal));
       return 'written';
@@ -149,7 +149,7 @@ export const statusWork = (policy: SovereignPolicy, status: SovereignPolicyStatu
 };
 
 /** Adds or removes the finalizer; `resourceVersion` keeps a concurrent change of the list from being lost. */
-const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], context: WorkContext): Work => {
+const finalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], context: ClusterWriteContext): Write => {
   const { name, namespace = '', resourceVersion } = policy.metadata;
   const key = `${namespace}/${name}`;
   return {
@@ -158,7 +158,7 @@ const finalizerWork = (policy: SovereignPolicy, finalizers: readonly string[], c
     reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
     priority: SECOND,
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
-    run: async (signal): Promise<WorkOutcome> => {
+    run: async (signal): Promise<WriteOutcome> => {
       const patch = { metadata: { finalizers, resourceVersion } };
       await unlessOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
       return 'written';
@@ -187,7 +187,7 @@ const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boole
   metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`);
 
 /** Finalizers that are to be set on living policies and taken off released ones. */
-export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WorkContext): Work[] => {
+export const finalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: ClusterWriteContext): Write[] => {
   // Made when the first policy asks for it: most rounds have none that is being deleted.
   let enforced: ReadonlySet<string> | undefined;
   const isReleased = (key: string): boolean => {
@@ -197,9 +197,9 @@ export const finalizerWorks = (plan: ClusterPlan, stuck: ReadonlySet<string>, co
   return context.view.livePolicies().flatMap((policy) => {
     const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
     const held = finalizers.includes(FINALIZER);
-    if (deletionTimestamp === undefined) return held ? [] : finalizerWork(policy, [...finalizers, FINALIZER], context);
+    if (deletionTimestamp === undefined) return held ? [] : finalizerWrite(policy, [...finalizers, FINALIZER], context);
     if (!held || !isReleased(`${namespace}/${name}`)) return [];
-    return finalizerWork(
+    return finalizerWrite(
       policy,
       finalizers.filter((finalizer) => finalizer !== FINALIZER),
       context,

@@ -21,7 +21,7 @@ import {
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
-import { isElsewhere, POLICY_API } from '../enforce/api-services.ts';
+import { isElsewhere, POLICY_API } from '../enforce/foundation.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
 import { POD_KIND, type Pod } from './kinds.ts';
 import {

@@ -1,10 +1,10 @@
 export { GEO_RESIDENCY_KIND as CONSTRAINT_KIND } from '@fso/shared/kube';
 export { sameItems } from './compare.ts';
-export { type AppliedDefinitions, planDefinitions } from './definitions.ts';
 export type { BindGateMode } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
 export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesInParameters } from './floor/floor-parameters.ts';
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
+export { type AppliedDefinitions, planDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
 export { entriesOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';
@@ -16,4 +16,4 @@ export { desiredGuard, planGuard } from './guard/guard.ts';
 export { type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { planNamespaces } from './namespaces.ts';
 export type { Trust } from './trust.ts';
-export type * from './types.ts';
+export * from './types.ts';

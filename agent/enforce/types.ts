@@ -121,3 +121,20 @@ export type Action =
       readonly reason: string;
       readonly policies: readonly string[];
     };
+
+/** A write that keeps failing. */
+export interface WriteFailure {
+  /** Of its target, e.g. `Namespace/finance`. */
+  readonly key: string;
+  readonly policies: readonly string[];
+  readonly error: string;
+  /** The API server took the write and dropped a part of it. */
+  readonly notKept?: true;
+  /** In a row. */
+  readonly failures: number;
+}
+
+/** Failures in a row after which an alert is due. */
+export const ALERT_AFTER = 3;
+
+export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;

@@ -1,7 +1,7 @@
 import { LABELS } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { Namespace } from '../cache/reduce.ts';
-import { NamespaceLabelBook } from './namespace-labels.ts';
+import { NamespaceLabelCache } from './namespace-labels.ts';
 
 const namespace = (name: string, labels: Record<string, string>): Namespace => ({ metadata: { name, labels } });
 const governing = (...namespaces: string[]) => ({ kind: 'governing', regions: ['eu-west-1'], namespaces, conflicts: [] }) as const;
@@ -10,13 +10,13 @@ describe('labels as they stand', () => {
   const finance = namespace('finance', { [LABELS.policyName]: 'by-hand', team: 'payments' });
 
   it('names those of this system on the governed namespaces that are there', () => {
-    const book = new NamespaceLabelBook();
+    const book = new NamespaceLabelCache();
     const labels = book.of('fso-system/eu', governing('finance', 'gone'), (name) => (name === 'finance' ? finance : undefined));
     expect(labels).toEqual([{ namespace: 'finance', labels: { [LABELS.policyName]: 'by-hand' } }]);
   });
 
   it('is the same object while nothing changes, and another when a label does', () => {
-    const book = new NamespaceLabelBook();
+    const book = new NamespaceLabelCache();
     const first = book.of('p', governing('finance'), () => finance);
     expect(book.of('p', governing('finance'), () => finance)).toBe(first);
     const changed = namespace('finance', { [LABELS.policyName]: 'another' });
@@ -26,7 +26,7 @@ describe('labels as they stand', () => {
   });
 
   it('names 20 namespaces at most, and none of a policy that does not govern', () => {
-    const book = new NamespaceLabelBook();
+    const book = new NamespaceLabelCache();
     const names = Array.from({ length: 30 }, (_, index) => `team-${index}`);
     expect(book.of('p', governing(...names), (name) => namespace(name, {}))).toHaveLength(20);
     expect(book.of('q', { kind: 'expired', regions: [], expiredAt: '2026-01-01T00:00:00Z' }, () => finance)).toEqual([]);

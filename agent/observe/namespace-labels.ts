@@ -21,7 +21,7 @@ const NONE: readonly NamespaceLabels[] = [];
  * The labels of this system as they stand on the namespaces of each policy, whoever wrote them. What did not change is the same object, as
  * reports are compared by identity.
  */
-export class NamespaceLabelBook {
+export class NamespaceLabelCache {
   readonly #known = new Map<string, readonly NamespaceLabels[]>();
 
   /** @param namespaceOf from the cache; undefined: it is gone */

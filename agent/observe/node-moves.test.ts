@@ -1,7 +1,7 @@
 import { type ClusterEvent, type FloorParameters, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { NodeMoves, tellMoves } from './node-moves.ts';
+import { NodeMoves, reportMoves } from './node-moves.ts';
 
 const node = (name: string, region?: string): Node => ({
   metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
@@ -41,7 +41,7 @@ describe('NodeMoves', () => {
     const names = Array.from({ length: 30 }, (_, index) => `n${index}`);
     moves.find(names.map((name) => node(name, 'eu')));
     const told: Omit<ClusterEvent, 'time'>[] = [];
-    tellMoves(moves.find(names.map((name) => node(name, 'us'))), { ofCluster: (event) => told.push(event), recordOn: () => undefined });
+    reportMoves(moves.find(names.map((name) => node(name, 'us'))), { ofCluster: (event) => told.push(event), recordOn: () => undefined });
     expect(told).toHaveLength(21);
     expect(told.at(-1)).toEqual({ severity: 'warning', reason: 'NodeMoved', message: '10 more nodes are in another region than before' });
   });

@@ -55,7 +55,7 @@ const textOf = ({ node, from, to }: NodeMove): string =>
   `node ${node.metadata.name} ${to === '' ? `is no longer in region ${from}: it has none` : `is in region ${to} now, it was in ${from}`}`;
 
 /** A warning for each move, and an Event on the node. */
-export const tellMoves = (moves: readonly NodeMove[], events: Pick<EventSink, 'ofCluster' | 'recordOn'>): void => {
+export const reportMoves = (moves: readonly NodeMove[], events: Pick<EventSink, 'ofCluster' | 'recordOn'>): void => {
   const told = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason: 'NodeMoved', message });
   for (const move of moves.slice(0, MOST_TOLD)) {
     const event = told(`${textOf(move)}; pods that run there are where the node is`);

@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { KubeClient } from '@fso/shared/kube';
 import { createLogger, FakeClock } from '@fso/shared/runtime';
 import { afterEach, expect, it } from 'vitest';
-import { createViolationTimes } from './violation-times.ts';
+import { createViolationTimeStore } from './violation-times.ts';
 
 const SINCE = '2026-01-01T00:00:00.000Z';
 const pack = (times: object): string => gzipSync(JSON.stringify(times)).toString('base64');
@@ -25,7 +25,7 @@ const kept = (times: string | undefined, unreadable = 0) => {
       written.push(JSON.parse(gunzipSync(Buffer.from(body.binaryData.times, 'base64')).toString()));
     },
   } as unknown as KubeClient;
-  const store = createViolationTimes({ client, clock, logger: createLogger({ name: 'test', level: 'silent' }) });
+  const store = createViolationTimeStore({ client, clock, logger: createLogger({ name: 'test', level: 'silent' }) });
   return { clock, store, written };
 };
 

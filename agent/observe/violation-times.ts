@@ -1,10 +1,10 @@
 import { AGENT_VIOLATIONS } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { KeptRecord, type KeptRecordOptions } from '../persistence/config-map-store.ts';
+import { ConfigMapStore, type ConfigMapStoreOptions } from '../persistence/config-map-store.ts';
 
 /** When violations were first seen, by policy and pod. */
-export type Times = ReadonlyMap<string, string>;
+export type FirstSeenTimes = ReadonlyMap<string, string>;
 
 const Stored = z.record(z.string(), z.iso.datetime());
 
@@ -15,18 +15,20 @@ const MAX_KEPT = 25_000;
  * Since when the violations that are reported stand: a restart of the agent, or another leader, must not tell an auditor that they began
  * just now.
  */
-export type ViolationTimes = KeptRecord<Times>;
+export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 
-export const createViolationTimes = (options: Pick<KeptRecordOptions<Times>, 'client' | 'clock' | 'logger'>): ViolationTimes =>
-  new KeptRecord({
+export const createViolationTimeStore = (
+  options: Pick<ConfigMapStoreOptions<FirstSeenTimes>, 'client' | 'clock' | 'logger'>,
+): ViolationTimeStore =>
+  new ConfigMapStore({
     ...options,
     name: AGENT_VIOLATIONS,
     key: 'times',
-    nothing: new Map(),
+    empty: new Map(),
     parse: (json) => new Map(Object.entries(Stored.parse(json))),
     toJson: (times) => Object.fromEntries(oldest(times)),
     isSame: (a, b) => a.size === b.size && [...a].every(([id, since]) => b.get(id) === since),
   });
 
-const oldest = (times: Times): readonly (readonly [string, string])[] =>
+const oldest = (times: FirstSeenTimes): readonly (readonly [string, string])[] =>
   times.size <= MAX_KEPT ? [...times] : [...times].sort(([, a], [, b]) => byText(a, b)).slice(0, MAX_KEPT);

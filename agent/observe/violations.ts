@@ -4,7 +4,7 @@ import { decideResidency, type PodPlacement } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';
 import type { Pod } from '../cache/kinds.ts';
 import type { Governance } from '../enforce/types.ts';
-import type { Times } from './violation-times.ts';
+import type { FirstSeenTimes } from './violation-times.ts';
 
 export const MAX_SAMPLES = 20;
 
@@ -28,7 +28,7 @@ export interface ViolationInput {
   podsIn(namespace: string): Iterable<Pod>;
   node(name: string): Node | undefined;
   /** When violations were first seen by an agent before this one, see violation-times.ts. */
-  readonly restored?: Times;
+  readonly restored?: FirstSeenTimes;
   readonly now: Date;
 }
 
@@ -54,11 +54,11 @@ const judgeRunning = (nodeName: string, node: Node | undefined, allowed: readonl
 export class ViolationFinder {
   readonly #decisions = new WeakMap<Pod, { regions: string; finding: Finding | undefined }[]>();
   /** When a violation was first seen, by policy and pod. */
-  #since: Times = new Map();
-  #reported: Times = new Map();
+  #since: FirstSeenTimes = new Map();
+  #reported: FirstSeenTimes = new Map();
 
   /** {@link Violation.since} of the samples that were found last. */
-  get reported(): Times {
+  get reported(): FirstSeenTimes {
     return this.#reported;
   }
 

@@ -3,79 +3,80 @@ import { packJson, unpackJson } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 
-/** Bound on what a map that somebody tampered with can make of the memory. */
+/** Bounds the memory that a tampered ConfigMap can take once unpacked. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
-/** What is kept changes all the time: so often is the map written at most. */
+/** Least time between two writes: the value changes all the time. */
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
-export interface KeptRecordOptions<T> {
+export interface ConfigMapStoreOptions<T> {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Of the ConfigMap. */
+  /** Name of the ConfigMap. */
   readonly name: string;
-  /** In the ConfigMap, and for people. */
+  /** Key in the ConfigMap; also names the value in log messages. */
   readonly key: string;
-  readonly nothing: T;
-  /** @throws on what is no such value */
+  /** The value before anything is stored. */
+  readonly empty: T;
+  /** @throws when the JSON is no such value */
   parse(json: unknown): T;
-  /** Packed it must fit into a ConfigMap, which ends at 1 MiB. */
+  /** The packed result must fit into a ConfigMap, which holds at most 1 MiB. */
   toJson(value: T): unknown;
   isSame(a: T, b: T): boolean;
-  /** What is gone again within this time is not written. Default 0. */
+  /** How long a change waits before it is written, in ms: what reverts meanwhile is never written. Default 0. */
   readonly settleMs?: number;
 }
 
 /**
- * Keeps what the agent knows and nobody else does in a ConfigMap of its namespace, for its next start or for another leader. Nothing waits
- * for it: what cannot be read is read later, and is not overwritten until then.
+ * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for another leader. Nothing waits for the
+ * store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
  */
-export class KeptRecord<T> {
-  readonly #options: KeptRecordOptions<T>;
+export class ConfigMapStore<T> {
+  readonly #options: ConfigMapStoreOptions<T>;
   #loaded: boolean = false;
   #restored: T;
-  /** Undefined: nobody has taken up yet what was restored. */
+  /** The value to write; undefined: the restored value was not taken yet. */
   #wanted: T | undefined;
   #written: T;
   readonly #wakeup = new Wakeup();
 
-  constructor(options: KeptRecordOptions<T>) {
+  constructor(options: ConfigMapStoreOptions<T>) {
     this.#options = options;
-    this.#restored = options.nothing;
-    this.#written = options.nothing;
+    this.#restored = options.empty;
+    this.#written = options.empty;
   }
 
-  /** What was kept before, once. Whoever takes it says anew what is to be kept. */
+  /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with what to store. */
   take(): T {
     const restored = this.#restored;
-    this.#restored = this.#options.nothing;
+    this.#restored = this.#options.empty;
     return restored;
   }
 
-  /** The newest picture replaces what was not written yet. */
+  /** Stores a value soon; it replaces one that is not written yet. */
   keep(value: T): void {
     this.#wanted = value;
     this.#wakeup.wake();
   }
 
-  /** Never rejects. */
+  /** Reads the ConfigMap. Never rejects: a failure is logged, and {@link run} reads again. */
   async load(signal: AbortSignal): Promise<void> {
-    const { client, logger, name, key, nothing, parse, isSame } = this.#options;
+    const { client, logger, name, key, empty, parse, isSame } = this.#options;
     try {
       const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
       this.#loaded = true;
       const packed = map?.binaryData?.[key];
-      this.#restored = packed === undefined ? nothing : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
+      this.#restored = packed === undefined ? empty : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
       this.#written = this.#restored;
-      // Whoever keeps something here takes it up first, and says then what is to be kept.
-      if (!isSame(this.#restored, nothing)) this.#wanted = undefined;
+      // The owner first takes the restored value, and then says what to keep.
+      if (!isSame(this.#restored, empty)) this.#wanted = undefined;
     } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error, name }, `kept ${key} cannot be read`);
+      if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be read`);
     }
   }
 
-  /** Writes what is to be kept, until the signal aborts. */
+  /** Writes each new value, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, settleMs = 0 } = this.#options;
     try {
@@ -103,7 +104,7 @@ export class KeptRecord<T> {
       this.#written = value;
       return true;
     } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error, name }, `kept ${key} cannot be written`);
+      if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be written`);
       return false;
     }
   }

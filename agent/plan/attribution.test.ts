@@ -2,7 +2,7 @@ import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, NAMESPACE_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { Action, DesiredConstraint, Governance, NamespaceGovernance } from '../enforce/types.ts';
-import { type DriftContext, givenReasons, withReason } from './attribution.ts';
+import { type AttributionContext, attributeReason, givenReasons } from './attribution.ts';
 import type { ClusterPlan } from './plan.ts';
 
 const CONSTRAINT: DesiredConstraint = { name: 'geo-deny-1', policies: ['team/a'], body: { metadata: { name: 'geo-deny-1' } } };
@@ -35,7 +35,7 @@ const planOf = (changes: Partial<ClusterPlan> = {}): ClusterPlan =>
     text: 'now',
     ...changes,
   }) as ClusterPlan;
-const contextOf = (changes: Partial<DriftContext> & { live?: KubeObject; policy?: SovereignPolicy } = {}): DriftContext => ({
+const contextOf = (changes: Partial<AttributionContext> & { live?: KubeObject; policy?: SovereignPolicy } = {}): AttributionContext => ({
   view: { objectOf: () => changes.live, livePolicy: () => changes.policy },
   governance,
   present: new Set(),
@@ -45,7 +45,7 @@ const contextOf = (changes: Partial<DriftContext> & { live?: KubeObject; policy?
   previous: planOf(),
   ...changes,
 });
-const reasonOf = (action: Action, context: DriftContext): string => withReason(action, context).reason;
+const reasonOf = (action: Action, context: AttributionContext): string => attributeReason(action, context).reason;
 const FLOOR = apply('ValidatingAdmissionPolicy', 'fso-floor-pods-deny', 'Install');
 
 describe('a round after another', () => {
@@ -125,7 +125,7 @@ describe('a write that waits from one round to the next', () => {
     let previous: ClusterPlan | undefined;
     return actions.map((action) => {
       const context = contextOf({ installed: { keys: [FLOOR.key], text: 'before' }, ...changes, previous });
-      const given = withReason(action, context);
+      const given = attributeReason(action, context);
       previous = planOf({ present: context.present, reasons: givenReasons([given], context.view) });
       return given.reason;
     });

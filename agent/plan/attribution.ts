@@ -2,10 +2,10 @@ import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import type { ClusterView } from '../cache/view.ts';
 import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enforce/index.ts';
 import { foreignManager } from '../observe/tampering.ts';
-import type { Installed } from './install-record.ts';
+import type { InstallRecord } from './install-record.ts';
 
 /** What the round before this one saw and planned. */
-export interface RoundBefore {
+export interface PreviousRound {
   readonly governance: Governance;
   readonly gatekeeper: readonly Action[];
   readonly present: ReadonlySet<string>;
@@ -17,17 +17,17 @@ export interface RoundBefore {
 }
 
 /** What a round knows that tells whose doing a difference is. */
-export interface DriftContext {
+export interface AttributionContext {
   readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
   readonly governance: Governance;
   readonly present: ReadonlySet<string>;
   /** Of governed namespaces, by name: one that was made anew under its name has nothing to be put back. */
   readonly uids: ReadonlyMap<string, string>;
   /** What the agents before this one left word of. */
-  readonly installed: Installed;
+  readonly installed: InstallRecord;
   /** Hash of what this version writes. */
   readonly text: string;
-  readonly previous: RoundBefore | undefined;
+  readonly previous: PreviousRound | undefined;
 }
 
 const NAMESPACE = 'Namespace';
@@ -54,19 +54,19 @@ export const givenReasons = (actions: readonly Action[], view: Pick<ClusterView,
 };
 
 /** The action with reason `Drift` where somebody else took away or changed what stood; `Upgrade` where an older version wrote it so. */
-export const withReason = (action: Action, context: DriftContext): Action => {
+export const attributeReason = (action: Action, context: AttributionContext): Action => {
   const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
   return reason === action.reason ? action : { ...action, reason };
 };
 
-const firstReason = (action: Action, context: DriftContext): string => {
+const firstReason = (action: Action, context: AttributionContext): string => {
   const missing = action.type === 'apply' && !context.present.has(action.key);
   if ((missing && stoodBefore(action, context)) || isSigned(action, context)) return 'Drift';
   return action.reason === 'Drift' && isOlderText(action, context) ? 'Upgrade' : action.reason;
 };
 
 /** Whether it was there when an agent last looked. */
-const stoodBefore = ({ key, policies }: Action, { installed, view }: DriftContext): boolean => {
+const stoodBefore = ({ key, policies }: Action, { installed, view }: AttributionContext): boolean => {
   const [kind] = partsOf(key);
   if (kind !== CONSTRAINT) return installed.keys.includes(key);
   return policies.length > 0 && policies.every((policy) => hadConstraint(view.livePolicy(policy)));
@@ -76,13 +76,13 @@ const hadConstraint = (policy: ReturnType<ClusterView['livePolicy']>): boolean =
   policy?.status?.constraintCreated === true && policy.status.observedGeneration === policy.metadata.generation;
 
 /** Whether somebody else left a name on what has to be changed. */
-const isSigned = ({ key, kind }: Action, { view }: DriftContext): boolean => {
+const isSigned = ({ key, kind }: Action, { view }: AttributionContext): boolean => {
   const [, name] = partsOf(key);
   const live = view.objectOf(kind, name);
   return live !== undefined && foreignManager(live) !== undefined;
 };
 
-const isOlderText = ({ key, kind }: Action, { installed, text, view }: DriftContext): boolean => {
+const isOlderText = ({ key, kind }: Action, { installed, text, view }: AttributionContext): boolean => {
   const [, name] = partsOf(key);
   if (kind.kind === NAMESPACE || installed.text === text) return false;
   const live = view.objectOf(kind, name);
@@ -92,7 +92,7 @@ const isOlderText = ({ key, kind }: Action, { installed, text, view }: DriftCont
 const versionOf = ({ key, kind }: Pick<Action, 'key' | 'kind'>, view: Pick<ClusterView, 'objectOf'>): string | undefined =>
   view.objectOf(kind, partsOf(key)[1])?.metadata.resourceVersion;
 
-const laterReason = (action: Action, context: DriftContext, previous: RoundBefore): string => {
+const laterReason = (action: Action, context: AttributionContext, previous: PreviousRound): string => {
   if (isForeign(action, context, previous)) return 'Drift';
   const kept = keptReason(action, context, previous);
   if (kept !== undefined || action.reason !== 'Drift' || action.type !== 'apply') return kept ?? action.reason;
@@ -100,7 +100,7 @@ const laterReason = (action: Action, context: DriftContext, previous: RoundBefor
 };
 
 /** Writes wait for others, or fail: a later round finds the same difference, and what it was the first time it still is. */
-const keptReason = (action: Action, context: DriftContext, previous: RoundBefore): string | undefined => {
+const keptReason = (action: Action, context: AttributionContext, previous: PreviousRound): string | undefined => {
   const given = previous.reasons.get(action.key);
   if (action.reason !== 'Drift')
     return given?.reason === 'Drift' && given.version === versionOf(action, context.view) ? 'Drift' : undefined;
@@ -108,7 +108,7 @@ const keptReason = (action: Action, context: DriftContext, previous: RoundBefore
   return isUpgrade ? 'Upgrade' : undefined;
 };
 
-const isForeign = (action: Action, context: DriftContext, previous: RoundBefore): boolean =>
+const isForeign = (action: Action, context: AttributionContext, previous: PreviousRound): boolean =>
   action.type === 'apply' &&
   (isSigned(action, context) ||
     isTaken(action.key, context, previous) ||
@@ -116,21 +116,21 @@ const isForeign = (action: Action, context: DriftContext, previous: RoundBefore)
     isEdited(action, context, previous));
 
 /** The bind gate comes to a constraint that never had it. */
-const isFirstGate = (key: string, { view }: DriftContext, previous: RoundBefore): boolean => {
+const isFirstGate = (key: string, { view }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   const live = kind === CONSTRAINT ? view.objectOf(GEO_RESIDENCY_KIND, name) : undefined;
   return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
 };
 
 /** Gone, although it is wanted: this program removes only what is not. */
-const isTaken = (key: string, { present }: DriftContext, previous: RoundBefore): boolean => {
+const isTaken = (key: string, { present }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   if (!previous.present.has(key) || present.has(key)) return false;
   return kind !== CONSTRAINT || name === CANARY_NAME || wanted(name, previous) !== undefined;
 };
 
 /** Nothing was due for the namespace, nothing about its governance changed, and still it says something else. */
-const isStripped = (key: string, { governance, uids }: DriftContext, previous: RoundBefore): boolean => {
+const isStripped = (key: string, { governance, uids }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   if (kind !== NAMESPACE) return false;
   const before = previous.governance.namespaces.get(name);
@@ -138,11 +138,11 @@ const isStripped = (key: string, { governance, uids }: DriftContext, previous: R
   return same && !previous.unapplied.has(name);
 };
 
-const wanted = (name: string, { governance }: Pick<RoundBefore, 'governance'>) =>
+const wanted = (name: string, { governance }: Pick<PreviousRound, 'governance'>) =>
   governance.constraints.find((constraint) => constraint.name === name);
 
 /** A constraint to which nothing has to be added for the sake of any policy, and still something is missing. */
-const isEdited = ({ key, reason }: Action, context: DriftContext, previous: RoundBefore): boolean => {
+const isEdited = ({ key, reason }: Action, context: AttributionContext, previous: PreviousRound): boolean => {
   if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
   const [, name] = partsOf(key);
   const before = wanted(name, previous);

@@ -1,14 +1,14 @@
 import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Installed, planInstalled, readInstalled, textOf } from './install-record.ts';
+import { type InstallRecord, planInstallRecord, readInstallRecord, textOf } from './install-record.ts';
 
 const namespace = (annotations?: Record<string, string>): KubeObject => ({
   metadata: { name: SYSTEM_NAMESPACE, ...(annotations === undefined ? {} : { annotations }) },
 });
 /** The namespace after the writes of a plan. */
-const written = (before: KubeObject, wanted: Installed): KubeObject =>
-  planInstalled(before, wanted).reduce<KubeObject>(
+const written = (before: KubeObject, wanted: InstallRecord): KubeObject =>
+  planInstallRecord(before, wanted).reduce<KubeObject>(
     ({ metadata }, action) =>
       namespace({ ...metadata.annotations, ...(action.type === 'apply' ? action.body.metadata.annotations : expect.fail()) }),
     before,
@@ -24,15 +24,15 @@ describe('what stood in the cluster', () => {
     fc.assert(
       fc.property(installed, installed, (first, second) => {
         const last = written(written(namespace({ team: 'x' }), first), second);
-        expect(readInstalled(last)).toEqual(second);
-        expect(planInstalled(last, second)).toEqual([]);
+        expect(readInstallRecord(last)).toEqual(second);
+        expect(planInstallRecord(last, second)).toEqual([]);
         expect(last.metadata.annotations?.['team']).toBe('x');
       }),
     );
   });
 
   it('is written by a manager of its own, and says nothing of labels', () => {
-    const [action] = planInstalled(namespace(), { keys: ['A/b'], text: 'x' });
+    const [action] = planInstallRecord(namespace(), { keys: ['A/b'], text: 'x' });
     expect(action).toMatchObject({ type: 'apply', fieldManager: FIELD_MANAGERS.record, reason: 'Record', policies: [] });
     expect(action).toHaveProperty('body.metadata', {
       name: SYSTEM_NAMESPACE,
@@ -41,9 +41,9 @@ describe('what stood in the cluster', () => {
   });
 
   it('is nothing where nothing was written, and waits for the namespace', () => {
-    expect(readInstalled(undefined)).toEqual({ keys: [], text: '' });
-    expect(readInstalled(namespace())).toEqual({ keys: [], text: '' });
-    expect(planInstalled(undefined, { keys: ['A/b'], text: 'x' })).toEqual([]);
+    expect(readInstallRecord(undefined)).toEqual({ keys: [], text: '' });
+    expect(readInstallRecord(namespace())).toEqual({ keys: [], text: '' });
+    expect(planInstallRecord(undefined, { keys: ['A/b'], text: 'x' })).toEqual([]);
   });
 });
 

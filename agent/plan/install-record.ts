@@ -7,7 +7,7 @@ import type { Action } from '../enforce/types.ts';
  * What stood in the cluster when everything was in place, written on the system namespace. An agent that starts learns from it
  * what was deleted while no agent ran, and whether another text of an object is an older version's or somebody's.
  */
-export interface Installed {
+export interface InstallRecord {
   /** Keys of actions, sorted. */
   readonly keys: readonly string[];
   /** Hash of the bodies as this version writes them. */
@@ -19,14 +19,14 @@ const HASH_LENGTH = 16;
 
 export const textOf = (bodies: unknown): string => shortHash(JSON.stringify(bodies), HASH_LENGTH);
 
-export const readInstalled = (namespace: KubeObject | undefined): Installed => {
+export const readInstallRecord = (namespace: KubeObject | undefined): InstallRecord => {
   const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};
   return { keys: keys === '' ? [] : keys.split(','), text };
 };
 
 /** The write of what is not on the namespace yet. */
-export const planInstalled = (namespace: KubeObject | undefined, wanted: Installed): Action[] => {
-  const known = readInstalled(namespace);
+export const planInstallRecord = (namespace: KubeObject | undefined, wanted: InstallRecord): Action[] => {
+  const known = readInstallRecord(namespace);
   if (namespace === undefined || (known.text === wanted.text && known.keys.join(',') === wanted.keys.join(','))) return [];
   const { apiVersion, kind } = NAMESPACE_KIND;
   const annotations = { [KEYS]: wanted.keys.join(','), [TEXT]: wanted.text };

@@ -1,7 +1,7 @@
 import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
 import type { ClusterView } from '../cache/view.ts';
-import { planApiServices } from '../enforce/api-services.ts';
+import { planApiServices } from '../enforce/foundation.ts';
 import {
   type Action,
   type AppliedDefinitions,

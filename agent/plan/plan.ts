@@ -31,8 +31,8 @@ import {
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
 import type { ServerDefaults } from '../enforce/server-defaults.ts';
-import { type GivenReason, givenReasons, withReason } from './attribution.ts';
-import { planInstalled, readInstalled } from './install-record.ts';
+import { attributeReason, type GivenReason, givenReasons } from './attribution.ts';
+import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';
 
 /** Everything that one look at the cluster says has to be done, before anything is done. */
@@ -106,10 +106,10 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
   const present = presentIn(view);
   const uids = uidsOf(view, governance);
   const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
-  const installed = readInstalled(view.namespaces.get(SYSTEM_NAMESPACE));
-  const actions = withReasons(wanted, { view, governance, present, uids, installed, text, previous });
+  const installed = readInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE));
+  const actions = attributeReasons(wanted, { view, governance, present, uids, installed, text, previous });
   const isWhole = lockOne.floorWhole && lockOne.guardWhole && !wanted.gatekeeper.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
-  const record = planInstalled(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
+  const record = planInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
   return {
     ...actions,
     ...lockTwoFacts(view, governance, wanted.gatekeeper),
@@ -132,8 +132,8 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
-const withReasons = (wanted: Actions, context: Parameters<typeof withReason>[1]): Actions => {
-  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => withReason(action, context));
+const attributeReasons = (wanted: Actions, context: Parameters<typeof attributeReason>[1]): Actions => {
+  const marked = (actions: readonly Action[]): readonly Action[] => actions.map((action) => attributeReason(action, context));
   return {
     floor: marked(wanted.floor),
     parameters: marked(wanted.parameters),

@@ -2,15 +2,14 @@ import { CANARY_NAMESPACE, type KubeObject } from '@fso/shared/api';
 import type { ClusterView } from '../cache/view.ts';
 import { weakMemo } from '../enforce/compare.ts';
 import { CANARY_GOVERNANCE, isFloorName } from '../enforce/index.ts';
-import type { NamespaceGovernance } from '../enforce/types.ts';
-import type { WorkFailure } from '../enforce/work-failure.ts';
+import type { NamespaceGovernance, WriteFailure } from '../enforce/types.ts';
 import type { ProbeTarget } from '../probe/prober.ts';
 import type { ClusterPlan } from './plan.ts';
 
 const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));
 
 /** Namespaces whose labels cannot be written now, and that the index of lock 1 stands in for. */
-export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, failures: readonly WorkFailure[]): ReadonlySet<string> =>
+export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, failures: readonly WriteFailure[]): ReadonlySet<string> =>
   new Set(
     failures
       .filter(({ key }) => key.startsWith('Namespace/'))

@@ -6,7 +6,7 @@ const EVERY_MS = 60_000;
 /** While a cluster is upgraded, its API servers of both versions answer in turn. */
 const IN_A_ROW = 3;
 
-export interface VersionWatchOptions {
+export interface UpgradeWatchOptions {
   readonly client: Pick<KubeClient, 'version'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -16,7 +16,7 @@ export interface VersionWatchOptions {
 
 /** Resolves once the API server can have something else than when the agent started. Rejects with the signal's reason. */
 export const untilUpgraded = async (
-  { client, clock, logger, known, capabilitiesOf }: VersionWatchOptions,
+  { client, clock, logger, known, capabilitiesOf }: UpgradeWatchOptions,
   signal: AbortSignal,
 ): Promise<void> => {
   let different = 0;

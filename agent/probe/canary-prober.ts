@@ -3,24 +3,24 @@ import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { Outage } from './outage.ts';
 import { askCanary, type FloorNames, judgeCanary, type ProbeVerdict } from './probe.ts';
-import { Chases, type LookResult } from './probe-retries.ts';
-import { Round } from './probe-schedule.ts';
+import { ProbeRetries, type RetryResult } from './probe-retries.ts';
+import { ProbeSchedule } from './probe-schedule.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { Lane } from './semaphore.ts';
-import { Silences } from './unanswered-probes.ts';
+import { Semaphore } from './semaphore.ts';
+import { UnansweredProbes } from './unanswered-probes.ts';
 
 export interface CanaryTarget {
-  /** One that lock 1 allows: its refusal would come first. */
+  /** A region that lock 1 allows, as the refusal of lock 1 would come first. */
   readonly region: string;
   /** Changes whenever what was proven before no longer counts. */
   readonly fingerprint: string;
-  /** What the agent sees in the namespace that keeps Gatekeeper out. */
+  /** Why Gatekeeper may not be asked in this namespace, as far as the agent sees it. */
   readonly hint: string | undefined;
 }
 
 export interface CanaryState {
   readonly fingerprint: string;
-  /** unanswered: something else has answered, or nobody, for longer than the patience. */
+  /** unanswered: something else or nothing has answered for longer than the patience. */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   readonly message: string | undefined;
 }
@@ -31,14 +31,14 @@ export interface CanaryProberOptions {
   readonly budget: RetryBudget;
   readonly floor: FloorNames;
   readonly concurrency: number;
-  /** A namespace that was never proven counts as failed after this. */
+  /** A namespace that was never proven counts as failed after this, in ms. */
   readonly patienceMs: number;
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
 
 const FIRST_RETRY_MS = 20;
-const SCOUTS_WAIT_MS = 2_000;
+const SAMPLE_WAIT_MS = 2_000;
 const LONGEST_WAIT_MS = 60_000;
 
 const CAUSES =
@@ -55,61 +55,61 @@ type Question = 'canary';
 export class CanaryProber {
   readonly #options: CanaryProberOptions;
   readonly #signal: AbortSignal;
-  readonly #lane: Lane;
+  readonly #semaphore: Semaphore;
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
   readonly #states = new Map<string, CanaryState>();
-  readonly #chases: Chases;
-  readonly #round = new Round();
-  readonly #silences: Silences;
+  readonly #retries: ProbeRetries;
+  readonly #schedule = new ProbeSchedule();
+  readonly #unanswered: UnansweredProbes;
   readonly #outage: Outage<Question>;
 
   constructor(options: CanaryProberOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    this.#lane = new Lane(options.concurrency);
-    this.#silences = new Silences(options.clock);
-    this.#chases = new Chases(
+    this.#semaphore = new Semaphore(options.concurrency);
+    this.#unanswered = new UnansweredProbes(options.clock);
+    this.#retries = new ProbeRetries(
       {
         clock: options.clock,
         budget: options.budget,
         firstWaitMs: FIRST_RETRY_MS,
-        look: (namespace, elapsedMs) => this.#look(namespace, elapsedMs),
+        probe: (namespace, elapsedMs) => this.#retry(namespace, elapsedMs),
         cost: () => 1,
-        longestWaitMs: () => (this.#outage.isOn ? SCOUTS_WAIT_MS : LONGEST_WAIT_MS),
-        failed: (namespace, error) => this.#fail(namespace, String(error)),
+        longestWaitMs: () => (this.#outage.isOn ? SAMPLE_WAIT_MS : LONGEST_WAIT_MS),
+        onError: (namespace, error) => this.#fail(namespace, String(error)),
       },
       signal,
     );
     this.#outage = new Outage({
-      round: this.#round,
+      schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
       ask: (namespace) => this.#ask(namespace),
-      began: options.onChange,
-      ended: () => this.#proveAllAnew(),
+      onBegin: options.onChange,
+      onEnd: () => this.#proveAllAgain(),
     });
   }
 
-  /** Replaces what is to be proven: nothing while the canary constraint is not in force. */
+  /** Replaces the targets; there are none while the canary constraint is not in force. */
   expect(targets: ReadonlyMap<string, CanaryTarget>): void {
     this.#targets = targets;
     for (const namespace of this.#states.keys()) if (!targets.has(namespace)) this.#forget(namespace);
     for (const [namespace, { fingerprint }] of targets) {
       if (this.#states.get(namespace)?.fingerprint === fingerprint) continue;
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
-      this.#round.join(namespace);
-      this.#chases.start(namespace);
+      this.#schedule.add(namespace);
+      this.#retries.start(namespace);
     }
     if (targets.size === 0) this.#outage.end();
   }
 
   #forget(namespace: string): void {
     this.#states.delete(namespace);
-    this.#round.leave(namespace);
-    this.#silences.forget(namespace);
+    this.#schedule.remove(namespace);
+    this.#unanswered.forget(namespace);
     this.#outage.forget(namespace);
   }
 
-  /** @returns undefined: there is nothing to ask in this namespace. */
+  /** The state of a namespace; undefined: there is nothing to ask there. */
   state(namespace: string): CanaryState | undefined {
     return this.#states.get(namespace);
   }
@@ -119,7 +119,7 @@ export class CanaryProber {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
 
-  /** Where lock 2 is known to be open. The agent's own namespace governs nothing: it counts while there is no other. */
+  /** Where lock 2 is open, for people. The agent's own namespace governs nothing: it counts while there is no other. */
   get problem(): string | undefined {
     if (this.#outage.isOn) return OUTAGE;
     const failed = [...this.#states].filter(
@@ -131,18 +131,18 @@ export class CanaryProber {
     return `${first[1].message ?? first[0]}${more}`;
   }
 
-  /** Asks in the namespace that waits longest. @returns it; undefined: there is none to ask in */
+  /** Asks in the namespace that waits longest. @returns that namespace; undefined: there is none */
   probeNext(): string | undefined {
-    return this.#round.give(
-      (namespace) => this.#targets.has(namespace) && !this.#chases.has(namespace),
-      (namespace) => this.#turn(namespace).catch((error) => this.#broke(namespace, error)),
+    return this.#schedule.runNext(
+      (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
+      (namespace) => this.#turn(namespace).catch((error) => this.#recordError(namespace, error)),
     );
   }
 
-  /** A proof that no longer holds is asked for once more: one lost answer is no outage. */
+  /** A proof that no longer holds is asked for a second time: one lost answer is no outage. */
   async #turn(namespace: string): Promise<void> {
     const first = await this.#ask(namespace);
-    if (first?.kind === 'inconclusive' && this.#silences.missed(namespace, 'canary')) this.#resume(namespace);
+    if (first?.kind === 'inconclusive' && this.#unanswered.recordMiss(namespace, 'canary')) this.#resume(namespace);
     if (first?.kind !== 'unproven' || this.#outage.isOn) return;
     const second = await this.#ask(namespace);
     if (second?.kind !== 'unproven') return;
@@ -151,50 +151,50 @@ export class CanaryProber {
     this.#resume(namespace);
   }
 
-  #broke(namespace: string, error: unknown): void {
+  #recordError(namespace: string, error: unknown): void {
     if (this.#signal.aborted) return;
     this.#fail(namespace, String(error));
     this.#resume(namespace);
   }
 
   #resume(namespace: string): void {
-    if (this.#targets.has(namespace) && this.#outage.isScout(namespace)) this.#chases.resume(namespace);
+    if (this.#targets.has(namespace) && this.#outage.isSampled(namespace)) this.#retries.resume(namespace);
   }
 
-  async #look(namespace: string, elapsedMs: () => number): Promise<LookResult> {
+  async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
     if (!this.#targets.has(namespace)) return 'over';
     const before = this.#states.get(namespace)?.state;
     const verdict = await this.#ask(namespace);
     if (verdict?.kind === 'proven') return 'proven';
-    if (verdict !== undefined) this.#miss(namespace, verdict, elapsedMs() > this.#options.patienceMs);
+    if (verdict !== undefined) this.#recordMiss(namespace, verdict, elapsedMs() > this.#options.patienceMs);
     if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#outage.suspect(namespace, 'canary');
-    return verdict === undefined || this.#outage.isScout(namespace) ? 'again' : 'over';
+    return verdict === undefined || this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
 
-  /** @returns undefined: what was asked for changed meanwhile */
+  /** @returns undefined: the target changed meanwhile */
   async #ask(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined) return undefined;
     const { client, floor, onVerdict } = this.#options;
-    const answer = await this.#lane.run(() => askCanary(client, { namespace, region: target.region }, this.#signal));
+    const answer = await this.#semaphore.run(() => askCanary(client, { namespace, region: target.region }, this.#signal));
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     const verdict = judgeCanary(answer, floor);
     onVerdict(verdict.kind);
-    if (verdict.kind !== 'inconclusive') this.#silences.answered(namespace, 'canary');
+    if (verdict.kind !== 'inconclusive') this.#unanswered.recordAnswer(namespace, 'canary');
     if (verdict.kind === 'proven') {
-      this.#round.visited(namespace);
+      this.#schedule.postpone(namespace);
       this.#set(namespace, { fingerprint: target.fingerprint, state: 'proven', message: undefined });
-      await this.#outage.holds(namespace, 'canary');
+      await this.#outage.confirm(namespace, 'canary');
     }
     return verdict;
   }
 
   #fail(namespace: string, message: string): void {
-    this.#miss(namespace, { kind: 'unproven', message }, true);
+    this.#recordMiss(namespace, { kind: 'unproven', message }, true);
   }
 
-  /** One that failed stays so until it is proven. */
-  #miss(namespace: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, isOver: boolean): void {
+  /** A failed namespace stays failed until it is proven. */
+  #recordMiss(namespace: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, isOver: boolean): void {
     const target = this.#targets.get(namespace);
     const known = this.#states.get(namespace);
     if (target === undefined || (known?.state === 'failed' && verdict.kind === 'inconclusive')) return;
@@ -210,10 +210,10 @@ export class CanaryProber {
     if (previous?.state !== next.state || previous.message !== next.message) this.#options.onChange();
   }
 
-  #proveAllAnew(): void {
+  #proveAllAgain(): void {
     for (const [namespace, { fingerprint }] of this.#targets) {
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
-      this.#chases.resume(namespace);
+      this.#retries.resume(namespace);
     }
     this.#options.onChange();
   }

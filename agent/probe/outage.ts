@@ -1,31 +1,31 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ProbeVerdict } from './probe.ts';
-import type { Round } from './probe-schedule.ts';
+import type { ProbeSchedule } from './probe-schedule.ts';
 
-/** So many other governed namespaces are asked before a lock counts as open everywhere, or as closed again. */
-const SURVEYED = 3;
-/** So many look whether an outage is over; the others wait for that. */
-const SCOUTS = 3;
+/** How many other governed namespaces are asked before a lock counts as open everywhere, or as closed again. */
+const SURVEY_SIZE = 3;
+/** How many namespaces are probed during an outage; the others wait for its end. */
+const SAMPLE_SIZE = 3;
 
 interface OutageOptions<Question> {
-  readonly round: Round;
+  readonly schedule: ProbeSchedule;
   isProven(namespace: string): boolean;
-  /** One proof. Undefined: there is nothing to ask there, or what is expected changed meanwhile. */
+  /** Asks for one proof. Undefined: there is nothing to ask there, or the expectation changed meanwhile. */
   ask(namespace: string, question: Question): Promise<ProbeVerdict | undefined>;
-  began(): void;
+  onBegin(): void;
   /** Nothing that was known of any namespace counts any more. */
-  ended(): void;
+  onEnd(): void;
 }
 
-/** Whether a lock is open in all namespaces: found out, and found over, by asking a few. */
+/** Whether a lock is open in all namespaces. A survey of a few decides when that begins and when it ends. */
 export class Outage<Question> {
   readonly #options: OutageOptions<Question>;
-  /** What showed it; undefined: there is none. */
+  /** The question that showed the outage; undefined: there is none. */
   #question: Question | undefined;
-  /** Namespaces that are looked at while it lasts. */
-  readonly #scouts = new Set<string>();
+  /** Namespaces that are probed while it lasts. */
+  readonly #sample = new Set<string>();
   #isSurveying: boolean = false;
-  /** Counts proofs by what was asked: a survey that one of them overtakes is void. */
+  /** Number of proofs by question: a proof during a survey makes the survey void. */
   readonly #proofs = new Map<Question, number>();
 
   constructor(options: OutageOptions<Question>) {
@@ -36,56 +36,56 @@ export class Outage<Question> {
     return this.#question !== undefined;
   }
 
-  /** The lock is open in this namespace: is it in others? */
+  /** The lock is open in this namespace: asks whether it is open in others, too. */
   async suspect(namespace: string, question: Question): Promise<void> {
     if (this.isOn || this.#isSurveying) return;
-    const { round, isProven, began } = this.#options;
+    const { schedule, isProven, onBegin } = this.#options;
     const proofs = this.#proofs.get(question);
     const others = this.#others(namespace);
     const proven = others.filter(isProven);
     const answers = await this.#survey(proven.length > 0 ? proven : others, question);
     const isEverywhere = answers.includes('unproven') && !answers.includes('proven');
-    if (!isEverywhere || this.#proofs.get(question) !== proofs || !round.has(namespace)) return;
+    if (!isEverywhere || this.#proofs.get(question) !== proofs || !schedule.has(namespace)) return;
     this.#question = question;
-    began();
+    onBegin();
   }
 
-  /** The lock was proven to hold in this namespace: an outage is over when it holds in another too, or nothing is known of any. */
-  async holds(namespace: string, question: Question): Promise<void> {
+  /** The lock holds in this namespace: the outage is over when it holds in another too, or nothing is known of any. */
+  async confirm(namespace: string, question: Question): Promise<void> {
     this.#proofs.set(question, (this.#proofs.get(question) ?? 0) + 1);
     if (this.#question !== question || this.#isSurveying) return;
     const answers = await this.#survey(this.#others(namespace), question);
     if (answers.includes('proven') || !answers.includes('unproven')) this.end();
   }
 
-  /** Nothing, where there is none. */
+  /** Ends the outage, if there is one. */
   end(): void {
     if (!this.isOn) return;
     this.#question = undefined;
-    this.#scouts.clear();
-    this.#options.ended();
+    this.#sample.clear();
+    this.#options.onEnd();
   }
 
-  /** Whether to go on looking at this namespace: in an outage all but a few are left alone until it is over. */
-  isScout(namespace: string): boolean {
-    if (!this.isOn || this.#scouts.has(namespace)) return true;
-    const isScout = this.#scouts.size < SCOUTS;
-    if (isScout) this.#scouts.add(namespace);
-    return isScout;
+  /** Whether to go on probing this namespace: in an outage only a sample is probed. */
+  isSampled(namespace: string): boolean {
+    if (!this.isOn || this.#sample.has(namespace)) return true;
+    const isSampled = this.#sample.size < SAMPLE_SIZE;
+    if (isSampled) this.#sample.add(namespace);
+    return isSampled;
   }
 
   forget(namespace: string): void {
-    this.#scouts.delete(namespace);
+    this.#sample.delete(namespace);
   }
 
   #others(namespace: string): readonly string[] {
-    return this.#options.round.list().filter((other) => other !== namespace);
+    return this.#options.schedule.list().filter((other) => other !== namespace);
   }
 
-  /** Asks the agent's own namespace, in which nobody else has a say, where it is one of them, and a few more. */
+  /** Asks in the agent's own namespace, which no one else configures, where it is one of these, and in a few more. */
   async #survey(namespaces: readonly string[], question: Question): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
     this.#isSurveying = true;
-    const governed = namespaces.filter((namespace) => namespace !== SYSTEM_NAMESPACE).slice(0, SURVEYED);
+    const governed = namespaces.filter((namespace) => namespace !== SYSTEM_NAMESPACE).slice(0, SURVEY_SIZE);
     const own = namespaces.filter((namespace) => namespace === SYSTEM_NAMESPACE);
     try {
       const verdicts = await Promise.all([...own, ...governed].map((namespace) => this.#options.ask(namespace, question)));

@@ -1,85 +1,85 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Chases, type LookResult } from './probe-retries.ts';
+import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 const stop = { current: new AbortController() };
 afterEach(() => stop.current.abort());
 
-/** Chases whose looks give these results in turn, and the last one for ever. */
-const chasing = (results: readonly (LookResult | Error)[], onLook: (looks: number) => void = () => undefined) => {
+/** Retries whose probes give these results in turn, and the last one for ever. */
+const retrying = (results: readonly (RetryResult | Error)[], onProbe: (count: number) => void = () => undefined) => {
   stop.current = new AbortController();
   const clock = new FakeClock();
-  const looks: number[] = [];
+  const probes: number[] = [];
   const failures: unknown[] = [];
-  const chases: Chases = new Chases(
+  const retries: ProbeRetries = new ProbeRetries(
     {
       clock,
       budget: new RetryBudget(clock, stop.current.signal),
       firstWaitMs: 10,
-      look: async () => {
-        looks.push(clock.monotonicMs());
-        onLook(looks.length);
-        const result = results[Math.min(looks.length, results.length) - 1] ?? 'again';
+      probe: async () => {
+        probes.push(clock.monotonicMs());
+        onProbe(probes.length);
+        const result = results[Math.min(probes.length, results.length) - 1] ?? 'again';
         if (result instanceof Error) throw result;
         return result;
       },
       cost: () => 1,
       longestWaitMs: () => 60_000,
-      failed: (_, error) => failures.push(error),
+      onError: (_, error) => failures.push(error),
     },
     stop.current.signal,
   );
-  return { clock, chases, looks, failures };
+  return { clock, retries, probes, failures };
 };
 
-describe('Chases', () => {
-  it('looks at once, and again after waits that double', async () => {
-    const { clock, chases, looks } = chasing(['again', 'again', 'again', 'proven']);
-    chases.start('a');
+describe('ProbeRetries', () => {
+  it('probes at once, and again after waits that double', async () => {
+    const { clock, retries, probes } = retrying(['again', 'again', 'again', 'proven']);
+    retries.start('a');
     await clock.advance(1_000);
-    expect(looks).toEqual([0, 10, 30, 70]);
-    expect(chases.has('a')).toBe(false);
+    expect(probes).toEqual([0, 10, 30, 70]);
+    expect(retries.has('a')).toBe(false);
   });
 
-  it('begins anew when something changes, in the middle of a wait and of a look', async () => {
-    const { clock, chases, looks } = chasing(['again', 'again', 'proven', 'proven'], (count) => {
-      if (count === 3) chases.start('a');
+  it('starts again when something changes during a wait or a probe', async () => {
+    const { clock, retries, probes } = retrying(['again', 'again', 'proven', 'proven'], (count) => {
+      if (count === 3) retries.start('a');
     });
-    chases.start('a');
+    retries.start('a');
     await clock.advance(20);
-    chases.start('a');
+    retries.start('a');
     await clock.advance(1_000);
-    // The third look was overtaken by a change: what it said does not count.
-    expect(looks).toEqual([0, 10, 20, 20]);
-    expect(chases.has('a')).toBe(false);
+    // A change came during the third probe: its result does not count.
+    expect(probes).toEqual([0, 10, 20, 20]);
+    expect(retries.has('a')).toBe(false);
   });
 
-  it('loses no change that comes as the chase ends', async () => {
-    const { clock, chases, looks } = chasing(['proven']);
-    chases.start('a');
-    while (chases.has('a')) await Promise.resolve();
-    chases.start('a');
+  it('loses no change that arrives as the retries end', async () => {
+    const { clock, retries, probes } = retrying(['proven']);
+    retries.start('a');
+    while (retries.has('a')) await Promise.resolve();
+    retries.start('a');
     await clock.advance(0);
-    expect(looks).toHaveLength(2);
+    expect(probes).toHaveLength(2);
   });
 
-  it('goes on after a look that broke, and says so', async () => {
-    const { clock, chases, looks, failures } = chasing([new Error('broken'), 'proven']);
-    chases.start('a');
+  it('reports a probe that throws, and goes on', async () => {
+    const { clock, retries, probes, failures } = retrying([new Error('broken'), 'proven']);
+    retries.start('a');
     await clock.advance(100);
-    expect([looks.length, failures.length, chases.has('a')]).toEqual([2, 1, false]);
+    expect([probes.length, failures.length, retries.has('a')]).toEqual([2, 1, false]);
   });
 
-  it('lets what is wrong for long wait for the budget, and ends with the agent', async () => {
-    const { clock, chases, looks } = chasing(['again']);
-    for (let index = 0; index < 200; index += 1) chases.resume(`n${index}`);
+  it('makes long retries wait for the budget, and ends with the agent', async () => {
+    const { clock, retries, probes } = retrying(['again']);
+    for (let index = 0; index < 200; index += 1) retries.resume(`n${index}`);
     await clock.advance(10_000);
     // 50 at once, 8 a second.
-    expect(looks.length).toBeGreaterThanOrEqual(120);
-    expect(looks.length).toBeLessThanOrEqual(135);
+    expect(probes.length).toBeGreaterThanOrEqual(120);
+    expect(probes.length).toBeLessThanOrEqual(135);
     stop.current.abort();
     await clock.advance(0);
-    expect(chases.has('n0')).toBe(false);
+    expect(retries.has('n0')).toBe(false);
   });
 });

@@ -1,139 +1,140 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { RetryBudget } from './retry-budget.ts';
 
-/** First retries, whose waits double: what a change needs to take effect, and there are no more of them than changes. */
+/** First retries after a change, whose waits double; they cost nothing of the budget. */
 const FREE_RETRIES = 7;
-/** What held up one may have held up others: so many of those that sleep look at once when one is proven at last. */
+/** How many sleeping retries run at once when one succeeds: what delayed it may have delayed them, too. */
 const WOKEN = 16;
 
-/** over: there is nothing more to look for. */
-export type LookResult = 'proven' | 'over' | 'again';
+/** over: there is nothing more to prove. */
+export type RetryResult = 'proven' | 'over' | 'again';
 
-interface ChaseOptions {
+interface ProbeRetriesOptions {
   readonly clock: Clock;
-  /** Shared by all that asks again in this cluster. */
+  /** Shared by all retries of this cluster. */
   readonly budget: RetryBudget;
   readonly firstWaitMs: number;
-  /** @param elapsedMs since the chase began, or began anew */
-  look(namespace: string, elapsedMs: () => number): Promise<LookResult>;
-  /** How many requests a look takes. */
+  /** Probes a namespace. @param elapsedMs since the retries began, or began again */
+  probe(namespace: string, elapsedMs: () => number): Promise<RetryResult>;
+  /** How many requests a probe takes. */
   cost(namespace: string): number;
-  /** Longest wait between two looks. */
+  /** Longest wait between two probes, in ms. */
   longestWaitMs(): number;
-  /** A look threw. The chase goes on. */
-  failed(namespace: string, error: unknown): void;
+  /** A probe threw. The retries go on. */
+  onError(namespace: string, error: unknown): void;
 }
 
-interface Chase {
-  /** Looks since the chase began that were in vain. */
+/** The retries of one namespace. */
+interface Retries {
+  /** Probes without a proof since the retries began. */
   attempt: number;
   began: number;
-  /** What is looked for changed since the last look began, which settles nothing then. */
+  /** The expectation changed since the last probe began: its result does not count. */
   isStale: boolean;
-  /** While it sleeps: ends that. */
+  /** Ends the sleep, while there is one. */
   sleep: AbortController | undefined;
-  /** While it waits for the budget: ends that. */
+  /** Ends the wait for the budget, while there is one. */
   queue: AbortController | undefined;
 }
 
-/** Each of its looks is paid for. */
-const isPatient = ({ attempt }: Chase): boolean => attempt > FREE_RETRIES;
+/** Whether each probe now costs budget. */
+const isPaid = ({ attempt }: Retries): boolean => attempt > FREE_RETRIES;
 
 /**
- * Looks at namespaces until all is as it should be: at once, again in short steps, and then ever more seldom, out of the
+ * Probes namespaces until they are proven: at once, then after short waits that double, then ever more seldom and out of the
  * budget that all share.
  */
-export class Chases {
-  readonly #options: ChaseOptions;
+export class ProbeRetries {
+  readonly #options: ProbeRetriesOptions;
   readonly #signal: AbortSignal;
-  readonly #chases = new Map<string, Chase>();
+  readonly #retries = new Map<string, Retries>();
 
-  constructor(options: ChaseOptions, signal: AbortSignal) {
+  constructor(options: ProbeRetriesOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
   }
 
   has(namespace: string): boolean {
-    return this.#chases.has(namespace);
+    return this.#retries.has(namespace);
   }
 
-  /** Something changed in this namespace: the first looks are free. */
+  /** Something changed in this namespace: the first probes are free. */
   start(namespace: string): void {
-    const chase = this.#renew(namespace, 0);
-    chase?.sleep?.abort();
-    chase?.queue?.abort();
+    const retries = this.#restart(namespace, 0);
+    retries?.sleep?.abort();
+    retries?.queue?.abort();
   }
 
-  /** Nothing changed here, only something is not as it was, maybe everywhere: the first look waits its turn like any retry. */
+  /** The namespace is no longer proven, maybe like others, though nothing changed: the first probe waits for the budget. */
   resume(namespace: string): void {
-    const chase = this.#renew(namespace, FREE_RETRIES + 1);
-    chase?.sleep?.abort();
+    const retries = this.#restart(namespace, FREE_RETRIES + 1);
+    retries?.sleep?.abort();
   }
 
-  /** @returns the chase that goes on; undefined: a new one began */
-  #renew(namespace: string, attempt: number): Chase | undefined {
-    const known = this.#chases.get(namespace);
-    const chase = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
-    chase.attempt = attempt;
-    chase.began = this.#options.clock.monotonicMs();
-    chase.isStale = true;
+  /** @returns the retries that go on; undefined: new ones began */
+  #restart(namespace: string, attempt: number): Retries | undefined {
+    const known = this.#retries.get(namespace);
+    const retries = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
+    retries.attempt = attempt;
+    retries.began = this.#options.clock.monotonicMs();
+    retries.isStale = true;
     if (known !== undefined) return known;
-    this.#chases.set(namespace, chase);
-    void this.#follow(namespace, chase);
+    this.#retries.set(namespace, retries);
+    void this.#run(namespace, retries);
     return undefined;
   }
 
-  /** Never rejects. Between the last word on a look and the end of the chase nothing else runs: no change is lost. */
-  async #follow(namespace: string, chase: Chase): Promise<void> {
+  /** Never rejects. Between the last result and the end nothing else runs, so that no change is lost. */
+  async #run(namespace: string, retries: Retries): Promise<void> {
     try {
-      do await this.#wait(namespace, chase);
-      while (!this.#settles(namespace, chase, await this.#look(namespace, chase)));
+      do await this.#wait(namespace, retries);
+      while (!this.#settles(namespace, retries, await this.#probe(namespace, retries)));
     } catch {
-      // The agent stops: nothing else ends a wait so.
-      this.#chases.delete(namespace);
+      // The agent stops: nothing else rejects a wait.
+      this.#retries.delete(namespace);
     }
   }
 
-  async #look(namespace: string, chase: Chase): Promise<LookResult> {
-    const { clock, look, failed } = this.#options;
-    chase.isStale = false;
+  async #probe(namespace: string, retries: Retries): Promise<RetryResult> {
+    const { clock, probe, onError } = this.#options;
+    retries.isStale = false;
     try {
-      return await look(namespace, () => clock.monotonicMs() - chase.began);
+      return await probe(namespace, () => clock.monotonicMs() - retries.began);
     } catch (error) {
       this.#signal.throwIfAborted();
-      failed(namespace, error);
+      onError(namespace, error);
       return 'again';
     }
   }
 
-  /** @returns whether the chase has ended */
-  #settles(namespace: string, chase: Chase, result: LookResult): boolean {
+  /** @returns whether the retries have ended */
+  #settles(namespace: string, retries: Retries, result: RetryResult): boolean {
     this.#signal.throwIfAborted();
-    if (chase.isStale) return false;
+    if (retries.isStale) return false;
     if (result === 'again') {
-      chase.attempt += 1;
+      retries.attempt += 1;
       return false;
     }
-    this.#chases.delete(namespace);
-    if (result === 'proven' && isPatient(chase)) {
+    this.#retries.delete(namespace);
+    if (result === 'proven' && isPaid(retries)) {
       this.#options.budget.reward(this.#options.cost(namespace));
-      this.#wakeSome();
+      this.#wakeOthers();
     }
     return true;
   }
 
-  async #wait(namespace: string, chase: Chase): Promise<void> {
+  async #wait(namespace: string, retries: Retries): Promise<void> {
     const { clock, budget, cost, firstWaitMs, longestWaitMs } = this.#options;
-    if (!chase.isStale) {
-      const waitMs = Math.min(firstWaitMs * 2 ** Math.min(chase.attempt - 1, 20), longestWaitMs());
-      chase.sleep = new AbortController();
-      await this.#until(chase.sleep, (signal) => clock.sleep(waitMs, signal));
-      chase.sleep = undefined;
+    if (!retries.isStale) {
+      const waitMs = Math.min(firstWaitMs * 2 ** Math.min(retries.attempt - 1, 20), longestWaitMs());
+      retries.sleep = new AbortController();
+      await this.#until(retries.sleep, (signal) => clock.sleep(waitMs, signal));
+      retries.sleep = undefined;
     }
-    if (!isPatient(chase)) return;
-    chase.queue = new AbortController();
-    await this.#until(chase.queue, (signal) => budget.take(chase.attempt, cost(namespace), signal));
-    chase.queue = undefined;
+    if (!isPaid(retries)) return;
+    retries.queue = new AbortController();
+    await this.#until(retries.queue, (signal) => budget.take(retries.attempt, cost(namespace), signal));
+    retries.queue = undefined;
   }
 
   /** Resolves when the wait is over or was cut short; rejects when the agent stops. */
@@ -145,8 +146,8 @@ export class Chases {
     }
   }
 
-  #wakeSome(): void {
-    const asleep = [...this.#chases.values()].filter((chase) => chase.sleep !== undefined && isPatient(chase));
+  #wakeOthers(): void {
+    const asleep = [...this.#retries.values()].filter((retries) => retries.sleep !== undefined && isPaid(retries));
     for (const { sleep } of asleep.slice(0, WOKEN)) sleep?.abort();
   }
 }

@@ -1,5 +1,7 @@
-/** Namespaces take turns: the one comes first whose last turn, or proof, is longest ago. */
-export class Round {
+import type { Clock } from '@fso/shared/runtime';
+
+/** A round robin over namespaces: the next one is that whose last turn, or proof, is longest ago. */
+export class ProbeSchedule {
   readonly #order = new Set<string>();
   readonly #busy = new Set<string>();
 
@@ -7,34 +9,34 @@ export class Round {
     return this.#order.has(namespace);
   }
 
-  join(namespace: string): void {
+  add(namespace: string): void {
     this.#order.add(namespace);
   }
 
-  leave(namespace: string): void {
+  remove(namespace: string): void {
     this.#order.delete(namespace);
   }
 
-  /** It has just been asked something: others come first now. */
-  visited(namespace: string): void {
+  /** Puts a namespace that was just probed at the end. */
+  postpone(namespace: string): void {
     if (this.#order.delete(namespace)) this.#order.add(namespace);
   }
 
-  /** In the order of their turns. */
+  /** Namespaces in the order of their turns. */
   list(): readonly string[] {
     return [...this.#order];
   }
 
   /**
-   * Gives the turn to the first that is free and has ended its last one.
+   * Runs the turn of the first namespace that is free and not in a turn already. Does not wait for it.
    *
    * @param turn never rejects
-   * @returns whose turn it is; undefined: nobody's
+   * @returns the namespace; undefined: none is free
    */
-  give(isFree: (namespace: string) => boolean, turn: (namespace: string) => Promise<void>): string | undefined {
+  runNext(isFree: (namespace: string) => boolean, turn: (namespace: string) => Promise<void>): string | undefined {
     for (const namespace of this.#order) {
       if (this.#busy.has(namespace) || !isFree(namespace)) continue;
-      this.visited(namespace);
+      this.postpone(namespace);
       this.#busy.add(namespace);
       void turn(namespace).finally(() => this.#busy.delete(namespace));
       return namespace;
@@ -42,3 +44,61 @@ export class Round {
     return undefined;
   }
 }
+
+/** FNV-1a, 32 bits. */
+const hashOf = (text: string): number => {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+};
+
+/**
+ * A round robin over the questions of each namespace. Every second question is the first one, the others alternate; namespaces
+ * start at different questions, so that at any time each question is asked somewhere.
+ */
+export class RoundRobin<Question> {
+  readonly #turns = new Map<string, number>();
+
+  next(namespace: string, questions: readonly Question[]): Question | undefined {
+    const turn = this.#turns.get(namespace) ?? hashOf(namespace);
+    this.#turns.set(namespace, turn + 1);
+    const [first, ...others] = questions;
+    return others.length === 0 || turn % 2 === 0 ? first : others[Math.floor(turn / 2) % others.length];
+  }
+
+  forget(namespace: string): void {
+    this.#turns.delete(namespace);
+  }
+}
+
+/** Two requests a second: 1,000 namespaces take their turn within 8 min 20 s. */
+const TICK_MS = 500;
+/** One request in four asks lock 2: a Gatekeeper that died shows after 2 s. */
+const CANARY_EVERY = 4;
+/** There is one index, whatever the number of namespaces: an index that judges nothing shows within 20 s. */
+const INDEX_EVERY = 20;
+
+/** The parts of the probers that {@link runProbeSchedule} calls. */
+interface ScheduledProbers {
+  /** Lock 1, by namespace. */
+  readonly prober: { probeNext(): void; postpone(namespace: string): void };
+  /** The index of lock 1. */
+  readonly index: { probeNext(): void };
+  /** Lock 2. @returns the namespace that was asked in, if any */
+  readonly canary: { probeNext(): string | undefined };
+}
+
+/**
+ * Proves again and again what was proven, one request at a time for all namespaces together, until the signal aborts. A tick
+ * does not wait for the answer to the one before.
+ */
+export const runProbeSchedule = async (clock: Clock, { prober, index, canary }: ScheduledProbers, signal: AbortSignal): Promise<void> => {
+  for (let tick = 1; !signal.aborted; tick += 1) {
+    await clock.sleep(TICK_MS, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    if (tick % INDEX_EVERY === 0) index.probeNext();
+    const asked = tick % CANARY_EVERY === 0 ? canary.probeNext() : undefined;
+    if (asked === undefined) prober.probeNext();
+    else prober.postpone(asked);
+  }
+};

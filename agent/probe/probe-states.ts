@@ -4,17 +4,17 @@ import type { ProbeVerdict } from './probe.ts';
 export interface ProbeState {
   readonly fingerprint: string;
   /**
-   * failed: proven not to hold for longer than the patience. unanswered: for so long something else has answered, or nobody,
-   * and nothing is known.
+   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, something else or nothing has
+   * answered, and nothing is known.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** Of one that is proven: what could not be asked. */
+  /** Of a proven namespace: what could not be asked. */
   readonly message: string | undefined;
-  /** Since the agent started nothing was heard of this namespace, neither that lock 1 holds nor that it does not. */
+  /** No probe has had an answer since the agent started. */
   readonly first: boolean;
   /**
-   * Pending, and proven until its governance changed, by the floor that is there still: a policy that did not change itself
-   * is enforced by what was before and by what comes. Over after the patience.
+   * Pending, and proven until its governance changed, with the same floor: a policy that did not change is enforced before
+   * and after the change. Ends after the patience.
    */
   readonly held: boolean;
 }
@@ -23,18 +23,18 @@ type Names = Pick<ReadonlySet<string>, 'has'>;
 
 interface ProbeStatesOptions {
   readonly clock: Clock;
-  /** Unproven for longer than this counts as failed, or as unanswered. */
+  /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
   readonly onChange: () => void;
 }
 
-/** What is known of lock 1, by namespace. */
+/** The state of lock 1 in each namespace. */
 export class ProbeStates {
   readonly #options: ProbeStatesOptions;
   readonly #states = new Map<string, ProbeState>();
-  /** Governed namespaces of which something was expected. */
+  /** Governed namespaces that had an expectation. */
   readonly #seen = new Set<string>();
-  /** Since when a state is held, monotonic. */
+  /** Since when a state is held, monotonic ms. */
   readonly #heldSince = new Map<string, number>();
 
   constructor(options: ProbeStatesOptions) {
@@ -45,13 +45,13 @@ export class ProbeStates {
     return this.#states.get(namespace);
   }
 
-  /** Whether anything that is expected may still turn out either way. */
+  /** Whether no namespace is pending. */
   get isSettled(): boolean {
     for (const { state } of this.#states.values()) if (state === 'pending') return false;
     return true;
   }
 
-  /** Something new is to be proven. @param isHeld whether what was proven until now may count for a while */
+  /** Starts a new proof. @param isHeld whether the proof of before may count for a while */
   expect(namespace: string, fingerprint: string, isHeld: boolean): void {
     if (!isHeld) this.#heldSince.delete(namespace);
     else if (this.#states.get(namespace)?.state === 'proven') this.#heldSince.set(namespace, this.#options.clock.monotonicMs());
@@ -65,7 +65,7 @@ export class ProbeStates {
     this.#set(namespace, { fingerprint, state: 'proven', message: note, first: false, held: false });
   }
 
-  /** One that is proven: what could not be asked, if anything. */
+  /** Notes on a proven namespace what could not be asked, if anything. */
   note(namespace: string, message: string | undefined): void {
     const known = this.#states.get(namespace);
     if (known?.state === 'proven') this.#set(namespace, { ...known, message });
@@ -74,7 +74,7 @@ export class ProbeStates {
   miss(namespace: string, fingerprint: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, elapsedMs: number): void {
     const known = this.#states.get(namespace);
     const isUnproven = verdict.kind === 'unproven';
-    // What was proven not to hold does not hold again because somebody else answers now.
+    // A lock that was open is not shut because something else answers now.
     if (!isUnproven && known?.state === 'failed') return;
     const overdue = isUnproven ? 'failed' : 'unanswered';
     const state = elapsedMs > this.#options.patienceMs ? overdue : 'pending';
@@ -82,18 +82,18 @@ export class ProbeStates {
     this.#set(namespace, { fingerprint, state, message: verdict.message, first, held: state === 'pending' && this.#isHeld(namespace) });
   }
 
-  broke(namespace: string, error: unknown): void {
+  fail(namespace: string, error: unknown): void {
     const known = this.#states.get(namespace);
     if (known !== undefined) this.#set(namespace, { ...known, state: 'failed', message: String(error), held: false });
   }
 
   /**
-   * Forgets all but these.
+   * Forgets all other namespaces.
    *
    * @param governed namespaces that are governed at all, also where nothing can be proven now
-   * @returns whom it forgot
+   * @returns the namespaces that it forgot
    */
-  keepOnly(expected: Names, governed: Names): readonly string[] {
+  retain(expected: Names, governed: Names): readonly string[] {
     for (const namespace of this.#seen) if (!governed.has(namespace)) this.#seen.delete(namespace);
     const gone = [...this.#states.keys()].filter((namespace) => !expected.has(namespace));
     for (const namespace of gone) {

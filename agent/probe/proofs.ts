@@ -11,7 +11,7 @@ import {
   NO_REGION,
   type ProbeVerdict,
 } from './probe.ts';
-import type { Lane } from './semaphore.ts';
+import type { Semaphore } from './semaphore.ts';
 
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
 
@@ -40,9 +40,9 @@ interface ProofOptions {
   readonly client: KubeClient;
   readonly floor: FloorNames;
   /** For requests that lock 1 refuses before any webhook is called. */
-  readonly direct: Lane;
+  readonly direct: Semaphore;
   /** For requests that wait for webhooks: a slow one must not hold up the others. */
-  readonly webhooks: Lane;
+  readonly webhooks: Semaphore;
 }
 
 /** Asks the API server, by dry-run requests, for single proofs. */

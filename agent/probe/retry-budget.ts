@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** So many requests are there at once for what goes wrong here and there … */
+/** Requests that are available at once, for failures here and there. */
 const BURST = 50;
-/** … and so many a second while much is wrong for long. */
+/** Requests a second while much is wrong for long. */
 const PER_SECOND = 8;
 
 interface Waiter {
@@ -12,8 +12,8 @@ interface Waiter {
 }
 
 /**
- * What all proofs of a cluster together may cost that are asked for again: a token bucket, so that an outage is not made worse
- * by those who look whether it is over. A proof gives back more than it took: once it is over, the rest follows at once.
+ * Limits the retries of all proofs of a cluster together: a token bucket, so that retries do not make an outage worse. A proof
+ * gives back more than it took: once the outage is over, the rest follows at once.
  */
 export class RetryBudget {
   readonly #clock: Clock;
@@ -30,8 +30,10 @@ export class RetryBudget {
   }
 
   /**
-   * Resolves when so many requests may be sent. Those who waited least often come first: a fresh change must not
-   * wait behind all that has been wrong for long. The last one may overdraw the budget.
+   * Resolves when `cost` requests may be sent. The least often retried come first: a fresh change must not wait behind
+   * what has been wrong for long. The last one may overdraw the budget.
+   *
+   * @throws the signal's reason
    */
   async take(attempt: number, cost: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -51,7 +53,7 @@ export class RetryBudget {
     });
   }
 
-  /** What was asked for again at this cost is proven. */
+  /** A retry of this cost ended in a proof. */
   reward(cost: number): void {
     this.#fill();
     this.#tokens = Math.min(BURST, this.#tokens + 2 * cost);
@@ -91,7 +93,7 @@ export class RetryBudget {
         this.#isPaying = false;
         this.#pay();
       },
-      // The agent stops; whoever waits has a signal of its own.
+      // The agent stops; each waiter has a signal of its own.
       () => undefined,
     );
   }

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { Lane } from './semaphore.ts';
+import { Semaphore } from './semaphore.ts';
 
-it('runs so many at a time, in the order in which they came, whoever comes while a place is handed over', async () => {
-  const lane = new Lane(1);
+it('runs its limit of tasks in the order of arrival, also when one arrives while a permit changes hands', async () => {
+  const semaphore = new Semaphore(1);
   const order: string[] = [];
   let running = 0;
   let most = 0;
@@ -14,21 +14,21 @@ it('runs so many at a time, in the order in which they came, whoever comes while
     running -= 1;
   };
   const late: Promise<void>[] = [];
-  const first = lane.run(task('first')).then(() => {
-    late.push(lane.run(task('late')));
+  const first = semaphore.run(task('first')).then(() => {
+    late.push(semaphore.run(task('late')));
   });
-  const second = lane.run(task('second'));
-  const third = lane.run(task('third'));
+  const second = semaphore.run(task('second'));
+  const third = semaphore.run(task('third'));
   await Promise.all([first, second, third]);
   await Promise.all(late);
   expect(order).toEqual(['first', 'second', 'third', 'late']);
   expect(most).toBe(1);
 });
 
-it('gives the place on when a task fails', async () => {
-  const lane = new Lane(1);
-  const failed = lane.run(() => Promise.reject(new Error('no')));
-  const next = lane.run(() => Promise.resolve('yes'));
+it('passes the permit on when a task fails', async () => {
+  const semaphore = new Semaphore(1);
+  const failed = semaphore.run(() => Promise.reject(new Error('no')));
+  const next = semaphore.run(() => Promise.resolve('yes'));
   await expect(failed).rejects.toThrow('no');
   expect(await next).toBe('yes');
 });

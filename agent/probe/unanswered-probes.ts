@@ -3,22 +3,22 @@ import type { Clock } from '@fso/shared/runtime';
 /** An API server that restarts is back sooner. */
 const LONG_MS = 30_000;
 
-/** Questions of the rotation to which nobody answered, or somebody else: what was proven once is not proven for ever. */
-export class Silences {
+/** Probes of the schedule that got no answer of a lock: a proof does not last for ever. */
+export class UnansweredProbes {
   readonly #clock: Clock;
-  /** By namespace and question: when it was first asked in vain, monotonic. */
+  /** By namespace and question: when it was first asked in vain, monotonic ms. */
   readonly #since = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  answered(namespace: string, question: string): void {
+  recordAnswer(namespace: string, question: string): void {
     this.#since.get(namespace)?.delete(question);
   }
 
-  /** @returns whether one question or another has been without an answer for long, so that nothing is known any more */
-  missed(namespace: string, question: string): boolean {
+  /** @returns whether any question of the namespace has had no answer for too long: then nothing is known any more */
+  recordMiss(namespace: string, question: string): boolean {
     const now = this.#clock.monotonicMs();
     const questions = this.#since.get(namespace) ?? new Map<string, number>();
     this.#since.set(namespace, questions);

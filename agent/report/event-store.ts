@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
 import { judgeEvent } from '@fso/shared/protocol';
 import { z } from 'zod';
-import { KeptRecord, type KeptRecordOptions } from '../persistence/config-map-store.ts';
+import { ConfigMapStore, type ConfigMapStoreOptions } from '../persistence/config-map-store.ts';
 
 type Events = readonly ClusterEvent[];
 
@@ -15,12 +15,12 @@ const MAX_BYTES = 512 * 1024;
 const SETTLE_MS = 1_000;
 
 /** Warnings and alerts that the hub has not acknowledged, in ConfigMap `fso-agent-events`. */
-export const createEventStore = (options: Pick<KeptRecordOptions<Events>, 'client' | 'clock' | 'logger'>): KeptRecord<Events> =>
-  new KeptRecord<Events>({
+export const createEventStore = (options: Pick<ConfigMapStoreOptions<Events>, 'client' | 'clock' | 'logger'>): ConfigMapStore<Events> =>
+  new ConfigMapStore<Events>({
     ...options,
     name: AGENT_EVENTS,
     key: 'events',
-    nothing: [],
+    empty: [],
     parse: parseEvents,
     toJson: thatFit,
     isSame: isDeepStrictEqual,

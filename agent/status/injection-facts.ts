@@ -1,5 +1,5 @@
 import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
-import type { WorkFailure } from '../enforce/work-failure.ts';
+import type { WriteFailure } from '../enforce/types.ts';
 import { listText } from './list-text.ts';
 
 /** What the condition `PlacementInjection` of a policy says. */
@@ -17,7 +17,7 @@ export interface InjectionInput {
   readonly installed: boolean;
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
-  readonly failures: readonly WorkFailure[];
+  readonly failures: readonly WriteFailure[];
 }
 
 const inactive = (reason: string, message: string): InjectionFacts => ({ active: false, reason, message });

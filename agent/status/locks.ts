@@ -2,7 +2,7 @@ import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolic
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { BindGateMode } from '../enforce/floor/binding-cel.ts';
 import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
-import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
+import { isAlert, type WriteFailure } from '../enforce/types.ts';
 import type { CanaryState } from '../probe/canary-prober.ts';
 import type { ProbeState } from '../probe/probe-states.ts';
 
@@ -54,7 +54,7 @@ export interface LockInput {
     readonly outage: string | undefined;
     readonly graceMs: number;
   };
-  readonly failures: readonly WorkFailure[];
+  readonly failures: readonly WriteFailure[];
   /** For how long lock 2 of a policy has been unproven now, in ms. */
   unprovenMs(policy: string): number;
 }
@@ -85,16 +85,16 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
 /** Whether lock 1 of a policy waits for the write that fails. Labels are written for certain policies, the floor for all of them. */
-const hindersLockOne = ({ key, policies }: WorkFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
+const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
   const [kind = '', name = ''] = key.split('/');
   if (kind === 'Namespace') return policies.includes(policy.key) && !indexed.has(name);
   // The guard is not the lock: that it cannot be written is told of the cluster.
   return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
 };
-const isLockTwo = (failure: WorkFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
-const concerns = (failure: WorkFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
+const isLockTwo = (failure: WriteFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
+const concerns = (failure: WriteFailure, policy: string): boolean => failure.policies.length === 0 || failure.policies.includes(policy);
 
-const failing = (failure: WorkFailure): LockFacts => ({
+const failing = (failure: WriteFailure): LockFacts => ({
   state: isAlert(failure) ? 'Degraded' : 'Pending',
   message: `${failure.key}: ${failure.error}`,
 });

@@ -1,19 +1,19 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WorkFailure } from '../enforce/work-failure.ts';
-import { type Work, type WorkOutcome, WorkPool } from './work-pool.ts';
+import type { WriteFailure } from '../enforce/types.ts';
+import { type Write, type WriteOutcome, WritePool } from './write-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A write whose end the test decides. */
-class Task implements Work {
+class Task implements Write {
   readonly key: string;
   readonly policies: readonly string[] = [];
   readonly reason = 'Govern';
   readonly priority: number;
   version: string | undefined = '1';
   runs = 0;
-  #end = Promise.withResolvers<WorkOutcome>();
+  #end = Promise.withResolvers<WriteOutcome>();
 
   constructor(key: string, priority = 0) {
     this.key = key;
@@ -24,21 +24,21 @@ class Task implements Work {
     return this.version;
   }
 
-  run(): Promise<WorkOutcome> {
+  run(): Promise<WriteOutcome> {
     this.runs += 1;
     return this.#end.promise;
   }
 
   async end(error?: Error): Promise<void> {
     const { resolve, reject } = this.#end;
-    this.#end = Promise.withResolvers<WorkOutcome>();
+    this.#end = Promise.withResolvers<WriteOutcome>();
     if (error === undefined) resolve('written');
     else reject(error);
     await settle();
   }
 }
 
-describe('WorkPool', () => {
+describe('WritePool', () => {
   let stop = new AbortController();
   afterEach(() => {
     stop.abort();
@@ -47,9 +47,9 @@ describe('WorkPool', () => {
 
   const start = (concurrency = 16) => {
     const clock = new FakeClock();
-    const failures: WorkFailure[] = [];
+    const failures: WriteFailure[] = [];
     const done: string[] = [];
-    const pool = new WorkPool(
+    const pool = new WritePool(
       {
         concurrency,
         clock,

@@ -1,6 +1,6 @@
 import type { InvolvedObject } from '@fso/shared/kube';
 import { type Clock, messageOf } from '@fso/shared/runtime';
-import type { WorkFailure } from '../enforce/work-failure.ts';
+import type { WriteFailure } from '../enforce/types.ts';
 import type { Trace } from '../observe/tampering.ts';
 import { NotKeptError } from './apply-action.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
@@ -17,10 +17,10 @@ export interface Repair {
 }
 
 /** `unchanged`: the target read so already. */
-export type WorkOutcome = 'written' | 'unchanged';
+export type WriteOutcome = 'written' | 'unchanged';
 
-/** One write that the present state asks for. A key names its target; two works of one key never run at once. */
-export interface Work {
+/** One write that the present state asks for. A key names its target; two writes of one key never run at once. */
+export interface Write {
   readonly key: string;
   readonly policies: readonly string[];
   /** Why, in CamelCase. */
@@ -34,17 +34,17 @@ export interface Work {
    * version: until then every plan is made from what was there before the write.
    */
   liveVersion(): string | undefined;
-  run(signal: AbortSignal): Promise<WorkOutcome>;
+  run(signal: AbortSignal): Promise<WriteOutcome>;
 }
 
-export interface WorkPoolOptions {
+export interface WritePoolOptions {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
   /** How long to wait for the cache to show a write. */
   readonly echoMs: number;
-  readonly onDone: (work: Work, outcome: WorkOutcome) => void;
-  readonly onFailure: (work: Work, failure: WorkFailure, error: unknown) => void;
+  readonly onDone: (write: Write, outcome: WriteOutcome) => void;
+  readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
   /** Asks for a new plan: a write is due again, or its echo never came. */
   readonly onWake: () => void;
 }
@@ -63,34 +63,36 @@ interface KeyState {
  * Runs the writes of the newest plan, several at once. Each plan replaces what has not started of the one before;
  * a key that fails waits on its own, so that it never holds up the others.
  */
-export class WorkPool {
-  readonly #options: WorkPoolOptions;
+export class WritePool {
+  readonly #options: WritePoolOptions;
   readonly #signal: AbortSignal;
   readonly #states = new Map<string, KeyState>();
-  readonly #running = new Map<string, Work>();
-  #waiting: Work[] = [];
+  readonly #running = new Map<string, Write>();
+  #waiting: Write[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: WorkPoolOptions, signal: AbortSignal) {
+  constructor(options: WritePoolOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Replaces the plan. @returns keys of works that are not done: running, waiting, or backing off. */
-  submit(works: readonly Work[]): ReadonlySet<string> {
+  /** Replaces the plan. @returns keys of writes that are not done: running, waiting, or backing off. */
+  submit(writes: readonly Write[]): ReadonlySet<string> {
     const now = this.#options.clock.monotonicMs();
-    const wanted = new Set(works.map((work) => work.key));
+    const wanted = new Set(writes.map((write) => write.key));
     for (const key of this.#states.keys()) {
       if (!wanted.has(key) && !this.#running.has(key)) this.#states.delete(key);
     }
-    this.#waiting = works.filter((work) => !this.#running.has(work.key) && this.#isDue(work, now)).sort((a, b) => a.priority - b.priority);
+    this.#waiting = writes
+      .filter((write) => !this.#running.has(write.key) && this.#isDue(write, now))
+      .sort((a, b) => a.priority - b.priority);
     this.#pump();
     this.#arm();
     return wanted;
   }
 
-  failures(): readonly WorkFailure[] {
+  failures(): readonly WriteFailure[] {
     return [...this.#states]
       .filter(([, state]) => state.failures > 0)
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
@@ -100,49 +102,56 @@ export class WorkPool {
     return this.#running.size === 0 && this.#waiting.length === 0;
   }
 
-  #isDue(work: Work, now: number): boolean {
-    const state = this.#states.get(work.key);
+  #isDue(write: Write, now: number): boolean {
+    const state = this.#states.get(write.key);
     if (state === undefined) return true;
     if (state.notBefore > now) return false;
-    return state.echo === undefined || state.echo.until <= now || state.echo.before !== work.liveVersion();
+    return state.echo === undefined || state.echo.until <= now || state.echo.before !== write.liveVersion();
   }
 
   #pump(): void {
     while (!this.#signal.aborted && this.#running.size < this.#options.concurrency) {
-      const work = this.#waiting.shift();
-      if (work === undefined) return;
-      this.#running.set(work.key, work);
-      void this.#run(work);
+      const write = this.#waiting.shift();
+      if (write === undefined) return;
+      this.#running.set(write.key, write);
+      void this.#run(write);
     }
   }
 
-  async #run(work: Work): Promise<void> {
-    const before = work.liveVersion();
+  async #run(write: Write): Promise<void> {
+    const before = write.liveVersion();
     try {
-      const outcome = await work.run(this.#signal);
-      this.#running.delete(work.key);
-      this.#succeeded(work, before, outcome);
+      const outcome = await write.run(this.#signal);
+      this.#running.delete(write.key);
+      this.#succeeded(write, before, outcome);
     } catch (error) {
-      this.#running.delete(work.key);
-      if (!this.#signal.aborted) this.#failed(work, error);
+      this.#running.delete(write.key);
+      if (!this.#signal.aborted) this.#failed(write, error);
     }
     this.#pump();
     if (this.#waiting.length === 0) this.#arm();
   }
 
-  #succeeded(work: Work, before: string | undefined, outcome: WorkOutcome): void {
+  #succeeded(write: Write, before: string | undefined, outcome: WriteOutcome): void {
     const until = this.#options.clock.monotonicMs() + this.#options.echoMs;
-    this.#states.set(work.key, { failures: 0, error: '', notKept: false, policies: work.policies, notBefore: 0, echo: { before, until } });
-    this.#options.onDone(work, outcome);
+    this.#states.set(write.key, {
+      failures: 0,
+      error: '',
+      notKept: false,
+      policies: write.policies,
+      notBefore: 0,
+      echo: { before, until },
+    });
+    this.#options.onDone(write, outcome);
   }
 
-  #failed(work: Work, error: unknown): void {
-    const failures = (this.#states.get(work.key)?.failures ?? 0) + 1;
+  #failed(write: Write, error: unknown): void {
+    const failures = (this.#states.get(write.key)?.failures ?? 0) + 1;
     const message = messageOf(error);
     const notBefore = this.#options.clock.monotonicMs() + retryDelayMs(failures, this.#options.retry);
     const notKept = error instanceof NotKeptError;
-    this.#states.set(work.key, { failures, error: message, notKept, policies: work.policies, notBefore, echo: undefined });
-    this.#options.onFailure(work, { key: work.key, policies: work.policies, error: message, failures }, error);
+    this.#states.set(write.key, { failures, error: message, notKept, policies: write.policies, notBefore, echo: undefined });
+    this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);
   }
 
   /** Wakes the planner when the next waiting key is due. */

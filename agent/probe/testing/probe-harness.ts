@@ -1,9 +1,9 @@
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { FakeClock } from '@fso/shared/runtime';
 import { CanaryProber, type CanaryTarget } from '../canary-prober.ts';
+import { runProbeSchedule } from '../probe-schedule.ts';
 import { Prober, type ProbeTarget } from '../prober.ts';
 import { RetryBudget } from '../retry-budget.ts';
-import { rotate } from '../rotation.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
 const REFUSED = 'admission webhook "validation.gatekeeper.sh" denied the request: [geo-canary] policy geo-canary allows';
@@ -27,7 +27,7 @@ const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { no
 };
 
 /** An API server whose locks hold where nothing opens them. */
-export class ProofWorld {
+export class ProbeHarness {
   readonly asked: Asked[] = [];
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
@@ -35,7 +35,7 @@ export class ProofWorld {
   readonly open = new Set<string>();
   /** Namespaces in which lock 1 lets pass these; `*`: in all. */
   readonly openOne = new Map<string, readonly Asked['what'][]>();
-  /** Namespaces in which somebody else refuses everything before the locks are heard; `*`: in all. */
+  /** Namespaces in which another rule refuses everything before the locks; `*`: in all. */
   readonly foreign = new Set<string>();
   /** What lock 1 says that it allows. */
   regions = 'eu';
@@ -91,7 +91,11 @@ export class ProofWorld {
     this.prober.expect(new Map(targets));
   }
 
-  rotate(): void {
-    void rotate(this.clock, { prober: this.prober, index: { probeNext: () => undefined }, canary: this.canary }, this.stop.signal);
+  runSchedule(): void {
+    void runProbeSchedule(
+      this.clock,
+      { prober: this.prober, index: { probeNext: () => undefined }, canary: this.canary },
+      this.stop.signal,
+    );
   }
 }

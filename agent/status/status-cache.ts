@@ -58,7 +58,7 @@ export interface StatusResult {
 }
 
 /** The last status of every policy, so that a round in which nothing changed for a policy costs nothing for it. */
-export class StatusBook {
+export class StatusCache {
   readonly #memos = new Map<string, Memo>();
   readonly #pending = new Set<string>();
   /** Live status objects that were found equal to what they should be. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { NOW, policyOf } from '../enforce/testing/policies.ts';
 import type { PolicyOutcome } from '../enforce/types.ts';
 import type { LockInput } from './locks.ts';
-import { StatusBook, type StatusResult } from './statuses.ts';
+import { StatusCache, type StatusResult } from './status-cache.ts';
 
 const governing = (namespace: string): PolicyOutcome => ({
   kind: 'governing',
@@ -50,7 +50,7 @@ const locks = (proven: readonly string[]): LockInput => ({
 const at = (ms: number): Date => new Date(NOW.getTime() + ms);
 
 class Bench {
-  readonly book = new StatusBook();
+  readonly book = new StatusCache();
   readonly #policies = new Map<string, ReturnType<typeof policyOf>>();
 
   plan(name: string, ms: number, { uid = 'first', proven = [] as readonly string[] } = {}): StatusResult {
@@ -61,7 +61,7 @@ class Bench {
   }
 }
 
-describe('StatusBook', () => {
+describe('StatusCache', () => {
   it('writes a proven status at once, and one that is Pending only when it stays so', () => {
     const bench = new Bench();
     expect(bench.plan('a', 0)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 250 });

@@ -1,21 +1,21 @@
 import { CANARY_NAMESPACE, type SovereignPolicy, type SovereignPolicyStatus } from '@fso/shared/api';
 import { API_SERVICE_KIND, CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import type { Work } from '../apply/work-pool.ts';
-import { statusWork, type WorkContext } from '../apply/writes.ts';
+import type { Write } from '../apply/write-pool.ts';
+import { type ClusterWriteContext, statusWrite } from '../apply/writes.ts';
 import type { ClusterView } from '../cache/view.ts';
 import { weakMemo2 } from '../enforce/compare.ts';
 import { CANARY_NAME, type PolicyInput, type PolicyOutcome } from '../enforce/index.ts';
-import { isAlert, type WorkFailure } from '../enforce/work-failure.ts';
+import { isAlert, type WriteFailure } from '../enforce/types.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
 import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
 import type { EventSink } from '../observe/event-sink.ts';
-import { NamespaceLabelBook, type NamespaceLabels } from '../observe/namespace-labels.ts';
+import { NamespaceLabelCache, type NamespaceLabels } from '../observe/namespace-labels.ts';
 import type { LiveObservatory } from '../observe/observatory.ts';
 import { planPolicyEvents } from '../observe/plan-events.ts';
 import type { TamperLog } from '../observe/tampering.ts';
 import type { PolicySnapshot } from '../observe/types.ts';
-import type { ViolationTimes } from '../observe/violation-times.ts';
+import type { ViolationTimeStore } from '../observe/violation-times.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
 import type { ClusterPlan } from '../plan/plan.ts';
 import { type ClusterSettings, isInjectionServed } from '../plan/plan-lock-one.ts';
@@ -26,7 +26,7 @@ import { findFloorProblem } from './floor-problems.ts';
 import { injectionFacts } from './injection-facts.ts';
 import { isLockTwoProven, type LockInput } from './locks.ts';
 import { isProven, toReport } from './plan-status.ts';
-import { StatusBook, type StatusResult } from './statuses.ts';
+import { StatusCache, type StatusResult } from './status-cache.ts';
 
 /** Writes of what lock 1 reads, and of what that stands on. */
 const FOUNDATION = new RegExp(
@@ -35,7 +35,7 @@ const FOUNDATION = new RegExp(
 
 const NO_VIOLATIONS: PolicyViolations = { count: 0, samples: [] };
 
-export interface ReportingDeps extends ClusterSettings {
+export interface StatusPublisherDeps extends ClusterSettings {
   readonly view: ClusterView;
   readonly clock: Clock;
   readonly observatory: LiveObservatory;
@@ -48,25 +48,25 @@ export interface ReportingDeps extends ClusterSettings {
   readonly index: Prober;
   readonly canary: CanaryProber;
   readonly tampering: TamperLog;
-  readonly violationTimes: ViolationTimes;
-  readonly context: WorkContext;
+  readonly violationTimes: ViolationTimeStore;
+  readonly context: ClusterWriteContext;
   /** Writes that fail now. */
-  readonly failures: () => readonly WorkFailure[];
+  readonly failures: () => readonly WriteFailure[];
   /** Asks for the next round. */
   readonly wake: (delayMs: number) => void;
 }
 
 /** The telling half of a round: what became of each policy, for its status, for events, and for whoever reports further. */
-export class Reporting {
-  readonly #deps: ReportingDeps;
-  readonly #statuses = new StatusBook();
+export class StatusPublisher {
+  readonly #deps: StatusPublisherDeps;
+  readonly #statuses = new StatusCache();
   readonly #violations = new ViolationFinder();
-  readonly #labels = new NamespaceLabelBook();
+  readonly #labels = new NamespaceLabelCache();
   readonly #audits: AuditComparison;
   /** When lock 2 of a policy was first seen unproven, monotonic. */
   readonly #unprovenSince = new Map<string, number>();
 
-  constructor(deps: ReportingDeps) {
+  constructor(deps: StatusPublisherDeps) {
     this.#deps = deps;
     this.#audits = new AuditComparison((message) => deps.events.ofCluster({ severity: 'warning', reason: 'AuditDiffers', message }));
   }
@@ -114,7 +114,7 @@ export class Reporting {
   }
 
   /** Status of every policy, its events, and the snapshot. @returns the status writes that are due. */
-  report(plan: ClusterPlan, indexed: ReadonlySet<string>, now: Date): Work[] {
+  report(plan: ClusterPlan, indexed: ReadonlySet<string>, now: Date): Write[] {
     const locks = this.#lockInput(plan, indexed);
     const injecting = { ...locks, served: isInjectionServed(this.#deps.view), installed: plan.injection.length === 0 };
     const found = this.#violations.find({
@@ -128,7 +128,7 @@ export class Reporting {
     const audits = this.#compareAudits(plan);
     const snapshots = new Map<string, PolicySnapshot>();
     const present = new Set<string>();
-    const works: Work[] = [];
+    const writes: Write[] = [];
     for (const policy of plan.policies) {
       const outcome = plan.governance.policies.get(policy.key);
       const live = this.#deps.view.livePolicy(policy.key);
@@ -154,11 +154,11 @@ export class Reporting {
       // A namespace may have any number of these, and the hub has to hear of all the others.
       const isSurplus = outcome.kind === 'invalid' && outcome.surplus === true;
       if (!isSurplus) snapshots.set(policy.key, snapshotOf(policy, result.status)(violations, labels));
-      works.push(...this.#tell(live, result, isSurplus));
+      writes.push(...this.#tell(live, result, isSurplus));
     }
     this.#retain(present);
     this.#publish(snapshots, plan);
-    return works;
+    return writes;
   }
 
   #compareAudits({ enforcedConstraints }: ClusterPlan): ReadonlyMap<string, AuditFacts> {
@@ -171,10 +171,10 @@ export class Reporting {
   }
 
   /** Events of a status that changed. @returns its write, if one is due. */
-  #tell(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isSurplus: boolean): Work[] {
+  #tell(live: SovereignPolicy, { status, previous, write, heldMs }: StatusResult, isSurplus: boolean): Write[] {
     if (status !== previous && !isSurplus) for (const event of planPolicyEvents(previous, status)) this.#deps.events.ofPolicy(live, event);
     if (heldMs > 0) this.#deps.wake(heldMs);
-    return write ? [statusWork(live, status, this.#deps.context)] : [];
+    return write ? [statusWrite(live, status, this.#deps.context)] : [];
   }
 
   #trackLockTwo(policy: string, outcome: PolicyOutcome, locks: LockInput): void {
