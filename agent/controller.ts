@@ -1,15 +1,12 @@
 import type { KubeObject } from '@fso/shared/api';
-import { type KubeClient, type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import { NotKeptError } from './apply/apply-action.ts';
-import { ConstraintThrottle } from './apply/constraint-throttle.ts';
-import { FloorThrottle } from './apply/floor-throttle.ts';
-import { ParametersThrottle } from './apply/parameters-throttle.ts';
+import { WriteThrottles } from './apply/throttles.ts';
 import { WriteEvents } from './apply/write-events.ts';
 import { type Write, type WriteOutcome, WritePool } from './apply/write-pool.ts';
-import { type ClusterWriteContext, finalizerWrites, writesForActions } from './apply/writes.ts';
+import { buildFinalizerWrites, buildWrites, type WriteContext } from './apply/writes.ts';
 import type { ClusterView } from './cache/view.ts';
-import { isFloorName } from './enforce/index.ts';
+import type { AgentConfig } from './config.ts';
 import { ServerDefaults } from './enforce/server-defaults.ts';
 import { isAlert, type WriteFailure } from './enforce/types.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -22,229 +19,202 @@ import { canaryTargets } from './plan/canary-targets.ts';
 import { type ClusterPlan, planCluster } from './plan/plan.ts';
 import type { ClusterSettings } from './plan/plan-lock-one.ts';
 import { indexedNamespaces, ProbeTargets } from './plan/probe-targets.ts';
-import { CanaryProber } from './probe/canary-prober.ts';
-import { runProbeSchedule } from './probe/probe-schedule.ts';
-import { Prober, type ProbeTarget } from './probe/prober.ts';
-import { RetryBudget } from './probe/retry-budget.ts';
+import type { ProbeTarget } from './probe/prober.ts';
+import { Probers } from './probe/probers.ts';
+import type { AgentRuntime } from './runtime.ts';
+import { LockMonitor } from './status/lock-monitor.ts';
 import { StatusPublisher } from './status/status-publisher.ts';
 
-export interface ControllerDeps extends ClusterSettings {
-  readonly client: KubeClient;
+export interface ControllerDeps {
+  readonly runtime: AgentRuntime;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs'>;
+  readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: () => number;
-  readonly observatory: LiveObservatory;
-  readonly events: EventSink;
+  /** Where the outcome of a round goes, beside the cluster. */
+  readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
-  readonly metrics: AgentMetrics;
-  readonly agentVersion: string;
-  readonly retryMs: readonly [number, number];
-  readonly gatekeeperGraceMs: number;
   /** Called after the first round. */
   readonly onFirstRound: () => void;
 }
 
 const KEY = 'cluster';
-/** Pods and nodes change all the time, and only what is reported hangs on them. */
+/** Pods and nodes change all the time, and only the report depends on them. */
 const WORKLOAD_DELAY_MS = 250;
 /** Longest wait of setTimeout. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const DONE_DELAY_MS = 100;
-/** In a storm of changes the time between rounds is this many times the last one's: a fourth of the processor, the rest is for writes. */
+const CONCURRENCY = 16;
+/** How long to wait for the cache to show a write. */
+const ECHO_MS = 1_000;
+const LONGEST_RETRY_MS = 300_000;
+/** In a storm of changes the time between rounds is this many times the last round: a fourth of the processor plans, the rest writes. */
 const REST_SHARE = 3;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
  * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans; writes and proofs run on
- * their own and ask for the next round when something came of them.
+ * their own, and ask for the next round when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;
   readonly #signal: AbortSignal;
   readonly #queue: WorkQueue;
   readonly #pool: WritePool;
-  readonly #prober: Prober;
-  /** Of the one namespace that nothing but the index speaks of. */
-  readonly #index: Prober;
-  readonly #canary: CanaryProber;
-  readonly #context: ClusterWriteContext;
-  readonly #notices: WriteEvents;
+  readonly #probers: Probers;
+  readonly #context: WriteContext;
+  readonly #writeEvents: WriteEvents;
   readonly #tampering = new TamperLog();
   readonly #defaults = new ServerDefaults();
   /** CRDs as the last write left them. */
   readonly #definitions = new Map<string, KubeObject['metadata']>();
   readonly #targets = new ProbeTargets();
-  readonly #pace = new ConstraintThrottle();
-  readonly #floorPace = new FloorThrottle();
-  readonly #parametersPace = new ParametersThrottle();
-  readonly #reporting: StatusPublisher;
-  /** Made in the first round, of what stands in the cluster then. */
+  readonly #throttles = new WriteThrottles();
+  readonly #monitor: LockMonitor;
+  readonly #publisher: StatusPublisher;
+  /** Created in the first round, from the state of the cluster then. */
   #moves: NodeMoves | undefined;
   #plan: ClusterPlan | undefined;
   #rounds = 0;
   #restUntil = 0;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
+    const { runtime, config, settings, view, outputs, violationTimes } = deps;
+    const { client, clock, random, logger } = runtime;
+    const { capabilities } = settings;
     this.#deps = deps;
     this.#signal = signal;
-    this.#queue = new WorkQueue({ clock: deps.clock });
-    const wake = (): void => this.#wake();
+    this.#queue = new WorkQueue({ clock });
     this.#context = {
-      client: deps.client,
-      view: deps.view,
+      client,
+      view,
       defaults: this.#defaults,
       onDefinition: ({ metadata }) => this.#definitions.set(metadata.name, metadata),
-      onTookOver: (repair) => this.#notices.onRepaired(repair),
+      onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
     };
-    this.#notices = new WriteEvents({ ...deps, tampering: this.#tampering });
+    this.#writeEvents = new WriteEvents({ ...outputs, view, logger, clock, tampering: this.#tampering });
+    const [firstMs, secondMs] = config.retryMs;
     this.#pool = new WritePool(
       {
-        concurrency: 16,
-        clock: deps.clock,
-        retry: { firstMs: deps.retryMs[0], secondMs: deps.retryMs[1], capMs: 300_000, random: deps.random },
-        echoMs: 1_000,
-        onDone: (write, outcome) => this.#done(write, outcome),
-        onFailure: (write, failure, error) => this.#failed(write, failure, error),
-        onWake: wake,
+        concurrency: CONCURRENCY,
+        clock,
+        retry: { firstMs, secondMs, capMs: LONGEST_RETRY_MS, random },
+        echoMs: ECHO_MS,
+        onDone: (write, outcome) => this.#recordSuccess(write, outcome),
+        onFailure: (write, failure, error) => this.#recordFailure(write, failure, error),
+        onWake: () => this.#wake(),
       },
       signal,
     );
-    const budget = new RetryBudget(deps.clock, signal);
-    const createProber = (concurrency: number): Prober =>
-      new Prober(
-        {
-          client: deps.client,
-          clock: deps.clock,
-          budget,
-          floor: { isFloorPolicy: isFloorName },
-          bindGate: deps.capabilities.floor,
-          concurrency,
-          patienceMs: 10_000,
-          onChange: wake,
-          onVerdict: (result) => deps.metrics.probes.inc({ result }),
-        },
-        signal,
-      );
-    this.#prober = createProber(16);
-    this.#index = createProber(2);
-    this.#canary = new CanaryProber(
-      {
-        client: deps.client,
-        clock: deps.clock,
-        budget,
-        floor: { isFloorPolicy: isFloorName },
-        concurrency: 16,
-        patienceMs: 3_000,
-        onChange: wake,
-        onVerdict: (result) => deps.metrics.probes.inc({ result }),
-      },
-      signal,
-    );
-    this.#reporting = new StatusPublisher({
-      ...deps,
-      prober: this.#prober,
-      index: this.#index,
-      canary: this.#canary,
-      tampering: this.#tampering,
+    const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
+    this.#probers = new Probers({ client, clock, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
+    const failures = () => this.#pool.failures();
+    this.#monitor = new LockMonitor({ clock, view, capabilities, probers: this.#probers, failures, graceMs: config.gatekeeperGraceMs });
+    this.#publisher = new StatusPublisher({
+      clock,
+      capabilities,
+      monitor: this.#monitor,
       context: this.#context,
-      failures: () => this.#pool.failures(),
+      outputs,
+      tampering: this.#tampering,
+      violationTimes,
       wake: (delayMs) => this.#wake(delayMs),
     });
-    void runProbeSchedule(deps.clock, { prober: this.#prober, index: this.#index, canary: this.#canary }, signal);
   }
 
   /** Runs until the signal aborts. */
   async run(): Promise<void> {
-    const stopWatching = this.#deps.view.subscribe({
+    const { view, runtime } = this.#deps;
+    const stopWatching = view.subscribe({
       onChange: () => this.#wake(),
       onWorkload: () => this.#wake(WORKLOAD_DELAY_MS),
     });
     this.#queue.add(KEY);
     try {
-      const { logger } = this.#deps;
-      await runController(
-        { name: 'enforce', queue: this.#queue, logger, reconcile: () => Promise.resolve().then(() => this.#reconcile()) },
-        this.#signal,
-      );
+      const reconcile = () => Promise.resolve().then(() => this.#reconcile());
+      await runController({ name: 'enforce', queue: this.#queue, logger: runtime.logger, reconcile }, this.#signal);
     } finally {
       stopWatching();
     }
   }
 
+  /** Records that the intake restored a policy; the hub knows it already. */
+  recordPolicyRepair(policy: string, message: string): void {
+    this.#writeEvents.recordPolicyRepair(policy, message);
+    this.#wake();
+  }
+
   /**
-   * Asks for the next round: at once where rounds are short. Where they are long, the loop must also read, write and
+   * Asks for the next round: at once where rounds are short. Where they are long, the event loop must also read, write and
    * renew the lease, so that a round waits the longer the longer the one before took.
    */
   #wake(delayMs = 0): void {
-    const rest = this.#restUntil - this.#deps.clock.monotonicMs();
+    const rest = this.#restUntil - this.#deps.runtime.clock.monotonicMs();
     this.#queue.addAfter(KEY, Math.max(delayMs, rest > 1 ? rest : 0));
   }
 
   #reconcile(): ReconcileResult {
-    const { clock, metrics, view, capabilities } = this.#deps;
-    const started = clock.monotonicMs();
-    const now = clock.now();
-    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
-    this.#moves ??= new NodeMoves(view.parameters.list());
-    reportMoves(this.#moves.find(view.nodes.list()), this.#deps.events);
-    const plan = planCluster(view, { ...this.#deps, defaults: this.#defaults, appliedDefinitions: this.#definitions }, now, this.#plan);
-    this.#plan = plan;
-    const lockTwo = this.#pace.due(plan, this.#reporting.unprovenCount, started);
-    const floor = this.#floorPace.due(plan, !this.#prober.isSettled, started);
-    const parameters = this.#parametersPace.due(plan.parameters, started);
-    for (const { waitMs } of [lockTwo, floor, parameters]) if (waitMs !== undefined) this.#wake(waitMs);
-    const enforcing = writesForActions(
-      [...plan.foundation, ...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
-      this.#context,
-    );
+    const { runtime, outputs, onFirstRound } = this.#deps;
+    const started = runtime.clock.monotonicMs();
+    const now = runtime.clock.now();
+    const plan = this.#planRound(now);
+    const throttled = { unproven: this.#monitor.unprovenCount, isProving: !this.#probers.lockOne.isSettled };
+    const due = this.#throttles.due(plan, throttled, started);
+    if (due.waitMs !== undefined) this.#wake(due.waitMs);
+    const enforcing = buildWrites(due.actions, this.#context);
     const indexed = indexedNamespaces(plan, this.#pool.failures());
-    this.#prober.expect(capabilities.floor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
-    this.#index.expect(capabilities.floor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
-    this.#canary.expect(canaryTargets(plan, view));
-    const reporting = this.#reporting.report(plan, indexed, now);
-    this.#notices.round(plan);
-    const stuck = new Set(
-      this.#pool
-        .failures()
-        .filter(isAlert)
-        .map(({ key }) => key),
-    );
-    this.#pool.submit([...enforcing, ...finalizerWrites(plan, stuck, this.#context), ...reporting]);
-    const ended = clock.monotonicMs();
-    metrics.reconcileSeconds.observe((ended - started) / 1000);
+    this.#expectProofs(plan, indexed);
+    const statuses = this.#publisher.publish(plan, indexed, now);
+    this.#writeEvents.recordDeletions(plan);
+    const failing = this.#pool.failures().filter(isAlert);
+    const stuck = new Set(failing.map(({ key }) => key));
+    this.#pool.submit([...enforcing, ...buildFinalizerWrites(plan, stuck, this.#context), ...statuses]);
+    const ended = runtime.clock.monotonicMs();
+    outputs.metrics.reconcileSeconds.observe((ended - started) / 1000);
     this.#restUntil = ended + (ended - started) * REST_SHARE;
     this.#rounds += 1;
-    if (this.#rounds === 1) this.#deps.onFirstRound();
+    if (this.#rounds === 1) onFirstRound();
     return this.#nextRound(plan, now);
   }
 
+  #planRound(now: Date): ClusterPlan {
+    const { view, outputs, settings } = this.#deps;
+    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
+    this.#moves ??= new NodeMoves(view.parameters.list());
+    reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
+    const learnt = { defaults: this.#defaults, appliedDefinitions: this.#definitions };
+    const plan = planCluster(view, { ...settings, ...learnt }, now, this.#plan);
+    this.#plan = plan;
+    return plan;
+  }
+
+  #expectProofs(plan: ClusterPlan, indexed: ReadonlySet<string>): void {
+    const { view, settings } = this.#deps;
+    const hasFloor = settings.capabilities.floor;
+    this.#probers.lockOne.expect(hasFloor ? this.#targets.of(plan, view, indexed) : NO_TARGETS, plan.governance.namespaces);
+    this.#probers.index.expect(hasFloor ? this.#targets.ofIndex(plan, view) : NO_TARGETS);
+    this.#probers.lockTwo.expect(canaryTargets(plan, view));
+  }
+
   #nextRound({ governance }: ClusterPlan, now: Date): ReconcileResult {
-    const waits = this.#reporting.gracesLeftMs();
+    const waits = this.#monitor.gracesLeftMs();
     if (governance.nextChangeAt !== undefined) waits.push(governance.nextChangeAt.getTime() - now.getTime() + 1);
-    const toldMs = this.#tampering.endsInMs(now);
-    if (toldMs !== undefined) waits.push(toldMs);
+    const tamperedMs = this.#tampering.endsInMs(now);
+    if (tamperedMs !== undefined) waits.push(tamperedMs);
     if (waits.length === 0) return {};
     return { requeueAfterMs: Math.min(MAX_TIMER_MS, Math.max(1, Math.min(...waits))) };
   }
 
-  /** A policy was put back, and the hub knows it already. */
-  onPolicyRepaired(policy: string, message: string): void {
-    this.#notices.onPolicyRepaired(policy, message);
-    this.#wake();
-  }
-
-  #done(write: Write, outcome: WriteOutcome): void {
-    this.#parametersPace.written(write.key, this.#deps.clock.monotonicMs());
-    this.#notices.done(write, outcome);
-    // The echo of the write brings the next round; writes without one would wait for it in vain.
+  #recordSuccess(write: Write, outcome: WriteOutcome): void {
+    this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
+    this.#writeEvents.recordSuccess(write, outcome);
+    // The watch shows most writes and so brings the next round; a write that it does not show needs this one.
     this.#wake(DONE_DELAY_MS);
   }
 
-  #failed(write: Write, failure: WriteFailure, error: unknown): void {
-    // Whatever the CRDs look like, they are written once more.
+  #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
+    // The CRDs are not what the last writes left: they are written again.
     if (error instanceof NotKeptError) this.#definitions.clear();
-    this.#notices.failed(write, failure, error);
+    this.#writeEvents.recordFailure(write, failure, error);
     this.#wake();
   }
 }

@@ -1,6 +1,4 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { KubeClient } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/view.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
 import type { IdentityKeeper } from './identity/index.ts';
@@ -8,37 +6,35 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/event-sink.ts';
 import type { Observatory } from './observe/types.ts';
 import type { EventOutbox } from './report/event-outbox.ts';
+import type { AgentRuntime } from './runtime.ts';
 import { startStream } from './stream/index.ts';
 
-export interface HubLinkOptions {
+export interface HubLinkDeps {
+  readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
-  readonly agentVersion: string;
-  readonly client: KubeClient;
   readonly policies: ClusterView['policies'];
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
-  readonly events: EventSink;
-  readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly onEvent: (event: ClusterEvent) => void;
+  readonly outputs: {
+    readonly events: EventSink;
+    readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
+    /** Gets the events of the stream, which the hub gets too. */
+    readonly onEvent: (event: ClusterEvent) => void;
+  };
 }
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY } } as const;
 
-const keeperOf = async (options: HubLinkOptions, onRenewed: () => void): Promise<IdentityKeeper | undefined> => {
-  const { config, client, clock, random, logger, events, metrics } = options;
+/** @returns undefined: a static token proves the agent */
+const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed: () => void): Promise<IdentityKeeper | undefined> => {
+  const { events, metrics } = outputs;
   const { url: hubUrl, enrolToken, ca, token } = config.hub;
   if (token !== undefined) return undefined;
-  // Loaded here: an agent with a static token needs no X.509 library.
+  // Imported on demand: an agent with a static token needs no X.509 library.
   const { createIdentityKeeper } = await import('./identity/index.ts');
   return createIdentityKeeper({
     config: { cluster: config.cluster, hubUrl, enrolToken, ca },
-    client,
-    clock,
-    random,
-    logger,
+    ...runtime,
     onEvent: (event) => {
       events.ofCluster(event);
       events.recordOn(SECRET, event);
@@ -48,22 +44,26 @@ const keeperOf = async (options: HubLinkOptions, onRenewed: () => void): Promise
   });
 };
 
-/** Keeps this cluster connected to its hub, with what proves it, until the signal aborts. */
-export const linkToHub = async (options: HubLinkOptions, signal: AbortSignal): Promise<void> => {
-  const { config, agentVersion, client, policies, observatory, outbox, clock, random, logger, onEvent } = options;
+/**
+ * Keeps this cluster connected to its hub, and the agent's certificate valid, until the signal aborts.
+ *
+ * @throws the error of a part that broke down
+ */
+export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
+  const { config, runtime, policies, observatory, outbox, outputs } = deps;
   const { url: hubUrl, token, ca } = config.hub;
-  const keeper = await keeperOf(options, () => stream.reconnect());
+  const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
     cluster: config.cluster,
     trust: config.trust,
     hubUrl,
-    agentVersion,
+    agentVersion: observatory.snapshot().cluster.agentVersion,
     ca,
     ...(token === undefined ? {} : { token }),
   };
   const certificate = keeper && { certificate: { current: keeper.current, expires: keeper.expires } };
   const stream = await startStream(
-    { config: streamConfig, ...certificate, client, policies, observatory, outbox, clock, random, logger, onEvent },
+    { config: streamConfig, ...certificate, ...runtime, policies, observatory, outbox, onEvent: outputs.onEvent },
     signal,
   );
   if (keeper === undefined) return stream.done;

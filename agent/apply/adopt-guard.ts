@@ -7,9 +7,9 @@ import type { Action } from '../enforce/types.ts';
 import { runAction } from './apply-action.ts';
 
 /**
- * Writes this agent's user name into the guard that is there. Under another name than the agent before it, it would be refused
- * everything else, the lease and its CRDs first of all; admission policies are exempt from admission. Nothing but the name:
- * the rest is the leader's, which may be another replica with other settings or of another version.
+ * Writes this agent's user name into the existing guard. An agent with another user name than the one before could write nothing
+ * else, not even the lease and its CRDs; admission policies are exempt from admission. Only the name is written: the rest
+ * belongs to the leader, which may be another replica with other settings or of another version.
  *
  * @throws KubeApiError, KubeConnectionError
  */
@@ -18,7 +18,7 @@ export const adoptGuard = async (client: KubeClient, trust: Trust, signal: Abort
   for (const action of planAdoption(present, trust)) await runAction(client, action, signal);
 };
 
-/** What is missing is no hindrance, and for the leader to find. */
+/** Plans that write. A missing policy is no obstacle, and left to the leader. */
 export const planAdoption = (present: readonly ValidatingAdmissionPolicy[], trust: Trust): Action[] => {
   const wanted = new Map(desiredGuard(trust).policies.map((policy) => [policy.metadata.name, agentCondition(policy)]));
   return present.flatMap((policy) => {

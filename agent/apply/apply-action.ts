@@ -4,9 +4,9 @@ import { covers, type Plain } from '../enforce/compare.ts';
 import type { Action } from '../enforce/types.ts';
 
 export interface ActionResult {
-  /** Whether fields were taken back from another writer. */
+  /** Whether the apply took fields back from another writer. */
   readonly tookOver: boolean;
-  /** As the write left it; absent: it is gone. */
+  /** The object after the write; absent: it is gone. */
   readonly object?: KubeObject | undefined;
 }
 
@@ -16,9 +16,9 @@ type WithSpec = KubeObject & { readonly spec?: Plain };
  * Runs one action of a plan.
  *
  * A server-side apply goes out without force first. Everything that a plan writes is this system's own (its keys on
- * namespaces, its own objects), so a conflict means that someone else wrote there: then it is taken back, by force.
+ * namespaces, its own objects), so a conflict means that someone else wrote there: the apply is repeated with force.
  *
- * @throws KubeApiError, KubeConnectionError; NotKeptError when the API server takes the write and leaves something of it out
+ * @throws KubeApiError, KubeConnectionError; NotKeptError when the API server accepts the write and drops a part of it
  */
 export const runAction = async (client: KubeClient, action: Action, signal: AbortSignal): Promise<ActionResult> => {
   if (action.type === 'delete') {
@@ -26,7 +26,7 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
     return { tookOver: false };
   }
   if (action.type === 'patch') return { tookOver: false, object: await runPatch(client, action, signal) };
-  // Told already, or nobody's doing: a tool that applied what was there anyway is a co-owner.
+  // Reported already, or no one's change: a tool that applied the same values is a co-owner.
   const force = action.reason === 'Drift' || action.reason === 'Upgrade';
   const apply = async (options: { force: boolean }): Promise<KubeObject> => {
     const { object } = await client.apply(action.kind, action.body, { fieldManager: action.fieldManager, ...options }, signal);
@@ -41,10 +41,10 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
   }
 };
 
-/** A write succeeded, and the object does not say what was written: its schema is not the one that this system installs. */
+/** A write succeeded without all of its fields: the schema of the kind is not the one that this system installs. */
 export class NotKeptError extends Error {
   constructor(key: string, fields: readonly string[]) {
-    super(`the API server takes what is written to ${key} and leaves out ${fields.join(', ')}: the schema of the kind was changed`);
+    super(`the API server accepts writes to ${key} but drops ${fields.join(', ')}: the schema of the kind was changed`);
     this.name = 'NotKeptError';
   }
 }
@@ -55,7 +55,7 @@ const assertKept = ({ key, body }: Extract<Action, { type: 'apply' }>, answer: W
   if (lost.length > 0) throw new NotKeptError(key, lost);
 };
 
-/** An object that went away meanwhile has nothing left to take away; the apply that follows makes it. */
+/** An object that was deleted meanwhile needs no patch; the apply that follows creates it. */
 const runPatch = async (
   client: KubeClient,
   { kind, ref, patch }: Extract<Action, { type: 'patch' }>,

@@ -19,7 +19,7 @@ afterEach(() => {
 
 const policy = (name: string): SovereignPolicy => ({ metadata: { namespace: 'team', name } }) as SovereignPolicy;
 
-/** WriteEvents over policies `team/p0`, `team/p1`, …, with what they tell. */
+/** WriteEvents over policies `team/p0`, `team/p1`, …, with what it records. */
 const setUp = (count: number) => {
   const stop = new AbortController();
   stops.push(stop);
@@ -38,9 +38,9 @@ const setUp = (count: number) => {
   const metrics = createAgentMetrics(createMetricsRegistry({ processMetrics: false }));
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
-  const notices = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering });
-  const toldIn = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
-  return { notices, clock, events, recorded, metrics, tampering, toldIn };
+  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering });
+  const conditionOf = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
+  return { writeEvents, clock, events, recorded, metrics, tampering, conditionOf };
 };
 
 const shared = (name: string): Repair => ({ key: `ValidatingAdmissionPolicy/${name}`, policies: 'all', trace: { what: 'deleted' } });
@@ -49,71 +49,71 @@ const DELETED = 'was deleted by someone else and put back';
 describe('a repair of one policy’s object', () => {
   const repair: Repair = { key: 'Namespace/finance', policies: ['team/p0', 'team/gone'], trace: { what: 'changed', by: 'helm' } };
 
-  it('is told of as an event of the policy, and in its condition', async () => {
-    const { notices, events, recorded, metrics, toldIn } = setUp(2);
+  it('is an event of the policy, and in its condition', async () => {
+    const { writeEvents, events, recorded, metrics, conditionOf } = setUp(2);
     const message = 'Namespace/finance was changed by someone else (field manager helm) and put back';
-    notices.onRepaired({ ...repair, object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'finance' } } });
+    writeEvents.recordRepair({ ...repair, object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'finance' } } });
     expect(events).toMatchObject([{ severity: 'alert', reason: 'TamperingRepaired', policy: 'team/p0', message }]);
     await expect.poll(() => recorded).toEqual([`SovereignPolicy/p0: ${message}`, `Namespace/finance: ${message}`]);
-    expect([toldIn('team/p0'), toldIn('team/p1')]).toEqual([message, undefined]);
+    expect([conditionOf('team/p0'), conditionOf('team/p1')]).toEqual([message, undefined]);
     expect((await metrics.tampering.get()).values).toMatchObject([{ value: 1, labels: { kind: 'Namespace' } }]);
   });
 
-  it('is told of once a minute, and counted each time', async () => {
-    const { notices, clock, events, metrics } = setUp(1);
-    for (let times = 0; times < 5; times += 1) notices.onRepaired(repair);
+  it('is an event once a minute, and counted each time', async () => {
+    const { writeEvents, clock, events, metrics } = setUp(1);
+    for (let times = 0; times < 5; times += 1) writeEvents.recordRepair(repair);
     expect(events).toHaveLength(1);
     await clock.advance(60_000);
-    notices.onRepaired(repair);
+    writeEvents.recordRepair(repair);
     expect(events[1]?.message).toContain('(4 more times before that)');
     expect((await metrics.tampering.get()).values).toMatchObject([{ value: 6 }]);
   });
 });
 
-describe('a repair of what all policies stand on', () => {
-  it('is an event of the cluster, told in every policy', () => {
-    const { notices, events, toldIn } = setUp(12);
-    notices.onRepaired(shared('fso-floor-pods-deny'));
+describe('a repair of an object that all policies rest on', () => {
+  it('is an event of the cluster, and in the condition of every policy', () => {
+    const { writeEvents, events, conditionOf } = setUp(12);
+    writeEvents.recordRepair(shared('fso-floor-pods-deny'));
     expect(events).toEqual([expect.not.objectContaining({ policy: expect.anything() })]);
-    expect(toldIn('team/p11')).toBe(`ValidatingAdmissionPolicy/fso-floor-pods-deny ${DELETED}`);
+    expect(conditionOf('team/p11')).toBe(`ValidatingAdmissionPolicy/fso-floor-pods-deny ${DELETED}`);
   });
 
-  it('writes no status again in a fight over it, not even under another name, while the cluster shows the last of it', async () => {
-    const { notices, clock, tampering } = setUp(3);
-    notices.onRepaired(shared('a'));
+  it('causes no further status writes in a fight over it, whatever the field manager; the cluster shows the last repair', async () => {
+    const { writeEvents, clock, tampering } = setUp(3);
+    writeEvents.recordRepair(shared('a'));
     const told = tampering.ofPolicy('team/p2', clock.now());
     for (let round = 0; round < 9; round += 1) {
       await clock.advance(60_000);
-      notices.onRepaired({ ...shared('a'), trace: { what: 'changed', by: `helm-${round}` } });
+      writeEvents.recordRepair({ ...shared('a'), trace: { what: 'changed', by: `helm-${round}` } });
     }
     expect(tampering.ofPolicy('team/p2', clock.now())).toBe(told);
     expect(tampering.ofCluster(clock.now())?.message).toContain('helm-8');
     await clock.advance(60_000);
-    notices.onRepaired(shared('a'));
+    writeEvents.recordRepair(shared('a'));
     expect(tampering.ofPolicy('team/p2', clock.now())).not.toBe(told);
   });
 
-  it('tells of the next object at once', () => {
-    const { notices, toldIn } = setUp(3);
-    notices.onRepaired(shared('a'));
-    notices.onRepaired(shared('b'));
-    expect(toldIn('team/p0')).toContain('ValidatingAdmissionPolicy/b');
+  it('shows a repair of the next object at once', () => {
+    const { writeEvents, conditionOf } = setUp(3);
+    writeEvents.recordRepair(shared('a'));
+    writeEvents.recordRepair(shared('b'));
+    expect(conditionOf('team/p0')).toContain('ValidatingAdmissionPolicy/b');
   });
 });
 
-it('tells of a policy that was put back where the hub knows it already: no event for the hub', async () => {
-  const { notices, events, recorded, toldIn } = setUp(1);
-  notices.onPolicyRepaired('team/p0', 'spec was changed');
+it('records no event for the hub when the intake restored a policy: the hub knows', async () => {
+  const { writeEvents, events, recorded, conditionOf } = setUp(1);
+  writeEvents.recordPolicyRepair('team/p0', 'spec was changed');
   expect(events).toEqual([]);
   await expect.poll(() => recorded).toEqual(['SovereignPolicy/p0: spec was changed']);
-  expect(toldIn('team/p0')).toBe('spec was changed');
+  expect(conditionOf('team/p0')).toBe('spec was changed');
 });
 
-it('alerts at the third failure of a write, of its policies, else of the cluster', () => {
-  const { notices, events } = setUp(1);
+it('raises an alert at the third failure of a write: on its policies, else on the cluster', () => {
+  const { writeEvents, events } = setUp(1);
   const fail = (policies: readonly string[], failures: number): void => {
     const write = { key: 'Namespace/finance', policies } as unknown as Write;
-    notices.failed(write, { key: write.key, policies, error: 'no', failures }, new Error('no'));
+    writeEvents.recordFailure(write, { key: write.key, policies, error: 'no', failures }, new Error('no'));
   };
   for (const failures of [1, 2, 3, 4]) fail(['team/p0'], failures);
   expect(events).toMatchObject([{ reason: 'EnforcementFailed', policy: 'team/p0', message: 'Namespace/finance: no' }]);
@@ -121,9 +121,10 @@ it('alerts at the third failure of a write, of its policies, else of the cluster
   expect(events[1]).not.toHaveProperty('policy');
 });
 
-it('tells of a policy that is gone once, and only of one that was being deleted', () => {
-  const { notices, events } = setUp(0);
-  const round = (...policies: { key: string; deleting: boolean }[]): void => notices.round({ policies } as unknown as ClusterPlan);
+it('records once that a policy is gone, and only one that was being deleted', () => {
+  const { writeEvents, events } = setUp(0);
+  const round = (...policies: { key: string; deleting: boolean }[]): void =>
+    writeEvents.recordDeletions({ policies } as unknown as ClusterPlan);
   round({ key: 'team/a', deleting: true }, { key: 'team/b', deleting: false });
   round();
   round();

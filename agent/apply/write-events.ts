@@ -18,22 +18,22 @@ export interface WriteEventsDeps {
   readonly tampering: TamperLog;
 }
 
-/** Most policies that one notice is written to; a floor object concerns all of them. */
+/** Most policies that get an Event of one write; a floor object concerns all of them. */
 const MAX_SUBJECTS = 10;
-/** Who fights the agent over an object is told of once in this time; metrics count on. */
+/** A fight over an object is an event once in this time; metrics count each repair. */
 const REPEAT_MS = 60_000;
-/** What concerns all policies is written to the status of each: for one object, no more often than this. The cluster's condition tells of it each time. */
+/** Least time between two repairs of one object in the status of all policies; the cluster's condition shows each. */
 const REPEAT_TO_ALL_MS = 600_000;
 const MAX_REMEMBERED = 1_000;
 
 const kindOf = (key: string): string => key.split('/')[0] ?? key;
 
-/** What was told of lately: how often is enough. */
-class Recent {
+/** Suppresses the repetition of an event for a while. */
+class EventSuppressor {
   readonly #known = new Map<string, { readonly until: number; more: number }>();
 
-  /** @returns how often the same was kept back before; undefined: it is to be kept back now */
-  repeated(subject: string, now: number, forMs: number): number | undefined {
+  /** @returns how many repetitions were suppressed before; undefined: this one is */
+  admit(subject: string, now: number, forMs: number): number | undefined {
     const known = this.#known.get(subject);
     if (known !== undefined && known.until > now) {
       known.more += 1;
@@ -48,31 +48,32 @@ class Recent {
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
-/** Tells people what became of the controller's writes: events, metrics, log. */
+/** Reports the outcome of the controller's writes: events, metrics, log. */
 export class WriteEvents {
   readonly #deps: WriteEventsDeps;
   /** Policies that were being deleted in the last round. */
   #leaving: ReadonlySet<string> = new Set();
-  /** By its text. */
-  readonly #told = new Recent();
-  /** By the object. */
-  readonly #toldToAll = new Recent();
+  /** Events of repairs, by text. */
+  readonly #repairs = new EventSuppressor();
+  /** Conditions of all policies, by object. */
+  readonly #conditions = new EventSuppressor();
 
   constructor(deps: WriteEventsDeps) {
     this.#deps = deps;
   }
 
-  done(write: Write, outcome: WriteOutcome): void {
+  /** Records a successful write. */
+  recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(write.key), result: 'ok' });
-    if (write.repair !== undefined && outcome === 'written') this.onRepaired(write.repair);
+    if (write.repair !== undefined && outcome === 'written') this.recordRepair(write.repair);
     if (write.reason === 'Released') this.#released(write.policies);
   }
 
-  /** Somebody changed or deleted what enforces, and it is put back. */
-  onRepaired(repair: Repair): void {
+  /** Records that an enforcing object was changed or deleted by someone else, and is restored. */
+  recordRepair(repair: Repair): void {
     const text = `${repair.key} ${traceText(repair.trace)}`;
-    const affected = this.#note(repair, text);
-    const more = this.#told.repeated(text, this.#deps.clock.monotonicMs(), REPEAT_MS);
+    const affected = this.#recordTampering(repair, text);
+    const more = this.#repairs.admit(text, this.#deps.clock.monotonicMs(), REPEAT_MS);
     if (more === undefined) return;
     const message = more === 0 ? text : `${text} (${more} more times before that)`;
     const event = { severity: 'alert', reason: 'TamperingRepaired', message } as const;
@@ -85,31 +86,32 @@ export class WriteEvents {
     if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
   }
 
-  /** A policy of the hub was put back by who wrote it, and the hub was told. */
-  onPolicyRepaired(policy: string, message: string): void {
-    for (const live of this.#note({ key: `SovereignPolicy/${policy}`, policies: [policy] }, message)) {
+  /** Records that the intake restored a policy of the hub; the hub knows it already. */
+  recordPolicyRepair(policy: string, message: string): void {
+    for (const live of this.#recordTampering({ key: `SovereignPolicy/${policy}`, policies: [policy] }, message)) {
       this.#deps.events.recordOnly(live, { severity: 'alert', reason: 'TamperingRepaired', message });
     }
   }
 
-  /** Log, metric and conditions. @returns the policies that are there of those that it concerns */
-  #note({ key, policies }: Pick<Repair, 'key' | 'policies'>, text: string): readonly SovereignPolicy[] {
+  /** Writes log, metric and conditions. @returns those of the concerned policies that exist */
+  #recordTampering({ key, policies }: Pick<Repair, 'key' | 'policies'>, text: string): readonly SovereignPolicy[] {
     const { metrics, logger, tampering, clock, view } = this.#deps;
     const kind = kindOf(key);
     metrics.tampering.inc({ kind });
-    logger.warn({ kind, key, detail: text }, 'tampering put back');
+    logger.warn({ kind, key, detail: text }, 'tampering repaired');
     const affected = policies === 'all' ? view.livePolicies() : this.#livePolicies(policies);
-    tampering.add(policies === 'all' ? this.#dueOfAll(key, affected) : policies, { time: timeText(clock.now()), message: text });
+    tampering.add(policies === 'all' ? this.#policiesDue(key, affected) : policies, { time: timeText(clock.now()), message: text });
     return affected;
   }
 
-  /** Each new condition is a write: somebody's loop over one shared object must not become a thousand writes for each of its own. */
-  #dueOfAll(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
-    const more = this.#toldToAll.repeated(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
+  /** Each new condition is a write: a loop over one shared object must not cause a thousand writes for each of its own. */
+  #policiesDue(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
+    const more = this.#conditions.admit(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
     return more === undefined ? [] : policies.map(keyOf);
   }
 
-  failed(write: Write, failure: WriteFailure, error: unknown): void {
+  /** Records a failed write; the third failure in a row is an alert. */
+  recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
     const kind = kindOf(write.key);
     this.#deps.metrics.writes.inc({ kind, result: 'error' });
     this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
@@ -120,8 +122,8 @@ export class WriteEvents {
     for (const policy of affected.slice(0, MAX_SUBJECTS)) this.#deps.events.ofPolicy(policy, event);
   }
 
-  /** WriteEvents policies that were being deleted and are gone now. */
-  round(plan: ClusterPlan): void {
+  /** Records the policies that were being deleted in the round before and are gone now. */
+  recordDeletions(plan: ClusterPlan): void {
     const present = new Set(plan.policies.map(({ key }) => key));
     for (const key of this.#leaving) {
       if (!present.has(key))

@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WriteFailure } from '../enforce/types.ts';
-import { type Write, type WriteOutcome, WritePool } from './write-pool.ts';
+import { retryDelayMs, type Write, type WriteOutcome, WritePool } from './write-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -131,5 +131,20 @@ describe('WritePool', () => {
     expect(pool.failures()).toEqual([]);
     pool.submit([task]);
     expect(task.runs).toBe(2);
+  });
+});
+
+describe('retryDelayMs', () => {
+  const policy = { firstMs: 5_000, secondMs: 30_000, capMs: 300_000, random: () => 0.5 };
+
+  it('waits 5 s, then 30 s, then longer and longer up to the cap', () => {
+    expect([1, 2, 3, 4, 5, 20].map((failures) => retryDelayMs(failures, policy))).toEqual([
+      5_000, 30_000, 45_000, 90_000, 180_000, 225_000,
+    ]);
+  });
+
+  it('spreads between half and all of the wait', () => {
+    expect(retryDelayMs(3, { ...policy, random: () => 0 })).toBe(30_000);
+    expect(retryDelayMs(3, { ...policy, random: () => 0.999999 })).toBeCloseTo(60_000, -1);
   });
 });

@@ -3,35 +3,34 @@ import { type Clock, messageOf } from '@fso/shared/runtime';
 import type { WriteFailure } from '../enforce/types.ts';
 import type { Trace } from '../observe/tampering.ts';
 import { NotKeptError } from './apply-action.ts';
-import { type RetryPolicy, retryDelayMs } from './retry.ts';
 
-/** An object that somebody changed or deleted, and that is as it should be again. */
+/** An object that someone else changed or deleted, and that a write restores. */
 export interface Repair {
   /** `Kind/name`, or `Kind/namespace/name` */
   readonly key: string;
-  /** Whom it concerns. */
+  /** Keys of the policies that it concerns. */
   readonly policies: readonly string[] | 'all';
   readonly trace: Trace;
   /** The object itself, where it can have Events of its own. */
   readonly object?: InvolvedObject;
 }
 
-/** `unchanged`: the target read so already. */
+/** `unchanged`: the target was right already. */
 export type WriteOutcome = 'written' | 'unchanged';
 
-/** One write that the present state asks for. A key names its target; two writes of one key never run at once. */
+/** One write that a plan asks for. The key names its target; two writes of one key never run at once. */
 export interface Write {
   readonly key: string;
   readonly policies: readonly string[];
   /** Why, in CamelCase. */
   readonly reason: string;
-  /** What it puts back, where somebody changed or deleted its target. */
+  /** The repair that the write is, if someone else changed or deleted its target. */
   readonly repair?: Repair;
   /** Works of a lower number start first. */
   readonly priority: number;
   /**
-   * Version of the target in the local cache. A target whose write succeeded is left alone until the cache shows another
-   * version: until then every plan is made from what was there before the write.
+   * Version of the target in the local cache. After a successful write the pool leaves a target alone until the cache shows
+   * another version: until then every plan rests on the state before the write.
    */
   liveVersion(): string | undefined;
   run(signal: AbortSignal): Promise<WriteOutcome>;
@@ -41,12 +40,22 @@ export interface WritePoolOptions {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
-  /** How long to wait for the cache to show a write. */
+  /** How long to wait for the cache to show a write, in ms. */
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
   /** Asks for a new plan: a write is due again, or its echo never came. */
   readonly onWake: () => void;
+}
+
+/** How long a failing write waits. */
+export interface RetryPolicy {
+  /** Waits after the first and the second failure; from the third on the wait grows. */
+  readonly firstMs: number;
+  readonly secondMs: number;
+  readonly capMs: number;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
 }
 
 interface KeyState {
@@ -77,8 +86,8 @@ export class WritePool {
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Replaces the plan. @returns keys of writes that are not done: running, waiting, or backing off. */
-  submit(writes: readonly Write[]): ReadonlySet<string> {
+  /** Replaces the writes that have not started. */
+  submit(writes: readonly Write[]): void {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
     for (const key of this.#states.keys()) {
@@ -89,17 +98,13 @@ export class WritePool {
       .sort((a, b) => a.priority - b.priority);
     this.#pump();
     this.#arm();
-    return wanted;
   }
 
+  /** Writes whose last attempt failed. */
   failures(): readonly WriteFailure[] {
     return [...this.#states]
       .filter(([, state]) => state.failures > 0)
       .map(([key, { policies, error, failures, notKept }]) => ({ key, policies, error, failures, ...(notKept && { notKept }) }));
-  }
-
-  get idle(): boolean {
-    return this.#running.size === 0 && this.#waiting.length === 0;
   }
 
   #isDue(write: Write, now: number): boolean {
@@ -168,3 +173,14 @@ export class WritePool {
     this.#timer.unref();
   }
 }
+
+/**
+ * 5 s, then 30 s, then exponential with full jitter in its upper half, so that many agents that failed together do not come
+ * back together, and none comes back at once.
+ */
+export const retryDelayMs = (failures: number, policy: RetryPolicy): number => {
+  if (failures <= 1) return policy.firstMs;
+  if (failures === 2) return policy.secondMs;
+  const ceiling = Math.min(policy.capMs, policy.secondMs * 2 ** (failures - 2));
+  return ceiling / 2 + policy.random() * (ceiling / 2);
+};

@@ -19,18 +19,17 @@ import type { ClusterPlan } from '../plan/plan.ts';
 import { runAction } from './apply-action.ts';
 import type { Repair, Write, WriteOutcome } from './write-pool.ts';
 
-/** RoundRobin plans into writes: one per target, so that two writes to one object never overtake each other. */
-
-export interface ClusterWriteContext {
+export interface WriteContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly defaults: ServerDefaults;
-  /** Told of each CRD as a write left it. */
+  /** Gets each CRD as a write left it. */
   readonly onDefinition: (definition: KubeObject) => void;
+  /** Gets each repair that a conflict revealed. */
   readonly onTookOver: (repair: Repair) => void;
 }
 
-/** What makes a changed policy bite comes first. */
+/** Kinds that put a changed policy in force come first. */
 const PRIORITY: Readonly<Record<string, number>> = {
   CustomResourceDefinition: 0,
   FloorParameters: 0,
@@ -43,7 +42,8 @@ const STATUS = 2;
 
 const nameOf = (action: Action): string => (action.type === 'apply' ? action.body.metadata.name : action.ref.name);
 
-export const writesForActions = (actions: readonly Action[], context: ClusterWriteContext): Write[] =>
+/** Turns the actions of a plan into writes: one per target, so that two writes to one object never overtake each other. */
+export const buildWrites = (actions: readonly Action[], context: WriteContext): Write[] =>
   [...Map.groupBy(actions, (action) => action.key)].flatMap(([key, steps]) => {
     const [first] = steps;
     if (first === undefined) return [];
@@ -64,59 +64,60 @@ export const writesForActions = (actions: readonly Action[], context: ClusterWri
     };
   });
 
-/** Made before the write: afterwards nothing tells any more what was there. */
+/** Built before the write, which overwrites what shows the change. */
 const repairOf = (action: Action, policies: readonly string[], view: ClusterView): Repair => {
   const { key, kind } = action;
   const name = nameOf(action);
   const live = view.objectOf(kind, name);
   const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
-  // What every policy stands on, e.g. the floor, is written for none of them in particular.
+  // An object that all policies rest on, e.g. of the floor, is written for none of them in particular.
   const concerned = policies.length === 0 ? 'all' : policies;
   return { key, policies: concerned, trace: traceOf(live), object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
-const runStep = async (step: Action, context: ClusterWriteContext, signal: AbortSignal): Promise<WriteOutcome> => {
+const runStep = async (step: Action, context: WriteContext, signal: AbortSignal): Promise<WriteOutcome> => {
   const { client, view, onTookOver } = context;
-  const action = pinned(step, view);
+  const action = pinNamespace(step, view);
   if (action === undefined) return 'unchanged';
   const before = view.versionOf(action.kind, nameOf(action));
   const { tookOver, object } = await runAction(client, action, signal);
   if (tookOver) onTookOver(repairOf(step, step.policies, view));
   if (action.kind.kind === CRD_KIND.kind && object !== undefined) context.onDefinition(object);
-  if (action.type === 'patch') heedKept(action, object, context);
+  if (action.type === 'patch') learnDefaults(action, object, context);
   return object !== undefined && object.metadata.resourceVersion === before ? 'unchanged' : 'written';
 };
 
 /**
- * Fields that a patch took away and that are there again in its answer.
+ * Remembers fields that a patch removed and that its answer still has.
  *
- * @throws where something else than the API server may have put them back: written again and again they would come again and again
+ * @throws Error where a mutating webhook may have added them: each further write would get them again
  */
-const heedKept = (
+const learnDefaults = (
   { key, kind, patch }: Extract<Action, { type: 'patch' }>,
   answer: object | undefined,
-  { defaults }: ClusterWriteContext,
+  { defaults }: WriteContext,
 ): void => {
   const kept = keptFields(patch, answer)?.['spec'];
   if (!isPlain(kept)) return;
   // Admission policies are exempt from webhooks and from admission policies.
   if (!kind.apiVersion.startsWith('admissionregistration.k8s.io/'))
-    throw new Error(`what is taken away from it comes again with the answer, as from a mutating webhook: spec ${JSON.stringify(kept)}`);
+    throw new Error(`fields that are removed from it come back with the answer, as from a mutating webhook: spec ${JSON.stringify(kept)}`);
   defaults.learn(key, kept);
 };
 
 /**
- * A namespace that goes away meanwhile must not be made anew by server-side apply: its uid makes that a conflict.
- * @returns undefined: it is gone already
+ * Adds the uid of a namespace, so that server-side apply does not create one that was deleted meanwhile.
+ *
+ * @returns undefined: the namespace is gone already
  */
-const pinned = (action: Action, view: ClusterView): Action | undefined => {
+const pinNamespace = (action: Action, view: ClusterView): Action | undefined => {
   if (action.type !== 'apply' || action.kind.kind !== 'Namespace' || action.reason === 'Install') return action;
   const uid = view.namespaces.get(action.body.metadata.name)?.metadata.uid;
   return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
 };
 
-/** The policy went away, or changed: the next plan knows. */
-const unlessOutdated = async (write: Promise<unknown>): Promise<void> => {
+/** Ignores that the policy was deleted or changed meanwhile: the next plan knows. */
+const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
   try {
     await write;
   } catch (error) {
@@ -124,8 +125,8 @@ const unlessOutdated = async (write: Promise<unknown>): Promise<void> => {
   }
 };
 
-/** Status subresource, by server-side apply: this manager owns all of it. */
-export const statusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: ClusterWriteContext): Write => {
+/** The write of a policy's status subresource, by server-side apply: this field manager owns all of it. */
+export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
   const key = `${namespace}/${name}`;
   const body = {
@@ -142,14 +143,14 @@ export const statusWrite = (policy: SovereignPolicy, status: SovereignPolicyStat
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
     run: async (signal): Promise<WriteOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
-      await unlessOutdated(context.client.apply(POLICY_KIND, body, options, signal));
+      await ignoreOutdated(context.client.apply(POLICY_KIND, body, options, signal));
       return 'written';
     },
   };
 };
 
-/** Adds or removes the finalizer; `resourceVersion` keeps a concurrent change of the list from being lost. */
-const finalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], context: ClusterWriteContext): Write => {
+/** Sets the finalizers; the `resourceVersion` makes a concurrent change of the list a conflict. */
+const buildFinalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], context: WriteContext): Write => {
   const { name, namespace = '', resourceVersion } = policy.metadata;
   const key = `${namespace}/${name}`;
   return {
@@ -160,17 +161,21 @@ const finalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], 
     liveVersion: () => context.view.versionOf(POLICY_KIND, key),
     run: async (signal): Promise<WriteOutcome> => {
       const patch = { metadata: { finalizers, resourceVersion } };
-      await unlessOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
+      await ignoreOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
       return 'written';
     },
   };
 };
 
 /**
- * Keys of the policies that something in the cluster still enforces. Lock 2 is only looked at while it can be written
- * to: not where Gatekeeper is gone, nor at constraints whose writes keep failing (`stuck`); later rounds clean those up.
+ * Keys of the policies that something in the cluster still enforces. Of lock 2 only what can be written counts: nothing where
+ * Gatekeeper is gone, and no constraint whose writes keep failing (`stuck`); later rounds clean those up.
  */
-const enforcedPolicies = (plan: Pick<ClusterPlan, 'namespaces'>, view: ClusterView, stuck: ReadonlySet<string>): ReadonlySet<string> => {
+const findEnforcedPolicies = (
+  plan: Pick<ClusterPlan, 'namespaces'>,
+  view: ClusterView,
+  stuck: ReadonlySet<string>,
+): ReadonlySet<string> => {
   const labelled = view.namespaces.list().flatMap(policiesOfNamespace);
   const writable = view.templates.served ? view.constraints.list().filter((constraint) => isWritable(constraint, stuck)) : [];
   const constrained = writable.flatMap((constraint) => entriesOf(constraint).map(({ name }) => name));
@@ -186,20 +191,24 @@ const policiesOfNamespace = ({ metadata: { deletionTimestamp, annotations } }: K
 const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boolean =>
   metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`);
 
-/** Finalizers that are to be set on living policies and taken off released ones. */
-export const finalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: ClusterWriteContext): Write[] => {
-  // Made when the first policy asks for it: most rounds have none that is being deleted.
+/**
+ * The writes that add the finalizer to live policies and remove it from released ones.
+ *
+ * @param stuck keys of writes that keep failing
+ */
+export const buildFinalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WriteContext): Write[] => {
+  // Computed on demand: in most rounds no policy is being deleted.
   let enforced: ReadonlySet<string> | undefined;
   const isReleased = (key: string): boolean => {
-    enforced ??= enforcedPolicies(plan, context.view, stuck);
+    enforced ??= findEnforcedPolicies(plan, context.view, stuck);
     return !enforced.has(key);
   };
   return context.view.livePolicies().flatMap((policy) => {
     const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
     const held = finalizers.includes(FINALIZER);
-    if (deletionTimestamp === undefined) return held ? [] : finalizerWrite(policy, [...finalizers, FINALIZER], context);
+    if (deletionTimestamp === undefined) return held ? [] : buildFinalizerWrite(policy, [...finalizers, FINALIZER], context);
     if (!held || !isReleased(`${namespace}/${name}`)) return [];
-    return finalizerWrite(
+    return buildFinalizerWrite(
       policy,
       finalizers.filter((finalizer) => finalizer !== FINALIZER),
       context,

@@ -66,7 +66,7 @@ export const planLockOne = (view: ClusterView, settings: PlanSettings, governanc
   };
 };
 
-/** What is left over from an older version waits until the newer judges: see floor-pace.ts. */
+/** What is left over from an older version waits until the newer judges: see FloorThrottle. */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>

@@ -11,12 +11,8 @@ const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, strin
       templates: { served: true },
       admissionPolicies: { list: () => [] },
     } as unknown as ClusterFactsInput['view'],
-    gatekeeperProblem: undefined,
-    tampering: undefined,
-    agentVersion: '1',
-    kubernetesVersion: 'v1.36.3',
-    floor: true,
-    guardProblem: undefined,
+    capabilities: { kubernetesVersion: 'v1.36.3', floor: true },
+    problems: { gatekeeper: undefined, guard: undefined },
     overflow: NOTHING,
     previous: { agentVersion: '1', kubernetesVersion: '', gatekeeper: { state: 'Ready' }, nodesByRegion: {}, conditions: [] },
     now: new Date(),
@@ -27,12 +23,12 @@ const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, strin
 };
 
 describe('clusterFacts', () => {
-  it('says whether lock 1 is whole', () => {
+  it('shows whether the cluster can have lock 1', () => {
     expect(floorReady({})).toEqual(['True', 'Supported', '']);
-    expect(floorReady({ floor: false }).slice(0, 2)).toEqual(['False', 'Unavailable']);
+    expect(floorReady({ capabilities: { kubernetesVersion: 'v1.29.0', floor: false } }).slice(0, 2)).toEqual(['False', 'Unavailable']);
   });
 
-  it('says what the API server has against an expression of lock 1, and of nobody else', () => {
+  it('shows what the API server finds wrong with an expression of lock 1, and of no other policy', () => {
     const policy = (name: string) => ({
       metadata: { name },
       status: { typeChecking: { expressionWarnings: [{ fieldRef: 'spec.validations[0].expression', warning: 'undefined field' }] } },
@@ -51,7 +47,7 @@ describe('clusterFacts', () => {
     ]);
   });
 
-  it('says what lock 1 has no room for', () => {
+  it('shows what does not fit into lock 1', () => {
     const [status, reason, message] = floorReady({ overflow: { nodes: 3, namespaces: 4, patterns: 1 } });
     expect([status, reason]).toEqual(['False', 'TooLarge']);
     for (const text of ['3 nodes', '4 namespaces', '1 globs']) expect(message).toContain(text);

@@ -1,36 +1,37 @@
 import { CONDITIONS, type Condition, REGION_LABEL } from '@fso/shared/api';
-import { setCondition } from '@fso/shared/kube';
+import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/view.ts';
-import type { Overflow } from '../enforce/index.ts';
+import { isFloorName, type Overflow } from '../enforce/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/tampering.ts';
 import type { ClusterFacts } from '../observe/types.ts';
-import { findFloorProblem } from './floor-problems.ts';
+import type { Capabilities } from '../plan/capabilities.ts';
+
+/** Why a part of the locks is not in force, for people; undefined: it is. */
+export interface ClusterProblems {
+  /** Lock 2. */
+  readonly gatekeeper: string | undefined;
+  readonly guard: string | undefined;
+  /** The parameters of the floor, which cannot be written. */
+  readonly parameters?: string | undefined;
+  /** The index of lock 1, which judges nothing. */
+  readonly index?: string | undefined;
+}
 
 export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;
-  /** What keeps lock 2 from being in force; undefined: nothing. */
-  readonly gatekeeperProblem: string | undefined;
-  readonly agentVersion: string;
-  readonly kubernetesVersion: string;
-  /** Whether the cluster can have lock 1. */
-  readonly floor: boolean;
-  /** What keeps the guard from being in place; undefined: nothing. */
-  readonly guardProblem: string | undefined;
-  /** What keeps the parameters of the floor from being written; undefined: nothing. */
-  readonly parametersProblem?: string | undefined;
-  /** What shows that the index judges nothing; undefined: nothing does. */
-  readonly indexProblem?: string | undefined;
+  readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;
+  readonly problems: ClusterProblems;
   readonly overflow: Overflow;
-  /** What somebody did within the last hour. */
+  /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
   readonly previous: ClusterFacts;
   readonly now: Date;
 }
 
-const gatekeeperFacts = ({ view, gatekeeperProblem }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
+const gatekeeperFacts = ({ view, problems: { gatekeeper: problem } }: ClusterFactsInput): ClusterFacts['gatekeeper'] => {
   if (!view.templates.served) return { state: 'Absent', message: 'Gatekeeper is not installed' };
-  return gatekeeperProblem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(gatekeeperProblem, 2_048) };
+  return problem === undefined ? { state: 'Ready' } : { state: 'NotReady', message: truncate(problem, 2_048) };
 };
 
 const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
@@ -42,39 +43,50 @@ const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
     .filter((text) => text !== '')
     .join('; ');
 
-const floorCondition = ({
-  floor,
-  overflow,
-  parametersProblem,
-  indexProblem,
-  view,
-}: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
+/**
+ * The first problem that the API server found in an expression of the floor: it type-checks each policy after it was written.
+ *
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
+ * @returns undefined: there is none
+ */
+export const findFloorProblem = (policies: readonly ValidatingAdmissionPolicy[]): string | undefined => {
+  const problems = policies
+    .filter(({ metadata }) => isFloorName(metadata.name))
+    .flatMap(({ metadata, status }) =>
+      (status?.typeChecking?.expressionWarnings ?? []).map(
+        ({ fieldRef, warning }) => `ValidatingAdmissionPolicy ${metadata.name}: ${fieldRef}: ${warning}`,
+      ),
+    );
+  return problems[0]?.slice(0, 2_000);
+};
+
+const floorCondition = ({ capabilities, overflow, problems, view }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> => {
   const type = CONDITIONS.floorReady;
-  if (!floor) {
+  if (!capabilities.floor) {
     return { type, status: 'False', reason: 'Unavailable', message: 'Kubernetes 1.30 or newer is needed for ValidatingAdmissionPolicy' };
   }
   const problem = findFloorProblem(view.admissionPolicies.list());
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
-  const open = [indexProblem, parametersProblem].filter((text) => text !== undefined).join('; ');
+  const open = [problems.index, problems.parameters].filter((text) => text !== undefined).join('; ');
   if (open !== '')
-    return { type, status: 'False', reason: indexProblem === undefined ? 'WriteFailed' : 'IndexOpen', message: open.slice(0, 4_096) };
+    return { type, status: 'False', reason: problems.index === undefined ? 'WriteFailed' : 'IndexOpen', message: open.slice(0, 4_096) };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
 
-/** Where there is no lock 1 there is no guard: one condition says so. */
-const guardCondition = ({ floor, guardProblem }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> | undefined => {
-  if (!floor) return undefined;
+/** Without lock 1 there is no guard, and {@link floorCondition} says so. */
+const guardCondition = ({ capabilities, problems }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> | undefined => {
+  if (!capabilities.floor) return undefined;
   const type = CONDITIONS.guardReady;
-  return guardProblem === undefined
+  return problems.guard === undefined
     ? { type, status: 'True', reason: 'InPlace', message: '' }
-    : { type, status: 'False', reason: 'Missing', message: truncate(guardProblem, 4_096) };
+    : { type, status: 'False', reason: 'Missing', message: truncate(problems.guard, 4_096) };
 };
 
 const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>
   tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
 
-/** What the agent sees of its cluster beyond policies. */
+/** The part of the report that is about the cluster and not about policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
   const nodesByRegion: Record<string, number> = {};
   for (const { metadata } of input.view.nodes.list()) {
@@ -82,8 +94,8 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     nodesByRegion[region] = (nodesByRegion[region] ?? 0) + 1;
   }
   return {
-    agentVersion: input.agentVersion,
-    kubernetesVersion: input.kubernetesVersion,
+    agentVersion: input.previous.agentVersion,
+    kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion,
     conditions: [floorCondition(input), guardCondition(input), tampered(input)]

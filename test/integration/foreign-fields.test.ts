@@ -156,7 +156,7 @@ it('says so, and writes no more than now and then, where what it takes away come
   });
   await eventually(async () => {
     const { status, message = '' } = (await world.conditionOf('finance', 'GatekeeperReady')) ?? {};
-    return status === 'False' && message.includes('K8sGeoResidency/geo-canary: what is taken away from it comes again with the answer');
+    return status === 'False' && message.includes('K8sGeoResidency/geo-canary: fields that are removed from it come back with the answer');
   });
   await world.client.delete(INJECTION.binding, { name }, signal);
   await world.client.delete(INJECTION.policy, { name }, signal);

@@ -1,0 +1,144 @@
+import { weakMemo } from '../enforce/compare.ts';
+import type { Action, DesiredConstraint } from '../enforce/index.ts';
+import type { ClusterPlan } from '../plan/plan.ts';
+
+/** The actions of a plan that may run now. */
+export interface DueActions {
+  readonly actions: readonly Action[];
+  /** Ms until the next of the others may run; undefined: none waits for the time. */
+  readonly waitMs: number | undefined;
+}
+
+interface HeldWrite {
+  readonly wanted: DesiredConstraint;
+  readonly changedAt: number;
+  readonly since: number;
+}
+
+/** In a storm a constraint is written once it did not change for this long. */
+const QUIET_MS = 200;
+/** Longest wait of a constraint that never stops changing. Lock 1, which does not wait, holds meanwhile. */
+const LONGEST_MS = 2_000;
+/** This many policies whose lock 2 is unproven are a storm. */
+const STORM = 16;
+
+/**
+ * Holds back writes of constraints while many policies arrive one after the other: every pod of Gatekeeper compiles each
+ * write, and answers it with a status. A single change is never held.
+ */
+export class ConstraintThrottle {
+  readonly #held = new Map<string, HeldWrite>();
+
+  /** @param unproven number of policies whose lock 2 is unproven @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  due(plan: Pick<ClusterPlan, 'gatekeeper' | 'governance' | 'present'>, unproven: number, now: number): DueActions {
+    const wanted = new Map(plan.governance.constraints.map((constraint) => [`K8sGeoResidency/${constraint.name}`, constraint]));
+    // All steps of a key go together: a repair must not be cut in two.
+    const urgent = new Set(plan.gatekeeper.filter(({ type, reason }) => type === 'delete' || reason === 'Drift').map(({ key }) => key));
+    const waiting = new Map<string, number>();
+    for (const { key } of plan.gatekeeper) {
+      const constraint = wanted.get(key);
+      const mayWait = unproven >= STORM && constraint !== undefined && !urgent.has(key) && plan.present.has(key);
+      const waitMs = mayWait ? this.#hold(key, constraint, now) : 0;
+      if (waitMs > 0) waiting.set(key, waitMs);
+      else this.#held.delete(key);
+    }
+    return {
+      actions: waiting.size === 0 ? plan.gatekeeper : plan.gatekeeper.filter(({ key }) => !waiting.has(key)),
+      waitMs: waiting.size === 0 ? undefined : Math.min(...waiting.values()),
+    };
+  }
+
+  /** @returns the ms until the write is due */
+  #hold(key: string, wanted: DesiredConstraint, now: number): number {
+    const known = this.#held.get(key);
+    const held = known?.wanted === wanted ? known : { wanted, changedAt: now, since: known?.since ?? now };
+    this.#held.set(key, held);
+    return Math.min(held.changedAt + QUIET_MS, held.since + LONGEST_MS) - now;
+  }
+}
+
+/** Longer than an API server takes to apply a new policy, which is about a second. */
+const TAKEN_UP_MS = 5_000;
+
+/**
+ * Holds back deletions of the floor and its guard, e.g. of an older version's policies under other names, until their
+ * successors have been in place for a while and no proof is pending.
+ */
+export class FloorThrottle {
+  #wholeSince: number | undefined;
+
+  /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  due({ floor }: Pick<ClusterPlan, 'floor'>, isProving: boolean, now: number): DueActions {
+    const writes = floor.filter(({ type }) => type !== 'delete');
+    if (floor.length === 0 || writes.length > 0) {
+      this.#wholeSince = undefined;
+      return { actions: writes, waitMs: undefined };
+    }
+    this.#wholeSince ??= now;
+    const waitMs = this.#wholeSince + TAKEN_UP_MS - now;
+    if (waitMs > 0) return { actions: [], waitMs };
+    // The next proof brings the next round.
+    return { actions: isProving ? [] : floor, waitMs: undefined };
+  }
+}
+
+/** Average rate at which one object may be rewritten: each write sends all of it to etcd and to every API server. */
+const BYTES_PER_MS = 200;
+
+/**
+ * Holds back writes of FloorParameters while they come one after the other: each object is written as a whole, and the larger
+ * the cluster, the more often it changes. Never held: the first change after a pause, a repair, a missing object, and a node
+ * that moved. Meanwhile the labels of a namespace enforce what waits, or it is refused where nothing is known of it yet.
+ */
+export class ParametersThrottle {
+  readonly #bodies = new Map<string, object>();
+  readonly #notBefore = new Map<string, number>();
+
+  /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  due(actions: readonly Action[], now: number): DueActions {
+    const due = actions.filter((action) => action.reason !== 'Grow' || (this.#notBefore.get(action.key) ?? 0) <= now);
+    for (const action of due) if (action.type === 'apply') this.#bodies.set(action.key, action.body);
+    if (due.length === actions.length) return { actions, waitMs: undefined };
+    const held = actions.filter((action) => !due.includes(action));
+    return { actions: due, waitMs: Math.min(...held.map(({ key }) => (this.#notBefore.get(key) ?? 0) - now)) };
+  }
+
+  /** Takes note of a successful write of any object. @param now monotonic ms */
+  noteWrite(key: string, now: number): void {
+    const body = this.#bodies.get(key);
+    if (body !== undefined) this.#notBefore.set(key, now + bytesOf(body) / BYTES_PER_MS);
+  }
+}
+
+/** Names, regions and keys are ASCII. */
+const bytesOf = weakMemo((body: object): number => JSON.stringify(body).length);
+
+/** The throttles of a controller, one for each kind of writes that come in storms. */
+export class WriteThrottles {
+  readonly #constraints = new ConstraintThrottle();
+  readonly #floor = new FloorThrottle();
+  readonly #parameters = new ParametersThrottle();
+
+  /**
+   * The actions of a plan that may run now, in the order in which they make a change take effect.
+   *
+   * @param unproven number of policies whose lock 2 is unproven
+   * @param isProving whether a proof of lock 1 is pending
+   * @param now monotonic ms
+   */
+  due(plan: ClusterPlan, { unproven, isProving }: { readonly unproven: number; readonly isProving: boolean }, now: number): DueActions {
+    const lockTwo = this.#constraints.due(plan, unproven, now);
+    const floor = this.#floor.due(plan, isProving, now);
+    const parameters = this.#parameters.due(plan.parameters, now);
+    const waits = [lockTwo, floor, parameters].flatMap(({ waitMs }) => waitMs ?? []);
+    return {
+      actions: [...plan.foundation, ...parameters.actions, ...plan.namespaces, ...floor.actions, ...plan.injection, ...lockTwo.actions],
+      waitMs: waits.length === 0 ? undefined : Math.min(...waits),
+    };
+  }
+
+  /** Takes note of a successful write of any object. @param now monotonic ms */
+  noteWrite(key: string, now: number): void {
+    this.#parameters.noteWrite(key, now);
+  }
+}

@@ -1,0 +1,155 @@
+import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { EventRecorder, type Informer, runAsLeader } from '@fso/shared/kube';
+import type { ClusterView } from './cache/view.ts';
+import type { AgentConfig } from './config.ts';
+import { Controller } from './controller.ts';
+import { linkToHub } from './hub-link.ts';
+import type { AgentMetrics } from './metrics.ts';
+import { EventSink } from './observe/event-sink.ts';
+import type { LiveObservatory } from './observe/observatory.ts';
+import { createViolationTimeStore, type ViolationTimeStore } from './observe/violation-times.ts';
+import type { ClusterSettings } from './plan/plan-lock-one.ts';
+import { EventOutbox } from './report/event-outbox.ts';
+import { createEventStore } from './report/event-store.ts';
+import type { AgentRuntime } from './runtime.ts';
+
+/** What the agent shows of itself. */
+export interface AgentStatus {
+  /** Why the agent cannot do its work; undefined: it can. */
+  problem: string | undefined;
+  isLeader: boolean;
+}
+
+/** The parts of an agent that outlive a term. */
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly runtime: AgentRuntime;
+  readonly observatory: LiveObservatory;
+  readonly metrics: AgentMetrics;
+  readonly status: AgentStatus;
+}
+
+/** The cluster as the agent found it. */
+export interface KnownCluster {
+  readonly settings: ClusterSettings;
+  readonly view: ClusterView;
+}
+
+/** Leads whenever this replica is elected, or always where there is no election, until the signal aborts. */
+export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, signal: AbortSignal): Promise<void> => {
+  const { leaderElection, leaseDurationMs, identity } = parts.config;
+  const lead = (term: AbortSignal): Promise<void> => new LeaderTerm(parts, cluster, term).run();
+  if (!leaderElection) return lead(signal);
+  const { client, logger, clock } = parts.runtime;
+  const lease = {
+    client,
+    namespace: SYSTEM_NAMESPACE,
+    name: AGENT_LEASE,
+    identity,
+    logger,
+    clock,
+    leaseDurationMs,
+    renewDeadlineMs: leaseDurationMs * (2 / 3),
+    retryPeriodMs: leaseDurationMs * (2 / 15),
+  };
+  await runAsLeader(lease, lead, signal);
+};
+
+/** The term of a leader, which ends with its signal: enforces, and streams to the hub if there is one. */
+class LeaderTerm {
+  readonly #parts: AgentParts;
+  readonly #cluster: KnownCluster;
+  readonly #signal: AbortSignal;
+  readonly #events: EventSink;
+  readonly #violationTimes: ViolationTimeStore;
+  readonly #eventStore: ReturnType<typeof createEventStore>;
+  readonly #outbox: EventOutbox;
+  readonly #firstRound = Promise.withResolvers<void>();
+
+  constructor(parts: AgentParts, cluster: KnownCluster, signal: AbortSignal) {
+    const { client, clock, logger } = parts.runtime;
+    this.#parts = parts;
+    this.#cluster = cluster;
+    this.#signal = signal;
+    const recorder = new EventRecorder({ client, component: 'fso-agent', instance: parts.config.identity, logger, clock });
+    this.#events = new EventSink(recorder, parts.observatory, { clock, logger, signal });
+    this.#violationTimes = createViolationTimeStore({ client, clock, logger });
+    this.#eventStore = createEventStore({ client, clock, logger });
+    this.#outbox = new EventOutbox({ clock, logger, store: this.#eventStore });
+    signal.addEventListener('abort', () => this.#firstRound.resolve(), { once: true });
+  }
+
+  async run(): Promise<void> {
+    const { config, observatory, metrics, status } = this.#parts;
+    status.isLeader = true;
+    status.problem = 'the first round is not done yet';
+    metrics.leader.set(1);
+    await this.#openStores();
+    // Events from the first round on reach the hub, whenever it connects.
+    const stopCollecting = config.hub && observatory.onEvent((event) => this.#outbox.add(event));
+    try {
+      await this.#runParts(this.#createController());
+    } finally {
+      stopCollecting?.();
+      status.isLeader = false;
+      status.problem = undefined;
+      metrics.leader.set(0);
+    }
+  }
+
+  async #openStores(): Promise<void> {
+    await Promise.all([this.#violationTimes.load(this.#signal), this.#eventStore.load(this.#signal)]);
+  }
+
+  #createController(): Controller {
+    const { config, runtime, observatory, metrics, status } = this.#parts;
+    const onFirstRound = (): void => {
+      status.problem = undefined;
+      this.#firstRound.resolve();
+    };
+    const outputs = { observatory, events: this.#events, metrics };
+    return new Controller({ runtime, config, ...this.#cluster, outputs, violationTimes: this.#violationTimes, onFirstRound }, this.#signal);
+  }
+
+  async #runParts(controller: Controller): Promise<void> {
+    const enforcing = controller.run();
+    this.#watchReadability();
+    const linked = this.#firstRound.promise.then(() => this.#linkToHub(controller));
+    await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
+  }
+
+  #watchReadability(): void {
+    const { policies, parameters } = this.#cluster.view;
+    this.#alertWhenUnreadable(
+      policies,
+      'PoliciesUnreadable',
+      'SovereignPolicies cannot be read; what they said before stays in force, and their CRD is put back if it is gone',
+    );
+    this.#alertWhenUnreadable(
+      parameters,
+      'ParametersUnreadable',
+      'FloorParameters cannot be read; their CRD, and what stood in them, is put back',
+    );
+  }
+
+  #alertWhenUnreadable(informer: Informer<KubeObject>, reason: string, message: string): void {
+    const onReadable = (readable: boolean): void => {
+      if (!readable) this.#events.ofCluster({ severity: 'alert', reason, message });
+    };
+    onReadable(informer.readable);
+    this.#signal.addEventListener('abort', informer.onReadable(onReadable), { once: true });
+  }
+
+  async #linkToHub(controller: Controller): Promise<void> {
+    const { config, runtime, observatory, metrics } = this.#parts;
+    const { cluster, hub, trust } = config;
+    if (hub === undefined || this.#signal.aborted) return;
+    const onEvent = ({ reason, policy, message }: ClusterEvent): void => {
+      if (reason === 'TamperingRepaired' && policy !== undefined) controller.recordPolicyRepair(policy, message);
+      if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
+    };
+    const { policies } = this.#cluster.view;
+    const outputs = { events: this.#events, metrics, onEvent };
+    await linkToHub({ runtime, config: { cluster, hub, trust }, policies, observatory, outbox: this.#outbox, outputs }, this.#signal);
+  }
+}

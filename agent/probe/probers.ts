@@ -1,0 +1,43 @@
+import type { KubeClient } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
+import { isFloorName } from '../enforce/index.ts';
+import { CanaryProber } from './canary-prober.ts';
+import type { ProbeVerdict } from './probe.ts';
+import { runProbeSchedule } from './probe-schedule.ts';
+import { Prober } from './prober.ts';
+import { RetryBudget } from './retry-budget.ts';
+
+export interface ProbersOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  /** Whether this API server can have the bind gate. */
+  readonly bindGate: boolean;
+  /** A state changed. */
+  readonly onChange: () => void;
+  readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
+}
+
+const CONCURRENCY = 16;
+/** The index has one canary only. */
+const INDEX_CONCURRENCY = 2;
+const LOCK_ONE_PATIENCE_MS = 10_000;
+const LOCK_TWO_PATIENCE_MS = 3_000;
+
+/** The probers of one cluster, which share a budget of retries and a schedule. They probe until the signal aborts. */
+export class Probers {
+  /** Lock 1 in each governed namespace. */
+  readonly lockOne: Prober;
+  /** The index of lock 1, in the one namespace that nothing else governs. */
+  readonly index: Prober;
+  /** Lock 2 in each governed namespace. */
+  readonly lockTwo: CanaryProber;
+
+  constructor(options: ProbersOptions, signal: AbortSignal) {
+    const shared = { ...options, budget: new RetryBudget(options.clock, signal), floor: { isFloorPolicy: isFloorName } };
+    const lockOne = { ...shared, patienceMs: LOCK_ONE_PATIENCE_MS };
+    this.lockOne = new Prober({ ...lockOne, concurrency: CONCURRENCY }, signal);
+    this.index = new Prober({ ...lockOne, concurrency: INDEX_CONCURRENCY }, signal);
+    this.lockTwo = new CanaryProber({ ...shared, concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, signal);
+    void runProbeSchedule(options.clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
+  }
+}

@@ -1,0 +1,11 @@
+import type { KubeClient } from '@fso/shared/kube';
+import type { Clock, Logger } from '@fso/shared/runtime';
+
+/** What every part of the agent works with. */
+export interface AgentRuntime {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}

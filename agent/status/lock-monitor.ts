@@ -1,0 +1,121 @@
+import { CANARY_NAMESPACE } from '@fso/shared/api';
+import { API_SERVICE_KIND, CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
+import type { ClusterView } from '../cache/view.ts';
+import { CANARY_NAME, isAlert, type PolicyOutcome, type WriteFailure } from '../enforce/index.ts';
+import type { Capabilities } from '../plan/capabilities.ts';
+import type { ClusterPlan } from '../plan/plan.ts';
+import type { Probers } from '../probe/probers.ts';
+import { type ClusterProblems, findFloorProblem } from './cluster-facts.ts';
+import { isLockTwoProven, type LockInput } from './locks.ts';
+
+export interface LockMonitorDeps {
+  readonly clock: Clock;
+  readonly view: Pick<ClusterView, 'admissionPolicies' | 'templates'>;
+  readonly capabilities: Capabilities;
+  readonly probers: Probers;
+  /** Writes that fail now. */
+  readonly failures: () => readonly WriteFailure[];
+  /** How long lock 2 of a policy may stay unproven before it counts as degraded, in ms. */
+  readonly graceMs: number;
+}
+
+/** Writes of the objects that lock 1 reads, and of what they rest on. */
+const FOUNDATION = new RegExp(
+  `^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|${API_SERVICE_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`,
+);
+
+/** Gathers what probes, writes and the cache say of both locks, and for how long lock 2 of each policy has been unproven. */
+export class LockMonitor {
+  readonly #deps: LockMonitorDeps;
+  /** By policy: when its lock 2 was first seen unproven, monotonic ms. */
+  readonly #unprovenSince = new Map<string, number>();
+
+  constructor(deps: LockMonitorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Number of policies whose lock 2 is unproven. */
+  get unprovenCount(): number {
+    return this.#unprovenSince.size;
+  }
+
+  /** For each policy whose lock 2 is unproven and not yet degraded, the ms until it is. */
+  gracesLeftMs(): number[] {
+    const { clock, graceMs } = this.#deps;
+    const elapsed = [...this.#unprovenSince.values()].map((since) => clock.monotonicMs() - since);
+    return elapsed.filter((ms) => ms < graceMs).map((ms) => graceMs - ms + 1);
+  }
+
+  /** What the state of each policy's locks follows from. @param indexed namespaces that lock 1 enforces by its index */
+  lockInput(plan: ClusterPlan, indexed: ReadonlySet<string>): LockInput {
+    const { capabilities, view, graceMs, clock, probers, failures } = this.#deps;
+    const now = clock.monotonicMs();
+    return {
+      governance: plan.governance,
+      constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
+      probe: (namespace) => probers.lockOne.state(namespace),
+      unapplied: plan.unapplied,
+      indexed,
+      floor: {
+        supported: capabilities.floor,
+        installed: plan.floorWhole,
+        problem: findFloorProblem(view.admissionPolicies.list()),
+        outage: probers.lockOne.outage ?? this.#indexProblem(),
+        bindGate: capabilities.bindGate,
+      },
+      gatekeeper: {
+        served: view.templates.served,
+        problem: plan.templateProblem ?? plan.constraintProblem(CANARY_NAME),
+        exists: (name) => plan.constraintExists(name),
+        constraintProblem: (name) => plan.constraintProblem(name),
+        canary: (namespace) => probers.lockTwo.state(namespace),
+        outage: probers.lockTwo.outage,
+        graceMs,
+      },
+      failures: failures(),
+      unprovenMs: (policy) => now - (this.#unprovenSince.get(policy) ?? now),
+    };
+  }
+
+  /** Takes note of whether lock 2 of a policy is proven now. */
+  track(policy: string, outcome: PolicyOutcome, locks: LockInput): void {
+    if (outcome.kind !== 'governing' || isLockTwoProven(policy, outcome.namespaces, locks)) this.#unprovenSince.delete(policy);
+    else if (!this.#unprovenSince.has(policy)) this.#unprovenSince.set(policy, this.#deps.clock.monotonicMs());
+  }
+
+  /** Forgets all other policies. */
+  retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
+    for (const key of this.#unprovenSince.keys()) if (!policies.has(key)) this.#unprovenSince.delete(key);
+  }
+
+  /** What keeps the locks of the cluster as a whole from being in force. */
+  findProblems(plan: ClusterPlan): ClusterProblems {
+    return {
+      gatekeeper: plan.templateProblem?.message ?? plan.constraintProblem(CANARY_NAME)?.message ?? this.#deps.probers.lockTwo.problem,
+      guard: this.#guardProblem(plan),
+      parameters: this.#parametersProblem(),
+      index: this.#indexProblem(),
+    };
+  }
+
+  #guardProblem({ guardWhole }: ClusterPlan): string | undefined {
+    if (guardWhole) return undefined;
+    const failure = this.#deps.failures().find(({ key }) => key.includes('/fso-guard-'));
+    return failure === undefined ? 'the policies of the guard are not in place yet' : `${failure.key}: ${failure.error}`;
+  }
+
+  /** An index that judges nothing lets pods pass; where all labels are right, only its canary shows it. */
+  #indexProblem(): string | undefined {
+    const { state, message = '' } = this.#deps.probers.index.state(CANARY_NAMESPACE) ?? {};
+    return state === 'failed' ? `the index of lock 1 judges nothing: in namespace ${CANARY_NAMESPACE} ${message}` : undefined;
+  }
+
+  /** Policies rest on their own labels; the index, and the regions of nodes, belong to the cluster. */
+  #parametersProblem(): string | undefined {
+    const failures = this.#deps
+      .failures()
+      .filter((failure) => (isAlert(failure) || failure.notKept === true) && FOUNDATION.test(failure.key));
+    return failures.length === 0 ? undefined : failures.map(({ key, error }) => `${key}: ${error}`).join('; ');
+  }
+}
