@@ -71,12 +71,16 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
     config.listen,
     ending,
   );
-  const close = async (): Promise<void> => {
-    stopper.abort();
-    await listener.closed;
-    await client.close();
+  const run = async (): Promise<void> => {
+    try {
+      await runAgent(parts, ending);
+    } finally {
+      stopper.abort();
+      await listener.closed;
+      await client.close();
+    }
   };
-  const done = runAgent(parts, ending).finally(close);
+  const done = run();
   // The caller awaits `done` later than it may reject.
   done.catch(() => undefined);
   return {
