@@ -3,9 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import type { FloorParametersSpec } from '@fso/shared/api';
-import { EVENT_KIND, FLOOR_PARAMETERS_KIND, type KindDescriptor, type KubeClient, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  EVENT_KIND,
+  FLOOR_PARAMETERS_KIND,
+  type KindDescriptor,
+  type KubeClient,
+  NODE_KIND,
+  POD_KIND,
+  type Pod,
+} from '@fso/shared/kube';
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
+import type { AgentConfig } from '../../agent/config.ts';
 import { AgentWorld } from './agent-world.ts';
 import { openKubeClient } from './kube-client.ts';
 import { eventually } from './waiting.ts';
@@ -85,10 +96,11 @@ export class FloorWorld extends AgentWorld {
   }
 
   /** Starts the agent. */
-  async resume(): Promise<void> {
+  async resume(changes: Partial<AgentConfig> = {}): Promise<void> {
     const agent = await this.startAgent('floor', {
       trustedBinders: ['system:kube-scheduler', 'trusted'],
       trustedNodeLabelers: ['group:system:masters'],
+      ...changes,
     });
     this.#agent = agent;
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
@@ -109,6 +121,29 @@ export class FloorWorld extends AgentWorld {
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  /** Another policy keeps the agent from writing one kind of object. @param name of one that is there @returns what allows it again */
+  async refuseTheAgent(kind: KindDescriptor, name: string): Promise<() => Promise<void>> {
+    const block = { name: 'refuses-the-agent' };
+    const [apiGroup = ''] = kind.apiVersion.split('/');
+    const rule = { apiGroups: [apiGroup], apiVersions: ['*'], operations: ['*'], resources: [kind.plural] };
+    const policy = {
+      metadata: block,
+      spec: {
+        matchConstraints: { resourceRules: [rule] },
+        matchConditions: [{ name: 'the-agent', expression: 'request.userInfo.username == "fso-admin"' }],
+        validations: [{ expression: 'false', message: 'not you' }],
+      },
+    };
+    await this.stranger.create(ADMISSION_POLICY_KIND, policy, {}, this.signal);
+    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
+    await this.stranger.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, this.signal);
+    await eventually(async () => (await this.tryDelete(this.client, kind, name)).includes('not you'));
+    return async () => {
+      const kinds = [ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND];
+      await Promise.all(kinds.map((each) => this.stranger.delete(each, block, this.signal)));
+    };
   }
 
   /** Ends the agent. */

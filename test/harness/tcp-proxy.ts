@@ -7,6 +7,8 @@ export interface TcpProxy {
   cut(): void;
   /** What waited passes, and everything after it. */
   mend(): void;
+  /** Ends all connections; new ones pass. */
+  drop(): void;
   /** Ends all connections and the proxy. */
   close(): Promise<void>;
 }
@@ -45,6 +47,9 @@ export const startTcpProxy = async (target: { readonly host: string; readonly po
     mend: () => {
       isCut = false;
       for (const socket of sockets) socket.resume();
+    },
+    drop: () => {
+      for (const socket of sockets) socket.destroy();
     },
     close: async () => {
       const closed = new Promise((resolve) => server.close(resolve));

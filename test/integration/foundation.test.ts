@@ -1,12 +1,5 @@
 import { API_GROUP, CANARY_NAMESPACE, type ClusterEvent, CONDITIONS, floorLabel, NAMESPACES_PARAMETERS } from '@fso/shared/api';
-import {
-  ADMISSION_POLICY_BINDING_KIND,
-  ADMISSION_POLICY_KIND,
-  API_SERVICE_KIND,
-  CRD_KIND,
-  type CustomResourceDefinition,
-  NAMESPACE_KIND,
-} from '@fso/shared/kube';
+import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, CRD_KIND, type CustomResourceDefinition, NAMESPACE_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorWorld, MODES, US } from '../harness/floor-world.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -35,25 +28,6 @@ const dropFields = async (...fields: readonly string[]): Promise<void> => {
     await world.stranger.raw({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, world.signal);
     return true;
   });
-};
-
-const BLOCK = { name: 'refuses-the-agent' };
-
-/** Somebody else's policy keeps the agent from writing CRDs. */
-const refuseTheAgent = async (): Promise<void> => {
-  const [apiGroups, resources] = [['apiextensions.k8s.io'], ['customresourcedefinitions']];
-  const policy = {
-    metadata: BLOCK,
-    spec: {
-      matchConstraints: { resourceRules: [{ apiGroups, apiVersions: ['*'], operations: ['*'], resources }] },
-      matchConditions: [{ name: 'the-agent', expression: 'request.userInfo.username == "fso-admin"' }],
-      validations: [{ expression: 'false', message: 'not you' }],
-    },
-  };
-  await world.stranger.create(ADMISSION_POLICY_KIND, policy, {}, world.signal);
-  const binding = { metadata: BLOCK, spec: { policyName: BLOCK.name, validationActions: ['Deny'] } };
-  await world.stranger.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, world.signal);
-  await eventually(async () => (await world.tryDelete(world.client, CRD_KIND, FLOOR_PARAMETERS)).includes('not you'));
 };
 
 const hasField = async (field: string): Promise<boolean> => {
@@ -88,10 +62,9 @@ describe('what lock 1 stands on', () => {
 
   describe('while the schema cannot be put back', () => {
     beforeAll(async () => {
-      await refuseTheAgent();
+      const allow = await world.refuseTheAgent(CRD_KIND, FLOOR_PARAMETERS);
       await dropFields('namespaces', 'patterns', 'reach');
-      return () =>
-        Promise.all([ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND].map((kind) => world.stranger.delete(kind, BLOCK, world.signal)));
+      return allow;
     });
 
     it('does not take for written what the API server drops, and says so', async () => {
