@@ -39,12 +39,15 @@ const UPDATES: Attack = {
 
 const podOfJob = async (scene: Scene): Promise<string | undefined> => (await podsOf(scene))[0]?.metadata.name;
 
-/** The node's status writer plays a kubelet that has not ended the pod yet: it leaves alone what is Ready and Pending. */
+/**
+ * The node's status writer plays a kubelet that has not ended the pod yet: it acts on Pending and Running alone. A condition would not hold it:
+ * the node controller writes Ready=False where a busy machine delays the heartbeat of the node.
+ */
 const heldByTheKubelet = async (scene: Scene): Promise<void> => {
   const { mallory, namespace } = scene;
   await must(mallory.post(workloadPath(JOB, namespace), workloadOf(JOB, 'old', { ...OUT, schedulerName: 'nobody' })));
   const name = await eventually(() => podOfJob(scene));
-  await must(mallory.merge(pods(namespace, name, 'status'), { status: { conditions: [{ type: 'Ready', status: 'True' }] } }));
+  await must(mallory.merge(pods(namespace, name, 'status'), { status: { phase: 'Unknown' } }));
   const target = { apiVersion: 'v1', kind: 'Node', name: OUTSIDE_NODE };
   await must(mallory.post(pods(namespace, name, 'binding'), { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target }));
 };
