@@ -24,19 +24,19 @@ describe('commits', () => {
   it.each(['light', 'dark'] as const)('show the way of one through steps and clusters: %s', async (theme) => {
     const page = await dashboard.open('/activity', { theme });
     await page.getByRole('row').filter({ hasText: REFUSED }).getByRole('link').first().click();
-    const steps = page.getByRole('region', { name: 'Its way through the nine steps' }).getByRole('listitem');
+    const steps = page.getByRole('region', { name: 'Progress through the nine steps' }).getByRole('listitem');
     await expect(steps).toHaveCount(9);
     await expect(steps.nth(0)).toContainText(/Done\+\d/);
     await expect(steps.nth(3)).toContainText(/\d+ of 500/);
     await expect(page.getByRole('link', { name: /^claims-/ }).first()).toBeVisible();
     await expectAccessible(page);
 
-    await page.getByRole('link', { name: 'Show those that refused, with their reasons' }).click();
+    await page.getByRole('link', { name: 'Show the clusters that refused it, with their reasons' }).click();
     await expect(page).toHaveURL(/at=refused/);
     const table = page.getByRole('grid', { name: 'Clusters of the commit' });
     await expect(table).toContainText('the commit is signed by a key that this cluster does not know');
-    await page.getByRole('combobox', { name: 'Where it is' }).selectOption('proven');
-    await page.getByRole('columnheader', { name: 'In all' }).getByRole('button').click();
+    await page.getByRole('combobox', { name: 'Position' }).selectOption('proven');
+    await page.getByRole('columnheader', { name: 'Total' }).getByRole('button').click();
     await expect(page).toHaveURL(/sort=total/);
     await expect(table.getByRole('row').nth(1)).toContainText('Proven');
   });

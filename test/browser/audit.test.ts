@@ -20,7 +20,7 @@ describe('entries', () => {
       .getByRole('button', { name: /in full$/ })
       .click();
     const detail = page.getByRole('region', { name: /^Entry / });
-    await expect(detail.getByText('Hash of the entry before')).toBeVisible();
+    await expect(detail.getByText('Hash of the previous entry')).toBeVisible();
     await expect(detail.locator('pre')).toContainText('{');
     await expect(page).toHaveURL(/open=\d+/);
     await expectAccessible(page);
@@ -43,7 +43,7 @@ describe('entries', () => {
   it('have hashes that the browser can compute', async () => {
     const page = await dashboard.open('/audit');
     await page.getByRole('button', { name: 'Check the hashes of these entries' }).click();
-    await expect(page.getByText(/entries have the hashes that they should have/)).toBeVisible();
+    await expect(page.getByText(/entries have the expected hash/)).toBeVisible();
   });
 
   it('do not move when new ones come while one reads further down', async () => {
@@ -91,7 +91,7 @@ describe('events of clusters', () => {
 describe('verification', () => {
   it.each(['light', 'dark'] as const)('says what the hub finds, and how not to have to believe it: %s', async (theme) => {
     const page = await dashboard.open('/audit/verification', { theme });
-    await expect(page.getByText('The log is intact, as the hub finds')).toBeVisible();
+    await expect(page.getByText('The hub finds the log intact')).toBeVisible();
     await expect(page.getByRole('link', { name: /^Chain: Intact/ })).toBeVisible();
     await expect(page.getByLabel('Command that verifies the log')).toHaveValue('npm run -s fso -- audit verify');
     await page.getByRole('button', { name: 'Verify again' }).click();

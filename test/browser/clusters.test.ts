@@ -55,10 +55,10 @@ describe('the list', () => {
 });
 
 describe('one cluster', () => {
-  it('says first what somebody did to its locks', async () => {
+  it('says first that its locks were tampered with', async () => {
     const { name } = await clusterThat(isTampered);
     const page = await dashboard.open(`/clusters/${name}`);
-    await expect(page.getByRole('heading', { level: 2 }).first()).toContainText('Somebody changed what the locks stand on');
+    await expect(page.getByRole('heading', { level: 2 }).first()).toContainText('Objects of the locks were changed');
     await expect(page.getByRole('grid', { name: 'Conditions' })).toContainText('Tampered');
     await expect(page.getByRole('grid', { name: 'Nodes by region' })).toContainText('no region');
     await expectAccessible(page);
@@ -74,7 +74,7 @@ describe('one cluster', () => {
   it('says that and since when what it shows is old', async () => {
     const { name } = await clusterThat(({ connection }) => connection === 'Disconnected');
     const page = await dashboard.open(`/clusters/${name}`);
-    await expect(page.getByText(/Not connected: everything below is what was last known/)).toBeVisible();
+    await expect(page.getByText(/Not connected: everything below is the last known state/)).toBeVisible();
     await expect(page.getByText('Last known', { exact: true })).toBeVisible();
     await expect(page.getByText('In sync', { exact: true })).toHaveCount(0);
   });
@@ -82,8 +82,8 @@ describe('one cluster', () => {
   it('says how one that was never seen is let in, and who may do it', async () => {
     const { name } = await clusterThat(({ connection }) => connection === 'NeverSeen');
     const page = await dashboard.open(`/clusters/${name}`);
-    await expect(page.getByRole('textbox', { name: 'Command that lets the cluster in' })).toHaveValue(/^fso clusters add .* --region /);
-    const button = page.getByRole('button', { name: 'Make an enrolment token' });
+    await expect(page.getByRole('textbox', { name: 'Command that adds the cluster' })).toHaveValue(/^fso clusters add .* --region /);
+    const button = page.getByRole('button', { name: 'Create an enrolment token' });
     await expect(button).toHaveAttribute('aria-disabled', 'true');
     await button.focus();
     await expect(page.getByRole('tooltip')).toContainText('needs the role admin');

@@ -41,14 +41,14 @@ describe('violations', () => {
     await expect(rows(page).first()).toBeVisible();
     await rows(page).first().getByRole('link').first().click();
     await expect(rows(page).first()).toBeVisible();
-    await expect(page.getByText(/^[\d,]+ named violations?/).first()).toBeVisible();
+    await expect(page.getByText(/^[\d,]+ listed violations?/).first()).toBeVisible();
   });
 
   it('of one workload are filtered in sight, and one click takes that away', async () => {
     const page = await dashboard.open('/compliance?by=workload');
     await rows(page).first().getByRole('link').first().click();
     await expect(page.getByText('Kind: Pod', { exact: true })).toBeVisible();
-    await page.getByRole('button', { name: /^Take away the filter Workload: / }).click();
+    await page.getByRole('button', { name: /^Remove the filter Workload: / }).click();
     await expect(page).not.toHaveURL(/[?&]name=/);
     await page.getByRole('button', { name: 'Clear all filters' }).click();
     await expect(page.getByText('Kind: Pod', { exact: true })).toBeHidden();
@@ -74,14 +74,14 @@ describe('violations', () => {
     const page = await dashboard.open(`/compliance?cluster=${gone?.name}`);
     await expect(rows(page).first().getByText('Last known')).toBeVisible();
     await rows(page).first().getByRole('button').click();
-    await expect(page.getByText('The cluster is not connected: this is what was last known.')).toBeVisible();
+    await expect(page.getByText('The cluster is not connected: this is the last known state.')).toBeVisible();
   });
 
   it('show up by themselves, within two seconds', async () => {
     const [first] = world().agents.values();
     if (first === undefined) throw new Error('no agent');
     const page = await dashboard.open(`/compliance?cluster=${first.cluster}&q=late-comer`);
-    await expect(page.getByText('No named violation matches')).toBeVisible();
+    await expect(page.getByText('No listed violation matches')).toBeVisible();
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     const namespace = await namespaceWithPolicy(first.cluster);
     await first.addViolation(namespace, 'late-comer');
@@ -134,9 +134,9 @@ describe('the pod affinity checker', () => {
     const sent: string[] = [];
     page.on('request', (request) => sent.push(`${request.url()} ${request.postData() ?? ''}`));
     await text(page).fill(DEPLOYMENT);
-    await expect(page.getByText('Not admitted: the Deployment is taken with a warning, but each of its pods is refused.')).toBeVisible();
+    await expect(page.getByText('Not admitted: the Deployment is accepted with a warning, but each of its pods is refused.')).toBeVisible();
     await expect(page.getByText(/required node affinity term 2 does not confine the region/)).toBeVisible();
-    await expect(page.getByText('Judged again with this change: admitted')).toBeVisible();
+    await expect(page.getByText('With this change, every policy that applies admits it')).toBeVisible();
     await page.getByLabel('Region that the fix confines it to').selectOption('eu-central-1');
     await expect(page.locator('.fso-diff-added').last()).toContainText(`${REGION_LABEL}: eu-central-1`);
     await expectAccessible(page);
@@ -149,7 +149,7 @@ describe('the pod affinity checker', () => {
   it('says on which line a text cannot be read', async () => {
     const page = await dashboard.open('/compliance/checker?by=regions&regions=a');
     await text(page).fill('kind: Pod\nspec: &a {x: [*a, *a]}\n');
-    await expect(page.getByText('This could not be judged')).toBeVisible();
+    await expect(page.getByText('Could not be judged')).toBeVisible();
     await expect(page.getByRole('button', { name: 'Line 2' }).first()).toBeVisible();
     await expectAccessible(page);
   });
@@ -157,7 +157,7 @@ describe('the pod affinity checker', () => {
   it('takes up a reported violation with what governs its namespace', async () => {
     const page = await dashboard.open('/compliance');
     await rows(page).first().getByRole('button').click();
-    await page.getByRole('link', { name: 'Paste what makes it into the pod affinity checker' }).click();
+    await page.getByRole('link', { name: 'Check its manifest in the pod affinity checker' }).click();
     await expect(page).toHaveURL(/\/compliance\/checker\?.*picked=/);
     await expect(page.getByLabel('Command that prints the object')).toHaveValue(/^kubectl -n /);
     await text(page).fill('kind: Pod\nmetadata: {name: a}\nspec: {}\n');

@@ -19,14 +19,14 @@ const dashboard = useDashboard(() => server.url);
 
 it('gives an administrator a token, with what to run, and keeps it nowhere', async () => {
   const page = await dashboard.open('/clusters/eu', { token: TOKEN });
-  await page.getByRole('button', { name: 'Make an enrolment token' }).click();
+  await page.getByRole('button', { name: 'Create an enrolment token' }).click();
   const dialog = page.getByRole('dialog', { name: 'Enrolment token for eu' });
-  await dialog.getByRole('button', { name: 'Make the token' }).click();
+  await dialog.getByRole('button', { name: 'Create the token' }).click();
   await expect(dialog.getByText(/FSO_CLUSTER=eu FSO_HUB_URL=wss:\/\/hub\.example\.com:8443 FSO_ENROLL_TOKEN=fso1\.eu\./)).toBeVisible();
   await expectAccessible(page);
   await dialog.getByRole('button', { name: 'Close' }).last().click();
   await expect(dialog).toHaveCount(0);
-  await page.getByRole('button', { name: 'Make an enrolment token' }).click();
+  await page.getByRole('button', { name: 'Create an enrolment token' }).click();
   await expect(page.getByText(/FSO_ENROLL_TOKEN/)).toHaveCount(0);
   expect((await server.identity.get('eu'))?.state).toBe('invited');
 });
@@ -52,7 +52,7 @@ it('forgets a cluster that is neither registered nor connected, and shows the ot
   await expect(page.getByRole('button', { name: 'Revoke' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Forget' })).toHaveCount(0);
   await page.goto('/clusters/old');
-  await expect(page.getByText('it counts for nothing')).toBeVisible();
+  await expect(page.getByText('the fleet is counted without it')).toBeVisible();
   await page.getByRole('button', { name: 'Forget' }).click();
   const dialog = page.getByRole('dialog', { name: /Forget old/ });
   await dialog.getByRole('textbox').fill('old');

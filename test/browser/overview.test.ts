@@ -11,9 +11,9 @@ describe('the overview', () => {
     const page = await dashboard.open('/');
     const byPhase = page.getByRole('list', { name: 'Policies by phase' });
     await expect(byPhase.getByRole('listitem').filter({ hasText: 'Failed' })).toContainText(policies.failed.toLocaleString('en'));
-    const byConnection = page.getByRole('list', { name: 'Clusters by what is known of them' });
+    const byConnection = page.getByRole('list', { name: 'Clusters by state' });
     await expect(byConnection.getByRole('listitem').filter({ hasText: 'Stale' })).toContainText(String(clusters.disconnected));
-    await expect(byConnection.getByRole('listitem').filter({ hasText: 'Stale' })).toContainText('oldest heard of');
+    await expect(byConnection.getByRole('listitem').filter({ hasText: 'Stale' })).toContainText('least recently seen');
     await byConnection.getByRole('link', { name: 'Stale' }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('connection')).toBe('Disconnected');
@@ -26,7 +26,7 @@ describe('the overview', () => {
     const page = await dashboard.open('/');
     await expect(page.getByRole('link', { name: /^Commit [0-9a-f]{8} was rejected/ })).toBeVisible();
     await expect(page.getByText(`${problem?.path}:${problem?.line}`).first()).toBeVisible();
-    await page.getByRole('link', { name: /policies are not enforced as they should be/ }).click();
+    await page.getByRole('link', { name: /policies are not enforced in every cluster/ }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('phase')).toBe('Failed');
   });
@@ -48,7 +48,7 @@ describe('the overview', () => {
     const table = page.getByRole('grid', { name: 'Regions on the map' });
     await expect(table.getByRole('row').filter({ hasText: 'eu-west-1' })).toContainText('Dublin, Ireland');
     const elsewhere = page.getByRole('grid', { name: 'Regions that are not on the map' });
-    await expect(elsewhere.getByRole('row').filter({ hasText: 'berlin-dc2' })).toContainText('place not known');
+    await expect(elsewhere.getByRole('row').filter({ hasText: 'berlin-dc2' })).toContainText('unknown location');
     await table.getByRole('link', { name: /clusters of eu-west-1$/ }).press('Enter');
     await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
     expect(new URL(page.url()).searchParams.get('region')).toBe('eu-west-1');
@@ -64,7 +64,7 @@ describe('the overview', () => {
     await expect(page.getByRole('grid', { name: 'Violations over the last 7 days' })).toBeVisible();
   });
 
-  it.each(['light', 'dark'] as const)('is there for everybody, with map and curve: %s', async (theme) => {
+  it.each(['light', 'dark'] as const)('is accessible, with map and curve: %s', async (theme) => {
     const page = await dashboard.open('/', { theme });
     await expect(page.getByRole('application').locator('canvas').first()).toBeVisible();
     await expect(page.getByRole('img', { name: /^Violations over/ })).toBeVisible();

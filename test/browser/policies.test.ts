@@ -52,7 +52,7 @@ describe('the list of policies', () => {
     await expect(policies).toHaveAttribute('aria-rowcount', /^10\d\d$/);
     await expect(async () => {
       await page.evaluate("document.querySelector('.fso-table').scrollTop = 1e9");
-      await expect(page.getByText('read so far')).toHaveCount(0, { timeout: 500 });
+      await expect(page.getByText('loaded')).toHaveCount(0, { timeout: 500 });
     }).toPass();
     expect(await policies.getByRole('row').count()).toBeLessThan(80);
   });
@@ -72,7 +72,7 @@ describe('one policy', () => {
   it('shows every cluster with both locks; what is not known now is not shown as good', async () => {
     const page = await dashboard.open(EVERYWHERE);
     await expect(page.getByText(/^(Warning alert:)?\s*12 of 500 clusters are not connected/)).toBeVisible();
-    await page.getByRole('link', { name: 'Which, and how old it is' }).click();
+    await page.getByRole('link', { name: 'Show these clusters and the age of their reports' }).click();
     await expect(page).toHaveURL(/tab=clusters&known=last/);
     await expect(page.getByText('12 of 500 clusters')).toBeVisible();
     const row = table(page, 'Clusters of the policy').getByRole('row').nth(1);
@@ -80,7 +80,7 @@ describe('one policy', () => {
     await expect(row).toContainText('was active');
     await expect(row).toContainText('Pending');
     await page.getByRole('combobox', { name: 'Known' }).selectOption('never');
-    await expect(row).toContainText('nothing reported yet');
+    await expect(row).toContainText('not reported yet');
     await page.getByRole('button', { name: 'Clear all filters' }).click();
     await page.getByRole('combobox', { name: 'Locks' }).selectOption('Unavailable');
     await expect(row).toContainText('Gatekeeper is not installed');
@@ -104,7 +104,7 @@ describe('one policy', () => {
 
   it('lists the violations that are named', async () => {
     const page = await dashboard.open('/policies/fso-system/payments-eu?tab=violations');
-    await expect(page.getByText(/violations named/)).toBeVisible();
+    await expect(page.getByText(/listed violations/)).toBeVisible();
     await expect(table(page, 'Violations of the policy').getByText('Pod', { exact: true }).first()).toBeVisible();
   });
 
@@ -155,7 +155,7 @@ describe.each(TABS)('tab %s', (tab) => {
     await expect(page.getByRole('tabpanel').getByRole('status', { name: /^Loading/ })).toHaveCount(0);
   };
 
-  it.each(['light', 'dark'] as const)('is there for everybody: %s', async (theme) => {
+  it.each(['light', 'dark'] as const)('is accessible: %s', async (theme) => {
     const page = await dashboard.open(path(), { theme });
     await settled(page);
     await expectAccessible(page);

@@ -87,5 +87,5 @@ it('tells of tampering in a cluster', async () => {
   const page = await open('/clusters/eu');
   await isLive(page);
   await world().kube('eu').delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, new AbortController().signal);
-  await expect(page.getByText(/put back/i).first()).toBeVisible();
+  await expect(page.getByText(/Objects of the locks were changed/).first()).toBeVisible();
 });

@@ -54,7 +54,7 @@ it('a viewer sees everything and may change nothing', async () => {
 
 it('somebody without a role is told what is missing, and nothing else', async () => {
   const page = await logIn('greta', '/policies');
-  await expect(page.getByRole('heading', { level: 1, name: 'You may not see anything here yet' })).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'You have no role yet' })).toBeVisible();
   await expect(page.getByText('ask an administrator of this hub')).toBeVisible();
   await expectAccessible(page);
 });

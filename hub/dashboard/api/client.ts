@@ -1,6 +1,6 @@
 import { CSRF_HEADER, type Page, type ProblemDetails } from '@fso/shared/api';
 
-/** What the hub answered instead of what was asked for (RFC 9457). */
+/** An error response of the hub (RFC 9457). */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';
   readonly problem: ProblemDetails;
@@ -18,7 +18,7 @@ export class ApiProblem extends Error {
   }
 }
 
-/** The hub did not answer at all: it is down, or the network is. */
+/** The hub did not answer: it is down, or the network is. */
 export class HubUnreachable extends Error {
   override readonly name = 'HubUnreachable';
 

@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 import { getAll } from './client.ts';
 import { keys } from './keys.ts';
 
-/** A cluster that is not connected, and when the hub last heard of it. */
+/** A cluster that is not connected, and when the hub last saw it. */
 export interface Unconnected {
   readonly connection: Exclude<ConnectionState, 'Connected'>;
   /** RFC 3339; null: never. */
@@ -39,7 +39,7 @@ export const useConnections = (): ConnectionOfCluster => {
   return useMemo(() => connectionsFrom(data, isSuccess), [data, isSuccess]);
 };
 
-/** @returns when the one that is silent for longest was last heard of */
+/** @returns when the least recently seen cluster was last seen */
 export const oldestOf = (unconnected: ReadonlyMap<string, Unconnected>): string | null => {
   const times = [...unconnected.values()].flatMap(({ lastSeen }) => lastSeen ?? []);
   return times.toSorted((a, b) => Date.parse(a) - Date.parse(b))[0] ?? null;

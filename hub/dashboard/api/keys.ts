@@ -39,7 +39,7 @@ export const keys = {
   },
 } as const;
 
-/** What is long in the reading, and has a button for it; and what events say nothing of. */
+/** Slow queries that have a refresh button, and those that no event covers. */
 const ON_REQUEST: readonly (readonly unknown[])[] = [keys.report, keys.audit.verification, keys.session, keys.loginMethods];
 
 export const isReadOnRequest = (queryKey: readonly unknown[]): boolean =>

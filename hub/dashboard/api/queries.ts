@@ -125,9 +125,9 @@ export const auditQuery = (params: Params) =>
 export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);
 
 /**
- * What a key names. None of the names in it can hold a slash, but the policy, which is two of them.
+ * Parses a key of violationKey. None of its names has a slash, except the policy, which is namespace/name.
  *
- * @returns undefined for what `violationKey` did not make
+ * @returns undefined where the text is no such key
  */
 export const parseViolationKey = (text: string): ViolationRef | undefined => {
   const [cluster, home, policy, namespace, kind, name, more] = text.split('/');

@@ -3,7 +3,7 @@ import { queryOptions } from '@tanstack/react-query';
 import { getJson } from './client.ts';
 import { keys } from './keys.ts';
 
-/** Whether the hub has said that the session is over: known to the whole page, whoever heard it first. */
+/** Whether the hub has ended the session: one flag for all parts of the page. */
 
 let ended = false;
 const listeners = new Set<() => void>();

@@ -17,7 +17,7 @@ export const Brand = () => (
 );
 
 const THEME_LOOKS: Readonly<Record<Theme, { icon: typeof SunIcon; label: string }>> = {
-  system: { icon: AdjustIcon, label: 'Colours as the system has them' },
+  system: { icon: AdjustIcon, label: 'Use the system theme' },
   light: { icon: SunIcon, label: 'Light' },
   dark: { icon: MoonIcon, label: 'Dark' },
 };

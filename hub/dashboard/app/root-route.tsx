@@ -15,21 +15,21 @@ export const PagePending = () => (
   </PageSection>
 );
 
-/** The router does not ask again for what it could not load: the page begins anew, by itself once the hub is back. */
-const useBeginAnew = (): (() => void) | undefined => {
+/** The router does not retry a failed load, so the page reloads, by itself once the hub is back. */
+const useReload = (): (() => void) | undefined => {
   const { kind } = useLiveState();
   const wasAway = useRef(false);
   useEffect(() => {
     if (kind === 'reconnecting' || kind === 'unreachable') wasAway.current = true;
     else if (kind === 'live' && wasAway.current) window.location.reload();
   }, [kind]);
-  // While nobody answers, the browser would have nothing to show at all.
+  // While the hub does not answer, a reload would leave an empty page.
   return kind === 'live' ? () => window.location.reload() : undefined;
 };
 
 export const PageError = ({ error }: ErrorComponentProps) => (
   <PageSection hasBodyWrapper={false}>
-    <ErrorState error={error} what="this page" onRetry={useBeginAnew()} />
+    <ErrorState error={error} what="this page" onRetry={useReload()} />
   </PageSection>
 );
 
@@ -37,7 +37,7 @@ export const PageNotFound = () => (
   <>
     <PageHeader title="Page not found" />
     <PageSection hasBodyWrapper={false}>
-      There is no such page. <Link to="/">To the overview</Link>
+      This page does not exist. <Link to="/">Go to the overview</Link>
     </PageSection>
   </>
 );
@@ -50,7 +50,7 @@ interface RouterContext {
 
 export const rootRoute = createRootRouteWithContext<RouterContext>()({
   component: Outlet,
-  // Within the layout, so that whoever followed an old link can go on.
+  // Within the layout, so that the reader of an old link can go on.
   notFoundComponent: () => (
     <Shell>
       <PageNotFound />

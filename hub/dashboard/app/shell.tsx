@@ -70,7 +70,7 @@ const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
 const FetchNow = () => {
   const fetchNow = useMutation({
     mutationFn: fetchSource,
-    onSuccess: () => showToast({ variant: 'success', title: 'The hub looks at the policy repository now.' }),
+    onSuccess: () => showToast({ variant: 'success', title: 'The hub is fetching the policy repository.' }),
     onError: (error) => showToast({ variant: 'danger', title: `Could not fetch: ${error.message}` }),
   });
   return (
@@ -90,11 +90,10 @@ const FetchNow = () => {
 /** Known, but nothing gives a role: who one is, what is needed, and who can give it. */
 const NoRole = ({ name }: { readonly name: string }) => (
   <PageSection hasBodyWrapper={false}>
-    <EmptyState titleText="You may not see anything here yet" headingLevel="h1" icon={LockIcon}>
+    <EmptyState titleText="You have no role yet" headingLevel="h1" icon={LockIcon}>
       <EmptyStateBody>
-        You are signed in as {name}, but nothing that the identity provider says of you gives a role here. To read this dashboard you need
-        the role <strong>viewer</strong>: ask an administrator of this hub to map one of your groups to it (FSO_OIDC_ROLE_MAP), then sign in
-        again.
+        You are signed in as {name}, but none of your groups maps to a role in this hub. To read this dashboard you need the role{' '}
+        <strong>viewer</strong>: ask an administrator of this hub to map one of your groups to it (FSO_OIDC_ROLE_MAP), then sign in again.
       </EmptyStateBody>
     </EmptyState>
   </PageSection>

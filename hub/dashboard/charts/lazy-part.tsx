@@ -35,11 +35,11 @@ export class LazyPart extends Component<LazyPartProps, LazyPartState> {
           title={`Could not load ${what}`}
           actionLinks={
             <Button variant="link" isInline onClick={() => window.location.reload()}>
-              Load the page again
+              Reload the page
             </Button>
           }
         >
-          What it shows stands as text beside it.
+          The text beside it has the same content.
         </Alert>
       );
     }

@@ -34,7 +34,7 @@ const trendOption = (points: readonly TrendPoint[], palette: Palette): ChartOpti
     textStyle: { color: palette.text, fontSize: 12 },
     formatter: (given) => {
       const [time, violations] = pointOf((Array.isArray(given) ? given[0] : given)?.value);
-      return `${violations === null ? 'not known how many' : formatNumber(violations)} violations\n${exactTime(time)}`;
+      return `${violations === null ? 'unknown number of' : formatNumber(violations)} violations\n${exactTime(time)}`;
     },
   },
   series: [

@@ -17,16 +17,16 @@ const number = (value: number | null): string => (value === null ? 'not known' :
 /** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
 export const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {
   const summary = summarise(points);
-  if (summary === undefined) return <p className="fso-muted">Nothing is known of {range}.</p>;
+  if (summary === undefined) return <p className="fso-muted">No data for {range}.</p>;
   const { first, last, highest, highestAt } = summary;
-  const words = `Violations over ${range}: ${number(first)} at first, ${number(highest)} at most, ${number(last)} now`;
+  const words = `Violations over ${range}: ${number(first)} at the start, ${number(highest)} at the peak, ${number(last)} now`;
   return (
     <>
       <LazyPart what="the curve" className="fso-trend-canvas">
         <TrendCanvas points={points} label={words} />
       </LazyPart>
       <p className="fso-trend-words">
-        {number(first)} at first, {number(highest)} at most ({exactTime(Date.parse(highestAt))}), {number(last)} now.
+        {number(first)} at the start, {number(highest)} at the peak ({exactTime(Date.parse(highestAt))}), {number(last)} now.
       </p>
       <ExpandableSection toggleText="The numbers as a table" isIndented>
         <Table aria-label={`Violations over ${range}`} variant="compact" borders={false} gridBreakPoint="">

@@ -10,7 +10,7 @@ describe('summarise', () => {
     expect(summarise([point(0, 3), point(5, 9), point(7, 9), point(9, 1)])).toEqual({ first: 3, last: 1, highest: 9, highestAt: at(5) });
   });
 
-  it('does not know the start where nobody looked', () => {
+  it('does not know the start where no value was recorded', () => {
     expect(summarise([point(0, null), point(5, 9), point(6, null), point(9, 1)])).toEqual({
       first: null,
       last: 1,
@@ -50,11 +50,11 @@ describe('sample', () => {
 
 describe('changeText', () => {
   it.each([
-    [3, 3, 'as many as'],
-    [3, 1203, '1,200 more than'],
-    [3, 1, '2 fewer than'],
-    [null, 1, 'not known whether more than'],
+    [3, 3, 'as many as 7 d ago'],
+    [3, 1203, '1,200 more than 7 d ago'],
+    [3, 1, '2 fewer than 7 d ago'],
+    [null, 1, 'no data for 7 d ago'],
   ])('from %s to %s: %s', (first, last, text) => {
-    expect(changeText({ first, last })).toBe(text);
+    expect(changeText({ first, last }, '7 d ago')).toBe(text);
   });
 });

@@ -40,10 +40,10 @@ export const sample = (points: readonly TrendPoint[], rows: number): TrendPoint[
   });
 };
 
-/** @returns `12 more than`, `3 fewer than`, `as many as`, `not known whether more than` */
-export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>): string => {
-  if (first === null) return 'not known whether more than';
-  if (first === last) return 'as many as';
+/** @param ago e.g. `24 h ago` @returns `12 more than 24 h ago`, `as many as 24 h ago`, `no data for 24 h ago` */
+export const changeText = ({ first, last }: Pick<TrendSummary, 'first' | 'last'>, ago: string): string => {
+  if (first === null) return `no data for ${ago}`;
+  if (first === last) return `as many as ${ago}`;
   const by = formatNumber(Math.abs(last - first));
-  return last > first ? `${by} more than` : `${by} fewer than`;
+  return last > first ? `${by} more than ${ago}` : `${by} fewer than ${ago}`;
 };

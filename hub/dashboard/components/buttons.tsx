@@ -36,7 +36,7 @@ const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
 
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 
-/** @returns why whoever is signed in may not do what needs a role; undefined: they may */
+/** @returns why the signed-in user lacks the role; undefined: they have it */
 const useWhyNot = (wanted: Role): string | undefined => {
   const { data: session } = useQuery(sessionQuery);
   if (session === undefined) return 'Sign in first.';

@@ -47,9 +47,9 @@ export const DataTable = <T,>(props: DataTableProps<T>) => {
 const NoRows = <T,>({ query, empty }: Pick<DataTableProps<T>, 'query' | 'empty'>) =>
   query.hasNextPage ? (
     <p className="fso-muted">
-      Nothing so far.{' '}
+      No match yet.{' '}
       <Button variant="link" isInline isLoading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-        Look further back
+        Search older entries
       </Button>
     </p>
   ) : (
@@ -90,17 +90,17 @@ const TableNote = <T,>({ query, shown, total, noun }: TableNoteProps<T>) => (
   <div className="fso-table-note">
     <span role="status">
       {formatNumber(total)} {total === 1 ? noun[0] : noun[1]}
-      {shown < total ? <span className="fso-muted">, {formatNumber(shown)} read so far</span> : null}
+      {shown < total ? <span className="fso-muted">, {formatNumber(shown)} loaded</span> : null}
     </span>
-    {query.isFetchingNextPage ? <Spinner size="sm" aria-label="Reading more" /> : null}
+    {query.isFetchingNextPage ? <Spinner size="sm" aria-label="Loading more" /> : null}
     {query.isFetchNextPageError ? (
       <Button variant="link" isInline onClick={() => void query.fetchNextPage()}>
-        The next rows could not be read. Try again
+        Could not load more rows. Try again
       </Button>
     ) : null}
     {query.isStale && !query.isFetching ? (
       <Button variant="link" isInline onClick={() => void query.refetch()}>
-        The list has changed. Read it again
+        The list has changed. Reload it
       </Button>
     ) : null}
   </div>

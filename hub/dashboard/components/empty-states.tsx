@@ -42,7 +42,7 @@ export const Empty = ({ title, children, onClear }: EmptyProps) => (
 
 const titleOf = (error: unknown, what: string): string => {
   if (isForbidden(error)) return `You may not see ${what}`;
-  if (isNotFound(error)) return 'There is no such thing here';
+  if (isNotFound(error)) return 'Not found';
   return `Could not read ${what}`;
 };
 
@@ -53,7 +53,7 @@ interface ErrorStateProps {
   readonly onRetry?: (() => void) | undefined;
 }
 
-/** Something could not be read: why, the request id for whoever looks into the hub's log, and another try. */
+/** A failed read: the reason, the request id to find in the hub's log, and a retry. */
 export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   <EmptyState titleText={titleOf(error, what)} headingLevel="h2" variant="sm" status={isNotFound(error) ? 'info' : 'danger'}>
     <EmptyStateBody>
@@ -77,12 +77,12 @@ export const ErrorState = ({ error, what, onRetry }: ErrorStateProps) => (
   </EmptyState>
 );
 
-/** What is shown is what was last known: since when. */
+/** Says that the state shown is the last known one, and since when. */
 export const StaleBanner = ({ since, children }: { readonly since: string | null; readonly children: ReactNode }) => (
   <Alert isInline variant="warning" title={children} component="p">
     {since === null ? null : (
       <>
-        Last heard of <RelativeTime time={since} />.
+        Last seen <RelativeTime time={since} />.
       </>
     )}
   </Alert>

@@ -97,7 +97,7 @@ const Typed = ({ filter, values, onChange }: FieldProps) => {
 
 /** A filter that a link has set, to a value that cannot be chosen here. */
 const Linked = ({ filter: { name, label }, values, onChange }: FieldProps) => (
-  <Label onClose={() => onChange({ [name]: undefined })} closeBtnAriaLabel={`Take away the filter ${label}: ${values[name]}`}>
+  <Label onClose={() => onChange({ [name]: undefined })} closeBtnAriaLabel={`Remove the filter ${label}: ${values[name]}`}>
     {label}: {values[name]}
   </Label>
 );

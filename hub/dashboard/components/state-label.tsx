@@ -47,23 +47,28 @@ export interface Look {
 }
 
 const PHASES: Readonly<Record<Phase, Look>> = {
-  Active: { text: 'Active', icon: CheckCircleIcon, color: 'green', title: 'Proven in every cluster that it is meant for' },
-  Pending: { text: 'Pending', icon: HourglassHalfIcon, color: 'blue', title: 'Not proven everywhere yet, or a cluster is not connected' },
-  Failed: { text: 'Failed', icon: ExclamationCircleIcon, color: 'red', title: 'A cluster does not enforce it as it should' },
-  Expired: { text: 'Expired', icon: HourglassEndIcon, color: 'grey', title: 'Its expiry date has passed: it no longer governs' },
+  Active: { text: 'Active', icon: CheckCircleIcon, color: 'green', title: 'Proven in every target cluster' },
+  Pending: {
+    text: 'Pending',
+    icon: HourglassHalfIcon,
+    color: 'blue',
+    title: 'Not yet proven in every cluster, or a cluster is not connected',
+  },
+  Failed: { text: 'Failed', icon: ExclamationCircleIcon, color: 'red', title: 'At least one cluster does not enforce it' },
+  Expired: { text: 'Expired', icon: HourglassEndIcon, color: 'grey', title: 'Its expiry date has passed; it no longer applies' },
 };
 
 const LOCKS: Readonly<Record<LockState, Look>> = {
-  Enforced: { text: 'Enforced', icon: LockIcon, color: 'green', title: 'Proven by a request that had to be refused' },
-  Pending: { text: 'Pending', icon: HourglassHalfIcon, color: 'blue', title: 'Written, not proven yet' },
-  Degraded: { text: 'Degraded', icon: ExclamationCircleIcon, color: 'red', title: 'It was refused, or its proof failed' },
-  Unavailable: { text: 'Unavailable', icon: ExclamationTriangleIcon, color: 'orange', title: 'This cluster cannot have it' },
+  Enforced: { text: 'Enforced', icon: LockIcon, color: 'green', title: 'Proven by a test request that the lock refused' },
+  Pending: { text: 'Pending', icon: HourglassHalfIcon, color: 'blue', title: 'Written, not yet proven' },
+  Degraded: { text: 'Degraded', icon: ExclamationCircleIcon, color: 'red', title: 'The cluster rejected it, or its proof failed' },
+  Unavailable: { text: 'Unavailable', icon: ExclamationTriangleIcon, color: 'orange', title: 'This cluster does not support it' },
   NotApplicable: { text: 'Not applicable', icon: MinusCircleIcon, color: 'grey', title: 'Nothing to enforce' },
 };
 
 const CONNECTIONS: Readonly<Record<ConnectionState, Look>> = {
   Connected: { text: 'Connected', icon: ConnectedIcon, color: 'green' },
-  Disconnected: { text: 'Stale', icon: DisconnectedIcon, color: 'orange', title: 'Not connected: what is shown is what was last known' },
+  Disconnected: { text: 'Stale', icon: DisconnectedIcon, color: 'orange', title: 'Not connected; the last known state is shown' },
   NeverSeen: { text: 'Never seen', icon: QuestionCircleIcon, color: 'grey', title: 'Registered, but its agent has never connected' },
 };
 
@@ -71,7 +76,7 @@ const ACTIONS: Readonly<Record<EnforcementAction, Look>> = {
   deny: { text: 'Deny', icon: BanIcon, color: 'purple', title: 'Refuses a violating pod' },
   warn: { text: 'Warn', icon: ExclamationTriangleIcon, color: 'yellow', title: 'Admits a violating pod with a warning' },
   dryrun: { text: 'Dry run', icon: EyeIcon, color: 'teal', title: 'Only records a violating pod' },
-  custom: { text: 'Custom', icon: WrenchIcon, color: 'grey', title: 'Each lock has an action of its own' },
+  custom: { text: 'Custom', icon: WrenchIcon, color: 'grey', title: 'Each lock has its own action' },
 };
 
 const UNKNOWN: Look = { text: 'Not reported', icon: ClockIcon, color: 'grey' };
@@ -101,7 +106,7 @@ export const StateLabel = ({ look: { text, icon: Icon, color, title }, prefix }:
 };
 
 export const PhaseLabel = ({ phase }: { readonly phase: Phase }) => <StateLabel look={PHASES[phase]} />;
-/** @param state null: nothing reported yet */
+/** @param state null: not reported yet */
 export const LockLabel = ({ state, lock }: { readonly state: LockState | null; readonly lock?: string }) => (
   <StateLabel look={state === null ? UNKNOWN : LOCKS[state]} prefix={lock} />
 );
@@ -119,35 +124,45 @@ export const SeverityLabel = ({ severity }: Pick<EventView, 'severity'>) => <Sta
 export const SEVERITY_OPTIONS = stateOptions(SEVERITIES);
 
 const COMMIT_STATES: Readonly<Record<CommitSummary['state'], Look>> = {
-  rejected: { text: 'Rejected', icon: BanIcon, color: 'red', title: 'The hub refused it: the last good commit stays in force' },
+  rejected: { text: 'Rejected', icon: BanIcon, color: 'red', title: 'The hub rejected it; the last good commit stays in force' },
   refused: {
     text: 'Refused',
     icon: ExclamationCircleIcon,
     color: 'red',
-    title: 'An agent refused it: its cluster keeps the last good one',
+    title: 'An agent refused it; its cluster keeps the last good commit',
   },
-  inProgress: { text: 'In progress', icon: InProgressIcon, color: 'blue', title: 'Connected clusters have not all proven it yet' },
-  enforced: { text: 'Enforced', icon: CheckCircleIcon, color: 'green', title: 'Proven in every cluster that is connected' },
-  superseded: { text: 'Superseded', icon: FastForwardIcon, color: 'grey', title: 'A newer commit came before it was enforced everywhere' },
+  inProgress: { text: 'In progress', icon: InProgressIcon, color: 'blue', title: 'Not yet proven in every connected cluster' },
+  enforced: { text: 'Enforced', icon: CheckCircleIcon, color: 'green', title: 'Proven in every connected cluster' },
+  superseded: {
+    text: 'Superseded',
+    icon: FastForwardIcon,
+    color: 'grey',
+    title: 'A newer commit replaced it before every cluster enforced it',
+  },
 };
 
 export const CommitStateLabel = ({ state }: Pick<CommitSummary, 'state'>) => <StateLabel look={COMMIT_STATES[state]} />;
 
 const VERIFICATIONS: Readonly<Record<NonNullable<CommitSummary['verification']>['state'], Look>> = {
-  verified: { text: 'Verified', icon: ShieldAltIcon, color: 'green', title: 'Signed by who may' },
-  unverified: { text: 'Not verified', icon: QuestionCircleIcon, color: 'grey', title: 'No signers are configured: nobody looked' },
+  verified: { text: 'Verified', icon: ShieldAltIcon, color: 'green', title: 'Signed by an allowed signer' },
+  unverified: {
+    text: 'Not verified',
+    icon: QuestionCircleIcon,
+    color: 'grey',
+    title: 'No allowed signers are configured, so the signature is not checked',
+  },
   failed: {
     text: 'Bad signature',
     icon: ExclamationCircleIcon,
     color: 'red',
-    title: 'Found bad, and taken all the same (FSO_VERIFY=warn)',
+    title: 'The signature is bad; the commit was accepted (FSO_VERIFY=warn)',
   },
 };
 const NOT_JUDGED: Look = {
   text: 'Not judged',
   icon: QuestionCircleIcon,
   color: 'grey',
-  title: 'It was refused before, or the record begins later',
+  title: 'Rejected before its signature was checked, or older than the record',
 };
 
 /** @param verification by the hub; agents judge for themselves */

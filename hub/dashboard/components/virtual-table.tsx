@@ -99,7 +99,7 @@ const DrawnRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
     </Tr>
   );
 
-/** The table is drawn anew for each frame of a scroll: rows that stay need not be. */
+/** The table renders for each frame of a scroll; rows that stay do not. */
 const Row = memo(DrawnRow) as typeof DrawnRow;
 
 /** Keeps the place of the rows that are not drawn. */

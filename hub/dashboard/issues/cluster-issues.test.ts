@@ -15,7 +15,7 @@ const reported = (change: Partial<ClusterReport>): ClusterView => {
   const view = clusterView();
   return view.report === null ? view : { ...view, report: { ...view.report, ...change } };
 };
-const kinds = (cluster: ClusterView): string[] => listClusterIssues(cluster, NOW).map(({ kind }) => kind);
+const kinds = (cluster: ClusterView): string[] => listClusterIssues(cluster, NOW).map(({ key }) => key);
 
 it('has none where all is well', () => {
   expect(kinds(clusterView())).toEqual([]);

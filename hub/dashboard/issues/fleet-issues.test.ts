@@ -110,7 +110,7 @@ describe('attentionItems', () => {
     expect(others).toEqual([]);
     expect(item).toMatchObject({
       key: 'refusals',
-      title: '1,205 clusters refused the commit that they were offered',
+      title: '1,205 clusters refused the commit offered to them',
       detail: 'a, b, c and 1,202 more',
       target: { page: 'clusters', search: { refusing: 'true' } },
     });
@@ -118,11 +118,11 @@ describe('attentionItems', () => {
 
   it.each([
     [undefined, { level: 'danger', target: { page: 'compliance', search: {} } }],
-    [0, { level: 'warning', detail: 'None is of a policy that denies.' }],
-    [1, { level: 'danger', detail: '1 of those that agents name is of policies that deny.', target: { search: { action: 'deny' } } }],
-  ])('tells of violations; of policies that deny there are %o', (denied, item) => {
+    [0, { level: 'warning', detail: 'None of them breaks a deny policy.' }],
+    [1, { level: 'danger', detail: '1 of the listed violations breaks a deny policy.', target: { search: { action: 'deny' } } }],
+  ])('reports violations, of which %o break a deny policy', (denied, item) => {
     const [first, ...others] = listFleetIssues(facts({ status: { ...STATUS, violations: 10_000 }, denied }), NOW);
-    expect(first).toMatchObject({ title: '10,000 violations: workloads are outside of the allowed regions', ...item });
+    expect(first).toMatchObject({ title: '10,000 violations: workloads are outside the allowed regions', ...item });
     expect(others).toEqual([]);
   });
 

@@ -1,39 +1,7 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
 import { count, formatNumber } from '../lib/format.ts';
 import { certificateState } from '../lib/health.ts';
-
-/** What somebody should look at first. */
-
-export type IssueTarget =
-  | {
-      readonly page: 'policies';
-      readonly search: { readonly phase?: 'Failed' | 'Pending' | 'Expired'; readonly expiring?: 'true'; readonly sort?: string };
-    }
-  | {
-      readonly page: 'clusters';
-      readonly search: {
-        readonly connection?: 'Disconnected' | 'NeverSeen' | 'Connected';
-        readonly inSync?: 'false';
-        readonly tampered?: 'true';
-        readonly refusing?: 'true';
-        readonly locksReady?: 'false';
-        readonly sort?: string;
-      };
-    }
-  | { readonly page: 'compliance'; readonly search: { readonly action?: 'deny' } }
-  | { readonly page: 'verification' }
-  | { readonly page: 'cluster'; readonly name: string }
-  | { readonly page: 'commit'; readonly revision: string };
-
-export interface Issue {
-  readonly key: string;
-  readonly level: 'danger' | 'warning' | 'info';
-  readonly title: string;
-  readonly detail?: string;
-  /** Since when, RFC 3339. */
-  readonly since?: string | null;
-  readonly target?: IssueTarget;
-}
+import { type Issue, sortIssues } from './issue.ts';
 
 /** Clusters that are alike in something: the first, and how many there are. */
 export interface ClusterSample {
@@ -41,7 +9,7 @@ export interface ClusterSample {
   readonly total: number;
 }
 
-/** Of what has not been read nothing is said: see {@link readingOf}. */
+/** The parts that are not read yet raise no issue: see {@link readingOf}. */
 export interface FleetState {
   readonly status: StatusView;
   /** Clusters whose agent stands by its refusal. */
@@ -56,11 +24,11 @@ export interface FleetState {
   readonly denied: number | undefined;
   /** Whether the hub finds its audit log intact; undefined: not known. */
   readonly isAuditIntact: boolean | undefined;
-  /** When the stale cluster that is silent for longest was last heard of. */
+  /** When the least recently seen of the stale clusters was last seen. */
   readonly oldestStale: string | null;
 }
 
-/** Whether all that attention is asked for by was read: only then does it mean something that there is nothing. */
+/** Whether every part of the fleet's state was read: only then does an empty list mean that all is well. */
 export type Reading = 'complete' | 'pending' | 'failed';
 
 export const readingOf = (queries: readonly { readonly status: 'success' | 'pending' | 'error' }[]): Reading => {
@@ -89,14 +57,14 @@ const namesOf = ({ items, total }: ClusterSample): string => {
   return more === 0 ? names.join(', ') : `${names.join(', ')} and ${formatNumber(more)} more`;
 };
 
-const sourceItems = ({ status: { source } }: FleetState): Issue[] => [
+const sourceIssues = ({ status: { source } }: FleetState): Issue[] => [
   ...(source.error === null
     ? []
     : [
         {
           key: 'source-error',
           level: 'danger' as const,
-          title: 'The repository cannot be read: new commits do not arrive',
+          title: 'The hub cannot read the repository: new commits do not arrive',
           detail: source.error.message,
           since: source.error.since,
         },
@@ -107,39 +75,39 @@ const sourceItems = ({ status: { source } }: FleetState): Issue[] => [
         {
           key: 'rejected',
           level: 'danger' as const,
-          title: `Commit ${source.rejected.commit.revision.slice(0, 8)} was rejected, the one before stays in force`,
+          title: `Commit ${source.rejected.commit.revision.slice(0, 8)} was rejected; the previous one stays in force`,
           detail: andMore(source.rejected.problems),
           target: { page: 'commit' as const, revision: source.rejected.commit.revision },
         },
       ]),
 ];
 
-const auditItems = ({ isAuditIntact }: FleetState): Issue[] =>
+const auditIssues = ({ isAuditIntact }: FleetState): Issue[] =>
   isAuditIntact === false
-    ? [{ key: 'audit', level: 'danger', title: 'The audit log is not as its hashes and checkpoints say', target: { page: 'verification' } }]
+    ? [{ key: 'audit', level: 'danger', title: 'The audit log contradicts its hashes or checkpoints', target: { page: 'verification' } }]
     : [];
 
 const deniedText = (denied: number): string =>
-  `${formatNumber(denied)} of those that agents name ${denied === 1 ? 'is' : 'are'} of policies that deny.`;
+  `${formatNumber(denied)} of the listed violations ${denied === 1 ? 'breaks' : 'break'} a deny policy.`;
 
 /** Each policy that is violated names some: where none is of a policy that denies, there is none. */
-const violationItems = ({ status: { violations }, denied }: FleetState): Issue[] => {
+const violationIssues = ({ status: { violations }, denied }: FleetState): Issue[] => {
   if (violations === 0) return [];
-  const title = `${count(violations, 'violation')}: ${violations === 1 ? 'a workload is' : 'workloads are'} outside of the allowed regions`;
+  const title = `${count(violations, 'violation')}: ${violations === 1 ? 'a workload is' : 'workloads are'} outside the allowed regions`;
   const key = 'violations';
   if (denied === undefined) return [{ key, level: 'danger', title, target: { page: 'compliance', search: {} } }];
   if (denied === 0)
-    return [{ key, level: 'warning', title, detail: 'None is of a policy that denies.', target: { page: 'compliance', search: {} } }];
+    return [{ key, level: 'warning', title, detail: 'None of them breaks a deny policy.', target: { page: 'compliance', search: {} } }];
   return [{ key, level: 'danger', title, detail: deniedText(denied), target: { page: 'compliance', search: { action: 'deny' } } }];
 };
 
-const refusalItems = ({ refusing }: FleetState): Issue[] => {
+const refusalIssues = ({ refusing }: FleetState): Issue[] => {
   if (refusing.total > FEW) {
     return [
       {
         key: 'refusals',
         level: 'danger',
-        title: `${formatNumber(refusing.total)} clusters refused the commit that they were offered`,
+        title: `${formatNumber(refusing.total)} clusters refused the commit offered to them`,
         detail: namesOf(refusing),
         target: { page: 'clusters', search: { refusing: 'true' } },
       },
@@ -148,21 +116,21 @@ const refusalItems = ({ refusing }: FleetState): Issue[] => {
   return refusing.items.map(({ name, nack }) => ({
     key: `refusal ${name}`,
     level: 'danger',
-    title: `Cluster ${name} refused commit ${nack?.revision.slice(0, 8)} and keeps the one before`,
+    title: `Cluster ${name} refused commit ${nack?.revision.slice(0, 8)} and keeps the previous one`,
     detail: andMore(nack?.reasons ?? []),
     since: nack?.time ?? null,
     target: { page: 'cluster', name },
   }));
 };
 
-const policyItems = ({ status: { policies } }: FleetState): Issue[] => [
+const policyIssues = ({ status: { policies } }: FleetState): Issue[] => [
   ...(policies.failed === 0
     ? []
     : [
         {
           key: 'failed',
           level: 'danger' as const,
-          title: `${count(policies.failed, 'policy is', 'policies are')} not enforced as ${policies.failed === 1 ? 'it' : 'they'} should be`,
+          title: `${count(policies.failed, 'policy is', 'policies are')} not enforced in every cluster`,
           target: { page: 'policies' as const, search: { phase: 'Failed' as const } },
         },
       ]),
@@ -172,13 +140,13 @@ const policyItems = ({ status: { policies } }: FleetState): Issue[] => [
         {
           key: 'pending',
           level: 'info' as const,
-          title: `${count(policies.pending, 'policy is', 'policies are')} not proven, or not known, in every cluster`,
+          title: `${count(policies.pending, 'policy is', 'policies are')} not yet proven in every cluster`,
           target: { page: 'policies' as const, search: { phase: 'Pending' as const } },
         },
       ]),
 ];
 
-const lockItems = ({ locksNotReady }: FleetState): Issue[] =>
+const lockIssues = ({ locksNotReady }: FleetState): Issue[] =>
   locksNotReady.total === 0
     ? []
     : [
@@ -191,14 +159,14 @@ const lockItems = ({ locksNotReady }: FleetState): Issue[] =>
         },
       ];
 
-const tamperItems = ({ status: { clusters }, tampered }: FleetState): Issue[] =>
+const tamperIssues = ({ status: { clusters }, tampered }: FleetState): Issue[] =>
   clusters.tampered === 0
     ? []
     : [
         {
           key: 'tampered',
           level: 'danger',
-          title: `In ${count(clusters.tampered, 'cluster')} somebody changed what the locks stand on; it was put back`,
+          title: `In ${count(clusters.tampered, 'cluster')} objects of the locks were changed and restored`,
           detail:
             tampered.total === 0
               ? 'Within an hour before the last report.'
@@ -207,7 +175,7 @@ const tamperItems = ({ status: { clusters }, tampered }: FleetState): Issue[] =>
         },
       ];
 
-const expiryItems = ({ status: { policies } }: FleetState): Issue[] => [
+const expiryIssues = ({ status: { policies } }: FleetState): Issue[] => [
   ...(policies.expiring === 0
     ? []
     : [
@@ -230,15 +198,15 @@ const expiryItems = ({ status: { policies } }: FleetState): Issue[] => [
       ]),
 ];
 
-const connectionItems = ({ status: { clusters }, oldestStale }: FleetState): Issue[] => [
+const connectionIssues = ({ status: { clusters }, oldestStale }: FleetState): Issue[] => [
   ...(clusters.disconnected === 0
     ? []
     : [
         {
           key: 'stale',
           level: 'warning' as const,
-          title: `${count(clusters.disconnected, 'cluster is', 'clusters are')} not connected: what is shown of ${clusters.disconnected === 1 ? 'it' : 'them'} is old`,
-          detail: clusters.disconnected === 1 ? 'Last heard of' : 'The longest silent was last heard of',
+          title: `${count(clusters.disconnected, 'cluster is', 'clusters are')} not connected; ${clusters.disconnected === 1 ? 'its' : 'their'} state is as last reported`,
+          detail: clusters.disconnected === 1 ? 'Last seen' : 'Least recently seen',
           since: oldestStale,
           target: { page: 'clusters' as const, search: { connection: 'Disconnected' as const, sort: 'seen' } },
         },
@@ -255,7 +223,7 @@ const connectionItems = ({ status: { clusters }, oldestStale }: FleetState): Iss
       ]),
 ];
 
-const certificateItems = ({ certificates: { items, total } }: FleetState, nowMs: number): Issue[] => {
+const certificateIssues = ({ certificates: { items, total } }: FleetState, nowMs: number): Issue[] => {
   const bad = items.filter(({ certificateExpires }) => ['late', 'expired'].includes(certificateState(certificateExpires, nowMs)));
   if (bad.length === 0) return [];
   const mayBeMore = bad.length === items.length && items.length < total;
@@ -263,26 +231,24 @@ const certificateItems = ({ certificates: { items, total } }: FleetState, nowMs:
     {
       key: 'certificates',
       level: 'warning',
-      title: `${mayBeMore ? 'At least ' : ''}${count(bad.length, 'cluster has a certificate', 'clusters have certificates')} that ended or should have been renewed by now`,
+      title: `${mayBeMore ? 'At least ' : ''}${count(bad.length, 'cluster has a certificate', 'clusters have certificates')} that has expired or is overdue for renewal`,
       detail: namesOf({ items: bad, total: bad.length }),
       target: { page: 'clusters', search: { sort: 'certificate' } },
     },
   ];
 };
 
-const RANK: Readonly<Record<Issue['level'], number>> = { danger: 0, warning: 1, info: 2 };
-
 /** @returns the worst first */
 export const listFleetIssues = (facts: FleetState, nowMs: number): Issue[] =>
-  [
-    ...sourceItems(facts),
-    ...auditItems(facts),
-    ...tamperItems(facts),
-    ...refusalItems(facts),
-    ...policyItems(facts),
-    ...violationItems(facts),
-    ...lockItems(facts),
-    ...expiryItems(facts),
-    ...connectionItems(facts),
-    ...certificateItems(facts, nowMs),
-  ].toSorted((a, b) => RANK[a.level] - RANK[b.level]);
+  sortIssues([
+    ...sourceIssues(facts),
+    ...auditIssues(facts),
+    ...tamperIssues(facts),
+    ...refusalIssues(facts),
+    ...policyIssues(facts),
+    ...violationIssues(facts),
+    ...lockIssues(facts),
+    ...expiryIssues(facts),
+    ...connectionIssues(facts),
+    ...certificateIssues(facts, nowMs),
+  ]);

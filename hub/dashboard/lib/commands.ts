@@ -1,11 +1,11 @@
 import { type EnrolmentTokenView, SYSTEM_NAMESPACE, type ViolationView } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/residency';
 
-/** What an administrator types where the repository does not know the cluster, or has no token for it. */
+/** The command that registers a cluster and creates its enrolment token. */
 export const formatAddCommand = (name: string, regions: readonly string[]): string =>
   ['fso clusters add', name, ...regions.map((region) => `--region ${region}`)].join(' ');
 
-/** What is run in the cluster, with a token that is good once. */
+/** The commands to run in the cluster, with a token that works once. */
 export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl' | 'token'>): string =>
   [
     'kubectl apply -f deploy/agent/rbac.yaml',
@@ -15,7 +15,7 @@ export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<Enrolment
 /** What a POSIX shell reads as one word, unquoted. */
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
-/** A text as one word of a shell command. Names come from clusters: what somebody copies must not run anything else. */
+/** A text as one word of a shell command. Names come from clusters: a copied command must not run anything else. */
 export const quoteShellWord = (text: string): string => (PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 interface Command {
@@ -23,7 +23,7 @@ interface Command {
   readonly command: string;
 }
 
-/** Ways to look at it, for somebody with access to the cluster. */
+/** Commands that inspect a violation, for readers with access to the cluster. */
 export const listInspectCommands = ({ kind, namespace, name, node, policy }: ViolationView): readonly Command[] => {
   const workload = quoteShellWord(`${kind.toLowerCase()}/${name}`);
   const inNamespace = `kubectl -n ${quoteShellWord(namespace)}`;
@@ -32,14 +32,14 @@ export const listInspectCommands = ({ kind, namespace, name, node, policy }: Vio
   return [
     { what: 'The object', command: `${inNamespace} get ${workload} -o yaml` },
     {
-      what: 'What made it',
+      what: 'Its owner',
       command: `${inNamespace} get ${workload} -o jsonpath='{range .metadata.ownerReferences[*]}{.kind}/{.name}{"\\n"}{end}'`,
     },
     ...(node === undefined
       ? []
       : [{ what: 'Its node and the region', command: `kubectl get ${quoteShellWord(`node/${node}`)} -L ${REGION_LABEL}` }]),
     {
-      what: 'The policy as the cluster has it',
+      what: 'The policy in the cluster',
       command: `kubectl -n ${quoteShellWord(policyHome)} get ${quoteShellWord(`sovereignpolicy/${policyName}`)} -o yaml`,
     },
   ];

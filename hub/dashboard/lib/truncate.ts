@@ -8,8 +8,6 @@ interface TruncatedList {
 export const truncateList = (items: readonly string[], max: number): TruncatedList =>
   items.length <= max + 1 ? { shown: items, hidden: 0 } : { shown: items.slice(0, max), hidden: items.length - max };
 
-export const isGroup = (region: string): boolean => region.startsWith('group:');
-
 /** @param max characters; cut at the end of a word where there is one in the last fifth */
 export const truncateText = (text: string, max: number): string => {
   if (text.length <= max) return text;

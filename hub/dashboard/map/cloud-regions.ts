@@ -47,5 +47,5 @@ export const CLOUD_REGIONS: readonly CloudRegion[] = providers.flatMap((provider
 
 const byName: ReadonlyMap<string, CloudRegion> = new Map(CLOUD_REGIONS.map((known) => [known.region, known]));
 
-/** @returns undefined for a region that nobody published: one of a private cloud, or a new one */
+/** @returns undefined for an unpublished region: one of a private cloud, or a new one */
 export const findCloudRegion = (region: string): CloudRegion | undefined => byName.get(region);

@@ -148,7 +148,7 @@ export const MapCanvas = ({ label, regions, connectionOf, highlighted, view, poi
         onBlur={() => setFocus(false)}
       />
       <span id={help} hidden>
-        Arrow keys move the map, plus and minus zoom, 0 shows all of it. The table of regions holds everything that the map shows.
+        Arrow keys move the map, plus and minus zoom, 0 resets it. The table of regions has the same content.
       </span>
       <MapButtons onZoomIn={() => zoom(chart.current, ZOOM_STEP)} onZoomOut={() => zoom(chart.current, 1 / ZOOM_STEP)} onReset={reset} />
     </>

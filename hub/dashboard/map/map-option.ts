@@ -83,8 +83,8 @@ const regionSeries = (state: RegionState, content: MapContent) => ({
 
 const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clusters' | 'connected'>): string => {
   const missing = clusters.length - connected;
-  if (clusters.length === 1) return missing === 0 ? 'connected' : 'not known to be connected';
-  return missing === 0 ? 'all connected' : `${missing} not known to be connected`;
+  if (clusters.length === 1) return missing === 0 ? 'connected' : 'not connected or unknown';
+  return missing === 0 ? 'all connected' : `${missing} not connected or unknown`;
 };
 
 const NAMED_REGIONS = 3;
@@ -99,7 +99,7 @@ const clusterText = (marker: ClusterMarker): string => {
   const { clusters, regions } = marker;
   const who = clusters.length === 1 ? `Cluster ${clusters[0]}` : count(clusters.length, 'cluster');
   const lines = [`${who} of ${placesText(regions)}`, connectionText(marker)];
-  return [...lines, ...(regions.length > 1 ? ['Click to look nearer'] : [])].join('\n');
+  return [...lines, ...(regions.length > 1 ? ['Click to zoom in'] : [])].join('\n');
 };
 
 /** What a click on it leads to; several places: nearer. */

@@ -42,7 +42,7 @@ describe('describeRegion', () => {
     expect(region === undefined ? [] : describeRegion(region)).toEqual([
       'eu-west-1',
       'Dublin, Ireland (AWS)',
-      'Violated: 1 violation named',
+      'Violated: 1 listed violation',
       'allowed by 1 policy',
       '2 clusters, 1,200 nodes',
     ]);

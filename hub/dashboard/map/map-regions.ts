@@ -9,7 +9,7 @@ export type RegionState = 'violated' | 'inUse' | 'allowed';
 
 export interface MapRegion extends RegionView {
   readonly state: RegionState;
-  /** undefined: nobody published where it is. */
+  /** undefined: its location is not published. */
   readonly known: CloudRegion | undefined;
 }
 
@@ -41,7 +41,7 @@ export const STATE_TEXTS: Readonly<Record<RegionState, string>> = { violated: 'V
 export const describeRegion = ({ region, known, state, policies, clusters, nodes, violations }: MapRegion): string[] => [
   region,
   ...(known === undefined ? [] : [`${known.place} (${known.provider})`]),
-  `${STATE_TEXTS[state]}: ${violations === 0 ? 'no violations named' : `${count(violations, 'violation')} named`}`,
+  `${STATE_TEXTS[state]}: ${violations === 0 ? 'no listed violations' : `${count(violations, 'listed violation')}`}`,
   policies === 0 ? 'no policy allows it' : `allowed by ${count(policies, 'policy', 'policies')}`,
   `${count(clusters.length, 'cluster')}, ${count(nodes, 'node')}`,
 ];

@@ -40,7 +40,7 @@ describe('layOut', () => {
     expect(layOut(toMapRegions(views), unknown, NEAR).clusters).toHaveLength(2 + 3 + 1);
   });
 
-  it('leaves out what nobody knows the place of', () => {
+  it('leaves out regions without a known location', () => {
     expect(layOut(toMapRegions([view('basement-1', ['a'])]), unknown, NEAR)).toEqual({ regions: [], clusters: [] });
   });
 

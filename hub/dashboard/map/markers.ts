@@ -125,7 +125,7 @@ const groupMarkers = (group: readonly City[], connectionOf: ConnectionOf): Clust
 };
 
 /**
- * Regions whose place nobody knows have no marker: they are listed beside the map.
+ * Regions without a known location have no marker: they are listed beside the map.
  *
  * @param pxPerRadian of the map as it is zoomed now
  */

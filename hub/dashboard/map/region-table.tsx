@@ -40,7 +40,7 @@ const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRo
     <Tr onMouseEnter={on} onMouseLeave={off} onFocus={on} onBlur={off}>
       <Th scope="row" dataLabel="Region">
         {region}
-        <span className="fso-region-place">{known === undefined ? 'place not known' : `${known.place} (${known.provider})`}</span>
+        <span className="fso-region-place">{known === undefined ? 'unknown location' : `${known.place} (${known.provider})`}</span>
       </Th>
       <Td dataLabel="State">
         <span className="fso-region-state">
@@ -95,7 +95,7 @@ const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => (
   </Table>
 );
 
-/** All that the map shows as a table, and below it the regions whose place nobody knows. */
+/** All that the map shows as a table, and below it the regions without a known location. */
 export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {
   const [showsAll, setShowsAll] = useState(false);
   const onMap = regions.filter(({ known }) => known !== undefined);
@@ -114,7 +114,7 @@ export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>
             Not on the map
           </Title>
           <p className="fso-muted">
-            {count(unknown.length, 'region')} whose place is not known: no public cloud has {unknown.length === 1 ? 'it' : 'them'}.
+            {count(unknown.length, 'region')} with an unknown location: no public cloud lists {unknown.length === 1 ? 'it' : 'them'}.
           </p>
           <RegionRows label="Regions that are not on the map" regions={unknown} />
         </section>

@@ -13,7 +13,7 @@ const MapLegend = () => (
   <figcaption>
     <ul className="fso-map-legend" aria-label="What the shapes mean">
       <li>
-        <StateShape state="violated" /> {STATE_TEXTS.violated}: a pod runs there that a policy forbids
+        <StateShape state="violated" /> {STATE_TEXTS.violated}: a forbidden pod runs there
       </li>
       <li>
         <StateShape state="inUse" /> {STATE_TEXTS.inUse}: clusters or nodes are there
@@ -31,7 +31,7 @@ const MapLegend = () => (
         <svg viewBox="0 0 12 12" className="fso-shape" aria-hidden="true">
           <rect x="3" y="3" width="6" height="6" className="fso-shape-cluster fso-shape-hollow" />
         </svg>{' '}
-        Cluster, not known to be connected
+        Cluster, not connected or unknown
       </li>
     </ul>
   </figcaption>
@@ -51,7 +51,7 @@ const labelOf = (regions: readonly MapRegion[]): string => {
 
 /**
  * Regions and clusters on a map of the world; shapes tell apart what colours do. Beside it stands RegionTable, which has the
- * same as text and those regions whose place nobody knows.
+ * same as text, and the regions without a known location.
  */
 export const WorldMap = ({ isNear = false, ...props }: WorldMapProps) => {
   const { regions, highlighted } = props;

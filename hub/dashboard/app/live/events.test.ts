@@ -194,7 +194,7 @@ describe('a storm of changes', () => {
     expect((starts[2] ?? 0) - (starts[1] ?? 0)).toBeGreaterThanOrEqual(6000);
   });
 
-  it('that ended begins anew', async () => {
+  it('that ended starts again', async () => {
     const time = createTime();
     const rounds: number[] = [];
     const later = createRefreshRounds({ ...time, round: async () => rounds.push(time.now()) });

@@ -19,13 +19,13 @@ export const LiveBanner = () => {
   if (state.kind === 'unreachable')
     return (
       <Alert isInline variant="danger" component="p" title={online ? 'The hub does not answer' : 'This browser is offline'}>
-        Since <RelativeTime time={timeOf(state.since)} />. What is shown is from before that; it is read again as soon as the hub answers.
+        Since <RelativeTime time={timeOf(state.since)} />. This page shows the state from before and reloads as soon as the hub answers.
         Clusters keep enforcing their policies without the hub.
       </Alert>
     );
   if (state.kind === 'refused')
     return (
-      <Alert isInline variant="warning" component="p" title="What is shown is not live">
+      <Alert isInline variant="warning" component="p" title="This page is not live">
         Since <RelativeTime time={timeOf(state.since)} />: {state.why}
       </Alert>
     );
@@ -44,7 +44,7 @@ const NewVersion = () => {
       variant="info"
       component="p"
       title={`The hub is now version ${version}.`}
-      actionLinks={<AlertActionLink onClick={() => window.location.reload()}>Load the page anew</AlertActionLink>}
+      actionLinks={<AlertActionLink onClick={() => window.location.reload()}>Reload the page</AlertActionLink>}
     />
   );
 };

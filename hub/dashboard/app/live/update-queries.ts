@@ -18,7 +18,7 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   ...(cluster === null ? [keys.policyTexts.all] : []),
 ];
 
-/** What an event makes old, short of what it brings itself. */
+/** Keys of the queries that an event makes stale, except the data that it carries. */
 export const staleKeys = (event: StreamEvent): readonly Key[] => {
   switch (event.event) {
     case 'status':
@@ -65,7 +65,7 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
       return [keys.status];
     case 'cluster': {
       const key = keys.clusters.one(event.data.name);
-      // Only where it is shown: five hundred clusters are not kept for nobody.
+      // Only where it is shown: the cache does not keep five hundred unread clusters.
       if (client.getQueryState(key) !== undefined) client.setQueryData(key, event.data);
       return [key];
     }
@@ -74,7 +74,7 @@ const writtenBy = (client: QueryClient, event: StreamEvent): readonly Key[] => {
   }
 };
 
-/** A first read cannot be begun anew, and what a reader scrolls for is not given up: both may be from before the change. */
+/** A first read cannot restart, and a page that the reader scrolls for is not aborted: both may predate the change. */
 const isUnderWay = ({ state: { fetchStatus, data, fetchMeta } }: Query): boolean =>
   fetchStatus === 'fetching' && (data === undefined || fetchMeta?.fetchMore !== undefined);
 

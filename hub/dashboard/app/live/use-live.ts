@@ -6,7 +6,7 @@ import { setLiveState } from './live-state.ts';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
 
-/** A tab that nobody looks at for so long gives its connection back: a browser has six per hub over HTTP/1.1. */
+/** A tab that is hidden for so long closes its connection: a browser has six per hub over HTTP/1.1. */
 const HIDDEN_MS = 30_000;
 
 const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
@@ -28,7 +28,7 @@ const connectTo = (client: QueryClient): Connection => {
       readLater([...writeEvent(client, event), ...staleKeys(event)]);
     },
     onLive: () => {
-      // Nobody told of changes between the first reads and now; later on, the stream goes on where it was cut.
+      // No event covers the time between the first reads and now; later on, the stream resumes where it was cut.
       if (isFirst) readLater([[]]);
       else void readFailed(client);
       isFirst = false;

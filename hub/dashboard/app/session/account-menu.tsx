@@ -53,7 +53,10 @@ export const AccountMenu = () => {
       )}
     >
       <DropdownList>
-        <DropdownItem isDisabled description={isAnonymous ? 'This hub asks nobody who they are.' : `Role: ${session.role ?? 'none'}`}>
+        <DropdownItem
+          isDisabled
+          description={isAnonymous ? 'This hub runs without authentication; no sign-in is needed.' : `Role: ${session.role ?? 'none'}`}
+        >
           {session.name}
         </DropdownItem>
         {isAnonymous ? null : <DropdownItem onClick={() => leave.mutate()}>Sign out</DropdownItem>}

@@ -28,13 +28,13 @@ export const LoginPage = () => {
   const { returnTo } = route.useSearch();
   const goOn = useGoOn();
   const methods = useQuery(loginMethodsQuery);
-  const asksNobody = methods.data?.anonymous ?? false;
+  const isAnonymous = methods.data?.anonymous ?? false;
   const go = useRef(goOn);
   go.current = goOn;
   useEffect(() => {
     document.title = 'Sign in · Federated Sovereignty';
-    if (asksNobody) go.current();
-  }, [asksNobody]);
+    if (isAnonymous) go.current();
+  }, [isAnonymous]);
   const target = safeReturnTo(returnTo, window.location.origin);
   return (
     <Frame>
@@ -64,7 +64,7 @@ const Frame = ({ children }: { readonly children: ReactNode }) => (
   </main>
 );
 
-/** A link must not silently change who somebody is: who is signed in already is asked. */
+/** A link must not change the signed-in user silently: a user who is signed in already is asked. */
 const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSignedIn: () => void }) => {
   const client = useQueryClient();
   const session = useQuery(sessionQuery);
@@ -77,23 +77,23 @@ const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSi
     },
   });
   const started = useRef(false);
-  const isNobody = session.isError;
+  const isSignedOut = session.isError;
   const { mutate } = login;
   useEffect(() => {
-    if (!isNobody || started.current) return;
+    if (!isSignedOut || started.current) return;
     started.current = true;
     mutate();
-  }, [isNobody, mutate]);
+  }, [isSignedOut, mutate]);
   if (login.isError)
     return (
-      <Alert isInline variant="danger" title="The link did not sign you in" component="h2">
+      <Alert isInline variant="danger" title="The sign-in link failed" component="h2">
         {login.error.message}
       </Alert>
     );
   if (session.data === undefined || login.isPending) return <Loading what="Signing in" lines={2} />;
   return (
     <div className="fso-login-ways">
-      <p>You are signed in as {session.data.name}. The link brings a token of its own.</p>
+      <p>You are signed in as {session.data.name}. The link contains another token.</p>
       <Button isBlock onClick={() => mutate()}>
         Sign in with the token of the link
       </Button>
@@ -113,7 +113,7 @@ export const SignedInPage = () => {
   }, []);
   return (
     <main className="fso-login">
-      <p>You are signed in. This tab can be closed.</p>
+      <p>You are signed in. You can close this tab.</p>
     </main>
   );
 };

@@ -74,11 +74,9 @@ const EndedDialog = ({ title, text, onClose }: { readonly title: string; readonl
 
 /** Lies over the page when the session has ended; the page stays as it is beneath. */
 export const SessionDialog = () =>
-  useSessionEnded() ? (
-    <EndedDialog title="Your session has ended" text="Sign in to go on where you are: nothing on this page is lost." />
-  ) : null;
+  useSessionEnded() ? <EndedDialog title="Your session has ended" text="Sign in to continue. This page stays as it is." /> : null;
 
 /** The same before the session has ended. */
 export const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
-  <EndedDialog title="Sign in again" text="A new session begins; the page stays as it is." onClose={onClose} />
+  <EndedDialog title="Sign in again" text="This starts a new session. The page stays as it is." onClose={onClose} />
 );

@@ -1,10 +1,10 @@
 import type { SessionView } from '@fso/shared/api';
 
-/** Whether somebody has signed in since: a session that is still the same one says nothing of that. */
+/** Whether a user has signed in since: the same session does not show that. */
 export const isOtherSession = (before: SessionView | undefined, now: SessionView): boolean =>
   before === undefined || before.id !== now.id || before.kind !== now.kind || before.expiresAt !== now.expiresAt;
 
-/** Tells other tabs of this browser that somebody has signed in. */
+/** Announces a sign-in to the other tabs of this browser. */
 const CHANNEL = 'fso-session';
 
 export const announceSignIn = (): void => {

@@ -32,8 +32,8 @@ const Ways = ({ methods, onProvider, onSignedIn }: SignInFormProps & { readonly 
     ) : null}
     {methods.token ? <TokenForm onSignedIn={onSignedIn} isSecond={methods.provider} /> : null}
     {methods.provider || methods.token || methods.anonymous ? null : (
-      <Alert isInline variant="info" title="Browsers cannot sign in here" component="h2">
-        The hub needs an identity provider (FSO_OIDC_ISSUER), or its own address (FSO_PUBLIC_URL) to take API tokens from browsers.
+      <Alert isInline variant="info" title="Browsers cannot sign in to this hub" component="h2">
+        Set an identity provider (FSO_OIDC_ISSUER), or the hub’s own address (FSO_PUBLIC_URL) so that it accepts API tokens from browsers.
       </Alert>
     )}
   </div>
@@ -69,7 +69,7 @@ const TokenForm = ({ onSignedIn, isSecond }: { readonly onSignedIn: () => void; 
         <FormHelperText>
           <HelperText id={`${id}-help`}>
             <HelperTextItem>
-              From <code>fso tokens create</code>, or the hub’s FSO_API_TOKEN. The browser keeps a session, not the token.
+              From <code>fso tokens create</code>, or the hub’s FSO_API_TOKEN. The browser stores a session, not the token.
             </HelperTextItem>
           </HelperText>
         </FormHelperText>

@@ -75,10 +75,7 @@ export const ActivityPage = () => {
   const query = useInfiniteQuery(commitsQuery);
   return (
     <>
-      <PageHeader
-        title="Activity"
-        description="Which commits came, how far is each, and how long did it take until the clusters enforced it?"
-      />
+      <PageHeader title="Activity" description="Every commit, its progress through the fleet, and the time until it was enforced." />
       <PageSection hasBodyWrapper={false} isFilled>
         <DataTable
           label="Commits"
@@ -88,7 +85,7 @@ export const ActivityPage = () => {
           rowKey={({ commit, noticed }) => `${commit.revision} ${noticed}`}
           empty={
             <Empty title="No commits">
-              The hub has read none yet. It looks at the repository at once when a webhook says so, and else again and again.
+              The hub has not read a commit yet. It fetches the repository on each webhook, and polls it in between.
             </Empty>
           }
         />

@@ -26,20 +26,20 @@ import {
 
 const POSITION_WORDS: Readonly<Record<Position, string>> = {
   refused: 'Refused',
-  offer: '④ Not offered yet',
-  accept: '⑤ Not accepted yet',
-  write: '⑥ Not written yet',
-  prove: '⑦ Not proven yet',
+  offer: '④ Not yet offered',
+  accept: '⑤ Not yet accepted',
+  write: '⑥ Not yet written',
+  prove: '⑦ Not yet proven',
   proven: 'Proven',
 };
 
 const LOOKS: Readonly<Record<Position, Omit<Look, 'text'>>> = {
   refused: { icon: BanIcon, color: 'red', title: 'Its agent refused the commit and keeps the last good one' },
-  offer: { icon: PendingIcon, color: 'grey', title: 'It is not connected, or its turn has not come' },
-  accept: { icon: HourglassHalfIcon, color: 'blue', title: 'Offered; the agent has not verified and accepted it' },
-  write: { icon: HourglassHalfIcon, color: 'blue', title: 'Accepted; its objects are not all in the cluster' },
-  prove: { icon: HourglassHalfIcon, color: 'blue', title: 'Written; a policy is not proven by both locks' },
-  proven: { icon: CheckCircleIcon, color: 'green', title: 'Every policy is proven by both locks' },
+  offer: { icon: PendingIcon, color: 'grey', title: 'Not connected, or waiting for its wave' },
+  accept: { icon: HourglassHalfIcon, color: 'blue', title: 'Offered; the agent has not yet verified and accepted it' },
+  write: { icon: HourglassHalfIcon, color: 'blue', title: 'Accepted; not every object is in the cluster yet' },
+  prove: { icon: HourglassHalfIcon, color: 'blue', title: 'Written; not every policy is proven by both locks yet' },
+  proven: { icon: CheckCircleIcon, color: 'green', title: 'Both locks have proven every policy' },
 };
 
 /** Which step a cluster waits at, or how it ended there. */
@@ -91,12 +91,12 @@ const progressColumns = (ways: readonly ClusterProgress[]): readonly Column<Clus
   const slowestMs = Math.max(1, ...ways.map(({ totalMs }) => totalMs ?? 0));
   return [
     { title: 'Cluster', sort: 'cluster', width: 20, cell: (way) => <Cluster way={way} /> },
-    { title: 'Where it is', sort: 'at', width: 20, cell: ({ place }) => <PositionLabel place={place} /> },
+    { title: 'Position', sort: 'at', width: 20, cell: ({ place }) => <PositionLabel place={place} /> },
     stageColumn('Offered', 'offered'),
     stageColumn('Accepted', 'accepted'),
     stageColumn('Written', 'written'),
     stageColumn('Proven', 'proven'),
-    { title: 'In all', sort: 'total', width: 15, cell: (way) => <Total way={way} slowestMs={slowestMs} /> },
+    { title: 'Total', sort: 'total', width: 15, cell: (way) => <Total way={way} slowestMs={slowestMs} /> },
   ];
 };
 
@@ -107,7 +107,7 @@ const SLOWEST = '-total';
 
 const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
   name: 'at',
-  label: 'Where it is',
+  label: 'Position',
   options: countPositions(ways).map((at) => ({ value: at.place, text: `${POSITION_WORDS[at.place]} (${formatNumber(at.count)})` })),
 });
 

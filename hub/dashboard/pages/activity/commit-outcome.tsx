@@ -28,8 +28,8 @@ const Successor = ({ revision }: { readonly revision: string }) => {
 };
 
 const Rejected = ({ problems }: Pick<CommitActivity, 'problems'>) => (
-  <Alert isInline variant="danger" component="h2" title="The hub refused this commit: nothing of it is in force, the last good one stays">
-    <p>Mend it in Git and push again:</p>
+  <Alert isInline variant="danger" component="h2" title="The hub rejected this commit; the last good commit stays in force">
+    <p>Fix it in Git and push again:</p>
     <ProblemList problems={problems} />
   </Alert>
 );
@@ -39,7 +39,7 @@ const Refused = ({ activity: { clusters, commit } }: { readonly activity: Commit
   return (
     <Alert isInline variant="danger" component="h2" title={title}>
       <Link to="/activity/$revision" params={{ revision: commit.revision }} search={{ at: 'refused' }} replace>
-        Show those that refused, with their reasons
+        Show the clusters that refused it, with their reasons
       </Link>
     </Alert>
   );
@@ -49,16 +49,16 @@ const Enforced = ({ activity: { enforcementMs, clusters } }: { readonly activity
   const time = enforcementMs === null ? '' : ` in ${formatDuration(enforcementMs)}`;
   const others = clusters.total - clusters.proven;
   return (
-    <Alert isInline variant="success" component="h2" title={`Enforced${time}: proven in every cluster that was connected`}>
+    <Alert isInline variant="success" component="h2" title={`Enforced${time}: proven in every connected cluster`}>
       {others === 0
         ? null
-        : `${formatNumber(others)} of ${formatNumber(clusters.total)} clusters have not proven it; they were not connected.`}
+        : `${formatNumber(others)} of ${formatNumber(clusters.total)} clusters have not proven it because they were not connected.`}
     </Alert>
   );
 };
 
 const Superseded = ({ activity: { commit, clusters } }: { readonly activity: CommitActivity }) => (
-  <Alert isInline variant="info" component="h2" title="A newer commit came before this one was enforced everywhere">
+  <Alert isInline variant="info" component="h2" title="A newer commit replaced this one before every cluster enforced it">
     Superseded by <Successor revision={commit.revision} />. By then {formatNumber(clusters.proven)} of {formatNumber(clusters.total)}{' '}
     clusters had proven it.
   </Alert>
@@ -76,7 +76,7 @@ const Signature = ({ verification, commit }: Pick<CommitActivity, 'verification'
   <p>
     Commit <RevisionLink revision={commit.revision} />
     {verification?.signer === undefined ? null : <>, signed by {verification.signer}</>}
-    {verification?.reason === undefined ? null : <>, signature found bad: {verification.reason}</>}
+    {verification?.reason === undefined ? null : <>, bad signature: {verification.reason}</>}
   </p>
 );
 

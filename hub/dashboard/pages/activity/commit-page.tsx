@@ -54,7 +54,7 @@ const PolicyNames = ({ title, names, total, isLinked }: PolicyNamesProps) =>
 /** Which policies read differently since this commit. */
 const PolicyChangesCard = ({ activity: { changes, policies } }: { readonly activity: CommitActivity }) => {
   const count = policies.added + policies.changed + policies.removed;
-  if (count === 0) return <p className="fso-muted">No policy reads differently since this commit.</p>;
+  if (count === 0) return <p className="fso-muted">This commit changes no policy.</p>;
   return (
     <>
       <Title headingLevel="h2" size="md">

@@ -19,14 +19,14 @@ interface Look {
 
 const LOOKS: Readonly<Record<StepState, Look>> = {
   done: { word: 'Done', icon: CheckCircleIcon, status: 'success' },
-  current: { word: 'Under way', icon: InProgressIcon, status: 'info' },
+  current: { word: 'In progress', icon: InProgressIcon, status: 'info' },
   failed: { word: 'Refused', icon: ExclamationCircleIcon, status: 'danger' },
   waiting: { word: 'Not reached', icon: PendingIcon },
   unwatched: { word: 'Not watched', icon: MinusCircleIcon },
 };
 
 const wordOf = ({ state, clusters }: Step): string =>
-  state === 'waiting' && clusters !== null && clusters.done > 0 ? 'Not everywhere' : LOOKS[state].word;
+  state === 'waiting' && clusters !== null && clusters.done > 0 ? 'Incomplete' : LOOKS[state].word;
 
 /** When the step was done, and how long after the one before. Of clusters: the last one, beside the first. */
 const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =>
@@ -34,7 +34,7 @@ const Times = ({ step: { atMs, sinceMs, clusters } }: { readonly step: Step }) =
     <>
       <div className="fso-way-time">+{formatDuration(atMs)}</div>
       {clusters?.firstMs === null || clusters === null ? null : <div className="fso-muted">first +{formatDuration(clusters.firstMs)}</div>}
-      {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'meanwhile' : `${formatDuration(sinceMs)} later`}</div>}
+      {sinceMs === null ? null : <div className="fso-muted">{sinceMs === 0 ? 'in parallel' : `${formatDuration(sinceMs)} later`}</div>}
     </>
   );
 
@@ -71,7 +71,7 @@ const StepItem = ({ step }: { readonly step: Step }) => {
 export const StepTimeline = ({ activity }: { readonly activity: CommitActivity }) => (
   <section className="fso-way" aria-labelledby="way-title">
     <Title headingLevel="h2" size="md" id="way-title">
-      Its way through the nine steps
+      Progress through the nine steps
     </Title>
     <ol className="fso-way-steps">
       {stepsOf(activity).map((step) => (
@@ -79,8 +79,8 @@ export const StepTimeline = ({ activity }: { readonly activity: CommitActivity }
       ))}
     </ol>
     <p className="fso-muted">
-      Times are the hub’s own, since it noticed the commit, and after all steps before
-      {activity.hub.noticed === null ? ', which was in force already when this record began' : ''}.
+      Times are measured by the hub from the moment it noticed the commit
+      {activity.hub.noticed === null ? ', which was in force before this record began' : ''}.
     </p>
   </section>
 );

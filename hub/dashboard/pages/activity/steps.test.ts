@@ -23,7 +23,7 @@ it('has the times of the hub, those that go on meanwhile without one between', (
   expect(states(steps).slice(3)).toEqual(['current', ...Array(5).fill('waiting')]);
 });
 
-it('is done when it is enforced, whoever is not connected', () => {
+it('is done when it is enforced, even if clusters are not connected', () => {
   const steps = stepsOf(
     commitActivity([stepsIn('eu', THROUGH), stepsIn('gone', [])], { state: 'enforced', enforced: at(900), enforcementMs: 900 }),
   );
@@ -46,7 +46,7 @@ it('fails at intake where an agent refused it', () => {
   expect(states(steps).slice(3)).toEqual(['done', 'failed', 'waiting', 'waiting', 'waiting', 'waiting']);
 });
 
-it('says of a commit that was in force before the record began that nobody watched', () => {
+it('says that a commit was not watched if it was in force before the record began', () => {
   const hub = { noticed: null, fetched: null, judged: null, compiled: null, released: null };
   const steps = stepsOf(commitActivity([stepsIn('eu', [])], { hub }));
   expect(states(steps).slice(0, 5)).toEqual(['unwatched', 'unwatched', 'unwatched', 'current', 'waiting']);

@@ -51,14 +51,14 @@ const clusterStep = (activity: CommitActivity, name: string, { step, what }: { s
 const rawSteps = (activity: CommitActivity): Raw[] => {
   const { hub, noticed, enforced } = activity;
   return [
-    hubStep('Source', 'Fetched, its signature, descent and every document judged', msAfter(hub.judged, noticed)),
-    hubStep('Compile', 'Worked out which cluster gets what', msAfter(hub.compiled, noticed)),
-    hubStep('Release', 'Decided which clusters may have it', msAfter(hub.released, noticed)),
+    hubStep('Source', 'Fetched; signature, ancestry and every document checked', msAfter(hub.judged, noticed)),
+    hubStep('Compile', 'Computed the policies of each cluster', msAfter(hub.compiled, noticed)),
+    hubStep('Release', 'Decided which clusters receive it', msAfter(hub.released, noticed)),
     clusterStep(activity, 'Delivery', { step: 'offered', what: 'Offered to the agents' }),
     clusterStep(activity, 'Intake', { step: 'accepted', what: 'Verified and accepted by the agents' }),
-    clusterStep(activity, 'Enforce', { step: 'written', what: 'Its objects written into the clusters' }),
+    clusterStep(activity, 'Enforce', { step: 'written', what: 'Objects written to the clusters' }),
     clusterStep(activity, 'Observe', { step: 'proven', what: 'Every policy proven by both locks' }),
-    clusterStep(activity, 'Ledger', { step: 'proven', what: 'The proof reported; the hub learns of ⑦ and ⑧ at once' }),
+    clusterStep(activity, 'Ledger', { step: 'proven', what: 'Proof reported to the hub; ⑦ and ⑧ arrive together' }),
     hubStep('Serve', 'Shown as enforced in every connected cluster', msAfter(enforced, noticed)),
   ];
 };
@@ -70,7 +70,7 @@ const isUnwatched = ({ clusters, name, isDone }: Raw, { hub }: CommitActivity): 
 const hasFailed = ({ name }: Raw, { state, clusters }: CommitActivity): boolean =>
   state === 'rejected' ? name === 'Source' : name === 'Intake' && clusters.refused > 0;
 
-/** @param isReached whether the step before is behind the commit, as far as anybody knows */
+/** @param isReached whether the commit is known to have passed the previous step */
 const stateOf = (raw: Raw, isReached: boolean, activity: CommitActivity): StepState => {
   if (hasFailed(raw, activity)) return 'failed';
   if (raw.isDone) return 'done';

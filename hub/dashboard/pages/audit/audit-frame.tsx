@@ -14,10 +14,10 @@ const PAGES = [
   { to: '/audit/verification', text: 'Verification' },
 ] as const;
 
-const INTACT: Look = { text: 'Intact, as the hub finds', icon: CheckCircleIcon, color: 'green' };
-const BROKEN: Look = { text: 'Has been changed', icon: ExclamationCircleIcon, color: 'red' };
+const INTACT: Look = { text: 'Intact according to the hub', icon: CheckCircleIcon, color: 'green' };
+const BROKEN: Look = { text: 'Changed', icon: ExclamationCircleIcon, color: 'red' };
 
-/** Nothing while it is not known: that is not a state to worry or to soothe anybody. */
+/** Nothing until the verification is read: an unknown chain is neither intact nor broken. */
 const ChainLabel = () => {
   const { data } = useQuery(auditVerificationQuery);
   if (data === undefined) return null;

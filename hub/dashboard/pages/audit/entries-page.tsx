@@ -23,13 +23,13 @@ import { useGrowingList } from './use-growing-list.ts';
 
 const resultText = ({ entries, links, broken }: ChainCheck): string =>
   broken.length === 0
-    ? `${formatNumber(entries)} entries have the hashes that they should have, ${formatNumber(links)} follow the one before`
-    : `Not as their hashes say: ${broken.slice(0, 10).join(', ')}${broken.length > 10 ? ` and ${broken.length - 10} more` : ''}`;
+    ? `${formatNumber(entries)} entries have the expected hash, ${formatNumber(links)} follow the previous entry`
+    : `Hash mismatch: ${broken.slice(0, 10).join(', ')}${broken.length > 10 ? ` and ${broken.length - 10} more` : ''}`;
 
 /** Computes the hashes of the entries that are here, in this browser. */
 const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => {
   const check = useMutation({ mutationFn: checkEntries, networkMode: 'always' });
-  if (!canCheck()) return <span className="fso-muted">Hashes can be checked here when the dashboard is opened over HTTPS.</span>;
+  if (!canCheck()) return <span className="fso-muted">Open the dashboard over HTTPS to check hashes here.</span>;
   return (
     <>
       <Button variant="link" isInline isLoading={check.isPending} onClick={() => check.mutate(entries)}>
@@ -114,7 +114,7 @@ export const EntriesPage = () => {
   });
   const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   return (
-    <AuditFrame description="Who did what, and has anybody changed the record since?">
+    <AuditFrame description="Who did what, with hashes that reveal later changes.">
       <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
       <div className="fso-table-note">
         <PeriodFilter period={{ span, since, until }} onChange={change} />
@@ -137,7 +137,7 @@ export const EntriesPage = () => {
         <div onScrollCapture={onScrollCapture}>
           <DataTable
             label="Audit log"
-            noun={isFiltered && query.hasNextPage ? ['entry read so far', 'entries read so far'] : ['entry', 'entries']}
+            noun={isFiltered && query.hasNextPage ? ['entry loaded', 'entries loaded'] : ['entry', 'entries']}
             query={query}
             columns={columnsOf(({ sequence }) => change({ open: String(sequence) }))}
             rowKey={({ sequence }) => String(sequence)}

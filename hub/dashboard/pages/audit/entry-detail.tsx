@@ -31,9 +31,9 @@ const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
         <CodeBlockCode>{JSON.stringify(detail, null, 2)}</CodeBlockCode>
       </CodeBlock>
       <Title headingLevel="h3" size="md">
-        Place in the chain
+        Position in the chain
       </Title>
-      <Hash term="Hash of the entry before" hash={previous} />
+      <Hash term="Hash of the previous entry" hash={previous} />
       <Hash term="Hash of this entry" hash={hash} />
     </div>
   );

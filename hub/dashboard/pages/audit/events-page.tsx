@@ -37,7 +37,7 @@ const COLUMNS: readonly Column<EventView>[] = [
     width: 15,
     cell: ({ cluster }) =>
       cluster === null ? (
-        <span className="fso-muted">the hub itself</span>
+        <span className="fso-muted">the hub</span>
       ) : (
         <Link to="/clusters/$name" params={{ name: cluster }}>
           {cluster}
@@ -84,7 +84,7 @@ export const EventsPage = () => {
   });
   const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   return (
-    <AuditFrame description="What happened in the clusters, as their agents told it.">
+    <AuditFrame description="Events of the clusters, as reported by their agents.">
       <SearchToolbar
         search="Search events"
         filters={filtersFor(rows)}

@@ -38,7 +38,7 @@ interface NewRowsButtonProps {
   readonly onShow: () => void;
 }
 
-/** What came while the reader was further down. */
+/** Shows the rows that arrived while the reader was further down. */
 export const NewRowsButton = ({ held, noun, onShow }: NewRowsButtonProps) => (
   <div role="status" className="fso-held">
     {held === 0 ? null : (
@@ -123,6 +123,6 @@ const Moment = ({ label, time, onChange }: MomentProps) => {
   );
 };
 
-/** What a period means from the moment it was chosen: were it to move on with the clock, the list would be read anew each time. */
+/** What a period means from the moment it was chosen: a start that moved with the clock would reload the list each time. */
 export const useBounds = ({ span, since, until }: Period): Pick<Period, 'since' | 'until'> =>
   useMemo(() => boundsOf({ span, since, until }, Date.now()), [span, since, until]);

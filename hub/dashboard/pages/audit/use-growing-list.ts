@@ -4,7 +4,7 @@ import { type UIEvent, useState } from 'react';
 import { keys } from '../../api/keys.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 
-/** A list, newest first, that does not move under the eyes of whoever reads it. */
+/** A list, newest first, that does not move while it is read. */
 
 interface Merged<T> {
   readonly rows: readonly T[];

@@ -10,11 +10,11 @@ import { AuditFrame } from './audit-frame.tsx';
 
 const Verdict = ({ ok, problems }: AuditVerificationView) =>
   ok ? (
-    <Alert isInline variant="success" title="The log is intact, as the hub finds" component="p">
-      Every entry has the hash that it should have, follows the one before, and agrees with every checkpoint compared.
+    <Alert isInline variant="success" title="The hub finds the log intact" component="p">
+      Every entry has the expected hash, follows the previous entry, and agrees with every checkpoint.
     </Alert>
   ) : (
-    <Alert isInline variant="danger" title="The log is not what it was: it has been changed, cut off or replaced" component="p">
+    <Alert isInline variant="danger" title="The log was changed, truncated or replaced" component="p">
       <List>
         {problems.map(({ sequence, message }) => (
           <ListItem key={`${sequence} ${message}`}>
@@ -37,8 +37,8 @@ const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerifi
     <DescriptionItem term="Agents as witnesses">
       {formatNumber(witnesses)}
       {witnesses === 0
-        ? ': no agent has given a checkpoint back yet, so nobody but the hub speaks for the log'
-        : ', each with the last checkpoint that it keeps'}
+        ? ': no agent has returned a checkpoint yet, so only the hub vouches for the log'
+        : ', each with its last checkpoint'}
     </DescriptionItem>
     <DescriptionItem term="Last entry">
       {head === null ? (
@@ -58,7 +58,7 @@ const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerifi
 export const VerificationPage = () => {
   const query = useQuery(auditVerificationQuery);
   return (
-    <AuditFrame description="Has anybody changed the record since it was written?">
+    <AuditFrame description="Whether the audit log was changed after it was written.">
       <div className="fso-stack">
         <div>
           <Button variant="secondary" icon={<SyncIcon />} isLoading={query.isFetching} onClick={() => void query.refetch()}>
@@ -74,17 +74,17 @@ export const VerificationPage = () => {
           )}
         </QueryView>
         <Title headingLevel="h2" size="lg">
-          Without believing the hub
+          Verify without trusting the hub
         </Title>
         <Content component="p">
-          What stands above is the hub's own word: somebody who controls the hub could make it say anything. This command reads the whole
-          log, computes every hash anew, and compares the checkpoints that agents keep, on a machine of your choice:
+          The result above comes from the hub itself, and an attacker who controls the hub controls it too. This command reads the whole
+          log, recomputes every hash, and compares the checkpoints of the agents, on a machine of your choice:
         </Content>
         <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that verifies the log">
           npm run -s fso -- audit verify
         </ClipboardCopy>
         <Content component="small" className="fso-muted">
-          An export as JSON lines without filters can be kept elsewhere and verified later: fso audit verify &lt;file&gt;.
+          You can also keep an unfiltered JSON lines export and verify it later: fso audit verify &lt;file&gt;.
         </Content>
       </div>
     </AuditFrame>

@@ -40,7 +40,7 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
   </>
 );
 
-/** Of a connected cluster the age is that of its last heartbeat, which nobody is told of. */
+/** Without the age of a connected cluster: no event announces its heartbeats. */
 const Connection = ({ cluster: { connection, lastSeen } }: { readonly cluster: ClusterView }) => (
   <>
     <ConnectionLabel connection={connection} />

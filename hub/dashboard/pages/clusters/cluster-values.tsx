@@ -98,16 +98,21 @@ export const PhaseCounts = ({ policies }: { readonly policies: ClusterView['poli
 };
 
 const SYNC_LOOKS: Readonly<Record<SyncState, Look>> = {
-  proven: { text: 'In sync', icon: CheckCircleIcon, color: 'green', title: 'At the commit meant for it, every policy proven by the locks' },
+  proven: {
+    text: 'In sync',
+    icon: CheckCircleIcon,
+    color: 'green',
+    title: 'On its assigned commit, with every policy proven by the locks',
+  },
   accepted: {
     text: 'Not proven',
     icon: HourglassHalfIcon,
     color: 'blue',
-    title: 'At the commit meant for it, but a policy is not proven by the locks',
+    title: 'On its assigned commit, but the locks have not proven every policy',
   },
-  behind: { text: 'Behind', icon: SyncAltIcon, color: 'orange', title: 'Not at the commit meant for it yet' },
-  refused: { text: 'Refused', icon: BanIcon, color: 'red', title: 'The agent refused the commit; the last good one is in force' },
-  lastKnown: { text: 'Last known', icon: ClockIcon, color: 'grey', title: 'Not connected: nobody knows what is in force now' },
+  behind: { text: 'Behind', icon: SyncAltIcon, color: 'orange', title: 'Not yet on its assigned commit' },
+  refused: { text: 'Refused', icon: BanIcon, color: 'red', title: 'The agent refused the commit; the last good one stays in force' },
+  lastKnown: { text: 'Last known', icon: ClockIcon, color: 'grey', title: 'Not connected; the commit in force is unknown' },
   unknown: { text: 'Not known', icon: QuestionCircleIcon, color: 'grey', title: 'The agent has never connected' },
 };
 

@@ -15,7 +15,7 @@ const route = getRouteApi('/shell/clusters');
 
 const FILTERS: readonly Filter[] = [
   { name: 'connection', label: 'Connection', options: CONNECTION_OPTIONS },
-  { name: 'inSync', label: 'Commit', options: optionsOf({ true: 'In sync', false: 'Behind or not known' }) },
+  { name: 'inSync', label: 'Commit', options: optionsOf({ true: 'In sync', false: 'Behind or unknown' }) },
   { name: 'violating', label: 'Violations', options: optionsOf({ true: 'Some', false: 'None' }) },
 ];
 const LINKED_FILTERS: readonly Filter[] = [
@@ -43,7 +43,7 @@ export const ClustersPage = () => {
   const clear = (): void => change(cleared(names));
   return (
     <>
-      <PageHeader title="Clusters" description="Which clusters are connected, what is in force in each, and how old is what is known?" />
+      <PageHeader title="Clusters" description="Connection, commit in force and last report of every cluster." />
       <PageSection hasBodyWrapper={false} isFilled>
         <SearchToolbar search="Search clusters" filters={filters} values={search} onChange={change} />
         <DataTable
@@ -59,7 +59,7 @@ export const ClustersPage = () => {
               <Empty title="No clusters match" onClear={clear} />
             ) : (
               <Empty title="No clusters yet">
-                None is registered. To let one in: <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
+                No cluster is registered. Add one with <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
               </Empty>
             )
           }

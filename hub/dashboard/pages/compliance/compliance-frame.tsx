@@ -27,18 +27,18 @@ export const ComplianceFrame = ({ description, children }: ComplianceFrameProps)
   </>
 );
 
-/** No agent names one: which is good only as far as agents are heard. */
+/** No violation is reported, which is good only as far as clusters are connected. */
 export const NoViolations = () => {
-  const { data: unheard, isSuccess } = useQuery({
+  const { data: silent, isSuccess } = useQuery({
     ...statusQuery,
     select: ({ clusters: { total, connected } }) => total - connected,
   });
-  if (!isSuccess) return <Empty title="No violations are known">Whether every cluster is connected is not known.</Empty>;
-  return unheard === 0 ? (
-    <Empty title="No violations">Every workload that agents see is where it may be.</Empty>
+  if (!isSuccess) return <Empty title="No known violations">The connection of the clusters is unknown.</Empty>;
+  return silent === 0 ? (
+    <Empty title="No violations">Every workload that agents see runs in an allowed region.</Empty>
   ) : (
-    <Empty title="No violations are known">
-      {count(unheard, 'cluster is', 'clusters are')} not connected: nobody knows what runs there now.
+    <Empty title="No known violations">
+      {count(silent, 'cluster is', 'clusters are')} not connected, so what runs there now is unknown.
     </Empty>
   );
 };

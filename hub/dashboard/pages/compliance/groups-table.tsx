@@ -29,7 +29,7 @@ const textOf = (by: ViolationGrouping, key: string): string => {
   const { namespace = '', kind = '', name = '' } = targetOfGroup(by, key);
   if (by === 'namespace') return namespace;
   if (by === 'workload') return `${kind} ${namespace}/${name}`;
-  return key === '' ? 'No region (no node yet, or one without)' : key;
+  return key === '' ? 'No region (no node yet, or a node without one)' : key;
 };
 
 const hasCluster = (by: ViolationGrouping): boolean => by === 'namespace' || by === 'workload' || by === 'cluster';
@@ -82,8 +82,8 @@ export const GroupsTable = ({ by }: { readonly by: ViolationGrouping }) => {
       <SearchToolbar search={`Search by ${title.toLowerCase()}`} values={{ q }} onChange={change} />
       <p className="fso-note fso-muted">
         {isCounted(by)
-          ? 'Counted are all violations that agents see. Listed are those that they name: the first 20 of each policy in a cluster.'
-          : 'Counted are the violations that agents name: the first 20 of each policy in a cluster.'}
+          ? 'The count has every violation that agents see. The list has the first 20 of each policy in a cluster.'
+          : 'The count has the violations that agents list: the first 20 of each policy in a cluster.'}
       </p>
       <DataTable
         label={`Violations by ${title.toLowerCase()}`}

@@ -5,7 +5,7 @@ import { fixText, REGION_LABEL } from '@fso/shared/residency';
 const UNBOUND = 'may be scheduled outside: ';
 
 interface Remedy {
-  /** What is so, in one sentence. */
+  /** The situation, in one sentence. */
   readonly situation: string;
   /** What to do, in order. */
   readonly steps: readonly string[];
@@ -14,20 +14,20 @@ interface Remedy {
 /** @param regions that the policy allows there */
 export const findRemedy = ({ reason, node }: Pick<ViolationView, 'reason' | 'node'>, regions: readonly string[]): Remedy => {
   const violation = reason.startsWith(UNBOUND) ? reason.slice(UNBOUND.length) : undefined;
-  const confine = `In whatever makes the pod (Deployment, Job, …), ${fixText(regions, violation)}.`;
+  const confine = `In the workload that creates the pod (Deployment, Job, …), ${fixText(regions, violation)}.`;
   if (regions.length === 0) return { situation: 'No region is allowed here.', steps: [`${fixText(regions)}.`] };
   if (node === undefined) {
     return {
-      situation: 'The pod has no node yet and may get one outside of the allowed regions.',
-      steps: [confine, 'Replace the pod: what it asks for cannot be changed once it exists.'],
+      situation: 'The pod has no node yet and may be scheduled outside the allowed regions.',
+      steps: [confine, 'Replace the pod: its scheduling constraints cannot be changed once it exists.'],
     };
   }
   return {
-    situation: 'The pod runs, and a running pod cannot move: it has to be made anew elsewhere.',
+    situation: 'The pod is running, and a running pod cannot move: it must be recreated elsewhere.',
     steps: [
       confine,
-      'Let the pod be replaced: a changed Deployment does it by itself, a bare pod is deleted and made again.',
-      `If the node is in an allowed region after all, its label ${REGION_LABEL} is wrong or missing: let whoever runs the nodes correct it.`,
+      'Replace the pod: a changed Deployment does so by itself; delete and recreate a bare pod.',
+      `If the node is in an allowed region after all, its label ${REGION_LABEL} is wrong or missing: ask the owner of the nodes to correct it.`,
     ],
   };
 };

@@ -35,7 +35,7 @@ const Count = ({ title, count, children }: CountProps) => (
 const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport) => (
   <Gallery hasGutter minWidths={{ default: '200px' }}>
     <Count title="Clusters" count={clusters.length + omitted.clusters}>
-      Not connected, behind, a commit refused, tampered with, or a lock not ready.
+      Not connected, behind, refusing a commit, tampered with, or with a lock not ready.
     </Count>
     <Count title="Policies" count={policies.length + omitted.policies}>
       Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that does not hold.
@@ -44,7 +44,7 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
       Each with workload, cluster, policy and reason.
     </Count>
     <Count title="Violations counted only" count={unnamedViolations}>
-      Agents name the first 20 of each policy in a cluster and count the rest.
+      Agents list the first 20 of each policy in a cluster and count the rest.
     </Count>
   </Gallery>
 );
@@ -53,12 +53,12 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
 export const ReportPage = () => {
   const query = useQuery(issueReportQuery);
   return (
-    <ComplianceFrame description="Everything that is not as it should be, at one moment, to take away.">
+    <ComplianceFrame description="Every current issue of the fleet, as a file or a page to print.">
       <QueryView query={query} what="the issue report">
         {(report) => (
           <div className="fso-stack">
             <Title headingLevel="h2" size="lg">
-              What is in it
+              Contents
             </Title>
             <div>
               As of <RelativeTime time={report.generatedAt} />, commit in force <RevisionLink revision={report.revision} />{' '}
@@ -68,9 +68,9 @@ export const ReportPage = () => {
             </div>
             <Counts {...report} />
             <Title headingLevel="h2" size="lg">
-              Take it away
+              Download
             </Title>
-            <Content component="p">The report is made anew when it is downloaded or opened, and says when that was.</Content>
+            <Content component="p">Each download generates the report again and states its time.</Content>
             <Flex>
               <Button component="a" href={reportUrl('csv')} download variant="secondary" icon={<DownloadIcon />}>
                 CSV, for spreadsheets

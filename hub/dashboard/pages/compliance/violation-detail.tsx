@@ -25,7 +25,7 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
   if (violation !== undefined) return <Known violation={violation} />;
   if (query.isError) return <ErrorState error={query.error} what="the violation" onRetry={() => void query.refetch()} />;
   return query.isSuccess ? (
-    <Empty title="No longer a violation">It was put right, it is gone, or its agent no longer names it among the first 20.</Empty>
+    <Empty title="No longer a violation">It was fixed, the pod is gone, or the agent no longer lists it among the first 20.</Empty>
   ) : (
     <Loading what="Loading the violation" />
   );
@@ -33,9 +33,9 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
 
 const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
   if (connection === undefined)
-    return <StaleBanner since={null}>It is not known whether the cluster is connected: this may be old.</StaleBanner>;
+    return <StaleBanner since={null}>The connection of the cluster is unknown, so this may be old.</StaleBanner>;
   return connection.connection === 'Connected' ? null : (
-    <StaleBanner since={connection.lastSeen}>The cluster is not connected: this is what was last known.</StaleBanner>
+    <StaleBanner since={connection.lastSeen}>The cluster is not connected: this is the last known state.</StaleBanner>
   );
 };
 
@@ -102,7 +102,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
         ))}
       </List>
       <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: violationKey(violation) }}>
-        Paste what makes it into the pod affinity checker
+        Check its manifest in the pod affinity checker
       </Link>
     </>
   );

@@ -100,8 +100,8 @@ const SamplesNote = ({ listed, isFiltered }: { readonly listed: number; readonly
   if (!isFiltered && (counted === undefined || counted <= listed)) return null;
   return (
     <p className="fso-note fso-muted">
-      Agents name the first 20 violations of each policy in a cluster: only these are listed
-      {isFiltered || counted === undefined ? '; there may be more that match.' : `, of ${formatNumber(counted)} that they count.`}
+      Agents list the first 20 violations of each policy in a cluster
+      {isFiltered || counted === undefined ? '; more may match.' : `; they count ${formatNumber(counted)}.`}
     </p>
   );
 };
@@ -131,13 +131,13 @@ const ViolationsList = () => {
       >
         <DataTable
           label="Violations"
-          noun={['named violation', 'named violations']}
+          noun={['listed violation', 'listed violations']}
           query={query}
           columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) })}
           rowKey={violationKey}
           sort={sort ?? 'cluster'}
           onSort={(next) => change({ sort: next })}
-          empty={isFiltered ? <Empty title="No named violation matches" onClear={clear} /> : <NoViolations />}
+          empty={isFiltered ? <Empty title="No listed violation matches" onClear={clear} /> : <NoViolations />}
         />
       </DetailDrawer>
     </>
@@ -158,7 +158,7 @@ export const ViolationsPage = () => {
   const choose = (grouping: ViolationGrouping | undefined): void =>
     void navigate({ search: (old) => ({ ...old, by: grouping, q: undefined, open: undefined }) });
   return (
-    <ComplianceFrame description="Which workloads are outside of their allowed regions, and why?">
+    <ComplianceFrame description="Workloads outside their allowed regions, with reason and fix.">
       <ToggleGroup aria-label="How violations are shown" className="fso-groupings">
         <ToggleGroupItem text="All violations" buttonId="list" isSelected={by === undefined} onChange={() => choose(undefined)} />
         {VIOLATION_GROUPS.map((grouping) => (

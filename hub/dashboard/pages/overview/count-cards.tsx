@@ -54,14 +54,14 @@ const byPhase = (phase: Phase) => (
 
 const policyRows = ({ active, pending, failed, expired, expiring }: StatusView['policies']): CountRow[] => [
   { key: 'active', icon: CheckCircleIcon, tone: 'good', title: byPhase('Active'), value: active, note: 'proven in every cluster' },
-  { key: 'failed', icon: ExclamationCircleIcon, tone: 'danger', title: byPhase('Failed'), value: failed, note: 'in a cluster at least' },
+  { key: 'failed', icon: ExclamationCircleIcon, tone: 'danger', title: byPhase('Failed'), value: failed, note: 'in at least one cluster' },
   {
     key: 'pending',
     icon: HourglassHalfIcon,
     tone: 'info',
     title: byPhase('Pending'),
     value: pending,
-    note: 'not proven, or not known, everywhere',
+    note: 'not yet proven in every cluster',
   },
   { key: 'expired', icon: HourglassEndIcon, tone: 'plain', title: byPhase('Expired'), value: expired, note: 'no longer governs' },
   {
@@ -74,7 +74,7 @@ const policyRows = ({ active, pending, failed, expired, expiring }: StatusView['
       </Link>
     ),
     value: expiring,
-    note: 'within 14 days; counted above, too',
+    note: 'within 14 days; also counted above',
   },
 ];
 
@@ -92,7 +92,7 @@ export const PoliciesCard = ({ policies }: { readonly policies: StatusView['poli
 const oldest = (time: string | null): ReactNode =>
   time === null ? undefined : (
     <>
-      oldest heard of <RelativeTime time={time} />
+      least recently seen <RelativeTime time={time} />
     </>
   );
 
@@ -119,7 +119,7 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
       </Link>
     ),
     value: clusters.disconnected,
-    note: oldest(ages.stale) ?? 'not connected: known is what was last reported',
+    note: oldest(ages.stale) ?? 'not connected; the last report is shown',
   },
   {
     key: 'never-seen',
@@ -131,7 +131,7 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
       </Link>
     ),
     value: clusters.neverSeen,
-    note: 'nothing is known of them',
+    note: 'no report yet',
   },
   {
     key: 'in-sync',
@@ -143,7 +143,7 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
       </Link>
     ),
     value: clusters.inSync,
-    note: 'connected, and took the commit meant for them',
+    note: 'connected and on the commit assigned to them',
   },
   {
     key: 'proven',
@@ -151,7 +151,7 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
     tone: 'good',
     title: 'Proven',
     value: clusters.proven,
-    note: 'in sync, and the locks proved every policy',
+    note: 'in sync, and every policy is proven by the locks',
   },
   {
     key: 'tampered',
@@ -173,7 +173,7 @@ export const ClustersCard = ({ clusters, ages }: { readonly clusters: StatusView
       <span className="fso-card-total">{formatNumber(clusters.total)}</span> {clusters.total === 1 ? 'cluster' : 'clusters'}
     </CardTitle>
     <CardBody>
-      <CountList label="Clusters by what is known of them" rows={clusterRows(clusters, ages)} />
+      <CountList label="Clusters by state" rows={clusterRows(clusters, ages)} />
     </CardBody>
   </Card>
 );

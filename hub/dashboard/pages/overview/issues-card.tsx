@@ -6,7 +6,8 @@ import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-i
 import { Link } from '@tanstack/react-router';
 import type { ComponentType, ReactNode } from 'react';
 import { RelativeTime } from '../../components/text.tsx';
-import { type FleetState, type Issue, type IssueTarget, listFleetIssues, type Reading } from '../../issues/fleet-issues.ts';
+import { type FleetState, listFleetIssues, type Reading } from '../../issues/fleet-issues.ts';
+import type { Issue, IssueTarget } from '../../issues/issue.ts';
 import { useNow } from '../../lib/time.ts';
 
 /** Leads to the page, filtered, that says more. */
@@ -77,11 +78,10 @@ const IssueItem = ({ item }: { readonly item: Issue }) => {
 const NoIssues = ({ reading }: { readonly reading: Reading }) => {
   if (reading === 'failed') return null;
   return reading === 'pending' ? (
-    <p className="fso-muted">Not everything has been read yet.</p>
+    <p className="fso-muted">Loading the rest of the fleet.</p>
   ) : (
     <p className="fso-attention-none">
-      <CheckCircleIcon /> NoIssues does: every cluster is connected with its locks ready, every policy is proven, and there are no
-      violations.
+      <CheckCircleIcon /> Nothing: every cluster is connected with its locks ready, every policy is proven, and there are no violations.
     </p>
   );
 };
@@ -92,7 +92,7 @@ interface IssuesCardProps {
   readonly onRetry: () => void;
 }
 
-/** What somebody should look at first; changes are told to screen readers when they have the time. */
+/** The issues of the fleet, worst first. Screen readers announce changes when they are idle. */
 export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
   const items = listFleetIssues(facts, useNow(MINUTE_MS));
   return (
@@ -114,7 +114,7 @@ export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
               isInline
               variant="warning"
               component="p"
-              title="Not all could be read: more may need attention"
+              title="Some data could not be loaded: more may need attention"
               actionLinks={<AlertActionLink onClick={onRetry}>Try again</AlertActionLink>}
             />
           ) : null}

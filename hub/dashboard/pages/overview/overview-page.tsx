@@ -45,7 +45,7 @@ export const OverviewPage = () => {
   const status = useQuery(statusQuery);
   return (
     <>
-      <PageHeader title="Overview" description="Is every policy enforced in every cluster, and what violates?" />
+      <PageHeader title="Overview" description="Is every policy enforced in every cluster, and which workloads violate one?" />
       <PageSection hasBodyWrapper={false}>
         <QueryView query={status} what="the status" lines={10}>
           {(data) => <Cards status={data} />}

@@ -38,7 +38,7 @@ export const RegionsCard = ({ connectionOf }: { readonly connectionOf: Connectio
         <QueryView query={query} what="the regions" lines={8}>
           {({ nodesWithoutRegion }) =>
             regions.length === 0 ? (
-              <Empty title="No regions">No policy allows one, and no cluster is in one.</Empty>
+              <Empty title="No regions">No policy allows a region, and no cluster is in one.</Empty>
             ) : (
               <div className="fso-regions-layout">
                 <WorldMap regions={regions} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} />
@@ -46,7 +46,7 @@ export const RegionsCard = ({ connectionOf }: { readonly connectionOf: Connectio
                   <RegionTable regions={regions} onPoint={setPointed} />
                   {nodesWithoutRegion === 0 ? null : (
                     <p className="fso-muted">
-                      {count(nodesWithoutRegion, 'node has', 'nodes have')} no region: governed pods cannot run there.
+                      {count(nodesWithoutRegion, 'node has', 'nodes have')} no region label: governed pods cannot run there.
                     </p>
                   )}
                 </div>

@@ -17,8 +17,8 @@ const Commit = ({ commit }: { readonly commit: CommitView }) => (
 
 const VERIFICATIONS: Readonly<Record<NonNullable<SourceView['verification']>['state'], string>> = {
   verified: 'Verified',
-  unverified: 'Not verified: the hub has no signers to check it with',
-  failed: 'Bad, and taken all the same (FSO_VERIFY=warn)',
+  unverified: 'Not verified: the hub has no allowed signers',
+  failed: 'Bad, but accepted (FSO_VERIFY=warn)',
 };
 
 const signatureText = ({ state, signer, reason }: NonNullable<SourceView['verification']>): string =>
@@ -27,7 +27,7 @@ const signatureText = ({ state, signer, reason }: NonNullable<SourceView['verifi
 const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rejected']> }) => {
   const { commit, problems } = rejected;
   return (
-    <Alert isInline variant="danger" component="p" title="A newer commit was rejected; the one in force stays">
+    <Alert isInline variant="danger" component="p" title="A newer commit was rejected; the current one stays in force">
       <p>
         <Commit commit={commit} />
       </p>
@@ -38,7 +38,7 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
           </li>
         ))}
       </ul>
-      {problems.length > FEW ? <p>And {problems.length - FEW} more, on the page of the commit.</p> : null}
+      {problems.length > FEW ? <p>{problems.length - FEW} more on the page of the commit.</p> : null}
     </Alert>
   );
 };
@@ -49,10 +49,10 @@ export const SourceCard = ({ source }: { readonly source: SourceView }) => (
     <CardTitle component="h2">Source</CardTitle>
     <CardBody>
       {source.error === null ? null : (
-        <Alert isInline variant="danger" component="p" title="The repository cannot be read" className="fso-source-alert">
+        <Alert isInline variant="danger" component="p" title="The hub cannot read the repository" className="fso-source-alert">
           <p>{source.error.message}</p>
           <p>
-            Since <RelativeTime time={source.error.since} />. What is in force stays enforced.
+            Since <RelativeTime time={source.error.since} />. The commit in force stays enforced.
           </p>
         </Alert>
       )}

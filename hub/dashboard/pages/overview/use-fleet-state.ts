@@ -8,9 +8,9 @@ import { type ClusterSample, type FleetState, type Reading, readingOf } from '..
 const CERTIFICATES = 100;
 /** Clusters that are named where several are alike. */
 const NAMED = 10;
-/** A heartbeat sends no event: only by reading again is it known that a quiet cluster was heard of. */
+/** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
 const HEARTBEAT_MS = 30_000;
-/** The audit log may be changed behind the back of the hub, which tells nobody. */
+/** The audit log may be changed without the hub, so no event announces it. */
 const AUDIT_MS = 60_000;
 
 const NONE: ClusterSample = { items: [], total: 0 };
@@ -20,7 +20,7 @@ const pageOf = <T>(data: InfiniteData<Page<T>> | undefined): Page<T> | undefined
 const firstOf = (data: InfiniteData<Page<ClusterView>> | undefined): ClusterSample => pageOf(data) ?? NONE;
 
 export interface ClusterAges {
-  /** When the cluster of this state that is silent for longest was last heard of. */
+  /** When the least recently seen cluster of this state was last seen. */
   readonly connected: string | null;
   readonly stale: string | null;
 }
@@ -33,7 +33,7 @@ interface OverviewState extends Omit<FleetState, 'status'> {
   readonly retry: () => void;
 }
 
-/** What the hub's counts do not say: which clusters, and how old what is known of them is. */
+/** Reads what the hub's counts leave out: which clusters are affected, and the age of their reports. */
 export const useFleetState = (): OverviewState => {
   const status = useQuery(statusQuery);
   const oldestConnected = useInfiniteQuery({

@@ -19,7 +19,16 @@ const RANGES = [
   { range: '30d', hours: 30 * 24, short: '30 d', text: 'the last 30 days' },
 ] as const;
 
-const Trend = ({ status, hours, text }: { readonly status: StatusView; readonly hours: number; readonly text: string }) => {
+interface TrendProps {
+  readonly status: StatusView;
+  readonly hours: number;
+  /** The range, e.g. `the last 24 hours`. */
+  readonly text: string;
+  /** Its start, e.g. `24 h ago`. */
+  readonly ago: string;
+}
+
+const Trend = ({ status, hours, text, ago }: TrendProps) => {
   const trend = useQuery(trendQuery(hours));
   const now = useNow(MINUTE_MS);
   const { violations, policies, clusters } = status;
@@ -34,7 +43,7 @@ const Trend = ({ status, hours, text }: { readonly status: StatusView; readonly 
     <QueryView query={trend} what="the trend" lines={4}>
       {() => (
         <>
-          <p>{summary === undefined ? null : `${changeText(summary)} at the start of ${text}`}</p>
+          <p>{summary === undefined ? null : changeText(summary, ago)}</p>
           <TrendChart points={points} range={text} />
         </>
       )}
@@ -75,7 +84,7 @@ export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
         </CardTitle>
       </CardHeader>
       <CardBody>
-        <Trend status={status} hours={chosen.hours} text={chosen.text} />
+        <Trend status={status} hours={chosen.hours} text={chosen.text} ago={`${chosen.short} ago`} />
       </CardBody>
     </Card>
   );

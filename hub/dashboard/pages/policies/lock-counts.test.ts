@@ -11,7 +11,7 @@ it('counts where a lock is enforced, and says what the other clusters have', () 
   expect(summariseLock({ NotApplicable: 1, Enforced: 1 }, 2)).toMatchObject({ worst: 'Enforced', rest: ['1 not applicable'] });
 });
 
-it('does not take for enforced what nobody has reported', () => {
+it('does not count an unreported lock as enforced', () => {
   expect(summariseLock({}, 3)).toEqual({ worst: null, text: 'not reported', rest: [] });
   expect(summariseLock({ Enforced: 2 }, 3)).toMatchObject({ worst: 'Pending', text: '2/3 enforced', rest: ['1 not reported'] });
 });

@@ -2,7 +2,7 @@ import { LOCK_STATES, type LockCounts, type LockState } from '@fso/shared/api';
 
 /** What a lock comes to over the clusters of a policy, as they last reported it. */
 interface LockSummary {
-  /** What needs a look first, for the icon; null: nobody has reported yet. */
+  /** The worst state, for the icon; null: no cluster has reported yet. */
   readonly worst: LockState | null;
   /** `498/500 enforced`, `not applicable` */
   readonly text: string;

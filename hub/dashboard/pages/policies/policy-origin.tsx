@@ -25,6 +25,6 @@ export const NotInGit = ({ policy, what }: NotInGitProps) =>
     </Empty>
   ) : (
     <Empty title="This policy is no longer in Git">
-      The commit in force does not have it, so there is no {what} to show. The commit that removed it is under Activity.
+      The commit in force does not have it, so it has no {what}. The commit that removed it is under Activity.
     </Empty>
   );

@@ -8,8 +8,9 @@ import LockIcon from '@patternfly/react-icons/dist/esm/icons/lock-icon';
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import { type ComponentType, useState } from 'react';
 import { RelativeTime } from '../../components/text.tsx';
+import { type Filter, optionsOf } from '../../lib/filters.ts';
 import { expiryOf, useNow } from '../../lib/time.ts';
-import { isGroup, truncateList } from '../../lib/truncate.ts';
+import { truncateList } from '../../lib/truncate.ts';
 import { summariseLock } from './lock-counts.ts';
 
 const FEW = 2;
@@ -34,7 +35,7 @@ const Written = ({ allowed, isOpen }: { readonly allowed: readonly string[]; rea
 export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
   const [isOpen, setOpen] = useState(false);
   const says = `${effective.length} ${effective.length === 1 ? 'region' : 'regions'}`;
-  const isWhole = allowed.length <= FEW + 1 && !allowed.some(isGroup);
+  const isWhole = allowed.length <= FEW + 1 && !allowed.some((region) => region.startsWith('group:'));
   return (
     <div>
       <Written allowed={allowed} isOpen={isOpen} />
@@ -92,4 +93,10 @@ export const LockCount = ({ lock, counts, total }: LockCountProps) => {
       </span>
     </div>
   );
+};
+
+export const PHASE_FILTER: Filter = {
+  name: 'phase',
+  label: 'Phase',
+  options: optionsOf({ Failed: 'Failed', Pending: 'Pending', Active: 'Active', Expired: 'Expired' }),
 };

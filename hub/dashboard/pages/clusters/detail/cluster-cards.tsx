@@ -42,14 +42,14 @@ const Labels = ({ labels }: Pick<ClusterView, 'labels'>) => {
   );
 };
 
-/** What runs there, and how well it can be heard. */
+/** Versions, connection and labels of the cluster. */
 export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { report, lastSeen, certificateExpires, clockSkewMs, labels } = cluster;
   return (
     <Section title="Cluster and agent">
       <Descriptions
         facts={{
-          'Last heard of': <RelativeTime time={lastSeen} />,
+          'Last seen': <RelativeTime time={lastSeen} />,
           Kubernetes: report?.kubernetesVersion ?? <NotReported />,
           Agent: report?.agentVersion ?? <NotReported />,
           Gatekeeper: report === null ? <NotReported /> : <GatekeeperText gatekeeper={report.gatekeeper} />,
@@ -64,8 +64,8 @@ export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => 
 
 const VERIFICATIONS = {
   verified: 'Verified by the agent',
-  unverified: 'Not verified: no signers are configured at the agent',
-  failed: 'Found bad, and taken all the same',
+  unverified: 'Not verified: the agent has no allowed signers',
+  failed: 'Bad, but accepted',
 } as const;
 
 const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
@@ -83,7 +83,7 @@ const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
 export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { offeredRevision, revision, provenRevision, nack, report, policies } = cluster;
   return (
-    <Section title="What is in force">
+    <Section title="Commit in force">
       <Descriptions
         facts={{
           State: <SyncLabel sync={syncStateOf(cluster)} />,

@@ -57,7 +57,7 @@ export const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
         rowKey={({ id }) => String(id)}
         empty={
           severity === undefined && q === undefined ? (
-            <Empty title="No events">Nothing was reported of this cluster yet.</Empty>
+            <Empty title="No events">No event of this cluster has been reported yet.</Empty>
           ) : (
             <Empty title="No events match" onClear={clear} />
           )

@@ -8,48 +8,49 @@ import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
 import { ConnectionLabel } from '../../../components/state-label.tsx';
 import { ProblemList, RelativeTime } from '../../../components/text.tsx';
-import { type ClusterIssue, listClusterIssues } from '../../../issues/cluster-issues.ts';
+import { listClusterIssues } from '../../../issues/cluster-issues.ts';
+import type { Issue } from '../../../issues/issue.ts';
 import { formatAddCommand } from '../../../lib/commands.ts';
 import { syncStateOf } from '../../../lib/health.ts';
 import { useNow } from '../../../lib/time.ts';
 import { SyncLabel } from '../cluster-values.tsx';
 import { ClusterTabs } from './cluster-tabs.tsx';
 
-/** A cluster that is registered and whose agent was never heard of: how to let it in. */
+/** How to enrol a registered cluster whose agent has never connected. */
 const NeverSeen = ({ cluster: { name, regions } }: { readonly cluster: ClusterView }) => (
-  <Alert isInline variant="info" title="Its agent has never connected: nothing is known of what is enforced there" component="h2">
-    <p>Start an agent in the cluster with an enrolment token. An administrator makes one below, or with</p>
-    <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that lets the cluster in">
+  <Alert isInline variant="info" title="The agent of this cluster has never connected, so its state is unknown" component="h2">
+    <p>Start an agent in the cluster with an enrolment token. An administrator creates one below, or with</p>
+    <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that adds the cluster">
       {formatAddCommand(name, regions)}
     </ClipboardCopy>
   </Alert>
 );
 
-const IssueAlert = ({ concern, cluster }: { readonly concern: ClusterIssue; readonly cluster: ClusterView }) => (
-  <Alert isInline variant={concern.level} title={concern.title} component="h2">
-    {concern.detail === '' ? null : <p className="fso-message">{concern.detail}</p>}
-    {concern.kind === 'refusal' ? <ProblemList problems={cluster.nack?.reasons ?? []} /> : null}
-    {concern.since === null ? null : (
+const IssueAlert = ({ issue, cluster }: { readonly issue: Issue; readonly cluster: ClusterView }) => (
+  <Alert isInline variant={issue.level} title={issue.title} component="h2">
+    {issue.detail === undefined || issue.detail === '' ? null : <p className="fso-message">{issue.detail}</p>}
+    {issue.key === 'refusal' ? <ProblemList problems={cluster.nack?.reasons ?? []} /> : null}
+    {issue.since === undefined || issue.since === null ? null : (
       <p>
-        Since <RelativeTime time={concern.since} />
+        Since <RelativeTime time={issue.since} />
       </p>
     )}
   </Alert>
 );
 
-/** What somebody should look at, worst first; nothing where there is nothing. */
+/** The issues of the cluster, worst first. */
 const Issues = ({ cluster }: { readonly cluster: ClusterView }) => {
-  const concerns = listClusterIssues(cluster, useNow(60_000));
-  return concerns.map((concern) => (
-    <StackItem key={concern.kind}>
-      <IssueAlert concern={concern} cluster={cluster} />
+  const issues = listClusterIssues(cluster, useNow(60_000));
+  return issues.map((issue) => (
+    <StackItem key={issue.key}>
+      <IssueAlert issue={issue} cluster={cluster} />
     </StackItem>
   ));
 };
 
 const route = getRouteApi('/shell/clusters/$name');
 
-/** A heartbeat sends no event: only by reading again is it known that a quiet cluster was heard of. */
+/** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
 const HEARTBEAT_MS = 30_000;
 
 const Labels = ({ cluster }: { readonly cluster: ClusterView }) => (
@@ -64,7 +65,7 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
     {cluster.connection === 'Disconnected' ? (
       <StackItem>
         <StaleBanner since={cluster.lastSeen}>
-          Not connected: everything below is what was last known. Its locks hold without the hub.
+          Not connected: everything below is the last known state. The locks of the cluster hold without the hub.
         </StaleBanner>
       </StackItem>
     ) : null}

@@ -82,7 +82,7 @@ export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) 
         onSort={(by) => change({ sort: by })}
         empty={
           q === undefined && phase === undefined ? (
-            <Empty title="No policies">None of the commit in force is meant for this cluster, and it reports no local ones.</Empty>
+            <Empty title="No policies">No policy of the commit in force applies to this cluster, and it reports no local ones.</Empty>
           ) : (
             <Empty title="No policies match" onClear={clear} />
           )

@@ -64,17 +64,18 @@ const UnnamedNote = ({ counted, list }: UnnamedNoteProps) => {
   const [first] = list === undefined ? [] : list.pages;
   return first === undefined || first.total >= counted ? null : (
     <p className="fso-muted">
-      The agent counts {formatNumber(counted)} and names the first 20 of each policy: {formatNumber(first.total)} are listed.
+      The agent counts {formatNumber(counted)} violations and reports details of the first 20 of each policy; {formatNumber(first.total)}{' '}
+      are listed.
     </p>
   );
 };
 
 const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterView }) => {
-  if (report === null) return <Empty title="Violations are not known">The agent has not reported anything yet.</Empty>;
+  if (report === null) return <Empty title="Violations are unknown">The agent has not reported yet.</Empty>;
   return connection === 'Connected' ? (
-    <Empty title="No violations">Every governed workload is where it may be.</Empty>
+    <Empty title="No violations">Every governed workload runs in an allowed region.</Empty>
   ) : (
-    <Empty title="No violations were known">The cluster is not connected: nobody knows what is there now.</Empty>
+    <Empty title="No violations in the last report">The cluster is not connected, so its current state is unknown.</Empty>
   );
 };
 
@@ -90,7 +91,7 @@ export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }
       {q === undefined ? <UnnamedNote counted={cluster.violations} list={query.data} /> : null}
       <DataTable
         label="Violations"
-        noun={['named violation', 'named violations']}
+        noun={['listed violation', 'listed violations']}
         query={query}
         columns={COLUMNS}
         rowKey={violationKey}

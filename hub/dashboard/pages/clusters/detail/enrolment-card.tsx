@@ -15,10 +15,11 @@ import { ConfirmModal } from './confirm-modal.tsx';
 
 const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
   <>
-    <Alert isInline variant="warning" title="The token is shown this once" component="p">
-      Good once, until <RelativeTime time={made.expires} />. Who has it can be this cluster: hand it over as you would a password.
+    <Alert isInline variant="warning" title="The token is shown only once" component="p">
+      It works once and expires <RelativeTime time={made.expires} />. Anyone who has it can enrol as this cluster: handle it like a
+      password.
     </Alert>
-    <p className="fso-step">Run in the cluster:</p>
+    <p className="fso-step">Run these commands in the cluster:</p>
     <ClipboardCopy
       isCode
       isExpanded
@@ -46,12 +47,12 @@ const TokenModal = ({ cluster, onClose }: EnrolmentModalProps) => {
       <ModalHeader title={`Enrolment token for ${cluster}`} labelId="token-title" />
       <ModalBody id="token-body">
         {make.data === undefined ? (
-          <p>The agent shows it once and gets a certificate. A token that was made before and not used is worth nothing any more.</p>
+          <p>The agent uses the token once to get a certificate. Creating a token invalidates an earlier one that was not used.</p>
         ) : (
           <Made made={make.data} />
         )}
         {make.isError ? (
-          <Alert isInline isLiveRegion variant="danger" title="No token was made" component="p">
+          <Alert isInline isLiveRegion variant="danger" title="The token was not created" component="p">
             {make.error.message}
           </Alert>
         ) : null}
@@ -59,7 +60,7 @@ const TokenModal = ({ cluster, onClose }: EnrolmentModalProps) => {
       <ModalFooter>
         {make.data === undefined ? (
           <Button variant="primary" isLoading={make.isPending} isDisabled={make.isPending} onClick={() => make.mutate()}>
-            Make the token
+            Create the token
           </Button>
         ) : null}
         <Button variant="link" onClick={onClose}>
@@ -81,9 +82,9 @@ const RevokeModal = ({ cluster, onClose }: { readonly cluster: string; readonly 
     },
   });
   return (
-    <ConfirmModal cluster={cluster} action="Revoke" failure="It was not revoked" mutation={revoke} onClose={onClose}>
-      Its certificates and tokens are worth nothing any more, and its stream is closed. The cluster goes on enforcing what it has, and the
-      hub hears nothing of it until it enrols anew with a new token.
+    <ConfirmModal cluster={cluster} action="Revoke" failure="The cluster was not revoked" mutation={revoke} onClose={onClose}>
+      This invalidates its certificates and tokens and closes its stream. The cluster keeps enforcing its policies, and the hub gets no
+      reports until the agent enrols again with a new token.
     </ConfirmModal>
   );
 };
@@ -101,19 +102,18 @@ const ForgetModal = ({ cluster, onClose }: { readonly cluster: string; readonly 
     },
   });
   return (
-    <ConfirmModal cluster={cluster} action="Forget" failure="It was not forgotten" mutation={forget} onClose={onClose}>
-      What it last reported is removed, and its certificates and tokens are worth nothing any more. Its events and what the audit log says
-      of it stay.
+    <ConfirmModal cluster={cluster} action="Forget" failure="The cluster was not forgotten" mutation={forget} onClose={onClose}>
+      This removes its last report and invalidates its certificates and tokens. Its events and audit entries stay.
     </ConfirmModal>
   );
 };
 
 const EXPLANATION = {
   Connected:
-    'The agent proves who it is with a certificate that it renews by itself. With a new token it can enrol anew, for example after its Secret was lost.',
+    'The agent identifies itself with a certificate that it renews by itself. It needs a new token only to enrol again, for example after its Secret is lost.',
   Disconnected:
-    'An agent that was away for up to 30 days comes back with the certificate that it has. One that lost it needs a new enrolment token.',
-  NeverSeen: 'The agent needs an enrolment token, once: it makes its own key and gets a certificate for it.',
+    'An agent that was away for up to 30 days reconnects with its certificate. An agent that lost its certificate needs a new enrolment token.',
+  NeverSeen: 'The agent needs an enrolment token once: it creates its own key and gets a certificate for it.',
 } as const;
 
 /** How the cluster comes to prove itself, and how that is ended. For administrators. */
@@ -126,7 +126,7 @@ export const EnrolmentCard = ({ cluster }: { readonly cluster: ClusterView }) =>
       <Content component="p">{EXPLANATION[connection]}</Content>
       <Flex columnGap={{ default: 'columnGapSm' }} rowGap={{ default: 'rowGapSm' }}>
         <RoleButton needs="admin" variant="secondary" onClick={() => setOpen('token')}>
-          Make an enrolment token
+          Create an enrolment token
         </RoleButton>
         <RoleButton needs="admin" variant="danger" onClick={() => setOpen('revoke')}>
           Revoke

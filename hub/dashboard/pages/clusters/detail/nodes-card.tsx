@@ -8,7 +8,7 @@ import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './nod
 
 const NOTES: Readonly<Record<RegionNote, string>> = {
   asRegistered: 'registered',
-  noNodes: 'registered, no nodes there',
+  noNodes: 'registered, but has no nodes',
   notRegistered: 'not registered for this cluster',
   withoutRegion: 'label topology.kubernetes.io/region missing',
 };

@@ -46,7 +46,7 @@ export const CheckerPage = () => {
     if (field.current !== null) showLines(field.current, lines, range);
   };
   return (
-    <ComplianceFrame description="Would these pods be admitted, and if not, what in them fails and how is it put right?">
+    <ComplianceFrame description="Check whether pods would be admitted, which part fails, and how to fix it.">
       <Grid hasGutter>
         <GridItem xl={6}>
           <Form onSubmit={(event) => event.preventDefault()}>
@@ -69,8 +69,7 @@ export const CheckerPage = () => {
                 aria-describedby="pasted-note"
               />
               <Content component="small" className="fso-muted" id="pasted-note">
-                It is judged in this browser, with the code that the agents use: nothing of it is sent anywhere. Up to 100 documents, 256
-                KiB.
+                This browser judges it with the same code as the agents; the text is not sent anywhere. Up to 100 documents, 256 KiB.
               </Content>
             </FormGroup>
           </Form>
@@ -103,8 +102,8 @@ export const CheckerPage = () => {
             </Content>
           ) : null}
           <Content component="small" className="fso-muted">
-            Placement injection is not taken into account: where a policy has it, a pod that says nothing of its region is given the allowed
-            regions before it is judged.
+            Placement injection is not simulated: a policy that uses it gives the allowed regions to a pod without a region before the pod
+            is judged.
           </Content>
         </GridItem>
       </Grid>
@@ -122,7 +121,7 @@ const Governance = ({ rulings, choice }: { readonly rulings: Rulings; readonly c
   return (
     <>
       {rulings.expired.length === 0 ? null : (
-        <Alert isInline variant="info" title={`Expired, and no longer governing anything: ${rulings.expired.join(', ')}`} component="p" />
+        <Alert isInline variant="info" title={`Expired and no longer applied: ${rulings.expired.join(', ')}`} component="p" />
       )}
       {rulings.governance === undefined ? null : <OfNamespace governance={rulings.governance} choice={choice} />}
     </>
@@ -140,7 +139,7 @@ const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
       <Alert
         isInline
         variant="warning"
-        title={`Cluster ${choice.cluster} is not connected, or there is none of this name: what governs is at best what was last known.`}
+        title={`Cluster ${choice.cluster} is not connected or does not exist: the policies shown are the last known ones.`}
         component="p"
       />
     )}
@@ -148,13 +147,13 @@ const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
       <Alert
         isInline
         variant="warning"
-        title={`Not taken into account, as the cluster has not reported them yet: ${governance.unreported.join(', ')}`}
+        title={`Ignored, because the cluster has not reported them yet: ${governance.unreported.join(', ')}`}
         component="p"
       />
     )}
     {governance.governing.length > 0 ? null : (
       <Alert isInline variant="info" title={`No policy governs namespace ${choice.namespace} of cluster ${choice.cluster}.`} component="p">
-        As far as the hub knows. A namespace or cluster that does not exist is not governed either.
+        A namespace or cluster that does not exist is not governed either.
       </Alert>
     )}
   </>
@@ -162,7 +161,7 @@ const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
 
 const Problems = ({ pasted, onShow }: { readonly pasted: Pasted; readonly onShow: (range: LineRange) => void }) =>
   pasted.problems.length === 0 ? null : (
-    <Alert isInline variant="danger" title="This could not be judged" component="h3">
+    <Alert isInline variant="danger" title="Could not be judged" component="h3">
       <ul>
         {pasted.problems.slice(0, 20).map(({ line, reason }) => (
           <li key={`${line} ${reason}`}>

@@ -20,7 +20,7 @@ export const FixView = ({ workload, violation, rulings }: FixViewProps) => {
   const regions = useMemo(() => fixRegions(workload.placement, rulings), [workload, rulings]);
   const [chosen, setChosen] = useState('');
   const region = regions.includes(chosen) ? chosen : regions[0];
-  if (region === undefined) return <Content component="p">No region is allowed: ask the owners of the policies.</Content>;
+  if (region === undefined) return <Content component="p">No region is allowed. Ask the owners of the policies.</Content>;
   return (
     <>
       {regions.length > 1 ? (
@@ -65,8 +65,8 @@ const Change = ({ workload, violation, rulings, region }: FixViewProps & { reado
       ))}
       <Content component="small" className="fso-muted">
         {fix.isMended
-          ? 'Judged again with this change: admitted under every policy that applies.'
-          : 'The policies that apply share no region: this satisfies the strongest of them only.'}
+          ? 'With this change, every policy that applies admits it.'
+          : 'The policies that apply have no region in common; this change satisfies only the strongest one.'}
       </Content>
     </>
   );

@@ -105,7 +105,7 @@ const isAdmitted = (document: Document, { path }: Workload, rulings: readonly Ru
 
 const change = (document: Document, { podSpec, placement }: Workload, region: string, violation: string): readonly string[] => {
   const also: string[] = [];
-  // Of a pod that is bound, too: whoever makes it anew must not take the scheduler's answer along.
+  // Also of a pod that is bound: a recreated pod must not keep the scheduler's choice.
   if (document.deleteIn([...podSpec, 'nodeName'])) also.push('spec.nodeName is removed: the scheduler chooses the node');
   if (violation === VIOLATIONS.tooLarge) {
     removeTerms(document, podSpec);

@@ -113,7 +113,7 @@ export const GovernanceForm = (props: GovernanceFormProps) => {
   const { choice, onChange } = props;
   return (
     <>
-      <ToggleGroup aria-label="What it is judged by">
+      <ToggleGroup aria-label="Judged by">
         {WAYS.map(({ by, text }) => (
           <ToggleGroupItem
             key={by}

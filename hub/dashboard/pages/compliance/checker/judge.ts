@@ -41,7 +41,7 @@ export const judge = (placement: PodPlacement, rulings: readonly Ruling[]): read
 /** What governs a namespace of a cluster, as the agent there last reported it. */
 export interface NamespaceGovernance {
   readonly governing: readonly GoverningPolicy[];
-  /** Meant for the cluster, nothing reported yet: whether they govern the namespace is not known. */
+  /** Meant for the cluster, not reported yet: whether they govern the namespace is not known. */
   readonly unreported: readonly string[];
   /** Have expired there: they govern nothing any more. */
   readonly expired: readonly string[];
@@ -51,8 +51,8 @@ export interface NamespaceGovernance {
 
 /** @returns why it is not known what governs the namespace; undefined: it is */
 export const gapsOf = ({ fresh, unreported }: Pick<NamespaceGovernance, 'fresh' | 'unreported'>): string | undefined => {
-  if (!fresh) return 'the cluster is not connected, or there is none of this name';
-  return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that is meant for it';
+  if (!fresh) return 'the cluster is not connected or does not exist';
+  return unreported.length === 0 ? undefined : 'the cluster has not reported every policy that applies to it';
 };
 
 /** @param isConnected as the hub says of the cluster, which may have no policies to tell it by */
@@ -89,21 +89,21 @@ const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
   deny: { level: 'danger', text: 'Not admitted: the pod is refused.' },
   warn: { level: 'warning', text: 'Admitted with a warning, and reported as a violation.' },
   dryrun: { level: 'warning', text: 'Admitted, and reported as a violation.' },
-  custom: { level: 'warning', text: 'Outside of the allowed regions: what follows depends on the scoped actions of the policy.' },
+  custom: { level: 'warning', text: 'Outside the allowed regions: the consequence depends on the scoped actions of the policy.' },
 };
 
 /** Both locks only warn of a workload: what makes the difference are its pods. */
 const templateText = (action: EnforcementAction, kind: string): string => {
-  if (action === 'deny') return `Not admitted: the ${kind} is taken with a warning, but each of its pods is refused.`;
+  if (action === 'deny') return `Not admitted: the ${kind} is accepted with a warning, but each of its pods is refused.`;
   return `${kind} and pods: ${OF_POD[action].text.charAt(0).toLowerCase()}${OF_POD[action].text.slice(1)}`;
 };
 
 /** @param gaps why it is not known what governs the workload; undefined: it is known */
 const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome => {
-  if (gaps !== undefined) return { level: 'warning', text: `Not known: ${gaps}. What is known would admit it.`, failed: undefined };
+  if (gaps !== undefined) return { level: 'warning', text: `Unknown: ${gaps}. The known policies admit it.`, failed: undefined };
   return isGoverned
     ? { level: 'success', text: 'Admitted: it can run in allowed regions only.', failed: undefined }
-    : { level: 'info', text: 'Admitted: nothing governs it.', failed: undefined };
+    : { level: 'info', text: 'Admitted: no policy governs it.', failed: undefined };
 };
 
 /**
@@ -119,5 +119,5 @@ export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload,
   const { action } = failed.ruling;
   const { level, text } = OF_POD[action];
   const told = kind === 'Pod' ? text : templateText(action, kind);
-  return { level, text: gaps === undefined ? told : `By what is known: ${told.charAt(0).toLowerCase()}${told.slice(1)}`, failed };
+  return { level, text: gaps === undefined ? told : `By the known policies: ${told.charAt(0).toLowerCase()}${told.slice(1)}`, failed };
 };

@@ -10,7 +10,7 @@ const POD = { kind: 'Pod' };
 
 describe('outcomeOf', () => {
   it('says what happens where it is known what governs', () => {
-    expect(outcomeOf([], POD)).toMatchObject({ level: 'info', text: 'Admitted: nothing governs it.' });
+    expect(outcomeOf([], POD)).toMatchObject({ level: 'info', text: 'Admitted: no policy governs it.' });
     expect(outcomeOf(inside, POD)).toMatchObject({ level: 'success' });
     expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
   });
@@ -19,13 +19,13 @@ describe('outcomeOf', () => {
     for (const verdicts of [[], inside]) {
       expect(outcomeOf(verdicts, POD, 'no report')).toEqual({
         level: 'warning',
-        text: 'Not known: no report. What is known would admit it.',
+        text: 'Unknown: no report. The known policies admit it.',
         failed: undefined,
       });
     }
     expect(outcomeOf(outside, POD, 'no report')).toMatchObject({
       level: 'danger',
-      text: 'By what is known: not admitted: the pod is refused.',
+      text: 'By the known policies: not admitted: the pod is refused.',
     });
   });
 });
@@ -79,7 +79,7 @@ describe('governanceOf', () => {
     expect(gapsOf(governance)).toBeUndefined();
   });
 
-  it('has gaps where the cluster is not heard, or did not report all', () => {
+  it('has gaps where the cluster is not connected, or did not report all policies', () => {
     expect(gapsOf(governanceOf([], { ...at, isConnected: false }))).toContain('not connected');
     expect(gapsOf(governanceOf(policies, { ...at, cluster: 'us' }))).toContain('not connected');
     const unreported = policy('new', [{ cluster: 'eu', fresh: true, report: null }]);

@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from '@fso/shared/decode/portable';
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
 
-/** What somebody pastes is bounded like a file of a policy repository, with fewer documents. */
+/** The limits of a pasted text are those of a file of a policy repository, with fewer documents. */
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };
 
 export interface PasteProblem {

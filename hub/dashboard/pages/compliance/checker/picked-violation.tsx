@@ -51,7 +51,9 @@ export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
   const [get] = listInspectCommands(violation);
   return (
     <Alert isInline variant="warning" title={`Reported by the agent of ${cluster}: ${violation.reason}`} component="p">
-      <Content component="small">The hub knows the verdict, not the object. To judge and mend it here, paste the output of:</Content>
+      <Content component="small">
+        The hub has the verdict, not the object. To check and fix it here, paste the output of this command:
+      </Content>
       <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that prints the object">
         {get?.command ?? ''}
       </ClipboardCopy>

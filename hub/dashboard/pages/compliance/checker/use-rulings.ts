@@ -37,7 +37,7 @@ const isPolicy = (text: string | undefined): text is string => /^[^/]+\/[^/]+$/.
 
 const typed = (text = ''): Rulings => {
   const regions = regionsOfText(text);
-  if (regions.length === 0) return { state: 'open', ask: 'Type the regions that are allowed.' };
+  if (regions.length === 0) return { state: 'open', ask: 'Enter the allowed regions.' };
   return { state: 'known', rulings: [{ action: 'deny', policies: [], regions }], expired: [] };
 };
 
@@ -84,10 +84,10 @@ export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }
   const all = useNamespace(cluster, namespace, by === 'namespace' && cluster !== '' && namespace !== '');
   if (by === 'regions') return typed(regions);
   if (by === 'policy') {
-    if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy: namespace/name.' };
+    if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy as namespace/name.' };
     return answered(one, (found) => ofPolicy(found, now));
   }
-  if (cluster === '' || namespace === '') return { state: 'open', ask: 'Choose a cluster and type a namespace.' };
+  if (cluster === '' || namespace === '') return { state: 'open', ask: 'Choose a cluster and enter a namespace.' };
   return answered(all, ({ policies, cluster: found }) => {
     const isConnected = found?.connection === 'Connected' && found.report !== null;
     const governance = governanceOf(policies, { cluster, namespace, isConnected });

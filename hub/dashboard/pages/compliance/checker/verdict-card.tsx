@@ -60,13 +60,13 @@ const Notes = ({ workload: { boundTo, isDaemonSetPod } }: { readonly workload: W
   <>
     {boundTo === undefined ? null : (
       <Content component="small">
-        This pod was read from a cluster and is bound to node {boundTo}. That is the scheduler's answer, so judged is what the pod asks for.
+        This pod comes from a cluster and is bound to node {boundTo}. The checker ignores that choice of the scheduler and judges the
+        constraints of the pod.
       </Content>
     )}
     {isDaemonSetPod ? (
       <Content component="small">
-        Pods of a DaemonSet that its controller pins to one node by name pass admission: lock 1 decides when they are bound, by the region
-        of the node.
+        Pods that a DaemonSet pins to one node by name pass admission; lock 1 decides by the region of the node when they are bound.
       </Content>
     ) : null}
   </>

@@ -10,7 +10,7 @@ export type LockName = (typeof LOCKS)[number];
 type Knowledge = 'now' | 'last' | 'never';
 
 export interface ClusterRow extends PolicyInCluster {
-  /** What the cluster counts as: one that is not connected is at best pending, as nobody knows what it is now. */
+  /** What the cluster counts as: one that is not connected is at best pending, as its current state is unknown. */
   readonly phase: Phase;
   readonly known: Knowledge;
 }

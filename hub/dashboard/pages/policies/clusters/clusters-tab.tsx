@@ -11,7 +11,7 @@ import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
 import { type Filter, optionsOf } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
-import { PHASE_FILTER } from '../list/policies-page.tsx';
+import { PHASE_FILTER } from '../policy-values.tsx';
 import { usePolicySearch } from '../use-policy-search.ts';
 import { type ClusterRow, filterRows, type LockName, sortRows, toClusterRows } from './cluster-rows.ts';
 
@@ -25,7 +25,7 @@ const Cluster = ({ cluster, known }: ClusterRow) => (
     {known === 'last' ? <LastKnownCluster cluster={cluster} /> : null}
     {known === 'never' ? (
       <div className="fso-muted">
-        <QuestionCircleIcon /> nothing reported yet
+        <QuestionCircleIcon /> not reported yet
       </div>
     ) : null}
   </>
@@ -89,7 +89,7 @@ const FILTERS: readonly Filter[] = [
     name: 'locks',
     label: 'Locks',
     options: optionsOf({
-      enforced: 'all enforced now',
+      enforced: 'all enforced',
       other: 'not known to be enforced',
       Degraded: 'one degraded',
       Pending: 'one pending',
@@ -99,7 +99,7 @@ const FILTERS: readonly Filter[] = [
   {
     name: 'known',
     label: 'Known',
-    options: optionsOf({ now: 'as of now', last: 'last known, not connected', never: 'nothing reported yet' }),
+    options: optionsOf({ now: 'current', last: 'last known, not connected', never: 'not reported yet' }),
   },
 ];
 
@@ -109,7 +109,7 @@ export const ClustersTab = ({ policy: { clusters } }: { readonly policy: PolicyV
   const rows = useMemo(() => toClusterRows(clusters), [clusters]);
   const shown = useMemo(() => sortRows(filterRows(rows, { q, phase, locks, known }), sort), [rows, q, phase, locks, known, sort]);
   const clear = (): void => change({ q: undefined, phase: undefined, locks: undefined, known: undefined });
-  if (rows.length === 0) return <Empty title="No cluster is meant to have this policy">Its placement selects none.</Empty>;
+  if (rows.length === 0) return <Empty title="No clusters">The placement of this policy selects no cluster.</Empty>;
   return (
     <div className="fso-policies-clusters">
       <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />

@@ -33,9 +33,9 @@ const Labels = ({ labels }: LabelRow) =>
   );
 
 const SAYS: Readonly<Record<LabelDifference['kind'], (difference: LabelDifference) => string>> = {
-  missing: ({ expected }) => `is missing; this policy says ${expected}`,
-  differs: ({ actual, expected }) => `is ${actual}; this policy says ${expected}`,
-  otherPolicy: ({ actual, expected }) => `is ${actual}, which speaks for another policy; this one says ${expected}`,
+  missing: ({ expected }) => `is missing; this policy sets ${expected}`,
+  differs: ({ actual, expected }) => `is ${actual}; this policy sets ${expected}`,
+  otherPolicy: ({ actual, expected }) => `is ${actual}, the value of another policy; this policy sets ${expected}`,
 };
 
 const Difference = ({ difference }: { readonly difference: LabelDifference }) => {
@@ -92,16 +92,16 @@ export const LabelsTab = ({ policy: { clusters } }: { readonly policy: PolicyVie
     return (
       <Empty title="No labels are reported">
         {governed === 0
-          ? 'The policy governs no namespace in any cluster that has reported.'
-          : `It governs ${count(governed, 'namespace')}, whose labels no agent has reported.`}
+          ? 'No cluster reports a namespace that this policy governs.'
+          : `It governs ${count(governed, 'namespace')}, but no agent has reported their labels.`}
       </Empty>
     );
   return (
     <>
       <Content component="p" className="fso-muted">
-        Labels under <code>compliance.gov/</code> as they stand on the namespaces. Each agent reports the first 20 namespaces of a policy:{' '}
-        {formatNumber(rows.length)} of {count(governed, 'governed namespace')} here. Compared with what this policy alone would write; where
-        several policies govern a namespace, its labels speak for all of them.
+        Labels under <code>compliance.gov/</code> on the governed namespaces. Each agent reports the first 20 namespaces of a policy:{' '}
+        {formatNumber(rows.length)} of {count(governed, 'governed namespace')}. The differences compare them with the labels of this policy
+        alone; where several policies govern a namespace, its labels describe all of them.
       </Content>
       <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
       <div className="fso-table-note" role="status">

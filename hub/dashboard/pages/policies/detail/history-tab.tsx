@@ -48,8 +48,8 @@ const HunkView = ({ hunk, isFirst }: { readonly hunk: Hunk; readonly isFirst: bo
 const summaryOf = ({ hunks, added, removed, movedFrom, isFirstKnown }: RevisionDiff): string => {
   const lines = (count: number): string => `${count} ${count === 1 ? 'line' : 'lines'}`;
   const moved = movedFrom === undefined ? '' : `Moved here from ${movedFrom}. `;
-  if (isFirstKnown) return `${moved}How it read before is not known: all of it is shown.`;
-  if (hunks === undefined) return `${moved}The two versions are too different to be compared here.`;
+  if (isFirstKnown) return `${moved}The text before is unknown, so all of it is shown.`;
+  if (hunks === undefined) return `${moved}The two versions are too different to compare here.`;
   return hunks.length === 0 ? `${moved}The text is the same.` : `${moved}${lines(added)} added, ${lines(removed)} removed.`;
 };
 
@@ -122,7 +122,7 @@ const CLOSED = 'none';
 const Revisions = ({ history: { items, complete } }: { readonly history: PolicyHistory }) => {
   const { search, change } = usePolicySearch();
   const open = search.revision ?? items[0]?.commit.revision;
-  if (items.length === 0) return <Empty title="No revisions">Git knows of no commit that changed it.</Empty>;
+  if (items.length === 0) return <Empty title="No revisions">No commit in Git changed it.</Empty>;
   return (
     <>
       <ol className="fso-history" aria-label="Revisions, newest first">
@@ -141,7 +141,7 @@ const Revisions = ({ history: { items, complete } }: { readonly history: PolicyH
       </ol>
       {complete ? null : (
         <Content component="p" className="fso-muted">
-          The newest {items.length} changes; there may be older ones in Git.
+          These are the newest {items.length} changes; Git may have older ones.
         </Content>
       )}
     </>

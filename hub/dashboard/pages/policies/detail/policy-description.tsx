@@ -42,18 +42,12 @@ const OriginNote = ({ policy }: { readonly policy: PolicyView }) => {
   const origin = originOf(policy);
   if (origin === 'git') return null;
   return origin === 'local' ? (
-    <Alert
-      isInline
-      isPlain
-      variant="info"
-      component="p"
-      title="A local policy: somebody applied it to a cluster, it does not come from Git"
-    >
-      The hub neither delivers nor changes it; what is shown here is what the clusters report of it.
+    <Alert isInline isPlain variant="info" component="p" title="A local policy: it was applied to a cluster and does not come from Git">
+      The hub neither delivers nor changes it; this page shows the reports of the clusters.
     </Alert>
   ) : (
     <Alert isInline variant="warning" component="p" title="This policy is no longer in Git">
-      The commit in force does not have it. The clusters below still report it: each lets go of it once it has that commit.
+      The commit in force does not have it. The clusters below still report it until they accept that commit.
     </Alert>
   );
 };

@@ -51,7 +51,7 @@ const PolicyTabs = ({ policy }: { readonly policy: PolicyView }) => {
 
 const NoPolicy = ({ policy }: { readonly policy: string }) => (
   <Empty title={`There is no policy ${policy}`}>
-    It is not in the commit in force, and no cluster reports it: it was removed, or never there. <Link to="/policies">All policies</Link>
+    It is not in the commit in force, and no cluster reports it. <Link to="/policies">All policies</Link>
   </Empty>
 );
 

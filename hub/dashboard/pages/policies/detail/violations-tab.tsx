@@ -40,12 +40,12 @@ const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<Violation
 ];
 
 const NoneOf = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
-  const unheard = clusters.filter(({ fresh, report }) => !fresh || report === null).length;
-  return unheard === 0 ? (
-    <Empty title="No violations">No agent reports one of this policy.</Empty>
+  const silent = clusters.filter(({ fresh, report }) => !fresh || report === null).length;
+  return silent === 0 ? (
+    <Empty title="No violations">No agent reports a violation of this policy.</Empty>
   ) : (
-    <Empty title="No violations are known">
-      Of {count(unheard, 'cluster')} it is not known: not connected, or nothing reported of this policy yet.
+    <Empty title="No known violations">
+      {count(silent, 'cluster is', 'clusters are')} not connected or {silent === 1 ? 'has' : 'have'} not reported on this policy yet.
     </Empty>
   );
 };
@@ -61,14 +61,13 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
   return (
     <>
       <Content component="p" className="fso-muted">
-        {formatNumber(policy.violations)} {policy.violations === 1 ? 'pod stands' : 'pods stand'} outside of the allowed regions, or may be
-        scheduled there. Each agent names the first 20 of a policy; those are listed here. A cluster that is not connected keeps those that
-        it last reported.
+        {formatNumber(policy.violations)} {policy.violations === 1 ? 'pod runs' : 'pods run'} outside the allowed regions, or may be
+        scheduled there. Each agent lists the first 20 of a policy. A cluster that is not connected keeps its last reported list.
       </Content>
       <SearchToolbar search="Search workloads" values={search} onChange={change} />
       <DataTable
         label="Violations of the policy"
-        noun={['violation named', 'violations named']}
+        noun={['listed violation', 'listed violations']}
         query={query}
         columns={columns}
         rowKey={violationKey}

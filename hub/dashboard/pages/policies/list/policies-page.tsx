@@ -20,13 +20,8 @@ import {
   REGION_FILTER,
   useSearchChange,
 } from '../../../lib/filters.ts';
+import { PHASE_FILTER } from '../policy-values.tsx';
 import { POLICY_COLUMNS } from './policy-columns.tsx';
-
-export const PHASE_FILTER: Filter = {
-  name: 'phase',
-  label: 'Phase',
-  options: optionsOf({ Failed: 'Failed', Pending: 'Pending', Active: 'Active', Expired: 'Expired' }),
-};
 
 /** Filters of the list of policies; regions and clusters that the fleet has are offered. */
 const usePolicyFilters = (): readonly Filter[] => {
@@ -52,8 +47,8 @@ const NoPolicies = ({ isFiltered, onClear }: { readonly isFiltered: boolean; rea
     <Empty title="No policy matches" onClear={onClear} />
   ) : (
     <Empty title="No policies yet">
-      A SovereignPolicy under <code>policies/</code> of the Git repository shows up here within seconds after its commit, one that is
-      applied to a cluster with <code>kubectl</code> once its agent reports it.
+      A SovereignPolicy under <code>policies/</code> in the Git repository appears here within seconds of its commit; one that is applied to
+      a cluster with <code>kubectl</code> appears once the agent reports it.
     </Empty>
   );
 
@@ -66,7 +61,7 @@ export const PoliciesPage = () => {
   const clear = (): void => change(cleared(names));
   return (
     <>
-      <PageHeader title="Policies" description="Who is governed by what, and does every cluster enforce it?" />
+      <PageHeader title="Policies" description="Which namespaces each policy governs, and whether every cluster enforces it." />
       <PageSection hasBodyWrapper={false} isFilled className="fso-policies fso-policies-list">
         <SearchToolbar search="Search policies" filters={filters} values={search} onChange={change} />
         <DataTable

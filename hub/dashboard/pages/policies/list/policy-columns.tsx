@@ -46,7 +46,7 @@ const Clusters = (policy: PolicySummary) => {
     locks,
     clusters: { total },
   } = policy;
-  if (total === 0) return <span className="fso-muted">none: its placement selects no cluster</span>;
+  if (total === 0) return <span className="fso-muted">none: the placement selects no cluster</span>;
   return (
     <>
       <Connected {...policy} />

@@ -15,9 +15,9 @@ import { type ConditionGroup, groupConditions } from './conditions.ts';
 const FEW_CLUSTERS = 3;
 
 const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
-  good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as it should be' },
-  unknown: { icon: QuestionCircleIcon, className: 'fso-muted', text: 'not known' },
-  bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs a look' },
+  good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as expected' },
+  unknown: { icon: QuestionCircleIcon, className: 'fso-muted', text: 'unknown' },
+  bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs attention' },
 };
 
 const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
@@ -32,7 +32,7 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
 
 const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
 
-/** Which they are matters where something needs a look; else they are only counted at first. */
+/** Which they are matters where something needs attention; else they are only counted at first. */
 const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
   const few = truncateList(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
@@ -45,7 +45,7 @@ const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
           {isOpen ? 'hide' : moreText(few.shown.length, few.hidden)}
         </Button>
       )}
-      {stale > 0 ? <div className="fso-muted">{formatNumber(stale)} not connected: as last known</div> : null}
+      {stale > 0 ? <div className="fso-muted">{formatNumber(stale)} not connected; last known state</div> : null}
     </>
   );
 };
@@ -65,7 +65,7 @@ const Row = ({ group }: { readonly group: ConditionGroup }) => {
       <Td dataLabel="Reason">{reason}</Td>
       <Td dataLabel="Message">
         <LongText text={message} />
-        {messagesDiffer ? <div className="fso-muted">Others say it in other words.</div> : null}
+        {messagesDiffer ? <div className="fso-muted">Other clusters report other messages.</div> : null}
       </Td>
       <Td dataLabel="Clusters">
         <InClusters {...group} />
@@ -80,7 +80,7 @@ const Row = ({ group }: { readonly group: ConditionGroup }) => {
 /** Conditions as the clusters report them, those that are alike in one row. */
 export const ConditionsTable = ({ clusters }: { readonly clusters: readonly PolicyInCluster[] }) => {
   const groups = useMemo(() => groupConditions(clusters), [clusters]);
-  if (groups.length === 0) return <p className="fso-muted">No cluster has reported any yet.</p>;
+  if (groups.length === 0) return <p className="fso-muted">No cluster has reported conditions yet.</p>;
   return (
     <Table aria-label="Conditions" variant="compact" gridBreakPoint="grid-md" className="fso-conditions">
       <Thead>

@@ -11,7 +11,7 @@ export interface ConditionGroup {
   /** Whether the others say something else. */
   readonly messagesDiffer: boolean;
   readonly clusters: readonly string[];
-  /** How many of them are not connected: so it was when they were last heard of. */
+  /** How many of them are not connected: their state is the last known one. */
   readonly stale: number;
   /** When it last changed in one of them. */
   readonly since: string;

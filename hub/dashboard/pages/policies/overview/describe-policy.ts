@@ -17,7 +17,7 @@ const whereOf = (target: string): string => {
 };
 
 const regionsOf = ({ allowedRegions, effectiveRegions }: Pick<PolicyView, 'allowedRegions' | 'effectiveRegions'>): string => {
-  if (effectiveRegions.length === 0) return 'in no region at all';
+  if (effectiveRegions.length === 0) return 'in no region';
   if (effectiveRegions.length <= MANY) return `only in ${listed(effectiveRegions, 'or')}`;
   return `only in the ${effectiveRegions.length} regions of ${listed(allowedRegions, 'and')}`;
 };
@@ -26,16 +26,15 @@ const CONSEQUENCES: Readonly<Record<EnforcementAction, string>> = {
   deny: 'a pod that could run anywhere else is refused',
   warn: 'a pod that could run anywhere else is admitted with a warning',
   dryrun: 'a pod that could run anywhere else is admitted and recorded',
-  custom: 'what happens to a pod that could run anywhere else differs from lock to lock, as its source says',
+  custom: 'the source says what each lock does to a pod that could run anywhere else',
 };
 
-type Meant = Pick<PolicyView, 'targetNamespace' | 'allowedRegions' | 'effectiveRegions' | 'enforcementAction' | 'phase'>;
+type PolicyTerms = Pick<PolicyView, 'targetNamespace' | 'allowedRegions' | 'effectiveRegions' | 'enforcementAction' | 'phase'>;
 
-/** What a policy demands, for people who have never read one. */
-export const describePolicy = (policy: Meant): string => {
+/** Describes in a sentence or two what a policy demands, for readers who have never seen one. */
+export const describePolicy = (policy: PolicyTerms): string => {
   const { targetNamespace, enforcementAction, phase } = policy;
-  const isOver = phase === 'Expired';
-  const may = isOver ? 'could until it expired run' : 'may run';
-  const pods = `Pods in ${whereOf(targetNamespace)} ${may} ${regionsOf(policy)}`;
-  return isOver ? `${pods}; now this policy no longer governs.` : `${pods}; ${CONSEQUENCES[enforcementAction]}.`;
+  const [where, regions] = [whereOf(targetNamespace), regionsOf(policy)];
+  if (phase === 'Expired') return `Until it expired, this policy allowed pods in ${where} to run ${regions}. It no longer applies.`;
+  return `Pods in ${where} may run ${regions}; ${CONSEQUENCES[enforcementAction]}.`;
 };

@@ -15,12 +15,12 @@ type PolicyProps = { readonly policy: PolicyView };
 const PolicySentence = ({ policy }: PolicyProps) => (
   <section className="fso-part">
     <Title headingLevel="h2" size="lg">
-      What it means
+      Meaning
     </Title>
     <Content component="p">{describePolicy(policy)}</Content>
     {originOf(policy) === 'git' ? (
       <Content component="p" className="fso-muted">
-        Namespaces that it leaves out, and the clusters that it is meant for, are in its{' '}
+        Excluded namespaces and target clusters are in its{' '}
         <Link from="/policies/$namespace/$name" search={{ tab: 'source' }}>
           source
         </Link>
@@ -31,10 +31,10 @@ const PolicySentence = ({ policy }: PolicyProps) => (
 );
 
 const PHASES = [
-  ['Failed', 'do not enforce it as they should'],
-  ['Pending', 'have not proven it, or are not connected'],
+  ['Failed', 'do not enforce it'],
+  ['Pending', 'have not proven it yet, or are not connected'],
   ['Active', 'have proven it'],
-  ['Expired', 'have let it go: it is expired'],
+  ['Expired', 'no longer apply it'],
 ] as const;
 
 /** In how many clusters it is what. */
@@ -52,15 +52,15 @@ const InForce = ({ policy }: PolicyProps) => {
           isInline
           variant="warning"
           component="p"
-          title={`${formatNumber(known.last)} of ${formatNumber(total)} clusters are not connected: what is shown of them is what was last known`}
+          title={`${formatNumber(known.last)} of ${formatNumber(total)} clusters are not connected; their last known state is shown`}
         >
           <Link from="/policies/$namespace/$name" search={{ tab: 'clusters', known: 'last' }}>
-            Which, and how old it is
+            Show these clusters and the age of their reports
           </Link>
         </Alert>
       )}
       {total === 0 ? (
-        <Content component="p">No cluster is meant to have it: its placement selects none.</Content>
+        <Content component="p">The placement of this policy selects no cluster.</Content>
       ) : (
         <div className="fso-in-force">
           <ul aria-label="Clusters by phase">

@@ -44,9 +44,7 @@ export const PolicyRegions = ({ policy }: { readonly policy: PolicyView }) => {
           <WorldMap regions={regions} highlighted={allowed} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} isNear />
           <div>
             <RegionTable regions={regions} onPoint={setPointed} />
-            <p className="fso-muted">
-              Clusters and violations are those of this policy, and of the violations those that agents name: the first 20 per cluster.
-            </p>
+            <p className="fso-muted">Only the clusters and violations of this policy; agents list the first 20 violations per cluster.</p>
           </div>
         </div>
       )}
