@@ -21,7 +21,7 @@ export const GitObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 
 export type GitObject = z.infer<typeof GitObject>;
 
 const Reason = z.strictObject({
-  code: z.string().max(64).optional().describe('Why, for programs; see docs/security.md.'),
+  code: z.string().max(64).optional().describe('Why, for programs; see docs/security/signed-commits.md.'),
   path: z.string().max(4096).optional(),
   line: z.int().min(1).optional(),
   column: z.int().min(1).optional(),

@@ -125,7 +125,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === undefined);
   });
 
-  // By list the name of the node is what counts: docs/limits.md says so.
+  // By list the name of the node is what counts: docs/reference/limits.md says so.
   if (mode === 'label')
     it('takes a node that came back without a region while no agent ran for one without a region', async () => {
       const name = `${EU}-b`;

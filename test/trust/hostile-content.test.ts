@@ -15,7 +15,7 @@ import { waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
 const MB = 1024 * 1024;
-/** What one hub may take, whatever it is sent, with a PostgreSQL server and the heap that docs/limits.md names for it. */
+/** What one hub may take, whatever it is sent, with a PostgreSQL server and the heap that docs/reference/limits.md names for it. */
 const MEMORY_MB = 512;
 
 let folder: string;

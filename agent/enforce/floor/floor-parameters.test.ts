@@ -157,7 +157,7 @@ describe('planFloorParameters', () => {
     expect(plan(label).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
     const list = { ...label, bindGate: 'list' } as const;
     expect(plan(list).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
-    // As docs/limits.md has it, in KB.
+    // As docs/reference/limits.md has it, in KB.
     expect([...sizes(label), ...sizes(list)].map((bytes) => Math.round(bytes / 1000))).toEqual([379, 775, 379, 1154]);
   });
 

@@ -88,7 +88,7 @@ const namespaces = (trust: Trust): Guard => ({
     },
     {
       expression: KEEPS_SYSTEM_NAMESPACE,
-      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold what enforces and proves the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operations.md)`,
+      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold what enforces and proves the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)`,
     },
     {
       expression: keepsGatekeeperNamespace(trust),
@@ -177,7 +177,7 @@ const definitions = (trust: Trust): Guard => ({
     {
       expression: `${IS_API} || (${keepsDefinition(CONSTRAINT_DEFINITION, trust)})`,
       message:
-        'this CustomResourceDefinition is made, changed and deleted by the agent only (that of the constraints by Gatekeeper too); to uninstall, remove the fso-guard-* bindings first (docs/operations.md)',
+        'this CustomResourceDefinition is made, changed and deleted by the agent only (that of the constraints by Gatekeeper too); to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)',
     },
   ],
 });
