@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { byText } from '@fso/shared/encoding';
+import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { AGENT_SETTINGS } from '../agent/config.ts';
@@ -21,12 +22,26 @@ const markdown = (folder: string): string[] =>
     .filter((path) => path.endsWith('.md'))
     .map((path) => `${folder}/${path.replaceAll('\\', '/')}`);
 
-const documents = ['README.md', ...markdown('docs')];
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdown('docs')];
 /** Decisions speak of the code as it was. */
 const pages = documents.filter((path) => !path.startsWith('docs/adr/'));
 const text = pages.map(read).join('\n');
 const programs = ['agent', 'hub', 'shared'].flatMap(sources);
 const code = programs.map(read).join('\n');
+
+/** As hosting services make the anchor of a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+const isThere = (page: string, link: string): boolean => {
+  const [target = '', anchor] = link.split('#');
+  const path = target === '' ? page : join(page, '..', target);
+  if (!existsSync(join(root, path))) return false;
+  return anchor === undefined || [...read(path).matchAll(/^#+ (.+)$/gm)].some(([, heading = '']) => anchorOf(heading) === anchor);
+};
 
 const unique = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
 const matches = (where: string, pattern: RegExp): string[] => unique([...where.matchAll(pattern)].map(([whole, group]) => group ?? whole));
@@ -44,17 +59,45 @@ describe('files', () => {
 
   it('have the names that stand after #', () => {
     const named = [...text.matchAll(/`([\w.-]+\/[\w./-]+\.ts)#(\w+)`/g)].map(([, path = '', name = '']) => ({ path, name }));
-    expect(named.length).toBeGreaterThan(50);
+    expect(named.length).toBeGreaterThan(20);
     expect(named.filter(({ path, name }) => !new RegExp(`\\b${name}\\b`).test(read(path)))).toEqual([]);
   });
 
-  it('that pages link to exist', () => {
+  it('that pages link to exist, with the headings', () => {
     const broken = documents.flatMap((page) =>
-      matches(read(page), /\]\((?!https?:)([^)#]+)/g)
-        .filter((target) => !existsSync(join(root, page, '..', target)))
-        .map((target) => `${page}: ${target}`),
+      matches(read(page), /\]\((?!https?:)([^)]+)/g)
+        .filter((link) => !isThere(page, link))
+        .map((link) => `${page}: ${link}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('that texts of the code name exist', () => {
+    const named = [...code.matchAll(/\bdocs\/[\w./-]+\.md/g)].map(([path]) => path);
+    expect(named.length).toBeGreaterThan(5);
+    expect(unique(named).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
+describe('claims', () => {
+  const claimed = (pattern: RegExp): string[] => pages.flatMap((page) => matches(read(page), pattern).map((claim) => `${page}: ${claim}`));
+
+  it('name the version of the protocol', () => {
+    expect(claimed(/protocol version (\d+)/g)).toEqual([`docs/flow.md: ${PROTOCOL_VERSION}`]);
+  });
+
+  it('name the versions of Node.js that this repository brings, and that it needs to install', () => {
+    const manifest = JSON.parse(read('package.json')) as { dependencies: { node: string }; engines: { node: string } };
+    const versions = new Set([manifest.dependencies.node.split('.')[0], /\d+/.exec(manifest.engines.node)?.[0]]);
+    const named = claimed(/Node\.js (?:≥ )?(\d+)/g);
+    expect(named.length).toBeGreaterThan(1);
+    expect(named.filter((claim) => !versions.has(claim.split(': ')[1]))).toEqual([]);
+  });
+
+  it('of absence hold', () => {
+    expect(claimed(/\bno (?:web )?(?:dashboard|console)\b/gi)).toEqual([]);
+    const images = globSync('**/{Dockerfile,Containerfile,Chart.yaml}', { cwd: root, exclude: ['**/node_modules/**'] });
+    expect([images, claimed(/no image or chart/g).length > 0]).toEqual([[], true]);
   });
 });
 

@@ -155,7 +155,7 @@ export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityF
 
 /**
  * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA that follows another one carries that
- * one behind it for a time (docs/enrolment.md), so it is known by that.
+ * one behind it for a time (docs/operate/the-ca.md), so it is known by that.
  *
  * @throws ConfigError that says what to do
  */
