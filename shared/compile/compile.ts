@@ -1,9 +1,30 @@
+import type { EnforcementAction, LabelSelector, SovereignPolicySpec } from '../api/index.ts';
 import { type ManagedClusterDocument, type Placement, policyKey, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
 import type { PolicySet, Sourced } from '../decode/index.ts';
 import { expandRegions, type RegionGroups, regionGroupsOf } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
-import { matchesSelector } from './label-selector.ts';
-import type { CompiledCluster, CompiledPolicy } from './types.ts';
+
+/** What one cluster gets of one policy: the spec as in Git without its placement, groups expanded. */
+export interface CompiledPolicy {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: Omit<SovereignPolicySpec, 'placement'>;
+  readonly enforcementAction: EnforcementAction;
+  /** Sorted, without duplicates. */
+  readonly effectiveRegions: readonly string[];
+  readonly sourcePath: string;
+  /** sha256 (hex) over everything above. */
+  readonly digest: string;
+}
+
+/** What one cluster gets, sorted by key. */
+export interface CompiledCluster {
+  readonly cluster: string;
+  readonly policies: readonly CompiledPolicy[];
+  /** sha256 (hex) over the policies' digests; what an agent acks. */
+  readonly digest: string;
+}
 
 /** One policy, compiled, with the question whom it is for. What a policy says does not depend on the cluster that gets it. */
 interface PlacedPolicy {
@@ -81,3 +102,27 @@ const placementTest = (placement: Placement | undefined, groups: RegionGroups): 
     (regions === undefined || spec.regions.some((region) => regions.has(region))) &&
     (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
 };
+
+type Labels = Readonly<Record<string, string>>;
+type Expression = NonNullable<LabelSelector['matchExpressions']>[number];
+
+const labelOf = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined);
+
+const matchesExpression = ({ key, operator, values = [] }: Expression, labels: Labels): boolean => {
+  const value = labelOf(labels, key);
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+  }
+};
+
+/** metav1.LabelSelector: every label and expression must hold; an empty selector selects everything; NotIn holds without the label. */
+export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
+  Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
+  (selector.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));

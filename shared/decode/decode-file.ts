@@ -2,9 +2,8 @@ import type { z } from 'zod';
 import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
 import { checkDocument } from './check-document.ts';
 import { valueProblems } from './issue-text.ts';
-import type { DecodeLimits } from './limits.ts';
 import { FOLDERS, folderOf, type Kind, type PolicyDocument } from './paths.ts';
-import type { Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
+import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { readYamlFile, type ValuePath, type YamlDocument } from './yaml-file.ts';
 
 /** A document with the means to say where a part of it stands. */

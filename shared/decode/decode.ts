@@ -2,9 +2,9 @@ import type { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocume
 import { byText } from '../encoding/index.ts';
 import { checkSet } from './check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
-import { DEFAULT_LIMITS, type DecodeLimits } from './limits.ts';
 import { isPolicyPath, type Kind, type PolicyDocument } from './paths.ts';
 import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from './types.ts';
+import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
 
 /**
  * Decodes the files of a policy repository as one set: every document and what they say about each other, or every problem.

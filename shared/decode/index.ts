@@ -1,5 +1,4 @@
 export { createDecoder, decodeFiles } from './decode.ts';
-export type { DecodeLimits } from './limits.ts';
 export { isPolicyPath } from './paths.ts';
 export { type PolicyText, policyTexts } from './policy-text.ts';
 export { expandRegions, type RegionGroups, regionGroupsOf } from './regions.ts';

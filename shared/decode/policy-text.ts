@@ -1,5 +1,5 @@
-import { DEFAULT_LIMITS, type DecodeLimits } from './limits.ts';
 import type { SourceFile } from './types.ts';
+import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 /** A SovereignPolicy as it is written in a file. */

@@ -1,6 +1,5 @@
 import { Composer, type CST, type Document, isCollection, isMap, isScalar, LineCounter, Parser, type YAMLError } from 'yaml';
-import type { DecodeLimits } from './limits.ts';
-import type { SourceFile, SourceLocation, SourceProblem } from './types.ts';
+import type { DecodeLimits, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { checkTokens } from './yaml-tokens.ts';
 
 export type ValuePath = readonly PropertyKey[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Parser } from 'yaml';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS } from './types.ts';
 import { checkTokens } from './yaml-tokens.ts';
 
 const check = (text: string) => checkTokens([...new Parser().parse(text)], DEFAULT_LIMITS);

@@ -1,5 +1,5 @@
 import type { CST } from 'yaml';
-import type { DecodeLimits } from './limits.ts';
+import type { DecodeLimits } from './types.ts';
 
 /** Something in the raw tokens that a policy file must not hold; `offset` counts from the start of the file. */
 export interface TokenProblem {

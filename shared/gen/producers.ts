@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ManagedClusterDocument, RegionGroupDocument, RolloutStrategyDocument, SovereignPolicyDocument } from '../api/index.ts';
+import type { StructuralSchema } from './crd.ts';
 import { floorParametersCrd, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
 import { formatTable, referencePage } from './markdown.ts';
-import type { StructuralSchema } from './structural-schema.ts';
 
 type Producer = () => readonly Generated[];
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { ResourceName } from '../api/index.ts';
 import { sha256 } from '../encoding/index.ts';
@@ -83,3 +84,11 @@ export const EnrolmentRefusal = z.object({
   message: z.string().max(1000),
 });
 export type EnrolmentRefusal = z.infer<typeof EnrolmentRefusal>;
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM bundle, in their order. @throws Error for one that cannot be parsed */
+export const certificatesIn = (pem: string): X509Certificate[] => (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
+
+/** SHA-256 of the DER, hexadecimal: what an enrolment token says of the CA. */
+export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();

@@ -1,4 +1,3 @@
-export * from './certificates.ts';
 export * from './checkpoint.ts';
 export * from './codec.ts';
 export * from './enrolment.ts';

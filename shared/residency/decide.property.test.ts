@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '../api/index.ts';
 import { decideResidency } from './decide.ts';
-import type { PodPlacement } from './placement.ts';
-import type { NodeSelectorRequirement, NodeSelectorTerm } from './types.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 
 interface TestNode {
   readonly name: string;

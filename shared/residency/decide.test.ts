@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '../api/index.ts';
 import { decideResidency } from './decide.ts';
-import type { PodPlacement } from './placement.ts';
-import type { NodeSelectorRequirement, NodeSelectorTerm } from './types.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 
 const ALLOWED = ['eu-west-1', 'eu-central-1'];
 const FIX = `set spec.nodeSelector["${REGION_LABEL}"] to one of eu-central-1, eu-west-1`;

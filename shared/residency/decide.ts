@@ -1,8 +1,6 @@
 import { REGION_LABEL } from '../api/index.ts';
 import { fixText, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, VIOLATIONS } from './messages.ts';
-import type { PodPlacement } from './placement.ts';
-import { type RegionReach, regionReach } from './region-reach.ts';
-import type { NodeSelectorRequirement, NodeSelectorTerm, ResidencyDecision } from './types.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement, ResidencyDecision } from './placement.ts';
 
 const ADMITTED: ResidencyDecision = { admitted: true };
 
@@ -94,4 +92,40 @@ export const isOneNode = (term: NodeSelectorTerm | null): boolean => {
   const [field, ...others] = matchFields;
   if (field === undefined || others.length > 0 || matchExpressions.length > 0) return false;
   return field.key === 'metadata.name' && field.operator === 'In' && field.values?.length === 1;
+};
+
+/** Which regions a node may have and still match: `any` = no finite list, `values` = exactly those, in order of appearance. */
+export interface RegionReach {
+  readonly any: boolean;
+  readonly values: readonly string[];
+  /** Whether a node without the region label matches too. */
+  readonly absent: boolean;
+}
+
+/** What stands in every list, in the order of the first; undefined without a list. */
+const commonTo = ([first, ...others]: readonly string[][]): readonly string[] | undefined =>
+  first?.filter((value) => others.every((other) => other.includes(value)));
+
+/**
+ * F(term): the region values that a node may have and still satisfy every one of these requirements. Requirements on
+ * other keys, the legacy region key among them, are left out: they can only narrow, and nothing ties them to a region.
+ *
+ * Gt and Lt ask for the label to be there but cut nothing: a region is no number, and an answer that is too large
+ * is the safe one. An unknown operator cuts nothing either.
+ *
+ * @see https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#operators
+ */
+export const regionReach = (requirements: readonly NodeSelectorRequirement[]): RegionReach => {
+  const onRegion = requirements.filter(({ key }) => key === REGION_LABEL);
+  const valuesOf = (operator: string): readonly string[][] =>
+    onRegion.filter((requirement) => requirement.operator === operator).map(({ values }) => values ?? []);
+  const has = (...operators: string[]): boolean => onRegion.some(({ operator }) => operators.includes(operator));
+
+  const excluded = new Set(valuesOf('NotIn').flat());
+  const named = has('DoesNotExist') ? [] : commonTo(valuesOf('In'));
+  return {
+    any: named === undefined,
+    values: (named ?? []).filter((value) => !excluded.has(value)),
+    absent: !has('In', 'Exists', 'Gt', 'Lt'),
+  };
 };

@@ -1,6 +1,6 @@
 export { REGION_LABEL } from '../api/index.ts';
 export { type CombinablePolicy, type CombinedAction, combinePolicies } from './combine.ts';
-export { decideResidency } from './decide.ts';
+export { decideResidency, type RegionReach, regionReach } from './decide.ts';
 export { DAY_MS, EXPIRY_NOTICE_MS, EXPIRY_WARNING_DAYS, isExpired, isExpiring } from './expiry.ts';
 export {
   BINDING_FIX,
@@ -15,7 +15,5 @@ export {
   type ViolationMessage,
   violationMessage,
 } from './messages.ts';
-export { type PodPlacement, podTemplateOf } from './placement.ts';
+export * from './placement.ts';
 export { reducePlacement } from './reduce-placement.ts';
-export { regionReach } from './region-reach.ts';
-export type * from './types.ts';

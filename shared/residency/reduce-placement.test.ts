@@ -2,9 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REGION_LABEL } from '../api/index.ts';
 import { decideResidency } from './decide.ts';
-import type { PodPlacement } from './placement.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 import { reducePlacement } from './reduce-placement.ts';
-import type { NodeSelectorRequirement, NodeSelectorTerm } from './types.ts';
 
 const ALLOWED = ['eu-west-1', 'eu-central-1'];
 const LONG = ['a', 'b'].map((end) => `${'x'.repeat(70)}${end}`);

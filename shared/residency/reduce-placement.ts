@@ -1,8 +1,7 @@
 import { REGION_LABEL } from '../api/index.ts';
 import { isOneNode, isOwnedByDaemonSet, isTooLarge, partsOf, requiredTerms } from './decide.ts';
 import { MAX_TERMS } from './messages.ts';
-import type { PodPlacement } from './placement.ts';
-import type { NodeSelectorRequirement, NodeSelectorTerm } from './types.ts';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement } from './placement.ts';
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const MAX_LABEL_VALUE = 63;

@@ -11,9 +11,7 @@ import {
   type TreeEntry,
 } from '../git/index.ts';
 import { MAX_SIGNERS_BYTES, parseSigners, type SignerFiles, type Signers, SignersError } from '../signatures/index.ts';
-import { TrustError } from './errors.ts';
-
-const short = (id: string): string => id.slice(0, 12);
+import { shortCommit, TrustError } from './errors.ts';
 
 export const readObject = async (id: string, type: GitObjectType, getObject: GetObject): Promise<RawObject> => {
   const object = await getObject(id);
@@ -27,7 +25,7 @@ const entriesOf = async (tree: string, getObject: GetObject): Promise<readonly T
   parseTree((await readObject(tree, 'tree', getObject)).data);
 
 const invalid = (commit: string, why: string): TrustError =>
-  new TrustError('signers-invalid', `the signers of commit ${short(commit)} cannot be used: ${why}`);
+  new TrustError('signers-invalid', `the signers of commit ${shortCommit(commit)} cannot be used: ${why}`);
 
 /** What cannot be parsed is a refusal like others. */
 const guarded = async <T>(commit: string, read: () => Promise<T>): Promise<T> => {

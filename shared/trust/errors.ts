@@ -3,6 +3,9 @@ import type { SignatureProblem } from '../signatures/index.ts';
 /** Why a revision is not trusted; stable, for programs. */
 export type TrustProblem = SignatureProblem | 'chain-incomplete' | 'not-a-descendant' | 'signers-removed' | 'signers-invalid';
 
+/** A commit id as messages show it: its first 12 digits. */
+export const shortCommit = (id: string): string => id.slice(0, 12);
+
 /** A revision that is not trusted. The message is for people. */
 export class TrustError extends Error {
   override readonly name = 'TrustError';

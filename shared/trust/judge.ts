@@ -3,7 +3,7 @@ import { GitObjectError, parseCommit } from '../git/index.ts';
 import type { Signers } from '../signatures/index.ts';
 import { type CommitSigner, SignatureError, verifyCommit } from '../signatures/index.ts';
 import { readCommittedSigners, readObject, signersTreeOf } from './committed-signers.ts';
-import { TrustError } from './errors.ts';
+import { shortCommit, TrustError } from './errors.ts';
 
 /** What is believed before a revision is judged, and after it. */
 export interface TrustState {
@@ -33,13 +33,11 @@ export interface JudgeContext {
   readonly now: Date;
 }
 
-const short = (id: string): string => id.slice(0, 12);
-
 const parentsOf = async (commit: string, getObject: GetObject): Promise<readonly string[]> => {
   try {
     return parseCommit((await readObject(commit, 'commit', getObject)).data).parents;
   } catch (error) {
-    if (error instanceof GitObjectError) throw new TrustError('chain-incomplete', `commit ${short(commit)}: ${error.message}`);
+    if (error instanceof GitObjectError) throw new TrustError('chain-incomplete', `commit ${shortCommit(commit)}: ${error.message}`);
     throw error;
   }
 };
@@ -49,7 +47,7 @@ const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): reado
   if (from === null)
     throw new TrustError(
       'not-a-descendant',
-      `commit ${short(revision)} is not shown to descend from ${short(anchor)}, which was accepted last: history was rewritten or rewound, or commits are withheld`,
+      `commit ${shortCommit(revision)} is not shown to descend from ${shortCommit(anchor)}, which was accepted last: history was rewritten or rewound, or commits are withheld`,
     );
   const whole = [from, ...chain];
   const at = whole.indexOf(anchor);
@@ -57,7 +55,7 @@ const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): reado
   if (at < 0)
     throw new TrustError(
       'chain-incomplete',
-      `the commits between ${short(anchor)}, which was accepted last, and ${short(revision)} are not all there`,
+      `the commits between ${shortCommit(anchor)}, which was accepted last, and ${shortCommit(revision)} are not all there`,
       true,
     );
   return whole.slice(at + 1);
@@ -73,7 +71,10 @@ const linkedPath = async (state: TrustState, proposal: Proposal, getObject: GetO
   const path = afterAnchor(anchor, proposal);
   for (const commit of path) {
     if (!(await parentsOf(commit, getObject)).includes(before))
-      throw new TrustError('chain-incomplete', `commit ${short(commit)} is offered as a child of ${short(before)}, which it is not`);
+      throw new TrustError(
+        'chain-incomplete',
+        `commit ${shortCommit(commit)} is offered as a child of ${shortCommit(before)}, which it is not`,
+      );
     before = commit;
   }
   return path;
@@ -84,7 +85,7 @@ const checkSignature = async (commit: string, signers: Signers, { getObject, now
   try {
     return verifyCommit(data, signers, now);
   } catch (error) {
-    if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${short(commit)}: ${error.message}`);
+    if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${shortCommit(commit)}: ${error.message}`);
     throw error;
   }
 };
@@ -97,7 +98,10 @@ const successors = async (commit: string, before: Keys, getObject: GetObject): P
   if (signersTree === before.signersTree) return before;
   if (signersTree !== null) return { signers: await readCommittedSigners(signersTree, commit, getObject), signersTree };
   if (typeof before.signersTree === 'string')
-    throw new TrustError('signers-removed', `commit ${short(commit)} removes the folder signers/: nobody could sign the commits after it`);
+    throw new TrustError(
+      'signers-removed',
+      `commit ${shortCommit(commit)} removes the folder signers/: nobody could sign the commits after it`,
+    );
   return { signers: before.signers, signersTree: null };
 };
 

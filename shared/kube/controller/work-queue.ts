@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../runtime/index.ts';
+import { type Clock, systemClock } from '../../runtime/index.ts';
 
 export interface WorkQueueOptions {
   readonly clock?: Clock;

@@ -1,4 +1,4 @@
-import type { Condition } from '../api/index.ts';
+import type { Condition } from '../../api/index.ts';
 
 export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jsonLines } from './json-lines.ts';
+import { jsonLines } from './watch.ts';
 
 /** Cuts bytes at the given places, wherever they are. */
 async function* cut(bytes: Uint8Array, places: readonly number[]): AsyncGenerator<Uint8Array> {

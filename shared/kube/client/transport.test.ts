@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRetryAfter, parseWarnings } from './headers.ts';
+import { parseRetryAfter, parseWarnings } from './transport.ts';
 
 describe('parseWarnings', () => {
   it('reads every warning, with escapes', () => {

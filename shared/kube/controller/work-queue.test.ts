@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLogger, FakeClock } from '../runtime/index.ts';
+import { createLogger, FakeClock } from '../../runtime/index.ts';
 import { type ReconcileOutcome, runController, TerminalError } from './controller.ts';
 import { WorkQueue } from './work-queue.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { KubeConfigError } from './errors.ts';
+import { KubeConfigError } from '../errors.ts';
 
 /** The fields of a kubeconfig that are checked before anything connects. Credentials are read by the client library. */
 const KubeconfigFile = z.object({

@@ -1,8 +1,8 @@
-import type { KubeObject } from '../api/index.ts';
-import { type Clock, type Logger, systemClock } from '../runtime/index.ts';
-import { keyOfObject } from './paths.ts';
+import type { KubeObject } from '../../api/index.ts';
+import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
+import { keyOfObject } from '../paths.ts';
+import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, KubeClient, ObjectKey } from '../types.ts';
 import { Reflector, type ReflectorSink } from './reflector.ts';
-import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, KubeClient, ObjectKey } from './types.ts';
 
 export interface InformersOptions {
   readonly logger: Logger;

@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher, ProxyAgent, request as send } from 'undici';
+import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
+import type { RawRequest } from '../types.ts';
 import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
-import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from './errors.ts';
-import { parseRetryAfter, parseWarnings } from './headers.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
-import type { RawRequest } from './types.ts';
 
 /** What a client tells about its requests; see `metrics.ts`. */
 export interface KubeClientMetrics {
@@ -233,3 +232,20 @@ export class Transport {
     }
   }
 }
+
+const WARNING = /\b299 \S+ "((?:[^"\\]|\\.)*)"/g;
+
+/** Texts of the `Warning: 299 - "…"` headers (RFC 9111 §5.5); admission warnings come this way. */
+export const parseWarnings = (header: string | readonly string[] | undefined): string[] => {
+  const text = typeof header === 'string' ? header : (header ?? []).join(', ');
+  return [...text.matchAll(WARNING)].map((match) => (match[1] ?? '').replace(/\\(.)/g, '$1'));
+};
+
+/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), in milliseconds. */
+export const parseRetryAfter = (headers: IncomingHttpHeaders, now: Date): number | undefined => {
+  const value = headers['retry-after'];
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now.getTime());
+};

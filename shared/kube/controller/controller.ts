@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Logger } from '../runtime/index.ts';
-import type { ReconcileResult } from './types.ts';
+import type { Logger } from '../../runtime/index.ts';
+import type { ReconcileResult } from '../types.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** Trying again will not help until something changes: the reconcile has said so in a condition. */

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
-import { createLogger, FakeClock, listen } from '../runtime/index.ts';
-import { createKubeClient } from './client.ts';
+import { createLogger, FakeClock, listen } from '../../runtime/index.ts';
+import { createKubeClient } from '../client/client.ts';
+import { CONFIG_MAP_KIND } from '../kinds.ts';
+import type { KubeClient } from '../types.ts';
 import { createInformers } from './informer.ts';
-import { CONFIG_MAP_KIND } from './kinds.ts';
 import { SILENT_MS } from './reflector.ts';
-import type { KubeClient } from './types.ts';
 
 /** Answers of the server in the order of the requests; the last one stays open. */
 type Answer = (url: URL, response: ServerResponse) => unknown;

@@ -1,9 +1,9 @@
-import type { KubeObject } from '../api/index.ts';
-import { type Backoff, type Clock, createBackoff, type Logger } from '../runtime/index.ts';
-import { isForbidden, isGone, isNotFound } from './errors.ts';
-import { listAll } from './list.ts';
-import type { KindDescriptor, KubeClient, ListOptions } from './types.ts';
-import { watch } from './watch.ts';
+import type { KubeObject } from '../../api/index.ts';
+import { type Backoff, type Clock, createBackoff, type Logger } from '../../runtime/index.ts';
+import { listAll } from '../client/list.ts';
+import { watch } from '../client/watch.ts';
+import { isForbidden, isGone, isNotFound } from '../errors.ts';
+import type { KindDescriptor, KubeClient, ListOptions } from '../types.ts';
 
 /** Takes in what a reflector sees. */
 export interface ReflectorSink<T> {

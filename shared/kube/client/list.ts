@@ -1,7 +1,7 @@
-import type { KubeObject } from '../api/index.ts';
-import { isGone, isTimeout, KubeConnectionError } from './errors.ts';
-import { collectionPath } from './paths.ts';
-import type { KindDescriptor, KubeClient, ListOptions, RawRequest } from './types.ts';
+import type { KubeObject } from '../../api/index.ts';
+import { isGone, isTimeout, KubeConnectionError } from '../errors.ts';
+import { collectionPath } from '../paths.ts';
+import type { KindDescriptor, KubeClient, ListOptions, RawRequest } from '../types.ts';
 
 interface ListPage<T> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };

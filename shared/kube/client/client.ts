@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KubeObject } from '../api/index.ts';
-import { isNotFound, KubeApiError, KubeConnectionError } from './errors.ts';
-import { parseWarnings } from './headers.ts';
+import type { KubeObject } from '../../api/index.ts';
+import { isNotFound, KubeApiError, KubeConnectionError } from '../errors.ts';
+import { collectionPath, objectPath, refOf } from '../paths.ts';
+import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from '../types.ts';
 import { resolveAccess } from './kubeconfig.ts';
 import { listAll } from './list.ts';
-import { collectionPath, objectPath, refOf } from './paths.ts';
-import { type Answer, type KubeClientMetrics, Transport, toApiError } from './transport.ts';
-import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from './types.ts';
+import { type Answer, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
 
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */

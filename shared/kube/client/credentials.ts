@@ -1,7 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { messageOf } from '../runtime/index.ts';
-import { KubeConnectionError } from './errors.ts';
+import { messageOf } from '../../runtime/index.ts';
+import { KubeConnectionError } from '../errors.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 
 export interface TlsMaterial {
