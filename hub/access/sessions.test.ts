@@ -1,7 +1,8 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { createMemoryLedger, type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
+import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { createEnded } from './revocations.ts';
 import { createSessionRecords } from './session-records.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
 import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { tokenRecord } from './testing/access.ts';
 import { createTokenRecords } from './token-records.ts';
 

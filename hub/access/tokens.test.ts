@@ -1,8 +1,9 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { createMemoryLedger, type Ledger } from '../ledger/index.ts';
+import type { Ledger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { createEnded } from './revocations.ts';
 import { createTokenRecords } from './token-records.ts';
 import { createTokens } from './tokens.ts';

@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 import { type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
 import { RevisionTargets } from './revision-targets.ts';

@@ -3,8 +3,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { agreeOnAuthority, createAuthority, keepAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { makeRequest } from './testing/identity.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { revoke } from './enrolment-state.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
 

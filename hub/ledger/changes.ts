@@ -1,8 +1,8 @@
 import { type ClusterEvent, type NewAuditEntry, policyKey, type SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import type { Checkpoint, Reason, Report } from '@fso/shared/protocol';
+import type { Checkpoint, Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
-import type { AckedRevision, AgentStream, ClusterRecord } from './types.ts';
+import type { AckedRevision, AgentStream, ClusterRecord, Ledger, Nack } from './types.ts';
 
 /** What only the hub that leads writes. */
 interface LeaderChange {
@@ -21,11 +21,6 @@ export type Change = { readonly time: string } & (
   | ({ readonly type: 'checkpoint'; readonly checkpoint: Checkpoint } & LeaderChange)
   | { readonly type: 'witness'; readonly cluster: string; readonly checkpoint: Checkpoint }
 );
-
-export interface Nack {
-  readonly revision: string;
-  readonly reasons: readonly Reason[];
-}
 
 /** An agent that comes back refuses again what it is offered again: that is nothing new. */
 export const isRepeated = (before: Nack | null | undefined, { revision, reasons }: Nack): boolean =>
@@ -155,3 +150,32 @@ export const eventsOfChange = (change: Change): readonly { readonly cluster: str
 
 /** By it an event is kept once: an agent sends events again whose report was not answered. */
 export const digestOfEvent = (cluster: string | null, event: ClusterEvent): string => sha256(`${cluster ?? ''}\n${canonicalJson(event)}`);
+
+type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
+/** A change whose time is that of its submission. */
+export type ChangeInput = WithoutTime<Change>;
+
+type Writes = Pick<
+  Ledger,
+  'setSource' | 'openStream' | 'setConnected' | 'setOffered' | 'setAck' | 'setNack' | 'applyReport' | 'addEvent' | 'forgetCluster'
+>;
+
+/** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
+export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes => {
+  const submitBy = async (stream: AgentStream | undefined, change: WithoutTime<ClusterChange>): Promise<void> => {
+    const outcome: StreamOutcome = {};
+    await submit({ ...change, stream, outcome });
+    if (outcome.replaced === true) throw new StreamReplacedError();
+  };
+  return {
+    setSource: (source) => submit({ type: 'source', source }),
+    openStream: (cluster, stream) => submitBy(stream, { type: 'connected', cluster, connected: true, opens: true }),
+    setConnected: (cluster, connected, stream) => submitBy(stream, { type: 'connected', cluster, connected }),
+    setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
+    setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
+    setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
+    applyReport: (cluster, report, stream) => submitBy(stream, { type: 'report', cluster, report }),
+    forgetCluster: (cluster) => submit({ type: 'forget', cluster }),
+    addEvent: (cluster, event) => submit({ type: 'event', cluster, event }),
+  };
+};

@@ -1,5 +1,15 @@
 import type { EventView } from '@fso/shared/api';
-import { isWithin } from './period.ts';
+
+/** From one time to another, both included. */
+export interface Period {
+  /** RFC 3339. */
+  readonly since?: string;
+  readonly until?: string;
+}
+
+/** @param time RFC 3339 */
+export const isWithin = (time: string, { since, until }: Period): boolean =>
+  (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
 
 /** Which events are meant; all that are given must hold. */
 export interface EventFilter {

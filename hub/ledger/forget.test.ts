@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { createMemoryLedger } from './memory.ts';
 import { openDatabase } from './sql/database.ts';
 import { createSqlLedger } from './sql/sql-ledger.ts';
 import { desired, event, fixedClock, policy, report } from './testing/ledger.ts';
+import { createMemoryLedger } from './testing/memory-ledger.ts';
 import type { Ledger } from './types.ts';
 
 const checkpoint = { sequence: 1, hash: 'h', time: '2026-01-03T10:30:00.000Z', key: 'k', signature: 's' };

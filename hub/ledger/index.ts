@@ -1,9 +1,8 @@
 export * from './audit/index.ts';
+export type * from './audit-log.ts';
 export { isRepeated, StreamReplacedError } from './changes.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';
-export { LedgerError } from './ledger-error.ts';
-export * from './memory.ts';
-export * from './open.ts';
 export type { DatabaseConfig } from './sql/database.ts';
 export type { HistoryLimits } from './sql/history.ts';
-export type * from './types.ts';
+export { openLedger } from './sql/open-ledger.ts';
+export * from './types.ts';

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from './memory.ts';
 import { openDatabase } from './sql/database.ts';
 import { createSqlLedger } from './sql/sql-ledger.ts';
 import { describeLedger, event, fixedClock } from './testing/ledger.ts';
+import { createMemoryLedger } from './testing/memory-ledger.ts';
 
 describeLedger('memory', async () => ({
   open: async () => createMemoryLedger({ clock: fixedClock }),

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { StreamReplacedError } from './changes.ts';
-import { createMemoryLedger } from './memory.ts';
 import { event, fixedClock, policy, report } from './testing/ledger.ts';
+import { createMemoryLedger } from './testing/memory-ledger.ts';
 import type { AgentStream } from './types.ts';
 
 const stream = (id: string, open = true): AgentStream => ({ id, isOpen: () => open });

@@ -2,10 +2,14 @@ import type { ClusterEvent, ClusterReport, EventView, PolicyReport, SourceView }
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
-import type { AuditLog } from './audit/types.ts';
-import type { Nack } from './changes.ts';
+import type { AuditLog } from './audit-log.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { KeyedStore } from './keyed-store.ts';
+
+/** A problem of the ledger's database that people can put right; the message says how. */
+export class LedgerError extends Error {
+  override readonly name = 'LedgerError';
+}
 
 /** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
 export interface Desired {
@@ -20,6 +24,11 @@ export interface AckedRevision {
   readonly digest: string | null;
 }
 
+export interface Nack {
+  readonly revision: string;
+  readonly reasons: readonly Reason[];
+}
+
 /** All that the hub knows of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
@@ -29,7 +38,7 @@ export interface ClusterRecord {
   readonly offeredRevision: string | null;
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
   readonly acked: AckedRevision | null;
-  readonly nack: { readonly revision: string; readonly reasons: readonly Reason[]; readonly time: string } | null;
+  readonly nack: (Nack & { readonly time: string }) | null;
   readonly report: ClusterReport | null;
   /** By `namespace/name`. */
   readonly policies: ReadonlyMap<string, PolicyReport>;

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
 import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { recordAudit } from './audit.ts';
 
 it('what somebody changed stands in the audit log, with who, what and from where', async () => {

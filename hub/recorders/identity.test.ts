@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../ledger/index.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { recordIdentity } from './identity.ts';
 
 const FROM = '203.0.113.7';

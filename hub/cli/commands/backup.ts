@@ -5,7 +5,7 @@ import { loadLedgerConfig } from '../../config/config.ts';
 import { type AuditKey, loadAuditKey } from '../../ledger/audit/key.ts';
 import { backupLedger } from '../../ledger/backup/backup.ts';
 import { restoreLedger } from '../../ledger/backup/restore.ts';
-import { LedgerError } from '../../ledger/ledger-error.ts';
+import { LedgerError } from '../../ledger/index.ts';
 import { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from '../../ledger/sql/database.ts';
 import { describeDatabaseError } from '../../ledger/sql/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };

@@ -1,7 +1,7 @@
 import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { chainHash, NO_HASH } from '@fso/shared/protocol';
-import type { AuditHead } from './types.ts';
+import type { AuditHead } from '../audit-log.ts';
 
 export const NO_HEAD: AuditHead = { sequence: 0, hash: NO_HASH };
 

@@ -1,5 +1,4 @@
 export * from './checkpoints.ts';
 export * from './key.ts';
 export { checkAuditKey } from './key-change.ts';
-export type * from './types.ts';
 export * from './verify.ts';

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { createMemoryLedger } from '../memory.ts';
+import type { AuditLog } from '../audit-log.ts';
 import { fixedClock, TIME } from '../testing/ledger.ts';
+import { createMemoryLedger } from '../testing/memory-ledger.ts';
 import { type AuditKey, createAuditKey } from './key.ts';
 import { checkAuditKey, keyChangeOf } from './key-change.ts';
 import { readAudit } from './read.ts';
-import type { AuditLog } from './types.ts';
 import { verifyAudit } from './verify.ts';
 
 const [old, other] = [createAuditKey(), createAuditKey()];

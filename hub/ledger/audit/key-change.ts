@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { LedgerError } from '../ledger-error.ts';
-import type { AuditLog } from './types.ts';
+import type { AuditLog } from '../audit-log.ts';
+import { LedgerError } from '../types.ts';
 
 /** Action of the entry that announces another audit key. */
 const ACTION = 'audit.key.changed';

@@ -3,7 +3,7 @@ import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Checkpoint, checkpointText } from '@fso/shared/protocol';
 import { messageOf, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
-import { LedgerError } from '../ledger-error.ts';
+import { LedgerError } from '../types.ts';
 
 /** The hub's own key for checkpoints of its audit log. */
 export interface AuditKey {

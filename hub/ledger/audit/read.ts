@@ -1,6 +1,6 @@
 import type { AuditEntry } from '@fso/shared/api';
-import { isWithin } from '../period.ts';
-import type { AuditFilter, AuditLog, FoundAudit } from './types.ts';
+import type { AuditFilter, AuditLog, FoundAudit } from '../audit-log.ts';
+import { isWithin } from '../event-filter.ts';
 
 const isAbout = ({ actor, subject, detail }: AuditEntry, cluster: string): boolean =>
   (actor.kind === 'agent' && actor.id === cluster) || subject === cluster || detail['cluster'] === cluster;

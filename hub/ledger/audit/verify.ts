@@ -1,8 +1,8 @@
 import type { AuditEntry, AuditProofs, AuditVerification } from '@fso/shared/api';
 import { type Checkpoint, chainHash, isSigned } from '@fso/shared/protocol';
+import type { AuditHead } from '../audit-log.ts';
 import { digestOfEntry, NO_HEAD } from './chain.ts';
 import { type KeyChange, keyChangeOf, keysUpTo } from './key-change.ts';
-import type { AuditHead } from './types.ts';
 
 const MAX_PROBLEMS = 100;
 

@@ -8,10 +8,10 @@ import { createGzip } from 'node:zlib';
 import { syncFolder } from '@fso/shared/runtime';
 import type { Kysely } from 'kysely';
 import type { AuditKey } from '../audit/key.ts';
-import { LedgerError } from '../ledger-error.ts';
 import type { DatabaseReader } from '../sql/database.ts';
 import { readTables } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
+import { LedgerError } from '../types.ts';
 import { type End, FORMAT, type Manifest } from './format.ts';
 import { readTable, TABLES } from './tables.ts';
 

@@ -10,13 +10,13 @@ import { chainEntry } from '../audit/chain.ts';
 import { hasSignedBackup } from '../audit/key.ts';
 import { readAudit } from '../audit/read.ts';
 import { examineAudit } from '../audit/verify.ts';
-import { LedgerError } from '../ledger-error.ts';
-import { createSqlAudit } from '../sql/audit-log.ts';
-import { readHead } from '../sql/audit-rows.ts';
 import type { Database } from '../sql/database.ts';
 import { migrate, NEWEST_VERSION } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
-import { lockWrites } from '../sql/write-batch.ts';
+import { createSqlAudit } from '../sql/search/audit-log.ts';
+import { readHead } from '../sql/search/audit-rows.ts';
+import { lockWrites } from '../sql/write-lock.ts';
+import { LedgerError } from '../types.ts';
 import { End, Line, Manifest } from './format.ts';
 import { type Row, TABLES } from './tables.ts';
 

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import { LedgerError } from '../ledger-error.ts';
+import { LedgerError } from '../types.ts';
 import type { Database } from './database.ts';
 import { ledgerTables } from './migrations/0001-ledger.ts';
 import { leader } from './migrations/0002-leader.ts';

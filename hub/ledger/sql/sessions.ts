@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { LedgerError } from '../ledger-error.ts';
+import { LedgerError } from '../types.ts';
 
 type Session = Pick<pg.Client, 'query' | 'end'>;
 

@@ -1,26 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
-import { type Change, isLeaderChange } from '../changes.ts';
+import { type Change, type ChangeInput, isLeaderChange, writesOf } from '../changes.ts';
 import { createKeyedCache, createKeyedStore } from '../keyed-store.ts';
 import { createLedgerCache, foundIn } from '../ledger-cache.ts';
 import type { Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
-import { type ChangeInput, writesOf } from '../writes.ts';
-import { createSqlAudit } from './audit-log.ts';
+import { type Batch, planBatch } from './batch/plan-batch.ts';
+import type { PreparedChange } from './batch/prepared-change.ts';
+import { beginBatch, type WrittenBatch, writeBatch } from './batch/write-batch.ts';
+import { WriteQueue } from './batch/write-queue.ts';
 import type { Database } from './database.ts';
 import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from './errors.ts';
-import { countEvents, loadEvents } from './events.ts';
 import { clearCheckpoints, clearHistory, clearRecords, forgetFormer, forgetReplicas, type HistoryLimits, readVersion } from './history.ts';
-import { readEpoch } from './lead.ts';
 import { migrate } from './migrate.ts';
-import { type Batch, planBatch } from './plan-batch.ts';
-import type { PreparedChange } from './prepared-change.ts';
-import { createReplicaState, type ReplicaState } from './replica-state.ts';
-import { ALONE, startReplicas } from './replicas.ts';
+import { readEpoch } from './replicas/lead.ts';
+import { createReplicaState, type ReplicaState } from './replicas/replica-state.ts';
+import { ALONE, type Replicas, SharedReplicas } from './replicas/replicas.ts';
 import type { Schema } from './schema.ts';
+import { createSqlAudit } from './search/audit-log.ts';
+import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
-import { beginBatch, type WrittenBatch, writeBatch } from './write-batch.ts';
-import { createWriteQueue } from './write-queue.ts';
 
 export interface SqlLedgerOptions {
   readonly database: Database;
@@ -119,11 +118,13 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const replicaState = createReplicaState(cache, records, EVENTS_IN_MEMORY);
   await replicaState.load(db);
 
-  const queue = createWriteQueue({ ...options, cut: database.cut, commit: createCommit(options, replicaState, replica) });
+  const queue = new WriteQueue({ ...options, cut: database.cut, commit: createCommit(options, replicaState, replica) });
   const termOf = (input: ChangeInput) => (shared && isLeaderChange(input) ? { epoch: replicas.epoch() ?? NO_EPOCH } : {});
   const submit = (input: ChangeInput): Promise<void> =>
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
-  const replicas = shared ? startReplicas({ ...options, replica, replicaState }) : ALONE;
+  const replicas: Replicas = shared
+    ? new SharedReplicas({ database, replica, replicaState, clock, random: options.random, logger })
+    : ALONE;
   const closing = new AbortController();
 
   /** At the time of the clearing before: what was removed by then the others have read, if they are there. */
@@ -182,11 +183,11 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     audit: createSqlAudit(reads, submit, { db: searches, inTurn }),
     records: createKeyedStore(records, (change) => submit({ type: 'record', ...change })),
     health: () => replicas.outage() ?? queue.health(),
-    behindMs: replicas.behindMs,
-    leads: replicas.leads,
-    onLead: replicas.onLead,
-    shareHint: replicas.shareHint,
-    onSharedHint: replicas.onSharedHint,
+    behindMs: () => replicas.behindMs(),
+    leads: () => replicas.leads(),
+    onLead: (handler) => replicas.onLead(handler),
+    shareHint: () => replicas.shareHint(),
+    onSharedHint: (handler) => replicas.onSharedHint(handler),
     close: async () => {
       await queue.close();
       closing.abort();

@@ -3,7 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import type { Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AuditFilter } from '../audit/types.ts';
+import type { AuditFilter } from '../audit-log.ts';
 import type { EventFilter } from '../event-filter.ts';
 import type { Desired, Ledger, LedgerChange } from '../types.ts';
 

@@ -2,7 +2,7 @@ import { AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fs
 import type { Response } from 'express';
 import { z } from 'zod';
 import { readAudit } from '../../ledger/audit/read.ts';
-import type { AuditFilter, AuditLog } from '../../ledger/audit/types.ts';
+import type { AuditFilter, AuditLog } from '../../ledger/audit-log.ts';
 import { EXPORT_FORMATS, FORMATTERS } from '../export/audit-formats.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf } from '../http/number-cursor.ts';

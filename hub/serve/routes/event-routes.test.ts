@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ProblemDetails } from '@fso/shared/api';
 import { systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { createMemoryLedger } from '../../ledger/index.ts';
+import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { TIME } from '../testing/fleet.ts';
 import { startTestServer } from '../testing/test-server.ts';
 

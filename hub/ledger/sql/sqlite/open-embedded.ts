@@ -3,7 +3,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '@fso/shared/runtime';
 import { Kysely } from 'kysely';
-import { LedgerError } from '../../ledger-error.ts';
+import { LedgerError } from '../../types.ts';
 import type { Database, DatabaseReader } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { type SqliteConnection, type SqliteThread, startSqlite } from './client.ts';

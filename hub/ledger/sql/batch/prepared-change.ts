@@ -1,5 +1,5 @@
 import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
-import { type Change, digestOfEvent, eventsOfChange } from '../changes.ts';
+import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
 import { CHUNKS } from './chunks.ts';
 
 export interface PreparedEvent {

@@ -1,7 +1,7 @@
 import type { Clock } from '@fso/shared/runtime';
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
-import type { Schema } from './schema.ts';
+import type { Schema } from '../schema.ts';
 
 /** A leader that the database has not heard for this long is replaced. By the clock of the database, which is the same for all hubs. */
 const LEASE_SECONDS = 10;

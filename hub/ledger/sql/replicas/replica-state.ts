@@ -1,13 +1,13 @@
 import type { EventView } from '@fso/shared/api';
 import type { Kysely } from 'kysely';
-import type { KeyedCache } from '../keyed-store.ts';
-import type { LedgerCache } from '../ledger-cache.ts';
-import { loadNewEvents } from './events.ts';
-import { CLEARED } from './history.ts';
+import type { KeyedCache } from '../../keyed-store.ts';
+import type { LedgerCache } from '../../ledger-cache.ts';
+import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
+import type { WrittenBatch } from '../batch/write-batch.ts';
+import { CLEARED } from '../history.ts';
+import type { Schema } from '../schema.ts';
+import { loadNewEvents } from '../search/events.ts';
 import { loadClusters, loadState, refreshCluster, type StoredState } from './load.ts';
-import type { Batch, StoredCluster, StoredLedger } from './plan-batch.ts';
-import type { Schema } from './schema.ts';
-import type { WrittenBatch } from './write-batch.ts';
 
 /** What is stored, as this process knows it, beside the cache that readers see; the two are changed together. */
 export interface ReplicaState extends StoredLedger {

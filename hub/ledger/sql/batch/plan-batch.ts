@@ -1,9 +1,9 @@
 import { type NewAuditEntry, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
-import { auditOf } from '../audit/derive.ts';
-import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../changes.ts';
-import { applyValueChange, type ValueKey } from '../keyed-store.ts';
-import type { ClusterRecord } from '../types.ts';
+import { auditOf } from '../../audit/derive.ts';
+import { applyChange, type Change, type ClusterChange, isClusterChange, isOutdated, streamAfter } from '../../changes.ts';
+import { applyValueChange, type ValueKey } from '../../keyed-store.ts';
+import type { ClusterRecord } from '../../types.ts';
 import { chunkOf, isConforming } from './chunks.ts';
 import type { PreparedChange, PreparedEvent } from './prepared-change.ts';
 

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { type Expression, sql } from 'kysely';
 
 /** A search looks at so many rows at a time: some 10 ms of the database. */
 export const WINDOW = 2_000;
@@ -38,3 +39,7 @@ export const searchWindows = async <T>({ from, limit, signal, step }: Walk<T>): 
   }
   return { items, next: last ?? null };
 };
+
+/** Whether a column holds a text; SQLite takes ASCII letters in both cases for the same, so that the reader has to look once more. */
+export const containsText = (column: Expression<string>, text: string) =>
+  sql<boolean>`${column} like ${`%${text.replaceAll(/[!%_]/g, '!$&')}%`} escape '!'`;

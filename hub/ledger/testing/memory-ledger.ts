@@ -1,20 +1,21 @@
 import type { Clock } from '@fso/shared/runtime';
-import { auditOf, type Before } from './audit/derive.ts';
-import { createMemoryAudit } from './audit/memory.ts';
+import { auditOf, type Before } from '../audit/derive.ts';
 import {
   applyChange,
   type Change,
+  type ChangeInput,
   type ClusterChange,
   digestOfEvent,
   eventsOfChange,
   isClusterChange,
   isOutdated,
   streamAfter,
-} from './changes.ts';
-import { applyValueChange, createKeyedCache, createKeyedStore } from './keyed-store.ts';
-import { createLedgerCache, foundIn } from './ledger-cache.ts';
-import type { Ledger } from './types.ts';
-import { type ChangeInput, writesOf } from './writes.ts';
+  writesOf,
+} from '../changes.ts';
+import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
+import { createLedgerCache, foundIn } from '../ledger-cache.ts';
+import type { Ledger } from '../types.ts';
+import { createMemoryAudit } from './memory-audit.ts';
 
 export interface MemoryLedgerOptions {
   readonly clock: Clock;

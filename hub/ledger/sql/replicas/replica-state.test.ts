@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createKeyedCache } from '../keyed-store.ts';
-import { createLedgerCache } from '../ledger-cache.ts';
-import { source } from '../testing/ledger.ts';
-import { openDatabase } from './database.ts';
-import { clearRecords } from './history.ts';
-import { migrate } from './migrate.ts';
-import { planBatch } from './plan-batch.ts';
+import { createKeyedCache } from '../../keyed-store.ts';
+import { createLedgerCache } from '../../ledger-cache.ts';
+import { source } from '../../testing/ledger.ts';
+import { planBatch } from '../batch/plan-batch.ts';
+import { openDatabase } from '../database.ts';
+import { clearRecords } from '../history.ts';
+import { migrate } from '../migrate.ts';
 import { createReplicaState } from './replica-state.ts';
 
 it('what another hub wrote of the repository before does not replace what was written since', async () => {

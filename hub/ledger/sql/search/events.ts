@@ -1,10 +1,9 @@
 import type { EventView } from '@fso/shared/api';
 import type { Kysely, SelectQueryBuilder } from 'kysely';
-import { type EventFilter, matchesEvent } from '../event-filter.ts';
-import type { EventQuery, FoundEvents } from '../types.ts';
-import { containsText } from './contains-text.ts';
-import type { Schema } from './schema.ts';
-import { type Part, searchWindows, WINDOW } from './windows.ts';
+import { type EventFilter, matchesEvent } from '../../event-filter.ts';
+import type { EventQuery, FoundEvents } from '../../types.ts';
+import type { Schema } from '../schema.ts';
+import { containsText, type Part, searchWindows, WINDOW } from './windows.ts';
 
 type Columns = SelectQueryBuilder<Schema, 'events', object>;
 

@@ -1,10 +1,10 @@
 import { createBackoff } from '@fso/shared/runtime';
-import { LedgerError } from './ledger-error.ts';
-import { type Database, type DatabaseConfig, openDatabase } from './sql/database.ts';
-import { describeDatabaseError, isPermanent } from './sql/errors.ts';
-import type { HistoryLimits } from './sql/history.ts';
-import { createSqlLedger, type SqlLedgerOptions } from './sql/sql-ledger.ts';
-import type { Ledger } from './types.ts';
+import type { Ledger } from '../types.ts';
+import { LedgerError } from '../types.ts';
+import { type Database, type DatabaseConfig, openDatabase } from './database.ts';
+import { describeDatabaseError, isPermanent } from './errors.ts';
+import type { HistoryLimits } from './history.ts';
+import { createSqlLedger, type SqlLedgerOptions } from './sql-ledger.ts';
 
 export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger'> {
   readonly database: DatabaseConfig;

@@ -1,13 +1,12 @@
 import type { AuditEntry } from '@fso/shared/api';
 import { type Kysely, type Selectable, type SelectQueryBuilder, sql } from 'kysely';
-import { matchesAudit, readAudit } from '../audit/read.ts';
-import type { AuditFilter, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../audit/types.ts';
-import { verifyAudit } from '../audit/verify.ts';
-import type { ChangeInput } from '../writes.ts';
+import { matchesAudit, readAudit } from '../../audit/read.ts';
+import { verifyAudit } from '../../audit/verify.ts';
+import type { AuditFilter, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../../audit-log.ts';
+import type { ChangeInput } from '../../changes.ts';
+import type { Schema } from '../schema.ts';
 import { entryOf, readHead } from './audit-rows.ts';
-import { containsText } from './contains-text.ts';
-import type { Schema } from './schema.ts';
-import { type Part, searchWindows, WINDOW } from './windows.ts';
+import { containsText, type Part, searchWindows, WINDOW } from './windows.ts';
 
 /** Where few are wanted: not all that the database finds is meant. */
 const MIN_PAGE = 50;

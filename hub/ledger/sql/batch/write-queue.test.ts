@@ -1,11 +1,11 @@
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import type { Change } from '../changes.ts';
-import { event, policy, report, TIME } from '../testing/ledger.ts';
-import { BatchTooLargeError } from './errors.ts';
+import type { Change } from '../../changes.ts';
+import { event, policy, report, TIME } from '../../testing/ledger.ts';
+import { BatchTooLargeError } from '../errors.ts';
 import type { PreparedChange } from './prepared-change.ts';
-import { createWriteQueue } from './write-queue.ts';
+import { WriteQueue } from './write-queue.ts';
 
 const change = (reason: string): Change => ({ type: 'event', time: TIME, cluster: null, event: event(reason) });
 const reasonOf = (one: Change): string => {
@@ -23,7 +23,7 @@ const openQueue = (answer: (reasons: readonly string[], number: number) => unkno
     const error = await answer(reasons, number);
     if (error !== undefined) throw error;
   };
-  const queue = createWriteQueue({ commit, cut, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
+  const queue = new WriteQueue({ commit, cut, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }), maxQueued });
   return { queue, commits };
 };
 const sqlError = (code: string): Error => Object.assign(new Error('no'), { code });
@@ -135,7 +135,7 @@ it('does not fold what has another change of the cluster between, and takes the 
     times.push(...changes.map((one) => `${reasonOf(one.change)} ${one.change.time}`));
     await back.promise;
   };
-  const queue = createWriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
   const writes = [queue.submit(change('a'))];
   await expect.poll(() => times.length).toBe(1);
   const between: Change = { type: 'offered', time: TIME, cluster: 'eu', revision: 'r' };
@@ -152,7 +152,7 @@ it('a stream that opens while the database is away still opens, whatever it says
     for (const { change: one } of changes) if (one.type === 'connected') opened.push([one.stream?.id, one.opens, one.connected]);
     await back.promise;
   };
-  const queue = createWriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
   const by = (id: string, value: boolean, opens?: true): Change => ({
     type: 'connected',
     time: TIME,
@@ -201,7 +201,7 @@ it('refuses more writers than may wait for room, and goes on with those that wai
     if (away.is) throw sqlError('ECONNREFUSED');
     committed.push(changes.length);
   };
-  const queue = createWriteQueue({
+  const queue = new WriteQueue({
     commit,
     cut: () => undefined,
     clock: systemClock,

@@ -1,9 +1,9 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import type { Kysely, Selectable } from 'kysely';
-import type { ClusterRecord } from '../types.ts';
-import { chunkOf, isConforming } from './chunks.ts';
-import type { StoredCluster } from './plan-batch.ts';
-import type { ClusterTable, Schema } from './schema.ts';
+import type { ClusterRecord } from '../../types.ts';
+import { chunkOf, isConforming } from '../batch/chunks.ts';
+import type { StoredCluster } from '../batch/plan-batch.ts';
+import type { ClusterTable, Schema } from '../schema.ts';
 
 /** Rows become what they were made of; only this program writes them. */
 const parse = <T>(json: string): T => JSON.parse(json) as T;

@@ -1,0 +1,36 @@
+import type { Transaction } from 'kysely';
+import type { Schema } from '../schema.ts';
+import type { Batch } from './plan-batch.ts';
+
+/** Rows of one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766. */
+const ROWS = 1_000;
+/** Characters of one statement's texts, so that it stays far below the time that a statement may take. */
+const CHARACTERS = 4 * 1024 * 1024;
+
+/** Cuts rows into the parts that one statement takes each; it makes a row only when its turn comes. */
+export function* slices<T>(rows: Iterable<T>, sizeOf: (row: T) => number = () => 0): Generator<T[]> {
+  let slice: T[] = [];
+  let size = 0;
+  for (const row of rows) {
+    const added = sizeOf(row);
+    if (slice.length === ROWS || (slice.length > 0 && size + added > CHARACTERS)) {
+      yield slice;
+      slice = [];
+      size = 0;
+    }
+    slice.push(row);
+    size += added;
+  }
+  if (slice.length > 0) yield slice;
+}
+
+/** PostgreSQL keeps no NUL in a text, and SQLite compares only what comes before it; in JSON it is escaped. */
+export const escapeNul = (value: string): string => value.replaceAll('\0', '\uFFFD');
+
+/** What the writers of one batch share. */
+export interface BatchContext {
+  readonly trx: Transaction<Schema>;
+  readonly texts: Batch['texts'];
+  readonly version: number;
+  readonly replica: string;
+}

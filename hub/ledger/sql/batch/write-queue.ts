@@ -1,0 +1,244 @@
+import { type Backoff, type Clock, createBackoff, settlesWithin, type Logger } from '@fso/shared/runtime';
+import type { Change } from '../../changes.ts';
+import type { LedgerHealth } from '../../types.ts';
+import { LedgerError } from '../../types.ts';
+import { BatchTooLargeError, describeDatabaseError, isPermanent } from '../errors.ts';
+import { type PreparedChange, prepareChange } from './prepared-change.ts';
+
+export interface WriteQueueOptions {
+  /** Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose answer was lost. */
+  readonly commit: (changes: readonly PreparedChange[], number: number) => Promise<void>;
+  /** Ends a commit that is under way: one that hangs would keep the queue from closing. */
+  readonly cut: () => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Changes that wait in memory. Default 10,000. */
+  readonly maxQueued?: number;
+  /** Writers that wait for room; one more is refused. Default 10,000. */
+  readonly maxWaiting?: number;
+}
+
+interface Entry {
+  /** Replaced where a newer one of its kind comes while it waits. */
+  change: Change;
+  /** Made when it is looked at for a batch. */
+  prepared?: PreparedChange;
+  readonly done: PromiseWithResolvers<void>;
+  /** A `connected` of the same cluster stands right before it. */
+  readonly repeats: boolean;
+}
+
+type Connected = Extract<Change, { type: 'connected' }>;
+
+/**
+ * Whether only the newest of two says anything: that a cluster comes and goes, as often as it likes, is at most two changes. The first
+ * `true` is kept, because the audit log has an entry for the first time that a cluster connects.
+ */
+const isFolded = (last: Entry, change: Change): change is Connected => {
+  if (last.change.type !== 'connected' || change.type !== 'connected') return false;
+  // Of another stream only its beginning says more than what waits.
+  if (change.stream?.id !== last.change.stream?.id && change.opens !== true) return false;
+  return last.repeats || !last.change.connected || change.connected;
+};
+
+/** What two changes say that a cluster is connected, or is not. */
+const fold = (last: Change, change: Connected): Connected =>
+  last.type === 'connected' && last.opens === true ? { ...change, opens: true } : change;
+
+const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
+
+interface PreparedEntry {
+  readonly prepared: PreparedChange;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { readonly end: 'refused'; readonly error: unknown };
+
+/** Of one transaction: changes, rows, and characters of texts. A change that is larger is a transaction of its own. */
+const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
+const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };
+const CLOSE_MS = 5_000;
+
+/** The first entries of a queue, as many as go into one transaction. */
+const prepareBatch = (queue: readonly Entry[]): PreparedEntry[] => {
+  const batch: PreparedEntry[] = [];
+  let [rows, size] = [0, 0];
+  for (const entry of queue) {
+    entry.prepared ??= prepareChange(entry.change);
+    rows += entry.prepared.rows;
+    size += entry.prepared.size;
+    const fits = batch.length < MAX_BATCH.changes && rows <= MAX_BATCH.rows && size <= MAX_BATCH.size;
+    if (batch.length > 0 && !fits) break;
+    batch.push({ prepared: entry.prepared, done: entry.done });
+  }
+  return batch;
+};
+
+const CLOSED = 'the ledger is closed';
+const FULL = 'too many writes wait for the database';
+
+/**
+ * Gathers writes: while one transaction is under way all that come wait for the next one, so that the number of transactions does not grow
+ * with that of the writes. The queue tries a database that is away again for ever; the number of waiting changes is bounded, and beyond it
+ * their writers wait.
+ */
+export class WriteQueue {
+  readonly #options: WriteQueueOptions;
+  readonly #maxQueued: number;
+  readonly #maxWaiting: number;
+  readonly #backoff: Backoff;
+  readonly #closing = new AbortController();
+  readonly #rooms: PromiseWithResolvers<void>[] = [];
+  /** Last change of a cluster that waits; see {@link isFolded}. */
+  readonly #lastOf = new Map<string, Entry>();
+  #queue: Entry[] = [];
+  #number = 0;
+  #working: Promise<void> | undefined;
+  #outage: { since: string; message: string } | undefined;
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options;
+    this.#maxQueued = options.maxQueued ?? 10_000;
+    this.#maxWaiting = options.maxWaiting ?? 10_000;
+    this.#backoff = createBackoff({ ...RETRY, random: options.random });
+  }
+
+  /**
+   * Resolves once the change is committed. Waits for room first, so that its caller is held back.
+   *
+   * @throws LedgerError where the queue is closed or full; the error of the database where it refuses the change
+   */
+  async submit(change: Change): Promise<void> {
+    if (this.#closing.signal.aborted) throw new LedgerError(CLOSED);
+    // A writer that waits for room was there first.
+    if (this.#queue.length >= this.#maxQueued || this.#rooms.length > 0) await this.#waitForRoom();
+    await this.#put(change);
+  }
+
+  health(): LedgerHealth {
+    return this.#outage === undefined ? { ok: true } : { ok: false, ...this.#outage };
+  }
+
+  /** Commits what waits, as far as the database answers in a few seconds; the other writers get a LedgerError. */
+  async close(): Promise<void> {
+    const inTime = await settlesWithin(this.#working ?? Promise.resolve(), CLOSE_MS);
+    this.#closing.abort(new LedgerError(CLOSED));
+    for (const waiting of this.#rooms.splice(0)) waiting.reject(new LedgerError(CLOSED));
+    if (!inTime) this.#options.cut();
+    await this.#working;
+  }
+
+  async #waitForRoom(): Promise<void> {
+    if (this.#rooms.length >= this.#maxWaiting) throw new LedgerError(FULL);
+    while (this.#queue.length >= this.#maxQueued) {
+      const waiting = Promise.withResolvers<void>();
+      this.#rooms.push(waiting);
+      await waiting.promise;
+    }
+  }
+
+  #put(change: Change): Promise<void> {
+    const cluster = clusterOf(change);
+    const last = cluster === null ? undefined : this.#lastOf.get(cluster);
+    if (last !== undefined && isFolded(last, change)) {
+      last.change = fold(last.change, change);
+      delete last.prepared;
+      return last.done.promise;
+    }
+    const repeats = last?.change.type === 'connected' && change.type === 'connected';
+    const entry: Entry = { change, done: Promise.withResolvers(), repeats };
+    this.#queue.push(entry);
+    if (cluster !== null) this.#lastOf.set(cluster, entry);
+    this.#wake();
+    return entry.done.promise;
+  }
+
+  #wake(): void {
+    // On the next turn, so that changes of one go are one transaction.
+    this.#working ??= Promise.resolve()
+      .then(() => this.#work())
+      .finally(() => {
+        this.#working = undefined;
+        if (this.#queue.length > 0) this.#wake();
+      });
+  }
+
+  async #work(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#takeBatch();
+      try {
+        this.#closing.signal.throwIfAborted();
+        await this.#settle(batch);
+      } catch (error) {
+        for (const { done } of batch) done.reject(error);
+      }
+    }
+  }
+
+  #takeBatch(): PreparedEntry[] {
+    const batch = prepareBatch(this.#queue);
+    for (const entry of this.#queue.slice(0, batch.length)) {
+      const cluster = clusterOf(entry.change);
+      if (cluster !== null && this.#lastOf.get(cluster) === entry) this.#lastOf.delete(cluster);
+    }
+    this.#queue = this.#queue.slice(batch.length);
+    for (const room of this.#rooms.splice(0, Math.max(0, this.#maxQueued - this.#queue.length))) room.resolve();
+    return batch;
+  }
+
+  /** Halves a batch that does not go as a whole: a batch that is too large fits in the end, and one bad change is found without the others. */
+  async #settle(batch: readonly PreparedEntry[]): Promise<void> {
+    const error = await this.#commitUntilDone(batch);
+    const middle = Math.floor(batch.length / 2);
+    if (error !== undefined && middle > 0) {
+      await this.#settle(batch.slice(0, middle));
+      await this.#settle(batch.slice(middle));
+      return;
+    }
+    for (const entry of batch) {
+      if (error === undefined) entry.done.resolve();
+      else this.#refuse(entry, error);
+    }
+  }
+
+  /** @returns the error that the batch can never get past as it is, if any */
+  async #commitUntilDone(batch: readonly PreparedEntry[]): Promise<unknown> {
+    this.#number += 1;
+    let last = await this.#attempt(batch);
+    while (last.end === 'again') last = await this.#attempt(batch);
+    if (last.end === 'refused') return last.error;
+    this.#noteSuccess();
+    return undefined;
+  }
+
+  async #attempt(batch: readonly PreparedEntry[]): Promise<Attempt> {
+    const changes = batch.map(({ prepared }) => prepared);
+    try {
+      await this.#options.commit(changes, this.#number);
+      return { end: 'committed' };
+    } catch (error) {
+      if (isPermanent(error)) return { end: 'refused', error };
+      this.#noteFailure(error);
+      await this.#options.clock.sleep(this.#backoff.next(), this.#closing.signal);
+      return error instanceof BatchTooLargeError && batch.length > 1 ? { end: 'refused', error } : { end: 'again' };
+    }
+  }
+
+  #refuse({ prepared: { change }, done }: PreparedEntry, error: unknown): void {
+    this.#options.logger.error({ err: error, change: change.type }, 'write refused by the ledger database');
+    done.reject(error);
+  }
+
+  #noteFailure(error: unknown): void {
+    const message = describeDatabaseError(error);
+    if (this.#outage === undefined) this.#options.logger.error({ reason: message }, 'ledger database unreachable');
+    this.#outage = { since: this.#outage?.since ?? this.#options.clock.now().toISOString(), message };
+  }
+
+  #noteSuccess(): void {
+    if (this.#outage !== undefined) this.#options.logger.info({ since: this.#outage.since }, 'ledger database reachable again');
+    this.#outage = undefined;
+    this.#backoff.reset();
+  }
+}

@@ -1,0 +1,246 @@
+import { type Backoff, type Clock, coalesce, createBackoff, type Logger } from '@fso/shared/runtime';
+import { sql } from 'kysely';
+import type pg from 'pg';
+import type { LedgerHealth } from '../../types.ts';
+import { NOTIFY_CHANNEL } from '../batch/write-batch.ts';
+import type { Database } from '../database.ts';
+import { describeDatabaseError } from '../errors.ts';
+import { lockWrites, nextVersion } from '../write-lock.ts';
+import { createLead, type Lead, readEpoch } from './lead.ts';
+import type { ReplicaState } from './replica-state.ts';
+
+const TICK_MS = 2_000;
+/** A hub that has not heard of the others for longer does not know what they have revoked. */
+const STALE_MS = 10_000;
+/** A replica without a sign of life for this long is gone, and so are the streams that it held. */
+const DEAD_SECONDS = 8;
+/** Where a hub says that the repository may have changed. */
+const HINT_CHANNEL = 'repository_hints';
+/** The server lets go of a connection whose host or network is gone (https://www.postgresql.org/docs/current/runtime-config-connection.html). */
+const KEEPALIVE =
+  'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 10000';
+const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
+
+export interface ReplicasDeps {
+  readonly database: Database;
+  /** Name of this process among those that share the database. */
+  readonly replica: string;
+  readonly replicaState: ReplicaState;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+/** Takes over what the others wrote since it was last asked. Versions grow in the order of the commits, so none is missed. */
+const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps): (() => Promise<void>) => {
+  let cursor = 0;
+  return async () => {
+    const rows = await reads.selectFrom('clusters').select(['name', 'version', 'writer']).where('version', '>', cursor).execute();
+    await replicaState.refresh(
+      reads,
+      rows.filter(({ writer }) => writer !== replica).map(({ name }) => name),
+    );
+    cursor = rows.reduce((last, { version }) => Math.max(last, version), cursor);
+  };
+};
+
+/** Clusters whose replica is gone are not connected. The replica cannot say so any more, so the leader does. */
+const releaseClusters = async ({ database: { db }, replica }: ReplicasDeps, epoch: number): Promise<void> => {
+  const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
+  const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
+  if ((await lost.limit(1).execute()).length === 0) return;
+  await db.transaction().execute(async (trx) => {
+    await lockWrites(trx);
+    if ((await readEpoch(trx)) !== epoch) return;
+    await trx
+      .updateTable('clusters')
+      .set({ connected_by: null, version: await nextVersion(trx), writer: `leader ${replica}` })
+      .where('connected_by', 'not in', alive)
+      .execute();
+    await sql`select pg_notify(${NOTIFY_CHANNEL}, ${replica})`.execute(trx);
+  });
+};
+
+type Outage = Extract<LedgerHealth, { ok: false }>;
+
+/** This hub among those that share a database. */
+export interface Replicas {
+  leads(): boolean;
+  /** Number of the term that this hub leads in; undefined: it does not lead, or is alone. */
+  epoch(): number | undefined;
+  onLead(handler: () => void): void;
+  shareHint(): void;
+  onSharedHint(handler: () => void): void;
+  /** Milliseconds since all was known here that the others had written. */
+  behindMs(): number;
+  /** Whether that is too long, and since when. */
+  outage(): Outage | undefined;
+  close(): Promise<void>;
+}
+
+interface SyncTime {
+  readonly at: Date;
+  readonly monotonicMs: number;
+}
+
+/** This hub among others on its database: one connection listens, leads if no other hub does, and gives signs of life. */
+export class SharedReplicas implements Replicas {
+  readonly #deps: ReplicasDeps;
+  readonly #lead: Lead;
+  readonly #backoff: Backoff;
+  readonly #stop = new AbortController();
+  readonly #leadHandlers: (() => void)[] = [];
+  readonly #hintHandlers: (() => void)[] = [];
+  readonly #sync: () => Promise<void>;
+  readonly #running: Promise<unknown>;
+  #synced: SyncTime;
+  /** The log says that this hub is behind. */
+  #isBehind: boolean = false;
+
+  constructor(deps: ReplicasDeps) {
+    const { replica, clock, random, logger } = deps;
+    this.#deps = deps;
+    this.#backoff = createBackoff({ ...RETRY, random });
+    this.#synced = this.#now();
+    const readChanges = createSync(deps);
+    this.#sync = coalesce(async () => {
+      const began = this.#now();
+      await readChanges();
+      this.#noteSynced(began);
+    });
+    this.#lead = createLead(replica, clock, (leads) => {
+      logger.info({ replica }, leads ? 'this hub leads' : 'this hub does not lead any more');
+      if (leads) for (const handler of this.#leadHandlers) handler();
+    });
+    this.#running = Promise.all([this.#run(), this.#watch()]);
+  }
+
+  leads(): boolean {
+    return this.#lead.epoch() !== undefined;
+  }
+
+  epoch(): number | undefined {
+    return this.#lead.epoch();
+  }
+
+  onLead(handler: () => void): void {
+    this.#leadHandlers.push(handler);
+    if (this.leads()) handler();
+  }
+
+  shareHint(): void {
+    const { database, replica, logger } = this.#deps;
+    sql`select pg_notify(${HINT_CHANNEL}, ${replica})`
+      .execute(database.reads)
+      .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'hint not shared'));
+  }
+
+  onSharedHint(handler: () => void): void {
+    this.#hintHandlers.push(handler);
+  }
+
+  behindMs(): number {
+    return this.#deps.clock.monotonicMs() - this.#synced.monotonicMs;
+  }
+
+  outage(): Outage | undefined {
+    if (this.behindMs() <= STALE_MS) return undefined;
+    return { ok: false, since: this.#synced.at.toISOString(), message: 'what other hubs have written cannot be read' };
+  }
+
+  async close(): Promise<void> {
+    const { database, logger } = this.#deps;
+    this.#stop.abort();
+    await this.#running;
+    await this.#lead
+      .release(database.db)
+      .catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'lead not released'));
+  }
+
+  async #run(): Promise<void> {
+    const { database, clock, logger } = this.#deps;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const client = await database.connect().catch(() => undefined);
+      // The queue says when the database is away and when it is back.
+      if (client !== undefined)
+        await this.#serve(client).catch((error: unknown) =>
+          logger.debug({ reason: describeDatabaseError(error) }, 'connection to other hubs lost'),
+        );
+      this.#lead.lose();
+      await client?.end().catch(() => undefined);
+      await clock.sleep(this.#backoff.next(), signal).catch(() => undefined);
+    }
+  }
+
+  async #serve(client: pg.Client): Promise<void> {
+    const ended = new AbortController();
+    client.once('end', () => ended.abort());
+    client.on('notification', ({ channel, payload }) => {
+      if (payload !== this.#deps.replica) this.#onNotification(channel);
+    });
+    await client.query(KEEPALIVE);
+    for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL]) await client.query(`listen ${channel}`);
+    const until = AbortSignal.any([ended.signal, this.#stop.signal]);
+    while (!until.aborted) {
+      await this.#tick(client);
+      this.#backoff.reset();
+      await this.#deps.clock.sleep(TICK_MS, until).catch(() => undefined);
+    }
+  }
+
+  /** Another hub has written to the ledger or shares a hint. */
+  #onNotification(channel: string): void {
+    const { logger } = this.#deps;
+    if (channel !== NOTIFY_CHANNEL) {
+      for (const handler of this.#hintHandlers) handler();
+      return;
+    }
+    // The next tick repeats what fails here.
+    this.#sync().catch((error: unknown) => logger.debug({ reason: describeDatabaseError(error) }, 'changes of other hubs not read'));
+  }
+
+  async #tick(client: pg.Client): Promise<void> {
+    const beat = 'insert into replicas (id) values ($1) on conflict (id) do update set heartbeat = now()';
+    await client.query(beat, [this.#deps.replica]);
+    await this.#lead.renew(client);
+    const epoch = this.#lead.epoch();
+    if (epoch !== undefined) await releaseClusters(this.#deps, epoch);
+    await this.#sync();
+  }
+
+  /** Looks beside the connection, whose queries may hang. */
+  async #watch(): Promise<void> {
+    const { clock, logger } = this.#deps;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await clock.sleep(TICK_MS, signal).catch(() => undefined);
+      if (this.#isBehind || this.behindMs() <= STALE_MS) continue;
+      this.#isBehind = true;
+      logger.warn({ since: this.#synced.at.toISOString() }, 'changes of other hubs are not read: what they revoke is not known here');
+    }
+  }
+
+  #noteSynced(at: SyncTime): void {
+    this.#synced = at;
+    if (this.#isBehind) this.#deps.logger.info('changes of other hubs are read again');
+    this.#isBehind = false;
+  }
+
+  #now(): SyncTime {
+    const { clock } = this.#deps;
+    return { at: clock.now(), monotonicMs: clock.monotonicMs() };
+  }
+}
+
+/** The only hub on its database. */
+export const ALONE: Replicas = {
+  leads: () => true,
+  epoch: () => undefined,
+  onLead: (handler) => handler(),
+  shareHint: () => undefined,
+  onSharedHint: () => undefined,
+  behindMs: () => 0,
+  outage: () => undefined,
+  close: async () => undefined,
+};
