@@ -1,4 +1,4 @@
-import { type Backoff, type Clock, createBackoff, settlesWithin, type Logger } from '@fso/shared/runtime';
+import { type Backoff, type Clock, createBackoff, type Logger, settlesWithin } from '@fso/shared/runtime';
 import type { Change } from '../../changes.ts';
 import type { LedgerHealth } from '../../types.ts';
 import { LedgerError } from '../../types.ts';
