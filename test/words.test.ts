@@ -1,0 +1,122 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** Words that make a sentence vague or bookish, with what reads better. Whole words, in any case. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['somebody', 'the person, caller or program by name; else "another user", "others"'],
+  ['whoever', 'the person or program by name; else "anyone who"'],
+  ['heard of', 'seen, reported'],
+  ['told of', 'reported, notified'],
+  ['are told', 'learn, get; or say who reports it'],
+  ['anew', 'again'],
+  ['an other', 'another'],
+  ['made-up', 'simulated, invented, forged'],
+  ['made up', 'simulated, invented, forged'],
+  ['asks nobody', 'without authentication'],
+  ['as it should', 'say what is wrong, or what is expected'],
+  ['at all', 'leave it out'],
+  ['the answer is no', 'negative result'],
+  ['could not ask', 'usage, connection or access error'],
+  ['as safe as it gets', 'durable'],
+  ['polled anyway', 'also polls'],
+  ['not proven, or not known', 'not yet proven'],
+  ['not known whether', 'unknown, or "no data"'],
+  ['everything that answers', 'name the things'],
+]);
+
+const root = join(import.meta.dirname, '..');
+
+/** Rooms whose texts are still to be read once more. A room that is not here is checked. */
+const UNREAD = [
+  'agent/apply',
+  'agent/cache',
+  'agent/enforce',
+  'agent/identity',
+  'agent/intake',
+  'agent/observe',
+  'agent/plan',
+  'agent/probe',
+  'agent/report',
+  'agent/status',
+  'agent/stream',
+  'agent',
+  'clusters/build',
+  'clusters/demo',
+  'clusters/local',
+  'hub/access',
+  'hub/cli',
+  'hub/dashboard/app',
+  'hub/dashboard',
+  'hub/delivery',
+  'hub/identity',
+  'hub/ledger',
+  'hub/recorders',
+  'hub/rollout',
+  'hub/serve',
+  'hub/source',
+  'hub',
+  'shared/api',
+  'shared/decode',
+  'shared/encoding',
+  'shared/git',
+  'shared/kube',
+  'shared/protocol',
+  'shared/residency',
+  'shared/runtime',
+  'shared/signatures',
+  'shared/trust',
+  'test/attacks',
+  'test/bench',
+  'test/browser',
+  'test/crash',
+  'test/harness',
+  'test/integration',
+  'test/policy',
+  'test/simulated-fleet',
+  'test/trust',
+];
+
+/** Made from texts of rooms that are not read yet. */
+const UNREAD_PAGES = ['docs/reference/api.md', 'docs/reference/cli.md', 'docs/reference/hub-metrics.md'];
+
+const OTHERS = /(^|\/)(node_modules|dist|\.git|\.fso)(\/|$)/;
+const find = (pattern: string): string[] =>
+  globSync(pattern, { cwd: root, exclude: (path) => OTHERS.test(path) }).map((path) => path.replaceAll('\\', '/'));
+
+const roomOf = (path: string): string => {
+  const folders = path.split('/').slice(0, -1);
+  return folders.slice(0, folders[0] === 'hub' && folders[1] === 'dashboard' ? 3 : 2).join('/');
+};
+
+const findings = (paths: readonly string[]): string[] =>
+  paths.flatMap((path) =>
+    readFileSync(join(root, path), 'utf8')
+      .split('\n')
+      .flatMap((line, index) =>
+        [...WORDS]
+          .filter(([word]) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`, 'i').test(line))
+          .map(([word, better]) => `${path}:${index + 1}: "${word}" → ${better}`),
+      ),
+  );
+
+describe('words', () => {
+  it('of the documentation are plain', () => {
+    // Decisions are kept in the words of their time.
+    const pages = find('{*,docs/**/*,agent/**/*,clusters/**/*,hub/**/*,shared/**/*,test/**/*}.md');
+    const read = pages.filter((path) => !path.startsWith('docs/adr/') && !UNREAD_PAGES.includes(path));
+    expect(read.length).toBeGreaterThan(20);
+    expect(findings(read)).toEqual([]);
+  });
+
+  it('of the sources are plain, in names, texts and comments', () => {
+    const sources = find('{agent,clusters,hub,shared,test}/**/*.{ts,tsx,mjs,js}').filter((path) => path !== 'test/words.test.ts');
+    const read = sources.filter((path) => !UNREAD.includes(roomOf(path)));
+    expect(read.length).toBeGreaterThan(50);
+    expect(findings(read)).toEqual([]);
+  });
+
+  it('are found where they stand', () => {
+    expect(findings(['test/words.test.ts'])).toContainEqual(expect.stringMatching(/^test\/words\.test\.ts:\d+: "somebody" → /));
+  });
+});
