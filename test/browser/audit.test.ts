@@ -46,7 +46,7 @@ describe('entries', () => {
     await expect(page.getByText(/entries have the expected hash/)).toBeVisible();
   });
 
-  it('do not move when new ones come while one reads further down', async () => {
+  it('do not move while the reader is further down', async () => {
     const page = await dashboard.open('/audit');
     const first = await rows(page)
       .first()
@@ -89,7 +89,7 @@ describe('events of clusters', () => {
 });
 
 describe('verification', () => {
-  it.each(['light', 'dark'] as const)('says what the hub finds, and how not to have to believe it: %s', async (theme) => {
+  it.each(['light', 'dark'] as const)('shows what the hub finds, and how to verify without trusting it: %s', async (theme) => {
     const page = await dashboard.open('/audit/verification', { theme });
     await expect(page.getByText('The hub finds the log intact')).toBeVisible();
     await expect(page.getByRole('link', { name: /^Chain: Intact/ })).toBeVisible();

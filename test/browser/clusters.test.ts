@@ -6,7 +6,7 @@ import { useDashboard, useSeededWorld } from './harness/suite.ts';
 const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** A cluster of the made-up fleet. */
+/** A cluster of the simulated fleet. */
 const clusterThat = async (fits: (cluster: ClusterView) => boolean): Promise<ClusterView> => {
   const found = (await world().client.clusters()).find(fits);
   if (found === undefined) throw new Error('no cluster is like that');
@@ -71,7 +71,7 @@ describe('one cluster', () => {
     await expectAccessible(page);
   });
 
-  it('says that and since when what it shows is old', async () => {
+  it('says since when its state is stale', async () => {
     const { name } = await clusterThat(({ connection }) => connection === 'Disconnected');
     const page = await dashboard.open(`/clusters/${name}`);
     await expect(page.getByText(/Not connected: everything below is the last known state/)).toBeVisible();
@@ -79,7 +79,7 @@ describe('one cluster', () => {
     await expect(page.getByText('In sync', { exact: true })).toHaveCount(0);
   });
 
-  it('says how one that was never seen is let in, and who may do it', async () => {
+  it('shows how to enrol a cluster that was never seen, and who may do it', async () => {
     const { name } = await clusterThat(({ connection }) => connection === 'NeverSeen');
     const page = await dashboard.open(`/clusters/${name}`);
     await expect(page.getByRole('textbox', { name: 'Command that adds the cluster' })).toHaveValue(/^fso clusters add .* --region /);

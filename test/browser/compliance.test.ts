@@ -13,7 +13,7 @@ const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');
 const violationsTable = (page: Page) => page.getByRole('grid', { name: 'Violations', exact: true });
 
 describe('violations', () => {
-  it('leads from a group to the list, and from there to what to do', async () => {
+  it('leads from a group to the list, and from there to the fix', async () => {
     const page = await dashboard.open('/compliance?by=policy');
     const group = page.getByRole('grid', { name: 'Violations by policy' }).locator('tbody a').first();
     const policy = (await group.textContent()) ?? '';
@@ -68,7 +68,7 @@ describe('violations', () => {
     await expect(region).toHaveAttribute('aria-invalid', 'false');
   });
 
-  it('of a cluster that is not connected are said to be last known', async () => {
+  it('of a disconnected cluster are marked as last known', async () => {
     const { items } = ClusterPage.parse(await get('/api/v1/clusters?connection=Disconnected&violating=true&limit=1'));
     const [gone] = items;
     const page = await dashboard.open(`/compliance?cluster=${gone?.name}`);
@@ -128,7 +128,7 @@ spec:
 describe('the pod affinity checker', () => {
   const text = (page: Page) => page.getByLabel(/as YAML or JSON$/);
 
-  it.each(['light', 'dark'] as const)('says what fails, where, and how it is put right; nothing leaves the browser: %s', async (theme) => {
+  it.each(['light', 'dark'] as const)('shows what fails, where, and the fix; nothing leaves the browser: %s', async (theme) => {
     const page = await dashboard.open('/compliance/checker?by=regions&regions=eu-central-1,eu-west-1', { theme });
     await expect(page.getByText('Paste a workload to see its verdict.')).toBeVisible();
     const sent: string[] = [];

@@ -6,7 +6,7 @@ const world = useSeededWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 describe('the overview', () => {
-  it('counts as the hub does, and leads to what is behind each number', async () => {
+  it('shows the counts of the hub, each with a link to its list', async () => {
     const { policies, clusters } = await world().client.status();
     const page = await dashboard.open('/');
     const byPhase = page.getByRole('list', { name: 'Policies by phase' });
@@ -20,7 +20,7 @@ describe('the overview', () => {
     await expect(page.getByText(`${clusters.disconnected} clusters`)).toBeVisible();
   });
 
-  it('says what needs attention first, with file and line of what was rejected', async () => {
+  it('lists issues, with file and line of a rejected commit', async () => {
     const { source } = await world().client.status();
     const [problem] = source.rejected?.problems ?? [];
     const page = await dashboard.open('/');
@@ -31,7 +31,7 @@ describe('the overview', () => {
     expect(new URL(page.url()).searchParams.get('phase')).toBe('Failed');
   });
 
-  it('draws the map, which is moved by keys and buttons, and has all of it as a table', async () => {
+  it('draws a map that keys and buttons move, and the same content as a table', async () => {
     const page = await dashboard.open('/');
     const map = page.getByRole('application', { name: /^Map of regions: \d+ regions? violated/ });
     await expect(map.locator('canvas').first()).toBeVisible();

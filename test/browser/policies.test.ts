@@ -59,7 +59,7 @@ describe('the list of policies', () => {
 });
 
 describe('one policy', () => {
-  it('opens from the list, and says what it means', async () => {
+  it('opens from the list, and describes itself in a sentence', async () => {
     const page = await dashboard.open('/policies?q=payments-eu');
     await page.getByRole('link', { name: 'payments-eu', exact: true }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'payments-eu' })).toBeFocused();
@@ -69,7 +69,7 @@ describe('one policy', () => {
     await expect(table(page, 'Conditions').getByText('Ready', { exact: true }).first()).toBeVisible();
   });
 
-  it('shows every cluster with both locks; what is not known now is not shown as good', async () => {
+  it('shows every cluster with both locks, and no unknown state as good', async () => {
     const page = await dashboard.open(EVERYWHERE);
     await expect(page.getByText(/^(Warning alert:)?\s*12 of 500 clusters are not connected/)).toBeVisible();
     await page.getByRole('link', { name: 'Show these clusters and the age of their reports' }).click();
@@ -102,7 +102,7 @@ describe('one policy', () => {
     await expect(page.getByText('reports the first 20 namespaces')).toBeVisible();
   });
 
-  it('lists the violations that are named', async () => {
+  it('lists its violations', async () => {
     const page = await dashboard.open('/policies/fso-system/payments-eu?tab=violations');
     await expect(page.getByText(/listed violations/)).toBeVisible();
     await expect(table(page, 'Violations of the policy').getByText('Pod', { exact: true }).first()).toBeVisible();
@@ -140,7 +140,7 @@ describe('one policy', () => {
     await expect(page.getByRole('tab', { name: 'Violations (1)' })).toBeVisible();
   });
 
-  it('says that there is no such policy', async () => {
+  it('says that a policy does not exist', async () => {
     const page = await dashboard.open('/policies/fso-system/no-such-policy', { allow: [/status of 404/] });
     await expect(page.getByRole('heading', { name: 'There is no policy fso-system/no-such-policy' })).toBeVisible();
     await page.getByRole('link', { name: 'All policies' }).click();

@@ -83,7 +83,7 @@ it('says why a commit was refused: file, line and reason', async () => {
   await world().repository.commit({ 'policies/typo.yaml': null }, 'Take it back');
 });
 
-it('tells of tampering in a cluster', async () => {
+it('reports tampering in a cluster', async () => {
   const page = await open('/clusters/eu');
   await isLive(page);
   await world().kube('eu').delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, new AbortController().signal);

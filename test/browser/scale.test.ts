@@ -3,7 +3,7 @@ import { useSeededWorld } from './harness/suite.ts';
 
 const world = useSeededWorld();
 
-it('the made-up fleet is as large as it has to be, and has all that can be wrong with one', async () => {
+it('the simulated fleet is large enough, and has every kind of issue', async () => {
   const status = await world().client.status();
   expect(status.policies.total).toBeGreaterThanOrEqual(1000);
   expect(status.clusters).toMatchObject({ total: 500, disconnected: 12, neverSeen: 12 });

@@ -6,7 +6,7 @@ import { isUnauthorized } from '../api/client.ts';
 import { isSessionEnded, markSessionRenewed, sessionQuery } from '../api/session.ts';
 import { ErrorState, Loading } from '../components/empty-states.tsx';
 import { PageHeader } from '../components/page-header.tsx';
-import { useLiveState } from './live/live-state.ts';
+import { useLiveState } from './live/live-status.tsx';
 import { Shell } from './shell.tsx';
 
 export const PagePending = () => (

@@ -35,8 +35,7 @@ import { Brand, ThemeMenu } from './brand.tsx';
 import { LiveBanner, LiveLabel } from './live/live-status.tsx';
 import { useLive } from './live/use-live.ts';
 import { AccountMenu } from './session/account-menu.tsx';
-import { ExpiryWarning } from './session/expiry-warning.tsx';
-import { SessionDialog, useSessionEnded } from './session/session-dialog.tsx';
+import { ExpiryWarning, SessionDialog, useSessionEnded } from './session/session-dialog.tsx';
 
 const PAGES = [
   { to: '/', text: 'Overview' },

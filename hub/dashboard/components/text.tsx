@@ -1,9 +1,8 @@
 import type { ProblemView } from '@fso/shared/api';
 import { Button, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Tooltip } from '@patternfly/react-core';
 import { type ReactNode, useState } from 'react';
-import { formatPlace } from '../lib/format.ts';
+import { formatPlace, truncateText } from '../lib/format.ts';
 import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
-import { truncateText } from '../lib/truncate.ts';
 
 interface RelativeTimeProps {
   /** RFC 3339. */

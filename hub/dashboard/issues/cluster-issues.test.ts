@@ -35,7 +35,7 @@ it.each([
   expect(kinds(cluster)).toEqual([kind]);
 });
 
-it('tells of tampering first, and of dangers before warnings', () => {
+it('lists tampering first, and dangers before warnings', () => {
   const cluster = reported({
     conditions: [condition('FloorReady', 'False'), condition('Tampered', 'True')],
     nodesByRegion: { '': 1 },
@@ -43,7 +43,7 @@ it('tells of tampering first, and of dangers before warnings', () => {
   expect(kinds(cluster)).toEqual(['Tampered', 'FloorReady', 'nodes']);
 });
 
-it('knows nothing of a cluster that was never seen', () => {
+it('has no issue of a cluster that was never seen', () => {
   expect(kinds(clusterView({ connection: 'NeverSeen', report: null, certificateExpires: null, clockSkewMs: null }))).toEqual([]);
 });
 

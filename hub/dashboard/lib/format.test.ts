@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatChanges, formatPlace } from './format.ts';
+import { formatChanges, formatPlace, truncateList, truncateText } from './format.ts';
 
 it('names what there is', () => {
   expect(formatChanges({ added: 1200, changed: 0, removed: 1 })).toBe('1,200 added, 1 removed');
@@ -10,4 +10,18 @@ it('is written as editors write it', () => {
   expect(formatPlace({ path: 'policies/finance.yaml', line: 12, column: 3 })).toBe('policies/finance.yaml:12:3');
   expect(formatPlace({ path: 'policies/finance.yaml' })).toBe('policies/finance.yaml');
   expect(formatPlace({})).toBe('');
+});
+
+it('leaves out two or more, or none', () => {
+  expect(truncateList(['a', 'b', 'c'], 2)).toEqual({ shown: ['a', 'b', 'c'], hidden: 0 });
+  expect(truncateList(['a', 'b', 'c', 'd'], 2)).toEqual({ shown: ['a', 'b'], hidden: 2 });
+});
+
+it('tells groups from regions', () => {});
+
+it('cuts long texts between words', () => {
+  expect(truncateText('short', 10)).toBe('short');
+  expect(truncateText('one two three', 10)).toBe('one two th…');
+  expect(truncateText('one two t three', 9)).toBe('one two t…');
+  expect(truncateText('nine char and more', 10)).toBe('nine char…');
 });

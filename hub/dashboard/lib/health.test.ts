@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { certificateState, isSkewed, skewText, syncStateOf } from './health.ts';
+import { certificateState, expiryOf, isSkewed, skewText, syncStateOf } from './health.ts';
 import { after, clusterView, NOW } from './testing/cluster-view.ts';
 
 it.each([
@@ -33,4 +33,13 @@ it.each([
   ['unknown', { connection: 'NeverSeen' }],
 ] as const)('%s: %o', (sync, change) => {
   expect(syncStateOf(clusterView({ ...change, ...('nack' in change ? { nack: { ...nack, reasons: [] } } : {}) }))).toBe(sync);
+});
+
+const TODAY = Date.parse('2026-01-01T00:00:00Z');
+
+it('tells how near the end of a policy is', () => {
+  expect(expiryOf(undefined, TODAY)).toBe('never');
+  expect(expiryOf('2026-01-01T00:00:00Z', TODAY)).toBe('past');
+  expect(expiryOf('2026-01-15T00:00:00Z', TODAY)).toBe('soon');
+  expect(expiryOf('2026-01-15T00:00:01Z', TODAY)).toBe('later');
 });

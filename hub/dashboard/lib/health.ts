@@ -1,4 +1,5 @@
 import { type ClusterView, CONDITIONS, type Condition } from '@fso/shared/api';
+import { isExpired, isExpiring } from '@fso/shared/residency';
 import { formatDuration } from './time.ts';
 
 export type Verdict = 'bad' | 'unknown' | 'good';
@@ -65,3 +66,12 @@ export const syncStateOf = (cluster: SyncFacts): SyncState => {
 /** Neither registered nor connected: the fleet is counted without it. */
 export const isRetired = ({ regions, connection }: Pick<ClusterView, 'regions' | 'connection'>): boolean =>
   regions.length === 0 && connection !== 'Connected';
+
+type Expiry = 'never' | 'later' | 'soon' | 'past';
+
+/** How near the end of a policy is. @param expiryDate RFC 3339; undefined: it has none */
+export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
+  if (expiryDate === undefined) return 'never';
+  if (isExpired(expiryDate, nowMs)) return 'past';
+  return isExpiring(expiryDate, nowMs) ? 'soon' : 'later';
+};

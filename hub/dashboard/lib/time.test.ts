@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { expiryOf, formatDuration, relativeTime, resolutionOf } from './time.ts';
+import { formatDuration, relativeTime, resolutionOf } from './time.ts';
 
 const NOW = Date.parse('2026-01-03T10:30:00Z');
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
@@ -36,13 +36,4 @@ describe('a duration', () => {
   ])('of %d ms reads %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });
-});
-
-const TODAY = Date.parse('2026-01-01T00:00:00Z');
-
-it('tells how near the end of a policy is', () => {
-  expect(expiryOf(undefined, TODAY)).toBe('never');
-  expect(expiryOf('2026-01-01T00:00:00Z', TODAY)).toBe('past');
-  expect(expiryOf('2026-01-15T00:00:00Z', TODAY)).toBe('soon');
-  expect(expiryOf('2026-01-15T00:00:01Z', TODAY)).toBe('later');
 });

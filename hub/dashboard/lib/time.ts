@@ -1,4 +1,3 @@
-import { isExpired, isExpiring } from '@fso/shared/residency';
 import { useSyncExternalStore } from 'react';
 
 /** Times as people read them. */
@@ -67,11 +66,3 @@ const subscribe = (onTick: () => void): (() => void) => {
 /** Now, in milliseconds since 1970, rounded down: what uses it is drawn again once per `resolutionMs`. */
 export const useNow = (resolutionMs: number): number =>
   useSyncExternalStore(subscribe, () => Math.floor(Date.now() / resolutionMs) * resolutionMs);
-
-type Expiry = 'never' | 'later' | 'soon' | 'past';
-
-export const expiryOf = (expiryDate: string | undefined, nowMs: number): Expiry => {
-  if (expiryDate === undefined) return 'never';
-  if (isExpired(expiryDate, nowMs)) return 'past';
-  return isExpiring(expiryDate, nowMs) ? 'soon' : 'later';
-};

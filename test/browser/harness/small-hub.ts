@@ -20,7 +20,7 @@ export interface SmallHub {
 }
 
 const CLUSTER = 'home';
-/** Namespace of its first policy: the made-up cluster has it. */
+/** Namespace of its first policy: the simulated cluster has it. */
 export const NAMESPACE = 'payments-api';
 export const POLICY = 'payments';
 

@@ -30,15 +30,15 @@ const connect = (answers: readonly (Stream | Error)[]) => {
     events: [] as StreamEvent[],
     ids: [] as (string | null)[],
     waits: [] as number[],
-    told: [] as string[],
+    calls: [] as string[],
   };
   const left = [...answers];
   const end = new AbortController();
   const connection = createConnection({
     onState: (state) => seen.states.push(state),
     onEvent: (event) => seen.events.push(event),
-    onLive: () => seen.told.push('live'),
-    onSignedOut: () => seen.told.push('signed out'),
+    onLive: () => seen.calls.push('live'),
+    onSignedOut: () => seen.calls.push('signed out'),
     now: () => 1000,
     random: () => 0.5,
     sleep: async (ms) => void seen.waits.push(ms),
@@ -70,7 +70,7 @@ describe('the live connection', () => {
     first.cut();
     await until(() => expect(seen.ids).toEqual([null, '7']));
     expect(seen.states).toEqual([{ kind: 'connecting' }, { kind: 'live' }, { kind: 'reconnecting', since: 1000 }, { kind: 'live' }]);
-    expect(seen.told).toEqual(['live', 'live']);
+    expect(seen.calls).toEqual(['live', 'live']);
     end.abort();
     await done;
   });
@@ -101,7 +101,7 @@ describe('the live connection', () => {
   it('ends when the session is over, and says so once', async () => {
     const { seen, done } = connect([problem(401)]);
     await done;
-    expect([seen.told, seen.states.at(-1), seen.ids.length]).toEqual([['signed out'], { kind: 'signedOut' }, 1]);
+    expect([seen.calls, seen.states.at(-1), seen.ids.length]).toEqual([['signed out'], { kind: 'signedOut' }, 1]);
   });
 
   it('says why the hub refuses it', async () => {

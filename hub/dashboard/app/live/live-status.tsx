@@ -4,11 +4,37 @@ import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnecte
 import PauseCircleIcon from '@patternfly/react-icons/dist/esm/icons/pause-circle-icon';
 import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
 import { useQuery } from '@tanstack/react-query';
-import { type ComponentType, useRef } from 'react';
+import { type ComponentType, useRef, useSyncExternalStore } from 'react';
 import { statusQuery } from '../../api/queries.ts';
 import { RelativeTime } from '../../components/text.tsx';
 import type { LiveState } from './connection.ts';
-import { useLiveState, useOnline } from './live-state.ts';
+
+let state: LiveState = { kind: 'connecting' };
+const listeners = new Set<() => void>();
+
+export const setLiveState = (next: LiveState): void => {
+  state = next;
+  for (const listener of [...listeners]) listener();
+};
+
+const subscribe = (listener: () => void): (() => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
+export const useLiveState = (): LiveState => useSyncExternalStore(subscribe, () => state);
+
+const subscribeOnline = (listener: () => void): (() => void) => {
+  window.addEventListener('online', listener);
+  window.addEventListener('offline', listener);
+  return () => {
+    window.removeEventListener('online', listener);
+    window.removeEventListener('offline', listener);
+  };
+};
+
+/** Whether the browser believes to have a network; a hub on the own machine may be reached without. */
+const useOnline = (): boolean => useSyncExternalStore(subscribeOnline, () => navigator.onLine);
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 

@@ -2,7 +2,7 @@ import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { markSessionEnded } from '../../api/session.ts';
 import { type Connection, createConnection } from './connection.ts';
-import { setLiveState } from './live-state.ts';
+import { setLiveState } from './live-status.tsx';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
 

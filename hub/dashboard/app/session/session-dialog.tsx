@@ -1,10 +1,12 @@
 import type { SessionView } from '@fso/shared/api';
-import { Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
+import { Alert, AlertActionLink, Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { getJson } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
-import { isSessionEnded, loginMethodsQuery, markSessionRenewed, onSessionChange, providerLogin } from '../../api/session.ts';
+import { isSessionEnded, loginMethodsQuery, markSessionRenewed, onSessionChange, providerLogin, sessionQuery } from '../../api/session.ts';
+import { RelativeTime } from '../../components/text.tsx';
+import { useNow } from '../../lib/time.ts';
 import { isOtherSession, onSignIn } from './session-tabs.ts';
 import { SignInForm } from './sign-in-form.tsx';
 
@@ -77,6 +79,39 @@ export const SessionDialog = () =>
   useSessionEnded() ? <EndedDialog title="Your session has ended" text="Sign in to continue. This page stays as it is." /> : null;
 
 /** The same before the session has ended. */
-export const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
+const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
   <EndedDialog title="Sign in again" text="This starts a new session. The page stays as it is." onClose={onClose} />
 );
+
+const WARN_MS = 5 * 60_000;
+const CHECK_MS = 5000;
+
+/** Says in time that the session is about to end, and asks the hub once it should have. */
+export const ExpiryWarning = () => {
+  const client = useQueryClient();
+  const { data: session } = useQuery(sessionQuery);
+  const ended = useSessionEnded();
+  const now = useNow(CHECK_MS);
+  const [isRenewing, setRenewing] = useState(false);
+  const expiresAt = session?.expiresAt ?? null;
+  const leftMs = expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt) - now;
+  const isOver = leftMs <= 0;
+  useEffect(() => {
+    if (isOver && !ended) void client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  }, [isOver, ended, client]);
+  if (isRenewing && !ended) return <RenewDialog onClose={() => setRenewing(false)} />;
+  if (leftMs > WARN_MS || isOver || ended) return null;
+  return (
+    <Alert
+      isInline
+      variant="warning"
+      component="p"
+      title={
+        <>
+          Your session ends <RelativeTime time={expiresAt} />.
+        </>
+      }
+      actionLinks={<AlertActionLink onClick={() => setRenewing(true)}>Sign in again now</AlertActionLink>}
+    />
+  );
+};

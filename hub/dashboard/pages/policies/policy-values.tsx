@@ -9,8 +9,9 @@ import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle
 import { type ComponentType, useState } from 'react';
 import { RelativeTime } from '../../components/text.tsx';
 import { type Filter, optionsOf } from '../../lib/filters.ts';
-import { expiryOf, useNow } from '../../lib/time.ts';
-import { truncateList } from '../../lib/truncate.ts';
+import { truncateList } from '../../lib/format.ts';
+import { expiryOf } from '../../lib/health.ts';
+import { useNow } from '../../lib/time.ts';
 import { summariseLock } from './lock-counts.ts';
 
 const FEW = 2;

@@ -118,6 +118,10 @@ export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload,
   if (failed === undefined) return admittedOutcome(verdicts.length > 0, gaps);
   const { action } = failed.ruling;
   const { level, text } = OF_POD[action];
-  const told = kind === 'Pod' ? text : templateText(action, kind);
-  return { level, text: gaps === undefined ? told : `By the known policies: ${told.charAt(0).toLowerCase()}${told.slice(1)}`, failed };
+  const sentence = kind === 'Pod' ? text : templateText(action, kind);
+  return {
+    level,
+    text: gaps === undefined ? sentence : `By the known policies: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`,
+    failed,
+  };
 };

@@ -1,8 +1,9 @@
 import { type ClusterView, type PolicyView, policyKey } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../../api/queries.ts';
+import { expiryOf } from '../../../lib/health.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
-import { expiryOf, useNow } from '../../../lib/time.ts';
+import { useNow } from '../../../lib/time.ts';
 import { combine, gapsOf, governanceOf, type NamespaceGovernance, type Ruling } from './judge.ts';
 
 const MINUTE_MS = 60_000;

@@ -7,9 +7,8 @@ import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Link } from '@tanstack/react-router';
 import { Fragment, useMemo, useState } from 'react';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
-import { formatNumber } from '../../../lib/format.ts';
+import { formatNumber, truncateList } from '../../../lib/format.ts';
 import type { Verdict } from '../../../lib/health.ts';
-import { truncateList } from '../../../lib/truncate.ts';
 import { type ConditionGroup, groupConditions } from './conditions.ts';
 
 const FEW_CLUSTERS = 3;
