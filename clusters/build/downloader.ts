@@ -16,7 +16,7 @@ export interface Answer {
   header(name: string): string | undefined;
   /** Rejects when nothing arrives for a while, and when more arrives than any release has. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** For an answer whose body nobody reads. */
+  /** Discards the body of an answer. */
   discard(): Promise<void>;
 }
 

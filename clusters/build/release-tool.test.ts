@@ -210,7 +210,7 @@ it('builds what no checksum is pinned for, and says which', async () => {
   await expect(ensure([toolOf('etcd')], 'download')).rejects.toThrow('FSO_TOOLS=download: no checksum is pinned for etcd');
 });
 
-it('asks nobody when told to build', async () => {
+it('sends no request when it builds', async () => {
   serve(toolOf('etcd'));
   const { etcd = '' } = await ensure([toolOf('etcd')], 'build');
   expect(readFileSync(join(etcd, 'etcd'), 'utf8')).toBe('built\n');

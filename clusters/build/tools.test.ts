@@ -90,7 +90,7 @@ it.each([
   ['a program is missing', (tool: string) => rmSync(join(tool, 'tool'))],
   ['a program was cut off', (tool: string) => writeFileSync(join(tool, 'tool'), 'pro')],
   ['the seal is missing', (tool: string) => rmSync(join(tool, 'complete.json'))],
-])('builds anew where %s', async (_, damage) => {
+])('builds again where %s', async (_, damage) => {
   const { tool = '' } = await ensure();
   damage(tool);
   await ensure();

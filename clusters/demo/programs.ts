@@ -31,7 +31,7 @@ const POLL_MS = 20;
 const GIVE_UP_MS = 600_000;
 
 /** Ends the program when this process is gone, even if it was killed. */
-const LEASH = new URL('leash.ts', import.meta.url).href;
+const EXIT_WITH_PARENT = new URL('exit-with-parent.ts', import.meta.url).href;
 
 /** Waiting for what the program would have done is of no use. */
 class ProgramEnded extends Error {
@@ -48,7 +48,7 @@ const inherited = (): Record<string, string> =>
 export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');
-  const child = spawn(process.execPath, ['--import', LEASH, ...options.command], {
+  const child = spawn(process.execPath, ['--import', EXIT_WITH_PARENT, ...options.command], {
     // Nothing but what is named: a KUBECONFIG of the user's must not leak into an agent.
     env: { ...inherited(), ...nodeSettings, ...runMark(), ...options.env },
     // Nothing is ever written to its input: that it closes says that this process is gone.

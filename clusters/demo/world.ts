@@ -100,7 +100,8 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
   /** By cluster; spent once its agent has enrolled. */
   const enrolTokens = new Map<string, string>();
   const signingKey = await makeSigningKey(join(folder, 'signing'));
-  if (signingKey === undefined) log('ssh-keygen is not installed: the commits of this demo are not signed, so nobody verifies them');
+  if (signingKey === undefined)
+    log('ssh-keygen is not installed: the commits of this demo are not signed, and hub and agents do not verify them');
   /** Hub and agents refuse what this key did not sign. */
   const trust: Record<string, string> = signingKey === undefined ? {} : { FSO_SIGNERS_FILE: signingKey.allowedSigners };
 
@@ -208,7 +209,7 @@ export async function createWorld({ stateDir, log, status }: WorldOptions): Prom
       await Promise.all([...programs.keys()].map((name) => stop(name)));
       await git?.stop();
       await Promise.all(clusters.map(({ kube }) => kube.close()));
-      // A fleet that ran before stays: somebody else started it.
+      // A fleet that ran before stays: the demo did not start it.
       if (!ownsFleet) return;
       await downFleet({ stateDir, env: process.env, log }, new AbortController().signal);
       await rm(fleetMark, { force: true });

@@ -3,12 +3,14 @@ import { join, resolve } from 'node:path';
 import { CommandError } from '../build/command-error.ts';
 import type { Environment } from '../build/go.ts';
 import { withLock } from '../build/lock.ts';
-import { type Log, toolsProblem } from '../build/tools.ts';
+import { ensureTools, type Log, toolsProblem } from '../build/tools.ts';
 import { dockerRuns } from '../kind/kind.ts';
 import { createKindProvider } from '../kind/provider.ts';
+import { startLocalCluster } from '../local/cluster.ts';
+import { BLOCK } from '../local/ports.ts';
 import { clusterPaths, readAnyState } from '../local/state.ts';
+import { removeCluster } from '../local/stop.ts';
 import type { FleetCluster } from './definition.ts';
-import { createLocalProvider } from './local-provider.ts';
 import type { PROVIDERS, Provider, ProviderName, UpOptions } from './provider.ts';
 
 export interface UpFleetOptions extends UpOptions {
@@ -126,4 +128,29 @@ export async function downFleet(options: DownFleetOptions, signal: AbortSignal):
   };
   await withLock(lockFile(stateDir), work, (pid) => options.log(`waiting for process ${pid}, which changes the fleet`), signal);
   return names;
+}
+
+/** Real control planes as processes of this machine. */
+function createLocalProvider(): Provider {
+  let tools: Readonly<Record<string, string>> | undefined;
+  let started = 0;
+  return {
+    name: 'local',
+    prepare: async ({ env, log, status }, signal) => {
+      tools = await ensureTools({ env, log, ...(status && { status }) }, signal);
+    },
+    up: async (cluster, options, signal) => {
+      const basePort = options.basePort === undefined ? {} : { basePort: options.basePort + BLOCK * started++ };
+      const running = await startLocalCluster(
+        { ...options, ...cluster, ...basePort, lifetime: 'detached', ...(tools && { tools }) },
+        signal,
+      );
+      running.detach();
+      return running.started;
+    },
+    down: async (cluster, stateDir) => {
+      const ended = await removeCluster(clusterPaths(stateDir, cluster));
+      return `${ended} processes ended`;
+    },
+  };
 }

@@ -2,10 +2,10 @@ import { join, resolve } from 'node:path';
 import { ensureTools, type Log } from '../build/tools.ts';
 import { openApi, type SetupApi } from './api.ts';
 import type { ToolFolders } from './commands.ts';
-import { startGuard } from './guardian.ts';
 import { ensurePki, serverUrl, writeUserKubeconfig } from './pki.ts';
 import { claimPorts, type PortClaim } from './ports.ts';
 import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
+import { startReaper } from './start-reaper.ts';
 import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
 import { endCluster } from './stop.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -131,7 +131,7 @@ export async function startLocalCluster(options: LocalClusterOptions, signal: Ab
   const paths = clusterPaths(stateDir, options.name);
   const tools = options.tools ?? (await ensureTools({ env: process.env, log }, signal));
   const { state, claim } = await openState(options, paths);
-  const ended = options.lifetime === 'detached' ? () => {} : startGuard(stateDir, options.name);
+  const ended = options.lifetime === 'detached' ? () => {} : startReaper(stateDir, options.name);
   try {
     await ensurePki(paths, state);
     const before = JSON.stringify(state.processes);

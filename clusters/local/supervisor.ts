@@ -58,7 +58,7 @@ export function createSupervisor(paths: ClusterPaths, state: ClusterState, tools
     if (!problem) return;
     throw new CommandError(
       `${component} of cluster ${state.name} needs port ${port} of 127.0.0.1, which cannot be used (${problem}). ` +
-        'End the program that uses it, or start the cluster anew on other ports: npm run fleet -- down, then up.',
+        'End the program that uses it, or start the cluster again on other ports: npm run fleet -- down, then up.',
     );
   }
 

@@ -27,7 +27,7 @@ export const SessionView = z.object({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
-/** How one can come in; asked before anybody is known. */
+/** Ways to sign in; public. */
 export const LoginMethods = z.object({
   provider: z.boolean().describe('By GET /auth/login.'),
   token: z.boolean().describe('By POST /auth/token, which trades an API token for a session.'),

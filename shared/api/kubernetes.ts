@@ -31,7 +31,7 @@ export interface SovereignPolicy extends KubeObject {
   status?: SovereignPolicyStatus;
 }
 
-/** Whether a policy came from Git: only in the agent's own namespace does the label say so, elsewhere anybody may write it. */
+/** Whether a policy came from Git: the label counts only in the agent's own namespace, since others may write it elsewhere. */
 export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
   metadata.namespace === SYSTEM_NAMESPACE && metadata.labels?.[LABELS.managedBy] === 'hub';
 

@@ -119,7 +119,7 @@ export const CONDITIONS = {
   expiring: 'Expiring',
   /** Gatekeeper's audit counts as many violating pods as the agent; only once there were audits to compare. */
   auditAgrees: 'AuditAgrees',
-  /** Within the last hour somebody changed or deleted what enforces the policy, and it was put back. */
+  /** Within the last hour a change or deletion of what enforces the policy was reverted. */
   tampered: 'Tampered',
   /** Only on policies that ask for it: whether pods without a region are given the allowed ones. */
   placementInjection: 'PlacementInjection',

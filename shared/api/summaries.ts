@@ -77,7 +77,7 @@ export const RegionList = z.object({
 });
 export type RegionList = z.infer<typeof RegionList>;
 
-/** What an auditor takes away: everything that is not as it should be, at one moment. */
+/** The report for auditors: every issue of the fleet at one moment. */
 export const IssueReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force at the hub.'),

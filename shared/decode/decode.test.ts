@@ -137,7 +137,7 @@ describe('decodeFiles', () => {
       ['policies/p.yaml:8:3: spec.scopedEnforcementActions needs enforcementAction custom, is deny'],
     ],
     [
-      'a point that nobody enforces at',
+      'an unknown enforcement point',
       policy(
         `${GOOD}  enforcementAction: custom\n  scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: validation.gatekeper.sh}]}]\n`,
       ),

@@ -25,7 +25,7 @@ export const createDecoder = (limits: Partial<DecodeLimits> = {}): ((files: read
     if (tooMany.length > 0) return { ok: false, problems: tooMany };
     const remembered = new Map<string, Remembered>();
     let problems = 0;
-    // Sorted, so that what is told of a broken repository does not depend on how it was read.
+    // Sorted, so that the problems of a broken repository do not depend on the order of its files.
     for (const file of counted.toSorted((left, right) => byText(left.path, right.path))) {
       const known = last.get(file.path);
       const current = known?.text === file.text ? known : { text: file.text, decoded: decodeFile(file, all) };

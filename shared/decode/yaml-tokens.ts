@@ -15,7 +15,7 @@ interface Visit {
 /**
  * Looks through the raw tokens of a file before anything is built from them. Aliases can blow a small file up (the
  * "billion laughs"), anchors serve nothing else, tags and directives change what a value means, and deep nesting
- * exhausts the stack of whoever builds values by recursion; so this walk is a loop.
+ * exhausts the stack of a recursive parser; so this walk is a loop.
  */
 export const checkTokens = (
   tokens: readonly CST.Token[],

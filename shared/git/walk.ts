@@ -22,7 +22,7 @@ export const DEFAULT_WALK_LIMITS: WalkLimits = {
   maxDepth: 16,
 };
 
-/** More of them help nobody, and a frame holds no more. */
+/** More of them would not help a reader, and a frame holds no more. */
 const MAX_REASONS = 100;
 
 export type RevisionFiles =
@@ -38,7 +38,7 @@ export type RevisionFiles =
 /**
  * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither hold policy nor say
  * who may sign are not entered, so their objects need not be there. Symbolic links and submodules where policy stands are
- * refused: what they show is not part of the commit. Object ids are not recomputed here; whoever puts objects in a store does that.
+ * refused: what they show is not part of the commit. Object ids are not recomputed here; the code that stores objects does that.
  */
 export const filesOfRevision = async (revision: string, getObject: GetObject, limits = DEFAULT_WALK_LIMITS): Promise<RevisionFiles> => {
   const walk = new Walk(getObject, limits);

@@ -50,7 +50,7 @@ export interface RawRequest {
   readonly contentType?: string;
   /** Of the whole exchange. Default: that of the client. */
   readonly timeoutMs?: number;
-  /** Instead of `timeoutMs`, for answers whose length nobody knows: longest time without a byte. */
+  /** Instead of `timeoutMs`, for answers of unknown length: longest time without a byte. */
   readonly silenceMs?: number;
   /** An answer that is longer is not read to its end. */
   readonly maxBytes?: number;

@@ -9,7 +9,7 @@ interface TestNode {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Kubernetes' own matching of a pod's required node constraints, written anew: one node at a time, no sets of regions. */
+/** Kubernetes' own matching of a pod's required node constraints, written independently: one node at a time, no sets of regions. */
 const matchesNode = (pod: PodPlacement, node: TestNode): boolean => {
   if (!Object.entries(pod.nodeSelector ?? {}).every(([key, value]) => node.labels[key] === value)) return false;
   const required = pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;

@@ -35,7 +35,7 @@ const describe = (schema: z.ZodObject, env: Record<string, string>, issue: z.cor
 /**
  * Reads a program's environment once. Keys of the schema are variable names; their descriptions say what is expected.
  *
- * @param found problems that are known already: told with these when there are any; alone they are the caller's to throw
+ * @param found problems that are known already; they join those found here, and alone do not throw
  * @throws ConfigError with every problem together.
  */
 export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, found: readonly string[] = []): z.output<S> => {

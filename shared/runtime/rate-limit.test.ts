@@ -22,7 +22,7 @@ describe('limits by address', () => {
     expect([...answers, allows('2001:db8:1:3::1')]).toEqual([true, true, false, true]);
   });
 
-  it('keep lines that anybody can cause from filling the log', async () => {
+  it('keep lines that any client can cause from filling the log', async () => {
     const clock = new FakeClock();
     const levelFor = createNoiseLimit(clock);
     const warnings = (address: string) => Array.from({ length: 100 }, () => levelFor(address)).filter((level) => level === 'warn').length;

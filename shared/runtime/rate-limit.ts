@@ -83,7 +83,7 @@ export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((addr
   };
 };
 
-/** Lines of the log that anybody can cause. */
+/** Bounds on log lines that any client can cause. */
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 10_000 };
 
 /** @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a minute */

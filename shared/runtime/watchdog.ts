@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** What the thread that watches is told. */
+/** Settings of the thread that watches. */
 export interface WatchdogSettings {
   /** Counts up while the event loop turns. */
   readonly beats: SharedArrayBuffer;
@@ -12,8 +12,8 @@ export interface WatchdogSettings {
 const BEAT_MS = 1000;
 
 /**
- * Ends the process when its event loop has stood still for a minute: no signal is heard then, and whoever supervises the hub sees a process
- * that lives. What was acknowledged is on disk; the next start goes on from there.
+ * Ends the process when its event loop has stood still for a minute: it handles no signal then, and a supervisor sees
+ * a live process. What was acknowledged is on disk; the next start goes on from there.
  *
  * Beats are counted, not timed: a machine that slept has not stood still.
  */

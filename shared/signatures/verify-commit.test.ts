@@ -137,7 +137,7 @@ describe('OpenPGP algorithm 27', () => {
     expect(() => verifyCommit(late, parseSigners(brief), later)).toThrow('it expired');
   });
 
-  it('does not take a key for more than it says: a revocation counts whoever made it', () => {
+  it('honours a revocation of a key, whichever key signed it', () => {
     const revoked = Buffer.concat([
       packet(6, keyBody),
       packet(2, Buffer.from([4, 0x20])),

@@ -17,7 +17,7 @@ export interface TrustState {
 
 export interface Proposal {
   readonly revision: string;
-  /** Where the chain begins; null: whoever proposes knows of no way from the anchor. */
+  /** Where the chain begins; null: the proposer knows no way from the anchor. */
   readonly from: string | null;
   /** Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of the next. */
   readonly chain: readonly string[];
@@ -51,7 +51,7 @@ const afterAnchor = (anchor: string, { revision, from, chain }: Proposal): reado
     );
   const whole = [from, ...chain];
   const at = whole.indexOf(anchor);
-  // Whoever proposes may know of an older anchor: told of this one, it can do better.
+  // The proposer may know an older anchor; with this one it can build a complete chain.
   if (at < 0)
     throw new TrustError(
       'chain-incomplete',
@@ -106,7 +106,7 @@ const successors = async (commit: string, before: Keys, getObject: GetObject): P
 };
 
 /**
- * Judges a revision: that it descends from the anchor, and that it is signed by somebody who may. A commit on the way that
+ * Judges a revision: that it descends from the anchor, and that it is signed by one of the signers. A commit on the way that
  * changes `signers/` must be signed by those who could sign until then; from there on the new ones sign. Other commits on
  * the way need no signature, since none of them is put in force.
  *

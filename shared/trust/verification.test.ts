@@ -52,7 +52,7 @@ describe('a signed history', () => {
     expect(await propose([unsigned, merged])).toBe('verified');
   });
 
-  it('is refused for whom nobody knows, and for who does not sign', async () => {
+  it('is refused from an unknown signer and without a signature', async () => {
     const { propose, next } = scene();
     expect(await propose([next({ key: eve })])).toBe('signer-unknown');
     expect(await propose([next({})])).toBe('unsigned');
@@ -85,7 +85,7 @@ describe('a signed history', () => {
     expect(await propose([one, two])).toBe('chain-incomplete');
     if (hidden !== undefined) box.objects.set(one, hidden);
     await propose([one]);
-    // Whoever proposes has not heard of `one` yet.
+    // The proposer does not know `one` yet.
     expect(await propose([one, two], root)).toBe('verified');
     expect(accepted()?.revision).toBe(two);
   });
@@ -113,7 +113,7 @@ describe('signers in the repository', () => {
     expect(await propose([handover, by(bob, handover, bob)])).toBe('verified');
   });
 
-  it('cannot be taken away, nor be nobody', async () => {
+  it('cannot be removed or left empty', async () => {
     const { propose, next } = scene();
     await propose([next({ key: ana, ...carrying(ana) })]);
     expect(await propose([next({ key: ana })])).toBe('signers-removed');
@@ -131,7 +131,7 @@ describe('signers in the repository', () => {
 });
 
 describe('configured signers', () => {
-  it('count anew when they change, also where those in the repository are lost', async () => {
+  it('are read again when they change, also where those in the repository are lost', async () => {
     const { propose, next, restart, accepted } = scene();
     await propose([next({ key: ana, ...carrying(ana) })]);
     const config: TrustConfig = { mode: 'strict', signers: signersOf(bob) };

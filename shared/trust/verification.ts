@@ -82,7 +82,7 @@ export const judge = async (
     if (!(error instanceof TrustError)) throw error;
     const { code, message, missing } = error;
     if (config.mode === 'strict' || missing) return { ok: false, code, message, missing };
-    // Keys of a commit that nobody vouches for are not taken over.
+    // Keys of an unverified commit are not taken over.
     return {
       ok: true,
       verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) },

@@ -20,7 +20,7 @@ export interface Credentials {
 
 export interface CredentialSource {
   current(): Promise<Credentials>;
-  /** The server refused what {@link current} gave (401): read everything anew. */
+  /** The server refused what {@link current} gave (401): read everything again. */
   refused(credentials: Credentials): void;
 }
 

@@ -78,7 +78,7 @@ interface Timer {
   /** Aborts when the time is over. */
   readonly signal: AbortSignal;
   /** A byte came. */
-  heard(): void;
+  noteByte(): void;
   stop(): void;
 }
 
@@ -87,7 +87,7 @@ const createTimer = ({ silenceMs, timeoutMs }: RawRequest, defaultMs: number): T
   const timer = setTimeout(() => over.abort(), silenceMs ?? timeoutMs ?? defaultMs);
   return {
     signal: over.signal,
-    heard: () => {
+    noteByte: () => {
       if (silenceMs !== undefined) timer.refresh();
     },
     stop: () => clearTimeout(timer),
@@ -99,7 +99,7 @@ const readBody = async (request: RawRequest, { body }: Response, timer: Timer): 
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    timer.heard();
+    timer.noteByte();
     bytes += chunk.byteLength;
     if (bytes > maxBytes) {
       // Leaving the loop ends the connection.

@@ -62,7 +62,7 @@ class LeaseLock {
     }
   }
 
-  /** Leaves the lease to whoever looks next. */
+  /** Gives up the lease, so that the next candidate can take it. */
   async release(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity, clock } = this.#settings;
     const current = await client.get(LEASE_KIND, { namespace, name }, signal);

@@ -63,7 +63,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     return unlessAborted(this.#nextList.promise, signal);
   }
 
-  /** @param relist makes whoever fills this store list again */
+  /** @param relist lists again from scratch */
   onRelist(relist: () => void): void {
     this.#relist = relist;
   }

@@ -69,7 +69,7 @@ const splitCertificates = (components: readonly Component[]): readonly Certifica
 /** Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later. */
 const typeOf = ({ body }: Packet): number | undefined => ((body[0] ?? 0) < 4 ? body[2] : body[1]);
 
-/** Whoever made it, and however: nobody puts a revocation into a keyring of signers by accident. */
+/** Counts whichever key made it: a revocation does not get into a keyring of signers by accident. */
 const holds = ({ signatures }: Component, types: readonly number[]): boolean =>
   signatures.some((packet) => types.includes(typeOf(packet) ?? -1));
 

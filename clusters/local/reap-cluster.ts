@@ -1,8 +1,8 @@
 /**
- * Ends a cluster when the process that started it is gone: that process holds the other end of this one's standard
- * input, and the system closes it however the process ends.
+ * Ends a cluster once the process that started it has exited: that process holds the other end of this one's standard
+ * input, and the operating system closes it however the process ends.
  *
- *   node guard.ts <state folder> <cluster>
+ *   node reap-cluster.ts <state folder> <cluster>
  */
 import { clusterPaths } from './state.ts';
 import { endCluster } from './stop.ts';
