@@ -19,7 +19,7 @@ const pages = [
     'agent-metrics',
     'Metrics of the agent',
     'The agent serves them at `/metrics` of `FSO_LISTEN`, with those of its process.',
-    'Each carries the label `cluster`. A replica that does not lead shows 0: take the maximum of a cluster.',
+    'Each carries the label `cluster`.\nA replica that does not lead shows 0: take the maximum of a cluster.',
     await formatMetricsTable(registry),
   ),
 ];

@@ -20,7 +20,7 @@ const settings = referencePage(
   'hub-settings',
   'Settings of the hub',
   'The hub reads its settings from the environment; `npm run fso -- serve --help` prints this list.',
-  'An empty variable counts as absent. The hub prints all problems together and ends with exit code 1.',
+  'An empty variable counts as absent.\nThe hub prints all problems together and ends with exit code 1.',
   formatSettingsTable(HUB_SETTINGS),
 );
 
@@ -46,7 +46,7 @@ const describeAccess = (access: RouteAccess): string => (access === 'signed-in' 
 const api = referencePage(
   'api',
   'API of the hub',
-  'The routes at `FSO_LISTEN`, with the least role of each. Parameters, bodies and answers: [openapi.json](../openapi.json).',
+  'The routes at `FSO_LISTEN`, with the least role of each.\nParameters, bodies and answers: [openapi.json](../openapi.json).',
   formatTable(
     ['call', 'role', 'meaning'],
     ROUTES.map(({ method, path, access, summary }) => [`\`${method.toUpperCase()} ${path}\``, describeAccess(access), summary]),
@@ -78,7 +78,7 @@ const program = createProgram();
 const cli = referencePage(
   'cli',
   'Command line',
-  '`npm run -s fso -- <command>`; `fso <command> --help` has examples. Settings of `fso serve`: [hub-settings.md](hub-settings.md).',
+  '`npm run -s fso -- <command>`; `fso <command> --help` has examples.\nSettings of `fso serve`: [hub-settings.md](hub-settings.md).',
   describeCommand(program),
   ...leaves(program).map(describeCommand),
 );

@@ -101,6 +101,25 @@ describe('claims', () => {
   });
 });
 
+/** Text outside of tables, code blocks, headings and pictures. */
+const proseOf = (page: string): [line: string, number: number][] => {
+  let isCode = false;
+  return read(page)
+    .split('\n')
+    .flatMap((line, index): [string, number][] => {
+      if (line.trimStart().startsWith('```')) isCode = !isCode;
+      return isCode || /^\s*(?:[#|<]|```)/.test(line) ? [] : [[line, index + 1]];
+    });
+};
+
+it('a line of text holds one sentence', () => {
+  const end = /[a-z)`*\]][.?!] +(?=[A-Z])/;
+  const found = pages.flatMap((page) =>
+    proseOf(page).flatMap(([line, number]) => (end.test(line.replaceAll(/(?:e\.g|i\.e)\. /g, '')) ? [`${page}:${number}: ${line}`] : [])),
+  );
+  expect(found).toEqual([]);
+});
+
 it('commands of npm exist', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   expect(matches(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);

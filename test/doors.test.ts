@@ -12,32 +12,22 @@ const doors = globSync('{agent,hub,shared}/**/index.ts', { cwd: root, exclude: [
 );
 
 /** Rooms with functions or classes that have no docstring yet. */
-const UNDOCUMENTED: readonly string[] = [
-  'agent/enforce',
-  'agent/identity',
-  'hub/delivery',
-  'hub/ledger/audit',
-  'hub/rollout/history',
-  'hub/serve',
-  'hub/source',
-  'shared/api',
-  'shared/decode',
-  'shared/kube',
-  'shared/protocol',
-  'shared/runtime',
-];
+const UNDOCUMENTED: readonly string[] = [];
 
 const REEXPORT = /export (?:type )?(\*|\{[^}]*\}) from '(\.[^']+)'/g;
-/** With the line before it, which ends a docstring or not. */
 const DECLARATION =
-  /(?:^|\n)([^\n]*)\n(?:export (?:default )?)(?:(?:async )?function\*? (\w+)|(?:abstract )?class (\w+)|const (\w+)(?:: [^=\n]+(?:=>[^=\n]+)*)? =\s*(?:async )?(?:<|\([^\n]*|\w+ =>))/g;
+  /^export (?:async )?(?:function\*? (\w+)|(?:abstract )?class (\w+)|const (\w+)(?:: [^=]+(?:=>[^=]+)*)? =\s*(?:async )?(?:<|\(|\w+ =>))/;
 
 /** @returns names of functions and classes that a module exports without a docstring */
-const undocumented = (path: string): string[] =>
-  [...`\n${read(path)}`.matchAll(DECLARATION)].flatMap(([, before = '', ...names]) => {
-    const name = names.find((candidate) => candidate !== undefined);
-    return name === undefined || before.trimEnd().endsWith('*/') ? [] : [name];
+const undocumented = (path: string): string[] => {
+  const lines = read(path).split('\n');
+  return lines.flatMap((line, index) => {
+    const name = DECLARATION.exec(line)
+      ?.slice(1)
+      .find((candidate) => candidate !== undefined);
+    return name === undefined || lines[index - 1]?.trimEnd().endsWith('*/') === true ? [] : [name];
   });
+};
 
 /** @returns `path#name` of each export of a door that has no docstring */
 const findingsOf = (door: string): string[] => [

@@ -137,4 +137,5 @@ export interface WriteFailure {
 /** Failures in a row after which an alert is due. */
 export const ALERT_AFTER = 3;
 
+/** Whether a write has failed often enough to be an alert. */
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;

@@ -51,6 +51,7 @@ interface Held {
   readonly expires: Date;
 }
 
+/** Keeps the agent's key and certificate: loads them from the Secret, enrols where there are none, and renews in time. */
 export const createIdentityKeeper = (options: IdentityKeeperOptions): IdentityKeeper => {
   const { config, client, clock, logger } = options;
   const { cluster, hubUrl } = config;

@@ -55,6 +55,7 @@ const planOffer = async (access: ObjectAccess, { holds, anchor }: AgentHistory, 
   return { anchor: found === null ? null : anchor, chain, ids: [...ids].filter((id) => !held.has(id)) };
 };
 
+/** Makes offers from the clone, once per pair of commits. */
 export const createOffers = (access: ObjectAccess): Offers => {
   const pairs = new Map<string, Promise<EncodedOffer>>();
   const claims = new Mutex();

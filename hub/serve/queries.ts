@@ -70,8 +70,10 @@ export const nowOf = ({ clock }: Pick<ApiDeps, 'clock'>): number => clock.now().
 /** Before the first fetch has ended there is a source that nothing is known of. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
+/** The state of the repository; before the first fetch it is unread. */
 export const sourceOf = async ({ ledger }: Pick<ApiDeps, 'ledger'>): Promise<SourceView> => (await ledger.source()) ?? UNREAD;
 
+/** The repository and the fleet in numbers, as of now. */
 export const statusOf = async (deps: Pick<ApiDeps, 'ledger' | 'fleet' | 'clock' | 'config'>): Promise<StatusView> => {
   const source = await sourceOf(deps);
   return statusView(await fleetOf(deps), source, { version: deps.config.version, now: nowOf(deps) });

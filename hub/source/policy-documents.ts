@@ -155,6 +155,7 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
+/** Reads the text and the history of policies from the clone, and keeps what it found. */
 export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
   const files = createPolicyFiles(find);
   /** Those that have ended, and those that go on when they are asked for again. */

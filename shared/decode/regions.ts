@@ -10,6 +10,7 @@ export const groupOf = (reference: string): string | undefined =>
 /** Regions of each group, by the group's name. */
 export type RegionGroups = ReadonlyMap<string, readonly string[]>;
 
+/** The region groups of a set of documents. */
 export const regionGroupsOf = (set: Pick<PolicySet, 'regionGroups'>): RegionGroups =>
   new Map(set.regionGroups.map(({ document }) => [document.metadata.name, document.spec.regions]));
 

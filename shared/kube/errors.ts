@@ -79,16 +79,23 @@ export class KubeConfigError extends Error {
 const hasStatus = (error: unknown, ...statuses: number[]): error is KubeApiError =>
   error instanceof KubeApiError && statuses.includes(error.status);
 
+/** The object, or its kind, does not exist. */
 export const isNotFound = (error: unknown): error is KubeApiError => hasStatus(error, 404);
 /** A server-side-apply conflict, or a stale resourceVersion. */
 export const isConflict = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason !== 'AlreadyExists';
+/** A create of an object that exists. */
 export const isAlreadyExists = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason === 'AlreadyExists';
+/** RBAC or an admission policy refuses. */
 export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);
+/** The API server does not know the caller. */
 export const isUnauthorized = (error: unknown): error is KubeApiError => hasStatus(error, 401);
+/** The object breaks the schema or the validation of its kind. */
 export const isInvalid = (error: unknown): error is KubeApiError => hasStatus(error, 422);
 /** The resourceVersion, or the continue token, is too old: list again. */
 export const isGone = (error: unknown): error is KubeApiError =>
   hasStatus(error, 410) || (error instanceof KubeApiError && error.reason === 'Expired');
+/** The API server sheds load, or an eviction has to wait. */
 export const isTooManyRequests = (error: unknown): error is KubeApiError => hasStatus(error, 429);
+/** The API server, or something before it, gave up on the request. */
 export const isTimeout = (error: unknown): boolean =>
   hasStatus(error, 408, 504) || (error instanceof KubeConnectionError && error.timedOut);

@@ -16,15 +16,19 @@ export const objectPath = (kind: KindDescriptor, ref: ObjectRef, subresource?: s
   return `${collectionPath(kind, ref.namespace)}/${encodeURIComponent(ref.name)}${suffix}`;
 };
 
+/** Namespace and name of an object. */
 export const refOf = (object: KubeObject): ObjectRef =>
   object.metadata.namespace === undefined
     ? { name: object.metadata.name }
     : { namespace: object.metadata.namespace, name: object.metadata.name };
 
+/** `namespace/name`, or the name of what has no namespace. */
 export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
 
+/** As {@link keyOf}, of an object. */
 export const keyOfObject = (object: KubeObject): ObjectKey => keyOf(refOf(object));
 
+/** The reverse of {@link keyOf}. */
 export const refOfKey = (key: ObjectKey): ObjectRef => {
   const slash = key.indexOf('/');
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };

@@ -11,6 +11,7 @@ export type Decoded<F> = { readonly ok: true; readonly frame: F } | { readonly o
 /** Longest explanation of a refused frame; a frame can be wrong in thousands of places. */
 const MAX_ERROR_LENGTH = 2000;
 
+/** A frame as it goes over the stream. Frames are checked where they are decoded. */
 export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.stringify(frame);
 
 /** A report whose entries are still to be judged. */

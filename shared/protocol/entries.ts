@@ -69,6 +69,7 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
   return { entry: { ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }, problem };
 };
 
+/** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
 export const judgeClusterReport = (value: unknown): Judged<ClusterReport> & { readonly entry: ClusterReport } => {
   const parsed = ClusterReport.safeParse(value);
   if (parsed.success) return { entry: parsed.data };

@@ -17,6 +17,7 @@ export interface Allowance {
   charge(count: number): number;
 }
 
+/** An allowance that begins full, with `burst` tokens, and gains `perSecond`. */
 export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOptions): Allowance => {
   let tokens = burst;
   let at = clock.monotonicMs();
@@ -99,6 +100,7 @@ export interface FailureLimit {
   note(address: string): void;
 }
 
+/** Keeps an allowance for each address, for IPv6 for each network of 64 bits; a failure takes one from it. */
 export const createFailureLimit = (clock: Clock, options: RateLimitOptions): FailureLimit => {
   const allowances = new Map<string, Allowance>();
   return {

@@ -32,6 +32,7 @@ const EVERY_MS = 60_000;
 /** Ways to the newest checkpoint that are kept; most agents are at the one before it. */
 const KEPT = 8;
 
+/** Signs a checkpoint of the audit log every `everyMs` while this hub leads, and finds the way from an older one to the newest. */
 export const createCheckpoints = ({ ledger, key, clock, logger, everyMs = EVERY_MS }: CheckpointsDeps): Checkpoints => {
   const { audit } = ledger;
   const handlers: ((checkpoint: Checkpoint) => void)[] = [];

@@ -78,6 +78,7 @@ const RETURN_MS = 15_000;
 const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonly string[]> =>
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
+/** Follows the rollout of commits and keeps their records while this hub leads. */
 export const createActivity = ({ ledger, clock, logger }: ActivityDeps): Activity => {
   const wakeup = new Wakeup();
   const tracker = new RolloutTracker();

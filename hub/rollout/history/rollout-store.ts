@@ -31,6 +31,7 @@ export const readRollouts = (records: KeyedStore): readonly RolloutRecord[] =>
 export const readRollout = (records: KeyedStore, revision: string): RolloutRecord | undefined =>
   readRollouts(records).find(({ commit }) => commit.revision === revision);
 
+/** @returns the record in a slot; null: there is none that can be read */
 export const readRolloutSlot = (records: KeyedStore, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
 /** Keeps a copy; one that is newer, of whoever leads by now, stays. Resolves once it is durable. */

@@ -11,6 +11,7 @@ const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): Co
   return superseded ? 'superseded' : 'inProgress';
 };
 
+/** A rollout in a list: how many clusters are at which step. */
 export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
   const clusters = Object.values(rollout.clusters);
   const count = (step: Step): number => clusters.filter((steps) => (steps[STEPS.indexOf(step)] ?? null) !== null).length;
@@ -33,6 +34,7 @@ export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
   };
 };
 
+/** A rollout in full: the times of each step in each cluster. */
 export const activityOf = (rollout: RolloutRecord): CommitActivity => {
   const start = Date.parse(rollout.noticed);
   const time = (at: number | null | undefined): string | null =>

@@ -57,6 +57,7 @@ const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEnt
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
+/** An empty index; each update changes only the entries whose input changed. */
 export const createFleetIndex = (): FleetIndex => {
   const policies = createPolicyTable();
   const clusters = new Map<string, TrackedCluster>();
