@@ -65,7 +65,7 @@ const Navigation = ({ onFollow }: { readonly onFollow: () => void }) => {
   );
 };
 
-/** Has the hub look at the policy repository now; what it finds comes over the stream. */
+/** Has the hub fetch the policy repository now; the result arrives on the stream. */
 const FetchNow = () => {
   const fetchNow = useMutation({
     mutationFn: fetchSource,
@@ -86,7 +86,7 @@ const FetchNow = () => {
   );
 };
 
-/** Known, but nothing gives a role: who one is, what is needed, and who can give it. */
+/** Shown to a user without a role: their name, the role they need, and who can grant it. */
 const NoRole = ({ name }: { readonly name: string }) => (
   <PageSection hasBodyWrapper={false}>
     <EmptyState titleText="You have no role yet" headingLevel="h1" icon={LockIcon}>
@@ -147,7 +147,7 @@ const useMoved = (): boolean => {
   return moved || pathname !== first.current;
 };
 
-/** What stands around every page. */
+/** The layout around every page. */
 export const Shell = ({ children = <Outlet /> }: { readonly children?: ReactNode }) => {
   const [isOpen, setOpen] = useState(wide.matches);
   const moved = useMoved();

@@ -53,7 +53,7 @@ const trendOption = (points: readonly TrendPoint[], palette: Palette): ChartOpti
 
 interface TrendCanvasProps {
   readonly points: readonly TrendPoint[];
-  /** What the curve says, in words. */
+  /** Describes the curve in words. */
   readonly label: string;
 }
 

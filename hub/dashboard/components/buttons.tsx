@@ -7,7 +7,7 @@ import { sessionQuery } from '../api/session.ts';
 
 interface CopyButtonProps extends Pick<ButtonProps, 'size' | 'variant'> {
   readonly text: string;
-  /** What is copied, e.g. `Copy the whole id`. */
+  /** Label of the button, e.g. `Copy the whole id`. */
   readonly label: string;
   /** Without its label, which is said when the icon is pointed at or focused. */
   readonly isIcon?: boolean;

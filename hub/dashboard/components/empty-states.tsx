@@ -8,7 +8,7 @@ import { RelativeTime } from './text.tsx';
 /** As wide as lines of text are. */
 const LINES = ['95%', '78%', '88%', '61%', '83%', '70%', '92%', '66%', '86%', '74%'];
 
-/** Something is on its way. @param lines about as many as will stand there, at most 10 */
+/** A placeholder while data loads. @param lines about as many as will stand there, at most 10 */
 export const Loading = ({ what = 'Loading', lines = 5 }: { readonly what?: string; readonly lines?: number }) => (
   <div role="status" aria-label={what} className="fso-loading">
     {LINES.slice(0, lines).map((width) => (
@@ -24,7 +24,7 @@ interface EmptyProps {
   readonly onClear?: (() => void) | undefined;
 }
 
-/** There is nothing, and why that may be so. */
+/** An empty list, and a possible reason. */
 export const Empty = ({ title, children, onClear }: EmptyProps) => (
   <EmptyState titleText={title} headingLevel="h2" variant="sm" icon={SearchIcon}>
     {children === undefined ? null : <EmptyStateBody>{children}</EmptyStateBody>}
@@ -48,7 +48,7 @@ const titleOf = (error: unknown, what: string): string => {
 
 interface ErrorStateProps {
   readonly error: unknown;
-  /** What was to be read, e.g. `the policies`. */
+  /** Name of the data, e.g. `the policies`. */
   readonly what: string;
   readonly onRetry?: (() => void) | undefined;
 }
@@ -91,7 +91,7 @@ export const StaleBanner = ({ since, children }: { readonly since: string | null
 interface QueryViewProps<T> {
   /** Of one answer, or of a list that is read page by page. */
   readonly query: { readonly data: T | undefined; readonly error: unknown; readonly isError: boolean; readonly refetch: () => unknown };
-  /** What is read, e.g. `the policy`. */
+  /** Name of the data, e.g. `the policy`. */
   readonly what: string;
   readonly lines?: number;
   readonly children: (data: T) => ReactNode;

@@ -27,7 +27,7 @@ interface HintProps {
   readonly children: ReactNode;
 }
 
-/** Says more of what it is about when that is pointed at, focused or tapped. */
+/** Explains its content when that is hovered, focused or tapped. */
 export const Hint = ({ text, children }: HintProps) => (
   <Tooltip content={text}>
     {/* biome-ignore lint/a11y/noNoninteractiveTabindex: by keyboard, too, one gets at what it means. */}
@@ -37,12 +37,12 @@ export const Hint = ({ text, children }: HintProps) => (
   </Tooltip>
 );
 
-/** A state is an icon and a word; its colour says nothing that these do not. */
+/** A state is an icon and a word; its colour adds no meaning. */
 export interface Look {
   readonly text: string;
   readonly icon: ComponentType;
   readonly color: NonNullable<LabelProps['color']>;
-  /** What it means, for people who do not know the word. */
+  /** Explains the state, for people who do not know the word. */
   readonly title?: string;
 }
 

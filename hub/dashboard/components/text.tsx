@@ -7,7 +7,7 @@ import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
 interface RelativeTimeProps {
   /** RFC 3339. */
   readonly time: string | null | undefined;
-  /** What stands there when there is no time. */
+  /** Shown where there is no time. */
   readonly absent?: string;
 }
 

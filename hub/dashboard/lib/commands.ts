@@ -12,7 +12,7 @@ export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<Enrolment
     `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`,
   ].join('\n');
 
-/** What a POSIX shell reads as one word, unquoted. */
+/** Texts that a POSIX shell reads as one word without quotes. */
 const PLAIN = /^[\w@%+=:,./-]+$/;
 
 /** A text as one word of a shell command. Names come from clusters: a copied command must not run anything else. */

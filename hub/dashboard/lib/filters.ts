@@ -7,11 +7,11 @@ export interface Filter {
   /** Name of the search parameter. */
   readonly name: string;
   readonly label: string;
-  /** What can be chosen; absent: it is typed, whole. */
+  /** The choices; absent: the whole value is typed. */
   readonly options?: readonly { readonly value: string; readonly text: string }[];
-  /** What is offered while it is typed. */
+  /** Suggestions while it is typed. */
   readonly suggestions?: readonly string[];
-  /** What the API takes; absent: every text. */
+  /** Texts that the API accepts; absent: all. */
   readonly schema?: z.ZodString;
   /** Set by links, and in the way else: shown only while it is set. With options it can be changed then, without it can only be taken away. */
   readonly isLinked?: true;
@@ -23,7 +23,7 @@ export const optionsOf = (texts: Readonly<Record<string, string>>): NonNullable<
 
 const MAX_SUGGESTIONS = 200;
 
-/** What is offered while a filter is typed, from what rows say: each once, and no more than a reader looks through. */
+/** Suggestions for a typed filter from the values of rows: each once, and no more than a reader looks through. */
 export const suggestionsOf = (values: readonly string[]): readonly string[] =>
   [...new Set(values)].sort((a, b) => a.localeCompare(b)).slice(0, MAX_SUGGESTIONS);
 
@@ -46,10 +46,10 @@ export const namesOf = (filters: readonly Filter[]): readonly string[] => ['q', 
 
 export const isAnySet = (names: readonly string[], values: Values): boolean => names.some((name) => (values[name] ?? '') !== '');
 
-/** What takes these filters away. */
+/** The change that clears these filters. */
 export const cleared = (names: readonly string[]): Values => Object.fromEntries(names.map((name) => [name, undefined]));
 
-/** Puts what changed into the URL of the page, without a new entry in the browser's history. */
+/** Writes changed parameters into the URL of the page, without a new entry in the browser's history. */
 export const useSearchChange = (): ((changed: Values) => void) => {
   const navigate = useNavigate();
   // Each route checks what it is given.

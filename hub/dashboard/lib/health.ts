@@ -43,7 +43,7 @@ export const skewText = (skewMs: number | null): string => {
   return `${formatDuration(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`;
 };
 
-/** How a cluster stands to the commit that is meant for it. Unknown is never good: of what is not connected only the last is known. */
+/** How a cluster stands to its assigned commit. Unknown is never good: a disconnected cluster has only a last known state. */
 export type SyncState = 'proven' | 'accepted' | 'behind' | 'refused' | 'lastKnown' | 'unknown';
 
 type SyncFacts = Pick<ClusterView, 'connection' | 'inSync' | 'revision' | 'provenRevision' | 'nack' | 'offeredRevision'>;

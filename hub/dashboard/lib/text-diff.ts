@@ -55,7 +55,7 @@ export interface RevisionDiff {
   readonly isFirstKnown: boolean;
 }
 
-/** What a revision changed. @param before the one before it in the list, if it is in the list */
+/** The changes of a revision. @param before the one before it in the list, if it is in the list */
 export const diffRevision = (revision: PolicyRevision, before: PolicyRevision | undefined): RevisionDiff => {
   const hunks = diffTexts(before?.yaml ?? '', revision.yaml ?? '');
   const of = (kind: DiffLine['kind']): number => (hunks ?? []).flatMap(({ lines }) => lines).filter((line) => line.kind === kind).length;

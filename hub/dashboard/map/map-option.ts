@@ -102,7 +102,7 @@ const clusterText = (marker: ClusterMarker): string => {
   return [...lines, ...(regions.length > 1 ? ['Click to zoom in'] : [])].join('\n');
 };
 
-/** What a click on it leads to; several places: nearer. */
+/** The target of a click; for several places it zooms in. */
 const clusterTarget = ({ regions, clusters }: ClusterMarker): Target | 'nearer' => {
   const [only] = regions;
   return only === undefined || regions.length > 1 ? 'nearer' : { region: only.region, state: only.state, clusters };

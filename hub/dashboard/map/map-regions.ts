@@ -2,7 +2,7 @@ import type { ConnectionState, RegionView } from '@fso/shared/api';
 import { count } from '../lib/format.ts';
 import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
 
-/** What the map and its table say of a region. */
+/** States and texts of a region, for the map and its table. */
 
 /** violated: a pod runs there that a policy forbids. inUse: a cluster or nodes are there. allowed: a policy allows it, nothing is there. */
 export type RegionState = 'violated' | 'inUse' | 'allowed';

@@ -8,10 +8,10 @@ import { countStates, type MapRegion, STATE_TEXTS } from './map-regions.ts';
 import { viewOf } from './markers.ts';
 import { StateShape } from './region-table.tsx';
 
-/** What the shapes mean. */
+/** Legend of the shapes. */
 const MapLegend = () => (
   <figcaption>
-    <ul className="fso-map-legend" aria-label="What the shapes mean">
+    <ul className="fso-map-legend" aria-label="Legend of the map">
       <li>
         <StateShape state="violated" /> {STATE_TEXTS.violated}: a forbidden pod runs there
       </li>

@@ -7,7 +7,7 @@ import countries from 'world-atlas/countries-110m.json' with { type: 'json' };
 const crosses = (ring: readonly Position[]): boolean =>
   ring.some(([longitude = 0], index) => Math.abs(longitude - (ring[index - 1]?.[0] ?? longitude)) > 180);
 
-/** What is west of the meridian is drawn east of it, beyond 180°: Chukotka stays with Russia. */
+/** Draws shapes west of the meridian east of it, beyond 180°: Chukotka stays with Russia. */
 const unwrapRing = (ring: readonly Position[]): Position[] =>
   crosses(ring) ? ring.map(([longitude = 0, latitude = 0]) => [longitude < 0 ? longitude + 360 : longitude, latitude]) : [...ring];
 

@@ -38,7 +38,7 @@ const useOnline = (): boolean => useSyncExternalStore(subscribeOnline, () => nav
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
-/** Over the page, while what it shows may be old: why, and since when. */
+/** A banner over the page while its data may be stale: why, and since when. */
 export const LiveBanner = () => {
   const state = useLiveState();
   const online = useOnline();
@@ -92,7 +92,7 @@ const LOOKS: Readonly<Record<LiveState['kind'], Look>> = {
 };
 const OFFLINE: Look = { text: 'Offline', icon: DisconnectedIcon, color: 'red' };
 
-/** Whether what is on screen follows what happens; said aloud when it changes. */
+/** Whether the page follows the hub; announced to screen readers when it changes. */
 export const LiveLabel = () => {
   const { kind } = useLiveState();
   const online = useOnline();

@@ -77,7 +77,7 @@ const keepOpen = (connection: Connection): (() => void) => {
   };
 };
 
-/** Follows what happens at the hub while `isOn`. */
+/** Follows the events of the hub while `isOn`. */
 export const useLive = (isOn: boolean): void => {
   const client = useQueryClient();
   useEffect(() => (isOn ? keepOpen(connectTo(client)) : undefined), [client, isOn]);

@@ -26,7 +26,7 @@ const useSignOut = () => {
   });
 };
 
-/** Who am I, what may I do, and the way out. */
+/** The signed-in user, their role, and the sign-out. */
 export const AccountMenu = () => {
   const { data: session } = useQuery(sessionQuery);
   const [isOpen, setOpen] = useState(false);

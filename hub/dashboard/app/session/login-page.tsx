@@ -104,7 +104,7 @@ const WithLink = ({ token, onSignedIn }: { readonly token: string; readonly onSi
   );
 };
 
-/** Where a login ends that another tab began: that tab goes on, and this one is no longer needed. */
+/** The end of a login that another tab began: that tab continues, and this one closes. */
 export const SignedInPage = () => {
   useEffect(() => {
     document.title = 'Signed in · Federated Sovereignty';

@@ -29,7 +29,7 @@ const useGoOn = (): (() => void) => {
   };
 };
 
-/** Somebody may have signed in elsewhere: in the tab of the provider, or in another one. */
+/** Watches for a sign-in in the tab of the provider, or in another one. */
 const useOtherTabs = (goOn: () => void): void => {
   const client = useQueryClient();
   const go = useRef(goOn);
@@ -86,7 +86,7 @@ const RenewDialog = ({ onClose }: { readonly onClose: () => void }) => (
 const WARN_MS = 5 * 60_000;
 const CHECK_MS = 5000;
 
-/** Says in time that the session is about to end, and asks the hub once it should have. */
+/** Warns before the session ends, and asks the hub when it should have ended. */
 export const ExpiryWarning = () => {
   const client = useQueryClient();
   const { data: session } = useQuery(sessionQuery);

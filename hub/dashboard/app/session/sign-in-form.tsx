@@ -13,7 +13,7 @@ interface SignInFormProps {
   readonly onSignedIn: () => void;
 }
 
-/** How one can come in, as the hub says. */
+/** The ways to sign in that the hub offers. */
 export const SignInForm = (props: SignInFormProps) => {
   const methods = useQuery(loginMethodsQuery);
   return (

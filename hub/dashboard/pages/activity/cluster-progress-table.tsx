@@ -111,7 +111,7 @@ const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
   options: countPositions(ways).map((at) => ({ value: at.place, text: `${POSITION_WORDS[at.place]} (${formatNumber(at.count)})` })),
 });
 
-/** How far each cluster is, and what took how long there. */
+/** The progress of each cluster, and the time of each stage. */
 export const ClusterProgressTable = ({ activity }: { readonly activity: CommitActivity }) => {
   const { q, at, sort = SLOWEST } = route.useSearch();
   const change = useSearchChange();

@@ -1,6 +1,6 @@
 import type { ClusterSteps } from '@fso/shared/api';
 
-/** The way of a commit through one cluster. Pure. */
+/** The progress of a commit in one cluster. Pure. */
 
 /** Where a cluster stands: the step that it waits at, or how it ended. */
 const POSITIONS = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
@@ -46,7 +46,7 @@ export const measureProgress = (steps: ClusterSteps, noticed: string): ClusterPr
 
 type Key = (way: ClusterProgress) => number | string;
 
-/** What is not there yet takes the longest. */
+/** A stage that is not reached sorts as the slowest. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 const byStage =
   (leg: Stage): Key =>

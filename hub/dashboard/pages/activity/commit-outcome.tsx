@@ -80,7 +80,7 @@ const Signature = ({ verification, commit }: Pick<CommitActivity, 'verification'
   </p>
 );
 
-/** How it ended, and who signed it. */
+/** The outcome of a commit, and its signer. */
 export const CommitOutcome = ({ activity }: { readonly activity: CommitActivity }) => (
   <>
     <StackItem>

@@ -51,7 +51,7 @@ const PolicyNames = ({ title, names, total, isLinked }: PolicyNamesProps) =>
     </LabelGroup>
   );
 
-/** Which policies read differently since this commit. */
+/** The policies that a commit changed. */
 const PolicyChangesCard = ({ activity: { changes, policies } }: { readonly activity: CommitActivity }) => {
   const count = policies.added + policies.changed + policies.removed;
   if (count === 0) return <p className="fso-muted">This commit changes no policy.</p>;

@@ -1,6 +1,6 @@
 import type { CommitActivity, CommitSummary } from '@fso/shared/api';
 
-/** The way of a commit through the nine steps, as people follow it. Pure. */
+/** The progress of a commit through the nine steps. Pure. */
 
 export type StepState = 'done' | 'current' | 'waiting' | 'failed' | 'unwatched';
 
@@ -8,7 +8,7 @@ export interface Step {
   readonly mark: string;
   readonly name: string;
   readonly state: StepState;
-  /** What is done at this step. */
+  /** Describes the step. */
   readonly what: string;
   /** ms after the commit was noticed; null: not yet, or not watched. Of steps in clusters: when the last of them was so far. */
   readonly atMs: number | null;

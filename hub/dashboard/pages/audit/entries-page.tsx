@@ -48,7 +48,7 @@ const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => 
 
 const route = getRouteApi('/shell/audit');
 
-/** What the hub records; others can be typed too. */
+/** Suggested actions; others can be typed. */
 const ACTIONS = [
   'revision.accept',
   'revision.reject',

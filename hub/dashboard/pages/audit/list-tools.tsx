@@ -98,7 +98,7 @@ interface MomentProps {
   readonly onChange: (time: string | undefined) => void;
 }
 
-/** What is being typed stands until the field is left; then the URL says what it holds. */
+/** Keeps the typed text until the field loses focus; then the URL follows. */
 const Moment = ({ label, time, onChange }: MomentProps) => {
   const [typed, setTyped] = useState<string | null>(null);
   const leave = (): void => {

@@ -21,7 +21,7 @@ const CERTIFICATE_WORDS: Readonly<Record<CertificateState, string | undefined>> 
   expired: 'expired',
 };
 
-/** Until when an agent can prove who it is, and what is wrong with that. */
+/** Expiry of an agent's certificate, with a warning where renewal is overdue. */
 export const CertificateExpiry = ({ expires }: { readonly expires: string | null }) => {
   const word = CERTIFICATE_WORDS[certificateState(expires, useNow(60_000))];
   return (

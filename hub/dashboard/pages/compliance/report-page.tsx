@@ -49,7 +49,7 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
   </Gallery>
 );
 
-/** What an auditor takes away. */
+/** The issue report: its counts and its downloads. */
 export const ReportPage = () => {
   const query = useQuery(issueReportQuery);
   return (

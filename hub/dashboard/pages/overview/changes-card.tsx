@@ -77,7 +77,7 @@ const Changes = ({ list }: { readonly list: InfiniteData<Page<CommitSummary>> })
   );
 };
 
-/** The newest commits: who, what, how far, and how long it took to be enforced. */
+/** The newest commits: author, subject, progress, and the time until they were enforced. */
 export const ChangesCard = () => (
   <Card isFullHeight>
     <CardTitle component="h2">Recent policy changes</CardTitle>

@@ -20,7 +20,7 @@ interface CountRow {
   readonly icon: ComponentType;
   /** `plain` where a number is neither good nor bad, or is zero. */
   readonly tone: 'good' | 'danger' | 'warning' | 'info' | 'plain';
-  /** What is counted; a link to what is behind the number. */
+  /** Name of the count; a link to its list. */
   readonly title: ReactNode;
   readonly value: number;
   readonly note?: ReactNode;

@@ -43,7 +43,7 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
   );
 };
 
-/** Where policies come from, and whether new ones get here. */
+/** The policy repository, and whether its commits arrive. */
 export const SourceCard = ({ source }: { readonly source: SourceView }) => (
   <Card isFullHeight>
     <CardTitle component="h2">Source</CardTitle>

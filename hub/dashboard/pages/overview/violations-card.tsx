@@ -51,7 +51,7 @@ const Trend = ({ status, hours, text, ago }: TrendProps) => {
   );
 };
 
-/** How many violations there are, and how that came. */
+/** The number of violations and its trend. */
 export const ViolationsCard = ({ status }: { readonly status: StatusView }) => {
   const search = route.useSearch();
   const navigate = route.useNavigate();

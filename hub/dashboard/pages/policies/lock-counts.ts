@@ -1,12 +1,12 @@
 import { LOCK_STATES, type LockCounts, type LockState } from '@fso/shared/api';
 
-/** What a lock comes to over the clusters of a policy, as they last reported it. */
+/** A lock over all clusters of a policy, as last reported. */
 interface LockSummary {
   /** The worst state, for the icon; null: no cluster has reported yet. */
   readonly worst: LockState | null;
   /** `498/500 enforced`, `not applicable` */
   readonly text: string;
-  /** What is not enforced: `1 degraded`, `1 not reported` */
+  /** The other states: `1 degraded`, `1 not reported` */
   readonly rest: readonly string[];
 }
 

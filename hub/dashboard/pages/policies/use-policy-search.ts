@@ -5,7 +5,7 @@ const route = getRouteApi('/shell/policies/$namespace/$name');
 
 export const usePolicyParams = () => route.useParams();
 
-/** What the URL says of a tab, and how to change it: filters and sort replace the entry in the browser's history, tabs add one. */
+/** Search parameters of a tab. Changed filters and sort replace the entry in the browser's history, tabs add one. */
 export const usePolicySearch = () => {
   const search = route.useSearch();
   const navigate = route.useNavigate();

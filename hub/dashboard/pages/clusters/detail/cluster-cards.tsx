@@ -79,7 +79,7 @@ const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
   );
 };
 
-/** How far the cluster is with what is meant for it. */
+/** The commits that are offered to the cluster, accepted and proven. */
 export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { offeredRevision, revision, provenRevision, nack, report, policies } = cluster;
   return (

@@ -49,7 +49,7 @@ const Panel = ({ tab, cluster }: { readonly tab: TabKey; readonly cluster: Clust
   return tab === 'events' ? <ClusterEvents cluster={cluster.name} /> : <ClusterOverview cluster={cluster} />;
 };
 
-/** What is known of a cluster; which part of it is shown stands in the URL. */
+/** The tabs of a cluster; the URL names the open one. */
 export const ClusterTabs = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { tab: active = 'overview' } = route.useSearch();
   const navigate = route.useNavigate();

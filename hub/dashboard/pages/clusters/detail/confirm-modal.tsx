@@ -3,9 +3,9 @@ import { type ReactNode, type SubmitEvent, useId, useState } from 'react';
 
 interface ConfirmModalProps {
   readonly cluster: string;
-  /** What is done, as the button says it: "Revoke". */
+  /** Label of the button, e.g. "Revoke". */
   readonly action: string;
-  /** What it means. */
+  /** Explains the consequences. */
   readonly children: ReactNode;
   /** Title of the alert where it failed. */
   readonly failure: string;
@@ -13,7 +13,7 @@ interface ConfirmModalProps {
   readonly onClose: () => void;
 }
 
-/** Asks for the name of the cluster, as nothing else says that this one is meant. */
+/** Asks for the name of the cluster, so that a wrong one is not confirmed by accident. */
 export const ConfirmModal = ({ cluster, action, children, failure, mutation, onClose }: ConfirmModalProps) => {
   const [typed, setTyped] = useState('');
   const id = useId();

@@ -116,7 +116,7 @@ const EXPLANATION = {
   NeverSeen: 'The agent needs an enrolment token once: it creates its own key and gets a certificate for it.',
 } as const;
 
-/** How the cluster comes to prove itself, and how that is ended. For administrators. */
+/** Enrolment and revocation of a cluster. For administrators. */
 export const EnrolmentCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { name, connection } = cluster;
   const [open, setOpen] = useState<'token' | 'revoke' | 'forget'>();

@@ -1,4 +1,4 @@
-/** Where the nodes of a cluster are, beside where it is registered to have some. */
+/** Nodes of a cluster in a region, and whether the cluster is registered there. */
 export interface NodeRegion {
   /** `` = nodes without a region. */
   readonly region: string;

@@ -39,7 +39,7 @@ const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number 
   </span>
 );
 
-/** Where the nodes are, beside where Git says that the cluster has some. */
+/** Nodes by region, compared with the regions registered in Git. */
 export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: ClusterView }) => {
   const rows = nodeRegions(report?.nodesByRegion, regions);
   const most = Math.max(0, ...rows.map(({ nodes }) => nodes));

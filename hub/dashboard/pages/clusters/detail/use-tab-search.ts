@@ -4,7 +4,7 @@ import { ownSort, useSearchChange } from '../../../lib/filters.ts';
 const route = getRouteApi('/shell/clusters/$name');
 
 /**
- * What the URL says of the list of a tab.
+ * Search parameters of the list of a tab.
  *
  * @param sorts what the list can be sorted by: another tab's order does not count
  */

@@ -38,7 +38,7 @@ export const findBlamedLines = ({ document, podSpec }: Pick<Workload, 'document'
 /** A workload changed so that it is confined to one region. */
 interface Fix {
   readonly region: string;
-  /** What is done beside setting the nodeSelector, for people. */
+  /** Further changes beside the nodeSelector, as sentences. */
   readonly also: readonly string[];
   /** The document as it is, and with the change, written in the same way; JSON where JSON was pasted. */
   readonly before: string;

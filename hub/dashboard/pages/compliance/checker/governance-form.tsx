@@ -20,7 +20,7 @@ interface FieldProps {
   readonly placeholder: string;
   readonly value: string | undefined;
   readonly options: readonly string[];
-  /** What the API takes; absent: every text. */
+  /** Texts that the API accepts; absent: all. */
   readonly checked?: Filter;
   readonly onChange: (value: string | undefined) => void;
 }
@@ -108,7 +108,7 @@ const WAYS = [
   { by: 'regions', text: 'Regions' },
 ] as const;
 
-/** What the pasted text is judged by. */
+/** Chooses the policies or regions that judge the pasted text. */
 export const GovernanceForm = (props: GovernanceFormProps) => {
   const { choice, onChange } = props;
   return (

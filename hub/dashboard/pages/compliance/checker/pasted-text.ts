@@ -58,7 +58,7 @@ const linesOf = (document: Document, path: ValuePath, lines: LineCounter): LineR
     const range = rangeOf(document, path.slice(0, length));
     if (range === undefined) continue;
     const from = lineOf(range.start, lines);
-    // What is missing is shown by the first line of what it is missing in.
+    // A missing value is shown by the first line of its parent.
     return { from, to: length < path.length ? from : Math.max(from, lineOf(range.end - 1, lines)) };
   }
   const from = lineOf(isNode(document.contents) ? (document.contents.range?.[0] ?? 0) : 0, lines);

@@ -40,7 +40,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   );
 };
 
-/** What the agent says of it, and how to get the object for the text field. */
+/** The reason that the agent reports, and the command that prints the object. */
 export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const { data, isSuccess } = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));

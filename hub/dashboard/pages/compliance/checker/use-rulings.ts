@@ -78,7 +78,7 @@ const useNamespace = (cluster: string, namespace: string, enabled: boolean): Ask
   };
 };
 
-/** What a workload is judged by. */
+/** Reads the rulings that judge a workload. */
 export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }: Choice): Rulings => {
   const now = useNow(MINUTE_MS);
   const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });

@@ -93,7 +93,7 @@ interface Part {
   readonly path: ValuePath;
 }
 
-/** What is judged of a pasted text, and what in it cannot be. Never throws. */
+/** Splits a pasted text into workloads, and problems with their lines. Never throws. */
 export const readWorkloads = (text: string): Pasted => {
   const { documents, problems } = readPastedText(text);
   const parts = documents.flatMap((document) => partsOf({ value: document.value, document, path: [] }));

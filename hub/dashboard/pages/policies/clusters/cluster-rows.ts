@@ -1,16 +1,16 @@
 import type { Enforcement, LockCounts, LockState, Phase, PolicyInCluster } from '@fso/shared/api';
 import { WORST_FIRST } from '../lock-counts.ts';
 
-/** What one policy is in each cluster, to be filtered and sorted here: all clusters of a policy come at once. */
+/** One policy in each cluster, filtered and sorted in the browser: the hub sends all clusters of a policy at once. */
 
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
 export type LockName = (typeof LOCKS)[number];
 
-/** now: as it is. last: as the cluster last said before it was cut off. never: it has said nothing yet. */
+/** now: current. last: the last report before the cluster disconnected. never: no report yet. */
 type Knowledge = 'now' | 'last' | 'never';
 
 export interface ClusterRow extends PolicyInCluster {
-  /** What the cluster counts as: one that is not connected is at best pending, as its current state is unknown. */
+  /** The phase that the cluster counts as: one that is not connected is at best pending, as its current state is unknown. */
   readonly phase: Phase;
   readonly known: Knowledge;
 }

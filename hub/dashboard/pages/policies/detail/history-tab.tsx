@@ -59,7 +59,7 @@ interface DiffViewProps {
   readonly before: PolicyRevision | undefined;
 }
 
-/** What a revision changed in the document. */
+/** The changes of a revision to the document. */
 const DiffView = ({ revision, before }: DiffViewProps) => {
   const diff = useMemo(() => diffRevision(revision, before), [revision, before]);
   const { hunks = [] } = diff;

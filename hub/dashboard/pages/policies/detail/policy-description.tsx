@@ -52,7 +52,7 @@ const OriginNote = ({ policy }: { readonly policy: PolicyView }) => {
   );
 };
 
-/** What stands above the tabs. */
+/** The summary above the tabs. */
 export const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) => {
   const { targetNamespace, allowedRegions, effectiveRegions, expiryDate, violations, source } = policy;
   return (

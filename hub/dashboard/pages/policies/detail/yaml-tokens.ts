@@ -1,4 +1,4 @@
-/** What the parts of a line of YAML are, as far as one sees it without parsing: enough to tint it. */
+/** Splits lines of YAML into tokens by sight, without parsing: enough to tint them. */
 
 type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
 

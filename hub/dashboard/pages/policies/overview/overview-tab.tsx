@@ -37,7 +37,7 @@ const PHASES = [
   ['Expired', 'no longer apply it'],
 ] as const;
 
-/** In how many clusters it is what. */
+/** Clusters by phase, and the state of each lock. */
 const InForce = ({ policy }: PolicyProps) => {
   const { clusters } = policy;
   const { phases, known, locks } = useMemo(() => countRows(toClusterRows(clusters)), [clusters]);
