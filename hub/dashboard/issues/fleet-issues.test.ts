@@ -1,6 +1,6 @@
 import type { ClusterView, StatusView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { type ClusterSample, type FleetState, listFleetIssues, problemText, readingOf } from './fleet-issues.ts';
+import { type ClusterSample, type FleetState, listFleetIssues, readingOf } from './fleet-issues.ts';
 
 const NOW = Date.UTC(2026, 0, 2);
 const at = (hours: number): string => new Date(NOW + hours * 3_600_000).toISOString();
@@ -51,7 +51,7 @@ const refusing = (name: string): ClusterView =>
 
 const keys = (given: FleetState): string[] => listFleetIssues(given, NOW).map(({ key }) => key);
 
-describe('attentionItems', () => {
+describe('listFleetIssues', () => {
   it('is empty where all is well', () => {
     expect(keys(facts())).toEqual([]);
   });
@@ -141,15 +141,5 @@ describe('readingOf', () => {
     ['failed', ['pending', 'error', 'success']],
   ] as const)('%s: %o', (reading, states) => {
     expect(readingOf(states.map((status) => ({ status })))).toBe(reading);
-  });
-});
-
-describe('problemText', () => {
-  it.each([
-    [{ path: 'a.yaml', line: 3, reason: 'bad' }, 'a.yaml:3: bad'],
-    [{ path: 'a.yaml', reason: 'bad' }, 'a.yaml: bad'],
-    [{ reason: 'unsigned' }, 'unsigned'],
-  ])('%o', (problem, text) => {
-    expect(problemText(problem)).toBe(text);
   });
 });

@@ -1,5 +1,5 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
-import { count, formatNumber } from '../lib/format.ts';
+import { count, formatNumber, formatProblem } from '../lib/format.ts';
 import { certificateState } from '../lib/health.ts';
 import { type Issue, sortIssues } from './issue.ts';
 
@@ -39,16 +39,10 @@ export const readingOf = (queries: readonly { readonly status: 'success' | 'pend
 /** More of one kind are one line. */
 const FEW = 3;
 
-/** @returns `policies/a.yaml:12: reason` */
-export const problemText = ({ path, line, reason }: ProblemView): string => {
-  if (path === undefined) return reason;
-  return line === undefined ? `${path}: ${reason}` : `${path}:${line}: ${reason}`;
-};
-
 const andMore = (problems: readonly ProblemView[]): string => {
   const [first] = problems;
   if (first === undefined) return 'No reason was given.';
-  return problems.length === 1 ? problemText(first) : `${problemText(first)} (and ${problems.length - 1} more)`;
+  return problems.length === 1 ? formatProblem(first) : `${formatProblem(first)} (and ${problems.length - 1} more)`;
 };
 
 const namesOf = ({ items, total }: ClusterSample): string => {

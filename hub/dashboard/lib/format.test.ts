@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { formatChanges, formatPlace, truncateList, truncateText } from './format.ts';
+import { describe, expect, it } from 'vitest';
+import { formatChanges, formatPlace, formatProblem, truncateList, truncateText } from './format.ts';
 
 it('names what there is', () => {
   expect(formatChanges({ added: 1200, changed: 0, removed: 1 })).toBe('1,200 added, 1 removed');
@@ -24,4 +24,14 @@ it('cuts long texts between words', () => {
   expect(truncateText('one two three', 10)).toBe('one two th…');
   expect(truncateText('one two t three', 9)).toBe('one two t…');
   expect(truncateText('nine char and more', 10)).toBe('nine char…');
+});
+
+describe('formatProblem', () => {
+  it.each([
+    [{ path: 'a.yaml', line: 3, reason: 'bad' }, 'a.yaml:3: bad'],
+    [{ path: 'a.yaml', reason: 'bad' }, 'a.yaml: bad'],
+    [{ reason: 'unsigned' }, 'unsigned'],
+  ])('%o', (problem, text) => {
+    expect(formatProblem(problem)).toBe(text);
+  });
 });

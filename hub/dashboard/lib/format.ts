@@ -21,6 +21,12 @@ export const formatChanges = ({ added, changed, removed }: CommitSummary['polici
 export const formatPlace = ({ path, line, column }: Pick<ProblemView, 'path' | 'line' | 'column'>): string =>
   path === undefined ? '' : [path, line, column].filter((part) => part !== undefined).join(':');
 
+/** @returns `policies/a.yaml:12:3: reason`; the reason alone where it is of no file */
+export const formatProblem = (problem: Pick<ProblemView, 'path' | 'line' | 'column' | 'reason'>): string => {
+  const place = formatPlace(problem);
+  return place === '' ? problem.reason : `${place}: ${problem.reason}`;
+};
+
 /** A list that is shown in part. */
 interface TruncatedList {
   readonly shown: readonly string[];

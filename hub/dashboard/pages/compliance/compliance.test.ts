@@ -27,7 +27,7 @@ it.each([
   expect(quoteShellWord(text)).toBe(word);
 });
 
-describe('commandsFor', () => {
+describe('listInspectCommands', () => {
   it('names object, node and policy', () => {
     expect(listInspectCommands(VIOLATION).map(({ command }) => command)).toEqual([
       'kubectl -n finance get pod/api-1 -o yaml',
@@ -44,7 +44,7 @@ describe('commandsFor', () => {
   });
 });
 
-describe('remedyOf', () => {
+describe('findRemedy', () => {
   it('tells a pod that runs from one that waits', () => {
     expect(findRemedy(VIOLATION, ['eu-west-1']).steps[0]).toContain('to one of eu-west-1');
     const { node: _none, ...waiting } = VIOLATION;

@@ -60,13 +60,13 @@ const IssueItem = ({ item }: { readonly item: Issue }) => {
   const { level, title, detail, since, target } = item;
   const { icon: Icon, word } = LOOKS[level];
   return (
-    <li className={`fso-attention-item fso-attention-${level}`}>
+    <li className={`fso-issue-item fso-issue-${level}`}>
       <Icon />
       <div>
         <span className="pf-v6-screen-reader">{word} </span>
         {target === undefined ? <strong>{title}</strong> : <IssueLink target={target}>{title}</IssueLink>}
         {detail === undefined && (since === undefined || since === null) ? null : (
-          <div className="fso-attention-detail">
+          <div className="fso-issue-detail">
             {detail} {since === undefined || since === null ? null : <RelativeTime time={since} />}
           </div>
         )}
@@ -80,8 +80,8 @@ const NoIssues = ({ reading }: { readonly reading: Reading }) => {
   return reading === 'pending' ? (
     <p className="fso-muted">Loading the rest of the fleet.</p>
   ) : (
-    <p className="fso-attention-none">
-      <CheckCircleIcon /> Nothing: every cluster is connected with its locks ready, every policy is proven, and there are no violations.
+    <p className="fso-issue-none">
+      <CheckCircleIcon /> No issues: every cluster is connected with its locks ready, every policy is proven, and there are no violations.
     </p>
   );
 };
@@ -97,13 +97,13 @@ export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
   const items = listFleetIssues(facts, useNow(MINUTE_MS));
   return (
     <Card isFullHeight>
-      <CardTitle component="h2">Needs attention</CardTitle>
+      <CardTitle component="h2">Issues</CardTitle>
       <CardBody>
         <div aria-live="polite">
           {items.length === 0 ? (
             <NoIssues reading={reading} />
           ) : (
-            <ul className="fso-attention">
+            <ul className="fso-issue">
               {items.map((item) => (
                 <IssueItem key={item.key} item={item} />
               ))}
@@ -114,7 +114,7 @@ export const IssuesCard = ({ facts, reading, onRetry }: IssuesCardProps) => {
               isInline
               variant="warning"
               component="p"
-              title="Some data could not be loaded: more may need attention"
+              title="Some data could not be loaded: there may be more issues"
               actionLinks={<AlertActionLink onClick={onRetry}>Try again</AlertActionLink>}
             />
           ) : null}

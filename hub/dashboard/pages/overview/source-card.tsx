@@ -2,7 +2,7 @@ import type { CommitView, SourceView } from '@fso/shared/api';
 import { Alert, Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
 import { RevisionLink } from '../../components/links.tsx';
 import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
-import { problemText } from '../../issues/fleet-issues.ts';
+import { formatProblem } from '../../lib/format.ts';
 
 const FEW = 5;
 
@@ -33,8 +33,8 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
       </p>
       <ul className="fso-overview-problems">
         {problems.slice(0, FEW).map((problem) => (
-          <li key={problemText(problem)}>
-            <code>{problemText(problem)}</code>
+          <li key={formatProblem(problem)}>
+            <code>{formatProblem(problem)}</code>
           </li>
         ))}
       </ul>

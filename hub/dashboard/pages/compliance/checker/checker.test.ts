@@ -114,7 +114,7 @@ describe('judge', () => {
   });
 });
 
-describe('blamedLines', () => {
+describe('findBlamedLines', () => {
   it('points at what the violation names', () => {
     expect(violationOf(DEPLOYMENT)).toBe('required node affinity term 2 allows region "us-east-1"');
     expect(findBlamedLines(only(DEPLOYMENT), violationOf(DEPLOYMENT))).toEqual({ from: 16, to: 19 });

@@ -2,6 +2,7 @@ import type { KubeObject, ObjectMeta } from '@fso/shared/api';
 import type { ValuePath } from '@fso/shared/decode/portable';
 import { type PodPlacement, podTemplateOf } from '@fso/shared/residency';
 import { z } from 'zod';
+import { truncateText } from '../../../lib/format.ts';
 import { type PastedDocument, type PasteProblem, readPastedText } from './pasted-text.ts';
 
 /** The fields that the decision reads, as core/v1 has them; the API server takes null for absent. All else is left alone. */
@@ -128,7 +129,7 @@ const readWorkload = ({ value, document, path }: Part): Read => {
   const { kind } = value;
   if (typeof kind !== 'string') return failed([], `the object has no kind; what can be judged: ${kinds}`);
   const known = WORKLOAD_KINDS.get(kind);
-  if (known === undefined) return failed(['kind'], `a ${shortened(kind)} is not judged, only what makes pods: ${kinds}`);
+  if (known === undefined) return failed(['kind'], `a ${truncateText(kind, 60)} is not judged, only what makes pods: ${kinds}`);
   const parsed = known.schema.safeParse(value);
   if (!parsed.success) {
     return {
@@ -138,8 +139,6 @@ const readWorkload = ({ value, document, path }: Part): Read => {
   const workload = toWorkload(parsed.data as KubeObject, { value, document, path });
   return workload === undefined ? failed([], `the ${kind} has no pod spec`) : { workload, problems: [] };
 };
-
-const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 interface Metadata extends Partial<ObjectMeta> {
   readonly generateName?: string;
