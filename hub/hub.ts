@@ -17,7 +17,7 @@ import { createHubMetrics } from './metrics.ts';
 import { lifeEntry, recordSource } from './recorders/index.ts';
 import { createActivity, createTrendRecorder } from './rollout/history/index.ts';
 import { Pipeline } from './rollout/index.ts';
-import { createFleetIndex, statusOf } from './serve/index.ts';
+import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
 import { type HubContext, type HubDeps, openStores, type Stores } from './stores.ts';
 
@@ -56,8 +56,8 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   const { logger, version } = deps;
   const history = { ledger, clock, logger: logger.child({ step: 'activity' }) };
   const activity = createActivity(history);
-  const fleet = createFleetIndex();
-  const trend = createTrendRecorder({ ...history, counts: () => statusOf({ ledger, fleet, clock, config: { version } }) });
+  const fleet = new FleetReader({ ledger, clock, version });
+  const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const offers = createOffers(source.objects);
   const targets = new RevisionTargets();
   const limits = { ...DEFAULT_DELIVERY_LIMITS, ...deps.deliveryLimits };

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { type ListenAddress, type Listening, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
-import { createAccess, createTokenRecords } from './access/index.ts';
+import { createAccess } from './access/index.ts';
 import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
 import type { AgentListenerIdentity } from './identity/index.ts';
 import { recordAudit } from './recorders/index.ts';
-import { createApi, type FleetIndex } from './serve/index.ts';
+import { createApi, type FleetReader } from './serve/index.ts';
 import type { HubContext, Stores } from './stores.ts';
 
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
@@ -45,47 +45,41 @@ export interface Listeners {
 /** What the listeners serve. */
 export interface ServedParts {
   readonly delivery: Delivery;
-  readonly fleet: FleetIndex;
+  readonly fleet: FleetReader;
 }
 
 /** Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error when an address is taken */
 export const openListeners = async (context: HubContext, stores: Stores, parts: ServedParts, shutdown: Shutdown): Promise<Listeners> => {
   const { config, deps, clock, ledger, registry } = context;
-  const { logger, version } = deps;
+  const { logger } = deps;
   const { auditKey, source, identity } = stores;
   const { apiToken, webhookSecret, git, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
   const agents = createAgentServer(config.agentTls, identity);
   parts.delivery.attach(agents);
-  const access = createAccess(
-    { apiToken, oidc, publicUrl },
-    { tokens: createTokenRecords(ledger.records), records: ledger.records, clock, logger: logger.child({ step: 'access' }) },
-  );
+  const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
   const shareHint = (): void => {
     source.hint();
     ledger.shareHint();
   };
-  const api = createApi({
-    ledger,
-    fleet: parts.fleet,
-    auditKey: auditKey.id,
-    source: { hint: shareHint },
-    documents: source.documents,
-    access,
-    onAudit: recordAudit({ ledger, logger }),
-    config: {
+  const api = createApi(
+    {
       webhookSecret,
-      version,
       trustedProxies,
       dashboard: DASHBOARD,
       git: { url: git.url, ref: git.ref },
+      auditKey: auditKey.id,
       ...(config.maxBehindMs && { maxBehindMs: config.maxBehindMs }),
     },
-    registry,
-    clock,
-    logger: logger.child({ step: 'serve' }),
-    shutdown,
-    ...(identity && { enrolment: { identity: identity.identity, agentUrl: () => agentUrl } }),
-  });
+    {
+      ledger,
+      fleet: parts.fleet,
+      source: { hint: shareHint, documents: source.documents },
+      access,
+      onAudit: recordAudit({ ledger, logger }),
+      enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
+      runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown },
+    },
+  );
   const [agentListener, apiListener] = await listenBoth(
     [agents, config.agentListen],
     [nodeHttp.createServer(api), config.listen],

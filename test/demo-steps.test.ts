@@ -1,11 +1,11 @@
 import { everyClusterProven, type World } from '@fso/clusters/demo';
 import { createHubClient } from '@fso/hub/client';
 import { expect, it } from 'vitest';
-import { fillLedger, startTestServer } from '../hub/serve/testing/test-server.ts';
+import { fillLedger, startApiHarness } from '../hub/serve/testing/api-harness.ts';
 import { never } from './harness/waiting.ts';
 
 it('after a restart of the hub, the clusters are in step once they are connected again, not as they are remembered', async () => {
-  await using server = await startTestServer();
+  await using server = await startApiHarness();
   await fillLedger(server.ledger);
   for (const cluster of ['eu', 'us']) await server.ledger.setConnected(cluster, false);
   let looks = 0;

@@ -4,13 +4,12 @@ import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { type CliLogin, createCliLogin } from './cli-login.ts';
 import { createLogin, type Login } from './login.ts';
+import { type Grant, type Principal, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
-import { createEnded } from './revocations.ts';
 import { fingerprintOf, sameSecret } from './secrets.ts';
-import { createSessionRecords } from './session-records.ts';
+import { createSessionStore } from './session-store.ts';
 import { createSessions, type SessionLimits, type Sessions } from './sessions.ts';
-import { createTokens, isApiToken, type Tokens } from './tokens.ts';
-import type { Ended, Grant, Principal, TokenStore } from './types.ts';
+import { createTokenStore, createTokens, isApiToken, type Tokens } from './tokens.ts';
 
 export interface AccessSettings {
   /** The static token, an administrator's. */
@@ -21,8 +20,7 @@ export interface AccessSettings {
 }
 
 export interface AccessDeps {
-  readonly tokens: TokenStore;
-  /** Where sessions are kept. */
+  /** Where API tokens and sessions are kept. */
   readonly records: KeyedStore;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -51,11 +49,11 @@ export interface Access {
   readonly cliLogin: CliLogin;
   /** Only with a provider. */
   readonly login: Login | undefined;
-  readonly ended: Ended;
+  readonly revocations: Revocations;
   /** Where browsers reach the hub, without a path. */
   readonly publicOrigin: string | undefined;
-  /** Without any way in everybody who reaches the hub may read. */
-  readonly asksNobody: boolean;
+  /** Whether the hub runs without authentication: everybody who reaches it may read. */
+  readonly allowsAnonymous: boolean;
 }
 
 const BEARER = /^Bearer +(\S+)$/i;
@@ -112,17 +110,17 @@ const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessio
 export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access => {
   const { clock, logger } = deps;
   const { oidc, publicUrl } = settings;
-  const ended = createEnded();
-  const tokens = createTokens(deps.tokens, { clock, ended, logger });
+  const revocations = new Revocations();
+  const tokens = createTokens(createTokenStore(deps.records), { clock, revocations, logger });
   const provider = oidc && createProvider(oidc, { clock, logger });
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
   const staticKey = settings.apiToken === undefined ? undefined : `static:${fingerprintOf(settings.apiToken)}`;
   const sessions = createSessions({
-    store: createSessionRecords(deps.records),
+    store: createSessionStore(deps.records),
     holds: async (source) => source === staticKey || source === login?.key || tokens.holds(source),
     clock,
-    ended,
+    revocations,
     logger,
     limits: deps.sessionLimits,
   });
@@ -134,8 +132,8 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     sessions,
     cliLogin: createCliLogin(sessions, clock),
     login,
-    ended,
-    asksNobody: isOpen,
+    revocations,
+    allowsAnonymous: isOpen,
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
     check: async ({ authorization, session }) => {
       if (authorization !== undefined) return checkBearer(authorization);

@@ -1,9 +1,9 @@
 import type { Clock } from '@fso/shared/runtime';
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
 import { userOf } from './login.ts';
+import type { Grant } from './principal.ts';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { hashSecret } from './secrets.ts';
-import type { Grant } from './types.ts';
 
 /** Signatures that only the provider can make: none with a shared secret, and not "none". */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Clock, dropOldest } from '@fso/shared/runtime';
-import { createSeal } from './seal.ts';
-import { newSecret, sameSecret } from './secrets.ts';
+import type { Grant } from './principal.ts';
+import { createSeal, newSecret, sameSecret } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
-import type { Grant } from './types.ts';
 
 /** What the command line asks for through the browser, as with a native application (RFC 8252, RFC 7636). */
 export interface CliRequest {

@@ -1,10 +1,7 @@
 export { type Access, type AccessSettings, createAccess } from './access.ts';
-export { foreignForm, foreignRequest } from './csrf.ts';
-export { LOGIN_MS, LoginFailed } from './login.ts';
+export { LOGIN_MS, LoginFailed, safeReturnTo } from './login.ts';
+export type { AuditRecord, Grant, OnAudit, Principal } from './principal.ts';
 export { type OidcSettings, ProviderUnavailable } from './provider.ts';
-export { safeReturnTo } from './return-to.ts';
 export { covers, parseRoleMap } from './roles.ts';
 export { sameSecret } from './secrets.ts';
-export { createTokenRecords } from './token-records.ts';
 export { TokenRefused } from './tokens.ts';
-export type { AuditRecord, Grant, OnAudit, Principal } from './types.ts';

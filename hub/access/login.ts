@@ -1,10 +1,9 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
+import type { Principal } from './principal.ts';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { claimValues, roleOf } from './roles.ts';
-import { createSeal } from './seal.ts';
-import { hashSecret } from './secrets.ts';
-import type { Principal } from './types.ts';
+import { createSeal, hashSecret } from './secrets.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
 export class LoginFailed extends Error {}
@@ -31,8 +30,24 @@ export interface Login {
   endSessionUrl(): Promise<string | null>;
 }
 
-/** How long somebody may take at the provider. */
+/** Milliseconds that a person may take at the provider. */
 export const LOGIN_MS = 600_000;
+
+/** Anything, as long as it is another origin than every real one. */
+const BASE = 'https://hub.invalid';
+
+/**
+ * Where a login goes on: a path of this hub, else `/`. A URL parser reads backslashes as slashes, drops tabs and line breaks
+ * and takes `//host` for another host; so the text goes through one, and only what stayed on its origin is used.
+ */
+export const safeReturnTo = (wanted: unknown): string => {
+  if (typeof wanted !== 'string' || !wanted.startsWith('/') || wanted.length > 2048) return '/';
+  const url = URL.parse(wanted, BASE);
+  if (url?.origin !== BASE) return '/';
+  const path = url.pathname + url.search + url.hash;
+  // `/.//host` is a path of this origin whose text alone names another host.
+  return path.startsWith('//') ? '/' : path;
+};
 
 /** Of a subject (https://openid.net/specs/openid-connect-core-1_0.html#IDToken). */
 const MAX_SUBJECT = 255;

@@ -3,10 +3,9 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { createEnded } from './revocations.ts';
-import { createSessionRecords } from './session-records.ts';
+import { type Principal, Revocations } from './principal.ts';
+import { createSessionStore } from './session-store.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
-import type { Principal } from './types.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -35,12 +34,12 @@ const createWorld = (): World => {
 
 /** A hub on the records of a world: the first one, another one beside it, or one that begins anew. */
 const createHub = ({ clock, records, sources }: World, limits: Partial<SessionLimits> = {}) => {
-  const ended = createEnded();
-  const told: string[] = [];
-  ended.listen((key) => told.push(key));
+  const revocations = new Revocations();
+  const ended: string[] = [];
+  revocations.subscribe((key) => ended.push(key));
   const holds = async (source: string) => sources.has(source);
-  const store = createSessionRecords(records);
-  return { ended, told, sessions: createSessions({ store, holds, clock, ended, logger: pino({ level: 'silent' }), limits }) };
+  const store = createSessionStore(records);
+  return { revocations, ended, sessions: createSessions({ store, holds, clock, revocations, logger: pino({ level: 'silent' }), limits }) };
 };
 
 const create = (limits: Partial<SessionLimits> = {}) => {
@@ -83,14 +82,14 @@ describe('sessions', () => {
   });
 
   it('end at once by logout, and tell so', async () => {
-    const { records, sessions, told } = create();
+    const { records, sessions, ended } = create();
     const id = await sessions.begin(ada, cookie);
     const grant = sessions.check(id, cookie);
     const done = sessions.end(id);
-    expect([sessions.check(id, cookie), await grant?.stillHolds(), told]).toEqual([undefined, false, [grant?.key]]);
+    expect([sessions.check(id, cookie), await grant?.stillHolds(), ended]).toEqual([undefined, false, [grant?.key]]);
     expect(grant?.key).not.toContain(id);
     await done;
-    expect([sessions.check(id, cookie), told, records.list(SESSION_KIND)]).toEqual([undefined, [grant?.key], []]);
+    expect([sessions.check(id, cookie), ended, records.list(SESSION_KIND)]).toEqual([undefined, [grant?.key], []]);
   });
 
   it('of a cookie are none as a bearer token, nor the other way round', async () => {
@@ -100,7 +99,7 @@ describe('sessions', () => {
   });
 
   it('end with what they were traded for, at once', async () => {
-    const { ended, sessions, sources, told } = create();
+    const { revocations, sessions, sources, ended } = create();
     sources.add('token:1');
     const id = await sessions.begin(ada, { ...cookie, source: 'token:1' });
     const other = await sessions.begin(ada, cookie);
@@ -108,8 +107,8 @@ describe('sessions', () => {
     expect([grant?.source, await grant?.stillHolds()]).toEqual(['token:1', true]);
     sources.clear();
     expect(await grant?.stillHolds()).toBe(false);
-    ended.tell('token:1');
-    expect([sessions.check(id, cookie), told]).toEqual([undefined, ['token:1', grant?.key]]);
+    revocations.publish('token:1');
+    expect([sessions.check(id, cookie), ended]).toEqual([undefined, ['token:1', grant?.key]]);
     expect(sessions.check(other, cookie)).toBeDefined();
   });
 
@@ -147,7 +146,7 @@ describe('sessions in the records', () => {
     const grant = other.sessions.check(id, cookie);
     expect(await grant?.stillHolds()).toBe(true);
     await sessions.end(id);
-    expect([other.sessions.check(id, cookie), await grant?.stillHolds(), other.told]).toEqual([undefined, false, [grant?.key]]);
+    expect([other.sessions.check(id, cookie), await grant?.stillHolds(), other.ended]).toEqual([undefined, false, [grant?.key]]);
   });
 
   it('do not hold at a hub that does not take what they depend on, and go on at one that does', async () => {

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Grant, Principal, Revocations } from './principal.ts';
 import { hashSecret, newSecret } from './secrets.ts';
-import type { SessionRecord, SessionStore } from './session-records.ts';
-import type { Ended, Grant, Principal } from './types.ts';
+import type { SessionRecord, SessionStore } from './session-store.ts';
 
 export interface SessionLimits {
   /** A session that nobody used for so long ends. */
@@ -47,7 +47,7 @@ export interface SessionDeps {
   /** Whether what a session depends on would be taken now, by its key. */
   readonly holds: (source: string) => Promise<boolean>;
   readonly clock: Clock;
-  readonly ended: Ended;
+  readonly revocations: Revocations;
   readonly logger: Logger;
   readonly limits?: Partial<SessionLimits> | undefined;
 }
@@ -55,7 +55,7 @@ export interface SessionDeps {
 const sessionKey = (hash: string): string => `session:${hash}`;
 
 /** Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has their hashes only. */
-export const createSessions = ({ store, holds, clock, ended, logger, ...deps }: SessionDeps): Sessions => {
+export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps): Sessions => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
   /** By hash. */
   const sessions = new Map<string, Session>();
@@ -64,7 +64,7 @@ export const createSessions = ({ store, holds, clock, ended, logger, ...deps }: 
   const now = (): number => clock.now().getTime();
 
   const drop = (hash: string): void => {
-    if (sessions.delete(hash)) ended.tell(sessionKey(hash));
+    if (sessions.delete(hash)) revocations.publish(sessionKey(hash));
   };
   store.watch(({ here, gone }) => {
     for (const hash of gone) drop(hash);
@@ -86,7 +86,7 @@ export const createSessions = ({ store, holds, clock, ended, logger, ...deps }: 
     await store.remove(hash);
     ending.delete(hash);
   };
-  ended.listen((key) => {
+  revocations.subscribe((key) => {
     for (const [hash, { record }] of [...sessions])
       if (record.source === key) endHash(hash).catch((err: unknown) => logger.warn({ err }, 'end of a session could not be recorded'));
   });

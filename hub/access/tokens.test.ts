@@ -2,12 +2,10 @@ import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Ledger } from '../ledger/index.ts';
-import { fixedClock } from '../ledger/testing/ledger.ts';
+import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { createEnded } from './revocations.ts';
-import { createTokenRecords } from './token-records.ts';
-import { createTokens } from './tokens.ts';
-import type { Principal } from './types.ts';
+import { type Principal, Revocations } from './principal.ts';
+import { createTokenStore, createTokens, type TokenRecord } from './tokens.ts';
 
 const DAY = 86_400_000;
 const admin: Principal = { kind: 'user', id: 'ada', name: 'ada@example.com', role: 'admin' };
@@ -19,11 +17,11 @@ beforeEach(() => {
 });
 
 const open = async (clock = new FakeClock()) => {
-  const ended = createEnded();
-  const told: string[] = [];
-  ended.listen((key) => told.push(key));
-  const tokens = createTokens(createTokenRecords(ledger.records), { clock, ended, logger: pino({ level: 'silent' }) });
-  return { clock, tokens, told };
+  const revocations = new Revocations();
+  const revoked: string[] = [];
+  revocations.subscribe((key) => revoked.push(key));
+  const tokens = createTokens(createTokenStore(ledger.records), { clock, revocations, logger: pino({ level: 'silent' }) });
+  return { clock, tokens, revoked };
 };
 const kept = () => JSON.stringify(ledger.records.list('api-token'));
 
@@ -70,12 +68,12 @@ describe('API tokens', () => {
     expect([await tokens.check(token), await grant?.stillHolds()]).toEqual([undefined, false]);
   });
 
-  it('are revoked at once, for good, and that is told', async () => {
-    const { tokens, told } = await open();
+  it('are revoked at once, for good, and that is revoked', async () => {
+    const { tokens, revoked } = await open();
     const { token, view } = await tokens.create(wanted, admin);
     const grant = await tokens.check(token);
     expect((await tokens.revoke(view.id))?.name).toBe('ci');
-    expect([await tokens.check(token), await grant?.stillHolds(), told]).toEqual([undefined, false, [`token:${view.id}`]]);
+    expect([await tokens.check(token), await grant?.stillHolds(), revoked]).toEqual([undefined, false, [`token:${view.id}`]]);
     expect(await (await open()).tokens.check(token)).toBeUndefined();
     expect(await tokens.revoke(view.id)).toBeUndefined();
   });
@@ -120,4 +118,24 @@ it('an API token that cannot be written leaves everything as it was', async () =
   update.mockRestore();
   expect(await tokens.check(token)).toBeDefined();
   expect(await tokens.list()).toHaveLength(1);
+});
+
+it('API tokens in the ledger: added, used and removed', async () => {
+  const record: TokenRecord = {
+    id: 't1',
+    name: 'ci',
+    role: 'viewer',
+    hash: 'h',
+    createdBy: 'ada',
+    createdAt: TIME,
+    expiresAt: TIME,
+    lastUsedAt: null,
+  };
+  const store = createTokenStore(ledger.records);
+  await store.add(record);
+  expect(await store.find('t1')).toEqual(record);
+  await store.used('t1', TIME);
+  await store.used('none', TIME);
+  expect(await createTokenStore(ledger.records).list()).toEqual([{ ...record, lastUsedAt: TIME }]);
+  expect([await store.remove('t1'), await store.remove('t1'), await store.list()]).toEqual([true, false, []]);
 });

@@ -1,8 +1,10 @@
-import type { Role, TokenView } from '@fso/shared/api';
+import { Role, type TokenView } from '@fso/shared/api';
 import { type Clock, dropOldest, type Logger } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { KeyedStore } from '../ledger/index.ts';
+import type { Grant, Principal, Revocations } from './principal.ts';
 import { covers } from './roles.ts';
 import { hashSecret, newId, newSecret, sameSecret } from './secrets.ts';
-import type { Ended, Grant, Principal, TokenRecord, TokenStore } from './types.ts';
 
 const DAY_MS = 86_400_000;
 const USE_RECORDED_EVERY_MS = 60_000;
@@ -18,6 +20,60 @@ export interface NewToken {
   readonly role: Role;
   readonly expiresInDays: number;
 }
+
+/** An API token as it is kept: without its secret. */
+export const TokenRecord = z.object({
+  id: z.string(),
+  name: z.string(),
+  role: Role,
+  /** SHA-256 of the secret, in hexadecimal. */
+  hash: z.string(),
+  createdBy: z.string(),
+  /** What does not change of who made it; absent in records of older versions. */
+  createdById: z.string().optional(),
+  /** RFC 3339, as all times here. */
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  lastUsedAt: z.string().nullable(),
+});
+export type TokenRecord = Readonly<z.infer<typeof TokenRecord>>;
+
+/** Where API tokens are kept. A resolved write is durable. */
+export interface TokenStore {
+  list(): Promise<readonly TokenRecord[]>;
+  find(id: string): Promise<TokenRecord | undefined>;
+  add(record: TokenRecord): Promise<void>;
+  /** @returns whether it was there */
+  remove(id: string): Promise<boolean>;
+  /** Only this may be late or lost. */
+  used(id: string, time: string): Promise<void>;
+}
+
+/** Kind of the records of API tokens. */
+const TOKEN_KIND = 'api-token';
+
+/** @returns API tokens, hashed, in the ledger: every hub on it knows them */
+export const createTokenStore = (records: KeyedStore): TokenStore => ({
+  list: async () => records.list(TOKEN_KIND).map((value) => TokenRecord.parse(value)),
+  find: async (id) => {
+    const value = records.get(TOKEN_KIND, id);
+    return value === undefined ? undefined : TokenRecord.parse(value);
+  },
+  add: async (record) => void (await records.update(TOKEN_KIND, record.id, () => record)),
+  remove: async (id) => {
+    let existed = false;
+    await records.update(TOKEN_KIND, id, (before) => {
+      existed = before !== undefined;
+      return undefined;
+    });
+    return existed;
+  },
+  used: async (id, time) => {
+    await records.update(TOKEN_KIND, id, (before) =>
+      before === undefined ? undefined : { ...TokenRecord.parse(before), lastUsedAt: time },
+    );
+  },
+});
 
 /** Why a token was not made; for people. */
 export class TokenRefused extends Error {}
@@ -42,8 +98,8 @@ export const tokenKey = (id: string): string => KEY + id;
 
 const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
 
-export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: Ended; logger: Logger }): Tokens => {
-  const { clock, ended, logger } = deps;
+export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }): Tokens => {
+  const { clock, revocations, logger } = deps;
   const noted = new Map<string, number>();
   const now = (): number => clock.now().getTime();
   const isCurrent = (record: TokenRecord | undefined): record is TokenRecord =>
@@ -93,7 +149,7 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; ended: End
     revoke: async (id) => {
       const record = await store.find(id);
       if (record === undefined || !(await store.remove(id))) return undefined;
-      ended.tell(tokenKey(id));
+      revocations.publish(tokenKey(id));
       return viewOf(record);
     },
     holds: async (key) => key.startsWith(KEY) && isCurrent(await store.find(key.slice(KEY.length))),

@@ -5,8 +5,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuditKey, openLedger } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../serve/testing/api-harness.ts';
 import { REVISION, TIME } from '../serve/testing/fleet.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
 import { runFso } from './testing/run-fso.ts';
 
 const key = createAuditKey();
@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const started = async (): Promise<TestServer> => {
-  const server = await startTestServer({}, { windowMs: 5 }, key.id);
+const started = async (): Promise<ApiHarness> => {
+  const server = await startApiHarness({}, { windowMs: 5 }, key.id);
   const { ledger } = server;
   await fillLedger(ledger);
   const actor = { kind: 'user' as const, id: '=cmd|calc', roles: ['admin'] };
@@ -26,7 +26,7 @@ const started = async (): Promise<TestServer> => {
   await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));
   return server;
 };
-const fso = (server: TestServer, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
+const fso = (server: ApiHarness, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
 
 describe('fso audit', () => {
   it('lists the newest entries first, and by what they are', async () => {

@@ -8,17 +8,17 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { HUB_SETTINGS } from '../config/config.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../serve/testing/api-harness.ts';
 import { clusterReport, desiredOf, OLD_REVISION, REVISION, report, TIME } from '../serve/testing/fleet.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
 import { createHubClient, HubError } from './client/api-client.ts';
 import { runFso } from './testing/run-fso.ts';
 
-const started = async (config: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> => {
-  const server = await startTestServer(config);
+const started = async (config: Parameters<typeof startApiHarness>[0] = {}): Promise<ApiHarness> => {
+  const server = await startApiHarness(config);
   await fillLedger(server.ledger);
   return server;
 };
-const fso = (server: TestServer, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
+const fso = (server: ApiHarness, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
 
 describe('fso get', () => {
   it('shows a table, without colours when it is no terminal', async () => {
@@ -162,7 +162,7 @@ describe('fso status and describe', () => {
 });
 
 /** Starts a command and resolves, with its outcome to come, when it has said on stderr what it waits for. */
-const startWaiting = (server: TestServer, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
+const startWaiting = (server: ApiHarness, ...args: string[]): Promise<{ outcome: ReturnType<typeof runFso> }> =>
   new Promise((resolve) => {
     const outcome = runFso(['wait', '--timeout', '150s', ...args], { FSO_SERVER: server.url }, (err) => {
       if (err.includes('waiting for us')) resolve({ outcome });

@@ -2,16 +2,16 @@ import type { EnrolmentTokenView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { makeRequest } from '../identity/testing/identity.ts';
-import { fillLedger, startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../serve/testing/api-harness.ts';
 import { runFso } from './testing/run-fso.ts';
 
 const API_TOKEN = 's3cret';
-const started = async (config: Parameters<typeof startTestServer>[0] = { apiToken: API_TOKEN }): Promise<TestServer> => {
-  const server = await startTestServer(config);
+const started = async (config: Parameters<typeof startApiHarness>[0] = { apiToken: API_TOKEN }): Promise<ApiHarness> => {
+  const server = await startApiHarness(config);
   await fillLedger(server.ledger);
   return server;
 };
-const fso = (server: TestServer, ...args: string[]) => runFso(['clusters', ...args], { FSO_SERVER: server.url, FSO_TOKEN: API_TOKEN });
+const fso = (server: ApiHarness, ...args: string[]) => runFso(['clusters', ...args], { FSO_SERVER: server.url, FSO_TOKEN: API_TOKEN });
 const tokenIn = (text: string): string => /fso1\.\S+/.exec(text)?.[0] ?? '';
 
 describe('fso clusters', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { fillLedger, startApiHarness } from '../serve/testing/api-harness.ts';
 import { REVISION } from '../serve/testing/fleet.ts';
-import { fillLedger, startTestServer } from '../serve/testing/test-server.ts';
 import { runFso } from './testing/run-fso.ts';
 
 describe('fso get commits', () => {
   it('lists commits, and shows one with its steps in each cluster', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const fso = (...args: string[]) => runFso(args, { FSO_SERVER: server.url });
     expect((await fso('get', 'commits')).out).toMatch(

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from '../serve/testing/test-server.ts';
+import { type ApiHarness, startApiHarness } from '../serve/testing/api-harness.ts';
 import { runFso } from './testing/run-fso.ts';
 
 const STATIC = 'static-token-0123456789';
@@ -14,8 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-const start = () => startTestServer({ apiToken: STATIC });
-const fso = (server: TestServer, args: readonly string[], more: { token?: string; input?: string } = {}) =>
+const start = () => startApiHarness({ apiToken: STATIC });
+const fso = (server: ApiHarness, args: readonly string[], more: { token?: string; input?: string } = {}) =>
   runFso(args, { FSO_SERVER: server.url, XDG_CONFIG_HOME: home, ...(more.token && { FSO_TOKEN: more.token }) }, undefined, more.input);
 
 describe('fso tokens', () => {

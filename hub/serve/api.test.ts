@@ -1,16 +1,16 @@
 import { ClusterPage, PolicySummaryPage, type ProblemDetails } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
+import { fillLedger, startApiHarness } from './testing/api-harness.ts';
 import { OLD_REVISION, policyReport, REVISION, report, TIME } from './testing/fleet.ts';
-import { fillLedger, startTestServer } from './testing/test-server.ts';
 
 const problem = async (response: Response): Promise<ProblemDetails> => {
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   return (await response.json()) as ProblemDetails;
 };
 
-const started = async (config: Parameters<typeof startTestServer>[0] = {}) => {
-  const server = await startTestServer(config);
+const started = async (config: Parameters<typeof startApiHarness>[0] = {}) => {
+  const server = await startApiHarness(config);
   await fillLedger(server.ledger);
   return server;
 };
@@ -143,17 +143,17 @@ describe('routes', () => {
 
   it('a hub that stops is not ready, and answers everything else until its listener closes', async () => {
     const [draining, closing] = [new AbortController(), new AbortController()];
-    await using server = await startTestServer({ shutdown: { draining: draining.signal, closing: closing.signal } });
+    await using server = await startApiHarness({ shutdown: { draining: draining.signal, closing: closing.signal } });
     await fillLedger(server.ledger);
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
     draining.abort();
     const { code, detail } = await problem(await fetch(`${server.url}/readyz`));
-    expect([code, detail]).toEqual(['not-ready', 'The hub stops.']);
+    expect([code, detail]).toEqual(['not-ready', 'The hub is stopping.']);
     for (const path of ['/healthz', '/api/v1/status']) expect((await fetch(`${server.url}${path}`)).status).toBe(200);
   });
 
   it('serve probes and metrics', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     expect((await problem(await fetch(`${server.url}/readyz`))).code).toBe('not-ready');
     await fillLedger(server.ledger);

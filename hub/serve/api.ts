@@ -1,35 +1,89 @@
+import type { Clock, Logger, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
-import { createFailureCounter } from './auth/auth-failures.ts';
-import { createGuard } from './auth/authorize.ts';
+import type { Registry } from 'prom-client';
+import type { Access, OnAudit } from '../access/index.ts';
+import type { Ledger } from '../ledger/types.ts';
+import type { PolicyDocuments } from '../source/index.ts';
+import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
+import { registerFleetMetrics } from './fleet/fleet-metrics.ts';
+import type { FleetReader } from './fleet/fleet-reader.ts';
+import { identifyCaller } from './http/caller.ts';
 import { createDashboard } from './http/dashboard.ts';
 import { noStore, secureHeaders } from './http/headers.ts';
-import { createRequestTimer, registerFleetMetrics } from './http/metrics.ts';
 import { ApiError, problemHandler, requestId } from './http/problems.ts';
+import { createRequestTimer } from './http/request-timer.ts';
+import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
-import type { ApiDeps, ApiOptions } from './types.ts';
+import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
+
+export interface ApiConfig {
+  /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
+  readonly webhookSecret?: string | undefined;
+  /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
+  readonly git?: { readonly url: string; readonly ref: string };
+  /** Addresses or networks of proxies whose X-Forwarded-For the hub trusts. */
+  readonly trustedProxies?: readonly string[];
+  /** Milliseconds: how old the copy of the revocations may be for calls that change something. Default 5 min. */
+  readonly maxBehindMs?: number;
+  /** Folder of the built dashboard; absent: there is none. */
+  readonly dashboard?: string;
+  /** Public key of the hub's checkpoints. */
+  readonly auditKey: string;
+  readonly stream?: StreamOptions | undefined;
+}
+
+export interface ApiRuntime {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Absent: the hub never stops. */
+  readonly shutdown?: Pick<Shutdown, 'draining' | 'closing'> | undefined;
+}
+
+export interface ApiDeps {
+  readonly ledger: Ledger;
+  /** Shared with everything else that reads the fleet. */
+  readonly fleet: FleetReader;
+  /** Step ①: the hint of a webhook, and the documents of policies. */
+  readonly source: { hint(): void; readonly documents: PolicyDocuments };
+  readonly access: Access;
+  /** Called for every change that a caller made, or tried to make. */
+  readonly onAudit: OnAudit;
+  /** Absent: agents do not enrol. */
+  readonly enrolment?: EnrolmentAccess | undefined;
+  readonly runtime: ApiRuntime;
+}
+
+/** All that routes work with; each sees only the part that it names. */
+interface RouteContext extends Omit<ApiDeps, 'onAudit'> {
+  readonly config: ApiConfig;
+  readonly countFailure: CountFailure;
+}
 
 /** `/policies/{name}` as express writes it. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /**
- * Step ⑨: the API for people, programs and webhooks. Registers metrics in `deps.registry`, so once per registry.
+ * Step ⑨: the API for people, programs and webhooks. Registers metrics in the registry, so once per registry.
  *
  * Every route names the least role that it needs. Open are /healthz, /readyz, the description of the API, the login, the files
- * of the dashboard, which say nothing of the fleet, and the webhook, which has a secret of its own.
+ * of the dashboard, which contain nothing of the fleet, and the webhook, which has a secret of its own.
  */
-export const createApi = (options: ApiOptions): express.Express => {
-  const deps: ApiDeps = { ...options, countFailure: createFailureCounter(options) };
+export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): express.Express => {
+  const { access, fleet, ledger, runtime } = deps;
+  const { clock, logger, registry } = runtime;
+  const context: RouteContext = { ...deps, config, countFailure: createFailureCounter({ clock, registry }) };
   const app = express();
   app.disable('x-powered-by');
-  // Nothing is kept (no-store), so there is nothing to compare with.
+  // No answer is stored (no-store), so there is nothing to compare with.
   app.disable('etag');
-  app.set('trust proxy', [...(deps.config.trustedProxies ?? [])]);
-  app.use(requestId, secureHeaders(deps.access.publicOrigin), noStore);
-  registerFleetMetrics(deps);
-  const timed = createRequestTimer(deps);
-  const guard = createGuard(deps);
+  app.set('trust proxy', [...(config.trustedProxies ?? [])]);
+  app.use(requestId, identifyCaller({ clock, onAudit }), secureHeaders(access.publicOrigin), noStore);
+  registerFleetMetrics({ fleet, ledger, registry });
+  const timed = createRequestTimer({ registry, clock });
+  const authorize = createAuthorize(context);
   for (const route of ROUTES) {
-    app[route.method](expressPath(route.path), timed(route.path), ...guard(route), route.handler(deps));
+    app[route.method](expressPath(route.path), timed(route.path), ...authorize(route), route.handler(context));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
@@ -37,10 +91,10 @@ export const createApi = (options: ApiOptions): express.Express => {
       throw new ApiError('method-not-allowed', `${req.method} is not for ${path}.`, { Allow: allowed.join(', ') });
     });
   }
-  if (deps.config.dashboard !== undefined) app.use(createDashboard(deps.config.dashboard));
+  if (config.dashboard !== undefined) app.use(createDashboard(config.dashboard));
   app.use((req) => {
     throw new ApiError('not-found', `Nothing is at ${req.path}. The API is described at /api/v1/openapi.json.`);
   });
-  app.use(problemHandler(deps.logger));
+  app.use(problemHandler(logger));
   return app;
 };

@@ -1,17 +1,20 @@
-import { authRoutes } from './auth/auth-routes.ts';
 import { cliLoginRoutes } from './auth/cli-login-routes.ts';
-import { tokenRoutes } from './auth/token-routes.ts';
+import { loginRoutes } from './auth/login-routes.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { Route } from './http/route.ts';
-import { auditEntryRoute } from './routes/audit-entry-route.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
+import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
 import { enrolmentRoutes } from './routes/enrolment-routes.ts';
-import { historyRoutes } from './routes/history-routes.ts';
-import { operationRoutes } from './routes/operation-routes.ts';
-import { viewRoutes } from './routes/read-routes.ts';
+import { eventRoutes } from './routes/event-routes.ts';
+import { hubRoutes } from './routes/hub-routes.ts';
+import { policyRoutes } from './routes/policy-routes.ts';
+import { reportRoutes } from './routes/report-routes.ts';
+import { tokenRoutes } from './routes/token-routes.ts';
+import { violationRoutes } from './routes/violation-routes.ts';
+import { webhookRoutes } from './routes/webhook-routes.ts';
 
-const openApiRoute: Route = {
+const openApiRoute: Route<unknown> = {
   method: 'get',
   path: '/api/v1/openapi.json',
   operationId: 'getOpenApi',
@@ -28,20 +31,23 @@ const openApiRoute: Route = {
   },
 };
 
-/** The route table: what express serves and what OpenAPI describes. */
-export const ROUTES: readonly Route[] = [
-  ...viewRoutes,
-  ...historyRoutes,
+/** The route table: what express serves and what OpenAPI describes. Each route names what it works with; the API has it all. */
+export const ROUTES = [
+  ...hubRoutes,
+  ...webhookRoutes,
+  ...policyRoutes,
+  ...clusterRoutes,
+  ...violationRoutes,
+  ...reportRoutes,
+  ...eventRoutes,
   ...commitRoutes,
   ...auditRoutes,
-  auditEntryRoute,
   ...enrolmentRoutes,
   ...tokenRoutes,
-  ...authRoutes,
+  ...loginRoutes,
   ...cliLoginRoutes,
-  ...operationRoutes,
   openApiRoute,
-];
+] as const;
 
 /** OpenAPI 3.1 of the hub, generated from the route table. */
 export function buildOpenApi(): object {

@@ -5,7 +5,7 @@ import type { Report } from '@fso/shared/protocol';
 import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import type { Desired } from '../../hub/ledger/types.ts';
 import { compileDesired } from '../../hub/rollout/index.ts';
-import { startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
+import { type ApiHarness, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 
@@ -74,7 +74,7 @@ const desiredOf = (revision: string, { clusters, policies }: Size): Desired => {
   return compileDesired(revision, setOf(...policyFiles, ...clusterFiles)).desired;
 };
 
-const fill = async ({ ledger }: TestServer, size: Size): Promise<void> => {
+const fill = async ({ ledger }: ApiHarness, size: Size): Promise<void> => {
   const { clusters, policies, violations } = size;
   const names = numbered('policy', policies);
   await ledger.setDesired(desiredOf(REVISION, size));
@@ -125,13 +125,13 @@ const repeat = async (rounds: number, work: (round: number) => Promise<number>):
 };
 
 /** Something that happens to one cluster between two requests. */
-type Change = (server: TestServer, round: number) => Promise<void>;
+type Change = (server: ApiHarness, round: number) => Promise<void>;
 
 const changes = (size: Size): Readonly<Record<string, Change>> => {
   const { policies } = size;
   const commits = ['b', 'c'].map((letter) => desiredOf(letter.repeat(40), size));
   let seq = 1;
-  const report = async ({ ledger }: TestServer, full: boolean, names: readonly string[]): Promise<void> => {
+  const report = async ({ ledger }: ApiHarness, full: boolean, names: readonly string[]): Promise<void> => {
     seq += 1;
     const reports = names.map((name) => reportOf(name, seq, name.endsWith('0000') ? NAMED : 0));
     await ledger.applyReport('cluster-0000', message(seq, full, reports));
@@ -150,7 +150,7 @@ const changes = (size: Size): Readonly<Record<string, Change>> => {
 };
 
 /** Time from a change of a cluster to the status that a reader of the stream gets for it. */
-const streamTimes = async (server: TestServer, all: readonly Change[], rounds: number): Promise<string[]> => {
+const streamTimes = async (server: ApiHarness, all: readonly Change[], rounds: number): Promise<string[]> => {
   const stop = new AbortController();
   const events = createHubClient({ server: server.url }).stream({}, stop.signal);
   const nextStatus = async (): Promise<void> => {
@@ -193,7 +193,7 @@ export const apiScale = async (args: string[], signal: AbortSignal): Promise<voi
     rounds: Number(values.rounds),
   };
   const kinds = Object.entries(changes(size));
-  await using server = await startTestServer();
+  await using server = await startApiHarness();
   await fill(server, size);
   console.log(
     `${size.clusters} clusters × ${size.policies} policies; the first answer: ${(await read(server.url, 'status')).toFixed(0)} ms`,

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, it } from 'vitest';
-import { fillLedger, startTestServer, type TestServer } from '../../hub/serve/testing/test-server.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
 import { expect, expectAccessible } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
 const TOKEN = 'static-token-of-the-hub';
 
-let server: TestServer;
+let server: ApiHarness;
 beforeAll(async () => {
-  server = await startTestServer({ apiToken: TOKEN, dashboard: join(import.meta.dirname, '../../hub/dashboard/dist') });
+  server = await startApiHarness({ apiToken: TOKEN, dashboard: join(import.meta.dirname, '../../hub/dashboard/dist') });
   await fillLedger(server.ledger);
   await server.ledger.setConnected('old', true);
   await server.ledger.setConnected('old', false);

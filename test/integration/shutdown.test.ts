@@ -64,7 +64,7 @@ describe('a hub that is told to stop', () => {
     await isReady(hub.url);
     const stopped = hub.stop();
     const answer = await fetch(`${hub.url}/readyz`);
-    expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ detail: 'The hub stops.' })]);
+    expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ detail: 'The hub is stopping.' })]);
     expect((await fetch(`${hub.url}/api/v1/status`)).status).toBe(200);
     const eu = await agent(hub, 'eu');
     await eu.next('offer');

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createFleetIndex } from '../../serve/fleet/fleet-index.ts';
-import { statusView } from '../../serve/fleet/status-view.ts';
+import { statusView } from '../../serve/fleet/fleet-reader.ts';
 import { policyReport, report } from '../../serve/testing/fleet.ts';
 import { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './trend.ts';
 

@@ -6,7 +6,7 @@ import type { Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { FoundEvents } from '../../ledger/types.ts';
 import { ROUTES } from '../openapi.ts';
-import { fillLedger, startTestServer, type TestServer } from '../testing/test-server.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 
 const STATIC = 'static-token-0123456789';
 const DAY = 86_400_000;
@@ -18,7 +18,7 @@ const movableClock = (): Clock & { offsetMs: number } => {
 };
 
 type Init = { method?: string; token?: string; body?: unknown; headers?: Record<string, string> };
-const ask = (server: TestServer, path: string, { method = 'GET', token = STATIC, body, headers = {} }: Init = {}): Promise<Response> =>
+const ask = (server: ApiHarness, path: string, { method = 'GET', token = STATIC, body, headers = {} }: Init = {}): Promise<Response> =>
   fetch(server.url + path, {
     method,
     headers: {
@@ -29,12 +29,12 @@ const ask = (server: TestServer, path: string, { method = 'GET', token = STATIC,
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
 const problemOf = async (response: Response): Promise<ProblemDetails> => (await response.json()) as ProblemDetails;
-const create = async (server: TestServer, body: object = { name: 'ci', role: 'viewer' }) =>
+const create = async (server: ApiHarness, body: object = { name: 'ci', role: 'viewer' }) =>
   CreatedToken.parse(await (await ask(server, '/api/v1/tokens', { method: 'POST', body })).json());
 
 describe('tokens over the API', () => {
   it('are made, listed without secrets, used and revoked', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const { token, view } = await create(server, { name: 'ci', role: 'operator', expiresInDays: 1 });
     expect(Date.parse(view.expiresAt) - Date.parse(view.createdAt)).toBe(DAY);
     const listed = await (await ask(server, '/api/v1/tokens')).text();
@@ -49,7 +49,7 @@ describe('tokens over the API', () => {
   });
 
   it('last 90 days unless they say otherwise', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const { view } = await create(server);
     expect(Date.parse(view.expiresAt) - Date.parse(view.createdAt)).toBe(90 * DAY);
   });
@@ -66,14 +66,14 @@ describe('tokens over the API', () => {
     [[], 400, 'body '],
     [{ name: 'x'.repeat(20_000), role: 'viewer' }, 413, 'The body is larger'],
   ])('are not made from %j', async (body, status, detail) => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body });
     expect([answer.status, (await problemOf(answer)).detail]).toEqual([status, expect.stringContaining(detail)]);
     expect(TokenList.parse(await (await ask(server, '/api/v1/tokens')).json()).items).toEqual([]);
   });
 
   it('are not made from a form', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const headers = { 'Content-Type': 'text/plain' };
     expect((await ask(server, '/api/v1/tokens', { method: 'POST', body: '{"name":"ci","role":"viewer"}', headers })).status).toBe(400);
   });
@@ -82,7 +82,7 @@ describe('tokens over the API', () => {
 it('a hub that cannot hear of revocations lets credentials read that another one may have revoked, and change nothing', async () => {
   let behind = 0;
   const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), behindMs: () => behind };
-  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  await using server = await startApiHarness({ apiToken: STATIC, ledger });
   const { token } = await create(server, { name: 'root', role: 'admin' });
   const statuses = async () => [
     (await ask(server, '/api/v1/status', { token })).status,
@@ -103,7 +103,7 @@ it('readiness tells everybody that the database is away, and nobody where it is'
     since: '2026-01-03T10:30:00.000Z',
     message: 'connect ECONNREFUSED 10.1.2.3:5432 (user fso)',
   });
-  await using server = await startTestServer({ apiToken: STATIC, ledger: { ...memory, health } });
+  await using server = await startApiHarness({ apiToken: STATIC, ledger: { ...memory, health } });
   await fillLedger(memory);
   const answer = await ask(server, '/readyz', { token: '' });
   const text = await answer.text();
@@ -114,7 +114,7 @@ it('readiness tells everybody that the database is away, and nobody where it is'
 it('an open export ends with the token that opened it, when that is revoked', async () => {
   const found = Promise.withResolvers<FoundEvents>();
   const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), searchEvents: () => found.promise };
-  await using server = await startTestServer({ apiToken: STATIC, ledger });
+  await using server = await startApiHarness({ apiToken: STATIC, ledger });
   const { view, token } = await create(server);
   const exported = await ask(server, '/api/v1/events/export?format=csv', { token });
   expect(exported.status).toBe(200);
@@ -125,7 +125,7 @@ it('an open export ends with the token that opened it, when that is revoked', as
 
 describe('an open stream ends', () => {
   it('with the token that opened it, when that is revoked', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const [one, other] = [await create(server), await create(server)];
     const [first, second] = [
       await ask(server, '/api/v1/stream', { token: one.token }),
@@ -140,7 +140,7 @@ describe('an open stream ends', () => {
 
   it('with the token that opened it, when its time is over', async () => {
     const clock = movableClock();
-    await using server = await startTestServer({ apiToken: STATIC, clock });
+    await using server = await startApiHarness({ apiToken: STATIC, clock });
     const { token } = await create(server, { name: 'ci', role: 'viewer', expiresInDays: 1 });
     clock.offsetMs = DAY - 500;
     const stream = await ask(server, '/api/v1/stream', { token });
@@ -150,8 +150,8 @@ describe('an open stream ends', () => {
 });
 
 describe('access', () => {
-  it('of a hub that asks nobody is to read only', async () => {
-    await using server = await startTestServer();
+  it('of a hub without authentication is to read only', async () => {
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     expect((await ask(server, '/api/v1/status', { token: '' })).status).toBe(200);
     const answer = await ask(server, '/api/v1/tokens', { method: 'POST', token: '', body: { name: 'ci', role: 'viewer' } });
@@ -163,8 +163,8 @@ describe('access', () => {
     expect((await ask(server, '/api/v1/status', { token: 'wrong' })).status).toBe(401);
   });
 
-  it('of a hub that asks nobody is not for pages whose name was made to mean this machine', async () => {
-    await using server = await startTestServer();
+  it('of a hub without authentication is not for pages whose name an attacker points at this machine', async () => {
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const { port } = new URL(server.url);
     const as = (host: string): Promise<number | undefined> =>
@@ -183,20 +183,23 @@ describe('access', () => {
   it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
     const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
     expect(changing).toEqual([
+      ['fetchSource', 'operator'],
+      ['gitWebhook', 'open'],
       ['createEnrolmentToken', 'admin'],
       ['revokeCluster', 'admin'],
       ['forgetCluster', 'admin'],
       ['createToken', 'admin'],
       ['revokeToken', 'admin'],
-      ['fetchSource', 'operator'],
       ['logout', 'signed-in'],
       ['tokenLogin', 'open'],
       ['allowCliLogin', 'open'],
       ['cliToken', 'open'],
-      ['gitWebhook', 'open'],
     ]);
     const open = ROUTES.filter(({ access }) => access === 'open').map(({ path }) => path);
     expect(open).toEqual([
+      '/healthz',
+      '/readyz',
+      '/api/v1/webhooks/git',
       '/auth/login',
       '/auth/callback',
       '/auth/methods',
@@ -204,21 +207,18 @@ describe('access', () => {
       '/auth/cli',
       '/auth/cli',
       '/auth/cli/token',
-      '/api/v1/webhooks/git',
-      '/healthz',
-      '/readyz',
       '/api/v1/openapi.json',
     ]);
   });
 
   it('without a provider has no login, and says what there is', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const answer = await ask(server, '/auth/login', { token: '' });
     expect([answer.status, (await problemOf(answer)).detail]).toEqual([404, expect.stringContaining('no identity provider')]);
   });
 
   it('is limited after too many failures of an address, which does not lock out who is right', async () => {
-    await using server = await startTestServer({ apiToken: STATIC, trustedProxies: ['127.0.0.1'] });
+    await using server = await startApiHarness({ apiToken: STATIC, trustedProxies: ['127.0.0.1'] });
     const from = (address: string, token: string) => ask(server, '/auth/session', { token, headers: { 'X-Forwarded-For': address } });
     const statuses: number[] = [];
     for (let i = 0; i < 25; i += 1) statuses.push((await from('10.1.1.1', 'wrong')).status);
@@ -228,7 +228,7 @@ describe('access', () => {
   });
 
   it('does not believe a forwarded address that no trusted proxy sent', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     await ask(server, '/api/v1/source/fetch', { method: 'POST', headers: { 'X-Forwarded-For': '203.0.113.7' } });
     expect(server.audit.map(({ from }) => from)).toEqual(['127.0.0.1']);
   });
@@ -236,7 +236,7 @@ describe('access', () => {
 
 describe('audit', () => {
   it('has every change, done or refused, before it is answered', async () => {
-    await using server = await startTestServer({ apiToken: STATIC });
+    await using server = await startApiHarness({ apiToken: STATIC });
     const { token, view } = await create(server);
     await ask(server, '/api/v1/source/fetch', { method: 'POST', token });
     await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'x' } });
@@ -254,7 +254,7 @@ describe('audit', () => {
 
   it('is not filled by an address that is refused again and again', async () => {
     const clock = { ...systemClock, monotonicMs: () => 0 };
-    await using server = await startTestServer({ apiToken: STATIC, clock });
+    await using server = await startApiHarness({ apiToken: STATIC, clock });
     const { token } = await create(server);
     const statuses: number[] = [];
     for (let i = 0; i < 25; i += 1) statuses.push((await ask(server, '/api/v1/source/fetch', { method: 'POST', token })).status);
@@ -265,7 +265,7 @@ describe('audit', () => {
 
 describe('what cannot be recorded', () => {
   it('is not answered as done', async () => {
-    await using server = await startTestServer({ apiToken: STATIC, onAudit: () => Promise.reject(new Error('disk full')) });
+    await using server = await startApiHarness({ apiToken: STATIC, onAudit: () => Promise.reject(new Error('disk full')) });
     const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'ci', role: 'viewer' } });
     expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('fso_')]);
   });
@@ -273,7 +273,7 @@ describe('what cannot be recorded', () => {
 
 describe('headers of every answer', () => {
   it.each(['/api/v1/status', '/healthz', '/nothing', '/auth/login'])('%s', async (path) => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const { headers } = await ask(server, path, { token: '' });
     expect(headers.get('content-security-policy')).toBe("default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'");

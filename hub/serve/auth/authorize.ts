@@ -1,16 +1,57 @@
-import { CSRF_HEADER } from '@fso/shared/api';
-import { isLoopback } from '@fso/shared/runtime';
+import { type Clock, createRateLimit, isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
-import { covers, foreignRequest, type Grant } from '../../access/index.ts';
+import { Counter, type Registry } from 'prom-client';
+import { type Access, covers, type Grant } from '../../access/index.ts';
+import type { Ledger } from '../../ledger/types.ts';
+import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
-import { ownOrigin } from '../http/own-origin.ts';
 import { ApiError } from '../http/problems.ts';
 import { type Route, untilClosed } from '../http/route.ts';
 import { SLOT_LIMITS, type SlotKind, Slots } from '../http/slots.ts';
-import { type ApiDeps, DEFAULT_MAX_BEHIND_MS } from '../types.ts';
-import type { AuthFailure } from './auth-failures.ts';
-import { callerOf, record, setGrant } from './caller.ts';
-import { loginError } from './login-error.ts';
+import { toLoginError } from './login-problems.ts';
+import { describeForeignCall, ownOrigin } from './own-page.ts';
+
+/** Milliseconds for which a hub that cannot read the ledger still trusts its copy of the revocations. */
+export const DEFAULT_MAX_BEHIND_MS = 300_000;
+
+export type AuthFailure = 'missing' | 'invalid' | 'csrf' | 'host' | 'role';
+
+/**
+ * Counts a call that is refused.
+ *
+ * @throws ApiError `too-many-requests` where the address has failed too often, instead of the reason of this refusal
+ */
+export type CountFailure = (req: Request, reason: AuthFailure) => void;
+
+/** Failed calls of one address: this many at once, then one a second. */
+const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
+
+/** @returns one count for all ways in; registers its metric, so once per registry */
+export const createFailureCounter = ({ clock, registry }: { clock: Clock; registry: Registry }): CountFailure => {
+  const mayFail = createRateLimit(clock, FAILURES);
+  const failures = new Counter({
+    name: 'fso_hub_auth_failures_total',
+    help: 'Calls that were not let in.',
+    labelNames: ['reason'],
+    registers: [registry],
+  });
+  return (req, reason) => {
+    failures.inc({ reason });
+    if (!mayFail(addressOf(req)))
+      throw new ApiError('too-many-requests', 'Too many calls from this address were refused.', { 'Retry-After': '1' });
+  };
+};
+
+export interface AuthorizeDeps {
+  readonly access: Access;
+  readonly countFailure: CountFailure;
+  readonly ledger: Pick<Ledger, 'behindMs'>;
+  readonly config: {
+    /** How old the copy of the revocations may be for calls that change something. Default {@link DEFAULT_MAX_BEHIND_MS}. */
+    readonly maxBehindMs?: number;
+  };
+  readonly runtime: { readonly clock: Clock };
+}
 
 /** How often an open stream or export asks whether its reader is still let in. */
 const RECHECK_MS = 30_000;
@@ -18,20 +59,20 @@ const RECHECK_MS = 30_000;
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="fso"' };
 
 /** Ends an open stream or export with the credential that opened it: at once when that is revoked, else within {@link RECHECK_MS}. */
-const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void> => {
+const endWithCredential = async ({ access, runtime: { clock } }: AuthorizeDeps, res: Response, grant: Grant): Promise<void> => {
   const gone = new AbortController();
   const cut = (): void => void res.destroy();
-  const unsubscribe = deps.access.ended.listen((key) => key === grant.key && cut());
+  const unsubscribe = access.revocations.subscribe((key) => key === grant.key && cut());
   res.once('close', () => {
     unsubscribe();
     gone.abort();
   });
-  // What ended between the check and the subscription was not heard.
+  // A revocation between the check and the subscription was not published to it.
   if (!(await grant.stillHolds())) return cut();
   const watch = async (): Promise<void> => {
     while (await grant.stillHolds()) {
-      const left = grant.expiresAt === null ? RECHECK_MS : grant.expiresAt - deps.clock.now().getTime();
-      await deps.clock.sleep(Math.max(1, Math.min(RECHECK_MS, left)), gone.signal);
+      const left = grant.expiresAt === null ? RECHECK_MS : grant.expiresAt - clock.now().getTime();
+      await clock.sleep(Math.max(1, Math.min(RECHECK_MS, left)), gone.signal);
     }
     cut();
   };
@@ -39,25 +80,24 @@ const follow = async (deps: ApiDeps, res: Response, grant: Grant): Promise<void>
   watch().catch(() => cut());
 };
 
-interface No {
+interface Refusal {
   readonly reason: AuthFailure;
   readonly detail: string;
 }
 
-const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, own: string): No | undefined => {
+const foreignPage = (req: Request, { method }: Route, { byCookie }: Grant, own: string): Refusal | undefined => {
   if (!byCookie || method === 'get') return undefined;
-  const said = { origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) };
-  const foreign = foreignRequest(said, own);
-  return foreign === undefined ? undefined : { reason: 'csrf', detail: `The call is not one of this hub's own pages: ${foreign}.` };
+  const detail = describeForeignCall(req, own);
+  return detail === undefined ? undefined : { reason: 'csrf', detail };
 };
 
-/** A page of elsewhere whose name was made to mean this machine (DNS rebinding) still calls by that name. */
-const foreignName = ({ hostname }: Request, { principal }: Grant): No | undefined =>
+/** A foreign page whose name an attacker points at this machine (DNS rebinding) still calls by that name. */
+const foreignName = ({ hostname }: Request, { principal }: Grant): Refusal | undefined =>
   principal.kind !== 'anonymous' || isLoopback(hostname)
     ? undefined
     : { reason: 'host', detail: `Without FSO_API_TOKEN or FSO_OIDC_ISSUER the hub is for its own machine, not for ${hostname}.` };
 
-const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): No | undefined => {
+const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): Refusal | undefined => {
   if (access === 'open' || access === 'signed-in' || covers(role, access)) return undefined;
   const detail =
     role === null
@@ -66,21 +106,21 @@ const lackingRole = ({ access }: Route, { principal: { name, role } }: Grant): N
   return { reason: 'role', detail };
 };
 
-/** Lets the callers of a route through that its access names, and nobody else. */
-export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestHandler[]) => {
+/** @returns by route: the handlers that admit only the callers that the route's access names */
+export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonly RequestHandler[]) => {
   const { access, countFailure } = deps;
 
   const authenticate = async (req: Request): Promise<Grant> => {
     const credentials = { authorization: req.get('Authorization'), session: readCookie(deps, req, 'fso') };
     const checked = await access.check(credentials).catch((error: unknown) => {
-      throw loginError(error);
+      throw toLoginError(error);
     });
     if (checked.ok) return checked.grant;
     countFailure(req, checked.reason);
     throw new ApiError('unauthorized', checked.detail, CHALLENGE);
   };
 
-  const whyNot = (req: Request, route: Route, grant: Grant): No | undefined =>
+  const findRefusal = (req: Request, route: Route, grant: Grant): Refusal | undefined =>
     foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
   const slots = Object.fromEntries(Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits)])) as Record<
@@ -94,34 +134,33 @@ export const createGuard = (deps: ApiDeps): ((route: Route) => readonly RequestH
     else res.once('close', release);
   };
 
-  const refuse = async (req: Request, res: Response, route: Route, no: No): Promise<never> => {
+  const refuse = async (req: Request, res: Response, route: Route, refusal: Refusal): Promise<never> => {
     // First: entries of the audit log are kept for ever, so their number is limited too.
-    countFailure(req, no.reason);
-    if (route.method !== 'get')
-      await record(deps, callerOf(req, res), { action: route.operationId, outcome: 'refused', detail: no.detail });
-    throw new ApiError('forbidden', no.detail);
+    countFailure(req, refusal.reason);
+    if (route.method !== 'get') await callerOf(res).audit(route.operationId, 'refused', refusal.detail);
+    throw new ApiError('forbidden', refusal.detail);
   };
 
-  /** Where another hub may have revoked the credential and this one could not hear of it, nothing is changed by it. */
+  /** Where another hub may have revoked the credential and this one cannot read the ledger, the credential changes nothing. */
   const assertCurrent = ({ access: role }: Route, { principal, byCookie }: Grant): void => {
     const isOwn = !byCookie && (principal.kind === 'local' || principal.kind === 'anonymous');
     if (isOwn || (role !== 'operator' && role !== 'admin')) return;
     if (deps.ledger.behindMs() <= (deps.config.maxBehindMs ?? DEFAULT_MAX_BEHIND_MS)) return;
-    throw new ApiError('not-ready', 'This hub cannot read what others have revoked of late.', { 'Retry-After': '30' });
+    throw new ApiError('not-ready', 'This hub cannot read recent revocations of other hubs.', { 'Retry-After': '30' });
   };
 
   return (route) => {
     if (route.access === 'open') return [];
-    const guard: RequestHandler = async (req, res, next) => {
+    const authorize: RequestHandler = async (req, res, next) => {
       const grant = await authenticate(req);
-      setGrant(res, grant);
-      const no = whyNot(req, route, grant);
-      if (no !== undefined) await refuse(req, res, route, no);
+      callerOf(res).signIn(grant);
+      const refusal = findRefusal(req, route, grant);
+      if (refusal !== undefined) await refuse(req, res, route, refusal);
       assertCurrent(route, grant);
       if (route.slots !== undefined) await takeSlot(route.slots, res, grant);
-      if (route.slots === 'stream' || route.slots === 'export') await follow(deps, res, grant);
+      if (route.slots === 'stream' || route.slots === 'export') await endWithCredential(deps, res, grant);
       next();
     };
-    return [guard];
+    return [authorize];
   };
 };

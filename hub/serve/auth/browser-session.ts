@@ -1,16 +1,23 @@
-import { createRateLimit } from '@fso/shared/runtime';
+import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import type { Request, Response } from 'express';
-import type { Principal } from '../../access/index.ts';
+import type { Access, Principal } from '../../access/index.ts';
+import { addressOf, type Caller, callerOf } from '../http/caller.ts';
 import { readCookie, setCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import type { ApiDeps } from '../types.ts';
-import { addressOf, type Caller, callerOf, record, setGrant } from './caller.ts';
+import type { CountFailure } from './authorize.ts';
+
+/** What every way to sign in works with. */
+export interface LoginDeps {
+  readonly access: Access;
+  readonly countFailure: CountFailure;
+  readonly runtime: { readonly clock: Clock };
+}
 
 const LOGINS = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 
-/** @returns a limit per address, of its own; it throws ApiError `too-many-requests` */
-export const createLoginLimit = ({ clock }: ApiDeps): ((req: Request) => void) => {
-  const allows = createRateLimit(clock, LOGINS);
+/** @returns counts a login of an address, and throws ApiError `too-many-requests` for one too many; each limit counts on its own */
+export const createLoginLimit = ({ runtime }: LoginDeps): ((req: Request) => void) => {
+  const allows = createRateLimit(runtime.clock, LOGINS);
   return (req) => {
     if (!allows(addressOf(req))) throw new ApiError('too-many-requests', 'Too many logins from this address.', { 'Retry-After': '2' });
   };
@@ -26,9 +33,9 @@ interface SessionStart {
   readonly detail?: string;
 }
 
-/** Takes the place of the session that the browser had, and is recorded before the browser gets it. @returns who calls from now on */
+/** Replaces the session that the browser had; the audit record is durable before the browser gets the cookie. */
 export const beginBrowserSession = async (
-  deps: ApiDeps,
+  deps: LoginDeps,
   { principal, source, endsAt, detail }: SessionStart,
   req: Request,
   res: Response,
@@ -38,9 +45,9 @@ export const beginBrowserSession = async (
   if (old !== undefined) await sessions.end(old);
   const id = await sessions.begin(principal, { byCookie: true, source, endsAt });
   const grant = sessions.check(id, { byCookie: true });
-  if (grant !== undefined) setGrant(res, grant);
-  const caller = callerOf(req, res);
-  await record(deps, caller, { action: 'login', outcome: 'done', ...(detail === undefined ? {} : { detail }) });
+  const caller = callerOf(res);
+  if (grant !== undefined) caller.signIn(grant);
+  await caller.audit('login', 'done', detail);
   setCookie(deps, res, 'fso', { value: id });
   return caller;
 };

@@ -1,16 +1,16 @@
 import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
-import { foreignForm, type Grant } from '../../access/index.ts';
+import type { Grant } from '../../access/index.ts';
+import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
+import { escapeHtml } from '../http/problem-page.ts';
 import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import type { ApiDeps } from '../types.ts';
-import { loginOf } from './auth-routes.ts';
-import { createLoginLimit } from './browser-session.ts';
-import { callerOf, record, setGrant } from './caller.ts';
-import { loginError } from './login-error.ts';
-import { escaped, showLoginProblem } from './login-page.ts';
+import { createLoginLimit, type LoginDeps } from './browser-session.ts';
+import { loginStep } from './login-problems.ts';
+import { loginOf } from './login-routes.ts';
+import { foreignForm } from './own-page.ts';
 
 const CliQuery = z.strictObject({
   port: z
@@ -30,7 +30,7 @@ const CliQuery = z.strictObject({
 });
 
 /** Of a person: a session that a token was traded for must not give away one that the token's end does not end. */
-const sessionOf = (deps: ApiDeps, req: Request): Grant | undefined => {
+const sessionOf = (deps: LoginDeps, req: Request): Grant | undefined => {
   const id = readCookie(deps, req, 'fso');
   const grant = id === undefined ? undefined : deps.access.sessions.check(id, { byCookie: true });
   return grant?.principal.kind === 'user' ? grant : undefined;
@@ -38,11 +38,11 @@ const sessionOf = (deps: ApiDeps, req: Request): Grant | undefined => {
 
 const page = (grant: Grant, form: string): string => {
   const { name, role } = grant.principal;
-  const who = `${escaped(name)} (${role ?? 'without a role'})`;
+  const who = `${escapeHtml(name)} (${role ?? 'without a role'})`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Log in to fso</title><h1>Log in to fso</h1>
 <p>The command <code>fso login</code> on this computer wants to act as ${who}, until your login ends.</p>
 <p>Have you just started it yourself? If not, close this page.</p>
-<form method="post" action="/auth/cli"><input type="hidden" name="form" value="${escaped(form)}"><button>Allow</button></form></html>
+<form method="post" action="/auth/cli"><input type="hidden" name="form" value="${escapeHtml(form)}"><button>Allow</button></form></html>
 `;
 };
 
@@ -51,7 +51,7 @@ const formPolicy = (port: number): string =>
   `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' http://127.0.0.1:${port}`;
 
 const askPerson =
-  (deps: ApiDeps): RequestHandler =>
+  (deps: LoginDeps): RequestHandler =>
   async (req, res) => {
     loginOf(deps);
     const query = CliQuery.safeParse(req.query);
@@ -71,31 +71,23 @@ const parseForm = async (req: Request, res: Response): Promise<string | undefine
   return typeof form === 'string' ? form : undefined;
 };
 
-/** A form cannot send a header of our own; what it brings back from the page, for this session only, is as good. */
-const allow = (deps: ApiDeps): RequestHandler => {
-  const approve = async (req: Request, res: Response): Promise<void> => {
+/** A form cannot send a header of our own; the secret that it returns from the page, for this session only, is as good. */
+const allow = (deps: LoginDeps): RequestHandler =>
+  loginStep(async (req, res) => {
     const foreign = foreignForm({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site') }, deps.access.publicOrigin ?? '');
     if (foreign !== undefined) throw new ApiError('forbidden', `The form is not one of this hub's own pages: ${foreign}.`);
     const grant = sessionOf(deps, req);
     const form = await parseForm(req, res);
     const target = grant && (await deps.access.cliLogin.approve(form, grant));
     if (grant === undefined || target === undefined) throw new ApiError('login-failed', 'The page is too old: start fso login again.');
-    setGrant(res, grant);
-    await record(deps, callerOf(req, res), { action: 'allowCliLogin', outcome: 'done' });
+    const caller = callerOf(res);
+    caller.signIn(grant);
+    await caller.audit('allowCliLogin', 'done');
     res.redirect(303, target);
-  };
-  return async (req, res) => {
-    try {
-      await approve(req, res);
-    } catch (error) {
-      const known = loginError(error);
-      if (!(known instanceof ApiError) || !showLoginProblem(req, res, known)) throw known;
-    }
-  };
-};
+  });
 
-const exchangeRoute = (): Route => {
-  const route = jsonRoute(
+const exchangeRoute = (): Route<LoginDeps> => {
+  const route: Route<LoginDeps> = jsonRoute(
     {
       method: 'post',
       path: '/auth/cli/token',
@@ -113,7 +105,7 @@ const exchangeRoute = (): Route => {
       return { token: CLI_SESSION + id };
     },
   );
-  const handler = (deps: ApiDeps): RequestHandler => {
+  const handler = (deps: LoginDeps): RequestHandler => {
     const limit = createLoginLimit(deps);
     const answer = route.handler(deps);
     return (req, res, next) => {
@@ -125,7 +117,7 @@ const exchangeRoute = (): Route => {
 };
 
 /** `fso login`: the command waits on a port of its machine, the person allows it in the browser, and the command gets a session. */
-export const cliLoginRoutes: readonly Route[] = [
+export const cliLoginRoutes: readonly Route<LoginDeps>[] = [
   {
     method: 'get',
     path: '/auth/cli',

@@ -6,7 +6,7 @@ import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openLedger } from '../../ledger/index.ts';
-import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
 
 const STATIC = 'static-token-0123456789';
 const NEVER = new AbortController().signal;
@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 /** The API on one data folder, until the work is done: each time a hub that knows only what is stored. */
-const withHub = async (work: (server: TestServer) => Promise<void>, apiToken = STATIC): Promise<void> => {
+const withHub = async (work: (server: ApiHarness) => Promise<void>, apiToken = STATIC): Promise<void> => {
   const ledger = await openLedger(
     {
       database: { folder: join(folder, 'ledger') },
@@ -32,20 +32,20 @@ const withHub = async (work: (server: TestServer) => Promise<void>, apiToken = S
     NEVER,
   );
   try {
-    await using server = await startTestServer({ apiToken, ledger, folder });
+    await using server = await startApiHarness({ apiToken, ledger, folder });
     await work(server);
   } finally {
     await ledger.close();
   }
 };
 
-const post = (server: TestServer, path: string, body: object, headers: Record<string, string>): Promise<Response> =>
+const post = (server: ApiHarness, path: string, body: object, headers: Record<string, string>): Promise<Response> =>
   fetch(server.url + path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
-const signIn = async (server: TestServer, token: string): Promise<string> => {
+const signIn = async (server: ApiHarness, token: string): Promise<string> => {
   const answer = await post(server, '/auth/token', { token }, { Origin: server.url, 'X-FSO-CSRF': '1' });
   return answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
 };
-const statusWith = async (server: TestServer, cookie: string): Promise<number> =>
+const statusWith = async (server: ApiHarness, cookie: string): Promise<number> =>
   (await fetch(`${server.url}/auth/session`, { headers: { Cookie: cookie } })).status;
 
 it('a session outlives its hub, but not what it was traded for', async () => {

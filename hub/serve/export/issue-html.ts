@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IssueReport } from '@fso/shared/api';
-import { escaped } from '../auth/login-page.ts';
+import { escapeHtml } from '../http/problem-page.ts';
 
 /** A page to print or to keep: no script, nothing from elsewhere, in the colours of the system. */
 
@@ -37,7 +37,7 @@ export const ISSUE_HTML_POLICY: string = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const time = (text: string | null): string => (text === null ? '' : `<time datetime="${escaped(text)}">${escaped(text)}</time>`);
+const time = (text: string | null): string => (text === null ? '' : `<time datetime="${escapeHtml(text)}">${escapeHtml(text)}</time>`);
 
 interface Table<T> {
   readonly id: string;
@@ -68,8 +68,8 @@ const CLUSTERS: Table<IssueReport['clusters'][number]> = {
   title: 'Clusters',
   caption: 'Not connected, behind, refused a commit, tampered with, or a lock is not ready.',
   columns: [
-    ['Cluster', ({ cluster }) => escaped(cluster)],
-    ['Problem', ({ problem }) => escaped(problem)],
+    ['Cluster', ({ cluster }) => escapeHtml(cluster)],
+    ['Problem', ({ problem }) => escapeHtml(problem)],
     ['Since', ({ since }) => time(since)],
   ],
 };
@@ -79,9 +79,9 @@ const POLICIES: Table<IssueReport['policies'][number]> = {
   title: 'Policies',
   caption: 'Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that is degraded or unavailable.',
   columns: [
-    ['Policy', ({ policy }) => escaped(policy)],
-    ['Cluster', ({ cluster }) => escaped(cluster ?? 'all')],
-    ['Problem', ({ problem }) => escaped(problem)],
+    ['Policy', ({ policy }) => escapeHtml(policy)],
+    ['Cluster', ({ cluster }) => escapeHtml(cluster ?? 'all')],
+    ['Problem', ({ problem }) => escapeHtml(problem)],
     ['Since', ({ since }) => time(since)],
   ],
 };
@@ -91,14 +91,14 @@ const VIOLATIONS: Table<IssueReport['violations'][number]> = {
   title: 'Violations',
   caption: 'Workloads outside of their allowed regions, as the agents name them.',
   columns: [
-    ['Workload', ({ kind, name }) => escaped(`${kind}/${name}`)],
-    ['Namespace', ({ namespace }) => escaped(namespace)],
-    ['Cluster', ({ cluster }) => escaped(cluster)],
-    ['Policy', ({ policy }) => escaped(policy)],
-    ['Action', ({ enforcementAction }) => escaped(enforcementAction)],
-    ['Node', ({ node = '' }) => escaped(node)],
-    ['Region', ({ region = '' }) => escaped(region)],
-    ['Reason', ({ reason }) => escaped(reason)],
+    ['Workload', ({ kind, name }) => escapeHtml(`${kind}/${name}`)],
+    ['Namespace', ({ namespace }) => escapeHtml(namespace)],
+    ['Cluster', ({ cluster }) => escapeHtml(cluster)],
+    ['Policy', ({ policy }) => escapeHtml(policy)],
+    ['Action', ({ enforcementAction }) => escapeHtml(enforcementAction)],
+    ['Node', ({ node = '' }) => escapeHtml(node)],
+    ['Region', ({ region = '' }) => escapeHtml(region)],
+    ['Reason', ({ reason }) => escapeHtml(reason)],
     ['Since', ({ since }) => time(since)],
   ],
 };
@@ -106,14 +106,15 @@ const VIOLATIONS: Table<IssueReport['violations'][number]> = {
 const unnamed = (count: number): string =>
   count === 0 ? '' : `<p>${count} more are counted: agents name the first 20 violations of each policy.</p>\n`;
 
-export const issueHtml = (report: IssueReport): string => {
+/** The report as a page of HTML. */
+export const formatIssueHtml = (report: IssueReport): string => {
   const { generatedAt, revision, clusters, policies, violations, unnamedViolations, omitted } = report;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Issue report ${escaped(generatedAt)}</title>
+<title>Issue report ${escapeHtml(generatedAt)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
@@ -122,7 +123,7 @@ export const issueHtml = (report: IssueReport): string => {
 <p>Federated Sovereignty Operator: what was not as it should be, at one moment.</p>
 <dl>
 <dt>As of</dt><dd>${time(generatedAt)}</dd>
-<dt>Commit in force</dt><dd>${escaped(revision ?? 'none')}</dd>
+<dt>Commit in force</dt><dd>${escapeHtml(revision ?? 'none')}</dd>
 </dl>
 ${section(CLUSTERS, clusters, omitted.clusters)}
 ${section(POLICIES, policies, omitted.policies)}

@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
 import { createFleetIndex } from '../fleet/fleet-index.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
-import { issueCsv } from './issue-csv.ts';
-import { ISSUE_HTML_POLICY, issueHtml } from './issue-html.ts';
-import { issueReport } from './issue-report.ts';
+import { formatIssueHtml, ISSUE_HTML_POLICY } from './issue-html.ts';
+import { createIssueReport, formatIssueCsv } from './issue-report.ts';
 
 const NOW = Date.parse('2026-01-10T00:00:00Z');
 
@@ -16,7 +15,7 @@ const files = FILES.map((file) =>
     : file,
 );
 const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
-  issueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
+  createIssueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), NOW);
 
 const condition = (type: string, status: 'True' | 'False', message: string) => ({
   type,
@@ -129,8 +128,8 @@ describe('the issue report', () => {
     const many = Array.from({ length: 10_050 }, (_, n) => ({ ...clusterRecord(`c${n}`, []), report: null }));
     const report = reportOf(...many);
     expect([report.clusters.length, report.omitted.clusters]).toEqual([10_000, 50]);
-    expect(issueCsv(report)).toContain('clusters,,,,,,,,,50 more are not listed.,');
-    expect(issueHtml(report)).toContain('Clusters (10050)</h2><p>50 of them are not listed.</p>');
+    expect(formatIssueCsv(report)).toContain('clusters,,,,,,,,,50 more are not listed.,');
+    expect(formatIssueHtml(report)).toContain('Clusters (10050)</h2><p>50 of them are not listed.</p>');
   });
 
   it('lists violations, and says how many it cannot', () => {
@@ -147,7 +146,7 @@ describe('its forms', () => {
   );
 
   it('a table that no spreadsheet computes', () => {
-    expect(issueCsv(report).split('\r\n')).toEqual([
+    expect(formatIssueCsv(report).split('\r\n')).toEqual([
       'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since',
       `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME}`,
       'policy,,fso-system/hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
@@ -158,7 +157,7 @@ describe('its forms', () => {
   });
 
   it('a page that allows its own style and nothing else', () => {
-    const html = issueHtml(report);
+    const html = formatIssueHtml(report);
     expect(html).toContain('&lt;b&gt;outside&lt;/b&gt;');
     expect(html).not.toMatch(/<b>|<script|src=|href=|style=/);
     const style = /<style>(.*)<\/style>/s.exec(html)?.[1] ?? '';
@@ -166,6 +165,6 @@ describe('its forms', () => {
     expect(ISSUE_HTML_POLICY).toContain(`style-src 'sha256-${hash}'`);
     expect(html).toContain('<h2 id="violations">Violations (1)</h2>');
     expect(html).toContain('6 more are counted');
-    expect(issueHtml({ ...report, violations: [], unnamedViolations: 0 })).toContain('<p>None.</p>');
+    expect(formatIssueHtml({ ...report, violations: [], unnamedViolations: 0 })).toContain('<p>None.</p>');
   });
 });

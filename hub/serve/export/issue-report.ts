@@ -1,5 +1,5 @@
 import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
+import { byText, type CsvCell, csvLine } from '@fso/shared/encoding';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
@@ -8,11 +8,11 @@ import { isConflicting, type PolicyTally } from '../fleet/policy-tally.ts';
 
 type ClusterIssue = IssueReport['clusters'][number];
 type PolicyIssue = IssueReport['policies'][number];
-type Told = Pick<ClusterIssue, 'problem' | 'since'>;
+type Finding = Pick<ClusterIssue, 'problem' | 'since'>;
 
 const short = (revision: string | null | undefined): string => revision?.slice(0, 8) ?? 'no commit';
 
-const connectionIssue = ({ view }: ClusterEntry): Told[] => {
+const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
   switch (view.connection) {
     case 'Connected':
       return [];
@@ -23,45 +23,45 @@ const connectionIssue = ({ view }: ClusterEntry): Told[] => {
   }
 };
 
-const revisionIssues = ({ view, registration, desired }: ClusterEntry): Told[] => {
-  const told: Told[] = [];
-  if (registration === undefined) told.push({ problem: 'Not registered in Git, or no longer.', since: null });
+const revisionIssues = ({ view, registration, desired }: ClusterEntry): Finding[] => {
+  const findings: Finding[] = [];
+  if (registration === undefined) findings.push({ problem: 'Not registered in Git, or no longer.', since: null });
   else if (view.connection === 'Connected' && !view.inSync)
-    told.push({ problem: `Behind: it has ${short(view.revision)}, in force is ${short(desired?.revision)}.`, since: null });
+    findings.push({ problem: `Behind: it has ${short(view.revision)}, in force is ${short(desired?.revision)}.`, since: null });
   if (view.nack !== null) {
     const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
-    told.push({ problem: `Refused ${short(view.nack.revision)}: ${reasons}`, since: view.nack.time });
+    findings.push({ problem: `Refused ${short(view.nack.revision)}: ${reasons}`, since: view.nack.time });
   }
-  return told;
+  return findings;
 };
 
 /** As last reported, also of a cluster that is gone. */
-const conditionIssues = ({ record: { report } }: ClusterEntry): Told[] =>
+const conditionIssues = ({ record: { report } }: ClusterEntry): Finding[] =>
   (report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime }) => {
     const detail = message === '' ? reason : message;
     if (type === CONDITIONS.tampered && status === 'True') return [{ problem: `Tampered with: ${detail}`, since: lastTransitionTime }];
     return LOCK_CONDITIONS.has(type) && status === 'False' ? [{ problem: `${type} is False: ${detail}`, since: lastTransitionTime }] : [];
   });
 
-const gatekeeperIssue = ({ record: { report } }: ClusterEntry): Told[] => {
+const gatekeeperIssue = ({ record: { report } }: ClusterEntry): Finding[] => {
   if (report === null || report.gatekeeper.state === 'Ready') return [];
   const { state, message } = report.gatekeeper;
   return [{ problem: `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`, since: null }];
 };
 
 const clusterIssues = (cluster: ClusterEntry): ClusterIssue[] =>
-  [...connectionIssue(cluster), ...revisionIssues(cluster), ...conditionIssues(cluster), ...gatekeeperIssue(cluster)].map((told) => ({
+  [...connectionIssue(cluster), ...revisionIssues(cluster), ...conditionIssues(cluster), ...gatekeeperIssue(cluster)].map((finding) => ({
     cluster: cluster.record.name,
-    ...told,
+    ...finding,
   }));
 
-const failureOf = ({ phase, message, conditions, lastUpdated }: PolicyReport): Told[] => {
+const failureOf = ({ phase, message, conditions, lastUpdated }: PolicyReport): Finding[] => {
   if (phase !== 'Failed') return [];
   const ready = conditions.find(({ type }) => type === CONDITIONS.ready);
   return [{ problem: message === '' ? 'Failed.' : `Failed: ${message}`, since: ready?.lastTransitionTime ?? lastUpdated }];
 };
 
-const conflictOf = (report: PolicyReport): Told[] =>
+const conflictOf = (report: PolicyReport): Finding[] =>
   report.conditions
     .filter((condition) => isConflicting({ conditions: [condition] }))
     .map(({ message, lastTransitionTime }) => ({ problem: `In conflict: ${message}`, since: lastTransitionTime }));
@@ -73,14 +73,14 @@ const LOCK_NAMES = [
 ] as const;
 const NOT_HELD: readonly LockState[] = ['Degraded', 'Unavailable'];
 
-const locksOf = ({ enforcement }: PolicyReport): Told[] =>
+const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
   LOCK_NAMES.flatMap(([lock, name]) => {
     const { state, since, message } = enforcement[lock];
     return NOT_HELD.includes(state) ? [{ problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }] : [];
   });
 
 /** Since the first lock began to wait for its proof. */
-const pendingOf = ({ phase, message, enforcement, lastUpdated }: PolicyReport): Told[] => {
+const pendingOf = ({ phase, message, enforcement, lastUpdated }: PolicyReport): Finding[] => {
   if (phase !== 'Pending') return [];
   const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? [enforcement[lock].since] : []));
   const [since = lastUpdated] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
@@ -88,14 +88,14 @@ const pendingOf = ({ phase, message, enforcement, lastUpdated }: PolicyReport): 
 };
 
 /** What only a connected cluster can be asked for: one that is not is an issue of its own. */
-const askedNowOf = (report: PolicyReport | null): Told[] =>
+const currentFindingsOf = (report: PolicyReport | null): Finding[] =>
   report === null
     ? [{ problem: 'Meant for this cluster, which has reported nothing of it yet.', since: null }]
     : [...pendingOf(report), ...locksOf(report)];
 
-const inCluster = (policy: string, { cluster, fresh, report }: PolicyInCluster): PolicyIssue[] => {
+const findingsInCluster = (policy: string, { cluster, fresh, report }: PolicyInCluster): PolicyIssue[] => {
   const lasting = report === null ? [] : [...failureOf(report), ...conflictOf(report)];
-  return [...lasting, ...(fresh ? askedNowOf(report) : [])].map((told) => ({ policy, cluster, ...told }));
+  return [...lasting, ...(fresh ? currentFindingsOf(report) : [])].map((finding) => ({ policy, cluster, ...finding }));
 };
 
 const expiryIssue = ({ key, head }: PolicyEntry, now: number): PolicyIssue[] => {
@@ -114,7 +114,7 @@ function* policyIssues(policies: readonly PolicyEntry[], now: number): Generator
     // Most policies have nothing wrong in any cluster.
     if (isQuiet(policy.tally)) continue;
     const rows = [...policy.rows.values()].sort((a, b) => byText(a.cluster, b.cluster));
-    for (const row of rows) yield* inCluster(policy.key, row);
+    for (const row of rows) yield* findingsInCluster(policy.key, row);
   }
 }
 
@@ -131,8 +131,8 @@ const listed = <T>(issues: Iterable<T>): { readonly items: T[]; readonly omitted
   return { items, omitted };
 };
 
-/** @param now ms since 1970 */
-export const issueReport = (fleet: Fleet, now: number): IssueReport => {
+/** Everything that is wrong with the fleet. @param now ms since 1970 */
+export const createIssueReport = (fleet: Fleet, now: number): IssueReport => {
   const named = fleet.violations();
   const clusters = listed(fleet.members().flatMap(clusterIssues));
   const policies = listed(policyIssues(fleet.policies(), now));
@@ -146,4 +146,25 @@ export const issueReport = (fleet: Fleet, now: number): IssueReport => {
     unnamedViolations: Math.max(0, counted - named.length),
     omitted: { clusters: clusters.omitted, policies: policies.omitted, violations: Math.max(0, named.length - MAX_LISTED) },
   };
+};
+
+const COLUMNS = ['issue', 'cluster', 'policy', 'namespace', 'kind', 'name', 'node', 'region', 'action', 'problem', 'since'] as const;
+type Row = Partial<Record<(typeof COLUMNS)[number], CsvCell>>;
+
+const line = (row: Row): string => csvLine(COLUMNS.map((column) => row[column]));
+
+/** The report as one CSV table (RFC 4180) with a line for each issue; columns that do not apply are empty. */
+export const formatIssueCsv = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport): string => {
+  const unnamed: Row = { issue: 'violation', problem: `${unnamedViolations} more are counted, but not named by the agents.` };
+  const more = (['clusters', 'policies', 'violations'] as const).filter((kind) => omitted[kind] > 0);
+  return [
+    csvLine(COLUMNS),
+    ...clusters.map((issue) => line({ issue: 'cluster', ...issue })),
+    ...policies.map((issue) => line({ issue: 'policy', ...issue })),
+    ...violations.map(({ reason, enforcementAction, ...rest }) =>
+      line({ ...rest, issue: 'violation', action: enforcementAction, problem: reason }),
+    ),
+    ...more.map((kind) => line({ issue: kind, problem: `${omitted[kind]} more are not listed.` })),
+    ...(unnamedViolations === 0 ? [] : [line(unnamed)]),
+  ].join('');
 };

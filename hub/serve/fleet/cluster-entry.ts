@@ -4,13 +4,13 @@ import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import type { PhaseCounts } from './phases.ts';
 
-/** A violation that an agent named, with what identifies it among all. */
+/** A violation that an agent names, with its key among all. */
 export interface NamedViolation {
   readonly key: string;
   readonly view: ViolationView;
 }
 
-/** What there is to know of one cluster at one moment. Never changed, but replaced. */
+/** One cluster at one moment: immutable, replaced by the next one. */
 export interface ClusterEntry {
   readonly record: ClusterRecord;
   readonly desired: Desired | null;
@@ -18,7 +18,7 @@ export interface ClusterEntry {
   readonly meant: readonly CompiledPolicy[];
   /** undefined: it is not, or no longer, registered. */
   readonly registration: ManagedClusterDocument | undefined;
-  /** Neither registered nor connected: it contributes nothing to the fleet, and what it last said is all that is left of it. */
+  /** Neither registered nor connected: it contributes nothing to the fleet, and only its last report is left of it. */
   readonly retired: boolean;
   readonly phases: Readonly<PhaseCounts>;
   readonly violations: number;
@@ -95,10 +95,10 @@ export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
 export const isRefusing = ({ view: { nack, revision, offeredRevision } }: ClusterEntry): boolean =>
   nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
 
-/** Conditions of clusters about lock 1; lock 2 is Gatekeeper, which is told of beside them. */
+/** Conditions of clusters about lock 1; Gatekeeper, lock 2, has a field of its own. */
 export const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
 
-/** As last reported: lock 1 and what guards it, and lock 2. undefined: nothing was ever reported. */
+/** Whether lock 1, its guard and lock 2 are ready, as last reported; undefined: the cluster has never reported. */
 export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | undefined =>
   report === null
     ? undefined

@@ -4,23 +4,23 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/types.ts';
 import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
-import { createFleetIndex, type Fleet, type Knowledge } from './fleet-index.ts';
+import { createFleetIndex, type Fleet, type FleetInput } from './fleet-index.ts';
 import { effectivePhase, SEVERITY } from './phases.ts';
 import { headFromReport, headsFromGit, type PolicyHead } from './policy-head.ts';
 
 /** What the index must show, computed from nothing each time and as plainly as it can be said. */
 
 /** Retired clusters, which are neither registered nor connected, count for nothing. */
-const membersOf = ({ desired, clusters }: Knowledge): ClusterRecord[] =>
+const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
   clusters.filter(({ name, connected }) => connected || desired === null || desired.clusters.has(name));
 
-const rowsOf = (knowledge: Knowledge, key: string): PolicyInCluster[] =>
+const rowsOf = (knowledge: FleetInput, key: string): PolicyInCluster[] =>
   membersOf(knowledge)
     .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policyKey(policy) === key))
     .map(({ name, connected, policies }) => ({ cluster: name, fresh: connected, report: policies.get(key) ?? null }))
     .sort((a, b) => byText(a.cluster, b.cluster));
 
-const keysOf = (knowledge: Knowledge): string[] => {
+const keysOf = (knowledge: FleetInput): string[] => {
   const { desired } = knowledge;
   const inGit = desired ? [...headsFromGit(desired.set).keys()] : [];
   return [...new Set([...inGit, ...membersOf(knowledge).flatMap(({ policies }) => [...policies.keys()])])].sort(byText);
@@ -34,7 +34,7 @@ const countsOf = (rows: readonly PolicyInCluster[]) => {
   return { total: rows.length, active: count('Active'), failed: count('Failed'), pending: count('Pending'), expired: count('Expired') };
 };
 
-const headOf = ({ desired }: Knowledge, key: string, rows: readonly PolicyInCluster[]): PolicyHead => {
+const headOf = ({ desired }: FleetInput, key: string, rows: readonly PolicyInCluster[]): PolicyHead => {
   const inGit = desired && headsFromGit(desired.set).get(key);
   const [first] = reportsOf(rows);
   if (inGit) return inGit;
@@ -42,7 +42,7 @@ const headOf = ({ desired }: Knowledge, key: string, rows: readonly PolicyInClus
   return headFromReport(first);
 };
 
-const summaryOf = (knowledge: Knowledge, key: string): PolicySummary => {
+const summaryOf = (knowledge: FleetInput, key: string): PolicySummary => {
   const rows = rowsOf(knowledge, key);
   const reports = reportsOf(rows);
   const states = (lock: keyof PolicyReport['enforcement']): Record<string, number> => {
@@ -64,7 +64,7 @@ const summaryOf = (knowledge: Knowledge, key: string): PolicySummary => {
   };
 };
 
-const expected = (knowledge: Knowledge) => {
+const expected = (knowledge: FleetInput) => {
   const keys = keysOf(knowledge);
   const clusters = [...knowledge.clusters].sort((a, b) => byText(a.name, b.name));
   const members = membersOf(knowledge);

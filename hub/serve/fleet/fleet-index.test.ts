@@ -1,18 +1,18 @@
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/types.ts';
-import { issueReport } from '../export/issue-report.ts';
+import { createIssueReport } from '../export/issue-report.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
-import { createFleetIndex, type Knowledge } from './fleet-index.ts';
-import { statusView } from './status-view.ts';
+import { createFleetIndex, type FleetInput } from './fleet-index.ts';
+import { statusView } from './fleet-reader.ts';
 
 const desired = desiredOf();
-const fleetOf = (knowledge: Knowledge) => createFleetIndex().update(knowledge);
-const policyViews = (knowledge: Knowledge) =>
+const fleetOf = (knowledge: FleetInput) => createFleetIndex().update(knowledge);
+const policyViews = (knowledge: FleetInput) =>
   fleetOf(knowledge)
     .policies()
     .map((policy) => policy.view());
-const clusterViews = (knowledge: Knowledge) =>
+const clusterViews = (knowledge: FleetInput) =>
   fleetOf(knowledge)
     .clusters()
     .map(({ view }) => view);
@@ -63,7 +63,7 @@ describe('a retired cluster', () => {
     expect(fleet.violations()).toEqual([]);
     const at = { version: '1', now: 0 };
     expect(statusView(fleet, source, at)).toEqual(statusView(without, source, at));
-    expect(issueReport(fleet, 0)).toEqual(issueReport(without, 0));
+    expect(createIssueReport(fleet, 0)).toEqual(createIssueReport(without, 0));
     expect(fleet.members().map(({ record }) => record.name)).toEqual(['eu', 'us']);
   });
 

@@ -14,7 +14,8 @@ import { createPolicyTable, type Placement } from './policy-table.ts';
  * It reads no clock and does no I/O.
  */
 
-export interface Knowledge {
+/** What the index is brought up to date with. */
+export interface FleetInput {
   readonly desired: Desired | null;
   readonly clusters: readonly ClusterRecord[];
 }
@@ -36,17 +37,17 @@ export interface Fleet {
 
 export interface FleetIndex {
   /** @returns the fleet as it is now: to be read before the next update */
-  update(knowledge: Knowledge): Fleet;
+  update(input: FleetInput): Fleet;
 }
 
 type TrackedCluster = ClusterEntry & Placement;
-/** What is known of a cluster before it is counted. */
-type Known = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
+/** A cluster before its policies and violations are counted. */
+type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 const NOTHING_PLACED: Placement['placed'] = new Set();
 
-/** An unseen cluster is given a new, empty record each time. */
+/** The ledger makes a new, empty record of an unseen cluster each time. */
 const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
   a.policies === b.policies || (a.policies.size === 0 && b.policies.size === 0);
 
@@ -63,19 +64,22 @@ export const createFleetIndex = (): FleetIndex => {
   const clusters = new Map<string, TrackedCluster>();
   let desired: Desired | null = null;
   let registrations = registrationsOf(null);
-  // Put together when asked for, and anew after a change.
+  // Computed on demand, and again after a change.
   let sorted: readonly TrackedCluster[] | undefined;
   let members: readonly TrackedCluster[] | undefined;
   let violations: readonly NamedViolation[] | undefined;
 
-  const placementOf = ({ record, meant, retired }: Known, before: TrackedCluster | undefined): Placement => {
+  const placementOf = ({ record, meant, retired }: ClusterBasis, before: TrackedCluster | undefined): Placement => {
     if (before?.meant === meant && before.record.connected === record.connected && isAlike(before, { record, retired })) return before;
     const placed = before?.placed ?? NOTHING_PLACED;
     if (!retired) return policies.place(record, meant, placed);
     policies.remove(record.name, placed);
     return { placed: NOTHING_PLACED, phases: noPhases() };
   };
-  const violationsOf = ({ record, retired }: Known, before: TrackedCluster | undefined): Pick<ClusterEntry, 'violations' | 'named'> => {
+  const violationsOf = (
+    { record, retired }: ClusterBasis,
+    before: TrackedCluster | undefined,
+  ): Pick<ClusterEntry, 'violations' | 'named'> => {
     if (before && isAlike(before, { record, retired })) return before;
     violations = undefined;
     return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations(record) };
@@ -84,12 +88,12 @@ export const createFleetIndex = (): FleetIndex => {
     const before = clusters.get(record.name);
     if (before?.record === record && before.desired === desired) return;
     const registration = registrations.get(record.name);
-    const known: Known = {
+    const known: ClusterBasis = {
       record,
       desired,
       meant: desired?.clusters.get(record.name) ?? NOTHING_MEANT,
       registration,
-      // Without the repository nobody knows who is registered.
+      // Without the repository no registration is known.
       retired: desired !== null && registration === undefined && !record.connected,
     };
     const { placed, phases } = placementOf(known, before);
@@ -130,14 +134,14 @@ export const createFleetIndex = (): FleetIndex => {
     },
   };
   return {
-    update: (knowledge) => {
-      if (knowledge.desired !== desired) {
-        desired = knowledge.desired;
+    update: (input) => {
+      if (input.desired !== desired) {
+        desired = input.desired;
         registrations = registrationsOf(desired);
         policies.describe(desired);
       }
-      for (const record of knowledge.clusters) track(record);
-      if (clusters.size > knowledge.clusters.length) forgetOthers(knowledge.clusters);
+      for (const record of input.clusters) track(record);
+      if (clusters.size > input.clusters.length) forgetOthers(input.clusters);
       return fleet;
     },
   };

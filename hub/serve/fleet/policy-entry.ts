@@ -1,9 +1,15 @@
 import type { PolicyInCluster, PolicyReport, PolicySummary, PolicyView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { isLater } from './is-later.ts';
 import { worstPhase } from './phases.ts';
 import { headFromReport, type PolicyHead } from './policy-head.ts';
 import { emptyTally, type PolicyTally, recount } from './policy-tally.ts';
+
+/**
+ * Whether a time (RFC 3339) is after another. Times of agents are all written in one way, in which their text has their
+ * order; only others have to be read.
+ */
+export const isLater = (a: string, b: string): boolean =>
+  a.length === b.length && a.endsWith('Z') && b.endsWith('Z') ? a > b : Date.parse(a) > Date.parse(b);
 
 /** One policy over all clusters that are meant to have it or report it. */
 export interface PolicyEntry {
@@ -11,7 +17,7 @@ export interface PolicyEntry {
   readonly key: string;
   readonly rows: ReadonlyMap<string, PolicyInCluster>;
   readonly tally: Readonly<PolicyTally>;
-  /** As in Git, else as the first cluster that reports it says; undefined: nobody describes it. */
+  /** As in Git, else as the first cluster that reports it says; undefined: neither has it. */
   head(): PolicyHead | undefined;
   /** @throws Error without a head */
   view(): PolicyView;
@@ -65,7 +71,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
   };
   const described = (): PolicyHead & Pick<PolicyView, 'phase' | 'violations'> => {
     const known = headNow();
-    if (known === undefined) throw new Error(`nobody describes policy ${key}`);
+    if (known === undefined) throw new Error(`no source describes policy ${key}`);
     return { ...known, phase: worstPhase(tally.phases), violations: tally.violations };
   };
   const summarise = (): PolicySummary => {

@@ -1,5 +1,11 @@
 import type { CookieOptions, Request, Response } from 'express';
-import type { ApiDeps } from '../types.ts';
+
+export interface CookieDeps {
+  readonly access: {
+    /** Where browsers reach the hub, without a path; undefined: on this machine only. */
+    readonly publicOrigin: string | undefined;
+  };
+}
 
 /**
  * Cookies of the hub. Over TLS they have the prefix `__Host-`: a browser takes such a one only from this very host, over TLS,
@@ -7,14 +13,14 @@ import type { ApiDeps } from '../types.ts';
  */
 type CookieName = 'fso' | 'fso-login';
 
-const isSecure = ({ access }: ApiDeps): boolean => access.publicOrigin?.startsWith('https:') ?? false;
-const fullName = (deps: ApiDeps, name: CookieName): string => (isSecure(deps) ? `__Host-${name}` : name);
+const isSecure = ({ access }: CookieDeps): boolean => access.publicOrigin?.startsWith('https:') ?? false;
+const fullName = (deps: CookieDeps, name: CookieName): string => (isSecure(deps) ? `__Host-${name}` : name);
 
-/** Lax: also sent when somebody follows a link to the hub, or comes back from the provider; never with a foreign POST. */
-const options = (deps: ApiDeps): CookieOptions => ({ httpOnly: true, secure: isSecure(deps), sameSite: 'lax', path: '/' });
+/** Lax: browsers also send it when a person follows a link to the hub or returns from the provider, never with a foreign POST. */
+const options = (deps: CookieDeps): CookieOptions => ({ httpOnly: true, secure: isSecure(deps), sameSite: 'lax', path: '/' });
 
-/** The first of that name; what the hub sets is one of its own alphabet, so nothing is decoded. */
-export const readCookie = (deps: ApiDeps, req: Request, name: CookieName): string | undefined => {
+/** @returns the first cookie of that name, as it is: the hub sets none that needs decoding */
+export const readCookie = (deps: CookieDeps, req: Request, name: CookieName): string | undefined => {
   const wanted = `${fullName(deps, name)}=`;
   for (const part of (req.get('Cookie') ?? '').split(';')) {
     const cookie = part.trim();
@@ -24,11 +30,11 @@ export const readCookie = (deps: ApiDeps, req: Request, name: CookieName): strin
 };
 
 /** @param maxAgeMs without one it lasts until the browser closes, at most */
-export const setCookie = (deps: ApiDeps, res: Response, name: CookieName, cookie: { value: string; maxAgeMs?: number }): void => {
+export const setCookie = (deps: CookieDeps, res: Response, name: CookieName, cookie: { value: string; maxAgeMs?: number }): void => {
   const { value, maxAgeMs } = cookie;
   res.cookie(fullName(deps, name), value, { ...options(deps), ...(maxAgeMs === undefined ? {} : { maxAge: maxAgeMs }) });
 };
 
-export const clearCookie = (deps: ApiDeps, res: Response, name: CookieName): void => {
+export const clearCookie = (deps: CookieDeps, res: Response, name: CookieName): void => {
   res.clearCookie(fullName(deps, name), options(deps));
 };

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
 import { PAGE_POLICY } from './headers.ts';
 
 const STATIC = 'static-token-0123456789';
@@ -33,7 +33,7 @@ interface Answer {
 }
 
 /** As it came over the wire: fetch would unpack it, and clean up the path. */
-const get = (server: TestServer, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
+const get = (server: ApiHarness, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const call = request(server.url, { path, method, headers }, (response) => {
       let text = '';
@@ -49,7 +49,7 @@ const AS_BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
 describe('the dashboard', () => {
   it.each(['/', '/policies?phase=Failed', '/policies/fso-system/finance', '/login', '/activity/a.b'])('opens at %s', async (path) => {
-    await using server = await startTestServer({ apiToken: STATIC, dashboard: folder });
+    await using server = await startApiHarness({ apiToken: STATIC, dashboard: folder });
     const { status, headers, text } = await get(server, path, AS_BROWSER);
     expect([status, text]).toEqual([200, '<!doctype html><title>page</title>']);
     expect(headers['content-type']).toBe('text/html;charset=utf-8');
@@ -59,7 +59,7 @@ describe('the dashboard', () => {
   });
 
   it('has files that a browser keeps for ever, packed as it likes', async () => {
-    await using server = await startTestServer({ dashboard: folder });
+    await using server = await startApiHarness({ dashboard: folder });
     const path = '/assets/app-abc.js';
     const plain = await get(server, path);
     expect([plain.text, plain.headers['content-encoding']]).toEqual(['plain', undefined]);
@@ -84,7 +84,7 @@ describe('the dashboard', () => {
     ['/assets/app-old.js', { accept: '*/*' }, 404],
     ['/policies', { accept: 'application/json' }, 404],
   ])('is no answer to %s for %o', async (path, headers, expected) => {
-    await using server = await startTestServer({ apiToken: STATIC, dashboard: folder });
+    await using server = await startApiHarness({ apiToken: STATIC, dashboard: folder });
     const answer = await get(server, path, headers);
     expect([answer.status, answer.headers['content-type']]).toEqual([expected, expect.stringContaining('application/problem+json')]);
     expect(answer.headers['content-security-policy']).toMatch(/^default-src 'none';base-uri 'none'/);
@@ -106,21 +106,21 @@ describe('the dashboard', () => {
     '//secret.txt',
     '/assets/app-abc.js%00/../../../secret.txt',
   ])('gives out nothing beside its folder: %s', async (path) => {
-    await using server = await startTestServer({ apiToken: STATIC, dashboard: folder });
+    await using server = await startApiHarness({ apiToken: STATIC, dashboard: folder });
     const answers = [await get(server, path, { accept: '*/*' }), await get(server, path, AS_BROWSER)];
     for (const { text } of answers) expect(text).not.toContain(SECRET);
     expect(answers[0]?.status).toBeGreaterThanOrEqual(400);
   });
 
   it('takes nothing: other methods get a problem', async () => {
-    await using server = await startTestServer({ dashboard: folder });
+    await using server = await startApiHarness({ dashboard: folder });
     expect((await get(server, '/', AS_BROWSER, 'POST')).status).toBe(404);
     const head = await get(server, '/', AS_BROWSER, 'HEAD');
     expect([head.status, head.text]).toEqual([200, '']);
   });
 
   it('that is not built says how to build it, and only to people', async () => {
-    await using server = await startTestServer({ dashboard: join(folder, 'assets') });
+    await using server = await startApiHarness({ dashboard: join(folder, 'assets') });
     const { status, text } = await get(server, '/policies', AS_BROWSER);
     expect([status, text]).toEqual([503, expect.stringContaining('npm run build')]);
     expect((await get(server, '/policies', { accept: 'application/json' })).status).toBe(404);

@@ -1,16 +1,19 @@
 import type { Role } from '@fso/shared/api';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
-import { type Caller, callerOf, recorded } from '../auth/caller.ts';
-import type { ApiDeps } from '../types.ts';
+import { type Caller, callerOf } from './caller.ts';
 import { ApiError, type ProblemCode } from './problems.ts';
 import type { SlotKind } from './slots.ts';
 
 /** The least role; `signed-in`: anybody whom the hub knows; `open`: everybody. */
 export type RouteAccess = Role | 'signed-in' | 'open';
 
-/** One line of the route table: express serves it, OpenAPI describes it. */
-export interface Route {
+/**
+ * One line of the route table: express serves it, OpenAPI describes it.
+ *
+ * @typeParam D what its handler works with: a small interface of the room that the route is in
+ */
+export interface Route<in D = never> {
   readonly method: 'get' | 'post' | 'delete';
   /** As OpenAPI writes it: `/api/v1/policies/{namespace}/{name}`. */
   readonly path: string;
@@ -28,7 +31,7 @@ export interface Route {
   readonly response: RouteResponse;
   /** Beyond those that every route can answer with. */
   readonly problems: readonly ProblemCode[];
-  readonly handler: (deps: ApiDeps) => RequestHandler;
+  readonly handler: (deps: D) => RequestHandler;
 }
 
 export interface RouteResponse {
@@ -109,17 +112,17 @@ const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shap
  * A route that answers with JSON of one schema. One that changes something is recorded before it answers; not an open one, as
  * everybody could fill the record with such.
  */
-export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
+export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
   head: RouteHead<P, Q, B>,
   response: { schema: R; description: string; status?: number },
-  answer: (deps: ApiDeps, input: RouteInput<P, Q, B>) => Promise<z.input<R>>,
-): Route => ({
+  answer: (deps: D, input: RouteInput<P, Q, B>) => Promise<z.input<R>>,
+): Route<D> => ({
   ...(head as RouteHead<z.ZodObject, z.ZodObject, z.ZodObject>),
   response: { status: 200, ...response },
   problems: problemsOf(head),
   handler: (deps) => async (req, res) => {
     if (head.body !== undefined) await readJson(req, res);
-    const caller = callerOf(req, res);
+    const caller = callerOf(res);
     const signal = untilClosed(res);
     const work = (): Promise<z.input<R>> =>
       answer(deps, {
@@ -129,17 +132,17 @@ export const jsonRoute = <P extends Shape, Q extends Shape, R extends z.ZodType,
         caller,
         signal,
       });
-    const result = head.method === 'get' || head.access === 'open' ? await work() : await recorded(deps, caller, head.operationId, work);
+    const result = head.method === 'get' || head.access === 'open' ? await work() : await caller.audited(head.operationId, work);
     res.status(response.status ?? 200).json(result);
   },
 });
 
 /** A route that only reads and writes its answer itself: a file, or one of several formats. `schema` is that of its JSON. */
-export const rawRoute = <P extends Shape, Q extends Shape>(
+export const rawRoute = <D, P extends Shape, Q extends Shape>(
   head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
   response: Omit<RouteResponse, 'status'>,
-  answer: (deps: ApiDeps, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query' | 'signal'>, res: Response) => Promise<void>,
-): Route => ({
+  answer: (deps: D, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query' | 'signal'>, res: Response) => Promise<void>,
+): Route<D> => ({
   ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
   response: { status: 200, ...response },
   problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),

@@ -1,10 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import type { StreamEvent } from '@fso/shared/api';
-import type { LedgerChange } from '../../ledger/types.ts';
+import type { PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/types.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/history/index.ts';
-import { fleetOf, sourceOf, statusOf } from '../queries.ts';
-import type { ApiDeps } from '../types.ts';
-import { createPolicyDiff, type PolicyDiff } from './policy-diff.ts';
+import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
+
+export interface StreamOptions {
+  /** Milliseconds between comments. Default 15 s. */
+  readonly heartbeatMs?: number;
+  /** A reader with more than this unread is closed; it returns with its Last-Event-ID. Default 4 MiB. */
+  readonly maxUnreadBytes?: number;
+  /** Messages kept for readers that return. Default 1000. */
+  readonly keep?: number;
+  /** Changes within this time go out together; the first one goes at once. Default 100 ms. */
+  readonly windowMs?: number;
+}
+
+export interface BroadcastDeps extends FleetDeps {
+  readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
+  readonly config: { readonly stream?: StreamOptions | undefined };
+  readonly runtime: { readonly clock: Clock; readonly logger: Logger };
+}
 
 /** An event as it goes over the wire, with its position. */
 export interface Message {
@@ -16,136 +33,185 @@ export interface Message {
 export interface Start {
   readonly replay: readonly Message[];
   readonly reset: boolean;
-  /** Position before anything that is sent from now on. */
+  /** Position before everything that is sent from now on. */
   readonly id: string;
 }
 
-export interface Broadcast {
-  /** Where to go on after `lastId`; without one, from now. */
-  start(lastId: string | undefined): Start;
-  subscribe(reader: (message: Message) => void): () => void;
-}
-
-interface Pending {
-  source: boolean;
-  desired: boolean;
-  readonly clusters: Set<string>;
-  /** Slots of their records. */
-  readonly commits: Set<string>;
-  readonly events: StreamEvent[];
-}
-
-const nothing = (): Pending => ({ source: false, desired: false, clusters: new Set(), commits: new Set(), events: [] });
-
+/** An event in the form of server-sent events. */
 export const encodeMessage = (id: string, { event, data }: StreamEvent): string =>
   `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 
-const note = (pending: Pending, change: LedgerChange): void => {
-  switch (change.kind) {
-    case 'source':
-      pending.source = true;
-      break;
-    case 'desired':
-      pending.desired = true;
-      break;
-    case 'cluster':
-      pending.clusters.add(change.cluster);
-      break;
-    case 'event':
-      pending.events.push({ event: 'event', data: change.event });
-      break;
-  }
+/** Names at most this many policies of a change; beyond it a reader does better to read the list. */
+const MAX_NAMED = 500;
+
+type Reports = ClusterRecord['policies'];
+
+const changedKeys = (before: Reports, now: Reports): string[] => {
+  const differs = (key: string, report: PolicyReport): boolean => before.get(key) !== report;
+  const changed = [...now].filter(([key, report]) => differs(key, report)).map(([key]) => key);
+  const removed = [...before.keys()].filter((key) => !now.has(key));
+  return [...changed, ...removed].sort(byText);
 };
 
+/**
+ * Which policies read differently since the last call, by identity of their reports: a ledger that hands out new but
+ * equal reports only makes readers read again. A connection that comes or goes touches every policy of its cluster.
+ */
+class PolicyDiff {
+  readonly #last = new Map<string, Pick<ClusterRecord, 'policies' | 'connected'>>();
+
+  update(clusters: readonly ClusterRecord[]): PolicyChange[] {
+    return clusters.flatMap((cluster) => this.#updateOne(cluster));
+  }
+
+  #updateOne({ name, policies, connected }: ClusterRecord): PolicyChange[] {
+    const before = this.#last.get(name);
+    this.#last.set(name, { policies, connected });
+    if (before !== undefined && before.connected !== connected) return [{ cluster: name, policies: null }];
+    const keys = changedKeys(before?.policies ?? new Map(), policies);
+    if (keys.length === 0) return [];
+    return [{ cluster: name, policies: keys.length > MAX_NAMED ? null : keys }];
+  }
+}
+
+/** Changes of the ledger that no reader has been sent yet. */
+class PendingChanges {
+  source: boolean = false;
+  desired: boolean = false;
+  readonly clusters = new Set<string>();
+  /** Slots of their records. */
+  readonly commits = new Set<string>();
+  readonly events: StreamEvent[] = [];
+
+  add(change: LedgerChange): void {
+    switch (change.kind) {
+      case 'source':
+        this.source = true;
+        break;
+      case 'desired':
+        this.desired = true;
+        break;
+      case 'cluster':
+        this.clusters.add(change.cluster);
+        break;
+      case 'event':
+        this.events.push({ event: 'event', data: change.event });
+        break;
+    }
+  }
+
+  get isEmpty(): boolean {
+    return !this.source && !this.desired && this.clusters.size + this.commits.size + this.events.length === 0;
+  }
+}
+
 /** Reads what changed, once for all readers. */
-const describe = async (deps: ApiDeps, diff: PolicyDiff, pending: Pending): Promise<StreamEvent[]> => {
+const describeChanges = async (
+  { fleet: reader, records }: { fleet: FleetReader; records: Ledger['records'] },
+  diff: PolicyDiff,
+  pending: PendingChanges,
+): Promise<StreamEvent[]> => {
   // A new revision changes what every cluster should have.
-  const fleet = await fleetOf(deps);
+  const fleet = await reader.read();
   const touched = fleet.clusters().filter(({ record }) => pending.desired || pending.clusters.has(record.name));
-  // One that was forgotten is in no list any more: readers read all of them again.
-  const isAnyGone = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
-  const out: StreamEvent[] = isAnyGone ? [{ event: 'reset', data: {} }] : [];
+  // A forgotten cluster is in no list any more: readers read all of them again.
+  const isAnyForgotten = [...pending.clusters].some((name) => fleet.cluster(name) === undefined);
+  const out: StreamEvent[] = isAnyForgotten ? [{ event: 'reset', data: {} }] : [];
   for (const slot of pending.commits) {
-    const rollout = readRolloutSlot(deps.ledger.records, slot);
+    const rollout = readRolloutSlot(records, slot);
     if (rollout !== null) out.push({ event: 'commit', data: summaryOf(rollout) });
   }
-  if (pending.source) out.push({ event: 'source', data: await sourceOf(deps) });
+  if (pending.source) out.push({ event: 'source', data: await reader.readSource() });
   for (const { view } of touched) out.push({ event: 'cluster', data: view });
   if (pending.desired) out.push({ event: 'policy', data: { cluster: null, policies: null } });
-  for (const change of diff(touched.map(({ record }) => record))) out.push({ event: 'policy', data: change });
-  if (pending.source || touched.length > 0) out.push({ event: 'status', data: await statusOf(deps) });
+  for (const change of diff.update(touched.map(({ record }) => record))) out.push({ event: 'policy', data: change });
+  if (pending.source || touched.length > 0) out.push({ event: 'status', data: await reader.readStatus() });
   return [...out, ...pending.events];
 };
 
 /**
  * Turns changes of the ledger into events: gathered over a short window, so that a thousand reports make a few views,
- * and serialised once however many listen. Ids carry a name of this process: what another one gave out is a reset.
+ * and serialised once for all readers. Ids carry a name of this process: those of another process are answered by a reset.
  */
-export const createBroadcast = (deps: ApiDeps): Broadcast => {
-  const { keep = 1000, windowMs = 100 } = deps.stream ?? {};
-  const epoch = randomUUID().slice(0, 8);
-  const readers = new Set<(message: Message) => void>();
-  const kept: Message[] = [];
-  const diff = createPolicyDiff();
-  let sequence = 0;
-  let pending = nothing();
-  let busy = false;
+export class Broadcast {
+  readonly #deps: BroadcastDeps;
+  readonly #keep: number;
+  readonly #windowMs: number;
+  readonly #epoch = randomUUID().slice(0, 8);
+  readonly #readers = new Set<(message: Message) => void>();
+  readonly #kept: Message[] = [];
+  readonly #diff = new PolicyDiff();
+  #sequence = 0;
+  #pending = new PendingChanges();
+  #busy: boolean = false;
 
-  const idOf = (n: number): string => `${epoch}-${n}`;
-  const send = (event: StreamEvent): void => {
-    sequence += 1;
-    const message = { id: idOf(sequence), text: encodeMessage(idOf(sequence), event) };
-    kept.push(message);
-    if (kept.length > keep) kept.shift();
-    for (const reader of readers) reader(message);
-  };
-  const isEmpty = ({ source, desired, clusters, commits, events }: Pending): boolean =>
-    !source && !desired && clusters.size + commits.size + events.length === 0;
-  const flush = async (): Promise<void> => {
-    while (!isEmpty(pending)) {
-      const taken = pending;
-      pending = nothing();
-      for (const event of await describe(deps, diff, taken)) send(event);
-      await deps.clock.sleep(windowMs, new AbortController().signal);
+  constructor(deps: BroadcastDeps) {
+    this.#deps = deps;
+    const { keep = 1000, windowMs = 100 } = deps.config.stream ?? {};
+    this.#keep = keep;
+    this.#windowMs = windowMs;
+    deps.ledger.subscribe((change) => {
+      this.#pending.add(change);
+      this.#wake();
+    });
+    deps.ledger.records.subscribe(COMMIT_KIND, (slot) => {
+      this.#pending.commits.add(slot);
+      this.#wake();
+    });
+  }
+
+  /** Where to go on after `lastId`; without one, from now. */
+  start(lastId: string | undefined): Start {
+    const id = this.#idOf(this.#sequence);
+    if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };
+    const at = this.#kept.findIndex((message) => message.id === lastId);
+    // The position just before the oldest kept message is as good as a kept one.
+    const isFirst = this.#kept.length > 0 && lastId === this.#idOf(this.#sequence - this.#kept.length);
+    if (at < 0 && !isFirst) return { replay: [], reset: true, id };
+    return { replay: this.#kept.slice(at + 1), reset: false, id };
+  }
+
+  /** @returns a function that ends the subscription */
+  subscribe(reader: (message: Message) => void): () => void {
+    this.#readers.add(reader);
+    return () => this.#readers.delete(reader);
+  }
+
+  #idOf(sequence: number): string {
+    return `${this.#epoch}-${sequence}`;
+  }
+
+  #send(event: StreamEvent): void {
+    this.#sequence += 1;
+    const id = this.#idOf(this.#sequence);
+    const message = { id, text: encodeMessage(id, event) };
+    this.#kept.push(message);
+    if (this.#kept.length > this.#keep) this.#kept.shift();
+    for (const reader of this.#readers) reader(message);
+  }
+
+  async #flush(): Promise<void> {
+    const { fleet, ledger, runtime } = this.#deps;
+    while (!this.#pending.isEmpty) {
+      const pending = this.#pending;
+      this.#pending = new PendingChanges();
+      for (const event of await describeChanges({ fleet, records: ledger.records }, this.#diff, pending)) this.#send(event);
+      await runtime.clock.sleep(this.#windowMs, new AbortController().signal);
     }
-  };
-  const wake = (): void => {
-    if (busy) return;
-    busy = true;
-    flush()
+  }
+
+  #wake(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#flush()
       .catch((err: unknown) => {
-        deps.logger.error({ err }, 'live events failed');
-        // What was taken is lost to the readers; they have to read again.
-        send({ event: 'reset', data: {} });
+        this.#deps.runtime.logger.error({ err }, 'live events failed');
+        // These changes are lost to the readers, who have to read again.
+        this.#send({ event: 'reset', data: {} });
       })
       .finally(() => {
-        busy = false;
-        if (!isEmpty(pending)) wake();
+        this.#busy = false;
+        if (!this.#pending.isEmpty) this.#wake();
       });
-  };
-  deps.ledger.subscribe((change) => {
-    note(pending, change);
-    wake();
-  });
-  deps.ledger.records.subscribe(COMMIT_KIND, (slot) => {
-    pending.commits.add(slot);
-    wake();
-  });
-
-  return {
-    start: (lastId) => {
-      const id = idOf(sequence);
-      if (lastId === undefined) return { replay: [], reset: false, id };
-      if (lastId === id) return { replay: [], reset: false, id };
-      const at = kept.findIndex((message) => message.id === lastId);
-      // The position just before the oldest kept message is as good as a kept one.
-      const first = kept[0] && lastId === idOf(sequence - kept.length);
-      if (at < 0 && !first) return { replay: [], reset: true, id };
-      return { replay: kept.slice(at + 1), reset: false, id };
-    },
-    subscribe: (reader) => {
-      readers.add(reader);
-      return () => readers.delete(reader);
-    },
-  };
-};
+  }
+}

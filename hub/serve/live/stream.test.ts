@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parseSse, type SseMessage } from '../../cli/client/sse.ts';
+import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { policyReport, report } from '../testing/fleet.ts';
-import { fillLedger, startTestServer, type TestServer } from '../testing/test-server.ts';
 
-const open = async (server: TestServer, lastEventId?: string) => {
+const open = async (server: ApiHarness, lastEventId?: string) => {
   const headers: Record<string, string> = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
   const aborter = new AbortController();
   const response = await fetch(`${server.url}/api/v1/stream`, { headers, signal: aborter.signal });
@@ -26,7 +26,7 @@ const hubEvent = (reason: string) => ({ time: new Date().toISOString(), severity
 
 describe('stream', () => {
   it('is open so many times at once for one caller', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const streams = await Promise.all(Array.from({ length: 51 }, () => open(server)));
     expect(streams.map(({ response }) => response.status).sort()).toEqual([...Array.from({ length: 50 }, () => 200), 429]);
     for (const { close } of streams) close();
@@ -35,7 +35,7 @@ describe('stream', () => {
   });
 
   it('begins with the status and tells of every kind of change', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const stream = await open(server);
     expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
     const [first] = await stream.until(({ event }) => event === 'status');
@@ -48,7 +48,7 @@ describe('stream', () => {
   });
 
   it('tells after the status what happened while it was read', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const witness = await open(server);
     await witness.until(({ event }) => event === 'status');
     const [reading, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -74,7 +74,7 @@ describe('stream', () => {
   });
 
   it('is refused while the status cannot be read', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const { source } = server.ledger;
     server.ledger.source = () => {
       server.ledger.source = source;
@@ -86,7 +86,7 @@ describe('stream', () => {
   });
 
   it('names the policies that a report changed', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const stream = await open(server);
     await server.ledger.addEvent(null, hubEvent('Before'));
@@ -98,7 +98,7 @@ describe('stream', () => {
   });
 
   it('goes on where it was left', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const first = await open(server);
     await server.ledger.addEvent(null, hubEvent('One'));
     const id = (await first.until(isEvent('One'))).at(-1)?.id;
@@ -121,7 +121,7 @@ describe('stream', () => {
     ['of another process', 'deadbeef-3'],
     ['that is none', 'x'],
   ])('resets after an id %s', async (_what, id) => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const stream = await open(server, id);
     const read = await stream.until(({ event }) => event === 'status');
     expect(read.map(({ event }) => event)).toEqual(['reset', 'status']);
@@ -129,7 +129,7 @@ describe('stream', () => {
   });
 
   it('resets when too much was missed', async () => {
-    await using server = await startTestServer({}, { windowMs: 1, keep: 2 });
+    await using server = await startApiHarness({}, { windowMs: 1, keep: 2 });
     const stream = await open(server);
     await server.ledger.addEvent(null, hubEvent('E0'));
     const id = (await stream.until(isEvent('E0'))).at(-1)?.id;
@@ -142,7 +142,7 @@ describe('stream', () => {
   });
 
   it('resets when a change could not be read', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const stream = await open(server);
     await stream.until(({ event }) => event === 'status');
     const { clusters } = server.ledger;
@@ -158,7 +158,7 @@ describe('stream', () => {
   });
 
   it('sends heartbeats while nothing happens', async () => {
-    await using server = await startTestServer({}, { heartbeatMs: 5 });
+    await using server = await startApiHarness({}, { heartbeatMs: 5 });
     const response = await fetch(`${server.url}/api/v1/stream`);
     const decoder = new TextDecoder();
     let text = '';
@@ -171,7 +171,7 @@ describe('stream', () => {
 
   it('ends when the hub stops', async () => {
     const [draining, closing] = [new AbortController(), new AbortController()];
-    await using server = await startTestServer({ shutdown: { draining: draining.signal, closing: closing.signal } });
+    await using server = await startApiHarness({ shutdown: { draining: draining.signal, closing: closing.signal } });
     const streams = await Promise.all(Array.from({ length: 12 }, () => open(server)));
     for (const { until } of streams) await until(({ event }) => event === 'status');
     const ends = streams.map(({ until }) => until(() => false).catch(String));

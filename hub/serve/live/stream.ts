@@ -1,7 +1,12 @@
+import type { Clock, Shutdown } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
-import { statusOf } from '../queries.ts';
-import type { ApiDeps } from '../types.ts';
-import { type Broadcast, encodeMessage, type Start } from './broadcast.ts';
+import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
+import { type Broadcast, encodeMessage, type Start, type StreamOptions } from './broadcast.ts';
+
+export interface StreamDeps extends FleetDeps {
+  readonly config: { readonly stream?: StreamOptions | undefined };
+  readonly runtime: { readonly clock: Clock; readonly shutdown?: Pick<Shutdown, 'closing'> | undefined };
+}
 
 const HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
@@ -10,7 +15,7 @@ const HEADERS = {
 };
 
 /** Comments keep proxies from closing a quiet stream, and show a reader that the hub lives. */
-const beat = async (res: Response, { clock }: ApiDeps, intervalMs: number, signal: AbortSignal): Promise<void> => {
+const beat = async (res: Response, clock: Clock, intervalMs: number, signal: AbortSignal): Promise<void> => {
   try {
     for (;;) {
       await clock.sleep(intervalMs, signal);
@@ -21,19 +26,19 @@ const beat = async (res: Response, { clock }: ApiDeps, intervalMs: number, signa
   }
 };
 
-/** What a reader gets before anything that happens from its position on. */
-const beginning = async (deps: ApiDeps, { replay, reset, id }: Start): Promise<string[]> => {
+/** What a reader gets before everything that happens from its position on. */
+const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start): Promise<string[]> => {
   if (replay.length > 0) return replay.map(({ text }) => text);
-  const status = encodeMessage(id, { event: 'status', data: await statusOf(deps) });
+  const status = encodeMessage(id, { event: 'status', data: await fleet.readStatus() });
   return reset ? [encodeMessage(id, { event: 'reset', data: {} }), status] : [status];
 };
 
 /**
  * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). A new reader gets the status
- * first; one that comes back gets what it missed, or `reset` and the status.
+ * first; one that returns gets what it missed, or `reset` and the status.
  */
-export const streamHandler = (deps: ApiDeps, broadcast: Broadcast): RequestHandler => {
-  const { heartbeatMs = 15_000, maxUnreadBytes = 4 * 1024 * 1024 } = deps.stream ?? {};
+export const streamHandler = ({ fleet, config, runtime }: StreamDeps, broadcast: Broadcast): RequestHandler => {
+  const { heartbeatMs = 15_000, maxUnreadBytes = 4 * 1024 * 1024 } = config.stream ?? {};
   return async (req, res) => {
     // Gone already: `close` was emitted and would end nothing that begins now.
     if (res.destroyed) return;
@@ -53,14 +58,14 @@ export const streamHandler = (deps: ApiDeps, broadcast: Broadcast): RequestHandl
       unsubscribe();
       gone.abort();
     });
-    const first = await beginning(deps, start);
+    const opening = await openingMessages(fleet, start);
     if (gone.signal.aborted) return;
     res.writeHead(200, HEADERS);
     res.write('retry: 1000\n\n');
-    for (const text of [...first, ...meanwhile]) write(text);
+    for (const text of [...opening, ...meanwhile]) write(text);
     take = write;
-    const { closing } = deps.shutdown ?? {};
-    await beat(res, deps, heartbeatMs, closing === undefined ? gone.signal : AbortSignal.any([gone.signal, closing]));
+    const { closing } = runtime.shutdown ?? {};
+    await beat(res, runtime.clock, heartbeatMs, closing === undefined ? gone.signal : AbortSignal.any([gone.signal, closing]));
     res.end();
   };
 };

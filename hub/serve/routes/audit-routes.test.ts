@@ -2,13 +2,13 @@ import { AuditPage, AuditVerificationView, type ProblemDetails } from '@fso/shar
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { createAuditKey } from '../../ledger/index.ts';
+import { fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { REVISION, TIME } from '../testing/fleet.ts';
-import { fillLedger, startTestServer } from '../testing/test-server.ts';
 
 const key = createAuditKey();
 const started = async () => {
   const clock = new FakeClock(new Date(TIME));
-  const server = await startTestServer({ clock }, {}, key.id);
+  const server = await startApiHarness({ clock }, {}, key.id);
   await fillLedger(server.ledger);
   const add = (action: string, subject: string, detail = {}) =>
     server.ledger.audit.append({ actor: { kind: 'user', id: 'ada', roles: ['admin'] }, from: '10.0.0.1', action, subject, detail });

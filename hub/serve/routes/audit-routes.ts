@@ -1,17 +1,92 @@
-import { AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fso/shared/api';
+import { setImmediate } from 'node:timers/promises';
+import { AuditEntry, AuditPage, AuditProofs, AuditVerificationView, ResourceName } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
 import type { Response } from 'express';
 import { z } from 'zod';
 import { readAudit } from '../../ledger/audit/read.ts';
 import type { AuditFilter, AuditLog } from '../../ledger/audit-log.ts';
+import { verifyAudit } from '../../ledger/index.ts';
 import { EXPORT_FORMATS, FORMATTERS } from '../export/audit-formats.ts';
 import { sendLines } from '../export/send-lines.ts';
-import { cursorText, numberOf } from '../http/number-cursor.ts';
-import { searchCursor } from '../http/paging.ts';
-import { ApiError } from '../http/problems.ts';
+import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
+import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
+import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
-import { given, PolicyName, paging, period, Text, wholeNumber } from '../queries.ts';
-import type { ApiDeps } from '../types.ts';
-import { createAuditVerification } from './audit-verification.ts';
+
+/** What the routes of the audit log work with. */
+export interface AuditDeps {
+  readonly ledger: { readonly audit: AuditLog };
+  readonly config: {
+    /** Public key of the hub's checkpoints. */
+    readonly auditKey: string;
+  };
+  readonly runtime: { readonly clock: Clock };
+}
+
+/** Entries that are read, or whose hashes are computed, at a time. */
+const PAGE = 200;
+/** Within this time every caller gets the same result, whatever was written meanwhile. */
+const FRESH_MS = 10_000;
+/** A run is not repeated before this many times its own length: the hub spends a small part of its time on a large, busy log. */
+const REST = 20;
+/** A log without new entries may still have been changed. */
+const KEPT_MS = 600_000;
+
+/** Yields after each page, so that requests are answered while a log of a million entries is verified. */
+async function* yieldBetweenPages(entries: AsyncIterable<AuditEntry>): AsyncGenerator<AuditEntry> {
+  let count = 0;
+  for await (const entry of entries) {
+    yield entry;
+    count += 1;
+    if (count % PAGE === 0) await setImmediate();
+  }
+}
+
+interface VerificationRun {
+  readonly view: AuditVerificationView;
+  readonly hash: string;
+  readonly endedMs: number;
+  readonly tookMs: number;
+}
+
+/** Verifies the audit log, one run at a time: a caller during a run gets its result. */
+class AuditVerifier {
+  readonly #deps: AuditDeps;
+  #last: VerificationRun | undefined;
+  #running: Promise<AuditVerificationView> | undefined;
+
+  constructor(deps: AuditDeps) {
+    this.#deps = deps;
+  }
+
+  /** @returns a result of at most {@link FRESH_MS}, or of a log that has not grown since */
+  async verify(): Promise<AuditVerificationView> {
+    if (this.#last !== undefined && (await this.#isCurrent(this.#last))) return this.#last.view;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<AuditVerificationView> {
+    const { ledger, config, runtime } = this.#deps;
+    const beganMs = runtime.clock.monotonicMs();
+    const checkedAt = runtime.clock.now().toISOString();
+    // The proofs first: entries that come meanwhile are then beyond them, not missing.
+    const { checkpoints, witnesses } = await ledger.audit.proofs();
+    const entries = yieldBetweenPages(readAudit(ledger.audit, { pageSize: PAGE }));
+    const found = await verifyAudit(entries, { checkpoints, witnesses, key: config.auditKey });
+    const endedMs = runtime.clock.monotonicMs();
+    this.#last = { view: { ...found, checkedAt }, hash: found.head?.hash ?? '', endedMs, tookMs: endedMs - beganMs };
+    return this.#last.view;
+  }
+
+  async #isCurrent({ endedMs, tookMs, hash }: VerificationRun): Promise<boolean> {
+    const ageMs = this.#deps.runtime.clock.monotonicMs() - endedMs;
+    if (ageMs < Math.max(FRESH_MS, REST * tookMs)) return true;
+    return ageMs < KEPT_MS && (await this.#deps.ledger.audit.head()).hash === hash;
+  }
+}
 
 const Filter = Text.min(1).max(512).optional();
 
@@ -35,20 +110,18 @@ const ExportQuery = z.strictObject({ format: z.enum(EXPORT_FORMATS).default('jso
 
 const CONTENT_TYPES = { jsonl: 'application/jsonl', ocsf: 'application/jsonl', csv: 'text/csv' };
 const EXTENSIONS = { jsonl: 'jsonl', ocsf: 'ocsf.jsonl', csv: 'csv' };
-/** Entries that are read at a time. */
-const PAGE = 200;
 
 async function* exportLines(
-  { ledger }: ApiDeps,
+  { ledger }: AuditDeps,
   { format, ...filter }: z.output<typeof ExportQuery>,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  for await (const entry of readAudit(ledger.audit, { pageSize: PAGE, filter: given(filter), signal }))
+  for await (const entry of readAudit(ledger.audit, { pageSize: PAGE, filter: withoutAbsent(filter), signal }))
     yield FORMATTERS[format].line(entry);
 }
 
 const sendExport = (
-  deps: ApiDeps,
+  deps: AuditDeps,
   { query, signal }: { readonly query: z.output<typeof ExportQuery>; readonly signal: AbortSignal },
   res: Response,
 ): Promise<void> => {
@@ -57,24 +130,26 @@ const sendExport = (
   return sendLines(res, file, exportLines(deps, query, signal));
 };
 
-/** Entries that are counted where filters are given: each has to be read for that. */
+/** Entries that are counted where filters are given, as each has to be read for that. */
 const MAX_COUNTED = 1_000;
 
-/** With filters as far as one search reaches. */
+/** With filters, as far as one search reaches. */
 const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal): Promise<number> => {
   if (Object.keys(filter).length === 0) return (await audit.head()).sequence;
   return (await audit.search({ filter, order: 'desc', from: undefined, limit: MAX_COUNTED, signal })).entries.length;
 };
 
-/** The audit log, and what proves it. Whoever reads it all can compute every hash anew. */
-export const auditRoutes: readonly Route[] = [
+const SequenceParams = z.strictObject({ sequence: z.string().regex(/^[1-9]\d{0,14}$/) });
+
+/** The audit log, and what proves it: a reader of the whole log can compute every hash. */
+export const auditRoutes: readonly Route<AuditDeps>[] = [
   jsonRoute(
     {
       method: 'get',
       path: '/api/v1/audit',
       operationId: 'listAudit',
       summary: 'The audit log',
-      description: `Hash-chained: \`fso audit verify\` reads it all and computes every hash anew. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
+      description: `Hash-chained: \`fso audit verify\` reads the whole log and computes every hash itself. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'audit',
       access: 'viewer',
       slots: 'heavy',
@@ -85,9 +160,9 @@ export const auditRoutes: readonly Route[] = [
       const { order, limit, cursor, after, ...filter } = query;
       if (after !== undefined && order === 'desc') throw new ApiError('bad-request', 'query parameter after: goes with order=asc');
       const at = numberOf(cursor, order) ?? after;
-      const { entries, next } = await audit.search({ filter: given(filter), order, from: at, limit: limit + 1, signal });
+      const { entries, next } = await audit.search({ filter: withoutAbsent(filter), order, from: at, limit: limit + 1, signal });
       const items = entries.slice(0, limit);
-      const total = Math.max(await totalOf(audit, given(filter), signal), items.length);
+      const total = Math.max(await totalOf(audit, withoutAbsent(filter), signal), items.length);
       const end = next === null ? null : cursorText(next, order);
       return { items, total, next: searchCursor(entries, ({ sequence }) => cursorText(sequence, order), { limit, next: end }) };
     },
@@ -103,9 +178,9 @@ export const auditRoutes: readonly Route[] = [
       slots: 'heavy',
     },
     { schema: AuditProofs, description: 'Signed by the hub, and given back by agents.' },
-    async ({ ledger, auditKey }) => {
+    async ({ ledger, config }) => {
       const { checkpoints, witnesses } = await ledger.audit.proofs();
-      return { key: auditKey, checkpoints: [...checkpoints], witnesses: [...witnesses] };
+      return { key: config.auditKey, checkpoints: [...checkpoints], witnesses: [...witnesses] };
     },
   ),
   {
@@ -121,9 +196,9 @@ export const auditRoutes: readonly Route[] = [
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
     problems: ['too-many-requests'],
     handler: (deps) => {
-      const verify = createAuditVerification(deps);
+      const verifier = new AuditVerifier(deps);
       return async (_req, res) => {
-        res.json(await verify());
+        res.json(await verifier.verify());
       };
     },
   },
@@ -141,5 +216,23 @@ export const auditRoutes: readonly Route[] = [
     },
     { description: 'One entry a line.', contentType: 'text/plain' },
     sendExport,
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/audit/entries/{sequence}',
+      operationId: 'getAuditEntry',
+      summary: 'One entry of the audit log',
+      tag: 'audit',
+      access: 'viewer',
+      params: SequenceParams,
+      problems: ['not-found'],
+    },
+    { schema: AuditEntry, description: 'The entry.' },
+    async ({ ledger: { audit } }, { params }) => {
+      const sequence = Number(params.sequence);
+      const [entry] = await audit.after(sequence - 1, 1);
+      return entry?.sequence === sequence ? entry : notFound(`entry ${params.sequence}`);
+    },
   ),
 ];

@@ -1,13 +1,21 @@
 import { ClusterPage, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
-import { ClusterPolicyQuery, clusterPolicy, clusterPolicyOrders, matchesClusterPolicy } from '../fleet/lists/cluster-policies.ts';
-import { ClusterQuery, clusterOrders, matchesCluster } from '../fleet/lists/clusters.ts';
-import { regionList } from '../fleet/lists/regions.ts';
+import {
+  ClusterPolicyQuery,
+  ClusterQuery,
+  clusterOrders,
+  clusterPolicy,
+  clusterPolicyOrders,
+  listRegions,
+  matchesCluster,
+  matchesClusterPolicy,
+} from '../fleet/cluster-lists.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { sortedPage } from '../http/paging.ts';
+import { ClusterParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { ClusterParams, fleetOf } from '../queries.ts';
 
-export const clusterRoutes: readonly Route[] = [
+export const clusterRoutes: readonly Route<FleetDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -20,7 +28,7 @@ export const clusterRoutes: readonly Route[] = [
     },
     { schema: ClusterPage, description: 'A page; sorted by name unless `sort` says otherwise.' },
     async (deps, { query }) => {
-      const clusters = (await fleetOf(deps)).clusters().filter((cluster) => matchesCluster(cluster, query));
+      const clusters = (await deps.fleet.read()).clusters().filter((cluster) => matchesCluster(cluster, query));
       const page = sortedPage(clusters, clusterOrders, query);
       return { ...page, items: page.items.map(({ view }) => view) };
     },
@@ -37,7 +45,7 @@ export const clusterRoutes: readonly Route[] = [
       problems: ['not-found'],
     },
     { schema: ClusterView, description: 'The cluster.' },
-    async (deps, { params }) => (await fleetOf(deps)).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
+    async (deps, { params }) => (await deps.fleet.read()).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
   ),
   jsonRoute(
     {
@@ -54,7 +62,7 @@ export const clusterRoutes: readonly Route[] = [
     },
     { schema: ClusterPolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
     async (deps, { params, query }) => {
-      const fleet = await fleetOf(deps);
+      const fleet = await deps.fleet.read();
       if (fleet.cluster(params.name) === undefined) return notFound(`cluster ${params.name}`);
       const here = fleet.policies().flatMap((policy) => clusterPolicy(policy, params.name) ?? []);
       return sortedPage(
@@ -74,6 +82,6 @@ export const clusterRoutes: readonly Route[] = [
       access: 'viewer',
     },
     { schema: RegionList, description: 'All of them, by name; as last reported.' },
-    async (deps) => regionList(await fleetOf(deps)),
+    async (deps) => listRegions(await deps.fleet.read()),
   ),
 ];

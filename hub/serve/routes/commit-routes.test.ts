@@ -2,12 +2,12 @@ import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } fr
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { writeRollout } from '../../rollout/history/index.ts';
+import { commitRollout, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { desiredOf, REVISION, TIME } from '../testing/fleet.ts';
-import { commitRollout, fillLedger, startTestServer } from '../testing/test-server.ts';
 
 const started = async () => {
   const clock = new FakeClock(new Date(TIME));
-  const server = await startTestServer({ clock });
+  const server = await startApiHarness({ clock });
   await fillLedger(server.ledger);
   const read = async (path: string) => (await fetch(`${server.url}/api/v1${path}`)).json();
   return { ...server, clock, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };

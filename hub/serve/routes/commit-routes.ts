@@ -1,11 +1,12 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
+import type { Ledger } from '../../ledger/types.ts';
 import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/history/index.ts';
-import { numberOf } from '../http/number-cursor.ts';
-import { nextCursor } from '../http/paging.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
+import { nextCursor, numberOf } from '../http/paging.ts';
+import { PageQuery, wholeNumber } from '../http/parameters.ts';
 import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { PageQuery, statusOf, wholeNumber } from '../queries.ts';
 
 const CommitParams = z.strictObject({ revision: z.string().max(64) });
 
@@ -14,8 +15,12 @@ const TrendQuery = z.strictObject({
   hours: wholeNumber({ digits: 4, min: 1, max: MAX_HOURS }).default(24).describe(`How far back, 1 to ${MAX_HOURS}.`),
 });
 
-/** What the hub remembers of commits, and of the fleet over time. */
-export const commitRoutes: readonly Route[] = [
+interface CommitDeps extends FleetDeps {
+  readonly ledger: { readonly records: Ledger['records'] };
+}
+
+/** The hub's memory of commits, and of the fleet over time. */
+export const commitRoutes: readonly Route<CommitDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -51,7 +56,7 @@ export const commitRoutes: readonly Route[] = [
     { schema: CommitActivity, description: 'The commit.' },
     async ({ ledger: { records } }, { params: { revision } }) => {
       const rollout = readRollout(records, revision);
-      if (rollout === undefined) throw new ApiError('not-found', `Nothing is known of a commit ${revision}.`);
+      if (rollout === undefined) throw new ApiError('not-found', `The hub does not know a commit ${revision}.`);
       return activityOf(rollout);
     },
   ),
@@ -67,8 +72,8 @@ export const commitRoutes: readonly Route[] = [
       query: TrendQuery,
     },
     { schema: Trend, description: 'The points.' },
-    async (deps, { query: { hours } }) => ({
-      items: readTrend(deps.ledger.records, hours, pointOf(await statusOf(deps), deps.clock.now())),
+    async ({ ledger, fleet }, { query: { hours } }) => ({
+      items: readTrend(ledger.records, hours, pointOf(await fleet.readStatus(), new Date(fleet.now()))),
     }),
   ),
 ];

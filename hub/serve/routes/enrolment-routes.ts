@@ -1,12 +1,12 @@
 import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ForgottenCluster, ResourceName } from '@fso/shared/api';
+import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { EnrolmentRecord } from '../../identity/index.ts';
+import type { EnrolmentRecord, Identity } from '../../identity/index.ts';
+import type { Ledger } from '../../ledger/types.ts';
 import { pageOf } from '../http/paging.ts';
+import { ClusterParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { ClusterParams, PageQuery } from '../queries.ts';
-import type { ApiDeps, EnrolmentAccess } from '../types.ts';
-import { enrolmentView } from './enrolment-view.ts';
 
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_TTL_SECONDS = 1800;
@@ -20,8 +20,46 @@ const WantedToken = z.strictObject({
     .describe('How long the token is good.'),
 });
 
+/** How clusters enrol. */
+export interface EnrolmentAccess {
+  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'forget' | 'get' | 'list'>;
+  /** URL that agents dial; known once the listener answers. */
+  readonly agentUrl: () => string;
+}
+
+interface EnrolmentDeps {
+  readonly ledger: Pick<Ledger, 'cluster' | 'desired' | 'forgetCluster'>;
+  /** Absent: agents do not enrol. */
+  readonly enrolment?: EnrolmentAccess | undefined;
+  readonly runtime: { readonly clock: Clock };
+}
+
+type TokenRecord = EnrolmentRecord['tokens'][number];
+
+const tokenState = ({ used, withdrawn, expires }: TokenRecord, now: Date): NonNullable<EnrolmentView['token']>['state'] => {
+  if (used !== null) return 'used';
+  if (withdrawn) return 'withdrawn';
+  return Date.parse(expires) <= now.getTime() ? 'expired' : 'open';
+};
+
+/** An enrolment for people: without digests and serial numbers. */
+const enrolmentView = (record: EnrolmentRecord, now: Date): EnrolmentView => {
+  const [token] = record.tokens;
+  return {
+    cluster: record.cluster,
+    // A list has no forgotten ones.
+    state: record.state === 'forgotten' ? 'revoked' : record.state,
+    generation: record.generation,
+    token: token === undefined ? null : { created: token.created, expires: token.expires, state: tokenState(token, now) },
+    enrolled: record.enrolled,
+    revoked: record.revoked,
+    certificateIssued: record.certificate?.issued ?? null,
+    certificateExpires: record.certificate?.expires ?? null,
+  };
+};
+
 /** @throws ApiError where agents do not enrol at this hub */
-const accessOf = ({ enrolment }: ApiDeps): EnrolmentAccess => {
+const accessOf = ({ enrolment }: EnrolmentDeps): EnrolmentAccess => {
   if (enrolment === undefined) throw new ApiError('not-found', 'Agents do not enrol at this hub: it runs with FSO_AGENT_TLS=off.');
   return enrolment;
 };
@@ -32,11 +70,11 @@ const clusterName = (name: string): string => {
   return parsed.data;
 };
 
-const isKnown = async (deps: ApiDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
+const isKnown = async (deps: EnrolmentDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
   (record !== undefined && record.state !== 'forgotten') || (await deps.ledger.cluster(cluster)) !== null;
 
-/** @throws ApiError where the cluster is not known, or is one that the fleet counts */
-const assertRetired = async (deps: ApiDeps, cluster: string): Promise<void> => {
+/** @throws ApiError where the cluster is not known, or is registered or connected */
+const assertRetired = async (deps: EnrolmentDeps, cluster: string): Promise<void> => {
   const { ledger, enrolment } = deps;
   const refuse = (detail: string): never => {
     throw new ApiError('conflict', detail);
@@ -48,14 +86,14 @@ const assertRetired = async (deps: ApiDeps, cluster: string): Promise<void> => {
   if ((await ledger.cluster(cluster))?.connected === true) refuse(`${cluster} is connected: stop its agent first, or revoke it.`);
 };
 
-/** How clusters come to prove themselves. */
-export const enrolmentRoutes: readonly Route[] = [
+/** Enrolment of clusters: tokens, certificates, and their end. */
+export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
   jsonRoute(
     {
       method: 'get',
       path: '/api/v1/enrolments',
       operationId: 'listEnrolments',
-      summary: 'Who has enrolled, and until when its certificate is good',
+      summary: 'Clusters that have enrolled, with the end of their certificates',
       tag: 'clusters',
       access: 'viewer',
       query: PageQuery,
@@ -64,7 +102,7 @@ export const enrolmentRoutes: readonly Route[] = [
     { schema: EnrolmentPage, description: 'A page, sorted by cluster.' },
     async (deps, { query }) => {
       const records = await accessOf(deps).identity.list();
-      const now = deps.clock.now();
+      const now = deps.runtime.clock.now();
       return pageOf(
         records.map((record) => enrolmentView(record, now)),
         ({ cluster }) => cluster,
@@ -78,7 +116,7 @@ export const enrolmentRoutes: readonly Route[] = [
       path: '/api/v1/clusters/{name}/enrolment-token',
       operationId: 'createEnrolmentToken',
       summary: 'Makes the token with which the agent of a cluster enrols, once',
-      description: 'The one before, if it was not used, is worth nothing any more.',
+      description: 'It replaces an earlier token that was not used.',
       tag: 'clusters',
       access: 'admin',
       params: ClusterParams,
@@ -100,8 +138,8 @@ export const enrolmentRoutes: readonly Route[] = [
       method: 'post',
       path: '/api/v1/clusters/{name}/revoke',
       operationId: 'revokeCluster',
-      summary: 'Makes every certificate and token of a cluster worthless, and closes its stream',
-      description: 'The cluster goes on enforcing what it has. With a new token it may enrol anew.',
+      summary: 'Revokes every certificate and token of a cluster, and closes its stream',
+      description: 'The cluster goes on enforcing what it has. With a new token it may enrol again.',
       tag: 'clusters',
       access: 'admin',
       params: ClusterParams,
@@ -113,7 +151,7 @@ export const enrolmentRoutes: readonly Route[] = [
       const cluster = clusterName(params.name);
       caller.about(cluster);
       if (!(await isKnown(deps, cluster, await identity.get(cluster)))) throw new ApiError('not-found', `There is no cluster ${cluster}.`);
-      return enrolmentView(await identity.revoke(cluster), deps.clock.now());
+      return enrolmentView(await identity.revoke(cluster), deps.runtime.clock.now());
     },
   ),
   jsonRoute(
@@ -122,7 +160,7 @@ export const enrolmentRoutes: readonly Route[] = [
       path: '/api/v1/clusters/{name}',
       operationId: 'forgetCluster',
       summary: 'Forgets a cluster that is neither registered nor connected',
-      description: 'What it last reported goes, and its certificates and tokens are worth nothing any more; its history stays.',
+      description: 'Its last report is removed and its certificates and tokens are revoked; its history stays.',
       tag: 'clusters',
       access: 'admin',
       params: ClusterParams,

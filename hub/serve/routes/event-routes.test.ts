@@ -3,11 +3,11 @@ import type { ProblemDetails } from '@fso/shared/api';
 import { systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
+import { startApiHarness } from '../testing/api-harness.ts';
 import { TIME } from '../testing/fleet.ts';
-import { startTestServer } from '../testing/test-server.ts';
 
 const started = async (count: number) => {
-  const server = await startTestServer();
+  const server = await startApiHarness();
   for (let n = 0; n < count; n += 1)
     await server.ledger.addEvent(n % 2 === 0 ? 'eu' : null, {
       time: TIME,
@@ -32,7 +32,7 @@ const barren = async (nextOf = goOn) => {
     searches.count += 1;
     return { events: [], next: await nextOf() };
   };
-  const server = await startTestServer({ ledger: { ...createMemoryLedger({ clock: systemClock }), searchEvents } });
+  const server = await startApiHarness({ ledger: { ...createMemoryLedger({ clock: systemClock }), searchEvents } });
   const open = async () => {
     const reader = new AbortController();
     const answer = await fetch(`${server.url}/api/v1/events/export`, { signal: reader.signal });

@@ -4,10 +4,9 @@ import { z } from 'zod';
 import type { EventFilter } from '../../ledger/event-filter.ts';
 import type { Ledger } from '../../ledger/types.ts';
 import { sendLines } from '../export/send-lines.ts';
-import { numberOf } from '../http/number-cursor.ts';
-import { searchCursor } from '../http/paging.ts';
+import { numberOf, searchCursor } from '../http/paging.ts';
+import { EventQuery, eventFilters, withoutAbsent } from '../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
-import { EventQuery, eventFilters, given } from '../queries.ts';
 
 /** Events that are counted for `total`; a ledger may hold more. */
 const MAX_COUNTED_EVENTS = 10_000;
@@ -35,7 +34,7 @@ const PAGE = 200;
 async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
   let before: number | undefined;
   while (!signal.aborted) {
-    const { events, next } = await ledger.searchEvents({ ...filter, ...given({ before }), limit: PAGE, signal });
+    const { events, next } = await ledger.searchEvents({ ...filter, ...withoutAbsent({ before }), limit: PAGE, signal });
     yield* events;
     if (next === null) return;
     before = next;
@@ -46,8 +45,12 @@ async function* linesOf(events: AsyncIterable<EventView>, line: Form['line']): A
   for await (const event of events) yield line(event);
 }
 
+interface EventDeps {
+  readonly ledger: Pick<Ledger, 'searchEvents' | 'countEvents'>;
+}
+
 /** What happened in the clusters and in the hub. */
-export const eventRoutes: readonly Route[] = [
+export const eventRoutes: readonly Route<EventDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -62,10 +65,10 @@ export const eventRoutes: readonly Route[] = [
     },
     { schema: EventPage, description: 'A page, newest first.' },
     async ({ ledger }, { query: { limit, cursor, ...query }, signal }) => {
-      const filter = given(query);
+      const filter = withoutAbsent(query);
       const [counted, { events, next }] = await Promise.all([
         ledger.countEvents({ ...filter, limit: MAX_COUNTED_EVENTS }),
-        ledger.searchEvents({ ...filter, ...given({ before: numberOf(cursor) }), limit: limit + 1, signal }),
+        ledger.searchEvents({ ...filter, ...withoutAbsent({ before: numberOf(cursor) }), limit: limit + 1, signal }),
       ]);
       const items = events.slice(0, limit);
       return {
@@ -90,7 +93,11 @@ export const eventRoutes: readonly Route[] = [
     { description: 'One event a line.', contentType: 'text/plain' },
     ({ ledger }, { query: { format, ...filter }, signal }, res) => {
       const { contentType, head, line } = FORMS[format];
-      return sendLines(res, { name: `events.${format}`, contentType, head }, linesOf(readEvents(ledger, given(filter), signal), line));
+      return sendLines(
+        res,
+        { name: `events.${format}`, contentType, head },
+        linesOf(readEvents(ledger, withoutAbsent(filter), signal), line),
+      );
     },
   ),
 ];

@@ -1,10 +1,10 @@
 import type { ProblemDetails } from '@fso/shared/api';
 import { expect, it } from 'vitest';
+import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { clusterReport, desiredOf, FILES, policyReport, REVISION, report } from '../testing/fleet.ts';
-import { fillLedger, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const ADMIN = 'static-token-0123456789';
-const ask = (server: TestServer, path: string, method = 'GET', token = ADMIN): Promise<Response> =>
+const ask = (server: ApiHarness, path: string, method = 'GET', token = ADMIN): Promise<Response> =>
   fetch(`${server.url}/api/v1${path}`, { method, headers: { Authorization: `Bearer ${token}` } });
 const refusal = async (response: Response): Promise<string> => {
   const { status, detail } = (await response.json()) as ProblemDetails;
@@ -13,7 +13,7 @@ const refusal = async (response: Response): Promise<string> => {
 
 /** Two clusters that are registered and connected, and one that is connected alone. */
 const started = async () => {
-  const server = await startTestServer({ apiToken: ADMIN });
+  const server = await startApiHarness({ apiToken: ADMIN });
   await fillLedger(server.ledger);
   await server.ledger.setConnected('old', true);
   await server.ledger.applyReport('old', report({ cluster: clusterReport(), policies: [policyReport('finance', { phase: 'Failed' })] }));
@@ -50,7 +50,7 @@ it('forgets a name that has but a token', async () => {
 });
 
 it('forgets nobody while it does not know who is registered', async () => {
-  await using server = await startTestServer({ apiToken: ADMIN });
+  await using server = await startApiHarness({ apiToken: ADMIN });
   await server.ledger.setConnected('old', true);
   await server.ledger.setConnected('old', false);
   expect(await refusal(await ask(server, '/clusters/old', 'DELETE'))).toContain('409 The hub has not read the repository yet');

@@ -1,15 +1,27 @@
-import { PolicyPage, PolicySummaryPage, PolicyView, policyKey } from '@fso/shared/api';
-import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/lists/policies.ts';
+import { PolicyHistory, PolicyPage, PolicySourceView, PolicySummaryPage, PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { GitObjectError } from '@fso/shared/git';
+import { BusyError } from '@fso/shared/runtime';
+import type { Ledger } from '../../ledger/types.ts';
+import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
+import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/policy-list.ts';
 import { sortedPage } from '../http/paging.ts';
-import { notFound } from '../http/problems.ts';
+import { PolicyParams } from '../http/parameters.ts';
+import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { fleetOf, nowOf, PolicyParams } from '../queries.ts';
-import type { ApiDeps } from '../types.ts';
 
-const found = async (deps: ApiDeps, query: PolicyQuery): Promise<PolicyEntry[]> => {
-  const now = nowOf(deps);
-  return (await fleetOf(deps)).policies().filter((policy) => matchesPolicy(policy, query, now));
+interface PolicyDeps extends FleetDeps {
+  readonly ledger: Pick<Ledger, 'desired'>;
+  readonly source: {
+    /** Documents of policies, and their history, as Git has them. */
+    readonly documents: PolicyDocuments;
+  };
+}
+
+const findPolicies = async ({ fleet }: FleetDeps, query: PolicyQuery): Promise<PolicyEntry[]> => {
+  const now = fleet.now();
+  return (await fleet.read()).policies().filter((policy) => matchesPolicy(policy, query, now));
 };
 
 /** A cluster's report of a policy is about 1 KB. */
@@ -18,7 +30,32 @@ const wholeOrders = { ...policyOrders, weightOf: ({ rows }: PolicyEntry): number
 const PHASES =
   'Policies of the revision in force and local ones. A cluster that is not connected contributes at best Pending to the phase of a policy: what it last reported is shown, but not counted as compliant.';
 
-export const policyRoutes: readonly Route[] = [
+const notInGit = (key: string): ApiError => new ApiError('not-found', `The policy ${key} is not in Git.`);
+
+/** @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there, such as a local one */
+const placeOf = async ({ ledger }: PolicyDeps, params: { namespace: string; name: string }): Promise<PolicyPlace> => {
+  const desired = await ledger.desired();
+  const found = desired?.set.policies.find(({ document }) => document.metadata.name === params.name);
+  if (desired === null || found === undefined || params.namespace !== SYSTEM_NAMESPACE) throw notInGit(policyKey(params));
+  return { revision: desired.revision, path: found.source.path, name: params.name };
+};
+
+/** The clone is a cache: while the hub rebuilds it, objects are missing. @throws ApiError `not-ready` then, `not-found` */
+const fromClone = async <T>(read: Promise<T | null>, key: string): Promise<T> => {
+  try {
+    const found = await read;
+    if (found !== null) return found;
+  } catch (error) {
+    if (error instanceof BusyError)
+      throw new ApiError('too-many-requests', 'The hub computes other histories. Try again soon.', { 'Retry-After': '5' });
+    if (!(error instanceof GitObjectError)) throw error;
+    throw new ApiError('not-ready', 'The hub rebuilds its clone of the repository. Try again soon.', { 'Retry-After': '5' });
+  }
+  throw notInGit(key);
+};
+
+/** Policies: their state over the clusters, and their documents in Git. */
+export const policyRoutes: readonly Route<PolicyDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -32,7 +69,7 @@ export const policyRoutes: readonly Route[] = [
     },
     { schema: PolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
     async (deps, { query }) => {
-      const page = sortedPage(await found(deps, query), wholeOrders, query);
+      const page = sortedPage(await findPolicies(deps, query), wholeOrders, query);
       return { ...page, items: page.items.map((policy) => policy.view()) };
     },
   ),
@@ -49,7 +86,7 @@ export const policyRoutes: readonly Route[] = [
     },
     { schema: PolicySummaryPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
     async (deps, { query }) => {
-      const page = sortedPage(await found(deps, query), policyOrders, query);
+      const page = sortedPage(await findPolicies(deps, query), policyOrders, query);
       return { ...page, items: page.items.map((policy) => policy.summary()) };
     },
   ),
@@ -67,7 +104,37 @@ export const policyRoutes: readonly Route[] = [
     { schema: PolicyView, description: 'The policy.' },
     async (deps, { params }) => {
       const key = policyKey(params);
-      return (await fleetOf(deps)).policy(key)?.view() ?? notFound(`policy ${key}`);
+      return (await deps.fleet.read()).policy(key)?.view() ?? notFound(`policy ${key}`);
     },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/policies/{namespace}/{name}/source',
+      operationId: 'getPolicySource',
+      summary: 'The document of a policy as it stands in Git',
+      tag: 'policies',
+      access: 'viewer',
+      params: PolicyParams,
+      problems: ['not-found', 'not-ready'],
+    },
+    { schema: PolicySourceView, description: 'The document, at the commit in force.' },
+    async (deps, { params }) => fromClone(deps.source.documents.source(await placeOf(deps, params)), policyKey(params)),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/policies/{namespace}/{name}/history',
+      operationId: 'getPolicyHistory',
+      summary: 'The commits that changed a policy',
+      description:
+        'Along first parents, from the commit in force: at most 50 changes in 2,000 commits, also where the document moved to another file. What a commit changed that cannot be read counts as changed by the next one. One that takes longer than 3 s is not complete, and goes on when it is asked for again.',
+      tag: 'policies',
+      access: 'viewer',
+      params: PolicyParams,
+      problems: ['not-found', 'not-ready', 'too-many-requests'],
+    },
+    { schema: PolicyHistory, description: 'The commits, newest first.' },
+    async (deps, { params, signal }) => fromClone(deps.source.documents.history(await placeOf(deps, params), signal), policyKey(params)),
   ),
 ];

@@ -1,6 +1,6 @@
 import { IssueReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { fillLedger, startTestServer } from '../testing/test-server.ts';
+import { fillLedger, startApiHarness } from '../testing/api-harness.ts';
 
 describe('the issue report', () => {
   it.each([
@@ -8,7 +8,7 @@ describe('the issue report', () => {
     ['csv', 'text/csv', 'attachment'],
     ['html', 'text/html', 'inline'],
   ])('is given as %s, with a name', async (format, type, disposition) => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const response = await fetch(`${server.url}/api/v1/reports/issues?format=${format}`);
     expect(response.status).toBe(200);
@@ -25,7 +25,7 @@ describe('the issue report', () => {
   });
 
   it('is given in no other form', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     expect((await fetch(`${server.url}/api/v1/reports/issues?format=pdf`)).status).toBe(400);
   });
 });

@@ -1,10 +1,9 @@
 import { IssueReport } from '@fso/shared/api';
 import { z } from 'zod';
-import { issueCsv } from '../export/issue-csv.ts';
-import { ISSUE_HTML_POLICY, issueHtml } from '../export/issue-html.ts';
-import { issueReport } from '../export/issue-report.ts';
+import { formatIssueHtml, ISSUE_HTML_POLICY } from '../export/issue-html.ts';
+import { createIssueReport, formatIssueCsv } from '../export/issue-report.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { type Route, rawRoute } from '../http/route.ts';
-import { fleetOf, nowOf } from '../queries.ts';
 
 const ISSUE_FORMATS = ['json', 'csv', 'html'] as const;
 
@@ -21,30 +20,31 @@ interface Form {
 
 const FORMS: Readonly<Record<(typeof ISSUE_FORMATS)[number], Form>> = {
   json: { type: 'json', write: (report) => JSON.stringify(report), disposition: 'attachment' },
-  csv: { type: 'csv', write: issueCsv, disposition: 'attachment' },
-  html: { type: 'html', write: issueHtml, disposition: 'inline' },
+  csv: { type: 'csv', write: formatIssueCsv, disposition: 'attachment' },
+  html: { type: 'html', write: formatIssueHtml, disposition: 'inline' },
 };
 
 /** `fso-issues-20260103T103000Z.csv` */
 const fileName = ({ generatedAt }: IssueReport, format: string): string =>
   `fso-issues-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
 
-export const reportRoutes: readonly Route[] = [
+/** The report of issues, in three formats. */
+export const reportRoutes: readonly Route<FleetDeps>[] = [
   rawRoute(
     {
       method: 'get',
       path: '/api/v1/reports/issues',
       operationId: 'getIssueReport',
-      summary: 'Everything that is not as it should be',
-      description: 'The same as JSON, CSV (RFC 4180) or a page of HTML. What an unreachable cluster last reported stays in it.',
+      summary: 'Everything that is wrong with the fleet',
+      description: 'The same as JSON, CSV (RFC 4180) or a page of HTML. It includes the last report of an unreachable cluster.',
       tag: 'policies',
       access: 'viewer',
       slots: 'heavy',
       query: IssueQuery,
     },
     { schema: IssueReport, description: 'The report, as of now.' },
-    async (deps, { query: { format } }, res) => {
-      const report = issueReport(await fleetOf(deps), nowOf(deps));
+    async ({ fleet }, { query: { format } }, res) => {
+      const report = createIssueReport(await fleet.read(), fleet.now());
       const { type, write, disposition } = FORMS[format];
       if (format === 'html') res.setHeader('Content-Security-Policy', ISSUE_HTML_POLICY);
       res.setHeader('Content-Disposition', `${disposition}; filename="${fileName(report, format)}"`);

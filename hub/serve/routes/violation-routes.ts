@@ -1,11 +1,19 @@
 import { ViolationGroupPage, ViolationPage } from '@fso/shared/api';
-import { groupOrders, ViolationGroupQuery, violationGroups } from '../fleet/lists/violation-groups.ts';
-import { matchesViolation, ViolationQuery, violationOrders } from '../fleet/lists/violations.ts';
+import type { FleetDeps } from '../fleet/fleet-reader.ts';
+import {
+  groupOrders,
+  groupViolations,
+  matchesViolation,
+  ViolationGroupQuery,
+  ViolationQuery,
+  violationOrders,
+} from '../fleet/violation-lists.ts';
 import { sortedPage } from '../http/paging.ts';
+import { includesText } from '../http/parameters.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
-import { fleetOf, includesText } from '../queries.ts';
 
-export const violationRoutes: readonly Route[] = [
+/** Violations, one by one and added up. */
+export const violationRoutes: readonly Route<FleetDeps>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -23,7 +31,7 @@ export const violationRoutes: readonly Route[] = [
       description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.',
     },
     async (deps, { query }) => {
-      const violations = (await fleetOf(deps)).violations().filter((violation) => matchesViolation(violation, query));
+      const violations = (await deps.fleet.read()).violations().filter((violation) => matchesViolation(violation, query));
       const page = sortedPage(violations, violationOrders, query);
       return { ...page, items: page.items.map(({ view }) => view) };
     },
@@ -44,7 +52,7 @@ export const violationRoutes: readonly Route[] = [
       description: 'A page of groups with at least one violation; most violations first unless `sort` says otherwise.',
     },
     async (deps, { query }) => {
-      const groups = violationGroups(await fleetOf(deps), query.by).filter(({ key }) => includesText(key, query.q));
+      const groups = groupViolations(await deps.fleet.read(), query.by).filter(({ key }) => includesText(key, query.q));
       return sortedPage(groups, groupOrders, query);
     },
   ),

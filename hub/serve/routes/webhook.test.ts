@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { createRateLimit } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { startTestServer } from '../testing/test-server.ts';
+import { startApiHarness } from '../testing/api-harness.ts';
 import { MAX_WEBHOOK_BYTES } from './webhook.ts';
 
 const secret = 'hook';
@@ -16,7 +16,7 @@ const send = async (url: string, headers: Record<string, string>, payload = body
 
 describe('git webhook', () => {
   it('that is sent again fetches again, and is one entry of the audit log', async () => {
-    await using server = await startTestServer({ webhookSecret: secret });
+    await using server = await startApiHarness({ webhookSecret: secret });
     const headers = { 'X-Hub-Signature-256': `sha256=${sign(body)}` };
     const other = '{"ref":"refs/heads/main","after":"1"}';
     expect([await send(server.url, headers), await send(server.url, headers), server.hints]).toEqual([202, 202, 2]);
@@ -66,31 +66,31 @@ describe('git webhook', () => {
       403,
     ],
   ])('signed with %s', async (_what, headers, status) => {
-    await using server = await startTestServer({ webhookSecret: secret, apiToken: 'unrelated' });
+    await using server = await startApiHarness({ webhookSecret: secret, apiToken: 'unrelated' });
     expect(await send(server.url, headers as Record<string, string>)).toBe(status);
     expect(server.hints).toBe(status === 202 ? 1 : 0);
   });
 
   it('takes the bytes behind whsec_ as the key of a signing token', async () => {
-    await using server = await startTestServer({ webhookSecret: signing });
+    await using server = await startApiHarness({ webhookSecret: signing });
     expect([await send(server.url, standard(bytes)), await send(server.url, standard(signing))]).toEqual([202, 403]);
   });
 
   it('may be sent again: it is a hint and nothing else', async () => {
-    await using server = await startTestServer({ webhookSecret: secret });
+    await using server = await startApiHarness({ webhookSecret: secret });
     for (let i = 0; i < 3; i += 1) expect(await send(server.url, { 'X-Gitea-Signature': sign(body) })).toBe(202);
     expect([server.hints, server.audit]).toEqual([3, []]);
   });
 
   it('needs no secret from the own machine, but does through a proxy', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     expect(await send(server.url, {})).toBe(202);
     expect(await send(server.url, { 'X-Forwarded-For': '203.0.113.7' })).toBe(403);
     expect(server.hints).toBe(1);
   });
 
   it('refuses a body beyond the bound', async () => {
-    await using server = await startTestServer({ webhookSecret: secret });
+    await using server = await startApiHarness({ webhookSecret: secret });
     const large = 'x'.repeat(MAX_WEBHOOK_BYTES + 1);
     const status = await send(server.url, { 'X-Gitea-Signature': sign(large) }, large).catch(() => 413);
     expect(status).toBe(413);
@@ -98,7 +98,7 @@ describe('git webhook', () => {
   });
 
   it('is limited per address', async () => {
-    await using server = await startTestServer();
+    await using server = await startApiHarness();
     const statuses = new Set<number>();
     for (let i = 0; i < 40; i += 1) statuses.add(await send(server.url, {}));
     expect([...statuses]).toEqual([202, 429]);
@@ -109,7 +109,7 @@ describe('what a webhook is about', () => {
   const git = { url: 'https://git.example.com/scm/governance/policies.git', ref: 'main' };
   const push = (ref: string, repository?: string) => ({ ref, ...(repository && { repository: { full_name: repository } }) });
   const ask = async (payload: object | string, headers: Record<string, string> = {}, config = git) => {
-    await using server = await startTestServer({ webhookSecret: secret, git: config });
+    await using server = await startApiHarness({ webhookSecret: secret, git: config });
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
     const response = await fetch(`${server.url}/api/v1/webhooks/git`, {
       method: 'POST',

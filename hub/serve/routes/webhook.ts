@@ -94,11 +94,66 @@ export const readWebhook = async (req: Request, options: WebhookOptions): Promis
   const { secret, clock, limit = MAX_WEBHOOK_BYTES } = options;
   if (secret === undefined) {
     if (isLoopback(req)) return readBody(req, undefined, limit);
-    throw refuse('This hub has no webhook secret, so it takes webhooks from its own machine only.');
+    throw refuse('This hub has no webhook secret, so it accepts webhooks from its own machine only.');
   }
   const scheme = schemeOf(req, secret, clock);
   if (scheme !== undefined) return readSigned(req, scheme, limit);
   const signed = req.get('webhook-signature') !== undefined;
   if (!signed && sameSecret(req.get('X-Gitlab-Token') ?? '', secret)) return readBody(req, undefined, limit);
   throw refuse(REFUSED);
+};
+
+/** The part of a webhook's content that decides whether a fetch follows. */
+export interface Push {
+  /** Name of the event, if the sender gives it. */
+  readonly event: string | undefined;
+  /** e.g. refs/heads/main */
+  readonly ref: string | undefined;
+  /** owner/name */
+  readonly repository: string | undefined;
+}
+
+const EVENT_HEADERS = ['X-Gitea-Event', 'X-Forgejo-Event', 'X-Gitlab-Event', 'X-GitHub-Event'];
+const PUSHES = new Set(['push', 'push hook', 'tag push hook', 'system hook']);
+
+const field = (value: unknown, ...path: string[]): unknown =>
+  path.reduce<unknown>((part, key) => (typeof part === 'object' && part !== null ? Reflect.get(part, key) : undefined), value);
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** JSON, or JSON in a form's field `payload`, which GitHub and Gitea send if configured so. */
+const parse = (body: string): unknown => {
+  try {
+    return JSON.parse(body.startsWith('payload=') ? (new URLSearchParams(body).get('payload') ?? '') : body);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Reads a webhook's headers and content; nothing here is trusted, so all fields may be absent. */
+export const readPush = (req: Request, body: string): Push => {
+  const payload = parse(body);
+  return {
+    event: EVENT_HEADERS.map((name) => req.get(name)).find((value) => value !== undefined),
+    ref: text(field(payload, 'ref')),
+    repository: text(field(payload, 'repository', 'full_name')) ?? text(field(payload, 'project', 'path_with_namespace')),
+  };
+};
+
+const pathOf = (url: string): string =>
+  new URL(url).pathname
+    .replace(/\/+$/, '')
+    .replace(/\.git$/, '')
+    .toLowerCase();
+
+/**
+ * Why a push does not concern this hub; undefined = it does, or may: a field that the sender leaves out is no reason. Hosts
+ * are not compared, as the hub may reach the server under another name than the server's own.
+ */
+export const whyIgnored = ({ event, ref, repository }: Push, wanted: { url: string; ref: string }): string | undefined => {
+  if (event !== undefined && !PUSHES.has(event.toLowerCase())) return `the event ${event.slice(0, 100)} is no push`;
+  const refs = [wanted.ref, `refs/heads/${wanted.ref}`, `refs/tags/${wanted.ref}`];
+  if (ref !== undefined && !refs.includes(ref)) return `this hub follows ${wanted.ref}, not ${ref.slice(0, 255)}`;
+  if (repository !== undefined && !pathOf(wanted.url).endsWith(`/${repository.toLowerCase()}`))
+    return `this hub does not follow the repository ${repository.slice(0, 255)}`;
+  return undefined;
 };

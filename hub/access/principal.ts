@@ -1,0 +1,60 @@
+import type { Role } from '@fso/shared/api';
+
+/** Who calls. */
+export interface Principal {
+  readonly kind: 'local' | 'anonymous' | 'token' | 'user';
+  /** What does not change: the id of a token, the subject of a user. */
+  readonly id: string;
+  readonly name: string;
+  /** null: known, but nothing gives a role. */
+  readonly role: Role | null;
+}
+
+/** A principal with the credential that it came with. */
+export interface Grant {
+  readonly principal: Principal;
+  /** Names the credential, without being one; what {@link Revocations} publishes when it ends before its time. */
+  readonly key: string;
+  /** By a cookie, which browsers also send with requests of other sites. */
+  readonly byCookie: boolean;
+  /** Milliseconds since 1970; null = no end. */
+  readonly expiresAt: number | null;
+  /** Of a session: key of what it depends on, if anything. */
+  readonly source?: string | undefined;
+  /** Whether the hub would still accept the credential now; asking does not count as use. */
+  stillHolds(): Promise<boolean>;
+}
+
+/** Credentials that end before their time, by {@link Grant.key}: who publishes that one has ended reaches everything it opened. */
+export class Revocations {
+  readonly #listeners = new Set<(key: string) => void>();
+
+  /** Calls every listener, before it returns. */
+  publish(key: string): void {
+    for (const listener of [...this.#listeners]) listener(key);
+  }
+
+  /** @returns a function that ends the subscription */
+  subscribe(listener: (key: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** What one call changed, or tried to: who did it, from where, and how it ended. */
+export interface AuditRecord {
+  readonly time: string;
+  readonly actor: { readonly kind: string; readonly id: string; readonly name: string; readonly roles: readonly string[] };
+  /** Address that the call came from. */
+  readonly from: string;
+  /** Operation of the API, e.g. createToken. */
+  readonly action: string;
+  /** What it was done to, e.g. the id of a token; empty where the action says it all. */
+  readonly subject: string;
+  readonly outcome: 'done' | 'refused' | 'failed';
+  readonly detail: string;
+  readonly requestId: string;
+}
+
+/** Resolves once the record is durable; the response waits for it. */
+export type OnAudit = (record: AuditRecord) => Promise<void>;

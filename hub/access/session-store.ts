@@ -1,0 +1,87 @@
+import { Role } from '@fso/shared/api';
+import { z } from 'zod';
+import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';
+
+/** A session as it is kept: without its id. */
+export const SessionRecord = z.object({
+  /** SHA-256 of the id, in hexadecimal. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  principal: z.object({
+    kind: z.enum(['local', 'anonymous', 'token', 'user']),
+    id: z.string().max(255),
+    name: z.string().max(255),
+    role: Role.nullable(),
+  }),
+  byCookie: z.boolean(),
+  /** Milliseconds since 1970, as `usedAt`. */
+  endsAt: z.int(),
+  /** Last use, as far as it was written down. */
+  usedAt: z.int(),
+  /** Key of what the session depends on; null: nothing. */
+  source: z.string().max(100).nullable(),
+});
+export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
+
+export interface SessionChanges {
+  /** Those that are there, new or changed or neither. */
+  readonly here: readonly SessionRecord[];
+  /** Hashes of those that were there before. */
+  readonly gone: readonly string[];
+}
+
+/** Where sessions are kept. A resolved write is durable. */
+export interface SessionStore {
+  /** Calls the handler with the sessions there are, and then within a second with what any hub changed. */
+  watch(handler: (changes: SessionChanges) => void): void;
+  /** @throws ZodError for what is too long to be kept */
+  add(record: SessionRecord): Promise<void>;
+  remove(hash: string): Promise<void>;
+  used(hash: string, at: number): Promise<void>;
+}
+
+/**
+ * Sessions whose hashes begin alike lie in one record: what is removed leaves its name behind, so there must not be a new name for each
+ * session. These are 4,096 names, for a few sessions each.
+ */
+const nameOf = (hash: string): string => hash.slice(0, 3);
+
+/** What another version wrote, and this one cannot read, is no session. */
+const parse = (value: unknown): readonly SessionRecord[] =>
+  Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
+
+/** Sessions in the ledger, so that they outlive the process and other hubs know them. */
+export const createSessionStore = (records: KeyedStore): SessionStore => {
+  const update = async (hash: string, change: (own: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> => {
+    await records.update(SESSION_KIND, nameOf(hash), (before) => {
+      const stored = parse(before);
+      const own = stored.find((record) => record.hash === hash);
+      const after = change(own);
+      if (after === own) return before;
+      const others = stored.filter((record) => record !== own);
+      const all = after === undefined ? others : [...others, after];
+      return all.length === 0 ? undefined : all;
+    });
+  };
+
+  return {
+    watch: (handler) => {
+      const known = new Map<string, readonly string[]>();
+      const announce = (name: string): void => {
+        const here = parse(records.get(SESSION_KIND, name));
+        const hashes = here.map(({ hash }) => hash);
+        const gone = (known.get(name) ?? []).filter((hash) => !hashes.includes(hash));
+        known.set(name, hashes);
+        handler({ here, gone });
+      };
+      const stored = records.list(SESSION_KIND).flatMap(parse);
+      for (const name of new Set(stored.map(({ hash }) => nameOf(hash)))) announce(name);
+      records.subscribe(SESSION_KIND, announce);
+    },
+    add: async (record) => {
+      const checked = SessionRecord.parse(record);
+      await update(checked.hash, () => checked);
+    },
+    remove: (hash) => update(hash, () => undefined),
+    used: (hash, at) => update(hash, (own) => (own !== undefined && own.usedAt < at ? { ...own, usedAt: at } : own)),
+  };
+};

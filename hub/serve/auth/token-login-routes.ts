@@ -1,0 +1,89 @@
+import { CSRF_HEADER, LoginMethods, SessionView, TokenLogin } from '@fso/shared/api';
+import type { Request, RequestHandler } from 'express';
+import type { z } from 'zod';
+import type { Grant } from '../../access/index.ts';
+import type { Caller } from '../http/caller.ts';
+import { ApiError } from '../http/problems.ts';
+import { parseBody, type Route } from '../http/route.ts';
+import { beginBrowserSession, createLoginLimit, type LoginDeps } from './browser-session.ts';
+import { toLoginError } from './login-problems.ts';
+import { describeForeignCall, ownOrigin } from './own-page.ts';
+
+export const sessionView = ({ principal, expiresAt }: Pick<Caller, 'principal' | 'expiresAt'>): z.infer<typeof SessionView> => ({
+  ...principal,
+  expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+});
+
+const showMethods =
+  (deps: LoginDeps): RequestHandler =>
+  (req, res) => {
+    const { allowsAnonymous, login } = deps.access;
+    const token = !allowsAnonymous && ownOrigin(deps, req) !== '';
+    res.json({ provider: login !== undefined, token, anonymous: allowsAnonymous } satisfies z.infer<typeof LoginMethods>);
+  };
+
+/** A foreign page must not sign its visitor in under another name (login CSRF), though no cookie is there yet to ride on. */
+const assertOwnPage = (deps: LoginDeps, req: Request): void => {
+  const own = ownOrigin(deps, req);
+  if (own === '')
+    throw new ApiError('forbidden', `To sign in from a browser at ${req.hostname}, the hub needs its address in FSO_PUBLIC_URL.`);
+  const foreign = describeForeignCall(req, own);
+  if (foreign === undefined) return;
+  deps.countFailure(req, 'csrf');
+  throw new ApiError('forbidden', foreign);
+};
+
+/** Accepts the static token and those of `fso tokens create`; a person's login is not to be handed on. */
+const grantOf = async ({ access, countFailure }: LoginDeps, token: string, req: Request): Promise<Grant> => {
+  const checked = await access.check({ authorization: `Bearer ${token}`, session: undefined }).catch((error: unknown) => {
+    throw toLoginError(error);
+  });
+  if (!checked.ok) {
+    countFailure(req, checked.reason);
+    throw new ApiError('unauthorized', checked.detail);
+  }
+  if (checked.grant.principal.kind !== 'local' && checked.grant.principal.kind !== 'token')
+    throw new ApiError('unauthorized', 'This is a login, not an API token: sign in at /auth/login.');
+  return checked.grant;
+};
+
+const signIn = (deps: LoginDeps): RequestHandler => {
+  const limit = createLoginLimit(deps);
+  return async (req, res) => {
+    limit(req);
+    if (deps.access.allowsAnonymous) throw new ApiError('not-found', 'This hub runs without authentication; no sign-in is needed.');
+    assertOwnPage(deps, req);
+    const { token } = await parseBody(TokenLogin, req, res);
+    const { principal, key: source, expiresAt } = await grantOf(deps, token, req);
+    const start = { principal, source, endsAt: expiresAt ?? undefined, detail: 'by an API token' };
+    res.json(sessionView(await beginBrowserSession(deps, start, req, res)));
+  };
+};
+
+/** The ways to sign in, and the one with an API token, for browsers. */
+export const tokenLoginRoutes: readonly Route<LoginDeps>[] = [
+  {
+    method: 'get',
+    path: '/auth/methods',
+    operationId: 'getLoginMethods',
+    summary: 'How one can sign in',
+    tag: 'access',
+    access: 'open',
+    response: { status: 200, description: 'The ways in that this hub has.', schema: LoginMethods },
+    problems: [],
+    handler: showMethods,
+  },
+  {
+    method: 'post',
+    path: '/auth/token',
+    operationId: 'tokenLogin',
+    summary: 'Trades an API token for a session of a browser',
+    description: `For pages of this hub: needs the header ${CSRF_HEADER} and an own Origin. The session is a cookie, and ends with the token at the latest.`,
+    tag: 'access',
+    access: 'open',
+    body: TokenLogin,
+    response: { status: 200, description: 'Signed in, by a cookie; who that is.', schema: SessionView },
+    problems: ['bad-request', 'unauthorized', 'forbidden', 'not-found', 'too-large', 'too-many-requests', 'login-unavailable'],
+    handler: signIn,
+  },
+];

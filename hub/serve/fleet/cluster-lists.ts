@@ -1,0 +1,142 @@
+import { type ClusterPolicy, ConnectionState, Phase, policyKey, Region, type RegionList, type RegionView } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
+import { byText } from '@fso/shared/encoding';
+import { z } from 'zod';
+import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
+import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
+import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from './cluster-entry.ts';
+import type { Fleet } from './fleet-index.ts';
+import { effectivePhase, SEVERITY } from './phases.ts';
+import type { PolicyEntry } from './policy-entry.ts';
+
+/** Parameters of the list of clusters. */
+export const ClusterQuery = z.strictObject({
+  connection: ConnectionState.optional(),
+  inSync: Flag.optional(),
+  violating: Flag.optional().describe('true: those with violations; false: those without.'),
+  tampered: Flag.optional().describe(
+    'true: those that last reported to have put back, within an hour, what somebody changed or deleted there.',
+  ),
+  refusing: Flag.optional().describe('true: those whose agent stands by its refusal of the commit that it was offered last.'),
+  locksReady: Flag.optional().describe(
+    'false: those that last reported that lock 1, its guard or Gatekeeper is not ready; of those that never reported neither is known.',
+  ),
+  region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
+  q: Search,
+  sort: sortParameter(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
+  ...paging,
+});
+export type ClusterQuery = z.output<typeof ClusterQuery>;
+
+/** v1.9 before v1.10. */
+const versionOrder = (version: string): string => version.replaceAll(/\d+/g, (digits) => digits.padStart(6, '0'));
+
+export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violations' | 'seen' | 'certificate' | 'kubernetes'> = {
+  keyOf: ({ record }) => record.name,
+  by: {
+    name: ({ record }) => record.name,
+    connection: ({ view }) => view.connection,
+    violations: ({ violations }) => violations,
+    seen: ({ record }) => Date.parse(record.lastSeen ?? '') || 0,
+    certificate: ({ view }) => Date.parse(view.certificateExpires ?? '') || NEVER,
+    kubernetes: ({ record }) => versionOrder(record.report?.kubernetesVersion ?? ''),
+  },
+};
+
+/** Regions that a cluster is registered with, and those that its nodes are in. */
+const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<string> => {
+  const inhabited = Object.entries(record.report?.nodesByRegion ?? {}).flatMap(([region, nodes]) =>
+    nodes > 0 && region !== '' ? [region] : [],
+  );
+  return new Set([...(registration?.spec.regions ?? []), ...inhabited]);
+};
+
+export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
+  const { connection, inSync, violating, tampered, refusing, locksReady, region, q } = query;
+  return (
+    matches(connection, entry.view.connection) &&
+    matches(inSync, entry.view.inSync) &&
+    matches(violating, entry.violations > 0) &&
+    matches(tampered, isTampered(entry)) &&
+    matches(refusing, isRefusing(entry)) &&
+    matches<boolean | undefined>(locksReady, areLocksReady(entry)) &&
+    (region === undefined || regionsOf(entry).has(region)) &&
+    includesText(entry.record.name, q)
+  );
+};
+
+/** Parameters of the list of one cluster's policies. */
+export const ClusterPolicyQuery = z.strictObject({
+  phase: Phase.optional().describe('What the cluster contributes.'),
+  violating: Flag.optional().describe('true: those with violations in this cluster; false: those without.'),
+  q: Search.describe('Part of the name or of the target namespace, upper and lower case alike.'),
+  sort: sortParameter(['name', 'target', 'phase', 'violations', 'updated']),
+  ...paging,
+});
+export type ClusterPolicyQuery = z.output<typeof ClusterPolicyQuery>;
+
+/** A policy as it stands in one cluster; undefined where the cluster neither should have it nor reports it. */
+export const clusterPolicy = (entry: PolicyEntry, cluster: string): ClusterPolicy | undefined => {
+  const row = entry.rows.get(cluster);
+  const head = entry.head();
+  if (row === undefined || head === undefined) return undefined;
+  const { fresh, report } = row;
+  return { ...head, phase: effectivePhase(row), violations: report?.violations ?? 0, fresh, report };
+};
+
+export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
+  keyOf: policyKey,
+  by: {
+    name: policyKey,
+    target: ({ targetNamespace }) => targetNamespace,
+    phase: ({ phase }) => SEVERITY.indexOf(phase),
+    violations: ({ violations }) => violations,
+    updated: ({ report }) => Date.parse(report?.lastUpdated ?? '') || 0,
+  },
+};
+
+export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, q }: ClusterPolicyQuery): boolean =>
+  matches(phase, policy.phase) &&
+  matches(violating, policy.violations > 0) &&
+  (includesText(policy.name, q) || includesText(policy.targetNamespace, q));
+
+const groupsOf = (set: PolicySet | undefined, region: string): string[] =>
+  (set?.regionGroups ?? [])
+    .filter(({ document }) => document.spec.regions.includes(region))
+    .map(({ document }) => document.metadata.name)
+    .sort(byText);
+
+type RegionLookup = (region: string) => RegionView;
+
+const addPolicies = (fleet: Fleet, at: RegionLookup): void => {
+  for (const { head } of fleet.policies()) for (const region of head()?.effectiveRegions ?? []) at(region).policies += 1;
+};
+
+const nodesOf = ({ record: { report } }: ClusterEntry): [string, number][] => Object.entries(report?.nodesByRegion ?? {});
+
+const addClusters = (fleet: Fleet, at: RegionLookup): void => {
+  for (const cluster of fleet.members()) {
+    for (const region of regionsOf(cluster)) at(region).clusters.push(cluster.record.name);
+    for (const [region, nodes] of nodesOf(cluster)) if (region !== '' && nodes > 0) at(region).nodes += nodes;
+  }
+};
+
+const addViolations = (fleet: Fleet, at: RegionLookup): void => {
+  for (const { view } of fleet.violations()) if (view.region !== undefined) at(view.region).violations += 1;
+};
+
+/** Every region that a policy allows, a cluster or node is in, or a violation runs in; by name. */
+export const listRegions = (fleet: Fleet): RegionList => {
+  const set = fleet.desired()?.set;
+  const regions = new Map<string, RegionView>();
+  const at: RegionLookup = (region) => {
+    const view = regions.get(region) ?? { region, groups: groupsOf(set, region), policies: 0, clusters: [], nodes: 0, violations: 0 };
+    regions.set(region, view);
+    return view;
+  };
+  for (const add of [addPolicies, addClusters, addViolations]) add(fleet, at);
+  return {
+    items: [...regions.values()].sort((a, b) => byText(a.region, b.region)),
+    nodesWithoutRegion: fleet.members().reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
+  };
+};

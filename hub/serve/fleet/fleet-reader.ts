@@ -1,0 +1,86 @@
+import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
+import { isExpiring } from '@fso/shared/residency';
+import type { Clock } from '@fso/shared/runtime';
+import type { Ledger } from '../../ledger/types.ts';
+import { isProven, isTampered } from './cluster-entry.ts';
+import { createFleetIndex, type Fleet } from './fleet-index.ts';
+import { countPhase, noPhases, worstPhase } from './phases.ts';
+
+const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
+  const phases = noPhases();
+  let expiring = 0;
+  for (const { tally, head } of fleet.policies()) {
+    countPhase(phases, worstPhase(tally.phases));
+    if (isExpiring(head()?.expiryDate, now)) expiring += 1;
+  }
+  return { ...phases, expiring };
+};
+
+/** The fleet in numbers. @param now what expiry is compared with: ms since 1970 */
+export const statusView = (fleet: Fleet, source: SourceView, { version, now }: { version: string; now: number }): StatusView => {
+  const clusters = fleet.members();
+  const countIn = (state: ClusterView['connection']): number => clusters.filter(({ view }) => view.connection === state).length;
+  return {
+    version,
+    source,
+    clusters: {
+      total: clusters.length,
+      connected: countIn('Connected'),
+      disconnected: countIn('Disconnected'),
+      neverSeen: countIn('NeverSeen'),
+      inSync: clusters.filter(({ view }) => view.inSync).length,
+      proven: clusters.filter(isProven).length,
+      tampered: clusters.filter(isTampered).length,
+    },
+    policies: countPolicies(fleet, now),
+    violations: clusters.reduce((sum, { violations }) => sum + violations, 0),
+  };
+};
+
+/** Before the first fetch has ended nothing is known of the source. */
+const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
+
+export interface FleetReaderDeps {
+  readonly ledger: Pick<Ledger, 'desired' | 'clusters' | 'source'>;
+  readonly clock: Clock;
+  /** Of the hub; a part of the status. */
+  readonly version: string;
+}
+
+/** What every room that reads the fleet asks for. */
+export interface FleetDeps {
+  readonly fleet: FleetReader;
+}
+
+/** The fleet as the ledger has it now. One for the whole hub: routes, stream, metrics and trend share its index. */
+export class FleetReader {
+  readonly #deps: FleetReaderDeps;
+  readonly #index = createFleetIndex();
+
+  constructor(deps: FleetReaderDeps) {
+    this.#deps = deps;
+  }
+
+  /** Brings the index up to date. @returns the fleet, to be used before the next await: the next call changes it */
+  async read(): Promise<Fleet> {
+    const { ledger } = this.#deps;
+    const [desired, clusters] = await Promise.all([ledger.desired(), ledger.clusters()]);
+    return this.#index.update({ desired, clusters });
+  }
+
+  /** The policy repository; before the first fetch has ended, one without a URL. */
+  async readSource(): Promise<SourceView> {
+    return (await this.#deps.ledger.source()) ?? UNREAD;
+  }
+
+  /** The fleet in numbers. */
+  async readStatus(): Promise<StatusView> {
+    const source = await this.readSource();
+    return statusView(await this.read(), source, { version: this.#deps.version, now: this.now() });
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#deps.clock.now().getTime();
+  }
+}

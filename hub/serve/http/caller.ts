@@ -1,0 +1,100 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { Request, RequestHandler, Response } from 'express';
+import type { AuditRecord, Grant, OnAudit, Principal } from '../../access/index.ts';
+import { ApiError, PROBLEMS, requestIdOf } from './problems.ts';
+
+const UNKNOWN: Principal = { kind: 'anonymous', id: 'unknown', name: 'unknown', role: null };
+
+/** Address of a request's sender, as far as trusted proxies tell it. */
+export const addressOf = (req: Request): string => req.ip ?? req.socket.remoteAddress ?? '';
+
+type Outcome = AuditRecord['outcome'];
+
+const failureOf = (error: unknown): { outcome: Outcome; detail: string } =>
+  error instanceof ApiError && PROBLEMS[error.code].status < 500
+    ? { outcome: 'refused', detail: error.message }
+    : { outcome: 'failed', detail: 'see the log of the hub' };
+
+export interface CallerDeps {
+  readonly clock: Clock;
+  readonly onAudit: OnAudit;
+}
+
+/** Who sends a request, from where, and what it is about; one for each request, and the source of its audit record. */
+export class Caller {
+  readonly from: string;
+  readonly requestId: string;
+  readonly #deps: CallerDeps;
+  #grant: Grant | undefined;
+  #subject = '';
+  #detail = '';
+
+  constructor(deps: CallerDeps, req: Request, res: Response) {
+    this.#deps = deps;
+    this.from = addressOf(req);
+    this.requestId = requestIdOf(res);
+  }
+
+  get principal(): Principal {
+    return this.#grant?.principal ?? UNKNOWN;
+  }
+
+  /** Milliseconds since 1970 at which the credential ends; null = it does not. */
+  get expiresAt(): number | null {
+    return this.#grant?.expiresAt ?? null;
+  }
+
+  /** Names the caller by a credential that was accepted; callers of open routes have none. */
+  signIn(grant: Grant): void {
+    this.#grant = grant;
+  }
+
+  /** Names what the request changes; a handler learns that on its way. */
+  about(subject: string, detail = ''): void {
+    this.#subject = subject;
+    this.#detail = detail;
+  }
+
+  /** Resolves once the audit record is durable. */
+  audit(action: string, outcome: Outcome, detail = this.#detail): Promise<void> {
+    const { kind, id, name, role } = this.principal;
+    return this.#deps.onAudit({
+      time: this.#deps.clock.now().toISOString(),
+      actor: { kind, id, name, roles: role === null ? [] : [role] },
+      from: this.from,
+      requestId: this.requestId,
+      action,
+      outcome,
+      subject: this.#subject,
+      detail,
+    });
+  }
+
+  /**
+   * Does the work and records how it ended. What cannot be recorded is not answered as done.
+   *
+   * @throws whatever the work throws, after the record is durable
+   */
+  async audited<T>(action: string, work: () => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      const { outcome, detail } = failureOf(error);
+      await this.audit(action, outcome, detail);
+      throw error;
+    }
+    await this.audit(action, 'done');
+    return result;
+  }
+}
+
+/** Gives each request its {@link Caller}; runs before everything that asks for it. */
+export const identifyCaller =
+  (deps: CallerDeps): RequestHandler =>
+  (req, res, next) => {
+    res.locals['caller'] = new Caller(deps, req, res);
+    next();
+  };
+
+export const callerOf = (res: Response): Caller => res.locals['caller'] as Caller;

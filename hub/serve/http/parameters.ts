@@ -1,0 +1,58 @@
+import { ResourceName } from '@fso/shared/api';
+import { z } from 'zod';
+
+/** A number in a query parameter, which arrives as text. */
+export const wholeNumber = ({ digits, min, max = Number.MAX_SAFE_INTEGER }: { digits: number; min: number; max?: number }) =>
+  z
+    .string()
+    .regex(new RegExp(`^\\d{1,${digits}}$`), 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+const Limit = wholeNumber({ digits: 6, min: 1, max: 500 }).default(100);
+/** Parameters of every list that has pages. */
+export const paging = {
+  limit: Limit.describe('Items of a page, 1 to 500.'),
+  cursor: z.string().max(4096).optional().describe('`next` of the page before.'),
+};
+
+/** Text without control characters: no name has any, and a database takes no NUL. */
+export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
+
+export const Search = Text.min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
+export const PolicyName = Text.min(1).max(317).optional().describe('namespace/name');
+
+export const PageQuery = z.strictObject(paging);
+
+const Moment = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-01-03T10:30:00Z' })
+  .transform((time) => new Date(time).toISOString())
+  .pipe(z.iso.datetime())
+  .optional();
+/** Parameters of every list that is about time. */
+export const period = { since: Moment.describe('Not before this time.'), until: Moment.describe('Not after this time.') };
+
+export const eventFilters = {
+  cluster: ResourceName.optional(),
+  policy: PolicyName,
+  severity: z.enum(['info', 'warning', 'alert']).optional(),
+  q: Search.describe('Part of the reason, the message, the policy or the cluster, upper and lower case alike.'),
+  ...period,
+};
+export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
+
+/** @returns the query without its absent parameters */
+export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
+
+export const PolicyParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
+export const ClusterParams = z.strictObject({ name: z.string().max(253) });
+
+/** Whether a name contains a text, upper and lower case alike; undefined is in every name. */
+export const includesText = (name: string, q: string | undefined): boolean =>
+  q === undefined || name.toLowerCase().includes(q.toLowerCase());
+
+/** `true` or `false`, as a boolean. */
+export const Flag = z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' });
+
+/** Whether a value passes a filter; undefined passes every value. */
+export const matches = <T>(filter: T | undefined, value: T): boolean => filter === undefined || filter === value;

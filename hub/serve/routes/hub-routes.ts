@@ -1,0 +1,120 @@
+import { FetchHint, SourceView, StatusView } from '@fso/shared/api';
+import type { Shutdown } from '@fso/shared/runtime';
+import type { RequestHandler } from 'express';
+import type { Registry } from 'prom-client';
+import type { Ledger } from '../../ledger/types.ts';
+import { ApiError } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';
+import { type StreamDeps, streamHandler } from '../live/stream.ts';
+
+interface HubDeps {
+  readonly ledger: Pick<Ledger, 'desired' | 'health'>;
+  readonly source: { hint(): void };
+  readonly runtime: { readonly registry: Registry; readonly shutdown?: Pick<Shutdown, 'draining'> | undefined };
+}
+
+const readyHandler =
+  ({ ledger, runtime: { shutdown } }: HubDeps): RequestHandler =>
+  async (_req, res) => {
+    if (shutdown?.draining.aborted === true) throw new ApiError('not-ready', 'The hub is stopping.');
+    if ((await ledger.desired()) === null)
+      throw new ApiError('not-ready', 'The hub has not read a valid revision of the policy repository yet.');
+    const health = ledger.health();
+    // This route is open: the database's own message is in the log only.
+    if (!health.ok)
+      throw new ApiError('not-ready', `The ledger's database has not been usable since ${health.since}; see the log of the hub.`);
+    res.type('text/plain').send('ok\n');
+  };
+
+const text = (description: string) => ({ status: 200, description, contentType: 'text/plain' });
+
+/** The hub as a whole: status, repository, live events, health and metrics. */
+export const hubRoutes: readonly Route<HubDeps & BroadcastDeps & StreamDeps>[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/status',
+      operationId: 'getStatus',
+      summary: 'The whole fleet in numbers',
+      tag: 'hub',
+      access: 'viewer',
+    },
+    { schema: StatusView, description: 'The status.' },
+    ({ fleet }) => fleet.readStatus(),
+  ),
+  jsonRoute(
+    { method: 'get', path: '/api/v1/source', operationId: 'getSource', summary: 'The policy repository', tag: 'hub', access: 'viewer' },
+    { schema: SourceView, description: 'The commit in force, a refused newer one, and why the repository cannot be read, if so.' },
+    ({ fleet }) => fleet.readSource(),
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/source/fetch',
+      operationId: 'fetchSource',
+      summary: 'Reads the policy repository now, instead of at the next poll',
+      tag: 'hub',
+      access: 'operator',
+    },
+    { schema: FetchHint, description: 'Accepted: the fetch follows.', status: 202 },
+    async ({ source }) => {
+      source.hint();
+      return { accepted: true } as const;
+    },
+  ),
+  {
+    method: 'get',
+    path: '/api/v1/stream',
+    operationId: 'stream',
+    summary: 'Live events',
+    description:
+      'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream continues where the reader left it, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
+    tag: 'hub',
+    access: 'viewer',
+    slots: 'stream',
+    response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
+    problems: ['too-many-requests'],
+    handler: (deps) => streamHandler(deps, new Broadcast(deps)),
+  },
+  {
+    method: 'get',
+    path: '/healthz',
+    operationId: 'healthz',
+    summary: 'Whether the process answers',
+    tag: 'operations',
+    access: 'open',
+    response: text('It does.'),
+    problems: [],
+    handler: () => (_req, res) => {
+      res.type('text/plain').send('ok\n');
+    },
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    operationId: 'readyz',
+    summary: 'Whether a good revision of the policy repository is in force, and the ledger can be written',
+    tag: 'operations',
+    access: 'open',
+    response: text('It is.'),
+    problems: ['not-ready'],
+    handler: readyHandler,
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    operationId: 'metrics',
+    summary: 'Metrics in the Prometheus text format',
+    description: 'Names clusters, so it is for viewers (Prometheus: an API token in `authorization.credentials_file`).',
+    tag: 'operations',
+    access: 'viewer',
+    response: text('The metrics.'),
+    problems: [],
+    handler:
+      ({ runtime: { registry } }) =>
+      async (_req, res) => {
+        res.type(registry.contentType).send(await registry.metrics());
+      },
+  },
+];

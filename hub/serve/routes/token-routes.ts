@@ -1,0 +1,69 @@
+import { CreatedToken, TokenList, TokenRequest, TokenView } from '@fso/shared/api';
+import { z } from 'zod';
+import { type Access, TokenRefused } from '../../access/index.ts';
+import { ApiError } from '../http/problems.ts';
+import { jsonRoute, type Route } from '../http/route.ts';
+
+interface TokenDeps {
+  readonly access: Pick<Access, 'tokens'>;
+}
+
+const TokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{16}$/, 'must be the id of a token: 16 characters, 0-9 and a-f') });
+
+/** API tokens for programs. */
+export const tokenRoutes: readonly Route<TokenDeps>[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/tokens',
+      operationId: 'listTokens',
+      summary: 'API tokens, without their secrets',
+      tag: 'access',
+      access: 'admin',
+    },
+    { schema: TokenList, description: 'All tokens, also expired ones; revoked ones are gone.' },
+    async ({ access }) => ({ items: [...(await access.tokens.list())] }),
+  ),
+  jsonRoute(
+    {
+      method: 'post',
+      path: '/api/v1/tokens',
+      operationId: 'createToken',
+      summary: 'Makes an API token',
+      description: 'Only this answer holds the secret. The role is at most that of the caller.',
+      tag: 'access',
+      access: 'admin',
+      body: TokenRequest,
+    },
+    { schema: CreatedToken, description: 'The token.', status: 201 },
+    async ({ access }, { body, caller }) => {
+      caller.about(body.name, `role ${body.role}`);
+      const created = await access.tokens.create(body, caller.principal).catch((error: unknown) => {
+        throw error instanceof TokenRefused ? new ApiError('forbidden', error.message) : error;
+      });
+      const { id, name, role, expiresAt } = created.view;
+      caller.about(id, `${name}: role ${role}, until ${expiresAt}`);
+      return created;
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'delete',
+      path: '/api/v1/tokens/{id}',
+      operationId: 'revokeToken',
+      summary: 'Revokes an API token, at once; streams that it opened end',
+      tag: 'access',
+      access: 'admin',
+      params: TokenParams,
+      problems: ['bad-request', 'not-found'],
+    },
+    { schema: TokenView, description: 'What was revoked.' },
+    async ({ access }, { params, caller }) => {
+      caller.about(params.id);
+      const revoked = await access.tokens.revoke(params.id);
+      if (revoked === undefined) throw new ApiError('not-found', `There is no token ${params.id}.`);
+      caller.about(params.id, revoked.name);
+      return revoked;
+    },
+  ),
+];

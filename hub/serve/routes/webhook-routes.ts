@@ -1,0 +1,94 @@
+import type { NewAuditEntry } from '@fso/shared/api';
+import { sha256 } from '@fso/shared/encoding';
+import { type Clock, createRateLimit, dropOldest, type Logger } from '@fso/shared/runtime';
+import type { Request, RequestHandler, Response } from 'express';
+import { z } from 'zod';
+import type { Ledger } from '../../ledger/types.ts';
+import { addressOf } from '../http/caller.ts';
+import { ApiError, requestIdOf } from '../http/problems.ts';
+import type { Route } from '../http/route.ts';
+import { readPush, readWebhook, whyIgnored } from './webhook.ts';
+
+interface WebhookDeps {
+  readonly ledger: Pick<Ledger, 'audit' | 'health'>;
+  readonly source: { hint(): void };
+  readonly config: {
+    /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
+    readonly webhookSecret?: string | undefined;
+    /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
+    readonly git?: { readonly url: string; readonly ref: string };
+  };
+  readonly runtime: { readonly clock: Clock; readonly logger: Logger };
+}
+
+const WebhookAnswer = z.object({
+  accepted: z.boolean(),
+  ignored: z.string().optional().describe('Why no fetch follows.'),
+});
+
+/** Senders of webhooks, by the header of each. */
+const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
+
+const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
+  actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
+  from: addressOf(req),
+  action: 'webhook.accept',
+  subject: 'source',
+  detail: { requestId },
+});
+
+/** Bodies, by their digests. */
+const WEBHOOKS_REMEMBERED = 1_000;
+
+const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: WebhookDeps): RequestHandler => {
+  const recorded = new Map<string, true>();
+  /** A signed webhook can be sent again and again, and audit entries are kept for ever. */
+  const isNew = (body: string): boolean => {
+    const digest = sha256(body);
+    if (recorded.has(digest)) return false;
+    recorded.set(digest, true);
+    dropOldest(recorded, WEBHOOKS_REMEMBERED);
+    return true;
+  };
+  const record = async (req: Request, res: Response, body: string): Promise<void> => {
+    // A body that is too long to look at is always new.
+    if (body !== '' && !isNew(body)) return;
+    const written = ledger.audit.append(webhookEntry(req, requestIdOf(res)));
+    // The hub fetches in any case; the entry waits for a database that is away.
+    if (ledger.health().ok) await written;
+    else written.catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  };
+  const allows = createRateLimit(clock, { burst: 30, perSecond: 1, addresses: 1000 });
+  return async (req, res) => {
+    if (!allows(addressOf(req)))
+      throw new ApiError('too-many-requests', 'Too many webhooks from this address. The hub also polls the repository.', {
+        'Retry-After': '1',
+      });
+    const body = await readWebhook(req, { secret: config.webhookSecret, clock });
+    const push = readPush(req, body);
+    const ignored = config.git && whyIgnored(push, config.git);
+    if (ignored === undefined) {
+      source.hint();
+      await record(req, res, body);
+    }
+    const answer: z.infer<typeof WebhookAnswer> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
+    res.status(202).json(answer);
+  };
+};
+
+/** Hints of forges. */
+export const webhookRoutes: readonly Route<WebhookDeps>[] = [
+  {
+    method: 'post',
+    path: '/api/v1/webhooks/git',
+    operationId: 'gitWebhook',
+    summary: 'Announces that the policy repository may have changed',
+    description:
+      'A hint: the hub fetches its configured repository, whatever the content says. A push to another ref or repository, and any other event, is acknowledged and ignored. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab). Without a configured secret the hub accepts it from its own machine only.',
+    tag: 'hub',
+    access: 'open',
+    response: { status: 202, description: 'Accepted: the fetch follows, or the reason why none does.', schema: WebhookAnswer },
+    problems: ['webhook-refused', 'too-large', 'too-many-requests'],
+    handler: webhookHandler,
+  },
+];

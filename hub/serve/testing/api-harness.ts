@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '@fso/shared/runtime';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
+import { type AgentListenerIdentity, createEnrolmentStore, openIdentity } from '../../identity/index.ts';
+import { createAuditKey, type Ledger } from '../../ledger/index.ts';
+import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
+import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/history/index.ts';
+import { createPolicyDocuments } from '../../source/index.ts';
+import { type ApiConfig, type ApiRuntime, createApi } from '../api.ts';
+import { FleetReader } from '../fleet/fleet-reader.ts';
+import type { StreamOptions } from '../live/broadcast.ts';
+import { clusterReport, desiredOf, gitObjectsOf, policyReport, REVISION, report, TIME } from './fleet.ts';
+
+export interface ApiHarness extends AsyncDisposable {
+  readonly url: string;
+  readonly ledger: Ledger;
+  readonly identity: AgentListenerIdentity['identity'];
+  hints: number;
+  /** Everything that was recorded of what callers changed, or tried to. */
+  readonly audit: readonly AuditRecord[];
+}
+
+interface HarnessParts {
+  readonly clock?: Clock;
+  readonly onAudit?: OnAudit;
+  /** Default: one in memory. */
+  readonly ledger?: Ledger;
+  /** Where its tokens and identity are kept. Default: one that goes with the server. */
+  readonly folder?: string;
+  readonly shutdown?: ApiRuntime['shutdown'];
+}
+
+type HarnessConfig = Partial<ApiConfig> & AccessSettings & HarnessParts;
+
+/** The API over a real listener and the real in-memory ledger, for tests. */
+export const startApiHarness = async (
+  config: HarnessConfig = {},
+  stream: StreamOptions = { windowMs: 5 },
+  auditKey = createAuditKey().id,
+): Promise<ApiHarness> => {
+  const started = { hints: 0, audit: [] as AuditRecord[] };
+  const {
+    apiToken,
+    oidc,
+    publicUrl,
+    clock = systemClock,
+    onAudit,
+    ledger = createMemoryLedger({ clock }),
+    folder: kept,
+    shutdown,
+    ...apiConfig
+  } = config;
+  const logger = pino({ level: 'silent' });
+  const folder = kept ?? join(tmpdir(), `fso-test-${randomUUID()}`);
+  const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger });
+  const { identity } = await openIdentity(
+    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
+    { clock, logger, store: createEnrolmentStore(ledger.records), onEvent: async () => undefined },
+  );
+  const objects = gitObjectsOf();
+  const api = createApi(
+    { auditKey, stream, ...apiConfig },
+    {
+      ledger,
+      fleet: new FleetReader({ ledger, clock, version: '0.1.0' }),
+      source: {
+        hint: () => {
+          started.hints += 1;
+        },
+        documents: createPolicyDocuments(async (id) => objects.get(id), clock),
+      },
+      access,
+      onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
+      enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
+      runtime: { clock, logger, registry: new Registry(), shutdown },
+    },
+  );
+  const server: Server = createServer(api);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return Object.assign(started, {
+    url: `http://127.0.0.1:${port}`,
+    ledger,
+    identity,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      if (kept === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  });
+};
+
+/** As the hub records it. */
+export const commitRollout = (change: Partial<RolloutRecord> = {}): RolloutRecord =>
+  createRolloutRecord({ sequence: 1, commit, noticed: TIME, enforced: TIME, ...change }, ['eu', 'us']);
+
+const commit = { revision: REVISION, author: 'Ada', subject: 'Keep finance in the EU', time: TIME };
+
+/** Two clusters at the revision in force; `us` has a violation. */
+export const fillLedger = async (ledger: Ledger): Promise<void> => {
+  await ledger.setSource({ url: 'http://git/policies', ref: 'main', revision: commit, rejected: null, error: null, lastFetch: TIME });
+  await ledger.setDesired(desiredOf());
+  await writeRollout(ledger.records, commitRollout());
+  const violation = { kind: 'Pod', namespace: 'finance', name: 'api-1', node: 'n1', region: 'us-east-1', reason: 'outside', since: TIME };
+  const reports = {
+    eu: [policyReport('finance'), policyReport('hr', { enforcementAction: 'warn' })],
+    us: [policyReport('finance', { violations: 1, violationSamples: [violation] })],
+  };
+  for (const [cluster, policies] of Object.entries(reports)) {
+    await ledger.setConnected(cluster, true);
+    await ledger.setOffered(cluster, REVISION);
+    await ledger.setAck(cluster, { revision: REVISION, digest: 'd' });
+    const event = {
+      time: TIME,
+      severity: 'info' as const,
+      reason: 'PolicyActive',
+      message: 'finance is enforced',
+      policy: 'fso-system/finance',
+    };
+    await ledger.applyReport(cluster, report({ cluster: clusterReport(), policies, events: [event] }));
+  }
+};
