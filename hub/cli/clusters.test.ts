@@ -103,9 +103,9 @@ describe('fso clusters', () => {
     await using server = await started();
     const open = await started({});
     for (const [command, url, status] of [
-      ['token eu', server.url, 'wants a token'],
-      ['revoke eu --yes', server.url, 'wants a token'],
-      ['forget eu --yes', server.url, 'wants a token'],
+      ['token eu', server.url, 'needs a valid token'],
+      ['revoke eu --yes', server.url, 'needs a valid token'],
+      ['forget eu --yes', server.url, 'needs a valid token'],
       ['token eu', open.url, 'needs the role admin'],
       ['revoke eu --yes', open.url, 'needs the role admin'],
     ] as const) {

@@ -15,7 +15,7 @@ describe('fso get commits', () => {
     expect(one.out).toContain(REVISION);
     expect(one.out).toMatch(/CLUSTER +OFFERED +ACCEPTED +WRITTEN +PROVEN +REFUSED\neu +-/);
     expect(JSON.parse((await fso('get', 'commit', REVISION, '-o', 'json')).out)).toMatchObject({ state: 'enforced' });
-    expect(await fso('get', 'commit', 'ffff')).toMatchObject({ code: 1, err: expect.stringContaining('remembers no commit ffff') });
+    expect(await fso('get', 'commit', 'ffff')).toMatchObject({ code: 1, err: expect.stringContaining('does not know a commit ffff') });
     expect(await fso('get', 'events', 'eu')).toMatchObject({ code: 2, err: expect.stringContaining('takes no name') });
   });
 });

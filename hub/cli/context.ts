@@ -4,7 +4,8 @@ import type { HubClient } from './client/api-client.ts';
 import { type CredentialFile, openCredentials } from './client/credentials.ts';
 import type { CliEnvironment } from './client/environment.ts';
 import { CliError } from './errors.ts';
-import { createPaint, type Paint, printable } from './render/text.ts';
+import type { Terminal } from './render/output.ts';
+import { createPaint, printable } from './render/text.ts';
 
 export interface GlobalOptions {
   readonly server?: string;
@@ -13,19 +14,17 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
-/** What a command gets: where to write, whom to ask. */
-export interface Context {
-  readonly out: (text: string) => void;
-  readonly progress: (text: string) => void;
+/** What a command works with: where it writes, and which hub it asks. */
+export interface Context extends Terminal {
+  /** Whether a person sees the messages. */
   readonly interactive: boolean;
-  readonly paint: Paint;
   readonly now: () => Date;
   readonly server: string;
-  /** What `fso login` keeps. */
+  /** Tokens that `fso login` stores. */
   readonly credentials: CredentialFile;
   /** The token that was given for this call, by an option. */
   readonly givenToken: () => string | undefined;
-  /** With the given token, else that of the environment, else the stored one; or with this one. */
+  /** With this token, else the given one, else that of the environment, else the stored one. */
   readonly connect: (token?: string) => Promise<HubClient>;
 }
 
@@ -42,7 +41,7 @@ const readToken = (file: string): string => {
 /** RFC 6750: what may stand in the header. */
 const checkToken = (token: string | undefined): string | undefined => {
   if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new CliError('the API token is empty, or has characters that no token has (spaces, line breaks, letters beyond ASCII)');
+  throw new CliError('the API token is empty or has characters that no token has (spaces, line breaks, letters beyond ASCII)');
 };
 
 const checkServer = (server: string): string => {

@@ -1,15 +1,15 @@
 export const EXIT = {
   ok: 0,
-  /** The answer is no: invalid files, nothing found, not reached in time. */
-  no: 1,
-  /** The question could not be asked: wrong usage, no hub, no access, an unreadable folder. */
-  usage: 2,
+  /** A negative result: invalid, not found, timed out. */
+  negative: 1,
+  /** No result: a usage, connection or access error, or an unreadable folder. */
+  error: 2,
 } as const;
 
 /** Ends the command with a message and no stack. */
 export class CliError extends Error {
   readonly exitCode: number;
-  constructor(message: string, exitCode: number = EXIT.usage) {
+  constructor(message: string, exitCode: number = EXIT.error) {
     super(message);
     this.exitCode = exitCode;
   }

@@ -84,14 +84,17 @@ describe('fso login', () => {
     expect(who).toMatchObject({ code: 0, err: '' });
     expect(who.out).toMatch(/Name: +local\nRole: +admin\nKind: +local\n/);
     expect((await fso(other, ['whoami'])).code).toBe(2);
-    expect(await fso(server, ['logout'])).toMatchObject({ code: 0, err: expect.stringContaining('Forgot the token') });
+    expect(await fso(server, ['logout'])).toMatchObject({ code: 0, err: expect.stringContaining('Removed the token') });
     expect((await fso(server, ['whoami'])).code).toBe(2);
     expect(await readFile(kept, 'utf8')).not.toContain(STATIC);
   });
 
   it('keeps nothing that the hub refuses', async () => {
     await using server = await start();
-    expect(await fso(server, ['login', '--token', 'wrong'])).toMatchObject({ code: 2, err: expect.stringContaining('wants a token') });
+    expect(await fso(server, ['login', '--token', 'wrong'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('needs a valid token'),
+    });
     expect(await fso(server, ['login', '--with-token'], { input: ' \n' })).toMatchObject({
       code: 2,
       err: expect.stringContaining('no token on standard input'),

@@ -32,8 +32,8 @@ import {
   ViolationPage,
   type ViolationView,
 } from '@fso/shared/api';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { z } from 'zod';
-import { parseSse } from './sse.ts';
 
 /** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
 export class HubError extends Error {
@@ -234,7 +234,10 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
       const resume = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
       const response = await request('/api/v1/stream', { headers: { Accept: 'text/event-stream', ...resume } }, signal);
       onOpen?.();
-      for await (const { id, event, data } of parseSse(response.body ?? new ReadableStream())) {
+      const messages = (response.body ?? new ReadableStream<Uint8Array>())
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream());
+      for await (const { id = '', event, data } of messages) {
         const parsed = StreamEvent.safeParse({ event, data: JSON.parse(data) });
         // A newer hub may send kinds that this version does not know.
         if (parsed.success) yield { ...parsed.data, id };

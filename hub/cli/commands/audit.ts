@@ -6,8 +6,7 @@ import { type ExportFormat, FORMATTERS } from '../../serve/export/audit-formats.
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { auditColumns } from '../render/columns.ts';
-import { type Format, writeData, writeRows } from '../render/output.ts';
-import { renderFacts } from '../render/table.ts';
+import { type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
 import { plain } from '../render/text.ts';
 
 export interface AuditListOptions {
@@ -41,7 +40,7 @@ async function* readExport(file: string): AsyncGenerator<AuditEntry> {
     }
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw new CliError(`cannot read ${file}: ${error.message}`);
-    throw new CliError(`${file}:${number}: is no entry of an audit log; only exports in the format jsonl can be verified`, EXIT.no);
+    throw new CliError(`${file}:${number}: is no entry of an audit log; only exports in the format jsonl can be verified`, EXIT.negative);
   }
 }
 
@@ -72,7 +71,7 @@ export interface AuditVerifyOptions {
 export const verifyAuditLog = async (context: Context, file: string | undefined, options: AuditVerifyOptions): Promise<number> => {
   const found = file === undefined ? await verifyHub(context, options) : await verifyFile(file);
   await writeVerification(context, found, options.output);
-  return found.ok ? EXIT.ok : EXIT.no;
+  return found.ok ? EXIT.ok : EXIT.negative;
 };
 
 const verifyHub = async (context: Context, { key }: AuditVerifyOptions): Promise<AuditVerification> => {

@@ -3,8 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { type Format, writeData, writeRows } from '../render/output.ts';
-import type { Column } from '../render/table.ts';
+import { type Column, type Format, writeData, writeRows } from '../render/output.ts';
 import { age } from '../render/text.ts';
 
 /** A cluster as the repository registers it, as the hub sees it, and as the CA knows it; each may be missing. */
@@ -126,7 +125,7 @@ export const revokeCluster = async (context: Context, name: string, { yes }: { y
     context.progress(
       `This closes the stream of ${name} and makes its certificates and tokens worthless; it goes on enforcing what it has. Repeat with --yes.\n`,
     );
-    return EXIT.usage;
+    return EXIT.error;
   }
   const { generation } = await (await context.connect()).revokeCluster(name);
   context.out(`${name} is revoked (generation ${generation}). To let it in again: fso clusters token ${name}\n`);
@@ -139,7 +138,7 @@ export const forgetCluster = async (context: Context, name: string, { yes }: { y
     context.progress(
       `This removes what the hub knows of ${name} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
     );
-    return EXIT.usage;
+    return EXIT.error;
   }
   await (await context.connect()).forgetCluster(name);
   context.out(`${name} is forgotten.\n`);

@@ -1,10 +1,9 @@
 import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
-import { checkName, findPolicy } from '../client/find-policy.ts';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
-import { type Format, writeData } from '../render/output.ts';
-import { type Column, renderFacts, renderTable } from '../render/table.ts';
+import { type Column, type Format, renderFacts, renderTable, writeData } from '../render/output.ts';
 import { age, list, shortRevision } from '../render/text.ts';
+import { checkName, findPolicy } from './get.ts';
 
 const RECENT_EVENTS = 10;
 

@@ -1,12 +1,42 @@
+import { type CommitActivity, type PolicyView, type ProblemView, ResourceName } from '@fso/shared/api';
 import type { HubClient } from '../client/api-client.ts';
-import { checkName, findPolicy } from '../client/find-policy.ts';
 import type { Context } from '../context.ts';
-import { CliError } from '../errors.ts';
-import type { Kind } from '../kinds.ts';
-import { clusterColumns, eventColumns, policyColumns, violationColumns } from '../render/columns.ts';
-import { commitColumns } from '../render/commit-columns.ts';
-import { type Format, writeData, writeRows } from '../render/output.ts';
-import { getCommit } from './get-commit.ts';
+import { CliError, EXIT } from '../errors.ts';
+import {
+  after,
+  clusterColumns,
+  clusterStepColumns,
+  commitColumns,
+  eventColumns,
+  policyColumns,
+  violationColumns,
+} from '../render/columns.ts';
+import { type Format, renderFacts, renderTable, writeData, writeRows } from '../render/output.ts';
+import { list, plain } from '../render/text.ts';
+
+/** @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path */
+export const checkName = (name: string): void => {
+  if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
+};
+
+/** Finds a policy by `name` or `namespace/name`; a name alone must be unique. */
+export const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
+  const [first = '', second, ...more] = given.split('/');
+  for (const part of [first, ...(second === undefined ? [] : [second])]) checkName(part);
+  if (more.length > 0) throw new CliError(`a policy is given as name or namespace/name, not as ${given}`);
+  const hub = await context.connect();
+  if (second !== undefined) return hub.policy(first, second);
+  const found = (await hub.policies({ q: first })).filter(({ name }) => name === first);
+  const [policy, other] = found;
+  if (policy === undefined) throw new CliError(`there is no policy ${first}`, EXIT.negative);
+  if (other !== undefined) {
+    throw new CliError(`several policies are called ${first}: ${found.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`);
+  }
+  return policy;
+};
+
+/** Kinds of objects that can be listed. */
+export type Kind = 'policies' | 'clusters' | 'violations' | 'events' | 'commits';
 
 export interface GetOptions {
   readonly output: Format;
@@ -27,7 +57,7 @@ export interface GetOptions {
 
 const optionOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** The hub's parameters; `q` is what it calls `--query`. An option that narrows nothing here is not passed over in silence. */
+/** The hub's parameters; `q` is what it calls `--query`. @throws CliError for an option that this list does not have */
 const parameters = <K extends Exclude<keyof GetOptions, 'output'>>(options: GetOptions, ...names: K[]) => {
   const known: readonly string[] = ['output', ...names];
   const foreign = Object.keys(options).filter((name) => !known.includes(name));
@@ -50,7 +80,7 @@ const POLICY_FILTERS = [
 ] as const;
 const VIOLATION_FILTERS = ['cluster', 'policy', 'namespace', 'region', 'action', 'kind', 'query', 'sort'] as const;
 
-/** For programs with every cluster's report; a table needs no more than their number. */
+/** Programs get the report of every cluster; a table needs only their number. */
 const getPolicies = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
   const query = parameters(options, ...POLICY_FILTERS);
   const { output } = options;
@@ -73,7 +103,45 @@ const getCluster = async (context: Context, hub: HubClient, name: string, output
   return writeRows(context, output, [cluster], clusterColumns(context.now()));
 };
 
-/** One of what there is. */
+const FULL_ID = 40;
+const MAX_COMMITS = 200;
+
+const placeOf = ({ path, line, reason }: ProblemView): string => (path === undefined ? reason : `${path}:${line ?? 1}: ${reason}`);
+
+const writeCommit = (context: Context, activity: CommitActivity): void => {
+  const { commit, state, noticed, enforced, hub, changes, problems, clusterSteps } = activity;
+  const facts: [string, string][] = [
+    ['Revision', commit.revision],
+    ['Subject', commit.subject],
+    ['Author', commit.author],
+    ['State', state],
+    ['Noticed', noticed],
+    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step): [string, string] => [step, after(noticed, hub[step])]),
+    ['Enforced', after(noticed, enforced)],
+    ['Added', list(changes.added)],
+    ['Changed', list(changes.changed)],
+    ['Removed', list(changes.removed)],
+  ];
+  context.out(renderFacts(facts, context.paint));
+  for (const problem of problems) context.out(`${plain(placeOf(problem))}\n`);
+  if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);
+};
+
+/** `fso get commit`. @param given commit id, or the beginning of one that the hub remembers */
+const getCommit = async (context: Context, given: string, output: Format): Promise<void> => {
+  const hub = await context.connect();
+  let revision = given;
+  if (given.length < FULL_ID) {
+    const found = (await hub.commits({ limit: MAX_COMMITS })).find(({ commit }) => commit.revision.startsWith(given));
+    if (found === undefined) throw new CliError(`the hub does not know a commit ${given}`, EXIT.negative);
+    ({ revision } = found.commit);
+  }
+  const activity = await hub.commit(revision);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, activity);
+  writeCommit(context, activity);
+};
+
+/** One object. */
 const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
   const hub = await context.connect();

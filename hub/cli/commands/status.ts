@@ -1,8 +1,9 @@
+import { writeFile } from 'node:fs/promises';
 import type { SourceView, StatusView } from '@fso/shared/api';
 import type { Context } from '../context.ts';
-import { type Format, writeData } from '../render/output.ts';
-import { renderFacts } from '../render/table.ts';
-import { age, plain, shortRevision } from '../render/text.ts';
+import { CliError } from '../errors.ts';
+import { type Format, renderFacts, writeData } from '../render/output.ts';
+import { age, plain, printable, shortRevision } from '../render/text.ts';
 
 const verificationOf = ({ verification }: SourceView): string => {
   const { state, signer, reason } = verification ?? { state: 'unverified' };
@@ -53,4 +54,19 @@ export const status = async (context: Context, { output }: { output: Format }): 
   if (output === 'json' || output === 'yaml') return writeData(context, output, view);
   context.out(renderFacts([...sourceFacts(view.source, context.now()), ...fleetFacts(view)], context.paint));
   writeRejected(context, view.source);
+};
+
+export interface ReportOptions {
+  readonly output: 'csv' | 'json' | 'html';
+  readonly out?: string;
+}
+
+/** `fso report issues` */
+export const reportIssues = async (context: Context, { output, out }: ReportOptions): Promise<void> => {
+  const text = await (await context.connect()).issueReport(output);
+  const whole = text.endsWith('\n') ? text : `${text}\n`;
+  if (out === undefined) return context.out(printable(whole));
+  await writeFile(out, whole).catch((error: Error) => {
+    throw new CliError(`cannot write ${out}: ${error.message}`);
+  });
 };

@@ -2,10 +2,9 @@ import { compileFleet } from '@fso/shared/compile';
 import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { renderTable } from '../render/table.ts';
+import { renderTable } from '../render/output.ts';
 import { list, plain } from '../render/text.ts';
-import { readPolicyFolder } from './read-folder.ts';
-import { signersProblems } from './validate-signers.ts';
+import { findSignersProblems, readPolicyFolder } from './policy-folder.ts';
 
 interface ClusterCount {
   readonly name: string;
@@ -45,7 +44,7 @@ const judge = (folder: string): Verdict => {
     throw new CliError(`no policy files in ${folder}: they are YAML under policies/, clusters/, regions/ and rollout/, or rollout.yaml`);
   }
   const decoded = decodeFiles(files);
-  const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...signersProblems(folder)];
+  const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...findSignersProblems(folder)];
   return decoded.ok && all.length === 0 ? accepted(decoded.set) : { ok: false, problems: all };
 };
 
@@ -72,11 +71,11 @@ const writeSummary = (context: Context, { counts, clusters }: Extract<Verdict, {
   if (clusters.length > 0) context.out(`\n${renderTable(columns, clusters, context.paint)}`);
 };
 
-/** `fso validate`: what the hub would say to a commit of this folder. @returns the exit code */
+/** `fso validate`: the hub's verdict on a commit of this folder. @returns the exit code */
 export const validate = (context: Context, folder: string, options: { output: 'text' | 'json' }): number => {
   const verdict = judge(folder);
   if (options.output === 'json') context.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (verdict.ok) writeSummary(context, verdict);
   else writeProblems(context, verdict.problems);
-  return verdict.ok ? EXIT.ok : EXIT.no;
+  return verdict.ok ? EXIT.ok : EXIT.negative;
 };

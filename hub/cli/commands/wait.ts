@@ -103,13 +103,13 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     }
     if (progress?.state === 'refused') {
       line.clear();
-      throw new CliError(progress.reason, EXIT.no);
+      throw new CliError(progress.reason, EXIT.negative);
     }
     if (timeout.aborted) {
       line.clear();
       throw new CliError(
         `${nameOf(options.revision)} is not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`,
-        EXIT.no,
+        EXIT.negative,
       );
     }
     await delay(RECONNECT_MS, undefined, { signal: timeout }).catch(() => undefined);

@@ -1,13 +1,15 @@
 import {
   type AuditEntry,
+  type ClusterSteps,
   type ClusterView,
   CONDITIONS,
+  type CommitSummary,
   type EventView,
   type PolicySummary,
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
-import type { Column } from './table.ts';
+import type { Column } from './output.ts';
 import { age, list, shortRevision } from './text.ts';
 
 export const policyColumns = (): Column<PolicySummary>[] => [
@@ -27,10 +29,10 @@ export const policyColumns = (): Column<PolicySummary>[] => [
 const nodesOf = ({ report }: ClusterView): string =>
   list(Object.entries(report?.nodesByRegion ?? {}).map(([region, count]) => `${region === '' ? '(none)' : region}=${count}`));
 
-/** Whether somebody changed or deleted within the last hour what enforces there. */
+/** Whether the enforcing objects of a cluster were changed or deleted within the last hour. */
 const tamperedOf = ({ report }: ClusterView): string => {
-  const told = report?.conditions.find(({ type }) => type === CONDITIONS.tampered);
-  return told === undefined ? '-' : told.status === 'True' ? 'yes' : 'no';
+  const tampered = report?.conditions.find(({ type }) => type === CONDITIONS.tampered);
+  return tampered === undefined ? '-' : tampered.status === 'True' ? 'yes' : 'no';
 };
 
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
@@ -100,4 +102,31 @@ export const tokenColumns = (now: Date): Column<TokenView>[] => [
   { title: 'USED', value: ({ lastUsedAt }) => age(lastUsedAt, now) },
   { title: 'CREATED-BY', value: ({ createdBy }) => createdBy },
   { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), wide: true },
+];
+
+/** `1.2s`, from one time to another; `-` for what has not come. */
+export const after = (start: string, end: string | null): string =>
+  end === null ? '-' : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)}s`;
+
+export const commitColumns = (now: Date): Column<CommitSummary>[] => [
+  { title: 'REVISION', value: ({ commit }) => shortRevision(commit.revision) },
+  { title: 'STATE', value: ({ state }) => state },
+  { title: 'AGE', value: ({ noticed }) => age(noticed, now) },
+  { title: 'ENFORCED-AFTER', value: ({ enforcementMs }) => (enforcementMs === null ? '-' : `${(enforcementMs / 1000).toFixed(1)}s`) },
+  { title: 'POLICIES', value: ({ policies }) => `+${policies.added} ~${policies.changed} -${policies.removed}` },
+  { title: 'PROVEN', value: ({ clusters }) => `${clusters.proven}/${clusters.total}` },
+  { title: 'REFUSED', value: ({ clusters }) => String(clusters.refused) },
+  { title: 'VERIFICATION', value: ({ verification }) => verification?.state ?? '-', wide: true },
+  { title: 'AUTHOR', value: ({ commit }) => commit.author, wide: true },
+  { title: 'SUBJECT', value: ({ commit }) => commit.subject },
+];
+
+/** @param noticed start of all times */
+export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'OFFERED', value: ({ offered }) => after(noticed, offered) },
+  { title: 'ACCEPTED', value: ({ accepted }) => after(noticed, accepted) },
+  { title: 'WRITTEN', value: ({ written }) => after(noticed, written) },
+  { title: 'PROVEN', value: ({ proven }) => after(noticed, proven) },
+  { title: 'REFUSED', value: ({ refused }) => refused?.reasons[0]?.reason ?? (refused === null ? '-' : 'yes') },
 ];

@@ -1,21 +1,62 @@
-import type { Context } from '../context.ts';
-import { type Column, renderTable } from './table.ts';
+import { type Paint, paintState, plain } from './text.ts';
+
+/** Where a command writes. */
+export interface Terminal {
+  /** Results. */
+  readonly out: (text: string) => void;
+  /** Messages to the person who waits. */
+  readonly progress: (text: string) => void;
+  readonly paint: Paint;
+}
 
 export const FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Writes what the hub sent, whole, for programs. */
-export const writeData = async (context: Context, format: 'json' | 'yaml', data: unknown): Promise<void> => {
-  if (format === 'json') return context.out(`${JSON.stringify(data, null, 2)}\n`);
-  const { stringify } = await import('yaml');
-  // What Kubernetes' own tools read is YAML 1.1, to which a bare `no` is false.
-  context.out(stringify(data, { version: '1.1', aliasDuplicateObjects: false }));
+export interface Column<T> {
+  readonly title: string;
+  readonly value: (row: T) => string;
+  /** Only with `-o wide`. */
+  readonly wide?: boolean;
+}
+
+/** Columns as wide as their longest cell, two spaces apart, nothing behind the last one. */
+export const renderTable = <T>(columns: readonly Column<T>[], rows: readonly T[], paint: Paint): string => {
+  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => plain(value(row))))];
+  const widths = columns.map((_, at) => Math.max(...cells.map((line) => line[at]?.length ?? 0)));
+  // Padding first: escape codes have no width.
+  const pad = (cell: string, at: number): string => {
+    const gap = at === columns.length - 1 ? '' : ' '.repeat((widths[at] ?? 0) - cell.length + 2);
+    return paintState(paint, cell) + gap;
+  };
+  return cells.map((line) => `${line.map(pad).join('').trimEnd()}\n`).join('');
 };
 
-export const writeRows = async <T>(context: Context, format: Format, rows: readonly T[], columns: readonly Column<T>[]): Promise<void> => {
-  if (format === 'json' || format === 'yaml') return writeData(context, format, rows);
-  // Said on stderr, so that a script that reads the table sees no rows.
-  if (rows.length === 0) return context.progress('Nothing found.\n');
+/** `key:  value` lines with the values aligned. */
+export const renderFacts = (facts: readonly (readonly [string, string])[], paint: Paint): string => {
+  const width = Math.max(...facts.map(([key]) => key.length)) + 3;
+  return facts
+    .map(([key, value]) => `${`${key}:`.padEnd(width)}${paintState(paint, plain(value))}`.trimEnd())
+    .join('\n')
+    .concat('\n');
+};
+
+/** Writes the hub's answer whole, for programs. */
+export const writeData = async (terminal: Terminal, format: 'json' | 'yaml', data: unknown): Promise<void> => {
+  if (format === 'json') return terminal.out(`${JSON.stringify(data, null, 2)}\n`);
+  const { stringify } = await import('yaml');
+  // What Kubernetes' own tools read is YAML 1.1, to which a bare `no` is false.
+  terminal.out(stringify(data, { version: '1.1', aliasDuplicateObjects: false }));
+};
+
+export const writeRows = async <T>(
+  terminal: Terminal,
+  format: Format,
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+): Promise<void> => {
+  if (format === 'json' || format === 'yaml') return writeData(terminal, format, rows);
+  // On stderr, so that a script that reads the table sees no rows.
+  if (rows.length === 0) return terminal.progress('Nothing found.\n');
   const shown = columns.filter(({ wide }) => wide !== true || format === 'wide');
-  context.out(renderTable(shown, rows, context.paint));
+  terminal.out(renderTable(shown, rows, terminal.paint));
 };

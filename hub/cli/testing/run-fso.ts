@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { type ApiHarness, fillLedger, startApiHarness } from '../../serve/testing/api-harness.ts';
 
 export interface Outcome {
   readonly code: number | null;
@@ -30,3 +31,13 @@ export const runFso = (
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, ...text }));
   });
+
+/** The API with the fleet of {@link fillLedger}. */
+export const startFilledApi = async (config: Parameters<typeof startApiHarness>[0] = {}): Promise<ApiHarness> => {
+  const server = await startApiHarness(config);
+  await fillLedger(server.ledger);
+  return server;
+};
+
+/** Runs `fso` against a server. */
+export const fso = (server: ApiHarness, ...args: string[]): Promise<Outcome> => runFso(args, { FSO_SERVER: server.url });

@@ -1,5 +1,6 @@
+import type { EventSourceMessage } from 'eventsource-parser';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { describe, expect, it } from 'vitest';
-import { parseSse, type SseMessage } from '../../cli/client/sse.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { policyReport, report } from '../testing/fleet.ts';
 
@@ -7,10 +8,11 @@ const open = async (server: ApiHarness, lastEventId?: string) => {
   const headers: Record<string, string> = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId };
   const aborter = new AbortController();
   const response = await fetch(`${server.url}/api/v1/stream`, { headers, signal: aborter.signal });
-  const messages = parseSse(response.body ?? new ReadableStream());
+  const body = response.body ?? new ReadableStream<Uint8Array>();
+  const messages = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).values();
   /** Reads up to the first message that fits. */
-  const until = async (fits: (message: SseMessage) => boolean): Promise<SseMessage[]> => {
-    const read: SseMessage[] = [];
+  const until = async (fits: (message: EventSourceMessage) => boolean): Promise<EventSourceMessage[]> => {
+    const read: EventSourceMessage[] = [];
     for (;;) {
       const { value, done } = await messages.next();
       if (done) throw new Error(`the stream ended after ${read.map(({ event }) => event).join(', ')}`);
@@ -21,7 +23,8 @@ const open = async (server: ApiHarness, lastEventId?: string) => {
   return { response, until, close: () => aborter.abort() };
 };
 
-const isEvent = (reason: string) => (message: SseMessage) => message.event === 'event' && JSON.parse(message.data).reason === reason;
+const isEvent = (reason: string) => (message: EventSourceMessage) =>
+  message.event === 'event' && JSON.parse(message.data).reason === reason;
 const hubEvent = (reason: string) => ({ time: new Date().toISOString(), severity: 'info' as const, reason, message: reason });
 
 describe('stream', () => {

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { runFso } from '../testing/run-fso.ts';
-import { renderFacts, renderTable } from './table.ts';
+import { renderFacts, renderTable } from './output.ts';
 import { age, createPaint, shortRevision } from './text.ts';
 
 interface Row {

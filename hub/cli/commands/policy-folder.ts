@@ -1,7 +1,9 @@
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isPolicyPath, type SourceFile, type SourceProblem } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
+import { SIGNERS_FILES, SIGNERS_FOLDER } from '@fso/shared/git';
+import { parseSigners, type SignerFiles, SignersError } from '@fso/shared/signatures';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../errors.ts';
 
@@ -27,7 +29,7 @@ const listFolder = (root: string, path: string): Dirent[] => {
 };
 
 /** @throws CliError when it cannot be read */
-export const readFile = (root: string, path: string): SourceFile | SourceProblem => {
+const readFile = (root: string, path: string): SourceFile | SourceProblem => {
   const file = join(root, path);
   try {
     const { size } = statSync(file);
@@ -62,4 +64,24 @@ export const readPolicyFolder = (root: string): FolderContent => {
   };
   walk('');
   return { files, problems };
+};
+
+/** Problems of the signers' files of a folder: no later commit could be trusted after a commit with one. */
+export const findSignersProblems = (root: string): readonly SourceProblem[] => {
+  if (!existsSync(join(root, SIGNERS_FOLDER))) return [];
+  const files: Partial<Record<keyof SignerFiles, string>> = {};
+  for (const [name, kind] of Object.entries(SIGNERS_FILES)) {
+    const path = `${SIGNERS_FOLDER}/${name}`;
+    if (!existsSync(join(root, path))) continue;
+    const read = readFile(root, path);
+    if ('reason' in read) return [read];
+    files[kind] = read.text;
+  }
+  try {
+    parseSigners(files);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SignersError)) throw error;
+    return [{ path: SIGNERS_FOLDER, line: 1, column: 1, reason: error.message }];
+  }
 };

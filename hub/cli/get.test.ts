@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { REVISION } from '../serve/testing/fleet.ts';
+import { createHubClient } from './client/api-client.ts';
+import { fso, startFilledApi } from './testing/run-fso.ts';
+
+describe('fso get', () => {
+  it('shows a table, without colours when it is no terminal', async () => {
+    await using server = await startFilledApi();
+    expect(await fso(server, 'get', 'policies')).toEqual({
+      code: 0,
+      err: '',
+      out: `NAMESPACE   NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
+fso-system  finance  finance  group:eu   deny    Active  2/2       1
+fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
+`,
+    });
+    const { out } = await fso(server, 'get', 'clusters', '-o', 'wide');
+    const [head, eu] = out.split('\n').map((line) => line.split(/ {2,}/));
+    expect(head).toEqual(
+      'NAME CONNECTION SEEN REVISION VERIFICATION PROVEN IN-SYNC POLICIES VIOLATIONS GATEKEEPER TAMPERED SKEW CERTIFICATE REGIONS NODES KUBERNETES AGENT'.split(
+        ' ',
+      ),
+    );
+    expect(eu?.slice(3)).toEqual(
+      'a1a1a1a1 unverified a1a1a1a1 yes 2/2 0 Ready - - - eu-west-1,eu-central-1 eu-west-1=2 v1.36.3 0.1.0'.split(' '),
+    );
+  });
+
+  it('shows what the hub sent, as JSON and YAML', async () => {
+    await using server = await startFilledApi();
+    const client = createHubClient({ server: server.url });
+    const policies = await client.policies();
+    expect(JSON.parse((await fso(server, 'get', 'policies', '-o', 'json')).out)).toEqual(policies);
+    expect(parse((await fso(server, 'get', 'policies', '-o', 'yaml')).out)).toEqual(policies);
+  });
+
+  it('filters', async () => {
+    await using server = await startFilledApi();
+    expect((await fso(server, 'get', 'violations', '--cluster', 'us', '-n', 'finance', '-o', 'json')).out).toContain('api-1');
+    expect(await fso(server, 'get', 'violations', '--cluster', 'eu')).toEqual({ code: 0, out: '', err: 'Nothing found.\n' });
+    expect(JSON.parse((await fso(server, 'get', 'events', '--limit', '1', '-o', 'json')).out)).toHaveLength(1);
+    const namesOf = async (...args: string[]): Promise<string[]> => {
+      const { out } = await fso(server, 'get', ...args, '-o', 'json');
+      return (JSON.parse(out) as { name: string }[]).map(({ name }) => name);
+    };
+    expect(await namesOf('policies', '--violating', '--region', 'eu-central-1', '--managed-by', 'hub')).toEqual(['finance']);
+    expect(await namesOf('policies', '--sort=-name')).toEqual(['hr', 'finance']);
+    expect(await namesOf('policies', '--expiring')).toEqual([]);
+    expect(await namesOf('clusters', '--violating')).toEqual(['us']);
+    expect(await namesOf('violations', '--kind', 'Pod', '--action', 'deny', '--region', 'us-east-1')).toEqual(['api-1']);
+    expect(await fso(server, 'get', 'policies', '--sort', 'age')).toMatchObject({ code: 2, err: expect.stringContaining('sort: ') });
+    const foreign = await fso(server, 'get', 'clusters', '--managed-by', 'hub');
+    expect(foreign).toMatchObject({ code: 2, err: expect.stringContaining('--managed-by: not an option of this list') });
+  });
+});
+
+describe('the kinds', () => {
+  it.each([
+    ['get policies', ['policy', 'pol', 'sp', 'SovereignPolicy', 'sovereignpolicies']],
+    ['get clusters', ['cluster', 'ManagedCluster']],
+    ['get violations', ['violation']],
+    ['get events', ['event', 'ev']],
+    ['get commits', ['commit']],
+  ])('%s: also by its other names', async (command, names) => {
+    await using server = await startFilledApi();
+    const [verb = '', plural = ''] = command.split(' ');
+    const all = await fso(server, verb, plural, '-o', 'json');
+    expect(all.code).toBe(0);
+    for (const name of names) expect([name, await fso(server, verb, name, '-o', 'json')]).toEqual([name, all]);
+  });
+
+  it('are listed one by one, and described, by any of their names', async () => {
+    await using server = await startFilledApi();
+    const { code, out } = await fso(server, 'get', 'policy', 'finance');
+    expect([code, out.trimEnd().split('\n')]).toEqual([0, [expect.stringMatching(/^NAME/), expect.stringMatching(/finance/)]]);
+    expect(await fso(server, 'get', 'sp', 'fso-system/finance')).toEqual({ code, out, err: '' });
+    expect((await fso(server, 'get', 'cluster', 'eu')).out.trimEnd().split('\n')).toHaveLength(2);
+    expect(JSON.parse((await fso(server, 'get', 'cluster', 'eu', '-o', 'json')).out)).toMatchObject({ name: 'eu' });
+    expect(await fso(server, 'get', 'policy', 'nope')).toMatchObject({ code: 1, err: 'fso: there is no policy nope\n' });
+    expect(await fso(server, 'get', 'policy', 'hr', '--violating')).toMatchObject({ code: 2 });
+    expect((await fso(server, 'describe', 'sp', 'finance')).out).toContain('Source:       policies/finance.yaml:1\n');
+    expect((await fso(server, 'describe', 'clusters', 'eu')).out).toContain('labels:        env=prod\n');
+    expect((await fso(server, 'describe', 'commits', REVISION.slice(0, 7))).out).toContain(REVISION);
+  });
+
+  it('that do not exist are a usage error, which says which there are', async () => {
+    await using server = await startFilledApi();
+    const { code, err } = await fso(server, 'get', 'pods');
+    expect([code, err]).toEqual([2, expect.stringContaining('policies (policy, pol, sp, sovereignpolicy, sovereignpolicies)')]);
+    expect(await fso(server, 'describe', 'events', 'x')).toMatchObject({ code: 2 });
+  });
+});

@@ -1,0 +1,74 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Format } from '../render/output.ts';
+import { examples, outputOption, run } from './options.ts';
+
+/** The commands about people, tokens and the repository. Each loads its code when it runs. */
+
+interface Output {
+  readonly output: Format;
+}
+
+const parseDays = (text: string): number => {
+  const days = Number(/^(\d{1,3})d?$/.exec(text)?.[1]);
+  if (days >= 1 && days <= 400) return days;
+  throw new InvalidArgumentError('Must be 1d to 400d.');
+};
+
+const load = () => import('../commands/access.ts');
+
+const addLogin = (program: Command): void => {
+  program
+    .command('login')
+    .description('sign in with the browser, or store a token, for later calls to this hub')
+    .option('--with-token', 'read the token from standard input')
+    .addHelpText('after', examples('login', 'login --with-token < token', 'login --server https://fso.example.com --token-file ci-token'))
+    .action((options: { withToken?: boolean }, command: Command) =>
+      run(command, async (context) => (await load()).login(context, options)),
+    );
+  program
+    .command('logout')
+    .description('end the login, or remove the token, that is stored for the hub')
+    .action((_options: object, command: Command) => run(command, async (context) => (await load()).logout(context)));
+  program
+    .command('whoami')
+    .description('show the name and the role under which the hub accepts calls')
+    .addOption(outputOption())
+    .action((options: Output, command: Command) => run(command, async (context) => (await load()).whoami(context, options)));
+};
+
+const addTokens = (program: Command): void => {
+  const tokens = program.command('tokens').description('manage API tokens for programs (administrators)');
+  tokens
+    .command('create')
+    .description('create a token and write it to standard output, this once')
+    .argument('<name>', 'its purpose')
+    .addOption(new Option('--role <role>', 'its role').choices(['viewer', 'operator', 'admin']).default('viewer'))
+    .addOption(new Option('--expires <days>', 'its lifetime, at most 400d').argParser(parseDays).default(90, '90d'))
+    .addOption(outputOption())
+    .addHelpText('after', examples('tokens create ci --role viewer --expires 30d > ci-token'))
+    .action((name: string, options: Output & { role: 'viewer' | 'operator' | 'admin'; expires: number }, command: Command) =>
+      run(command, async (context) => {
+        const { createToken } = await load();
+        await createToken(context, { name, role: options.role, expiresInDays: options.expires }, options);
+      }),
+    );
+  tokens
+    .command('list')
+    .description('list all tokens, without their secrets')
+    .addOption(outputOption())
+    .action((options: Output, command: Command) => run(command, async (context) => (await load()).listTokens(context, options)));
+  tokens
+    .command('revoke')
+    .description('revoke a token at once')
+    .argument('<id>', 'id, as tokens list shows it')
+    .action((id: string, _options: object, command: Command) => run(command, async (context) => (await load()).revokeToken(context, id)));
+};
+
+const addFetch = (program: Command): void => {
+  program
+    .command('fetch')
+    .description('make the hub read the policy repository now (operators)')
+    .action((_options: object, command: Command) => run(command, async (context) => (await load()).fetchSource(context)));
+};
+
+export const accessCommands: readonly ((program: Command) => void)[] = [addLogin, addTokens, addFetch];

@@ -1,0 +1,198 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { AddOptions } from '../commands/clusters.ts';
+import type { GetOptions, Kind } from '../commands/get.ts';
+import type { ReportOptions } from '../commands/status.ts';
+import type { WaitOptions } from '../commands/wait.ts';
+import type { Format } from '../render/output.ts';
+import { examples, kindArgument, outputOption, parseDuration, parseLimit, run, textOrJsonOption } from './options.ts';
+
+/** The commands about policies and clusters. Each loads its code when it runs. */
+
+const addStatus = (program: Command): void => {
+  program
+    .command('status')
+    .description('show the repository and the fleet in numbers')
+    .addOption(outputOption())
+    .action((options: Pick<GetOptions, 'output'>, command: Command) =>
+      run(command, async (context) => (await import('../commands/status.ts')).status(context, options)),
+    );
+};
+
+const addGet = (program: Command): void => {
+  program
+    .command('get')
+    .description('list policies, clusters, violations, events or commits, or show one policy, cluster or commit')
+    .addArgument(kindArgument('what to list'))
+    .argument('[name]', 'one policy (also as namespace/name) or cluster; id of a commit, or its beginning')
+    .addOption(outputOption())
+    .option('--cluster <name>', 'in this cluster (policies, violations, events)')
+    .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
+    .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations)')
+    .option('--policy <namespace/name>', 'of this policy (violations, events)')
+    .option('--region <region>', 'that allow it (policies), are in it (clusters) or run in it (violations)')
+    .addOption(
+      new Option('--action <action>', 'with this enforcement action (policies, violations)').choices(['deny', 'warn', 'dryrun', 'custom']),
+    )
+    .addOption(new Option('--managed-by <who>', 'from Git, or from the clusters themselves (policies)').choices(['hub', 'local']))
+    .option('--violating', 'with violations (policies, clusters)')
+    .option('--expiring', 'that expire within 14 days (policies)')
+    .option('--kind <kind>', 'such as Pod (violations)')
+    .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations)')
+    .option('--sort <order>', 'such as violations, or -violations for the most first (policies, clusters, violations)')
+    .option('--limit <number>', 'maximum number (events, commits; default 100)', parseLimit)
+    .addHelpText(
+      'after',
+      examples(
+        'get clusters --violating --sort=-violations',
+        'get policies --cluster eu --phase Failed',
+        'get violations -n finance -o wide',
+        'get events --limit 20 -o json',
+        'get policy finance-eu',
+        'get commit 1f3a9c',
+      ),
+    )
+    .action((kind: Kind, name: string | undefined, options: GetOptions, command: Command) =>
+      run(command, async (context) => (await import('../commands/get.ts')).get(context, kind, name, options)),
+    );
+};
+
+const addDescribe = (program: Command): void => {
+  program
+    .command('describe')
+    .description('show one policy, cluster or commit in full')
+    .addArgument(kindArgument('its kind', ['policies', 'clusters', 'commits']))
+    .argument('<name>', 'name; a policy also as namespace/name, a commit by its id or the beginning of it')
+    .addOption(outputOption())
+    .addHelpText('after', examples('describe policy finance-eu', 'describe cluster us -o yaml'))
+    .action((kind: Kind, name: string, options: Pick<GetOptions, 'output'>, command: Command) =>
+      run(command, async (context) => {
+        if (kind === 'commits') return (await import('../commands/get.ts')).get(context, kind, name, options);
+        const { describeCluster, describePolicy } = await import('../commands/describe.ts');
+        return (kind === 'policies' ? describePolicy : describeCluster)(context, name, options);
+      }),
+    );
+};
+
+const addReport = (program: Command): void => {
+  program
+    .command('report')
+    .description('write reports for auditors')
+    .command('issues')
+    .description('write everything that is wrong with the fleet: clusters, policies, and the violations')
+    .addOption(
+      new Option('-o, --output <format>', 'a table, a document for programs, or a page to print')
+        .choices(['csv', 'json', 'html'])
+        .default('csv'),
+    )
+    .option('--out <file>', 'write to this file instead of standard output')
+    .addHelpText('after', examples('report issues > issues.csv', 'report issues -o html --out issues.html'))
+    .action((options: ReportOptions, command: Command) =>
+      run(command, async (context) => (await import('../commands/status.ts')).reportIssues(context, options)),
+    );
+};
+
+const parseRevision = (text: string): string => {
+  if (text === 'HEAD' || /^[0-9a-f]{4,64}$/.test(text)) return text;
+  throw new InvalidArgumentError('Must be HEAD or at least the first 4 characters of a commit id, in lower case.');
+};
+
+const addWait = (program: Command): void => {
+  program
+    .command('wait')
+    .description('wait until the clusters have a revision')
+    .option('--revision <commit>', 'commit id, the beginning of one, or HEAD: the one in force at the hub', parseRevision, 'HEAD')
+    .addOption(
+      new Option('--for <goal>', 'accepted: the agent has taken it; proven: the locks enforce every policy of it')
+        .choices(['proven', 'accepted'])
+        .default('proven'),
+    )
+    .option('--cluster <name>', 'only this cluster; default: every registered one')
+    .addOption(new Option('--timeout <duration>', 'how long to wait').argParser(parseDuration).default(60_000, '60s'))
+    .addHelpText(
+      'after',
+      examples('wait --revision "$(git rev-parse HEAD)"', 'wait --revision 1f3a9c --for accepted --cluster eu --timeout 10s'),
+    )
+    .action(({ timeout, ...options }: Omit<WaitOptions, 'timeoutMs'> & { timeout: number }, command: Command) =>
+      run(command, async (context) => (await import('../commands/wait.ts')).wait(context, { ...options, timeoutMs: timeout })),
+    );
+};
+
+const MAX_TTL_MS = 3600 * 1000;
+const DEFAULT_TTL_MS = 30 * 60 * 1000;
+
+const gather = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** A name that no cluster can have would be another path in a URL. */
+const parseName = (name: string): string => {
+  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) return name;
+  throw new InvalidArgumentError('Must be a lowercase RFC 1123 subdomain, as the name of a ManagedCluster.');
+};
+
+const ttlOption = (): Option =>
+  new Option('--ttl <duration>', 'lifetime of the token, at most 1h')
+    .argParser((text) => {
+      const ms = parseDuration(text);
+      if (ms >= 1000 && ms <= MAX_TTL_MS) return ms;
+      throw new InvalidArgumentError('Must be between 1s and 1h.');
+    })
+    .default(DEFAULT_TTL_MS, '30m');
+
+const loadClusters = () => import('../commands/clusters.ts');
+
+const addEnrolment = (clusters: Command): void => {
+  clusters
+    .command('add')
+    .description('print what adds a cluster: a registration to commit, if there is none yet, a token, and the commands to run')
+    .argument('<name>', 'name of the cluster', parseName)
+    .option('--region <region>', 'region of its nodes; may be repeated', gather, [])
+    .option('--label <key=value>', 'label for placements; may be repeated', gather, [])
+    .addOption(ttlOption())
+    .addHelpText('after', examples('clusters add eu --region eu-west-1 --region eu-central-1 --label environment=production'))
+    .action((name: string, { ttl, ...options }: Omit<AddOptions, 'ttlMs'> & { ttl: number }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).addCluster(context, name, { ...options, ttlMs: ttl })),
+    );
+  clusters
+    .command('token')
+    .description('create the token with which the agent of a cluster enrols, once; it replaces an unused one')
+    .argument('<name>', 'name of the cluster', parseName)
+    .addOption(ttlOption())
+    .addOption(textOrJsonOption())
+    .action((name: string, { ttl, output }: { ttl: number; output: 'text' | 'json' }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).createToken(context, name, { ttlMs: ttl, output })),
+    );
+};
+
+const addRemoval = (clusters: Command): void => {
+  clusters
+    .command('revoke')
+    .description('revoke every certificate and token of a cluster, and close its stream at once')
+    .argument('<name>', 'name of the cluster', parseName)
+    .option('--yes', 'confirm', false)
+    .action((name: string, options: { yes: boolean }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).revokeCluster(context, name, options)),
+    );
+  clusters
+    .command('forget')
+    .description('remove all data of a cluster that is neither registered nor connected any more')
+    .argument('<name>', 'name of the cluster', parseName)
+    .option('--yes', 'confirm', false)
+    .action((name: string, options: { yes: boolean }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).forgetCluster(context, name, options)),
+    );
+};
+
+/** `fso clusters …` */
+const addClusters = (program: Command): void => {
+  const clusters = program.command('clusters').description('enrol clusters, and revoke them');
+  addEnrolment(clusters);
+  clusters
+    .command('list')
+    .description('list enrolments, with the end of each certificate, the last contact, and the clock skew')
+    .addOption(outputOption())
+    .action((options: { output: Format }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).listClusters(context, options)),
+    );
+  addRemoval(clusters);
+};
+
+export const fleetCommands: readonly ((program: Command) => void)[] = [addStatus, addGet, addDescribe, addReport, addWait, addClusters];

@@ -1,0 +1,86 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ExportFormat } from '../../serve/export/audit-formats.ts';
+import { hubEnvironment } from '../client/environment.ts';
+import type { AuditListOptions, AuditVerifyOptions } from '../commands/audit.ts';
+import { examples, outputOption, parseLimit, run, textOrJsonOption } from './options.ts';
+
+/** The commands about the ledger and its audit log. Each loads its code when it runs. */
+
+const parseSequence = (text: string): number => {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Must be the number of an entry.');
+};
+
+const parseKey = (text: string): string => {
+  if (/^[\w-]{43}$/.test(text)) return text;
+  throw new InvalidArgumentError('Must be an Ed25519 public key as the hub shows it.');
+};
+
+const loadAudit = () => import('../commands/audit.ts');
+
+const addAudit = (program: Command): void => {
+  const audit = program.command('audit').description('read and verify the audit log, which cannot be changed unseen');
+  audit
+    .command('list')
+    .description('list the newest entries')
+    .addOption(outputOption())
+    .option('--action <action>', 'with this action, such as revision.accept')
+    .option('--actor <id>', 'by this actor')
+    .option('--subject <name>', 'about this subject')
+    .option('--limit <number>', 'maximum number (default 100)', parseLimit)
+    .action((options: AuditListOptions, command: Command) =>
+      run(command, async (context) => (await loadAudit()).listAudit(context, options)),
+    );
+  audit
+    .command('verify')
+    .description('compute every hash of the log, and compare with the checkpoints of the hub and of the agents')
+    .argument('[file]', 'an export (jsonl) instead of the log of the hub')
+    .addOption(new Option('--key <key>', 'public key that must have signed the checkpoints').argParser(parseKey))
+    .addOption(textOrJsonOption())
+    .addHelpText(
+      'after',
+      `\nExits with 1 when the log was changed, cut, reordered or forked.\n${examples('audit verify', 'audit verify audit.jsonl')}`,
+    )
+    .action((file: string | undefined, options: AuditVerifyOptions, command: Command) =>
+      run(command, async (context) => (await loadAudit()).verifyAuditLog(context, file, options)),
+    );
+  audit
+    .command('export')
+    .description('write the whole log for other programs, one entry a line, oldest first')
+    .addOption(
+      new Option('--format <format>', 'JSON Lines, CSV, or events of the Open Cybersecurity Schema Framework 1.3.0')
+        .choices(['jsonl', 'csv', 'ocsf'])
+        .default('jsonl'),
+    )
+    .addOption(new Option('--after <sequence>', 'only entries after this one').argParser(parseSequence))
+    .action((options: { format: ExportFormat; after?: number }, command: Command) =>
+      run(command, async (context) => (await loadAudit()).exportAudit(context, options)),
+    );
+};
+
+const LEDGER_ENVIRONMENT = `
+The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
+
+const loadBackup = () => import('../commands/backup.ts');
+
+const addBackup = (program: Command): void => {
+  program
+    .command('backup')
+    .description('write the ledger, with its audit log, into one file; with or without a running hub')
+    .argument('<file>', 'file to write')
+    .option('--force', 'replace an existing file')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
+    .action((file: string, { force = false }: { force?: boolean }, command: Command) =>
+      run(command, async (context) => (await loadBackup()).backup(context, hubEnvironment(), { file, force })),
+    );
+  program
+    .command('restore')
+    .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
+    .argument('<file>', 'the backup')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
+    .action((file: string, _options: object, command: Command) =>
+      run(command, async (context) => (await loadBackup()).restore(context, file, hubEnvironment())),
+    );
+};
+
+export const ledgerCommands: readonly ((program: Command) => void)[] = [addAudit, addBackup];

@@ -1,0 +1,103 @@
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { readEnvironment } from '../client/environment.ts';
+import type { Kind } from '../commands/get.ts';
+import { type Context, createContext, type GlobalOptions } from '../context.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { FORMATS } from '../render/output.ts';
+
+/** Arguments, options and the frame that commands share. */
+
+/** Examples as they stand at the end of a help text, without `fso`. */
+export const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
+
+export const outputOption = (): Option => new Option('-o, --output <format>', 'output format').choices(FORMATS).default('table');
+export const textOrJsonOption = (): Option =>
+  new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text');
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `60s`, `5m`; at most a day. @returns ms */
+export const parseDuration = (text: string): number => {
+  const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
+  const size = UNITS[unit ?? ''];
+  if (count === undefined || size === undefined || Number(count) === 0)
+    throw new InvalidArgumentError('Must be a number and a unit, such as 60s or 5m.');
+  return Math.min(Number(count) * size, 86_400_000);
+};
+
+export const parseLimit = (text: string): number => {
+  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 500) return Number(text);
+  throw new InvalidArgumentError('Must be 1 to 500.');
+};
+
+/** Kinds of objects, each with its other names: singular and short ones, as kubectl takes them. */
+const NAMES = {
+  policies: ['policy', 'pol', 'sp', 'sovereignpolicy', 'sovereignpolicies'],
+  clusters: ['cluster', 'managedcluster', 'managedclusters'],
+  violations: ['violation'],
+  events: ['event', 'ev'],
+  commits: ['commit'],
+} as const satisfies Readonly<Record<Kind, readonly string[]>>;
+
+const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'events', 'commits'];
+
+const findKind = (text: string): Kind | undefined => {
+  const name = text.toLowerCase();
+  return KINDS.find((kind) => kind === name || NAMES[kind].some((other) => other === name));
+};
+
+/** `policies (policy, pol, …), clusters (…)` */
+const listNames = (kinds: readonly Kind[]): string => kinds.map((kind) => `${kind} (${NAMES[kind].join(', ')})`).join(', ');
+
+/** The argument of a command that names a kind. */
+export const kindArgument = (description: string, kinds: readonly Kind[] = KINDS): Argument =>
+  new Argument('<kind>', `${description}: ${listNames(kinds)}`).argParser((text: string): Kind => {
+    const kind = findKind(text);
+    if (kind === undefined || !kinds.includes(kind)) throw new InvalidArgumentError(`Must be one of ${listNames(kinds)}.`);
+    return kind;
+  });
+
+/** Status of an error of the hub, by its shape: its class is in a module that only commands with a hub load. */
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
+
+const ADVICE: Readonly<Record<number, (server: string) => string>> = {
+  0: (server) => `no hub answers at ${server}. Start one with "fso serve", or name another with --server or FSO_SERVER.`,
+  401: (server) => `the hub at ${server} needs a valid token. Pass one with --token-file or FSO_TOKEN, or sign in with fso login.`,
+};
+
+/** Statuses of a negative result: the hub understood the request, and the object is missing or in the wrong state. */
+const NEGATIVE: ReadonlySet<number> = new Set([404, 409]);
+
+/** The hub's own message. */
+const detailOf = (error: Error): string => {
+  const problem: unknown = 'problem' in error ? error.problem : undefined;
+  const detail: unknown = Reflect.get(Object(problem), 'detail');
+  return typeof detail === 'string' ? ` It says: ${detail}` : '';
+};
+
+const toCliError = (error: unknown, server: string): CliError | undefined => {
+  if (error instanceof CliError) return error;
+  const status = statusOf(error);
+  if (status === undefined || !(error instanceof Error)) return undefined;
+  const advice = ADVICE[status]?.(server);
+  const cause = error.cause instanceof Error && error.cause.cause instanceof Error ? ` (${error.cause.cause.message})` : '';
+  return new CliError(
+    advice === undefined ? error.message : advice + (status === 0 ? cause : detailOf(error)),
+    NEGATIVE.has(status) ? EXIT.negative : EXIT.error,
+  );
+};
+
+/** Runs a command with its context; expected errors end as one line on stderr and an exit code. */
+export const run = async (command: Command, action: (context: Context) => Promise<number | undefined> | Promise<void>): Promise<void> => {
+  const context = createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
+  try {
+    const code = await action(context);
+    process.exitCode = typeof code === 'number' ? code : EXIT.ok;
+  } catch (error) {
+    const known = toCliError(error, context.server);
+    if (known === undefined) throw error;
+    context.progress(`fso: ${known.message}\n`);
+    process.exitCode = known.exitCode;
+  }
+};
