@@ -73,7 +73,7 @@ const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant
 const LOGIN_ENDED = 'The login has ended: sign in again.';
 const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 
-/** Also asks whether what the session depends on still holds: another hub may have revoked it, or this one begun anew with other settings. */
+/** Also checks the credential that the session depends on: another hub may have revoked it, or this one restarted with other settings. */
 const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<Checked> =>
   granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 

@@ -55,7 +55,7 @@ export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
     },
     exchange: async (code, verifier) => {
       const known = codes.get(code);
-      // Whoever shows it: one try.
+      // A code is good for one try, by any caller.
       codes.delete(code);
       if (known === undefined || now() >= known.until || !sameSecret(known.challenge, challengeOf(verifier))) return undefined;
       const { principal, expiresAt, source, stillHolds } = known.grant;

@@ -10,7 +10,7 @@ export const sameSecret = (a: string, b: string): boolean => timingSafeEqual(dig
 /** SHA-256 in hexadecimal. Enough for secrets of 256 random bits: there is nothing to guess that a slow hash would slow down. */
 export const hashSecret = (secret: string): string => digest(secret).toString('hex');
 
-/** The same for the same secret, at every hub. Slow on purpose: people choose such secrets, and whoever reads a ledger must not find them by guessing. */
+/** Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader of the ledger must not find them by guessing. */
 export const fingerprintOf = (secret: string): string => scryptSync(secret, 'fso-static-token', 16).toString('hex');
 
 /** 256 random bits, base64url. */
@@ -18,10 +18,10 @@ export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 export const newId = (): string => randomBytes(8).toString('hex');
 
-/** Something in the browser's hands but not in its sight: encrypted, so it can be neither read nor made up. */
+/** A value that the browser keeps for the hub: encrypted, so the browser can neither read nor forge it. */
 export interface Seal<T> {
   close(value: T): Promise<string>;
-  /** @returns undefined for what was made up, is of another process, or too old */
+  /** @returns undefined for a forged text, one of another process, or one that is too old */
   open(text: string | undefined): Promise<T | undefined>;
 }
 

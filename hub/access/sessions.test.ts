@@ -32,7 +32,7 @@ const createWorld = (): World => {
   return world;
 };
 
-/** A hub on the records of a world: the first one, another one beside it, or one that begins anew. */
+/** A hub on the records of a world: the first one, another one beside it, or a restarted one. */
 const createHub = ({ clock, records, sources }: World, limits: Partial<SessionLimits> = {}) => {
   const revocations = new Revocations();
   const ended: string[] = [];
@@ -123,7 +123,7 @@ describe('sessions', () => {
 });
 
 describe('sessions in the records', () => {
-  it('are known to a hub that begins anew, as they were, by their hashes alone', async () => {
+  it('are known to a restarted hub, as they were, by their hashes alone', async () => {
     const { world, clock, records, sessions } = create();
     const [id, bearer] = [
       await sessions.begin(ada, { ...cookie, endsAt: clock.now().getTime() + HOUR }),
@@ -131,12 +131,12 @@ describe('sessions in the records', () => {
     ];
     expect(stored(records)).not.toContain(id);
     const before = sessions.check(id, cookie);
-    const { sessions: anew } = createHub(world);
-    const after = anew.check(id, cookie);
+    const { sessions: restarted } = createHub(world);
+    const after = restarted.check(id, cookie);
     expect([after?.principal, after?.key, after?.expiresAt]).toEqual([ada, before?.key, before?.expiresAt]);
-    expect(anew.check(bearer, { byCookie: false })?.principal).toEqual(ada);
+    expect(restarted.check(bearer, { byCookie: false })?.principal).toEqual(ada);
     await clock.advance(HOUR);
-    expect(anew.check(id, cookie)).toBeUndefined();
+    expect(restarted.check(id, cookie)).toBeUndefined();
   });
 
   it('begin and end at every hub, also for what is under way there', async () => {

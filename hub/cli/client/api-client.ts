@@ -108,7 +108,7 @@ export interface HubClient {
   /** Removes a cluster that is neither registered nor connected. */
   forgetCluster(cluster: string, signal?: AbortSignal): Promise<ForgottenCluster>;
   violations(query?: ViolationFilter, signal?: AbortSignal): Promise<ViolationView[]>;
-  /** Everything that is not as it should be, as text of that format. */
+  /** Everything that is wrong with the fleet, as text of that format. */
   issueReport(format: 'csv' | 'json' | 'html', signal?: AbortSignal): Promise<string>;
   /** The newest `limit` events (at most 500), newest first. */
   events(query?: { cluster?: string; policy?: string; limit?: number }, signal?: AbortSignal): Promise<EventView[]>;

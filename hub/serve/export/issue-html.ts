@@ -120,7 +120,7 @@ export const formatIssueHtml = (report: IssueReport): string => {
 <body>
 <main>
 <h1>Issue report</h1>
-<p>Federated Sovereignty Operator: what was not as it should be, at one moment.</p>
+<p>Federated Sovereignty Operator: everything that was wrong with the fleet at one moment.</p>
 <dl>
 <dt>As of</dt><dd>${time(generatedAt)}</dd>
 <dt>Commit in force</dt><dd>${escapeHtml(revision ?? 'none')}</dd>

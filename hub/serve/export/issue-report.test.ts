@@ -35,7 +35,7 @@ const violation = {
 };
 
 describe('the issue report', () => {
-  it('names nothing where everything is as it should be, but what will expire', () => {
+  it('names only policies that expire soon where nothing is wrong', () => {
     const report = reportOf(
       clusterRecord('eu', [policyReport('finance'), policyReport('hr')]),
       clusterRecord('us', [policyReport('finance')]),

@@ -36,7 +36,7 @@ describe('clusters', () => {
     cluster('unguarded', withConditions(condition(CONDITIONS.guardReady, 'Unknown'))),
   ];
 
-  it('are told apart by their locks; what never reported is in neither list', () => {
+  it('are distinguished by their locks; a cluster without a report is in neither list', () => {
     expect(namesOf(clusters, { locksReady: 'true' })).toEqual(['good']);
     expect(namesOf(clusters, { locksReady: 'false' })).toEqual(['bare', 'open', 'unguarded']);
     expect(namesOf(clusters, {})).toHaveLength(5);

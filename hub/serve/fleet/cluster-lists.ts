@@ -15,11 +15,11 @@ export const ClusterQuery = z.strictObject({
   inSync: Flag.optional(),
   violating: Flag.optional().describe('true: those with violations; false: those without.'),
   tampered: Flag.optional().describe(
-    'true: those that last reported to have put back, within an hour, what somebody changed or deleted there.',
+    'true: clusters whose last report says that enforcing objects were changed or deleted, and restored, within an hour.',
   ),
-  refusing: Flag.optional().describe('true: those whose agent stands by its refusal of the commit that it was offered last.'),
+  refusing: Flag.optional().describe('true: clusters whose agent still refuses the commit that it was offered last.'),
   locksReady: Flag.optional().describe(
-    'false: those that last reported that lock 1, its guard or Gatekeeper is not ready; of those that never reported neither is known.',
+    'false: clusters whose last report says that lock 1, its guard or Gatekeeper is not ready. A cluster without a report is neither.',
   ),
   region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
   q: Search,

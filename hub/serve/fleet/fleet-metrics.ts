@@ -16,7 +16,7 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
     info: gauge('fso_hub_info', 'Version of the hub.', ['version']),
     clusters: gauge(
       'fso_clusters',
-      'Clusters: total, connected, inSync (accepted the revision in force), proven (every policy of it enforced by the locks), tampered (somebody changed what enforces, within an hour).',
+      'Clusters: total, connected, inSync (accepted the revision in force), proven (every policy of it enforced by the locks), tampered (enforcing objects were changed within an hour).',
       ['state'],
     ),
     policies: gauge('fso_policies', 'Policies by the worst phase of their clusters; an unreachable cluster counts as pending.', ['phase']),

@@ -52,7 +52,7 @@ export const createPolicyEntry = (key: string): MutablePolicyEntry => {
   const rows = new Map<string, PolicyInCluster>();
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
-  // Computed when asked for, and anew after a change.
+  // Computed on demand, and again after a change.
   let head: PolicyHead | undefined;
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;

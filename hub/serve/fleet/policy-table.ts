@@ -54,7 +54,7 @@ export const createPolicyTable = (): PolicyTable => {
     sorted = undefined;
     return entry;
   };
-  /** A compiled policy is one object for all of its clusters; an entry of Git stays until Git is described anew. */
+  /** A compiled policy is one object for all of its clusters; an entry of Git stays until Git is described again. */
   const entryOfMeant = (policy: CompiledPolicy): MutablePolicyEntry => {
     const known = meantEntries.get(policy);
     if (known) return known;

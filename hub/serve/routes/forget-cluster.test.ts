@@ -72,7 +72,7 @@ it('has open pages read their lists again', async () => {
   await reader.cancel();
 });
 
-it('counts a cluster again that is registered anew', async () => {
+it('counts a cluster again once it is registered again', async () => {
   await using server = await started();
   await server.ledger.setConnected('old', false);
   const phases = async () => ((await (await ask(server, '/status')).json()) as { policies: { failed: number } }).policies.failed;

@@ -127,7 +127,7 @@ describe('what a webhook is about', () => {
     [push('refs/heads/main')],
     [{ ref: 'refs/heads/main', project: { path_with_namespace: 'scm/governance/policies' } }],
     [{}],
-    ['not JSON at all'],
+    ['no JSON'],
     [`payload=${encodeURIComponent(JSON.stringify(push('refs/heads/main')))}`],
     [{ ref: 7 }],
   ])('may be what the hub follows: %j', async (payload) => {
