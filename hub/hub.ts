@@ -72,9 +72,9 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   source.onRevision(activity.take);
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected(activity.reject);
-  ledger.onSharedHint(source.hint);
+  ledger.onSharedHint(() => source.hint());
   await recordSource(source, { ledger, clock, logger });
-  const runs: RunPart[] = [source.run, (signal) => delivery.run(signal), checkpoints.run, activity.run, trend.run];
+  const runs: RunPart[] = [(signal) => source.run(signal), (signal) => delivery.run(signal), checkpoints.run, activity.run, trend.run];
   return { delivery, fleet, offersMade: offers.made, runs };
 };
 

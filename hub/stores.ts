@@ -16,7 +16,7 @@ import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordIdentity } from './recorders/index.ts';
 import { DEFAULT_MAX_BEHIND_MS } from './serve/index.ts';
-import { createSource, type Source } from './source/index.ts';
+import { openSource, type Source } from './source/index.ts';
 
 export interface HubDeps {
   readonly logger: Logger;
@@ -77,7 +77,7 @@ export const openStores = async (context: HubContext): Promise<Stores> => {
   await checkAuditKey(ledger.audit, { id: auditKey.id, file: config.auditKeyFile, accept: config.acceptNewAuditKey ?? false });
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
   await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
-  const source = await createSource(
+  const source = await openSource(
     { ...git, dataDir },
     { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
   );

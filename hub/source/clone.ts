@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { CommitView } from '@fso/shared/api';
 import type { RawObject } from '@fso/shared/git';
 import git from 'isomorphic-git';
+import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
-import { GitTransportError } from './git-transport-error.ts';
 
 /** A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here. */
 export interface Clone {

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createGitAuth, type GitAuthOptions } from './git-auth.ts';
 import { createGitHttp } from './git-http.ts';
-import { createSource } from './source.ts';
+import { openSource } from './source.ts';
 
 let folder: string;
 const servers: ReturnType<typeof createServer>[] = [];
@@ -151,7 +151,7 @@ describe('credentials stay with the configured server', () => {
     const location = `${other.url.replace('http', scheme)}/p.git/info/refs?service=git-upload-pack`;
     const first = await serve((_request, response) => void response.writeHead(307, { Location: location }).end());
     const lines: string[] = [];
-    const source = await createSource(
+    const source = await openSource(
       {
         url: `${first.url}/p.git`,
         ref: 'main',

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { GitTransportError } from './git-transport-error.ts';
+import { GitTransportError } from './git-errors.ts';
 import type { AuthCommand, GitCredentials } from './types.ts';
 
 /** What goes into the header Authorization of each request to the Git server. */

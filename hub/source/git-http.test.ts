@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { describeGitError } from './describe-error.ts';
+import { describeGitError } from './git-errors.ts';
 import { createGitHttp } from './git-http.ts';
 
 const cleanups: (() => Promise<void>)[] = [];

@@ -3,7 +3,7 @@ import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import { nodeHttp } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitAuth } from './git-auth.ts';
-import { GitTransportError } from './git-transport-error.ts';
+import { GitTransportError } from './git-errors.ts';
 import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
 
 export interface GitHttp {

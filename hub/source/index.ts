@@ -1,3 +1,3 @@
-export * from './policy-documents.ts';
-export * from './source.ts';
-export * from './types.ts';
+export { createPolicyDocuments, type PolicyDocuments, type PolicyPlace } from './policy-documents.ts';
+export { openSource } from './source.ts';
+export type * from './types.ts';

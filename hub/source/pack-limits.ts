@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { createYielder } from '@fso/shared/runtime';
-import { GitTransportError } from './git-transport-error.ts';
+import { GitTransportError } from './git-errors.ts';
 
 /** Bounds on what a pack may become in memory; its own size is bounded where it is read. */
 export interface PackLimits {

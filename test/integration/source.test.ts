@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createSource, type Source, type SourceOptions, type SourceRevision } from '../../hub/source/index.ts';
+import { openSource, type Source, type SourceOptions, type SourceRevision } from '../../hub/source/index.ts';
 import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 
@@ -30,7 +30,7 @@ const follow = async (change: Partial<SourceOptions> = {}, logger = pino({ level
     trust: { mode: 'off' },
     ...change,
   };
-  const source = await createSource(options, { clock: systemClock, logger, random: Math.random });
+  const source = await openSource(options, { clock: systemClock, logger, random: Math.random });
   const revisions: SourceRevision[] = [];
   let wake = (): void => undefined;
   source.onRevision((revision) => {

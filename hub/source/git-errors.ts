@@ -1,4 +1,7 @@
-import { GitTransportError } from './git-transport-error.ts';
+/** The Git server gave an answer that is not one of the Git protocol, or that the hub does not take; the message is for people. */
+export class GitTransportError extends Error {
+  override readonly name = 'GitTransportError';
+}
 
 const field = (value: unknown, key: string): unknown => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined);
 
@@ -42,7 +45,7 @@ const byGitCode = (error: unknown, ref: string): string | undefined => {
   }
 };
 
-/** Why a fetch failed, for people, without URLs (these may carry credentials). */
+/** Says why a fetch failed, for people and without URLs, which may carry credentials. */
 export const describeGitError = (error: unknown, ref: string): string => {
   if (error instanceof GitTransportError) return error.message;
   if (field(error, 'name') === 'TimeoutError') return 'the Git server did not answer in time';

@@ -1,0 +1,83 @@
+import type { ProblemView, RevisionVerification } from '@fso/shared/api';
+import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
+import { GitObjectError } from '@fso/shared/git';
+import { type AcceptedRevision, judge, type StoredTrust, type TrustConfig } from '@fso/shared/trust';
+import type { RevisionReader } from './object-access.ts';
+
+interface RefusedRevision {
+  readonly ok: false;
+  readonly problems: readonly ProblemView[];
+}
+
+interface TrustedRevision {
+  readonly ok: true;
+  readonly verification: RevisionVerification;
+  readonly trust: StoredTrust | undefined;
+}
+
+/** What the hub found out about a commit. */
+export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | RefusedRevision;
+
+/** A problem of the whole commit has no place in it. */
+const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
+
+/** Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its policies are valid. */
+export class RevisionChecker {
+  readonly #config: TrustConfig;
+  readonly #reader: RevisionReader;
+  readonly #now: () => Date;
+  readonly #decode = createDecoder();
+  #accepted: AcceptedRevision | undefined;
+
+  constructor(config: TrustConfig, reader: RevisionReader, now: () => Date) {
+    this.#config = config;
+    this.#reader = reader;
+    this.#now = now;
+  }
+
+  /** Sets the last accepted revision; the caller keeps it over restarts. */
+  accept(revision: AcceptedRevision): void {
+    this.#accepted = revision;
+  }
+
+  /** Decodes nothing of a commit that is not trusted. @throws the error of the clone where it cannot be read */
+  async check(revision: string): Promise<CheckedRevision> {
+    const judged = await this.#judgeSafely(revision);
+    if (!judged.ok) return judged;
+    const examined = await this.#examine(revision);
+    return examined.ok ? { ...judged, set: examined.set } : examined;
+  }
+
+  async #judgeSafely(revision: string): Promise<TrustedRevision | RefusedRevision> {
+    try {
+      return await this.#judge(revision);
+    } catch (error) {
+      // History that Git itself would not have written.
+      if (error instanceof GitObjectError) return { ok: false, problems: [{ code: 'chain-incomplete', reason: error.message }] };
+      throw error;
+    }
+  }
+
+  async #judge(revision: string): Promise<TrustedRevision | RefusedRevision> {
+    const proposal = this.#config.mode === 'off' ? { revision, from: null, chain: [revision] } : await this.#propose(revision);
+    const judgement = await judge(this.#config, this.#accepted, proposal, { getObject: this.#reader.object, now: this.#now() });
+    return judgement.ok ? judgement : { ok: false, problems: [{ code: judgement.code, reason: judgement.message }] };
+  }
+
+  /** The way from the accepted revision; without one, the judge sees a commit without history. */
+  async #propose(revision: string) {
+    const anchor = this.#accepted?.revision ?? null;
+    const chain = anchor === null || anchor === revision ? [revision] : await this.#reader.chain(anchor, revision);
+    return chain === null ? { revision, from: null, chain: [revision] } : { revision, from: anchor, chain };
+  }
+
+  async #examine(revision: string): Promise<{ readonly ok: true; readonly set: PolicySet } | RefusedRevision> {
+    const read = await this.#reader.files(revision);
+    if (!read.ok) {
+      const missing = read.missing.map((object) => ({ reason: `object ${object} is not in the repository` }));
+      return { ok: false, problems: [...read.problems.map(({ message, ...place }) => ({ ...place, reason: message })), ...missing] };
+    }
+    const decoded = this.#decode(read.files);
+    return decoded.ok ? decoded : { ok: false, problems: decoded.problems.map(toView) };
+  }
+}
