@@ -30,10 +30,10 @@ export interface RunningHub {
   readonly agentUrl: string;
   readonly ledger: Ledger;
   readonly source: Source;
-  /** Who may be which cluster; undefined where agents do not enrol. */
+  /** Decides which agent is which cluster; undefined where agents do not enrol. */
   readonly identity: Identity | undefined;
   readonly registry: Registry;
-  /** Frames of offers made, whoever they were sent to. */
+  /** Number of offers made, for all agents. */
   offersMade(): number;
   stop(): Promise<void>;
   /** Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because a part of it failed. */
@@ -78,7 +78,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   return { delivery, fleet, offersMade: offers.made, runs };
 };
 
-/** A part that fails ends the others: a hub that listens and does nothing helps nobody, while a hub that ends is started again. */
+/** A part that fails ends the others: a hub that listens and does nothing is useless, while a hub that ends is started again. */
 const closeOnFailure = (
   parts: readonly Promise<void>[],
   { closeNow }: Shutdown,

@@ -13,7 +13,7 @@ export interface AgentLimits {
   readonly events: BucketOptions;
   /** Offers on top of a commit that the hub has not seen the agent take. */
   readonly claims: BucketOptions;
-  /** Refusals and differences that people are told of. A refusal is an entry of the audit log, which is kept for ever. */
+  /** Refusals and differences that become events. A refusal is an entry of the audit log, which the hub keeps for ever. */
   readonly complaints: BucketOptions;
 }
 
@@ -49,7 +49,7 @@ const keepGravest = (events: readonly ClusterEvent[], count: number): readonly C
 export class AgentBudget {
   /** Whether one more stream may be opened now. */
   readonly mayConnect: () => boolean;
-  /** Whether people are told of one more refusal or difference. */
+  /** Whether one more refusal or difference becomes an event. */
   readonly mayComplain: () => boolean;
   readonly #clock: Clock;
   readonly #frames: Allowance;

@@ -9,7 +9,7 @@ export interface EncodedOffer {
   readonly objects: number;
 }
 
-/** What an agent said of itself. Commit ids; null: none. */
+/** The commits that an agent says it has. Ids; null: none. */
 export interface AgentHistory {
   /** Commit whose objects the agent has. */
   readonly holds: string | null;

@@ -37,7 +37,7 @@ describe('the CA of the agents', () => {
     await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('the key does not belong to the first certificate');
   });
 
-  it('starts anew where the start before was cut off, and keeps the key that it found', async () => {
+  it('starts again where the start before was cut off, and keeps the key that it found', async () => {
     await writeFile(join(folder, 'ca.key'), 'half');
     expect((await keepAuthority(folder, UNUSED)).fingerprint).toMatch(/^[0-9a-f]{64}$/);
     const [aside = '', ...others] = (await readdir(folder)).filter((name) => name.startsWith('ca.key.'));
@@ -92,7 +92,7 @@ describe('the CA of the agents', () => {
     expect(() => createAuthority({ cert: `${after.cert}${before.cert}`, key: before.key })).toThrow('does not belong');
   });
 
-  it('vouches for nobody once it has expired', async () => {
+  it('vouches for no agent once it has expired', async () => {
     const authority = createAuthority(await createCa('expired', validity));
     const { publicKey } = await readRequest((await makeRequest()).csr);
     const notAfter = new Date(validity.notAfter.getTime() + 86_400_000);

@@ -95,7 +95,7 @@ interface FoundPair {
   readonly key: string | undefined;
 }
 
-/** Keeps a file that is not used any more under another name. */
+/** Renames a file that the hub no longer uses. */
 const putAside = async (path: string, now: Date): Promise<void> => {
   if ((await readIfThere(path)) !== undefined) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
 };

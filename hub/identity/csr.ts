@@ -37,7 +37,7 @@ const keyOf = (publicKey: ArrayBuffer): KeyObject => {
   }
 };
 
-/** Whether whoever made the request has the private key. */
+/** Whether the request is signed by the private key of its public key. */
 const isSelfSigned = async (request: Pkcs10CertificateRequest): Promise<boolean> => {
   try {
     return await request.verify();

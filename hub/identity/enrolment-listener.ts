@@ -78,7 +78,7 @@ const send = (response: ServerResponse, status: number, { type, body }: Answer):
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close', ...wait }).end(body);
 };
 
-/** Aborted when nobody waits for the answer any more. */
+/** @returns a signal that aborts when the client is gone */
 const goneSignal = (response: ServerResponse): AbortSignal => {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
@@ -86,8 +86,8 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
 };
 
 /**
- * What agents ask beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
- * one that the connection shows. Everything else is told to upgrade.
+ * Answers requests of agents beside the stream: the CA (its fingerprint is in the token), a first certificate for a token, and the next one for the
+ * one that the connection shows. Every other request gets 426 Upgrade Required.
  */
 export const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });

@@ -2,9 +2,9 @@ import { timingSafeEqual } from 'node:crypto';
 import type { EnrolmentRecord, TokenRecord } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 
-/** What becomes of the record of a cluster. Pure; what is refused is thrown as a {@link Refusal}. */
+/** The changes of a cluster's record. Pure; each throws a {@link Refusal} where it is not allowed. */
 
-/** Who a certificate says it is. */
+/** The cluster that a certificate names. */
 export interface Peer {
   readonly cluster: string;
   readonly generation: number;
@@ -13,7 +13,7 @@ export interface Peer {
   readonly expires: Date;
 }
 
-/** A certificate about to be issued. */
+/** A certificate that the hub is about to issue. */
 export interface Issue {
   readonly serial: string;
   readonly issued: Date;
@@ -37,7 +37,7 @@ const unknownCluster = (cluster: string): EnrolmentRecord => ({
 const withdrawOpen = (tokens: readonly TokenRecord[]): TokenRecord[] =>
   tokens.map((token) => (token.used === null ? { ...token, withdrawn: true } : token));
 
-/** A token more; one that was not used yet is worth nothing any more. */
+/** Adds a token, and withdraws one that was not used yet. */
 export const invite = (
   before: EnrolmentRecord | undefined,
   token: { readonly cluster: string; readonly digest: string; readonly created: Date; readonly expires: Date },
@@ -107,7 +107,7 @@ export const enrol = (
   };
 };
 
-/** @throws Refusal where the cluster was revoked or has enrolled anew since */
+/** @throws Refusal where the cluster was revoked or has enrolled again since */
 export const assertCurrent = (
   record: EnrolmentRecord | undefined,
   { cluster, generation }: Pick<Peer, 'cluster' | 'generation'>,
@@ -116,7 +116,7 @@ export const assertCurrent = (
   if (record.state === 'revoked' || record.state === 'forgotten')
     throw new Refusal('revoked', `${cluster} was revoked at ${record.revoked}`);
   if (record.state !== 'enrolled' || record.generation !== generation)
-    throw new Refusal('superseded', `${cluster} has enrolled anew since this certificate was issued`);
+    throw new Refusal('superseded', `${cluster} has enrolled again since this certificate was issued`);
   return record;
 };
 
@@ -134,14 +134,14 @@ export const renew = (before: EnrolmentRecord | undefined, peer: Peer, issue: Is
   return { ...record, certificate: certificateOf(issue) };
 };
 
-/** A certificate was shown by somebody who has its key. */
+/** Notes that an agent has shown a certificate and has its key. */
 export const show = (before: EnrolmentRecord | undefined, peer: Peer): EnrolmentRecord => {
   const record = assertCurrent(before, peer);
   if (peer.expires.getTime() <= Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z')) return record;
   return { ...record, newestShown: peer.expires.toISOString() };
 };
 
-/** From now on no certificate and no token of the cluster is worth anything; a token that is made later lets it enrol anew. */
+/** Ends all certificates and tokens of a cluster; a later token lets it enrol again. */
 export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => {
   const record = before ?? unknownCluster(cluster);
   return {
@@ -153,7 +153,7 @@ export const revoke = (before: EnrolmentRecord | undefined, cluster: string, now
   };
 };
 
-/** As {@link revoke}, and nothing else is known of the cluster any more. */
+/** As {@link revoke}, and drops all else that the hub knows about the cluster. */
 export const forget = (before: EnrolmentRecord | undefined, cluster: string, now: Date): EnrolmentRecord => ({
   ...unknownCluster(cluster),
   state: 'forgotten',

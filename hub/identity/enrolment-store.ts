@@ -63,7 +63,7 @@ const ENROLMENT_KIND = 'enrolment';
 
 const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
 
-/** An {@link EnrolmentStore} in the ledger: what one of several hubs on it revokes is revoked at all. */
+/** Keeps enrolments in the ledger, so that a revocation by one hub counts at all hubs on it. */
 export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
   get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
   list: async () =>

@@ -157,7 +157,7 @@ describe('a token', () => {
 });
 
 describe('a certificate', () => {
-  it('is given once it is recorded who has got it, and to which address; not at all where that cannot be', async () => {
+  it('is issued once the record names the cluster and its address, and never where that cannot be recorded', async () => {
     const token = await tokenFor('eu');
     const { csr, key } = await makeRequest();
     const kept = Promise.withResolvers<void>();
@@ -197,7 +197,7 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
   });
 
-  it('is worth nothing after a revocation, until the cluster enrols anew', async () => {
+  it('is worth nothing after a revocation, until the cluster enrols again', async () => {
     const peer = await enrolled('eu');
     const other = await enrolled('eu-1');
     await identity.admit(peer);
@@ -208,12 +208,12 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('revoked');
     expect(await codeOf(identity.enrol(open, (await makeRequest()).csr))).toBe('token-unknown');
     expect(await codeOf(identity.admit(other))).toBe('taken');
-    const anew = await enrolled('eu', 3);
-    expect(await codeOf(identity.admit(anew))).toBe('taken');
+    const again = await enrolled('eu', 3);
+    expect(await codeOf(identity.admit(again))).toBe('taken');
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
   });
 
-  it('of a forgotten cluster is worth nothing either, also once the name is enrolled anew', async () => {
+  it('of a forgotten cluster is worth nothing either, also once the name is enrolled again', async () => {
     const peer = await enrolled('eu');
     const open = await tokenFor('eu');
     await identity.forget('eu');
@@ -224,8 +224,8 @@ describe('a certificate', () => {
     expect(await codeOf(identity.enrol(open, (await makeRequest()).csr))).toBe('token-unknown');
     const token = await tokenFor('eu');
     expect((await identity.list()).map(({ cluster, state }) => [cluster, state])).toEqual([['eu', 'revoked']]);
-    const anew = peerOf(await identity.enrol(token, (await makeRequest()).csr), 3);
-    expect(await codeOf(identity.admit(anew))).toBe('taken');
+    const again = peerOf(await identity.enrol(token, (await makeRequest()).csr), 3);
+    expect(await codeOf(identity.admit(again))).toBe('taken');
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
     expect(events.map(({ reason }) => reason)).toContain('ClusterForgotten');
   });

@@ -9,7 +9,7 @@ import type { EnrolmentRecord, EnrolmentStore } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 import { newSerial } from './x509.ts';
 
-/** Something happened to who may be which cluster; for the log, the history and the audit. */
+/** A change of which agent is which cluster; for the log, the history and the audit. */
 export interface IdentityEvent {
   readonly reason:
     | 'EnrolmentTokenIssued'
@@ -20,7 +20,7 @@ export interface IdentityEvent {
     | 'EnrolmentRefused';
   /** null: what was asked proves no cluster. */
   readonly cluster: string | null;
-  /** Known cluster that somebody who proves nothing says to be. */
+  /** Known cluster that a caller without proof claims to be. */
   readonly claimed?: string | undefined;
   /** Address that the request came from; null where the API has made it, which records it. */
   readonly from: string | null;
@@ -49,7 +49,7 @@ export interface IdentityDeps {
   readonly limits: IdentityLimits;
   /** What was asked is answered once this resolves: no certificate without its entry in the audit log. */
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  /** How far what is known here can be relied on. Default: wholly, for a hub that is alone. */
+  /** How far this hub can rely on its records. Default: wholly, for a hub that is alone. */
   readonly state?: IdentityState | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface Requester {
 
 const NEVER = new AbortController().signal;
 
-/** Who may be which cluster. */
+/** Decides which agent is which cluster. */
 export interface Identity {
   /** @throws RangeError for a name that no cluster can have, or a life that is too long */
   issueToken(cluster: string, ttlMs: number): Promise<{ readonly token: string; readonly expires: string }>;
@@ -82,7 +82,7 @@ export interface Identity {
   /** As {@link admit}, for one that was admitted before. */
   recheck(peer: Peer): Promise<void>;
   revoke(cluster: string): Promise<EnrolmentRecord>;
-  /** As {@link revoke}, and the cluster is not listed any more. One that never had a token is none of the identity's. */
+  /** As {@link revoke}, and the cluster is no longer listed. A cluster that never had a token stays unknown. */
   forget(cluster: string): Promise<void>;
   get(cluster: string): Promise<EnrolmentRecord | undefined>;
   /** By name, without forgotten ones. */
@@ -115,7 +115,7 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent, state
       await onEvent({ reason: 'EnrolmentRefused', ...who, message: error.message });
     throw error;
   };
-  /** Only of clusters that the hub knows, so that nobody can make names up. */
+  /** Only of clusters that the hub knows, so that callers cannot invent names. */
   const claimedBy = async (text: string): Promise<string | undefined> => {
     const token = parseToken(text);
     return token && (await store.get(token.cluster))?.cluster;
@@ -161,7 +161,7 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent, state
       await onEvent({ reason: 'EnrolmentTokenIssued', cluster, from: null, message: `Good until ${expires.toISOString()}.` });
       return { token, expires: expires.toISOString() };
     },
-    // Who has no valid token is nobody: what it claims to be stays out of that cluster's history.
+    // A caller without a valid token proves nothing: its claim stays out of that cluster's history.
     enrol: (token, csr, { from = null, signal = NEVER } = {}) =>
       enrolWith(token, csr, { from, signal }).catch(async (error: unknown) =>
         refused({ cluster: null, claimed: await claimedBy(token), from }, error),
@@ -181,7 +181,7 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent, state
     },
     revoke: async (cluster) => {
       const record = await store.update(cluster, (before) => revoke(before, cluster, clock.now()));
-      const message = 'Its certificates and tokens are worth nothing any more.';
+      const message = 'Its certificates and tokens are no longer valid.';
       await onEvent({ reason: 'ClusterRevoked', cluster, from: null, message });
       return record;
     },
@@ -189,7 +189,7 @@ export const createIdentity = ({ authority, store, clock, limits, onEvent, state
       const known = await store.get(cluster);
       if (known === undefined || known.state === 'forgotten') return;
       await store.update(cluster, (before) => forget(before, cluster, clock.now()));
-      await onEvent({ reason: 'ClusterForgotten', cluster, from: null, message: 'Nothing is known of it any more but its history.' });
+      await onEvent({ reason: 'ClusterForgotten', cluster, from: null, message: 'The hub keeps only its history.' });
     },
     get: (cluster) => store.get(cluster),
     list: async () => (await store.list()).filter(({ state }) => state !== 'forgotten'),

@@ -35,7 +35,7 @@ export interface OpenIdentityDeps {
   readonly logger: Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly store: EnrolmentStore;
-  /** Default: what is known here is all that there is. */
+  /** Default: this hub is alone, and knows everything. */
   readonly state?: IdentityState | undefined;
   /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
   readonly checkAuthority?: ((authority: Authority) => Promise<void>) | undefined;
@@ -47,7 +47,7 @@ export interface AgentListenerIdentity {
   readonly authenticate: AuthenticateAgent;
   readonly listener: RequestListener;
   readonly certificate: ServerCertificate;
-  /** Names under which the listener can be called; the first one is what agents are told. */
+  /** Names under which the listener can be called; the first one is in the URL that agents get. */
   readonly hosts: readonly string[];
 }
 
@@ -59,7 +59,7 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
     logger.warn({ expires: expires.toISOString() }, 'the CA of the agents expires soon');
 };
 
-/** @throws ConfigError when what is kept in the folder cannot be used */
+/** Opens the CA and everything that the agents' listener needs for it. @throws ConfigError when the files in the folder cannot be used */
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
   const { clock, logger, onEvent, store } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};

@@ -48,7 +48,7 @@ export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Pe
   if (!socket.authorized && !OF_DATES.includes(error as string | undefined))
     return refuse(`the certificate is not accepted (${String(error)})`);
   // What follows the TLS layer has looked at too; it says nothing of a certificate out of its dates but that.
-  // That of the CA itself, too: one that has expired vouches for nobody.
+  // That of the CA itself, too: one that has expired vouches for no agent.
   if (!authority.hasIssued(certificate, now)) return refuse('the certificate was not issued by a CA of this hub that is in force');
   if (!certificate.keyUsage?.includes('1.3.6.1.5.5.7.3.2')) return refuse('the certificate is not one of a client');
   const identity = identityOf(factsOf(certificate));

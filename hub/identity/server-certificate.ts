@@ -31,7 +31,7 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 /** A timer of Node ends at 2³¹ ms; a failure is tried again no later either. */
 const LOOK_MS = 3600 * 1000;
 
-/** Names under which agents may call the listener: those that are set, and what its address says. The first one is what agents are told. */
+/** Names under which agents may call the listener: those that are set, and what its address says. The first one is in the URL that agents get. */
 export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[]): readonly string[] => {
   const own = WILDCARDS.includes(host) ? hostname().toLowerCase() : host;
   const local = own !== host || isLoopback(host) ? LOCAL_NAMES : [];
@@ -48,7 +48,7 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
     return { ...(await authority.issueServer(hosts, validity)), renewAt: now + (validMs * 2) / 3 };
   };
   let current = given === undefined ? await make() : { ...given, renewAt: Number.POSITIVE_INFINITY };
-  // The CA goes with an issued one, so that whoever looks at the connection sees it whole.
+  // The CA goes with an issued one, so that clients see the whole chain.
   const context = (): SecureContextOptions => ({
     cert: given === undefined ? `${current.cert}${authority.bundle}` : current.cert,
     key: current.key,

@@ -28,7 +28,7 @@ export interface AuditSearch {
   /** Behind this entry, in that order; undefined: from its beginning. */
   readonly from: number | undefined;
   readonly limit: number;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Ends the search when aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +44,7 @@ export interface AuditHead {
   readonly hash: string;
 }
 
-/** What happened and who did it, in an order that cannot be changed unseen. */
+/** Says what happened and who did it, in an order that nothing can change unseen. */
 export interface AuditLog {
   /** Resolves once the entry is durable. */
   append(entry: NewAuditEntry): Promise<void>;

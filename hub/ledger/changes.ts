@@ -10,7 +10,7 @@ interface LeaderChange {
   readonly epoch?: number;
 }
 
-/** A write of the ledger. Everything that is to be known of it is in it: it is applied to a record, and to the database, the same way. */
+/** A write of the ledger. It holds all that there is to know, so that it changes a record and the database the same way. */
 export type Change = { readonly time: string } & (
   | ({ readonly type: 'source'; readonly source: SourceView } & LeaderChange)
   | ({ readonly type: 'desired'; readonly revision: string } & LeaderChange)
@@ -136,7 +136,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange): Clust
       };
     }
     case 'forget':
-      // One that came back meanwhile is not retired any more.
+      // A cluster that came back meanwhile is no longer retired.
       return record.connected ? record : unseen(record.name);
   }
 };

@@ -33,7 +33,7 @@ describe('the newest events, in memory', () => {
     expect(ids(recent.find({ limit: 100 }))).toEqual(numbers(31, 40).reverse());
   });
 
-  it('begin anew where as many came at once as there is room for', () => {
+  it('begin again where as many came at once as there is room for', () => {
     const recent = new RecentEvents(10);
     recent.add([event(1, 'us')]);
     recent.add(numbers(100, 109).map((id) => event(id, 'eu')));

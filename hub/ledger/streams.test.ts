@@ -33,7 +33,7 @@ it('what comes by an old stream after the new one has opened changes nothing, an
   expect(await ledger.cluster('eu')).toMatchObject({ connected: false, acked: ACK });
 });
 
-it('a stream that had ended before its hello was written takes over from nobody', async () => {
+it('a stream that had ended before its hello was written takes nothing over', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   await ledger.openStream('eu', next);
   await expect(ledger.openStream('eu', stream('ended', false))).rejects.toThrow(StreamReplacedError);

@@ -11,7 +11,7 @@ export class LedgerError extends Error {
   override readonly name = 'LedgerError';
 }
 
-/** What a commit means for the fleet: the decoded set and what each registered cluster gets. */
+/** The state that a commit asks of the fleet: the decoded set and the policies of each registered cluster. */
 export interface Desired {
   readonly revision: string;
   readonly set: PolicySet;
@@ -65,7 +65,7 @@ export interface EventQuery extends EventFilter {
   /** Events with a lower id only. */
   readonly before?: number;
   readonly limit: number;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Ends the search when aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -80,8 +80,8 @@ export interface FoundEvents {
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
 /**
- * Step ⑧. Everything the hub remembers. Reads come from memory. A write resolves when it is as durable as the implementation promises;
- * while a database is away it waits. Writes of one cluster take effect in the order of the calls.
+ * Step ⑧. The ledger is everything that the hub remembers. Reads come from memory. A write resolves when it is as durable as the
+ * implementation promises; it waits while a database is away. Writes of one cluster take effect in the order of the calls.
  *
  * The stream that was opened last, at whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects with
  * {@link StreamReplacedError}. A write without a stream is always taken.

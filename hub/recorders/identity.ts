@@ -21,7 +21,7 @@ const ACTIONS: Readonly<Partial<Record<IdentityEvent['reason'], string>>> = {
   EnrolmentRefused: 'cluster.refuse',
 };
 
-/** What is proven and what is only claimed are counted apart: nobody can hide the refusals of a cluster behind claims. */
+/** Proven and claimed clusters count apart, so that claims cannot hide the refusals of a cluster. */
 const refusalKey = ({ cluster, claimed = '' }: IdentityEvent): string => (cluster === null ? `claimed ${claimed}` : `proven ${cluster}`);
 
 const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): NewAuditEntry[] => {
@@ -33,7 +33,7 @@ const entriesOf = ({ reason, cluster, claimed, from, message }: IdentityEvent): 
 };
 
 /**
- * Writes what happens to identities into log, audit log and history (but for the renewals, one a day and cluster). Resolves once it is
+ * Writes events of identities into log, audit log and history (but for the renewals, one a day and cluster). Resolves once it is
  * kept; who is refused does not wait for that.
  */
 export const recordIdentity = ({

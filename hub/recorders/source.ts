@@ -21,7 +21,7 @@ const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   revision,
 });
 
-/** What in a change of the source is worth remembering. Pure. */
+/** @returns the events that a change of the source brings. Pure */
 export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
   const events: NewEvent[] = [];
   const { revision, rejected, error, verification } = after;

@@ -13,7 +13,7 @@ export interface Clone {
   fetch(signal: AbortSignal): Promise<string>;
   commit(id: string): Promise<CommitView>;
   object(id: string): Promise<RawObject>;
-  /** Throws the clone away; the next fetch makes it anew. */
+  /** Throws the clone away; the next fetch makes a new one. */
   reset(): Promise<void>;
   /** How many fetches the clone consists of: each leaves a pack, and a lookup may go through all of them. */
   packs(): Promise<number>;
@@ -60,7 +60,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
         cache,
         url,
         http: http.client(signal),
-        // `ref` is what is told to the server as held, `remoteRef` what is asked for.
+        // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks for.
         ref: HELD_REF,
         remoteRef: ref,
         remote: 'origin',

@@ -195,7 +195,7 @@ describe('credentials stay with the configured server', () => {
     expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
   });
 
-  it.each([401, 403])('and a command is asked anew after a refusal (%i)', async (status) => {
+  it.each([401, 403])('and a command runs again after a refusal (%i)', async (status) => {
     const server = await serve((_request, response) => void response.writeHead(status).end());
     const options = await program(
       'console.log("Bearer " + require("node:fs").readFileSync(require("node:path").join(__dirname, "calls"), "utf8").length)',

@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { GitTransportError } from './git-errors.ts';
 import type { AuthCommand, GitCredentials } from './types.ts';
 
-/** What goes into the header Authorization of each request to the Git server. */
+/** Credentials for the header Authorization of each request to the Git server. */
 export interface GitAuth {
   /** @throws GitTransportError, whose text holds nothing that a command printed */
   header(signal: AbortSignal): Promise<string | undefined>;
-  /** The server refused what it was given: the next request asks anew. */
+  /** The server refused the credentials: the next request gets new ones. */
   refused(): void;
 }
 
@@ -18,7 +18,7 @@ const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
 /** How long a header without an expiry is used. */
 const KEPT_MS = 300_000;
-/** Asked anew so long before the expiry, so that none ends on its way. */
+/** A header is renewed so long before its expiry that none expires on its way. */
 const MARGIN_MS = 60_000;
 
 /** What may stand in a header; nothing else gets into one. */
@@ -93,7 +93,7 @@ export interface GitAuthOptions {
   readonly commandTimeoutMs?: number;
 }
 
-/** Credentials for the Git server: fixed, of a command, or none. */
+/** Creates the credentials for the Git server: fixed, printed by a command, or none. */
 export const createGitAuth = ({ credentials, authCommand, commandTimeoutMs }: GitAuthOptions, clock: Clock): GitAuth => {
   if (authCommand !== undefined) return createCommandAuth(authCommand, clock, commandTimeoutMs ?? COMMAND_TIMEOUT_MS);
   const header = credentials && basic(credentials.username, credentials.password);

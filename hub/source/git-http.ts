@@ -82,7 +82,7 @@ export interface GitHttpOptions {
 
 /**
  * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake), answers bounded in size
- * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that nobody configured.
+ * and time. Redirects are not followed: neither credentials nor the hub's trust then go to a host that is not configured.
  * An answer is read whole, and a pack looked through, before it is handed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {

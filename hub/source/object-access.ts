@@ -118,7 +118,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
       return read.ok ? [...read.objects.keys()] : null;
     },
     chain: async (from, to) => {
-      // Somebody may have made it up: no need to walk for it.
+      // A revision that the clone does not have may be forged: no need to walk for it.
       if ((await find(from)) === undefined) return null;
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);
     },

@@ -12,7 +12,7 @@ export interface PolicyPlace {
   readonly name: string;
 }
 
-/** What Git says of one policy, read from the clone without a checkout. */
+/** Reads one policy and its history from the clone, without a checkout. */
 export interface PolicyDocuments {
   /**
    * @returns null: it does not stand there
@@ -123,7 +123,7 @@ class HistoryWalk {
     this.#characters += change.yaml?.length ?? 0;
   }
 
-  /** @returns undefined: a file of the older commit cannot be read, so nobody knows */
+  /** @returns undefined where a file of the older commit cannot be read */
   async #before(older: Walked | undefined): Promise<Known | undefined> {
     const after = this.#state;
     const changed = await this.#files.changes(older?.commit.tree, this.#newer.commit.tree);

@@ -126,7 +126,7 @@ class GitSource implements Source {
       // The source looks at the head again in any case: it may be newer, and bad.
       this.#head = this.#view.rejected === null ? this.#head : null;
     } catch (error) {
-      this.#deps.logger.warn({ err: error }, 'clone cannot be read and is made anew');
+      this.#deps.logger.warn({ err: error }, 'clone cannot be read and is fetched again');
       await this.#renewClone();
     }
   }
@@ -228,7 +228,7 @@ class GitSource implements Source {
 }
 
 /**
- * Opens step ①, which follows a ref of a Git repository. It takes a commit whole or not at all: a bad one is shown as rejected, and the last
+ * Opens step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a bad one is shown as rejected, and the last
  * good one stays. A fetch that fails is tried again, with backoff, for ever.
  *
  * @throws the error of the file system where the clone cannot be made

@@ -39,7 +39,7 @@ export interface SourceOptions {
   readonly authCommand?: AuthCommand | undefined;
   /** Who may sign commits. */
   readonly trust: TrustConfig;
-  /** Fetches after which the clone is made anew at the next start. Default 64. */
+  /** Fetches after which the next start makes a new clone. Default 64. */
   readonly maxPacks?: number;
   readonly limits?: Partial<SourceLimits>;
   /** Page of a commit, with `{revision}` for its id. */

@@ -327,7 +327,7 @@ describe('revocation', () => {
     await start();
     const before = await joinHub(await enrolAgent(hub, 'eu', ca));
     const after = await enrolAgent(hub, 'eu', ca);
-    expect(await before.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('enrolled anew') });
+    expect(await before.closed).toMatchObject({ code: CLOSE_CODES.unauthorized, reason: expect.stringContaining('enrolled again') });
     (await joinHub(after)).close();
   });
 });

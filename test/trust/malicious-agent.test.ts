@@ -140,7 +140,7 @@ describe('who proves nothing', () => {
         }
         // A certificate of the CA, of another enrolment: the hub says so where people look for what concerns the cluster.
         const refusals = async () => (await hub.ledger.events({ cluster: 'eu-1', limit: 500 })).filter(isRefusal);
-        await expect.poll(async () => (await refusals()).at(-1)?.message).toContain('enrolled anew');
+        await expect.poll(async () => (await refusals()).at(-1)?.message).toContain('enrolled again');
       },
       isRefusal,
     );

@@ -46,7 +46,7 @@ const ofAgent = (cluster: string, action: string, subject: string, detail: NewAu
   detail,
 });
 
-/** Entries of the audit log that belong to a change, so that they are written with it or not at all. Pure. */
+/** The entries of the audit log that belong to a change; the transaction of the change writes them too. Pure. */
 export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[] => {
   switch (change.type) {
     case 'audit':

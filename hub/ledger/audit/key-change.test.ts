@@ -42,7 +42,7 @@ it('a key that is accepted is announced in the log, which stays intact, also wit
     expect(await audit.list({ limit: 1 })).toMatchObject([
       { action: 'audit.key.changed', subject: after.id, detail: { before: before.id, after: after.id } },
     ]);
-    // Another hub may sign with the old one until it is started anew too.
+    // Another hub may sign with the old one until it restarts too.
     await sign(before);
     await write();
     await sign(after);
@@ -50,7 +50,7 @@ it('a key that is accepted is announced in the log, which stays intact, also wit
     expect(await audit.verify()).toMatchObject({ ok: true, problems: [] });
   }
   expect((await verifyWith(audit, third.id)).ok).toBe(true);
-  // Whoever noted a key trusts no later one that whoever holds the database announces.
+  // A person who noted a key trusts no later one that the owner of the database announces.
   expect((await verifyWith(audit, other.id)).problems.map(({ message }) => message)).toEqual([expect.stringContaining(third.id)]);
 });
 

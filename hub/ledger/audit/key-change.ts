@@ -15,7 +15,7 @@ export interface KeyChange {
 }
 
 export const keyChangeOf = (entry: AuditEntry): KeyChange | undefined => {
-  // Looked at first: an entry that was changed may lack everything else.
+  // First, as a changed entry may lack everything else.
   if (entry.action !== ACTION || entry.actor?.kind !== 'hub') return undefined;
   const { before, after } = entry.detail ?? {};
   return typeof before === 'string' && typeof after === 'string' ? { sequence: entry.sequence, before, after } : undefined;
@@ -35,8 +35,8 @@ export const keysUpTo = (key: string, changes: readonly KeyChange[], checkpoints
 };
 
 /**
- * To be called before anything is signed: a key that was lost or mixed up is not replaced in silence, since neither agents nor whoever
- * verifies the log can tell that from a forgery.
+ * Checks the key before it signs anything: the hub does not replace a lost key in silence, since neither agents nor a verification of the log
+ * can tell that from a forgery.
  *
  * @param accept the operator says that the key is meant to be another one; the log then says so too
  * @throws LedgerError that says what to do

@@ -14,7 +14,7 @@ it('hubs that start at once where there is no audit key have the same one, in a 
   await rm(folder, { recursive: true });
 });
 
-it('a file system without links keeps the key of whoever was first, too', async () => {
+it('a file system without links keeps the key of the first hub, too', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-key-'));
   const path = join(folder, 'key');
   const drafts = ['one', 'other', 'third'].map((name) => join(folder, name));

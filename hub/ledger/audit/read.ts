@@ -28,7 +28,7 @@ export interface ReadOptions {
   /** Entries that are read at a time. Default 1,000. */
   readonly pageSize?: number;
   readonly filter?: AuditFilter;
-  /** Aborted when nobody wants the entries any more; then they end. */
+  /** Ends the entries when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -87,7 +87,7 @@ describe('verifyAudit', () => {
     }
   });
 
-  it('finds a log that was cut at its end, or written anew, by the checkpoints', async () => {
+  it('finds a log that was cut at its end, or rewritten, by the checkpoints', async () => {
     const cut = await verify(log.slice(0, 9));
     expect(cut.problems.map(({ message }) => message)).toEqual([
       'the checkpoint of entry 12 that the hub keeps is beyond the end of the log: entries were cut off',
@@ -96,14 +96,14 @@ describe('verifyAudit', () => {
     const forged = chain(12, (n) => (n === 3 ? { ...entry(n), subject: 'another' } : entry(n)));
     expect((await verify(forged, none as never)).ok).toBe(true);
     expect((await verify(forged)).problems[0]?.message).toMatch(/checkpoint of entry 5 that the hub keeps has another hash/);
-    // Whoever holds the key and the database can write new checkpoints; what agents keep stays.
+    // A person with the key and the database can write new checkpoints; what agents keep stays.
     const signed = { ...proofs, checkpoints: [checkpointOf(forged.at(-1) as AuditEntry)] };
     expect((await verify(forged, signed)).problems).toEqual([
       { sequence: 12, message: expect.stringContaining('the agent of eu keeps has another hash') },
     ]);
   });
 
-  it('finds checkpoints of another key, or that nobody signed', async () => {
+  it('finds checkpoints of another key, or without a signature', async () => {
     const other = createAuditKey();
     const foreign = await verify(log, { ...proofs, checkpoints: [checkpointOf(last, other)] });
     expect(foreign.problems).toEqual([{ sequence: 12, message: expect.stringContaining('signed by another key') }]);

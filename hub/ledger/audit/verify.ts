@@ -10,7 +10,7 @@ type Problem = AuditVerification['problems'][number];
 
 export interface Proofs extends Omit<AuditProofs, 'key'> {
   /**
-   * The hub's public audit key, as whoever asks knows it; null: that of the newest checkpoint. Keys before it are taken where the log
+   * The hub's public audit key, as the caller knows it; null: that of the newest checkpoint. Keys before it are taken where the log
    * announces the change.
    */
   readonly key: string | null;
@@ -109,7 +109,7 @@ export const examineAudit = async (entries: AsyncIterable<AuditEntry>, proofs: P
 
 /**
  * Reads a log from its first entry on and compares it with the checkpoints that were signed. The chain finds what was changed, left out
- * or reordered; checkpoints and witnesses find what was cut off at the end, or written anew as a whole.
+ * or reordered; checkpoints and witnesses find a log that was cut off at its end or rewritten as a whole.
  *
  * @param entries oldest first
  */

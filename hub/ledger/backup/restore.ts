@@ -138,7 +138,7 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
 };
 
 /**
- * Fills an empty ledger from a backup, in one transaction: whole or not at all. The audit log is verified, and goes on with an entry that
+ * Fills an empty ledger from a backup, in one transaction: all of it or nothing. The audit log is verified, and goes on with an entry that
  * says so.
  *
  * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
@@ -146,7 +146,7 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
 export const restoreLedger = async (database: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
   const { manifest, end } = await checkFile(file);
   await migrate(database);
-  // A key that was replaced says nothing of the entries: whoever cannot restore for it has lost them too.
+  // A replaced key says nothing about the entries; to refuse the backup for it would lose them too.
   const notes = await database.patiently((db) =>
     db.transaction().execute(async (trx) => {
       if (database.shared) await lockWrites(trx);

@@ -46,7 +46,7 @@ const LOCK_MS = 10_000;
 const SEARCH_STATEMENT_MS = 3_000;
 /** For queries under way. */
 const CLOSE_MS = 1_000;
-/** Hubs give signs of life by statements that wait for nobody. */
+/** Hubs give signs of life by statements that wait for no lock. */
 const SIGN_OF_LIFE_MS = 3_000;
 
 // No number here comes near 2⁵³; as text it would only be converted everywhere.
@@ -103,8 +103,8 @@ class Sockets {
 
 const openPool = (config: pg.PoolConfig): Kysely<Schema> => {
   const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, Client });
-  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool hears
-  // of idle connections only, and one that nobody hears of ends the process.
+  // A connection that breaks is no failure by itself: the query on it fails, and the next one opens another. Both events: the pool listens
+  // to idle connections only, and an error without a listener ends the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => {
     client.on('error', () => undefined);

@@ -67,7 +67,7 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
 export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
   (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;
 
-/** Where one hub is alone, those before it are gone, and whoever was connected to them is not any more. */
+/** Forgets the hubs before this one, and their connections, where one hub is alone on its database. */
 export const forgetFormer = async (db: Kysely<Schema>): Promise<void> => {
   await db.deleteFrom('replicas').execute();
   await db.updateTable('clusters').set({ connected_by: null }).where('connected_by', 'is not', null).execute();

@@ -13,7 +13,7 @@ export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'ran
 
 const RETRY = { baseMs: 500, maxMs: 10_000 };
 
-/** Whether nobody but people can help. */
+/** Whether only people can help. */
 const isFinal = (error: unknown, embedded: boolean): boolean => error instanceof LedgerError || embedded || isPermanent(error);
 
 /** Closing the ledger closes its database. */
@@ -26,7 +26,7 @@ const withDatabase = (ledger: Ledger, database: Database): Ledger => ({
 });
 
 /**
- * Opens the hub's ledger. A server that does not answer yet is waited for; an embedded database that cannot be opened is an error.
+ * Opens the hub's ledger. It waits for a server that does not answer yet; an embedded database that cannot be opened is an error.
  *
  * @throws LedgerError where people have to do something; the signal's reason
  */

@@ -27,7 +27,7 @@ describe('sessions of the database', () => {
   });
 
   it.each([
-    ['the same process goes to whoever asks', () => 1],
+    ['every session gets the same process', () => 1],
     ['a transaction keeps the process of another session', (session: number, _: string, asked: number) => (asked > 2 ? 3 : session)],
   ])('are refused where %s', async (_what, processOf) => {
     let asked = 0;

@@ -60,7 +60,7 @@ interface Commit {
   readonly written: WrittenBatch;
 }
 
-/** Writes a batch, and then knows of it; nobody else writes meanwhile. */
+/** Writes a batch and takes it into memory; no other hub writes meanwhile. */
 const createCommit = ({ database: { db, reads, shared }, logger }: SqlLedgerOptions, replicaState: ReplicaState, replica: string) => {
   /** @returns undefined where the batch was committed before, and only the answer was lost */
   const write = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {

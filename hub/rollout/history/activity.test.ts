@@ -235,7 +235,7 @@ describe('activity of a commit', () => {
     expect(show(C)).toMatchObject({ state: 'inProgress', changes: { changed: ['hr'] } });
   });
 
-  it('that was in force before anything was recorded is shown without times that nobody knows', async () => {
+  it('that was in force before anything was recorded is shown without times that are unknown', async () => {
     const { clock, ledger, begin, ack, prove, show } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);

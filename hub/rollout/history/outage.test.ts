@@ -103,7 +103,7 @@ it('a database that keeps writes waiting gets one write of each commit, and all 
   expect([hub.states(), await hub.audited()]).toEqual([ALL, ['a']]);
 });
 
-it('commits that come while nobody leads, as the database is away, are kept in their order', async () => {
+it('commits that come while no hub leads, as the database is away, stay in their order', async () => {
   const hub = open();
   hub.take('0');
   await hub.clock.advance(2000);

@@ -85,7 +85,7 @@ const reachedBy = (record: ClusterRecord, revision: string): Readonly<Record<Ste
   };
 };
 
-/** A cluster may be called as something that every object has. */
+/** Reads a value by a name that may also be a member of every object. */
 export const own = <T>(values: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(values, name) ? values[name] : undefined;
 
@@ -118,7 +118,7 @@ const noteRefusal = (
 };
 
 /**
- * Takes in what is known of a cluster, in place: it may be one of thousands of reports.
+ * Notes in the record what the hub knows about a cluster, in place: it may be one of thousands of reports.
  *
  * @param at ms after `noticed`
  * @returns whether that is news

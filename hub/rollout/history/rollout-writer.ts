@@ -6,10 +6,10 @@ import { type RolloutRecord, withChanges } from './rollout-record.ts';
 import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
 import type { RolloutEntry } from './rollout-tracker.ts';
 
-/** Rollouts that are to be written: each waits here until a write of its newest state has succeeded. */
+/** Writes rollouts: each waits here until a write of its newest state has succeeded. */
 export interface RolloutWriter {
   add(entries: readonly RolloutEntry[]): void;
-  /** Begins to write what waits, one write of each rollout at a time. Nobody waits for it: with the database away it takes as long as that is. */
+  /** Begins to write what waits, one write of each rollout at a time. Not awaited: with the database away a write takes as long as that is. */
   begin(): void;
   /** Begins to write all that waits, also beside writes under way, as nothing comes after it. */
   finish(): void;

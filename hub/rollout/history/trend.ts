@@ -11,9 +11,9 @@ export const TREND_DAYS = 90;
 const SLOTS = TREND_DAYS + 1;
 const DAY_MS = 86_400_000;
 const EVERY_MS = 60_000;
-/** Without a change a point is written this often, which says that somebody looked. */
+/** Without a change the recorder writes a point this often, which shows that it runs. */
 const SIGN_OF_LIFE_MS = 15 * 60_000;
-/** Where there is no point for so long, nobody looked. */
+/** Where there is no point for so long, no hub recorded. */
 const SILENCE_MS = 20 * 60_000;
 /** Points of an answer; of more, {@link SPANS} spans of time have up to three each. */
 const MAX_POINTS = 1_000;
@@ -46,7 +46,7 @@ const dayIn = (value: unknown, day: number): StoredDay | undefined => {
   return known?.day === day ? known : undefined;
 };
 
-/** A moment that somebody looked at. */
+/** A recorded moment. */
 interface SeenPoint extends TrendPoint {
   readonly violations: number;
   readonly failed: number;
@@ -68,7 +68,7 @@ const storedOf = ({ time, violations, failed, connected }: SeenPoint): StoredPoi
 
 const isSame = (one: StoredPoint, other: StoredPoint): boolean => one.slice(1).every((value, at) => value === other[at + 1]);
 
-/** A point of an answer; null: from then on nobody looked. */
+/** A point of an answer; null: from then on no hub recorded. */
 type Point = readonly [ms: number, values: readonly [violations: number, failed: number, connected: number] | null];
 
 const viewOf = ([ms, values]: Point): TrendPoint => {
@@ -85,14 +85,14 @@ const readPoints = (records: KeyedStore, from: number, now: number): Point[] => 
     .map(([ms, ...values]) => [ms, values]);
 };
 
-/** Says where nobody looked. */
+/** Adds a point where a gap begins. */
 const withGaps = (points: readonly Point[]): Point[] =>
   points.flatMap((point, at): Point[] => {
     const next = points[at + 1];
     return next !== undefined && next[0] - point[0] > SILENCE_MS ? [point, [point[0] + EVERY_MS, null]] : [point];
   });
 
-/** The worst of each number, where somebody began to look. */
+/** The worst of each number, at the first recorded point. */
 const worstOf = (points: readonly Point[]): Point[] => {
   const seen = points.flatMap(([, values]) => (values === null ? [] : [values]));
   const first = points.find(([, values]) => values !== null);
@@ -101,7 +101,7 @@ const worstOf = (points: readonly Point[]): Point[] => {
   return [[first[0], [Math.max(...column(0)), Math.max(...column(1)), Math.min(...column(2))]]];
 };
 
-/** What stays of one span: the worst, where nobody looked, and what holds when it ends. In order, one at each time. */
+/** Merges one span into its worst values, its gap, and its last point. In order, one at each time. */
 const merged = (points: readonly Point[]): Point[] => {
   const gap = points.find(([, values]) => values === null);
   const last = points.at(-1);
@@ -188,7 +188,7 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
   return {
     run: async (signal) => {
       while (!signal.aborted) {
-        // Nobody waits for it: with the database away it takes as long as that is.
+        // Not awaited: with the database away it takes as long as that is.
         void look();
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }

@@ -2,7 +2,7 @@ import type { ClusterSteps, CommitActivity, CommitSummary } from '@fso/shared/ap
 import { byText } from '@fso/shared/encoding';
 import { own, type RolloutRecord, STEPS, type Step } from './rollout-record.ts';
 
-/** What the API shows of a rollout. Pure. */
+/** The views of a rollout that the API serves. Pure. */
 
 const stateOf = ({ problems, enforced, refused, superseded }: RolloutRecord): CommitSummary['state'] => {
   if (problems !== null) return 'rejected';

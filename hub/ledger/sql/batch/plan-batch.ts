@@ -151,7 +151,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
 export interface PolicyWrites {
   readonly chunks: ReadonlySet<number>;
   readonly deviating: readonly (readonly [string, PolicyReport])[];
-  /** Keys that have no row of their own any more; of a full report none, as all rows went. */
+  /** Keys that no longer have a row of their own; of a full report none, as all rows went. */
   readonly conforming: readonly string[];
 }
 

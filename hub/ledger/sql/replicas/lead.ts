@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
 import type { Schema } from '../schema.ts';
 
-/** A leader that the database has not heard for this long is replaced. By the clock of the database, which is the same for all hubs. */
+/** Another hub replaces a leader that has been silent for so many seconds. By the clock of the database, which is the same for all hubs. */
 const LEASE_SECONDS = 10;
 /** How long a hub believes that it leads after it asked the last time; shorter, so that it has stopped when another one begins. */
 const BELIEF_MS = 8_000;
@@ -23,13 +23,13 @@ export interface Lead {
   epoch(): number | undefined;
   /** Takes or renews the lead, if no other hub has it. */
   renew(client: pg.Client): Promise<void>;
-  /** This hub does not know any more whether it leads. */
+  /** This hub no longer knows whether it leads. */
   lose(): void;
   /** Leaves the lead to another hub at once. */
   release(db: Kysely<Schema>): Promise<void>;
 }
 
-/** @param onChange hears whenever a term of this hub begins or ends; the end of one that could not be renewed is heard of with the next call */
+/** @param onChange called when a term of this hub begins or ends; for a term that could not be renewed, with the next call */
 export const createLead = (replica: string, clock: Clock, onChange: (leads: boolean) => void): Lead => {
   let term: { readonly epoch: number; readonly until: number } | undefined;
   const isCurrent = (): boolean => term !== undefined && clock.monotonicMs() < term.until;
@@ -44,7 +44,7 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
       const asked = clock.monotonicMs();
       const { rows } = await client.query<{ epoch: number }>(RENEW, [replica]);
       const epoch = rows[0]?.epoch;
-      // Whoever asked meanwhile was told that this hub does not lead: what begins with a term begins again.
+      // Callers that asked meanwhile learned that this hub does not lead: what begins with a term begins again.
       if (!isCurrent() || epoch !== term?.epoch) end();
       if (epoch === undefined) return;
       const begins = term === undefined;
@@ -59,7 +59,7 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
   };
 };
 
-/** Number of the term that somebody leads in now. Within a transaction that holds the write lock: what a leader of an earlier one writes comes too late. */
+/** @returns the number of the current term, of whichever hub leads. Read it in a transaction that holds the write lock: writes of an earlier leader come too late */
 export const readEpoch = async (db: Kysely<Schema>): Promise<number | undefined> => {
   const row = await db.selectFrom('leader').select('epoch').executeTakeFirst();
   return row?.epoch;

@@ -10,7 +10,7 @@ import { createLead, type Lead, readEpoch } from './lead.ts';
 import type { ReplicaState } from './replica-state.ts';
 
 const TICK_MS = 2_000;
-/** A hub that has not heard of the others for longer does not know what they have revoked. */
+/** A hub that reads no changes of the others for longer does not know what they have revoked. */
 const STALE_MS = 10_000;
 /** A replica without a sign of life for this long is gone, and so are the streams that it held. */
 const DEAD_SECONDS = 8;
@@ -44,7 +44,7 @@ const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps
   };
 };
 
-/** Clusters whose replica is gone are not connected. The replica cannot say so any more, so the leader does. */
+/** Clusters whose replica is gone are not connected. The leader says so for it. */
 const releaseClusters = async ({ database: { db }, replica }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
   const lost = db.selectFrom('clusters').select('name').where('connected_by', 'not in', alive);
@@ -109,7 +109,7 @@ export class SharedReplicas implements Replicas {
       this.#noteSynced(began);
     });
     this.#lead = createLead(replica, clock, (leads) => {
-      logger.info({ replica }, leads ? 'this hub leads' : 'this hub does not lead any more');
+      logger.info({ replica }, leads ? 'this hub leads' : 'this hub no longer leads');
       if (leads) for (const handler of this.#leadHandlers) handler();
     });
     this.#running = Promise.all([this.#run(), this.#watch()]);

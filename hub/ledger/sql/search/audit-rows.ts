@@ -11,7 +11,7 @@ interface AuditRow {
   readonly entry_json: string;
 }
 
-/** A row that is no entry any more still has its place in the log; its hash is that of nothing the log could have had. */
+/** A damaged row keeps its place in the log; its hash is one that no entry could have had. */
 const unreadable = ({ sequence, entry_json }: AuditRow): AuditEntry => ({
   sequence,
   time: new Date(0).toISOString(),
@@ -47,8 +47,8 @@ const hashIn = (json: string): string | undefined => {
 };
 
 /**
- * The end of the log, that the next entry follows on. One that was damaged must not keep all that comes after it from being written: they
- * follow on the hash that readers give it, and whoever verifies the log finds the one entry.
+ * Reads the end of the log, which the next entry follows on. A damaged last entry must not stop later ones: they follow on the hash that
+ * readers give it, and a verification of the log finds the one entry.
  */
 export const readHead = async (db: Kysely<Schema>): Promise<AuditHead & { readonly damaged: boolean }> => {
   const last = await db.selectFrom('audit').select(['sequence', 'entry_json']).orderBy('sequence', 'desc').limit(1).executeTakeFirst();

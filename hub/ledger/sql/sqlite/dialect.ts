@@ -13,7 +13,7 @@ import type { Value } from './messages.ts';
 
 const toValue = (value: unknown): Value => (value === undefined ? null : (value as Value));
 
-/** Tables can be made within a transaction, so that a migration is done as a whole or not at all (https://www.sqlite.org/transactional.html). */
+/** Tables can be made within a transaction, so that a migration is done as a whole or leaves nothing (https://www.sqlite.org/transactional.html). */
 class TransactionalAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;

@@ -14,13 +14,13 @@ const entry = (subject: string) => ({
   detail: {},
 });
 
-/** How somebody who owns the database lifts what keeps the audit log from being changed. */
+/** Statements by which the owner of the database lifts the triggers that protect the audit log. */
 const LIFT = {
   server: ['alter table audit disable trigger audit_append_only'],
   embedded: ['drop trigger audit_no_update', 'drop trigger audit_no_delete'],
 };
 
-/** What the audit log does where somebody changes its rows: the same tests on both databases. */
+/** Tests of the audit log whose rows are changed, the same on both databases. */
 export const describeAuditLog = (what: string, openTest: () => Promise<TestDatabase>): void => {
   describe(`audit log on ${what}`, () => {
     let test: TestDatabase;
@@ -74,7 +74,7 @@ export const describeAuditLog = (what: string, openTest: () => Promise<TestDatab
       await ledger.close();
     });
 
-    it('changes are refused, and found where somebody gets past that', async () => {
+    it('refuses changes, and finds those that get past the triggers', async () => {
       const ledger = await open();
       for (let n = 1; n <= 5; n += 1) await ledger.audit.append(entry(`s${n}`));
       expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 5 });
@@ -82,7 +82,7 @@ export const describeAuditLog = (what: string, openTest: () => Promise<TestDatab
       await expect(ask('delete from audit where sequence = 5')).rejects.toThrow(/append-only/);
       await expect(ask(test.database.shared ? 'truncate audit' : 'delete from audit')).rejects.toThrow(/append-only/);
       await lift();
-      // The same to whoever parses it, and another text all the same.
+      // Parses to the same entry, but is another text.
       await ask(`update audit set entry_json = replace(entry_json, '"subject"', ' "subject"') where sequence = 2`);
       expect((await ledger.audit.verify()).problems.map(({ sequence }) => sequence)).toContain(2);
       await ask(`update audit set entry_json = replace(entry_json, ' "subject"', '"subject"') where sequence = 2`);
