@@ -63,7 +63,7 @@ const ENROLMENT_KIND = 'enrolment';
 
 const parse = (value: unknown): EnrolmentRecord | undefined => (value === undefined ? undefined : EnrolmentRecord.parse(value));
 
-/** Keeps enrolments in the ledger, so that a revocation by one hub counts at all hubs on it. */
+/** Keeps enrolments in the ledger, so that a revocation by one hub counts at each hub on it. */
 export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
   get: async (cluster) => parse(records.get(ENROLMENT_KIND, cluster)),
   list: async () =>

@@ -2,7 +2,7 @@ import type { EventView } from '@fso/shared/api';
 import { type EventFilter, matchesEvent } from './event-filter.ts';
 import { fairShare } from './fair-share.ts';
 
-/** Factor by which the number of events may exceed the limit before some go: dropping looks at all of them. */
+/** Factor by which the number of events may exceed the limit before some go; dropping looks at each of them. */
 const SLACK = 1.1;
 
 export interface RecentQuery extends EventFilter {
