@@ -7,12 +7,11 @@ import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { type AgentParts, type AgentStatus, runLeaderTerms } from './leader-term.ts';
 import { createAgentMetrics } from './metrics.ts';
+import type { AgentSnapshot, Observatory } from './observe/observatory.ts';
 import { LiveObservatory } from './observe/observatory.ts';
-import type { AgentSnapshot, Observatory } from './observe/types.ts';
 import packageJson from './package.json' with { type: 'json' };
-import { capabilitiesOf } from './plan/capabilities.ts';
+import { capabilitiesOf, untilUpgraded } from './plan/capabilities.ts';
 import type { ClusterSettings } from './plan/plan-lock-one.ts';
-import { untilUpgraded } from './plan/version-watch.ts';
 import { healthListener } from './server.ts';
 
 export interface AgentDeps {

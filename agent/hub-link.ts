@@ -4,7 +4,7 @@ import type { AgentConfig, HubConfig } from './config.ts';
 import type { IdentityKeeper } from './identity/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/event-sink.ts';
-import type { Observatory } from './observe/types.ts';
+import type { Observatory } from './observe/observatory.ts';
 import type { EventOutbox } from './report/event-outbox.ts';
 import type { AgentRuntime } from './runtime.ts';
 import { startStream } from './stream/index.ts';

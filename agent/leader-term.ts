@@ -9,8 +9,7 @@ import { EventSink } from './observe/event-sink.ts';
 import type { LiveObservatory } from './observe/observatory.ts';
 import { createViolationTimeStore, type ViolationTimeStore } from './observe/violation-times.ts';
 import type { ClusterSettings } from './plan/plan-lock-one.ts';
-import { EventOutbox } from './report/event-outbox.ts';
-import { createEventStore } from './report/event-store.ts';
+import { createEventStore, EventOutbox } from './report/event-outbox.ts';
 import type { AgentRuntime } from './runtime.ts';
 
 /** What the agent shows of itself. */

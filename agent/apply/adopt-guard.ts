@@ -2,8 +2,7 @@ import { LABELS } from '@fso/shared/api';
 import { ADMISSION_POLICY_KIND, type KubeClient, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import type { MatchCondition } from '../enforce/admission-policies.ts';
 import { desiredGuard, NOT_THE_AGENT } from '../enforce/guard/guard.ts';
-import type { Trust } from '../enforce/trust.ts';
-import type { Action } from '../enforce/types.ts';
+import type { Action, Trust } from '../enforce/types.ts';
 import { runAction } from './apply-action.ts';
 
 /**

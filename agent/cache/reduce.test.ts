@@ -1,7 +1,6 @@
 import type { KubeObject } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import type { Pod } from './kinds.ts';
-import { isSameNode, isSamePod, reduceNode, reducePod } from './reduce.ts';
+import { isSameNode, isSamePod, labelsHeldByOthers, type Pod, reduceNode, reducePod } from './reduce.ts';
 
 const REQUIRED = {
   nodeSelectorTerms: [{ matchExpressions: [{ key: 'topology.kubernetes.io/region', operator: 'In', values: ['eu-west-1'] }] }],
@@ -67,4 +66,18 @@ it('takes an update that changes nothing of it for none', () => {
   const node = reduceNode(nodeOf('eu-west-1'));
   expect(isSameNode(node, reduceNode(nodeOf('eu-west-1', '8')))).toBe(true);
   for (const region of ['us-east-1', undefined]) expect(isSameNode(node, reduceNode(nodeOf(region)))).toBe(false);
+});
+
+const entry = (manager: string, ...keys: string[]) => ({
+  manager,
+  fieldsV1: { 'f:metadata': { 'f:labels': { '.': {}, ...Object.fromEntries(keys.map((key) => [`f:${key}`, {}])) } } },
+});
+
+it('names labels of this system that an apply cannot remove', () => {
+  const own = entry('fso-agent-namespaces', 'compliance.gov/floor-deny', 'compliance.gov/floor-warn');
+  expect(labelsHeldByOthers(undefined)).toBeUndefined();
+  expect(labelsHeldByOthers([own, entry('kubectl', 'team'), { manager: 'kubelet' }])).toBeUndefined();
+  expect(labelsHeldByOthers([own, entry('before-first-apply', 'team', 'compliance.gov/floor-deny')])).toEqual([
+    'compliance.gov/floor-deny',
+  ]);
 });

@@ -1,9 +1,43 @@
 import { isDeepStrictEqual } from 'node:util';
-import { KEY_PREFIX, type KubeObject, NAMESPACE_KEYS, REGION_LABEL, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { ApiService, CustomResourceDefinition, Node } from '@fso/shared/kube';
-import { reducePlacement } from '@fso/shared/residency';
-import type { Pod } from './kinds.ts';
-import { labelsHeldByOthers } from './label-owners.ts';
+import {
+  FIELD_MANAGERS,
+  KEY_PREFIX,
+  type KubeObject,
+  NAMESPACE_KEYS,
+  type ObjectMeta,
+  REGION_LABEL,
+  type SovereignPolicy,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
+import type { ApiService, CustomResourceDefinition, KindDescriptor, Node } from '@fso/shared/kube';
+import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
+
+/** A pod as the agent keeps it: what decides where it may run, and where it does. */
+export interface Pod extends KubeObject {
+  spec: PlacementSpec;
+  status?: { phase?: string };
+}
+
+export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
+
+const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
+  const fields = fieldsV1?.['f:metadata'] as { 'f:labels'?: Record<string, unknown> } | undefined;
+  return Object.keys(fields?.['f:labels'] ?? {}).map((key) => key.slice('f:'.length));
+};
+
+/**
+ * Labels of this system that somebody else holds as well: an apply that leaves them out does not remove them. Whoever resets
+ * `managedFields`, which takes no more than the right to patch, makes the next apply leave all of them to `before-first-apply`.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+ */
+export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): readonly string[] | undefined => {
+  const others = (managedFields ?? []).filter(({ manager }) => manager !== FIELD_MANAGERS.namespaces);
+  const held = others.flatMap(labelsIn).filter((key) => NAMESPACE_KEYS.includes(key));
+  return held.length === 0 ? undefined : [...new Set(held)];
+};
 
 /** What the caches keep: a cluster may have tens of thousands of pods, and most of an object is never read here. */
 

@@ -23,11 +23,12 @@ import {
 import type { AdmissionObject } from '../enforce/admission-policies.ts';
 import { isElsewhere, POLICY_API } from '../enforce/foundation.ts';
 import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { POD_KIND, type Pod } from './kinds.ts';
 import {
   isSameNode,
   isSamePod,
   type Namespace,
+  POD_KIND,
+  type Pod,
   reduceApiService,
   reduceDefinition,
   reduceNamespace,

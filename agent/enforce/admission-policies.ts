@@ -71,3 +71,8 @@ const planObject = (kind: KindDescriptor, body: AdmissionObject, observed: reado
 };
 
 const isAsWanted = weakMemo2(readsAs);
+
+/** A text as a CEL string literal: what JSON escapes, CEL reads alike. */
+export const celString = (text: string): string => JSON.stringify(text);
+
+export const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;

@@ -15,5 +15,5 @@ export { planGovernance } from './governance.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
 export { type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { planNamespaces } from './namespaces.ts';
-export type { Trust } from './trust.ts';
+export type { Trust } from './types.ts';
 export * from './types.ts';

@@ -1,6 +1,6 @@
 import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
-import type { Trust } from './trust.ts';
+import type { Trust } from './types.ts';
 
 export type GatekeeperPlace = Pick<Trust, 'gatekeeperNamespace'>;
 

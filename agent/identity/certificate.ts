@@ -1,5 +1,7 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import 'reflect-metadata';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type webcrypto, X509Certificate } from 'node:crypto';
 import { certificatesIn, identityUri } from '@fso/shared/protocol';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 
 /** What an agent proves itself with; PEM. */
 export interface AgentIdentity {
@@ -24,4 +26,23 @@ export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string)
   const isIssued = certificatesIn(ca).some((issuer) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
   if (!isIssued) throw new Error('the certificate was issued by none of the CAs beside it');
   return { from: certificate.validFromDate, until: certificate.validToDate };
+};
+
+// The X.509 library finds its algorithms by decorators, which need this first.
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+/** A new key of this agent, PKCS#8 in PEM. */
+export const newKey = (): string =>
+  generateKeyPairSync('ec', { namedCurve: ALGORITHM.namedCurve }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+/** Asks for a certificate for a key, by PKCS#10 (RFC 2986). It says nothing but the key: who this is, the hub knows by other means. */
+export const requestCertificate = async (key: string): Promise<string> => {
+  const privateKey = createPrivateKey(key);
+  const keys: webcrypto.CryptoKeyPair = {
+    privateKey: privateKey.toCryptoKey(ALGORITHM, false, ['sign']),
+    publicKey: createPublicKey(privateKey).toCryptoKey(ALGORITHM, true, ['verify']),
+  };
+  const request = await Pkcs10CertificateRequestGenerator.create({ name: 'CN=fso-agent', keys, signingAlgorithm: ALGORITHM });
+  return request.toString('pem');
 };

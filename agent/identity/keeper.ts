@@ -2,10 +2,9 @@ import type { ClusterEvent } from '@fso/shared/api';
 import type { KubeClient } from '@fso/shared/kube';
 import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/protocol';
 import { type Clock, createBackoff, type Logger, messageOf, untilAborted } from '@fso/shared/runtime';
-import { type AgentIdentity, checkIdentity, type Life } from './certificate.ts';
+import { type AgentIdentity, checkIdentity, type Life, newKey, requestCertificate } from './certificate.ts';
 import { enrol, fetchCa, HubRefusal, renew } from './hub-requests.ts';
 import { loadIdentity, type StoredIdentity, saveIdentity } from './identity-secret.ts';
-import { newKey, requestCertificate } from './key.ts';
 import { planIdentity, renewInMs } from './plan-identity.ts';
 
 export interface IdentityKeeperOptions {

@@ -2,7 +2,8 @@ import { API_VERSION, type ClusterEvent, revisionOf, type SovereignPolicy } from
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
-import type { PolicyEvent } from './plan-events.ts';
+
+export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 
 /** Events are a convenience: they must not crowd out the writes that enforce. */
 const CONCURRENCY = 2;

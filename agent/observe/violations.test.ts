@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../cache/kinds.ts';
+import type { Pod } from '../cache/reduce.ts';
 import type { PolicyOutcome } from '../enforce/types.ts';
 import { MAX_SAMPLES, ViolationFinder, type ViolationInput } from './violations.ts';
 

@@ -2,7 +2,7 @@ import { REGION_LABEL, type Violation } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';
-import type { Pod } from '../cache/kinds.ts';
+import type { Pod } from '../cache/reduce.ts';
 import type { Governance } from '../enforce/types.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 

@@ -1,3 +1,5 @@
+import type { KubeClient } from '@fso/shared/kube';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import type { BindGateMode } from '../enforce/index.ts';
 
 /** What this API server can have. */
@@ -22,3 +24,34 @@ export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'li
     injection: atLeast(36) ? 'v1' : 'v1beta1',
   };
 };
+
+const EVERY_MS = 60_000;
+/** While a cluster is upgraded, its API servers of both versions answer in turn. */
+const IN_A_ROW = 3;
+
+export interface UpgradeWatchOptions {
+  readonly client: Pick<KubeClient, 'version'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly known: Capabilities;
+  readonly capabilitiesOf: (kubernetesVersion: string) => Capabilities;
+}
+
+/** Resolves once the API server can have something else than when the agent started. Rejects with the signal's reason. */
+export const untilUpgraded = async (
+  { client, clock, logger, known, capabilitiesOf }: UpgradeWatchOptions,
+  signal: AbortSignal,
+): Promise<void> => {
+  let different = 0;
+  while (different < IN_A_ROW) {
+    await clock.sleep(EVERY_MS, signal);
+    // An API server that does not answer says nothing of its version.
+    const version = await client.version(signal).catch(() => undefined);
+    if (version !== undefined) different = isSame(capabilitiesOf(version), known) ? 0 : different + 1;
+  }
+  logger.info({ kubernetesVersion: known.kubernetesVersion }, 'the API server has another version');
+};
+
+/** The text of the version may differ: a patch release changes nothing here. */
+const isSame = (a: Capabilities, b: Capabilities): boolean =>
+  a.floor === b.floor && a.bindGate === b.bindGate && a.injection === b.injection;

@@ -1,8 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { createLogger, FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { EventOutbox, type EventStore } from './event-outbox.ts';
-import { parseEvents } from './event-store.ts';
+import { EventOutbox, type EventStore, parseEvents } from './event-outbox.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 

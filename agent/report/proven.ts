@@ -1,4 +1,4 @@
-import type { AgentSnapshot, PolicySnapshot } from '../observe/types.ts';
+import type { AgentSnapshot, PolicySnapshot } from '../observe/observatory.ts';
 
 /** The accepted commit, as the cluster was told it. */
 export interface AcceptedPolicies {

@@ -4,12 +4,11 @@ import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from 
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentSnapshot } from '../observe/observatory.ts';
 import { LiveObservatory } from '../observe/observatory.ts';
-import type { AgentSnapshot } from '../observe/types.ts';
-import { diffReports } from './diff.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { isProven, nextProven } from './proven.ts';
-import { Reporter } from './reporter.ts';
+import { diffReports, Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const lock = { state: 'Enforced', since: TIME } as const;

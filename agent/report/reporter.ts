@@ -1,11 +1,110 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
-import { type AgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
+import { type ClusterEvent, type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AgentFrame, digestOfReports, judgeClusterReport, judgePolicyReport, type Report } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
-import type { AgentSnapshot, Observatory, StreamFact } from '../observe/types.ts';
-import { applied, diffReports, type FrameRoom, fitting } from './diff.ts';
+import { weakMemo } from '../enforce/compare.ts';
+import type { AgentSnapshot, Observatory, StreamFact } from '../observe/observatory.ts';
 import type { EventOutbox } from './event-outbox.ts';
-import { ReportCheck } from './report-check.ts';
+
+export interface ReportDelta {
+  readonly policies: readonly PolicyReport[];
+  /** Keys (`namespace/name`). */
+  readonly removed: readonly string[];
+}
+
+/** Room of one frame, far below what a hub takes in: events and the state of the cluster come beside it. */
+export interface FrameRoom {
+  readonly entries: number;
+  /** Of the policies as JSON. */
+  readonly bytes: number;
+}
+
+const REPORT_ROOM: FrameRoom = { entries: 20_000, bytes: 4 * 1024 * 1024 };
+
+/** The part of a delta that fits into one frame, at least one policy, and the keys of the policies that the next ones have to bring. */
+export const fitting = (
+  { policies, removed }: ReportDelta,
+  { entries, bytes }: FrameRoom = REPORT_ROOM,
+): ReportDelta & { readonly isWhole: boolean; readonly rest: readonly string[] } => {
+  let left = bytes;
+  const end = policies.findIndex((report, index) => {
+    left -= sizeOf(report);
+    return index > 0 && (left < 0 || index >= entries);
+  });
+  const count = end === -1 ? policies.length : end;
+  const rest = policies.slice(count).map(policyKey);
+  const isWhole = rest.length === 0 && removed.length <= entries;
+  return { policies: policies.slice(0, count), removed: removed.slice(0, entries), isWhole, rest };
+};
+
+const sizeOf = (report: PolicyReport): number => Buffer.byteLength(JSON.stringify(report)) + 1;
+
+/** `before` after a delta. */
+export const applied = (
+  before: ReadonlyMap<string, PolicyReport>,
+  { policies, removed }: ReportDelta,
+): ReadonlyMap<string, PolicyReport> => {
+  const after = new Map(before);
+  for (const report of policies) after.set(policyKey(report), report);
+  for (const key of removed) after.delete(key);
+  return after;
+};
+
+/** What turns `before` into `now`: replayed on `before`, it gives `now` exactly. */
+export const diffReports = (before: ReadonlyMap<string, PolicyReport>, now: ReadonlyMap<string, PolicyReport>): ReportDelta => ({
+  policies: [...now].filter(([key, report]) => !isSame(before.get(key), report)).map(([, report]) => report),
+  removed: [...before.keys()].filter((key) => !now.has(key)),
+});
+
+const isSame = (before: PolicyReport | undefined, now: PolicyReport): boolean => before === now || isDeepStrictEqual(before, now);
+
+/** Once for each report, which stays the same object as long as it says the same. */
+const judged = weakMemo((report: PolicyReport) => {
+  const { entry, problem } = judgePolicyReport(report);
+  return problem === undefined ? { entry: report } : { entry, problem };
+});
+
+/** In the place of a policy's key. */
+const CLUSTER = 'cluster';
+
+/**
+ * Holds what is about to be sent against its schema: whatever somebody managed to write into the cluster, the hub must go on hearing of
+ * everything else.
+ */
+export class ReportCheck {
+  readonly #logger: Logger;
+  /** What is wrong now; each is logged once. */
+  readonly #wrong = new Set<string>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** By key; what is wrong is replaced by a report with phase Failed. */
+  policies({ policies }: AgentSnapshot): ReadonlyMap<string, PolicyReport> {
+    const reports = new Map<string, PolicyReport>();
+    for (const [key, { report }] of policies) {
+      const { entry, problem } = judged(report);
+      this.#note(key, problem);
+      if (entry !== undefined) reports.set(key, entry);
+    }
+    return reports;
+  }
+
+  cluster(report: ClusterReport): ClusterReport {
+    const { entry, problem } = judgeClusterReport(report);
+    this.#note(CLUSTER, problem);
+    return entry;
+  }
+
+  #note(key: string, problem: string | undefined): void {
+    if (problem === undefined) this.#wrong.delete(key);
+    else if (!this.#wrong.has(key)) {
+      this.#wrong.add(key);
+      this.#logger.error({ policy: key, problem }, 'report is not valid, a part of it is left out');
+    }
+  }
+}
 
 export type RevisionFacts = Pick<ClusterReport, StreamFact>;
 

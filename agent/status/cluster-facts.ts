@@ -3,8 +3,8 @@ import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/view.ts';
 import { isFloorName, type Overflow } from '../enforce/index.ts';
+import type { ClusterFacts } from '../observe/observatory.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/tampering.ts';
-import type { ClusterFacts } from '../observe/types.ts';
 import type { Capabilities } from '../plan/capabilities.ts';
 
 /** Why a part of the locks is not in force, for people; undefined: it is. */

@@ -1,9 +1,9 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import { planPolicyEvents } from '../observe/plan-events.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 import { isProven, planStatus, type StatusInput } from './plan-status.ts';
+import { planPolicyEvents } from './policy-events.ts';
 
 const NOW = new Date('2026-01-01T00:00:00.000Z');
 const ENFORCED: LockFacts = { state: 'Enforced' };

@@ -8,10 +8,8 @@ import { type AgentMetrics, measure } from '../metrics.ts';
 import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
 import type { EventSink } from '../observe/event-sink.ts';
 import { NamespaceLabelCache, type NamespaceLabels } from '../observe/namespace-labels.ts';
-import type { LiveObservatory } from '../observe/observatory.ts';
-import { planPolicyEvents } from '../observe/plan-events.ts';
+import type { LiveObservatory, PolicySnapshot } from '../observe/observatory.ts';
 import type { TamperLog } from '../observe/tampering.ts';
-import type { PolicySnapshot } from '../observe/types.ts';
 import type { ViolationTimeStore } from '../observe/violation-times.ts';
 import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
 import type { Capabilities } from '../plan/capabilities.ts';
@@ -21,6 +19,7 @@ import { clusterFacts } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import { isProven, toReport } from './plan-status.ts';
+import { planPolicyEvents } from './policy-events.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 
 export interface StatusPublisherDeps {

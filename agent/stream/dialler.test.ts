@@ -2,8 +2,8 @@ import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type ScriptedHub, startScriptedHub } from '../../test/harness/scripted-hub.ts';
+import type { StreamState } from './connection.ts';
 import { Dialler } from './dialler.ts';
-import type { StreamState } from './state.ts';
 
 const GREETING = {
   type: 'hello',

@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
+import type { ConnectionEnd, StreamState } from './connection.ts';
 import { type ClientCertificate, Connection, type ConnectionConfig, type ConnectionHandlers } from './connection.ts';
-import type { ConnectionEnd, StreamState } from './state.ts';
 
 export interface DiallerHandlers extends ConnectionHandlers {
   /** Called at the end of every connection, also of one that never opened. */

@@ -4,14 +4,13 @@ import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeOutcome } from '../intake/intake.ts';
-import type { AgentSnapshot, Observatory } from '../observe/types.ts';
+import type { AgentSnapshot, Observatory } from '../observe/observatory.ts';
 import type { EventOutbox } from '../report/event-outbox.ts';
 import { isProven, nextProven } from '../report/proven.ts';
 import { Reporter, type RevisionFacts } from '../report/reporter.ts';
 import { ClockSkew } from './clock-skew.ts';
-import type { Connection, ConnectionConfig } from './connection.ts';
+import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
-import type { StreamState } from './state.ts';
 import { createWitness, type Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {

@@ -4,8 +4,7 @@ import type { KubeClient } from '@fso/shared/kube';
 import { type Checkpoint, type CheckpointFrame, chainHash, checkpointText, NO_HASH } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { judgeCheckpoint } from './judge-checkpoint.ts';
-import { createWitness } from './witness.ts';
+import { createWitness, judgeCheckpoint } from './witness.ts';
 
 const createKey = () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');

@@ -1,9 +1,55 @@
-import type { ClusterEvent } from '@fso/shared/api';
-import type { KubeClient } from '@fso/shared/kube';
-import type { Checkpoint, CheckpointFrame } from '@fso/shared/protocol';
+import { AGENT_STATE, type ClusterEvent, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
+import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
 import { type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint-store.ts';
-import { judgeCheckpoint } from './judge-checkpoint.ts';
+
+/** The last checkpoint of the hub's audit log that was kept; undefined also where it cannot be read as one. @throws what the API server answered */
+export const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
+  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
+  try {
+    return Checkpoint.parse(JSON.parse(map?.data?.['checkpoint'] ?? ''));
+  } catch {
+    return undefined;
+  }
+};
+
+/** Under a name of its own, so that it stands beside the accepted state. @throws what the API server answered */
+export const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
+  const body: ConfigMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
+    data: { checkpoint: JSON.stringify(checkpoint) },
+  };
+  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
+};
+
+/** `fork`: the hub tells another history than the one that was kept, and why that is so. */
+export type Judgement = { readonly ok: true; readonly checkpoint: Checkpoint } | { readonly ok: false; readonly fork: string };
+
+const fork = (reason: string): Judgement => ({ ok: false, fork: reason });
+
+const goesOnFrom = (held: Checkpoint, { checkpoint, after, digests }: CheckpointFrame): boolean =>
+  after === held.sequence && digests.length === checkpoint.sequence - after && digests.reduce(chainHash, held.hash) === checkpoint.hash;
+
+/**
+ * Whether a checkpoint of the hub's audit log goes on from the one that was kept. The first one is taken as it is, and its key with it.
+ * Pure.
+ */
+export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointFrame): Judgement => {
+  const { checkpoint } = frame;
+  if (!isSigned(checkpoint)) return fork(`checkpoint ${checkpoint.sequence} is not signed by the key that it names`);
+  if (held === undefined) return { ok: true, checkpoint };
+  if (checkpoint.key !== held.key)
+    return fork(`checkpoint ${checkpoint.sequence} is signed by another key than checkpoint ${held.sequence}`);
+  if (checkpoint.sequence < held.sequence)
+    return fork(`the log ends at entry ${checkpoint.sequence}, but it had an entry ${held.sequence}`);
+  if (checkpoint.sequence === held.sequence)
+    return checkpoint.hash === held.hash ? { ok: true, checkpoint: held } : fork(`entry ${held.sequence} is another than it was`);
+  return goesOnFrom(held, frame)
+    ? { ok: true, checkpoint }
+    : fork(`checkpoint ${checkpoint.sequence} does not go on from checkpoint ${held.sequence}`);
+};
 
 /** Keeps the last checkpoint of the hub's audit log, and says so when the hub tells another history. */
 export interface Witness {

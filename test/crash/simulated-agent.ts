@@ -1,6 +1,6 @@
 import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api';
 import type { Checkpoint, Report } from '@fso/shared/protocol';
-import { judgeCheckpoint } from '../../agent/stream/judge-checkpoint.ts';
+import { judgeCheckpoint } from '../../agent/stream/witness.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 

@@ -36,7 +36,7 @@ import {
 } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { celString } from '../../agent/enforce/cel.ts';
+import { celString } from '../../agent/enforce/admission-policies.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { openKubeClient } from '../harness/kube-client.ts';

@@ -9,7 +9,7 @@ import { createLogger, systemClock } from '@fso/shared/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { LiveObservatory } from '../../agent/observe/observatory.ts';
-import type { AgentSnapshot } from '../../agent/observe/types.ts';
+import type { AgentSnapshot } from '../../agent/observe/observatory.ts';
 import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/index.ts';
 import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';

@@ -11,12 +11,12 @@ import {
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
-import type { Pod } from '../../agent/cache/kinds.ts';
+import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
-import { planPolicyEvents } from '../../agent/observe/plan-events.ts';
+import { planPolicyEvents } from '../../agent/status/policy-events.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
 import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';

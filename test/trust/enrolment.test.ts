@@ -6,7 +6,7 @@ import { CLOSE_CODES, ENROL_PATH, IssuedIdentity, identityUri, parseToken, RENEW
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { enrol, fetchCa, HubRefusal, renew } from '../../agent/identity/hub-requests.ts';
-import { newKey, requestCertificate } from '../../agent/identity/key.ts';
+import { newKey, requestCertificate } from '../../agent/identity/certificate.ts';
 import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';

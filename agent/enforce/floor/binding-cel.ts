@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { BINDING_FIX as FIX, BINDING_VIOLATIONS as VIOLATIONS } from '@fso/shared/residency';
-import { celList, celString } from '../cel.ts';
+import { celList, celString } from '../admission-policies.ts';
 import type { CelVariable } from './floor-cel.ts';
 
 /**

@@ -10,9 +10,9 @@ import {
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import { celList, celString } from '../cel.ts';
+import { celList, celString } from '../admission-policies.ts';
 import { TEMPLATE_NAME } from '../gatekeeper/template.ts';
-import type { Trust } from '../trust.ts';
+import type { Trust } from '../types.ts';
 
 /**
  * A text as a CEL string literal. User names come from certificates and identity providers and may hold anything; every

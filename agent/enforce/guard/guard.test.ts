@@ -1,6 +1,6 @@
 import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { celString } from '../cel.ts';
+import { celString } from '../admission-policies.ts';
 import { desiredGuard, planGuard } from './guard.ts';
 import { mayMoveNode } from './guard-cel.ts';
 

@@ -18,8 +18,7 @@ import {
 } from '@fso/shared/kube';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
 import { weakMemo } from '../compare.ts';
-import type { Trust } from '../trust.ts';
-import type { Action } from '../types.ts';
+import type { Action, Trust } from '../types.ts';
 import {
   IS_CLEANER,
   IS_EVIDENCE,

@@ -1,7 +1,6 @@
 import { createLogger, FakeClock } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
-import { capabilitiesOf } from './capabilities.ts';
-import { untilUpgraded } from './version-watch.ts';
+import { capabilitiesOf, untilUpgraded } from './capabilities.ts';
 
 /** @returns after how many minutes the watch ended; undefined: it goes on */
 const watch = async (answers: readonly (string | undefined)[]): Promise<number | undefined> => {

@@ -1,6 +1,5 @@
-import { type ClusterEvent, CONDITIONS, type SovereignPolicyStatus } from '@fso/shared/api';
-
-export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
+import { CONDITIONS, type SovereignPolicyStatus } from '@fso/shared/api';
+import type { PolicyEvent } from '../observe/event-sink.ts';
 
 const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
   status?.conditions?.find((condition) => condition.type === type);
