@@ -1,17 +1,16 @@
 import { createInformers, createKubeClient } from '@fso/shared/kube';
 import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
-import { adoptGuard } from './apply/adopt-guard.ts';
-import { bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
-import { ClusterView } from './cache/view.ts';
+import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
+import { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
 import { type AgentParts, type AgentStatus, runLeaderTerms } from './leader-term.ts';
 import { createAgentMetrics } from './metrics.ts';
-import type { AgentSnapshot, Observatory } from './observe/observatory.ts';
-import { LiveObservatory } from './observe/observatory.ts';
+import type { AgentSnapshot, Observatory } from './observe/index.ts';
+import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
-import { capabilitiesOf, untilUpgraded } from './plan/capabilities.ts';
-import type { ClusterSettings } from './plan/plan-lock-one.ts';
+import type { ClusterSettings } from './plan/index.ts';
+import { capabilitiesOf, untilUpgraded } from './plan/index.ts';
 import { healthListener } from './server.ts';
 
 export interface AgentDeps {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { FIELD_MANAGERS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
+  ADMISSION_POLICY_KIND,
   API_SERVICE_KIND,
   type ApiService,
   CRD_KIND,
@@ -14,7 +15,9 @@ import {
 } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
-import { planApiServices } from './enforce/foundation.ts';
+import { runAction } from './apply/index.ts';
+import type { Trust } from './enforce/index.ts';
+import { planAdoption, planApiServices } from './enforce/index.ts';
 
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;
@@ -74,6 +77,17 @@ const installMissing = async (client: KubeClient, signal: AbortSignal): Promise<
     const definition = definitions[index];
     if (definition !== undefined && !(await isServed(client, kind, signal))) await client.apply(CRD_KIND, definition, OPTIONS, signal);
   }
+};
+
+/**
+ * Writes this agent's user name into the existing guard. An agent with another user name than the one before could write nothing
+ * else, not even the lease and its CRDs; admission policies are exempt from admission.
+ *
+ * @throws KubeApiError, KubeConnectionError
+ */
+export const adoptGuard = async (client: KubeClient, trust: Trust, signal: AbortSignal): Promise<void> => {
+  const present = await client.list(ADMISSION_POLICY_KIND, { labelSelector: `${LABELS.component}=guard` }, signal);
+  for (const action of planAdoption(present, trust)) await runAction(client, action, signal);
 };
 
 /**

@@ -1,28 +1,28 @@
 import type { KubeObject } from '@fso/shared/api';
 import { type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
-import { NotKeptError } from './apply/apply-action.ts';
-import { WriteThrottles } from './apply/throttles.ts';
-import { WriteEvents } from './apply/write-events.ts';
-import { type Write, type WriteOutcome, WritePool } from './apply/write-pool.ts';
-import { buildFinalizerWrites, buildWrites, type WriteContext } from './apply/writes.ts';
-import type { ClusterView } from './cache/view.ts';
+import {
+  buildFinalizerWrites,
+  buildWrites,
+  NotKeptError,
+  type Write,
+  type WriteContext,
+  WriteEvents,
+  type WriteOutcome,
+  WritePool,
+  WriteThrottles,
+} from './apply/index.ts';
+import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { ServerDefaults } from './enforce/server-defaults.ts';
-import { isAlert, type WriteFailure } from './enforce/types.ts';
+import { isAlert, ServerDefaults, type WriteFailure } from './enforce/index.ts';
 import type { AgentMetrics } from './metrics.ts';
-import type { EventSink } from './observe/event-sink.ts';
-import { NodeMoves, reportMoves } from './observe/node-moves.ts';
-import type { LiveObservatory } from './observe/observatory.ts';
-import { TamperLog } from './observe/tampering.ts';
-import type { ViolationTimeStore } from './observe/violation-times.ts';
-import { type ClusterPlan, planCluster } from './plan/plan.ts';
-import type { ClusterSettings } from './plan/plan-lock-one.ts';
-import { canaryTargets, indexedNamespaces, ProbeTargets } from './plan/probe-targets.ts';
-import type { ProbeTarget } from './probe/prober.ts';
-import { Probers } from './probe/probers.ts';
+import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
+import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
+import type { ClusterSettings } from './plan/index.ts';
+import { type ClusterPlan, canaryTargets, indexedNamespaces, ProbeTargets, planCluster } from './plan/index.ts';
+import type { ProbeTarget } from './probe/index.ts';
+import { Probers } from './probe/index.ts';
 import type { AgentRuntime } from './runtime.ts';
-import { LockMonitor } from './status/lock-monitor.ts';
-import { StatusPublisher } from './status/status-publisher.ts';
+import { LockMonitor, StatusPublisher } from './status/index.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;

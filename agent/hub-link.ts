@@ -1,11 +1,10 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { ClusterView } from './cache/view.ts';
+import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
 import type { IdentityKeeper } from './identity/index.ts';
 import type { AgentMetrics } from './metrics.ts';
-import type { EventSink } from './observe/event-sink.ts';
-import type { Observatory } from './observe/observatory.ts';
-import type { EventOutbox } from './report/event-outbox.ts';
+import type { EventSink, Observatory } from './observe/index.ts';
+import type { EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 import { startStream } from './stream/index.ts';
 

@@ -1,15 +1,14 @@
 import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { EventRecorder, type Informer, runAsLeader } from '@fso/shared/kube';
-import type { ClusterView } from './cache/view.ts';
+import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller.ts';
 import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
-import { EventSink } from './observe/event-sink.ts';
-import type { LiveObservatory } from './observe/observatory.ts';
-import { createViolationTimeStore, type ViolationTimeStore } from './observe/violation-times.ts';
-import type { ClusterSettings } from './plan/plan-lock-one.ts';
-import { createEventStore, EventOutbox } from './report/event-outbox.ts';
+import type { LiveObservatory } from './observe/index.ts';
+import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
+import type { ClusterSettings } from './plan/index.ts';
+import { createEventStore, EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
 /** What the agent shows of itself. */

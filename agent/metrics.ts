@@ -1,6 +1,6 @@
 import { Phase } from '@fso/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { PolicySnapshot } from './observe/observatory.ts';
+import type { PolicySnapshot } from './observe/index.ts';
 
 /** What the agent measures of itself. */
 export interface AgentMetrics {

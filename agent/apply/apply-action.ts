@@ -1,7 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
 import { isConflict, isNotFound, type KubeClient } from '@fso/shared/kube';
-import { covers, type Plain } from '../enforce/compare.ts';
-import type { Action } from '../enforce/types.ts';
+import { covers, type Plain } from '../compare.ts';
+import type { Action } from '../enforce/index.ts';
 
 export interface ActionResult {
   /** Whether the apply took fields back from another writer. */

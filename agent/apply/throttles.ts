@@ -1,6 +1,6 @@
-import { weakMemo } from '../enforce/compare.ts';
+import { weakMemo } from '../compare.ts';
 import type { Action, DesiredConstraint } from '../enforce/index.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
+import type { ClusterPlan } from '../plan/index.ts';
 
 /** The actions of a plan that may run now. */
 export interface DueActions {

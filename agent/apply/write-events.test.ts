@@ -2,13 +2,11 @@ import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import { createLogger, createMetricsRegistry, FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ClusterView } from '../cache/view.ts';
+import type { ClusterView } from '../cache/index.ts';
 import { createAgentMetrics } from '../metrics.ts';
-import { EventSink } from '../observe/event-sink.ts';
-import type { AgentSnapshot } from '../observe/observatory.ts';
-import { LiveObservatory } from '../observe/observatory.ts';
-import { TamperLog } from '../observe/tampering.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
+import type { AgentSnapshot } from '../observe/index.ts';
+import { EventSink, LiveObservatory, TamperLog } from '../observe/index.ts';
+import type { ClusterPlan } from '../plan/index.ts';
 import { WriteEvents } from './write-events.ts';
 import type { Repair, Write } from './write-pool.ts';
 

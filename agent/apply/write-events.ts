@@ -1,12 +1,11 @@
 import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { ClusterView } from '../cache/view.ts';
-import { timeText } from '../enforce/labels.ts';
-import { ALERT_AFTER, type WriteFailure } from '../enforce/types.ts';
+import type { ClusterView } from '../cache/index.ts';
+import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { EventSink } from '../observe/event-sink.ts';
-import { type TamperLog, traceText } from '../observe/tampering.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
+import type { EventSink } from '../observe/index.ts';
+import { type TamperLog, traceText } from '../observe/index.ts';
+import type { ClusterPlan } from '../plan/index.ts';
 import type { Repair, Write, WriteOutcome } from './write-pool.ts';
 
 export interface WriteEventsDeps {

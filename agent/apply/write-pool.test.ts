@@ -1,6 +1,6 @@
 import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WriteFailure } from '../enforce/types.ts';
+import type { WriteFailure } from '../enforce/index.ts';
 import { retryDelayMs, type Write, type WriteOutcome, WritePool } from './write-pool.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 import type { InvolvedObject } from '@fso/shared/kube';
 import { type Clock, messageOf } from '@fso/shared/runtime';
-import type { WriteFailure } from '../enforce/types.ts';
-import type { Trace } from '../observe/tampering.ts';
+import type { WriteFailure } from '../enforce/index.ts';
+import type { Trace } from '../observe/index.ts';
 import { NotKeptError } from './apply-action.ts';
 
 /** An object that someone else changed or deleted, and that a write restores. */

@@ -9,13 +9,19 @@ import {
   type SovereignPolicy,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
-import { CRD_KIND, isConflict, isNotFound, type KubeClient, SOVEREIGN_POLICY_KIND as POLICY_KIND } from '@fso/shared/kube';
-import type { ClusterView } from '../cache/view.ts';
-import { isPlain } from '../enforce/compare.ts';
-import { type Action, CONSTRAINT_KIND, entriesOf, policiesInParameters } from '../enforce/index.ts';
-import { keptFields, type ServerDefaults } from '../enforce/server-defaults.ts';
-import { traceOf } from '../observe/tampering.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
+import {
+  CRD_KIND,
+  GEO_RESIDENCY_KIND,
+  isConflict,
+  isNotFound,
+  type KubeClient,
+  SOVEREIGN_POLICY_KIND as POLICY_KIND,
+} from '@fso/shared/kube';
+import type { ClusterView } from '../cache/index.ts';
+import { isPlain } from '../compare.ts';
+import { type Action, entriesOf, keptFields, policiesInParameters, type ServerDefaults } from '../enforce/index.ts';
+import { traceOf } from '../observe/index.ts';
+import type { ClusterPlan } from '../plan/index.ts';
 import { runAction } from './apply-action.ts';
 import type { Repair, Write, WriteOutcome } from './write-pool.ts';
 
@@ -189,7 +195,7 @@ const policiesOfNamespace = ({ metadata: { deletionTimestamp, annotations } }: K
     : [];
 
 const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boolean =>
-  metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${CONSTRAINT_KIND.kind}/${metadata.name}`);
+  metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${GEO_RESIDENCY_KIND.kind}/${metadata.name}`);
 
 /**
  * The writes that add the finalizer to live policies and remove it from released ones.

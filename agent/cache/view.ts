@@ -20,9 +20,8 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
-import type { AdmissionObject } from '../enforce/admission-policies.ts';
-import { isElsewhere, POLICY_API } from '../enforce/foundation.ts';
-import type { Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
+import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
+import { isElsewhere, POLICY_API } from '../enforce/index.ts';
 import {
   isSameNode,
   isSamePod,

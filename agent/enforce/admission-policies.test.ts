@@ -1,8 +1,8 @@
 import { LABELS } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isPlain } from '../compare.ts';
 import type { AdmissionObject } from './admission-policies.ts';
-import { isPlain } from './compare.ts';
 import { planFloor } from './floor/floor.ts';
 import { planGuard } from './guard/guard.ts';
 import { injectionKinds, planInjection } from './injection/injection.ts';

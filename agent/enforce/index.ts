@@ -1,19 +1,32 @@
-export { GEO_RESIDENCY_KIND as CONSTRAINT_KIND } from '@fso/shared/kube';
-export { sameItems } from './compare.ts';
+export type { AdmissionObject } from './admission-policies.ts';
 export type { BindGateMode } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
 export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesInParameters } from './floor/floor-parameters.ts';
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
-export { type AppliedDefinitions, planDefinitions } from './foundation.ts';
+export { type AppliedDefinitions, isElsewhere, POLICY_API, planApiServices, planDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
 export { entriesOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
-export type * from './gatekeeper/kinds.ts';
+export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } from './gatekeeper/kinds.ts';
 export { desiredTemplate, TEMPLATE_NAME } from './gatekeeper/template.ts';
 export { planGovernance } from './governance.ts';
+export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
 export { type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
+export { timeText } from './labels.ts';
 export { planNamespaces } from './namespaces.ts';
-export type { Trust } from './types.ts';
-export * from './types.ts';
+export { keptFields, ServerDefaults } from './server-defaults.ts';
+export {
+  type Action,
+  ALERT_AFTER,
+  type DesiredConstraint,
+  type Governance,
+  isAlert,
+  type NamespaceGovernance,
+  type NamespaceInput,
+  type PolicyInput,
+  type PolicyOutcome,
+  type Trust,
+  type WriteFailure,
+} from './types.ts';

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
-import { byText } from '@fso/shared/encoding';
+import { byText, sha256 } from '@fso/shared/encoding';
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const MAX_LABEL_VALUE = 63;
 const HASH_LENGTH = 8;
 
-export const shortHash = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length);
+export const shortHash = (text: string, length: number): string => sha256(text).slice(0, length);
 
 /** A text as a label value: cut, with a hash of the whole as its end, when it is too long. */
 export const labelSafe = (text: string): string => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { sortedSet } from './compare.ts';
+import { sortedSet } from '../compare.ts';
 import { desiredFloor } from './floor/floor.ts';
 import { OUR_API_SERVICES } from './foundation.ts';
 import { TEMPLATE_NAME } from './gatekeeper/template.ts';

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@fso/shared/api';
-import { isPlain, isSame, type Plain, weakMemo } from './compare.ts';
+import { isPlain, isSame, type Plain, weakMemo } from '../compare.ts';
 
 type WithSpec = KubeObject & { readonly spec?: Plain };
 

@@ -1,5 +1,5 @@
 import { byText } from '@fso/shared/encoding';
-import { weakMemo } from './compare.ts';
+import { weakMemo } from '../compare.ts';
 import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
 

@@ -10,7 +10,7 @@ import {
   MAX_ENROLMENT_BYTES,
   RENEW_PATH,
 } from '@fso/shared/protocol';
-import { explainTls } from '../stream/connection.ts';
+import { explainTls } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
 /** The hub does not give what was asked for; asking again changes nothing. */

@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import { expect, it } from 'vitest';
-import type { Pod } from '../cache/reduce.ts';
+import type { Pod } from '../cache/index.ts';
 import { type ConstraintGroup, constraintBody } from '../enforce/gatekeeper/constraint.ts';
 import type { Constraint } from '../enforce/index.ts';
 import { AuditComparison, auditOfPolicy } from './audit.ts';

@@ -1,6 +1,6 @@
 import { matchesNamespace } from '@fso/shared/compile';
 import { decideResidency } from '@fso/shared/residency';
-import type { Pod } from '../cache/reduce.ts';
+import type { Pod } from '../cache/index.ts';
 import { type Constraint, type ConstraintEntry, entriesOf, type ScopedEnforcementAction } from '../enforce/index.ts';
 import { placementOf, REMEMBERED } from './violations.ts';
 

@@ -1,6 +1,6 @@
 import { LABELS } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { Namespace } from '../cache/reduce.ts';
+import type { Namespace } from '../cache/index.ts';
 import { NamespaceLabelCache } from './namespace-labels.ts';
 
 const namespace = (name: string, labels: Record<string, string>): Namespace => ({ metadata: { name, labels } });

@@ -1,7 +1,7 @@
 import { KEY_PREFIX, type PolicyReport } from '@fso/shared/api';
-import type { Namespace } from '../cache/reduce.ts';
-import { sameItems, weakMemo } from '../enforce/compare.ts';
-import type { PolicyOutcome } from '../enforce/types.ts';
+import type { Namespace } from '../cache/index.ts';
+import { sameItems, weakMemo } from '../compare.ts';
+import type { PolicyOutcome } from '../enforce/index.ts';
 
 export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../cache/reduce.ts';
-import type { PolicyOutcome } from '../enforce/types.ts';
+import type { Pod } from '../cache/index.ts';
+import type { PolicyOutcome } from '../enforce/index.ts';
 import { MAX_SAMPLES, ViolationFinder, type ViolationInput } from './violations.ts';
 
 const REGION = 'topology.kubernetes.io/region';

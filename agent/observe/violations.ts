@@ -2,8 +2,8 @@ import { REGION_LABEL, type Violation } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency, type PodPlacement } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';
-import type { Pod } from '../cache/reduce.ts';
-import type { Governance } from '../enforce/types.ts';
+import type { Pod } from '../cache/index.ts';
+import type { Governance } from '../enforce/index.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 
 export const MAX_SAMPLES = 20;

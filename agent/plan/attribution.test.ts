@@ -1,7 +1,7 @@
 import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, NAMESPACE_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import type { Action, DesiredConstraint, Governance, NamespaceGovernance } from '../enforce/types.ts';
+import type { Action, DesiredConstraint, Governance, NamespaceGovernance } from '../enforce/index.ts';
 import { type AttributionContext, attributeReason, givenReasons } from './attribution.ts';
 import type { ClusterPlan } from './plan.ts';
 

@@ -1,7 +1,7 @@
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
-import type { ClusterView } from '../cache/view.ts';
+import type { ClusterView } from '../cache/index.ts';
 import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enforce/index.ts';
-import { foreignManager } from '../observe/tampering.ts';
+import { foreignManager } from '../observe/index.ts';
 import type { InstallRecord } from './install-record.ts';
 
 /** What the round before this one saw and planned. */

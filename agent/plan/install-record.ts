@@ -1,7 +1,7 @@
 import { ANNOTATIONS, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { sha256 } from '@fso/shared/encoding';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
-import { shortHash } from '../enforce/labels.ts';
-import type { Action } from '../enforce/types.ts';
+import type { Action } from '../enforce/index.ts';
 
 /**
  * What stood in the cluster when everything was in place, written on the system namespace. An agent that starts learns from it
@@ -17,7 +17,7 @@ export interface InstallRecord {
 const { installed: KEYS, installedText: TEXT } = ANNOTATIONS;
 const HASH_LENGTH = 16;
 
-export const textOf = (bodies: unknown): string => shortHash(JSON.stringify(bodies), HASH_LENGTH);
+export const textOf = (bodies: unknown): string => sha256(JSON.stringify(bodies)).slice(0, HASH_LENGTH);
 
 export const readInstallRecord = (namespace: KubeObject | undefined): InstallRecord => {
   const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};

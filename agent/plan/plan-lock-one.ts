@@ -1,7 +1,7 @@
 import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
-import type { ClusterView } from '../cache/view.ts';
-import { planApiServices } from '../enforce/foundation.ts';
+import type { ClusterView } from '../cache/index.ts';
+import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
   type AppliedDefinitions,
@@ -12,6 +12,7 @@ import {
   type FloorParametersPlan,
   type Governance,
   inOrder,
+  planApiServices,
   planCanaryNamespace,
   planDefinitions,
   planFloor,
@@ -19,7 +20,6 @@ import {
   planGuard,
   type Trust,
 } from '../enforce/index.ts';
-import type { ServerDefaults } from '../enforce/server-defaults.ts';
 import type { Capabilities } from './capabilities.ts';
 import { textOf } from './install-record.ts';
 

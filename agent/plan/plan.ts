@@ -9,8 +9,9 @@ import {
   GEO_RESIDENCY_KIND,
   type KindDescriptor,
 } from '@fso/shared/kube';
-import type { ClusterView } from '../cache/view.ts';
-import { weakMemo } from '../enforce/compare.ts';
+import type { ClusterView } from '../cache/index.ts';
+import { weakMemo } from '../compare.ts';
+import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
   type Constraint,
@@ -30,7 +31,6 @@ import {
   planNamespaces,
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
-import type { ServerDefaults } from '../enforce/server-defaults.ts';
 import { attributeReason, type GivenReason, givenReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';

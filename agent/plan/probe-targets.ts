@@ -1,12 +1,11 @@
 import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { GATEKEEPER_IGNORE } from '../cache/reduce.ts';
-import type { ClusterView } from '../cache/view.ts';
-import { weakMemo, weakMemo2 } from '../enforce/compare.ts';
+import type { ClusterView } from '../cache/index.ts';
+import { GATEKEEPER_IGNORE } from '../cache/index.ts';
+import { weakMemo, weakMemo2 } from '../compare.ts';
+import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME, isFloorName } from '../enforce/index.ts';
-import type { NamespaceGovernance, WriteFailure } from '../enforce/types.ts';
-import type { CanaryTarget } from '../probe/canary-prober.ts';
-import { NO_REGION } from '../probe/probe.ts';
-import type { ProbeTarget } from '../probe/prober.ts';
+import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';
+import { NO_REGION } from '../probe/index.ts';
 import type { ClusterPlan } from './plan.ts';
 
 const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));

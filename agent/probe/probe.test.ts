@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { NamespaceGovernance } from '../enforce/types.ts';
+import type { NamespaceGovernance } from '../enforce/index.ts';
 import { judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustNotBind, judgeMustWarn, type ProbeAnswer } from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };

@@ -2,8 +2,8 @@ import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
 import { messageOf } from '@fso/shared/runtime';
+import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
-import type { NamespaceGovernance } from '../enforce/types.ts';
 
 /** What an API server said to a dry-run write. */
 export type ProbeAnswer =

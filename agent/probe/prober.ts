@@ -1,6 +1,6 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import type { NamespaceGovernance } from '../enforce/types.ts';
+import type { NamespaceGovernance } from '../enforce/index.ts';
 import { Outage } from './outage.ts';
 import type { FloorNames, ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';

@@ -1,5 +1,5 @@
 import type { KubeClient } from '@fso/shared/kube';
-import type { NamespaceGovernance } from '../enforce/types.ts';
+import type { NamespaceGovernance } from '../enforce/index.ts';
 import {
   askForBinding,
   askForPod,

@@ -1,4 +1,4 @@
-import type { AgentSnapshot, PolicySnapshot } from '../observe/observatory.ts';
+import type { AgentSnapshot, PolicySnapshot } from '../observe/index.ts';
 
 /** The accepted commit, as the cluster was told it. */
 export interface AcceptedPolicies {

@@ -4,8 +4,8 @@ import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from 
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AgentSnapshot } from '../observe/observatory.ts';
-import { LiveObservatory } from '../observe/observatory.ts';
+import type { AgentSnapshot } from '../observe/index.ts';
+import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { isProven, nextProven } from './proven.ts';
 import { diffReports, Reporter } from './reporter.ts';

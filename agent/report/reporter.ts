@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type ClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
 import { type AgentFrame, digestOfReports, judgeClusterReport, judgePolicyReport, type Report } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
-import { weakMemo } from '../enforce/compare.ts';
-import type { AgentSnapshot, Observatory, StreamFact } from '../observe/observatory.ts';
+import { weakMemo } from '../compare.ts';
+import type { AgentSnapshot, Observatory, StreamFact } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
 
 export interface ReportDelta {

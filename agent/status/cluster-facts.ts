@@ -1,11 +1,11 @@
 import { CONDITIONS, type Condition, REGION_LABEL } from '@fso/shared/api';
 import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
-import type { ClusterView } from '../cache/view.ts';
+import type { ClusterView } from '../cache/index.ts';
 import { isFloorName, type Overflow } from '../enforce/index.ts';
-import type { ClusterFacts } from '../observe/observatory.ts';
-import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/tampering.ts';
-import type { Capabilities } from '../plan/capabilities.ts';
+import type { ClusterFacts } from '../observe/index.ts';
+import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
+import type { Capabilities } from '../plan/index.ts';
 
 /** Why a part of the locks is not in force, for people; undefined: it is. */
 export interface ClusterProblems {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planGovernance } from '../enforce/governance.ts';
+import { planGovernance } from '../enforce/index.ts';
 import { policyOf } from '../enforce/testing/policies.ts';
 import { type InjectionInput, injectionFacts } from './injection-facts.ts';
 

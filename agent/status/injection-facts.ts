@@ -1,5 +1,4 @@
-import type { Governance, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
-import type { WriteFailure } from '../enforce/types.ts';
+import type { Governance, PolicyInput, PolicyOutcome, WriteFailure } from '../enforce/index.ts';
 import { listText } from './list-text.ts';
 
 /** What the condition `PlacementInjection` of a policy says. */

@@ -1,11 +1,10 @@
 import { CANARY_NAMESPACE } from '@fso/shared/api';
 import { API_SERVICE_KIND, CRD_KIND, FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import type { ClusterView } from '../cache/view.ts';
+import type { ClusterView } from '../cache/index.ts';
 import { CANARY_NAME, isAlert, type PolicyOutcome, type WriteFailure } from '../enforce/index.ts';
-import type { Capabilities } from '../plan/capabilities.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
-import type { Probers } from '../probe/probers.ts';
+import type { Capabilities, ClusterPlan } from '../plan/index.ts';
+import type { Probers } from '../probe/index.ts';
 import { type ClusterProblems, findFloorProblem } from './cluster-facts.ts';
 import { isLockTwoProven, type LockInput } from './locks.ts';
 

@@ -1,9 +1,7 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { GatekeeperProblem } from '../enforce/index.ts';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import type { CanaryState } from '../probe/canary-prober.ts';
-import type { ProbeState } from '../probe/probe-states.ts';
+import type { GatekeeperProblem, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { CanaryState, ProbeState } from '../probe/index.ts';
 import { type LockInput, planLocks } from './locks.ts';
 
 const KEY = 'default/p';

@@ -1,10 +1,16 @@
 import { type FloorAction, type LockState, NODES_PARAMETERS, type SovereignPolicyStatus } from '@fso/shared/api';
 import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
-import type { BindGateMode } from '../enforce/floor/binding-cel.ts';
-import { type GatekeeperProblem, type Governance, type PolicyInput, type PolicyOutcome, sameItems } from '../enforce/index.ts';
-import { isAlert, type WriteFailure } from '../enforce/types.ts';
-import type { CanaryState } from '../probe/canary-prober.ts';
-import type { ProbeState } from '../probe/probe-states.ts';
+import { sameItems } from '../compare.ts';
+import type { BindGateMode } from '../enforce/index.ts';
+import {
+  type GatekeeperProblem,
+  type Governance,
+  isAlert,
+  type PolicyInput,
+  type PolicyOutcome,
+  type WriteFailure,
+} from '../enforce/index.ts';
+import type { CanaryState, ProbeState } from '../probe/index.ts';
 
 export interface LockFacts {
   readonly state: LockState;

@@ -1,6 +1,6 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 import { isProven, planStatus, type StatusInput } from './plan-status.ts';
 import { planPolicyEvents } from './policy-events.ts';

@@ -2,11 +2,9 @@ import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type So
 import { setCondition } from '@fso/shared/kube';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { truncate } from '@fso/shared/runtime';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import type { AuditFacts } from '../observe/audit.ts';
-import type { NamespaceLabels } from '../observe/namespace-labels.ts';
-import { type Tampering, tamperedCondition } from '../observe/tampering.ts';
-import type { PolicyViolations } from '../observe/violations.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { AuditFacts, NamespaceLabels, PolicyViolations } from '../observe/index.ts';
+import { type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { listText } from './list-text.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';

@@ -1,5 +1,5 @@
 import { CONDITIONS, type SovereignPolicyStatus } from '@fso/shared/api';
-import type { PolicyEvent } from '../observe/event-sink.ts';
+import type { PolicyEvent } from '../observe/index.ts';
 
 const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
   status?.conditions?.find((condition) => condition.type === type);

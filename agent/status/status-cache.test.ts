@@ -1,7 +1,7 @@
 import type { SovereignPolicy } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
+import type { PolicyOutcome } from '../enforce/index.ts';
 import { NOW, policyOf } from '../enforce/testing/policies.ts';
-import type { PolicyOutcome } from '../enforce/types.ts';
 import type { LockInput } from './locks.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 

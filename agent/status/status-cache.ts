@@ -1,8 +1,7 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { DAY_MS } from '@fso/shared/residency';
-import type { PolicyInput, PolicyOutcome } from '../enforce/types.ts';
-import type { AuditFacts } from '../observe/audit.ts';
-import type { Tampering } from '../observe/tampering.ts';
+import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
+import type { AuditFacts, Tampering } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
 import { planStatus, sameStatus } from './plan-status.ts';

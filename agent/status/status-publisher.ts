@@ -1,20 +1,22 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
-import type { Write } from '../apply/write-pool.ts';
-import { buildStatusWrite, type WriteContext } from '../apply/writes.ts';
-import { weakMemo2 } from '../enforce/compare.ts';
+import type { Write } from '../apply/index.ts';
+import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
+import { weakMemo2 } from '../compare.ts';
 import type { PolicyInput } from '../enforce/index.ts';
 import { type AgentMetrics, measure } from '../metrics.ts';
-import { AuditComparison, type AuditFacts, auditOfPolicy } from '../observe/audit.ts';
-import type { EventSink } from '../observe/event-sink.ts';
-import { NamespaceLabelCache, type NamespaceLabels } from '../observe/namespace-labels.ts';
-import type { LiveObservatory, PolicySnapshot } from '../observe/observatory.ts';
-import type { TamperLog } from '../observe/tampering.ts';
-import type { ViolationTimeStore } from '../observe/violation-times.ts';
-import { type PolicyViolations, ViolationFinder } from '../observe/violations.ts';
-import type { Capabilities } from '../plan/capabilities.ts';
-import type { ClusterPlan } from '../plan/plan.ts';
-import { isInjectionServed } from '../plan/plan-lock-one.ts';
+import type { EventSink, LiveObservatory, PolicySnapshot, TamperLog, ViolationTimeStore } from '../observe/index.ts';
+import {
+  AuditComparison,
+  type AuditFacts,
+  auditOfPolicy,
+  NamespaceLabelCache,
+  type NamespaceLabels,
+  type PolicyViolations,
+  ViolationFinder,
+} from '../observe/index.ts';
+import type { Capabilities, ClusterPlan } from '../plan/index.ts';
+import { isInjectionServed } from '../plan/index.ts';
 import { clusterFacts } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';

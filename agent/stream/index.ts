@@ -1,1 +1,2 @@
-export { type Stream, startStream } from './stream.ts';
+export { explainTls } from './connection.ts';
+export { startStream } from './stream.ts';

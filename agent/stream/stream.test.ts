@@ -2,8 +2,8 @@ import type { SovereignPolicy } from '@fso/shared/api';
 import type { Informer, KubeClient } from '@fso/shared/kube';
 import { type Clock, createLogger, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { LiveObservatory } from '../observe/observatory.ts';
-import { EventOutbox } from '../report/event-outbox.ts';
+import { LiveObservatory } from '../observe/index.ts';
+import { EventOutbox } from '../report/index.ts';
 import { startStream } from './stream.ts';
 
 const FACTS = {

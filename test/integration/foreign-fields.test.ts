@@ -11,7 +11,7 @@ import {
   type KindDescriptor,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { isSame } from '../../agent/enforce/compare.ts';
+import { isSame } from '../../agent/compare.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
 import { AgentWorld } from '../harness/agent-world.ts';
 import { type Field, specFieldsOf } from '../harness/openapi-fields.ts';

@@ -14,8 +14,8 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
+import { weakMemo } from '../../compare.ts';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
-import { weakMemo } from '../compare.ts';
 import type { Action } from '../types.ts';
 import { BINDING_FIX, type BindGateMode, bindingVariables } from './binding-cel.ts';
 import {

@@ -16,8 +16,8 @@ import {
   type ValidatingAdmissionPolicy,
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
+import { weakMemo } from '../../compare.ts';
 import { type MatchCondition, planAdmissionObjects } from '../admission-policies.ts';
-import { weakMemo } from '../compare.ts';
 import type { Action, Trust } from '../types.ts';
 import {
   IS_CLEANER,

@@ -1,7 +1,7 @@
 import type { ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { desiredGuard, planGuard } from '../enforce/guard/guard.ts';
-import { planAdoption } from './adopt-guard.ts';
+import { planAdoption } from './adoption.ts';
+import { desiredGuard, planGuard } from './guard.ts';
 
 const trust = {
   agent: 'system:serviceaccount:fso-system:fso-agent',
@@ -14,7 +14,7 @@ const nameOf = ({ metadata }: ValidatingAdmissionPolicy): string => metadata.nam
 const knowsAgent = (policy: ValidatingAdmissionPolicy): boolean => JSON.stringify(policy.spec).includes('"not-the-agent"');
 
 describe('planAdoption', () => {
-  it('leaves alone what the leader has to put right: other settings, other texts, what somebody changed, what is missing', () => {
+  it('leaves to the leader what else differs: settings, texts, changes of others, missing policies', () => {
     const others = desiredGuard({ ...trust, nodeLabelers: ['other'], gatekeeperNamespace: 'elsewhere' }).policies;
     expect(planGuard(others, [], trust).some(({ reason }) => reason === 'Drift')).toBe(true);
     expect(planAdoption(others, trust)).toEqual([]);
@@ -27,7 +27,7 @@ describe('planAdoption', () => {
     expect(planAdoption([], trust)).toEqual([]);
   });
 
-  it('changes the name of the agent, and nothing else', () => {
+  it('changes only the name of the agent', () => {
     const others = desiredGuard({ ...trust, agent: 'other', nodeLabelers: ['other'] }).policies;
     const actions = planAdoption(others, trust);
     expect(actions.map(({ key }) => key)).toEqual(others.filter(knowsAgent).map((policy) => `ValidatingAdmissionPolicy/${nameOf(policy)}`));
@@ -40,7 +40,7 @@ describe('planAdoption', () => {
     }
   });
 
-  it('finds its way into a guard that lost the agent, and keeps the conditions of others', () => {
+  it('adds the agent to a guard without it, and keeps foreign conditions', () => {
     const [first] = policies.filter(knowsAgent);
     const foreign = { name: 'mine', expression: 'true' };
     const lost = { ...first, spec: { ...first?.spec, matchConditions: [foreign] } } as ValidatingAdmissionPolicy;
@@ -53,7 +53,7 @@ describe('planAdoption', () => {
     ]);
   });
 
-  it('leaves policies alone that are not of the guard', () => {
+  it('leaves other policies alone', () => {
     expect(planAdoption([{ metadata: { name: 'fso-guard-of-somebody' } } as ValidatingAdmissionPolicy], trust)).toEqual([]);
   });
 });

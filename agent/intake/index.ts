@@ -1,0 +1,1 @@
+export { Intake, type IntakeOutcome } from './intake.ts';

@@ -1,0 +1,24 @@
+export { AuditComparison, type AuditFacts, auditOfPolicy } from './audit.ts';
+export { EventSink, type PolicyEvent } from './event-sink.ts';
+export { NamespaceLabelCache, type NamespaceLabels } from './namespace-labels.ts';
+export { NodeMoves, reportMoves } from './node-moves.ts';
+export {
+  type AgentSnapshot,
+  type ClusterFacts,
+  LiveObservatory,
+  type Observatory,
+  type PolicySnapshot,
+  type StreamFact,
+} from './observatory.ts';
+export {
+  foreignManager,
+  NEVER_TAMPERED,
+  type Tampering,
+  TamperLog,
+  type Trace,
+  tamperedCondition,
+  traceOf,
+  traceText,
+} from './tampering.ts';
+export { createViolationTimeStore, type ViolationTimeStore } from './violation-times.ts';
+export { type PolicyViolations, ViolationFinder } from './violations.ts';

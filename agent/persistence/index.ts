@@ -1,0 +1,1 @@
+export { ConfigMapStore, type ConfigMapStoreOptions } from './config-map-store.ts';

@@ -1,0 +1,4 @@
+export { type Capabilities, capabilitiesOf, untilUpgraded } from './capabilities.ts';
+export { type ClusterPlan, planCluster } from './plan.ts';
+export { type ClusterSettings, isInjectionServed } from './plan-lock-one.ts';
+export { canaryTargets, indexedNamespaces, ProbeTargets } from './probe-targets.ts';

@@ -1,0 +1,2 @@
+export { LockMonitor } from './lock-monitor.ts';
+export { StatusPublisher } from './status-publisher.ts';
