@@ -30,10 +30,8 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
   const { url: hubUrl, enrolToken, ca, token } = config.hub;
   if (token !== undefined) return undefined;
   // Imported on demand: an agent with a static token needs no X.509 library.
-  const { createIdentityKeeper } = await import('./identity/index.ts');
-  return createIdentityKeeper({
-    config: { cluster: config.cluster, hubUrl, enrolToken, ca },
-    ...runtime,
+  const { IdentityKeeper } = await import('./identity/index.ts');
+  return new IdentityKeeper({ cluster: config.cluster, hubUrl, enrolToken, ca }, runtime, {
     onEvent: (event) => {
       events.ofCluster(event);
       events.recordOn(SECRET, event);
@@ -60,14 +58,16 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     ca,
     ...(token === undefined ? {} : { token }),
   };
-  const certificate = keeper && { certificate: { current: keeper.current, expires: keeper.expires } };
+  const certificate = keeper && {
+    certificate: { current: (abort: AbortSignal) => keeper.current(abort), expires: () => keeper.expires() },
+  };
   const stream = await startStream(
-    { config: streamConfig, ...certificate, ...runtime, policies, observatory, outbox, onEvent: outputs.onEvent },
+    { runtime, config: streamConfig, ...certificate, policies, observatory, outbox, onEvent: outputs.onEvent },
     signal,
   );
   if (keeper === undefined) return stream.done;
   stream.onStateChange(({ state }) => {
-    if (state === 'rejected') keeper.refused();
+    if (state === 'rejected') keeper.renewAfterRefusal();
   });
   await Promise.all([stream.done, keeper.run(signal)]);
 };

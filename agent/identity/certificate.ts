@@ -12,13 +12,13 @@ export interface AgentIdentity {
 }
 
 /** Since when and until when. */
-export interface Life {
+export interface ValidityPeriod {
   readonly from: Date;
   readonly until: Date;
 }
 
 /** @throws Error where it cannot be this cluster's identity: the message says why */
-export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string): Life => {
+export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string): ValidityPeriod => {
   const certificate = new X509Certificate(cert);
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate is not one for the key');
   if (certificate.subjectAltName !== `URI:${identityUri(cluster)}`)

@@ -1,1 +1,1 @@
-export { createIdentityKeeper, type IdentityKeeper } from './keeper.ts';
+export { IdentityKeeper } from './keeper.ts';

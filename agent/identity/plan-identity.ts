@@ -1,12 +1,12 @@
 import { digestOfToken } from '@fso/shared/protocol';
 import { messageOf } from '@fso/shared/runtime';
-import { checkIdentity, type Life } from './certificate.ts';
+import { checkIdentity, type ValidityPeriod } from './certificate.ts';
 import type { StoredIdentity } from './identity-secret.ts';
 
 /** How an agent comes to something to prove itself with. */
 export type IdentityPlan =
   /** What is there is good. */
-  | { readonly kind: 'use'; readonly life: Life }
+  | { readonly kind: 'use'; readonly validity: ValidityPeriod }
   /** What is there has expired, or is not good yet, as after a clock that ran ahead was put right; the hub may renew it all the same. */
   | { readonly kind: 'renew' }
   /** With the token. `otherwise`: what to do should the hub refuse it. */
@@ -26,8 +26,8 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
     return { kind: 'nothing', reason: `${reason}: run "fso clusters token ${cluster}" and start the agent with FSO_ENROLL_TOKEN` };
   }
   try {
-    const life = checkIdentity(stored.identity, cluster);
-    return life.from <= now && now < life.until ? { kind: 'use', life } : { kind: 'renew' };
+    const validity = checkIdentity(stored.identity, cluster);
+    return validity.from <= now && now < validity.until ? { kind: 'use', validity } : { kind: 'renew' };
   } catch (error) {
     const why = messageOf(error);
     return {
@@ -49,12 +49,12 @@ export const planIdentity = (situation: Situation): IdentityPlan => {
   return isSpent && otherwise.kind !== 'nothing' ? otherwise : { kind: 'enrol', otherwise };
 };
 
-/** Of a life, how much passes before the next certificate is asked for: two thirds, and a little less, so that a fleet does not ask at once. */
+/** Of a validity, how much passes before the next certificate is asked for: two thirds, and a little less, so that a fleet does not ask at once. */
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
 const MIN_WAIT_MS = 10_000;
 
 /** How long to wait before a renewal. */
-export const renewInMs = ({ from, until }: Life, now: Date, random: number): number => {
+export const renewInMs = ({ from, until }: ValidityPeriod, now: Date, random: number): number => {
   const share = RENEW_AT.share * (1 - RENEW_AT.jitter * random);
   const at = from.getTime() + (until.getTime() - from.getTime()) * share;
   return Math.max(MIN_WAIT_MS, at - now.getTime());

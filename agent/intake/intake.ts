@@ -1,10 +1,11 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import { createDecoder, type DecodeResult, type SourceFile } from '@fso/shared/decode';
 import type { RawObject } from '@fso/shared/git';
-import type { Informer, KubeClient } from '@fso/shared/kube';
+import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
-import { type Clock, createBackoff, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
+import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
+import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { ObjectStore } from './object-store.ts';
 import { desiredPolicies } from './plan-writes.ts';
@@ -16,15 +17,12 @@ export type IntakeOutcome =
   /** `missing`: the hub has to send in full what it thought this agent holds. */
   | { readonly type: 'nack'; readonly revision: string; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
-export interface IntakeOptions {
+export interface IntakeDeps {
+  readonly runtime: AgentRuntime;
   readonly cluster: string;
   /** Who may sign commits. */
   readonly trust: TrustConfig;
-  readonly client: KubeClient;
   readonly policies: Informer<SovereignPolicy>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
 }
@@ -39,38 +37,38 @@ const RETRY = { baseMs: 500, maxMs: 30_000 };
 
 /** Step ⑤: turns offered commits into SovereignPolicies of this cluster. */
 export class Intake {
-  readonly #options: IntakeOptions;
+  readonly #deps: IntakeDeps;
   readonly #writer: PolicyWriter<Target>;
   readonly #held = new ObjectStore();
   readonly #decode: (files: readonly SourceFile[]) => DecodeResult = createDecoder();
   readonly #wakeup = new Wakeup();
-  /** The newest alone: a hub that sends faster than this agent judges must not fill its memory. */
+  /** Only the newest: a hub that sends faster than the agent judges must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
-  /** What a state that was lost otherwise still says. */
+  /** The part of a lost state that is still readable. */
   #kept: AcceptedRevision | undefined;
   #holds: string | null = null;
   #alerted = '';
   #compiling: boolean = false;
 
-  constructor(options: IntakeOptions) {
-    this.#options = options;
-    this.#writer = new PolicyWriter<Target>(options, (target, signal) => this.#accept(target, signal));
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+    this.#writer = new PolicyWriter<Target>(deps, (target, signal) => this.#accept(target, signal));
   }
 
-  /** What was accepted last, written and persisted. */
+  /** The state accepted last, written and persisted. */
   get accepted(): AcceptedState | undefined {
     return this.#accepted;
   }
 
-  /** Commit that the next one has to be shown to descend from. */
+  /** Commit that the next one must descend from. */
   get anchor(): string | null {
     return this.#last?.revision ?? null;
   }
 
-  /** Whether what was accepted has been judged by the signers that are configured now. */
+  /** Whether the presently configured signers have judged the accepted commit. */
   get judged(): boolean {
-    return this.#accepted === undefined || isJudged(this.#options.trust, this.#accepted);
+    return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
   }
 
   get #last(): AcceptedRevision | undefined {
@@ -108,9 +106,10 @@ export class Intake {
     this.#held.keepOnly(new Map());
   }
 
-  /** Loads what was accepted before; an API server that is not there yet is waited for. */
+  /** Loads the accepted state; retries while the API server cannot be reached. @throws the signal's reason */
   async restore(signal: AbortSignal): Promise<void> {
-    const { client, clock, random, logger, policies } = this.#options;
+    const { runtime, policies } = this.#deps;
+    const { client, clock, random, logger } = runtime;
     const backoff = createBackoff({ ...RETRY, random });
     for (;;) {
       try {
@@ -126,13 +125,13 @@ export class Intake {
     }
   }
 
-  /** Works until the signal aborts, which is what it throws then. */
+  /** Works until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#writer.run(signal), this.#compileOffers(signal)]);
   }
 
   #resume({ state, problem, kept }: LoadedState): void {
-    const { logger } = this.#options;
+    const { logger } = this.#deps.runtime;
     if (problem !== undefined) logger.warn({ problem }, 'accepted state cannot be used, waiting for the hub');
     this.#accepted = state;
     this.#kept = kept;
@@ -154,7 +153,8 @@ export class Intake {
   }
 
   async #take(offer: Offer): Promise<void> {
-    const { cluster, trust, clock, logger, onOutcome } = this.#options;
+    const { runtime, cluster, trust, onOutcome } = this.#deps;
+    const { clock, logger } = runtime;
     const { revision } = offer;
     this.#compiling = true;
     try {
@@ -172,7 +172,8 @@ export class Intake {
   }
 
   #refuse(revision: string, { reasons, missing }: Extract<OfferResult, { ok: false }>): void {
-    const { logger, onOutcome } = this.#options;
+    const { runtime, onOutcome } = this.#deps;
+    const { logger } = runtime;
     logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
     const [first] = reasons;
     if (first?.code !== undefined && first.code !== 'object-missing') this.#alert(revision, `refused, ${first.code}: ${first.message}`);
@@ -180,13 +181,13 @@ export class Intake {
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  /** Beside the nack, so that it stays in the events of the cluster. The same again is not told again. */
+  /** Raises an alert beside the nack, so that the events of the cluster show it. The same alert is not raised twice in a row. */
   #alert(revision: string, why: string): void {
-    const { clock, onEvent } = this.#options;
+    const { runtime, onEvent } = this.#deps;
     const message = why.slice(0, 4096);
     if (this.#alerted === revision + message) return;
     this.#alerted = revision + message;
-    onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
+    onEvent({ time: runtime.clock.now().toISOString(), severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
   #aimAt({ revision, compiled, objects, verified }: CompiledOffer): void {
@@ -194,14 +195,15 @@ export class Intake {
     if (verification.state === 'failed') this.#alert(revision, `taken all the same, ${verification.reason}`);
     const before = this.#writer.target?.desired ?? new Map();
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live: this.#writer.live.all() });
-    // Held from here on: the hub may build its next offer on this one.
+    // Held from now on: the hub may build its next offer on this one.
     this.#held.add(objects);
-    this.#options.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
+    this.#deps.runtime.logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     this.#writer.setTarget({ revision, digest: compiled.digest, verification, trust, desired, objects });
   }
 
   async #accept({ desired, objects, ...target }: Target, signal: AbortSignal): Promise<void> {
-    const { client, logger, onOutcome } = this.#options;
+    const { runtime, onOutcome } = this.#deps;
+    const { client, logger } = runtime;
     const { revision, digest } = target;
     const state: AcceptedState = { ...target, policies: desired };
     await saveState(client, state, signal);

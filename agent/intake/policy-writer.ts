@@ -1,6 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
-import type { Informer, KubeClient } from '@fso/shared/kube';
-import { type Backoff, type Clock, createBackoff, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
+import type { Informer } from '@fso/shared/kube';
+import { type Backoff, createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
+import type { AgentRuntime } from '../runtime.ts';
 import { applyWrites } from './apply-writes.ts';
 import { LivePolicies } from './live-policies.ts';
 import { type DesiredPolicies, isDrift, planWrites, type WriteAction } from './plan-writes.ts';
@@ -11,34 +12,31 @@ export interface WriteTarget {
   readonly desired: DesiredPolicies;
 }
 
-export interface PolicyWriterOptions {
-  readonly client: KubeClient;
+export interface PolicyWriterDeps {
+  readonly runtime: AgentRuntime;
   readonly policies: Informer<SovereignPolicy>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
-/** Passes in a row that did not get through, after which people are told. */
+/** Failed passes in a row after which an alert is due. */
 const ALERT_AFTER = 3;
-/** What people are told of drift. */
+/** Texts of the events about drift. */
 const DRIFT: Readonly<Record<WriteAction['type'], string>> = {
   apply: 'was changed or deleted in the cluster; it was put back as Git has it',
   delete: 'claimed to come from Git, which does not have it; it was deleted',
-  release: 'was deleted in the cluster although Git has it; its finalizers were removed, and it is written anew',
+  release: 'was deleted in the cluster although Git has it; its finalizers were removed, and it is written again',
 };
-/** Everything is compared anew this often, whatever the watch said. */
+/** Everything is compared this often, whatever the watch shows. */
 const RESYNC_MS = 30_000;
 
 /**
- * Keeps the hub-managed SovereignPolicies of the cluster as the newest target says: writes a new target, and puts back
- * what anybody else changed. Level-triggered: each pass plans from what stands in the cluster.
+ * Keeps the hub-managed SovereignPolicies of the cluster as the newest target has them: writes a new target, and restores
+ * what others change. Level-triggered: each pass plans from the live policies.
  */
 export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   readonly live: LivePolicies;
-  readonly #options: PolicyWriterOptions;
+  readonly #deps: PolicyWriterDeps;
   readonly #onWritten: (target: T, signal: AbortSignal) => Promise<void>;
   readonly #wakeup = new Wakeup();
   readonly #backoff: Backoff;
@@ -47,19 +45,19 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   #superseded = new AbortController();
   #attempts = 0;
 
-  /** @param onWritten called once for each target that stands in the cluster completely; if it throws, again after a while */
-  constructor(options: PolicyWriterOptions, onWritten: (target: T, signal: AbortSignal) => Promise<void>) {
-    this.#options = options;
-    this.#backoff = createBackoff({ ...RETRY, random: options.random });
+  /** @param onWritten called once for each target that is written completely; if it throws, again after a while */
+  constructor(deps: PolicyWriterDeps, onWritten: (target: T, signal: AbortSignal) => Promise<void>) {
+    this.#deps = deps;
+    this.#backoff = createBackoff({ ...RETRY, random: deps.runtime.random });
     this.#onWritten = onWritten;
-    this.live = new LivePolicies(options.policies, options.clock);
+    this.live = new LivePolicies(deps.policies, deps.runtime.clock);
   }
 
   get target(): T | undefined {
     return this.#target;
   }
 
-  /** The newest wins: writes of the target before that have not started are dropped. */
+  /** Replaces the target: writes of the one before that have not started are dropped. */
   setTarget(target: T): void {
     this.#target = target;
     this.#settled();
@@ -68,21 +66,21 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
     this.#wakeup.wake();
   }
 
-  /** A target that was written in an earlier life of the agent; only drift from it is put back. */
+  /** Sets a target that the agent wrote before its restart: only drift from it is written. */
   resume(target: T): void {
     this.#written = target;
     this.setTarget(target);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = this.#options.policies.onChange((key, current, previous) => {
+    const stop = this.#deps.policies.onChange((key, current, previous) => {
       this.live.shown(key, current, previous);
       if (this.#target !== undefined && isDrift(key, this.#target.desired, this.live.get(key))) this.#wakeup.wake();
     });
     try {
       while (!signal.aborted) {
         const waitMs = await this.#pass(signal);
-        await this.#wakeup.waitAtMost(waitMs, this.#options.clock, signal);
+        await this.#wakeup.waitAtMost(waitMs, this.#deps.runtime.clock, signal);
       }
     } finally {
       stop();
@@ -101,13 +99,13 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
 
   async #write(target: T, actions: readonly WriteAction[], signal: AbortSignal): Promise<number> {
     this.#attempts += 1;
-    const { client } = this.#options;
+    const { client } = this.#deps.runtime;
     const failures = await applyWrites(actions, { client, live: this.live, superseded: this.#superseded.signal }, signal);
     if (signal.aborted || target !== this.#target) return 0;
     if (failures.length > 0) return this.#failed(target, failures);
-    // Somebody's deletion is told of in any case; other writes of a new target are none of anybody's doing.
+    // A deletion by others is always reported; the other writes of a new target are not drift.
     this.#reportDrift(target, target === this.#written ? actions : actions.filter(({ type }) => type === 'release'));
-    // A second pass checks the first; if a write does not last, something fights it and must not be fought at full speed.
+    // A second pass checks the first; if a write does not last, something fights it, and the agent slows down.
     return this.#attempts <= 1 ? 0 : this.#backoff.next();
   }
 
@@ -133,7 +131,8 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   }
 
   #failed({ revision }: T, failures: readonly unknown[]): number {
-    const { logger, onEvent, clock } = this.#options;
+    const { runtime, onEvent } = this.#deps;
+    const { logger, clock } = runtime;
     const [error] = failures;
     const retryInMs = Math.round(this.#backoff.next());
     logger.warn({ revision, failed: failures.length, attempt: this.#attempts, retryInMs, err: error }, 'policies could not be written');
@@ -151,7 +150,8 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   }
 
   #reportDrift({ revision }: T, actions: readonly WriteAction[]): void {
-    const { logger, onEvent, clock } = this.#options;
+    const { runtime, onEvent } = this.#deps;
+    const { logger, clock } = runtime;
     const time = clock.now().toISOString();
     for (const { key, type } of actions) {
       logger.warn({ policy: key, revision, action: type }, 'hub-managed policy was changed in the cluster and put back');

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
-import { isProven, nextProven } from './proven.ts';
+import { isRevisionProven, advanceProven } from './proven.ts';
 import { diffReports, Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
@@ -206,7 +206,7 @@ describe('Reporter', () => {
   });
 });
 
-describe('isProven', () => {
+describe('isRevisionProven', () => {
   const accepted = { keys: new Set(['fso-system/a']), generationOf: (): number | undefined => 2 };
 
   it.each([
@@ -217,17 +217,17 @@ describe('isProven', () => {
     ['a policy is left that the commit no longer has', snapshotOf([report('a'), report('b')], true, 2), false],
     ['there are local policies too', snapshotOf([report('a'), { ...report('b'), managedBy: 'local' }], true, 2), true],
   ])('%s', (_when, snapshot, proven) => {
-    expect(isProven(accepted, snapshot)).toBe(proven);
+    expect(isRevisionProven(accepted, snapshot)).toBe(proven);
   });
 });
 
-describe('nextProven', () => {
+describe('advanceProven', () => {
   it.each([
     ['takes the accepted one when it is proven', 'old', true, 'new'],
     ['trails at an older one until then', 'old', false, 'old'],
     ['is none when the accepted one was proven and no longer is', 'new', false, null],
     ['stays none until something is proven', null, false, null],
   ])('%s', (_what, before, proven, expected) => {
-    expect(nextProven(before, { revision: 'new', proven })).toBe(expected);
+    expect(advanceProven(before, { revision: 'new', proven })).toBe(expected);
   });
 });

@@ -28,7 +28,7 @@ const start = (clock: Clock, signal: AbortSignal) => {
   const observatory = new LiveObservatory({ policies: new Map(), cluster: { ...FACTS, conditions: [] } });
   const logger = createLogger({ name: 'test', level: 'silent' });
   return startStream(
-    { config, client, policies, observatory, outbox: new EventOutbox({ clock, logger }), clock, random: () => 0.5, logger },
+    { runtime: { client, clock, random: () => 0.5, logger }, config, policies, observatory, outbox: new EventOutbox({ clock, logger }) },
     signal,
   );
 };

@@ -1,16 +1,16 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
-import type { Informer, KubeClient } from '@fso/shared/kube';
+import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import type { Clock, Logger } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeOutcome } from '../intake/index.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
 import type { EventOutbox } from '../report/index.ts';
-import { isProven, nextProven, Reporter, type RevisionFacts } from '../report/index.ts';
+import { isRevisionProven, advanceProven, Reporter, type RevisionFacts } from '../report/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
-import { createWitness, type Witness } from './witness.ts';
+import { Witness } from './witness.ts';
 
 export interface StreamConfig extends ConnectionConfig {
   /** As its ManagedCluster in Git has it. */
@@ -20,20 +20,16 @@ export interface StreamConfig extends ConnectionConfig {
   readonly trust: TrustConfig;
 }
 
-export interface StreamOptions {
+export interface StreamDeps {
+  readonly runtime: AgentRuntime;
   readonly config: StreamConfig;
-  readonly client: KubeClient;
   readonly policies: Informer<SovereignPolicy>;
   readonly observatory: Observatory;
-  /** Gets the events of the observatory from whoever made it, so that none is missed before the stream starts. */
+  /** Already collects the events of the observatory, so that none is missed before the stream starts. */
   readonly outbox: EventOutbox;
-  readonly clock: Clock;
-  /** 0 ≤ x < 1. */
-  readonly random: () => number;
-  readonly logger: Logger;
-  /** What proves the agent where it has no token, and until when. */
+  /** The certificate that proves the agent instead of a token, and its expiry. */
   readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
-  /** Gets the events of the intake too; the hub gets them anyway. */
+  /** Gets the events of intake and witness, which the hub gets too. */
   readonly onEvent?: (event: ClusterEvent) => void;
 }
 
@@ -41,61 +37,57 @@ export interface Stream {
   state(): StreamState;
   /** @returns a function that removes the handler */
   onStateChange(handler: (state: StreamState) => void): () => void;
-  /** Dials anew with the certificate that there is now. */
+  /** Dials again with the present certificate. */
   reconnect(): void;
-  /** What this cluster has accepted, written and persisted. */
+  /** The revision that this cluster has accepted, written and persisted. */
   revisions(): RevisionFacts;
-  /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: the program has to start anew. */
+  /** Resolves when everything has ended after the signal aborted. Rejects when a part breaks down: then the program must restart. */
   readonly done: Promise<void>;
 }
 
 const DIGEST_MS = 60_000;
 
 /**
- * Connects this cluster to its hub: takes commits in (step ⑤) and reports what became of them. Resolves once the state of an
- * earlier life is restored, not waiting for the hub; goes on until the signal aborts, whatever fails outside this program.
+ * Connects this cluster to its hub: takes commits in (step ⑤) and reports their outcome. Resolves once the stored state is
+ * restored, without waiting for the hub; works until the signal aborts, whatever fails outside of this program.
  *
- * @throws only the signal's reason, when it aborts before the state is restored
+ * @throws the signal's reason, when it aborts before the state is restored
  */
-export const startStream = async (options: StreamOptions, signal: AbortSignal): Promise<Stream> => {
-  const stream = new HubStream(options);
+export const startStream = async (deps: StreamDeps, signal: AbortSignal): Promise<Stream> => {
+  const stream = new HubStream(deps);
   await stream.restore(signal);
   return stream.start(signal);
 };
 
 class HubStream {
-  readonly #options: StreamOptions;
+  readonly #deps: StreamDeps;
   readonly #intake: Intake;
   readonly #reporter: Reporter;
   readonly #dialler: Dialler;
   readonly #witness: Witness;
   readonly #skew: ClockSkew;
   #connection: Connection | undefined;
-  /** See {@link nextProven}. */
+  /** See {@link advanceProven}. */
   #proven: string | null = null;
-  /** The hub speaks of the last ack it got; its digest says nothing while an ack is on its way. */
+  /** The hub's digest is that of the last ack it got, and says nothing while an ack is on its way. */
   #ackedSinceDigest: boolean = false;
-  /** Revision that was asked for in full because of its digest; asked once, or two versions would do so for ever. */
+  /** Revision that was requested in full because of its digest; once only, or two versions would do so for ever. */
   #askedAgainFor: string | undefined;
   #wantsAll: boolean = false;
 
-  constructor(options: StreamOptions) {
-    const { config, clock, random, logger } = options;
-    this.#options = options;
+  constructor(deps: StreamDeps) {
+    const { runtime, config, policies, observatory, outbox } = deps;
+    const { clock, random, logger } = runtime;
+    this.#deps = deps;
     const onEvent = (event: ClusterEvent): void => {
       this.#reporter.event(event);
-      options.onEvent?.(event);
+      deps.onEvent?.(event);
     };
-    this.#intake = new Intake({
-      ...options,
-      cluster: config.cluster,
-      trust: config.trust,
-      onOutcome: (outcome) => this.#answer(outcome),
-      onEvent,
-    });
-    this.#witness = createWitness({ ...options, onEvent });
+    const { cluster, trust } = config;
+    this.#intake = new Intake({ runtime, cluster, trust, policies, onOutcome: (outcome) => this.#sendOutcome(outcome), onEvent });
+    this.#witness = new Witness({ ...runtime, onEvent });
     this.#skew = new ClockSkew(clock, onEvent);
-    this.#reporter = new Reporter({ ...options, revisions: (snapshot) => this.#facts(snapshot) });
+    this.#reporter = new Reporter({ observatory, outbox, clock, logger, revisions: (snapshot) => this.#facts(snapshot) });
     const handlers = {
       hello: () => this.#hello(),
       onWelcome: ({ time }: { readonly time: string }, connection: Connection) => {
@@ -105,7 +97,7 @@ class HubStream {
       onFrame: (frame: Parameters<Dialler['handlers']['onFrame']>[0]) => this.#take(frame),
       onEnd: () => this.#disconnected(),
     };
-    this.#dialler = new Dialler({ config, clock, random, logger, certificate: options.certificate?.current }, handlers);
+    this.#dialler = new Dialler({ config, clock, random, logger, certificate: deps.certificate?.current }, handlers);
   }
 
   async restore(signal: AbortSignal): Promise<void> {
@@ -121,33 +113,33 @@ class HubStream {
       this.#dialler.run(signal),
       this.#compareDigests(signal),
     ];
-    const done = Promise.all(parts.map((part) => this.#guard(part, signal))).then(() => undefined);
-    // Whoever started the stream looks at `done` later than it may fail.
+    const done = Promise.all(parts.map((part) => this.#supervise(part, signal))).then(() => undefined);
+    // The caller awaits `done` later than it may reject.
     done.catch(() => undefined);
     return {
       state: () => this.#dialler.state,
       onStateChange: (handler) => this.#dialler.onStateChange(handler),
       reconnect: () => this.#connection?.close({ kind: 'renewed', reason: 'the agent has a new certificate' }),
-      revisions: () => this.#facts(this.#options.observatory.snapshot()),
+      revisions: () => this.#facts(this.#deps.observatory.snapshot()),
       done,
     };
   }
 
-  /** An aborted signal is how each part ends; anything else is a mistake in this program that must be seen. */
-  async #guard(part: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** Each part ends with the signal; any other end is a defect of this program, and must show. */
+  async #supervise(part: Promise<void>, signal: AbortSignal): Promise<void> {
     try {
       await part;
     } catch (error) {
       if (signal.aborted) return;
-      this.#options.logger.fatal({ err: error }, 'stream to the hub broke down');
+      this.#deps.runtime.logger.fatal({ err: error }, 'stream to the hub broke down');
       throw error;
     }
   }
 
   #hello(): AgentFrame & { type: 'hello' } {
-    const { cluster, agentVersion } = this.#options.config;
+    const { cluster, agentVersion } = this.#deps.config;
     const { accepted, anchor, holds, judged } = this.#intake;
-    // What was accepted before these signers were configured is asked for again, to be judged by them.
+    // A revision from before these signers were configured is requested again, to be judged by them.
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
@@ -177,7 +169,7 @@ class HubStream {
         this.#reporter.resync();
         break;
       case 'digest':
-        this.#compare(frame.digest);
+        this.#compareDigest(frame.digest);
         break;
       case 'checkpoint':
         this.#witness.take(frame);
@@ -185,7 +177,7 @@ class HubStream {
     }
   }
 
-  #answer(outcome: IntakeOutcome): void {
+  #sendOutcome(outcome: IntakeOutcome): void {
     if (outcome.type === 'ack') {
       this.#ackedSinceDigest = true;
       this.#connection?.send({ type: 'ack', revision: outcome.revision, digest: outcome.digest });
@@ -197,24 +189,24 @@ class HubStream {
     if (outcome.missing) this.#askForAll('objects of the offer are missing');
   }
 
-  #compare(digest: string): void {
+  #compareDigest(digest: string): void {
     const { accepted, busy } = this.#intake;
     if (accepted === undefined || busy || this.#ackedSinceDigest || accepted.digest === digest) return;
-    this.#options.logger.warn({ revision: accepted.revision, digest: accepted.digest, hubDigest: digest }, 'hub expects other policies');
+    this.#deps.runtime.logger.warn({ revision: accepted.revision, digest: accepted.digest, hubDigest: digest }, 'hub expects other policies');
     if (this.#askedAgainFor === accepted.revision) return;
     this.#askedAgainFor = accepted.revision;
     this.#wantsAll = true;
     this.#askForAll('the digests of the desired state differ');
   }
 
-  /** The hub sends in full what a new hello does not claim to hold. */
+  /** Reconnects: the hub sends in full what the new hello does not claim to hold. */
   #askForAll(reason: string): void {
     this.#intake.forgetObjects();
     this.#connection?.close({ kind: 'resend', reason });
   }
 
   #facts(snapshot: AgentSnapshot): RevisionFacts {
-    const expires = this.#options.certificate?.expires();
+    const expires = this.#deps.certificate?.expires();
     const skewMs = this.#skew.ms;
     return {
       ...this.#revisions(snapshot),
@@ -228,9 +220,9 @@ class HubStream {
     if (accepted === undefined) return { revision: null, provenRevision: this.#proven, verification: 'unverified' };
     const { revision, policies } = accepted;
     const generationOf = (key: string): number | undefined => this.#intake.generationOf(key);
-    // While a newer one is written over it, the accepted one can no longer be judged: the last judgement stands.
+    // While a newer revision is being written, the accepted one can no longer be judged: the last judgement stays.
     if (policies !== undefined && !this.#intake.writing)
-      this.#proven = nextProven(this.#proven, { revision, proven: isProven({ keys: policies, generationOf }, snapshot) });
+      this.#proven = advanceProven(this.#proven, { revision, proven: isRevisionProven({ keys: policies, generationOf }, snapshot) });
     const { state: verification, signer, reason } = accepted.verification;
     return {
       revision,
@@ -243,7 +235,7 @@ class HubStream {
 
   async #compareDigests(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#options.clock.sleep(DIGEST_MS, signal);
+      await this.#deps.runtime.clock.sleep(DIGEST_MS, signal);
       this.#ackedSinceDigest = false;
       this.#reporter.sendDigest();
     }

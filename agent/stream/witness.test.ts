@@ -4,7 +4,7 @@ import type { KubeClient } from '@fso/shared/kube';
 import { type Checkpoint, type CheckpointFrame, chainHash, checkpointText, NO_HASH } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { createWitness, judgeCheckpoint } from './witness.ts';
+import { judgeCheckpoint, Witness } from './witness.ts';
 
 const createKey = () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -32,7 +32,7 @@ const frame = (
 });
 
 describe('judgeCheckpoint', () => {
-  it('takes the first one, and what goes on from what it keeps', () => {
+  it('accepts the first one, and one that goes on from the one held', () => {
     expect(judgeCheckpoint(undefined, frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
     expect(judgeCheckpoint(at(4), frame(at(9), 4))).toEqual({ ok: true, checkpoint: at(9) });
     expect(judgeCheckpoint(at(4), frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
@@ -49,14 +49,14 @@ describe('judgeCheckpoint', () => {
     ['no proof', frame(at(9), 9), /does not go on/],
     ['a proof from somewhere else', frame(at(9), 4), /does not go on/],
     ['digests that lead elsewhere', frame(signed(9, changedHash), 5, digests.slice(5)), /does not go on/],
-    ['a history that was written anew', frame(signed(9, rewritten.reduce(chainHash, NO_HASH)), 5, rewritten.slice(5)), /does not go on/],
+    ['a rewritten history', frame(signed(9, rewritten.reduce(chainHash, NO_HASH)), 5, rewritten.slice(5)), /does not go on/],
   ])('refuses %s', (_what, given, reason) => {
     expect(judgeCheckpoint(at(5), given)).toEqual({ ok: false, fork: expect.stringMatching(reason) });
   });
 });
 
-describe('witness', () => {
-  it('keeps what it takes across restarts, and tells of a fork once', async () => {
+describe('Witness', () => {
+  it('keeps checkpoints across restarts, and reports a fork once', async () => {
     const stored: Record<string, string> = {};
     const client = {
       get: async () => ({ data: stored }),
@@ -71,7 +71,7 @@ describe('witness', () => {
       onEvent: (event: ClusterEvent) => void events.push(event),
     };
     const stop = new AbortController();
-    const witness = createWitness(options);
+    const witness = new Witness(options);
     await witness.restore(stop.signal);
     expect(witness.held()).toBeUndefined();
     const running = witness.run(stop.signal).catch(() => undefined);
@@ -84,7 +84,7 @@ describe('witness', () => {
     await running;
     expect(witness.held()).toEqual(at(6));
     expect(events.map(({ reason, severity }) => [reason, severity])).toEqual([['AuditForkDetected', 'alert']]);
-    const next = createWitness(options);
+    const next = new Witness(options);
     await next.restore(new AbortController().signal);
     expect(next.held()).toEqual(at(6));
   });

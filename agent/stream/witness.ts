@@ -1,10 +1,11 @@
 import { AGENT_STATE, type ClusterEvent, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
-import { type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, Wakeup } from '@fso/shared/runtime';
+import type { AgentRuntime } from '../runtime.ts';
 
-/** The last checkpoint of the hub's audit log that was kept; undefined also where it cannot be read as one. @throws what the API server answered */
-export const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
+/** Loads the stored checkpoint of the hub's audit log; undefined: none, or none that can be parsed. @throws KubeApiError, KubeConnectionError */
+const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   try {
     return Checkpoint.parse(JSON.parse(map?.data?.['checkpoint'] ?? ''));
@@ -13,8 +14,8 @@ export const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): P
   }
 };
 
-/** Under a name of its own, so that it stands beside the accepted state. @throws what the API server answered */
-export const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
+/** Stores a checkpoint under a field manager of its own, beside the accepted state. @throws KubeApiError, KubeConnectionError */
+const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
   const body: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -24,19 +25,19 @@ export const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint,
   await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
 };
 
-/** `fork`: the hub tells another history than the one that was kept, and why that is so. */
-export type Judgement = { readonly ok: true; readonly checkpoint: Checkpoint } | { readonly ok: false; readonly fork: string };
+/** `fork`: why the hub shows another history than the one held. */
+export type CheckpointJudgement = { readonly ok: true; readonly checkpoint: Checkpoint } | { readonly ok: false; readonly fork: string };
 
-const fork = (reason: string): Judgement => ({ ok: false, fork: reason });
+const fork = (reason: string): CheckpointJudgement => ({ ok: false, fork: reason });
 
 const goesOnFrom = (held: Checkpoint, { checkpoint, after, digests }: CheckpointFrame): boolean =>
   after === held.sequence && digests.length === checkpoint.sequence - after && digests.reduce(chainHash, held.hash) === checkpoint.hash;
 
 /**
- * Whether a checkpoint of the hub's audit log goes on from the one that was kept. The first one is taken as it is, and its key with it.
+ * Whether a checkpoint of the hub's audit log goes on from the one held. The first one, and its key, are accepted as they are.
  * Pure.
  */
-export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointFrame): Judgement => {
+export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointFrame): CheckpointJudgement => {
   const { checkpoint } = frame;
   if (!isSigned(checkpoint)) return fork(`checkpoint ${checkpoint.sequence} is not signed by the key that it names`);
   if (held === undefined) return { ok: true, checkpoint };
@@ -51,79 +52,83 @@ export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointF
     : fork(`checkpoint ${checkpoint.sequence} does not go on from checkpoint ${held.sequence}`);
 };
 
-/** Keeps the last checkpoint of the hub's audit log, and says so when the hub tells another history. */
-export interface Witness {
-  held(): Checkpoint | undefined;
-  take(frame: CheckpointFrame): void;
-  /** Loads what was kept before; an API server that is not there yet is waited for. */
-  restore(signal: AbortSignal): Promise<void>;
-  /** Writes what is taken into the cluster, until the signal aborts, whose reason it throws then. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
-export interface WitnessOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  /** 0 ≤ x < 1. */
-  readonly random: () => number;
-  readonly logger: Logger;
+export interface WitnessOptions extends AgentRuntime {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-export const createWitness = ({ client, clock, random, logger, onEvent }: WitnessOptions): Witness => {
-  const wakeup = new Wakeup();
-  const backoff = createBackoff({ ...RETRY, random });
-  let held: Checkpoint | undefined;
-  /** What was told last: a hub that goes on with its other history is told of once. */
-  let told: string | undefined;
+/** Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history. */
+export class Witness {
+  readonly #options: WitnessOptions;
+  readonly #wakeup = new Wakeup();
+  readonly #backoff: Backoff;
+  #held: Checkpoint | undefined;
+  /** The fork that was reported last: a hub that goes on with its other history causes one event. */
+  #reported: string | undefined;
 
-  const tell = (fork: string, { checkpoint }: CheckpointFrame): void => {
-    const what = `${checkpoint.key} ${held?.sequence}`;
-    if (told === what) return;
-    told = what;
+  constructor(options: WitnessOptions) {
+    this.#options = options;
+    this.#backoff = createBackoff({ ...RETRY, random: options.random });
+  }
+
+  /** The checkpoint that the next one has to go on from. */
+  held(): Checkpoint | undefined {
+    return this.#held;
+  }
+
+  /** Holds a checkpoint that goes on from the one held, and reports any other as a fork. */
+  take(frame: CheckpointFrame): void {
+    const judged = judgeCheckpoint(this.#held, frame);
+    if (!judged.ok) {
+      this.#reportFork(judged.fork, frame);
+      return;
+    }
+    if (judged.checkpoint === this.#held) return;
+    this.#held = judged.checkpoint;
+    this.#wakeup.wake();
+  }
+
+  /** Loads the stored checkpoint; retries while the API server cannot be reached. @throws the signal's reason */
+  restore(signal: AbortSignal): Promise<void> {
+    return this.#retry(async () => {
+      this.#held = await loadCheckpoint(this.#options.client, signal);
+    }, signal);
+  }
+
+  /** Stores each new checkpoint until the signal aborts. @throws the signal's reason */
+  async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#wakeup.wait(signal);
+      await this.#retry(async () => {
+        if (this.#held !== undefined) await saveCheckpoint(this.#options.client, this.#held, signal);
+      }, signal);
+    }
+  }
+
+  #reportFork(fork: string, { checkpoint }: CheckpointFrame): void {
+    const { clock, logger, onEvent } = this.#options;
+    const held = this.#held;
+    const reported = `${checkpoint.key} ${held?.sequence}`;
+    if (this.#reported === reported) return;
+    this.#reported = reported;
     logger.error({ reason: fork, held, offered: checkpoint }, 'audit log of the hub was forked');
     const message = `The audit log of the hub is not the one that this agent witnessed: ${fork}. Compare with \`fso audit verify\` and its exports.`;
     onEvent({ time: clock.now().toISOString(), severity: 'alert', reason: 'AuditForkDetected', message });
-  };
-  const retry = async (signal: AbortSignal, attempt: () => Promise<void>): Promise<void> => {
+  }
+
+  async #retry(attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
     for (;;) {
       try {
         await attempt();
-        backoff.reset();
+        this.#backoff.reset();
         return;
       } catch (error) {
         signal.throwIfAborted();
-        if (backoff.failures === 0) logger.warn({ err: error }, 'checkpoint of the audit log cannot be read or kept');
-        await clock.sleep(backoff.next(), signal);
+        if (this.#backoff.failures === 0) logger.warn({ err: error }, 'checkpoint of the audit log cannot be read or stored');
+        await clock.sleep(this.#backoff.next(), signal);
       }
     }
-  };
-
-  return {
-    held: () => held,
-    take: (frame) => {
-      const judged = judgeCheckpoint(held, frame);
-      if (!judged.ok) {
-        tell(judged.fork, frame);
-        return;
-      }
-      if (judged.checkpoint === held) return;
-      held = judged.checkpoint;
-      wakeup.wake();
-    },
-    restore: (signal) =>
-      retry(signal, async () => {
-        held = await loadCheckpoint(client, signal);
-      }),
-    run: async (signal) => {
-      for (;;) {
-        await wakeup.wait(signal);
-        await retry(signal, async () => {
-          if (held !== undefined) await saveCheckpoint(client, held, signal);
-        });
-      }
-    },
-  };
-};
+  }
+}

@@ -60,7 +60,10 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
   const config = { hubUrl, token: 'secret', cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
   const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
-  const stream = await startStream({ config, client, policies, observatory, outbox, clock: systemClock, random: () => 0, logger }, signal);
+  const stream = await startStream(
+    { runtime: { client, clock: systemClock, random: () => 0, logger }, config, policies, observatory, outbox },
+    signal,
+  );
   agent = {
     stream,
     policies,
