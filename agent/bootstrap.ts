@@ -52,7 +52,7 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
   }
 };
 
-/** An API server without the aggregator knows no APIServices: there nobody answers in its place. */
+/** An API server without the aggregator knows no APIServices: no service can answer in its place there. */
 const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readonly ApiService[]> => {
   try {
     return await client.list(API_SERVICE_KIND, {}, signal);
@@ -62,7 +62,7 @@ const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readon
   }
 };
 
-/** Whoever answers in the API server's place would be believed from the first list on. */
+/** A service that answers in the API server's place would be believed from the first list on. */
 const takeBackApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const actions = planApiServices(await listApis(client, signal));
   for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {

@@ -51,7 +51,7 @@ export const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStric
 type WithSpec = KubeObject & { readonly spec?: object };
 
 /**
- * Whether an object that is wholly this system's reads as it should: the labels at least, the spec in full. A field that only the
+ * Whether an object that belongs to this system reads as wanted: the labels at least, the spec in full. A field that only the
  * object in the cluster has may narrow or switch off what is enforced, whichever field it is and however deep it stands.
  */
 export const readsAs = (actual: WithSpec, wanted: WithSpec): boolean =>

@@ -28,7 +28,7 @@ const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
 };
 
 /**
- * Labels of this system that somebody else holds as well: an apply that leaves them out does not remove them. Whoever resets
+ * Labels of this system that another field manager holds, too: an apply without them does not remove them. Whoever resets
  * `managedFields`, which takes no more than the right to patch, makes the next apply leave all of them to `before-first-apply`.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
@@ -41,7 +41,7 @@ export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): 
 
 /** What the caches keep: a cluster may have tens of thousands of pods, and most of an object is never read here. */
 
-/** Keeps of a pod what the decision and the reports read. */
+/** Reduces a pod to what the decision and the reports read. */
 export const reducePod = ({ metadata, spec, status }: Pod): Pod => {
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
   const { ownerReferences: owners, ...placement } = reducePlacement(ownerReferences === undefined ? spec : { ...spec, ownerReferences });
@@ -52,7 +52,7 @@ export const reducePod = ({ metadata, spec, status }: Pod): Pod => {
   };
 };
 
-/** Of a node its region. */
+/** Reduces a node to its region. */
 export const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }: Node): Node => {
   const region = labels?.[REGION_LABEL];
   return {
@@ -65,7 +65,7 @@ export const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }:
   };
 };
 
-/** Of a CRD which version it is, and who wrote it: its spec is compared by the API server, which counts its changes. */
+/** Reduces a CRD to its version and its writers: the API server compares the spec and counts its changes. */
 export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): CustomResourceDefinition => {
   const { name, uid, resourceVersion, generation, deletionTimestamp, managedFields } = metadata;
   return {
@@ -74,7 +74,7 @@ export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): 
   };
 };
 
-/** Of an APIService who answers. */
+/** Reduces an APIService to the service that answers. */
 export const reduceApiService = ({ metadata, spec }: ApiService): ApiService => {
   const { name, uid, resourceVersion, managedFields } = metadata;
   return {
@@ -83,9 +83,9 @@ export const reduceApiService = ({ metadata, spec }: ApiService): ApiService => 
   };
 };
 
-/** A namespace as it is kept. */
+/** A namespace, reduced. */
 export interface Namespace extends KubeObject {
-  /** Labels of this system that somebody else holds as well, see label-owners.ts. */
+  /** Labels of this system that another field manager holds, too; see {@link labelsHeldByOthers}. */
   readonly held?: readonly string[] | undefined;
 }
 
@@ -109,7 +109,7 @@ export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
 
 type Values = Readonly<Record<string, string>>;
 
-/** The labels, or annotations, of a namespace that this system reads: anybody may fill the rest with 256 KiB, and some of it with our prefix. */
+/** The labels, or annotations, of a namespace that this system reads: anyone with the right to may fill the rest with 256 KiB, also under this system's prefix. */
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries([...NAMESPACE_KEYS, GATEKEEPER_IGNORE].flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 

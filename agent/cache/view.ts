@@ -36,14 +36,14 @@ import {
   reducePolicy,
 } from './reduce.ts';
 
-/** Leaves out updates that changed nothing of what was kept. */
-const whereChanged =
+/** Skips updates that left the reduced object as it was. */
+const ignoreUnchanged =
   <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
   (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
     if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
   };
 
-/** Pods are the largest objects, and nobody limits how many there are. */
+/** Pods are the largest objects, and their number is unlimited. */
 const POD_PAGE = 50;
 
 export interface ViewHandlers {
@@ -53,7 +53,7 @@ export interface ViewHandlers {
   readonly onWorkload: () => void;
 }
 
-/** The live picture of the cluster that everything is planned from. */
+/** The live state of the cluster, which every round is planned from. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
   readonly namespaces: Informer<Namespace>;
@@ -131,7 +131,7 @@ export class ClusterView {
   }
 
   /**
-   * Whoever answers for the group in the API server's place may say that there are no policies. What they said before stands until two
+   * A service that answers for the group in the API server's place may show no policies. The earlier policies stay in force until two
    * lists in a row, both from a time in which the API server answers itself, say otherwise.
    */
   #heedApi(): void {
@@ -161,8 +161,8 @@ export class ClusterView {
     const enforced: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions];
     const ends = [
       ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
-      this.nodes.onChange(whereChanged(isSameNode, onWorkload)),
-      this.pods.onChange(whereChanged(isSamePod, onWorkload)),
+      this.nodes.onChange(ignoreUnchanged(isSameNode, onWorkload)),
+      this.pods.onChange(ignoreUnchanged(isSamePod, onWorkload)),
     ];
     return () => {
       for (const end of ends) end();
@@ -198,7 +198,7 @@ export class ClusterView {
 
   /**
    * The policies to enforce. While their kind cannot be read they are those that stood before: an API server that does
-   * not know the kind, or a CRD that somebody deleted, is no decision to open the gates.
+   * not know the kind, or a CRD that was deleted, is no decision to open the gates.
    */
   livePolicies(): readonly SovereignPolicy[] {
     return this.#held === undefined ? this.policies.list() : [...this.#held.values()];

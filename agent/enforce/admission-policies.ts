@@ -22,7 +22,7 @@ interface AdmissionObjects {
 }
 
 /**
- * What a set of admission policies needs to be as it should: missing objects are made, changed ones put back, those
+ * Plans a set of admission policies: missing objects are created, changed ones restored, those
  * that are ours by name and label and no longer wanted go. What someone added to an object, server-side apply cannot take
  * away: a changed object is patched first; the object itself stays, and goes on judging.
  *
@@ -65,7 +65,7 @@ const planObject = (kind: KindDescriptor, body: AdmissionObject, observed: reado
   const reason = present === undefined ? 'Install' : 'Drift';
   const apply: Action = { type: 'apply', key, kind, body, fieldManager: FIELD_MANAGERS.floor, reason, policies: [] };
   if (present === undefined) return [apply];
-  // All of the spec goes along: what is taken away may be what an expression of somebody else's reads.
+  // All of the spec goes along: a removed field may be one that a foreign expression reads.
   const patch = { spec: replacementOf(present.spec, body.spec ?? {}) };
   return [{ type: 'patch', key, kind, ref: { name }, patch, reason, policies: [] }, apply];
 };

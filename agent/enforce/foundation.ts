@@ -16,12 +16,12 @@ export const OUR_API_SERVICES: readonly string[] = [
   'v1beta1.templates.gatekeeper.sh',
 ];
 
-/** Whether every request for the group goes to a service of somebody's, the API server's own requests included. */
+/** Whether all requests for the group, also those of the API server itself, go to a service. */
 export const isElsewhere = ({ metadata, spec }: ApiService): boolean =>
   OUR_API_SERVICES.includes(metadata.name) && spec?.service !== undefined && spec.service !== null;
 
 /**
- * Deletes those that point elsewhere: the API server makes them again, as its own.
+ * Plans to delete those that point elsewhere: the API server creates them again, as its own.
  *
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
  */
@@ -50,8 +50,8 @@ interface DefinitionsInput {
  * Writes the CRDs of this system whose spec is not the one that the last write left. What a schema no longer has, the API server
  * drops from every object of the kind, on reads too, and says nothing.
  *
- * The API server counts the changes of a spec (`metadata.generation`), so that nobody has to know what it makes of a schema. A CRD
- * that is being deleted takes a write and goes all the same: it is made again once it is gone.
+ * The API server counts the changes of a spec (`metadata.generation`), so that its defaulting need not be known here. A CRD
+ * that is being deleted accepts a write and still goes: it is created again once it is gone.
  */
 export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {

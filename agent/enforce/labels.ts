@@ -22,7 +22,7 @@ export const timeText = (time: Date): string => `${time.toISOString().slice(0, 1
 /** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
 export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
 
-/** Most characters of a list that is only shown: all annotations of a namespace together have 256 KiB, and anybody may write policies for his own. */
+/** Most characters of a list that is only shown: all annotations of a namespace together have 256 KiB, and tenants may write policies for their own. */
 const MAX_SHOWN = 4096;
 
 /** The first items of a list, as many as fit, in the order in which they stand. */

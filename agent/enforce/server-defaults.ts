@@ -31,7 +31,7 @@ export class ServerDefaults {
   }
 }
 
-/** What of the fields that a merge patch sets to null the answer has all the same, with its values; undefined: nothing. */
+/** Fields that a merge patch sets to null and its answer still has, with their values; undefined: none. */
 export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
   if (!isPlain(answer)) return undefined;
   const kept = Object.entries(patch).flatMap(([key, value]) => {

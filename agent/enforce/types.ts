@@ -22,11 +22,11 @@ export interface NamespaceInput {
   readonly terminating: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Labels of this system that an apply cannot remove, because somebody else holds them too. */
+  /** Labels of this system that an apply cannot remove, because another field manager holds them, too. */
   readonly held?: readonly string[] | undefined;
 }
 
-/** What governs one namespace under one action: the intersection of the regions of the policies of that action. */
+/** The governance of one namespace under one action: the intersection of the regions of the policies of that action. */
 export interface ActionGovernance {
   /** Sorted. Empty = nothing may run (a conflict). */
   readonly regions: readonly string[];
@@ -46,7 +46,7 @@ export interface NamespaceGovernance {
   readonly injection: boolean;
 }
 
-/** What became of one policy, before any lock is looked at. */
+/** The outcome of one policy, before any lock counts. */
 export type PolicyOutcome =
   | {
       readonly kind: 'governing';

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type webcrypto,
 import { certificatesIn, identityUri } from '@fso/shared/protocol';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 
-/** What an agent proves itself with; PEM. */
+/** The agent's identity, which proves it to the hub; PEM. */
 export interface AgentIdentity {
   readonly cert: string;
   readonly key: string;
@@ -11,13 +11,13 @@ export interface AgentIdentity {
   readonly ca: string;
 }
 
-/** Since when and until when. */
+/** When a certificate is valid. */
 export interface ValidityPeriod {
   readonly from: Date;
   readonly until: Date;
 }
 
-/** @throws Error where it cannot be this cluster's identity: the message says why */
+/** Checks an identity. @throws Error when it cannot be this cluster's; the message says why */
 export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string): ValidityPeriod => {
   const certificate = new X509Certificate(cert);
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate is not one for the key');
@@ -36,7 +36,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 export const newKey = (): string =>
   generateKeyPairSync('ec', { namedCurve: ALGORITHM.namedCurve }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
-/** Asks for a certificate for a key, by PKCS#10 (RFC 2986). It says nothing but the key: who this is, the hub knows by other means. */
+/** Creates a certificate request for a key, PKCS#10 (RFC 2986) in PEM. It holds only the key: the hub knows the cluster by other means. */
 export const requestCertificate = async (key: string): Promise<string> => {
   const privateKey = createPrivateKey(key);
   const keys: webcrypto.CryptoKeyPair = {

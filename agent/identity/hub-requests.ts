@@ -13,7 +13,7 @@ import {
 import { explainTls } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
-/** The hub does not give what was asked for; asking again changes nothing. */
+/** The hub refuses the request; a repetition changes nothing. */
 export class HubRefusal extends Error {
   override readonly name = 'HubRefusal';
   readonly code: EnrolmentRefusal['code'];
@@ -35,7 +35,7 @@ interface Asked {
 const TIMEOUT_MS = 15_000;
 const STREAM_PATH = /\/agent\/v1\/stream$/;
 
-/** Where the hub takes requests beside the stream. */
+/** The URL of a request beside the stream. */
 export const requestUrl = (hubUrl: string, path: string): URL => {
   const url = new URL(hubUrl);
   url.protocol = 'https:';
@@ -58,7 +58,7 @@ const readText = async (response: IncomingMessage): Promise<string> => {
 const send = ({ url, method, body, trust }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-    // A connection of its own: what one was trusted for must not carry another.
+    // Each request has its own connection: the trust of one must not extend to another.
     const sent = request(url, { method, headers, agent: false, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
     sent.on('error', (error) => reject(new Error(explainTls(error, url.hostname), { cause: error })));
     sent.end(body === undefined ? undefined : JSON.stringify(body));
@@ -72,7 +72,7 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** What the hub may answer otherwise soon. */
+/** Refusals that may pass soon. */
 const PASSING: readonly EnrolmentRefusal['code'][] = ['internal', 'too-many-requests', 'unavailable'];
 
 const ask = async (asked: Asked, signal: AbortSignal): Promise<string> => {

@@ -2,12 +2,12 @@ import { AGENT_IDENTITY, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/ap
 import { type KubeClient, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import type { AgentIdentity } from './certificate.ts';
 
-/** What is kept in the Secret. Nothing of it leaves the cluster but by the agent's own connection. */
+/** The content of the Secret. It leaves the cluster only over the agent's own connection. */
 export interface StoredIdentity {
   readonly identity: AgentIdentity | undefined;
-  /** Digest of the token that it came by; tells an old token from a new one. */
+  /** Digest of the token that was used to enrol; it distinguishes a spent token from a new one. */
   readonly enrolledWith: string | undefined;
-  /** A key that a certificate was asked for, and with which token: the answer may have been lost. */
+  /** The key and the token of a pending enrolment, whose answer may have been lost. */
   readonly asked: { readonly key: string; readonly token: string } | undefined;
 }
 
@@ -23,7 +23,7 @@ const reader =
     return value === undefined || value === '' ? undefined : Buffer.from(value, 'base64').toString('utf8');
   };
 
-/** @throws what the API server answered */
+/** Loads the stored identity. @throws KubeApiError, KubeConnectionError */
 export const loadIdentity = async (client: KubeClient, signal: AbortSignal): Promise<StoredIdentity> => {
   const secret = await client.get(SECRET_KIND, REF, signal);
   if (secret === undefined) return NOTHING;
@@ -37,7 +37,7 @@ export const loadIdentity = async (client: KubeClient, signal: AbortSignal): Pro
   };
 };
 
-/** Replaces what is kept. @throws what the API server answered */
+/** Replaces the stored identity. @throws KubeApiError, KubeConnectionError */
 export const saveIdentity = async (client: KubeClient, stored: StoredIdentity, signal: AbortSignal): Promise<void> => {
   const { identity, enrolledWith, asked } = stored;
   const entries: readonly [string, string | undefined][] = [

@@ -3,13 +3,13 @@ import { messageOf } from '@fso/shared/runtime';
 import { checkIdentity, type ValidityPeriod } from './certificate.ts';
 import type { StoredIdentity } from './identity-secret.ts';
 
-/** How an agent comes to something to prove itself with. */
+/** How the agent obtains its identity. */
 export type IdentityPlan =
-  /** What is there is good. */
+  /** The stored identity is valid. */
   | { readonly kind: 'use'; readonly validity: ValidityPeriod }
-  /** What is there has expired, or is not good yet, as after a clock that ran ahead was put right; the hub may renew it all the same. */
+  /** The stored identity has expired, or is not valid yet, as after a clock that ran ahead was corrected; the hub may still renew it. */
   | { readonly kind: 'renew' }
-  /** With the token. `otherwise`: what to do should the hub refuse it. */
+  /** Enrol with the token. `otherwise`: the plan if the hub refuses it. */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 
@@ -38,8 +38,8 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
 };
 
 /**
- * A token that the present identity was not made with is a new one, and somebody's wish that the agent enrol anew; the one that it was made
- * with is spent and stays in the settings, as settings do. Pure.
+ * A token that the present identity does not come from is new, and asks the agent to enrol again; the one that it comes from is
+ * spent, and stays in the settings as settings do. Pure.
  */
 export const planIdentity = (situation: Situation): IdentityPlan => {
   const { stored, token } = situation;
@@ -49,11 +49,11 @@ export const planIdentity = (situation: Situation): IdentityPlan => {
   return isSpent && otherwise.kind !== 'nothing' ? otherwise : { kind: 'enrol', otherwise };
 };
 
-/** Of a validity, how much passes before the next certificate is asked for: two thirds, and a little less, so that a fleet does not ask at once. */
+/** The share of the validity after which a renewal is due: two thirds, and a little less, so that a fleet does not renew at once. */
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
 const MIN_WAIT_MS = 10_000;
 
-/** How long to wait before a renewal. */
+/** How long to wait before a renewal, in ms. @param random 0 ≤ x < 1 */
 export const renewInMs = ({ from, until }: ValidityPeriod, now: Date, random: number): number => {
   const share = RENEW_AT.share * (1 - RENEW_AT.jitter * random);
   const at = from.getTime() + (until.getTime() - from.getTime()) * share;

@@ -58,7 +58,7 @@ const write = async (action: WriteAction, { client, live }: Omit<WriteContext, '
 };
 
 /**
- * Lets go what is being deleted. The uid makes it this very object, whatever version it is at by now: a deletion is never
+ * Removes the finalizers of a policy that is being deleted. The uid pins the object, whatever its version is now: a deletion is never
  * taken back, and no finalizer is added after it.
  */
 const release = async ({ metadata }: SovereignPolicy, client: KubeClient, signal: AbortSignal): Promise<void> => {
@@ -70,7 +70,7 @@ const release = async ({ metadata }: SovereignPolicy, client: KubeClient, signal
   }
 };
 
-/** Force: in the agent's own namespace the hub's word counts, whoever changed a field. */
+/** Applies by force: in the agent's own namespace the hub decides, whichever writer changed a field. */
 const applyPolicy = async (body: SovereignPolicy, client: KubeClient, signal: AbortSignal): Promise<SovereignPolicy> => {
   const { object } = await client.apply(SOVEREIGN_POLICY_KIND, body, { fieldManager: FIELD_MANAGERS.intake, force: true }, signal);
   const foreign = Object.keys(object.spec).filter((field) => !(field in body.spec));

@@ -5,7 +5,7 @@ import type { Offer, Reason } from '@fso/shared/protocol';
 import { type AcceptedRevision, type Judgement, judge, type TrustConfig } from '@fso/shared/trust';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
 
-/** An offer that proved to be good: what it means for this cluster and the objects it stands on. */
+/** A verified offer: its policies for this cluster, and the objects that it consists of. */
 export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
@@ -76,10 +76,10 @@ export interface VerifyContext {
 
 export type VerifiedOffer =
   | Extract<Judgement, { ok: true }>
-  /** `missing`: an object is not there, or the hub spoke of another commit than the one accepted last; it has to start anew. */
+  /** `missing`: an object is not there, or the hub spoke of another commit than the one accepted last; it has to start again. */
   | { readonly ok: false; readonly reason: Reason; readonly missing: boolean };
 
-/** Whether somebody who may signed the commit, and it descends from what was accepted last. */
+/** Whether a permitted signer signed the commit, and it descends from the last accepted one. */
 export const verifyOffer = async (
   { revision, anchor, chain }: Offer,
   { objects }: Extract<CheckedObjects, { ok: true }>,

@@ -16,7 +16,7 @@ export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 export type WriteAction =
   | { readonly type: 'apply'; readonly key: string; readonly body: SovereignPolicy }
   | { readonly type: 'delete'; readonly key: string; readonly live: SovereignPolicy }
-  /** Somebody deleted a wanted policy, and finalizers keep it: they are removed, so that it can be written anew. */
+  /** A wanted policy was deleted, and finalizers keep it: they are removed, so that it can be written again. */
   | { readonly type: 'release'; readonly key: string; readonly live: SovereignPolicy };
 
 export interface WritePlan {
@@ -53,7 +53,7 @@ const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
 const isAsDesired = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
   sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
 
-/** A policy that is being deleted governs nothing any more: whoever keeps it from going keeps what Git wants from coming back. */
+/** A policy that is being deleted governs nothing any more; a finalizer that keeps it also keeps Git's version from coming back. */
 const planDeleted = (key: string, desired: DesiredPolicy | undefined, live: SovereignPolicy): WriteAction | 'waiting' | undefined => {
   if (desired === undefined) return undefined;
   return (live.metadata.finalizers ?? []).length > 0 ? { type: 'release', key, live } : 'waiting';
@@ -74,14 +74,14 @@ const planOne = (
   return gone ? { type: 'delete', key, live } : undefined;
 };
 
-/** Whether one live policy (or its absence) differs from what is wanted. */
+/** Whether one live policy, or its absence, differs from the desired one. */
 export const isDrift = (key: string, desired: DesiredPolicies, live: SovereignPolicy | undefined): boolean =>
   planOne(key, desired.get(key), live) !== undefined;
 
 /**
  * What to write so that the hub-managed policies are exactly the desired ones. Policies that are right already are not
  * written; applies come before deletes, so that a policy that was renamed governs without a gap. What must go first to be
- * written anew comes before everything.
+ * written again comes before everything.
  */
 export const planWrites = (desired: DesiredPolicies, live: ReadonlyMap<string, SovereignPolicy>): WritePlan => {
   const actions: WriteAction[] = [];
@@ -103,7 +103,7 @@ interface DesiredInput {
 }
 
 /**
- * Which policy reads as it does since when: an unchanged one keeps its commit, by what is remembered or, failing that, by
+ * The commit since which each policy reads as it does: an unchanged one keeps its commit, as remembered or, failing that, by
  * what stands in the cluster.
  */
 export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>

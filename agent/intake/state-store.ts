@@ -9,10 +9,10 @@ import type { DesiredPolicies } from './plan-writes.ts';
 
 /** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */
 const MAX_POLICIES_LENGTH = 800 * 1024;
-/** Bound on what a state that somebody tampered with can make of the memory. */
+/** Bounds the memory that a tampered state can take once unpacked. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
-/** What was accepted last: enough to go on without a hub after a restart. */
+/** The state accepted last: enough to go on without a hub after a restart. */
 export interface AcceptedState extends AcceptedRevision {
   readonly digest: string;
   /** undefined: too many to be kept; until the next offer, drift of policies is not put back after a restart. */
@@ -27,8 +27,8 @@ const StateData = z.object({
   policies: z.enum(['stored', 'too-large']),
 });
 
-// Anybody who may write ConfigMaps there could have changed it: the shape is checked as far as it could crash the agent,
-// what it says by its digests, which are computed anew. Policies that agree with each other but not with Git are found out
+// Anyone who may write ConfigMaps there could have changed it: the shape is checked as far as it could crash the agent,
+// the content by its digests, which are recomputed. Policies that agree with each other but not with Git are found out
 // by the hub, which compares the digest of all of them with its own.
 const StoredPolicies = z.array(
   z.object({

@@ -66,7 +66,7 @@ it('allows for pods that came and went since the audit before', () => {
   expect([bench.audited(1), bench.audited(1), bench.audited(1)]).toEqual([true, true, false]);
 });
 
-it('begins anew with a changed constraint, and leaves out one that is not audited', () => {
+it('starts again with a changed constraint, and skips one that is not audited', () => {
   const bench = new Bench();
   bench.audited(0);
   expect(bench.audited(7, { ...BODY, metadata: { ...BODY.metadata, generation: 2 } })).toBeUndefined();

@@ -18,11 +18,11 @@ export interface AuditInput {
   podsIn(namespace: string): Iterable<Pod>;
 }
 
-/** What is remembered of one constraint. */
+/** The audits of one constraint so far. */
 interface Track {
   readonly uid: string | undefined;
   readonly generation: number | undefined;
-  /** Of the last audit that was seen; what was counted before it says nothing of the next one. */
+  /** Of the last audit; counts from before it say nothing about the next one. */
   auditTimestamp: string | undefined;
   /** Since then, by this agent. */
   min: number;
@@ -53,7 +53,7 @@ export class AuditComparison {
     this.#onDiffer = onDiffer;
   }
 
-  /** @returns what is known, by constraint; nothing of those that were not audited twice yet */
+  /** @returns the outcome by constraint, without those that were not audited twice yet */
   compare({ constraints, namespaces, podsIn }: AuditInput): ReadonlyMap<string, AuditFacts> {
     const audited = constraints.filter(isAudited);
     const names = new Set(audited.map(({ metadata }) => metadata.name));

@@ -18,7 +18,7 @@ const ownLabels = weakMemo(
 const NONE: readonly NamespaceLabels[] = [];
 
 /**
- * The labels of this system as they stand on the namespaces of each policy, whoever wrote them. What did not change is the same object, as
+ * The labels of this system as they stand on the namespaces of each policy, whichever writer set them. What did not change is the same object, as
  * reports are compared by identity.
  */
 export class NamespaceLabelCache {

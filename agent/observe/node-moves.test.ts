@@ -14,7 +14,7 @@ const movesOf = (moves: NodeMoves, ...nodes: Node[]): readonly string[] =>
   moves.find(nodes).map(({ node: { metadata }, from, to }) => `${metadata.name} ${from}>${to}`);
 
 describe('NodeMoves', () => {
-  it('tells a changed region once, and not the first one', () => {
+  it('reports a changed region once, and not the first one', () => {
     const moves = new NodeMoves([]);
     expect(movesOf(moves, node('a'), node('b', 'eu'))).toEqual([]);
     expect(movesOf(moves, node('a', 'eu'), node('b', 'us'))).toEqual(['b eu>us']);

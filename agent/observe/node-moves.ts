@@ -10,9 +10,9 @@ export interface NodeMove {
 }
 
 /** More at a time than this are one event: a whole pool was relabelled. */
-const MOST_TOLD = 20;
+const MAX_EVENTS = 20;
 /** Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first. */
-const MOST_REMEMBERED = 50_000;
+const MAX_REMEMBERED = 50_000;
 
 /**
  * In which region each node was last, also one that has gone since. A node's region is what the scheduler and both locks believe; when
@@ -20,7 +20,7 @@ const MOST_REMEMBERED = 50_000;
  */
 export class NodeMoves {
   readonly #regions = new Map<string, string>();
-  /** Told already that it has none. */
+  /** Nodes whose lost region was reported already. */
   readonly #lost = new Set<string>();
 
   /** @param parameters what an agent before this one listed */
@@ -33,7 +33,7 @@ export class NodeMoves {
   find(nodes: readonly Node[]): readonly NodeMove[] {
     const moves = nodes.flatMap((node) => this.#take(node));
     for (const name of this.#regions.keys()) {
-      if (this.#regions.size <= Math.max(MOST_REMEMBERED, nodes.length)) break;
+      if (this.#regions.size <= Math.max(MAX_REMEMBERED, nodes.length)) break;
       this.#regions.delete(name);
     }
     return moves;
@@ -43,11 +43,11 @@ export class NodeMoves {
     const { name, labels } = node.metadata;
     const to = labels?.[REGION_LABEL] ?? '';
     const from = this.#regions.get(name);
-    const isTold = to === '' ? this.#lost.has(name) : from === to;
+    const isReported = to === '' ? this.#lost.has(name) : from === to;
     if (to === '') this.#lost.add(name);
     else this.#regions.set(name, to);
     if (to !== '') this.#lost.delete(name);
-    return from === undefined || isTold ? [] : [{ node, from, to }];
+    return from === undefined || isReported ? [] : [{ node, from, to }];
   }
 }
 
@@ -56,12 +56,12 @@ const textOf = ({ node, from, to }: NodeMove): string =>
 
 /** A warning for each move, and an Event on the node. */
 export const reportMoves = (moves: readonly NodeMove[], events: Pick<EventSink, 'ofCluster' | 'recordOn'>): void => {
-  const told = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason: 'NodeMoved', message });
-  for (const move of moves.slice(0, MOST_TOLD)) {
-    const event = told(`${textOf(move)}; pods that run there are where the node is`);
+  const eventOf = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason: 'NodeMoved', message });
+  for (const move of moves.slice(0, MAX_EVENTS)) {
+    const event = eventOf(`${textOf(move)}; pods that run there are where the node is`);
     events.ofCluster(event);
     const { apiVersion, kind } = NODE_KIND;
     events.recordOn({ apiVersion, kind, metadata: move.node.metadata }, event);
   }
-  if (moves.length > MOST_TOLD) events.ofCluster(told(`${moves.length - MOST_TOLD} more nodes are in another region than before`));
+  if (moves.length > MAX_EVENTS) events.ofCluster(eventOf(`${moves.length - MAX_EVENTS} more nodes are in another region than before`));
 };

@@ -11,7 +11,7 @@ const policyWith = (name: string, condition: Partial<Condition>): SovereignPolic
   ({ metadata: { namespace: 'team', name }, status: { conditions: [{ type: 'Tampered', ...condition }] } }) as SovereignPolicy;
 
 describe('TamperLog', () => {
-  it('tells of the last tampering for an hour', () => {
+  it('shows the last tampering for an hour', () => {
     const log = new TamperLog();
     log.add(['team/a', 'team/b'], LATER);
     log.add(['team/b'], EARLIER);
@@ -35,7 +35,7 @@ describe('TamperLog', () => {
     expect(log.ofPolicy('team/b', at(1))).toBeUndefined();
   });
 
-  it('takes up what an agent before it told in the conditions', () => {
+  it('restores the tampering that the conditions show', () => {
     const log = new TamperLog();
     const told = tamperedCondition(LATER, undefined);
     log.restore([

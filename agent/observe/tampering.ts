@@ -1,33 +1,33 @@
 import { CONDITIONS, type Condition, FIELD_MANAGERS, type KubeObject, type ObjectMeta, type SovereignPolicy } from '@fso/shared/api';
 
-/** The last thing that somebody did to what enforces a policy. */
+/** The last change by someone else to an object that enforces a policy. */
 export interface Tampering {
   /** RFC 3339, whole seconds. */
   readonly time: string;
   readonly message: string;
 }
 
-/** For how long a condition tells of it. */
-const TOLD_MS = 3_600_000;
+/** How long a condition shows it. */
+const SHOWN_MS = 3_600_000;
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
-/** What somebody did lately, by policy. It outlives the agent in the conditions of the policies. */
+/** Recent tampering, by policy. It outlives the agent in the conditions of the policies. */
 export class TamperLog {
   readonly #byPolicy = new Map<string, Tampering>();
   #latest: Tampering | undefined;
 
-  /** @param policies whose conditions tell of it; that of the cluster does always */
+  /** Adds a repair. @param policies the policies whose conditions show it; that of the cluster always does */
   add(policies: Iterable<string>, tampering: Tampering): void {
     for (const policy of policies) this.#note(policy, tampering);
     if (isLater(tampering, this.#latest)) this.#latest = tampering;
   }
 
-  /** Takes up what an agent before this one told. */
+  /** Restores the tampering that the conditions of the policies show. */
   restore(policies: readonly SovereignPolicy[]): void {
     for (const { metadata, status } of policies) {
-      const told = toldIn(status?.conditions);
-      if (told !== undefined) this.add([`${metadata.namespace ?? ''}/${metadata.name}`], told);
+      const shown = readTampering(status?.conditions);
+      if (shown !== undefined) this.add([`${metadata.namespace ?? ''}/${metadata.name}`], shown);
     }
   }
 
@@ -40,17 +40,17 @@ export class TamperLog {
     return withinTime(this.#latest, now);
   }
 
-  /** Forgets policies that are gone, and what is too long ago. */
+  /** Forgets policies that are gone, and tampering that is too long ago. */
   retain(policies: Pick<ReadonlySet<string>, 'has'>, now: Date): void {
     for (const [policy, tampering] of this.#byPolicy) {
       if (!policies.has(policy) || withinTime(tampering, now) === undefined) this.#byPolicy.delete(policy);
     }
   }
 
-  /** In how many ms the next of them is told no more; undefined: none is told. */
+  /** Ms until the next condition changes; undefined: none shows tampering. */
   endsInMs(now: Date): number | undefined {
-    const told = [this.#latest, ...this.#byPolicy.values()].map((tampering) => withinTime(tampering, now));
-    const ends = told.flatMap((tampering) => (tampering === undefined ? [] : [Date.parse(tampering.time) + TOLD_MS - now.getTime() + 1]));
+    const shown = [this.#latest, ...this.#byPolicy.values()].map((tampering) => withinTime(tampering, now));
+    const ends = shown.flatMap((tampering) => (tampering === undefined ? [] : [Date.parse(tampering.time) + SHOWN_MS - now.getTime() + 1]));
     return ends.length === 0 ? undefined : Math.min(...ends);
   }
 
@@ -60,16 +60,16 @@ export class TamperLog {
 }
 
 /** Reads what {@link tamperedCondition} wrote. */
-const toldIn = (conditions: readonly Condition[] | undefined): Tampering | undefined => {
-  const told = conditions?.find(({ type, status }) => type === CONDITIONS.tampered && status === 'True');
-  const [, time = '', message = ''] = /^(\S+Z): (.*)$/s.exec(told?.message ?? '') ?? [];
+const readTampering = (conditions: readonly Condition[] | undefined): Tampering | undefined => {
+  const shown = conditions?.find(({ type, status }) => type === CONDITIONS.tampered && status === 'True');
+  const [, time = '', message = ''] = /^(\S+Z): (.*)$/s.exec(shown?.message ?? '') ?? [];
   return Number.isNaN(Date.parse(time)) ? undefined : { time, message };
 };
 
 const isLater = (a: Tampering, b: Tampering | undefined): boolean => b === undefined || Date.parse(a.time) >= Date.parse(b.time);
 
 const withinTime = (tampering: Tampering | undefined, now: Date): Tampering | undefined =>
-  tampering !== undefined && now.getTime() - Date.parse(tampering.time) < TOLD_MS ? tampering : undefined;
+  tampering !== undefined && now.getTime() - Date.parse(tampering.time) < SHOWN_MS ? tampering : undefined;
 
 /** True for an hour; False from then on, still with what happened last; undefined where nothing ever did. */
 export const tamperedCondition = (
@@ -78,17 +78,17 @@ export const tamperedCondition = (
 ): NewCondition | undefined => {
   const type = CONDITIONS.tampered;
   if (tampering !== undefined) return { type, status: 'True', reason: 'PutBack', message: `${tampering.time}: ${tampering.message}` };
-  const told = previous?.find((condition) => condition.type === type && condition.message !== '');
-  return told && { type, status: 'False', reason: 'NotLately', message: told.message };
+  const shown = previous?.find((condition) => condition.type === type && condition.message !== '');
+  return shown && { type, status: 'False', reason: 'NotLately', message: shown.message };
 };
 
 /** Of a cluster: it says so, too, where nothing ever happened. */
 export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
 
-/** What somebody did to one object. */
+/** What happened to one object. */
 export interface Trace {
   readonly what: 'changed' | 'deleted';
-  /** Field manager of the change, where the object tells. */
+  /** Field manager of the change, if the object shows it. */
   readonly by?: string;
 }
 
@@ -135,7 +135,7 @@ export const foreignManager = ({ metadata }: KubeObject): string | undefined => 
   return latestOf(changed)?.manager;
 };
 
-/** What became of an object that was as it should be: as it is now, or gone. */
+/** The trace of a change. @param live the object as it is now; undefined: it is gone */
 export const traceOf = (live: KubeObject | undefined): Trace => {
   if (live === undefined) return { what: 'deleted' };
   const by = foreignManager(live);

@@ -38,7 +38,7 @@ const until = (clock: FakeClock, isDone: () => boolean): Promise<void> =>
     })
     .toBe(true);
 
-it('gives back once what was kept, and writes what changed', async () => {
+it('restores the times once, and writes changes', async () => {
   const { clock, store, written } = kept(pack({ a: SINCE }));
   await store.load(stop.signal);
   expect([[...store.take()], [...store.take()]]).toEqual([[['a', SINCE]], []]);
@@ -67,7 +67,7 @@ it.each([
   ['no gzip', Buffer.from('no').toString('base64')],
   ['no times', pack({ a: 'yesterday' })],
   ['more than it unpacks', gzipSync(Buffer.alloc(17 * 1024 * 1024, 32)).toString('base64')],
-])('begins anew with what somebody made of it: %s', async (_name, times) => {
+])('starts empty from a tampered store: %s', async (_name, times) => {
   const { clock, store, written } = kept(times);
   await store.load(stop.signal);
   expect(store.take().size).toBe(0);

@@ -12,8 +12,8 @@ const Stored = z.record(z.string(), z.iso.datetime());
 const MAX_KEPT = 25_000;
 
 /**
- * Since when the violations that are reported stand: a restart of the agent, or another leader, must not tell an auditor that they began
- * just now.
+ * Since when the reported violations stand: after a restart of the agent, or a change of leaders, they must not seem to have
+ * just begun.
  */
 export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 

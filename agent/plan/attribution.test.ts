@@ -2,7 +2,7 @@ import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, NAMESPACE_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import type { Action, DesiredConstraint, Governance, NamespaceGovernance } from '../enforce/index.ts';
-import { type AttributionContext, attributeReason, givenReasons } from './attribution.ts';
+import { type AttributionContext, attributeReason, collectReasons } from './attribution.ts';
 import type { ClusterPlan } from './plan.ts';
 
 const CONSTRAINT: DesiredConstraint = { name: 'geo-deny-1', policies: ['team/a'], body: { metadata: { name: 'geo-deny-1' } } };
@@ -49,12 +49,12 @@ const reasonOf = (action: Action, context: AttributionContext): string => attrib
 const FLOOR = apply('ValidatingAdmissionPolicy', 'fso-floor-pods-deny', 'Install');
 
 describe('a round after another', () => {
-  it('takes what was there and is gone for deleted', () => {
+  it('recognizes a missing object as deleted', () => {
     expect(reasonOf(FLOOR, contextOf())).toBe('Install');
     expect(reasonOf(FLOOR, contextOf({ previous: planOf({ present: new Set([FLOOR.key]) }) }))).toBe('Drift');
   });
 
-  it('takes a constraint that somebody emptied for changed, not one that a policy joins', () => {
+  it('recognizes an emptied constraint as changed, but not one that a policy joins', () => {
     const join = apply('K8sGeoResidency', CONSTRAINT.name, 'Join');
     const present = new Set([join.key]);
     expect(reasonOf(join, contextOf({ present }))).toBe('Drift');
@@ -70,7 +70,7 @@ describe('a round after another', () => {
     expect(reasonOf(drift, contextOf({ ...round, previous: planOf({ gated: new Set([CONSTRAINT.name]) }) }))).toBe('Drift');
   });
 
-  it('takes a namespace that lost its labels for changed, not one that was made anew', () => {
+  it('recognizes a namespace that lost its labels as changed, but not one that was created again', () => {
     const label = apply('Namespace', 'finance', 'Govern');
     expect(reasonOf(label, contextOf())).toBe('Drift');
     expect(reasonOf(label, contextOf({ uids: new Map([['finance', 'u2']]) }))).toBe('Govern');
@@ -80,7 +80,7 @@ describe('a round after another', () => {
     );
   });
 
-  it('takes for changed what somebody else signed', () => {
+  it('recognizes an object with another field manager as changed', () => {
     const live = { metadata: { name: 'x', managedFields: [{ manager: 'kubectl-edit', fieldsV1: { 'f:spec': { 'f:nodes': {} } } }] } };
     const update = apply('FloorParameters', 'nodes', 'Update');
     expect(reasonOf(update, contextOf({ live, present: new Set([update.key]) }))).toBe('Drift');
@@ -104,7 +104,7 @@ describe('the first round of an agent', () => {
     expect(reasonOf(join, contextOf({ ...first, policy: policy(false) }))).toBe('Join');
   });
 
-  it('does not take the text of an older version for tampering, unless somebody signed it', () => {
+  it('does not take the text of an older version for tampering, unless it names another field manager', () => {
     const drift = { ...FLOOR, reason: 'Drift' };
     const live = { metadata: { name: 'x' } };
     const present = new Set([FLOOR.key]);
@@ -126,12 +126,12 @@ describe('a write that waits from one round to the next', () => {
     return actions.map((action) => {
       const context = contextOf({ installed: { keys: [FLOOR.key], text: 'before' }, ...changes, previous });
       const given = attributeReason(action, context);
-      previous = planOf({ present: context.present, reasons: givenReasons([given], context.view) });
+      previous = planOf({ present: context.present, reasons: collectReasons([given], context.view) });
       return given.reason;
     });
   };
 
-  it('stays an upgrade, in all its steps, until somebody else has a hand in it', () => {
+  it('stays an upgrade, in all its steps, until someone else changes it', () => {
     const patch: Action = { ...drift, type: 'patch', ref: { name: 'x' }, patch: {} };
     expect(reasonsOf([drift, drift, drift], { present, live })).toEqual(['Upgrade', 'Upgrade', 'Upgrade']);
     expect(reasonsOf([patch, patch], { present, live })).toEqual(['Upgrade', 'Upgrade']);
@@ -162,5 +162,5 @@ describe('a write that waits from one round to the next', () => {
 
 it('counts the repair of the steps of one target', () => {
   const steps = ['Upgrade', 'Drift', 'Join'].map((reason) => ({ ...FLOOR, reason }));
-  expect(givenReasons(steps, { objectOf: () => undefined }).get(FLOOR.key)).toEqual({ reason: 'Drift', version: undefined });
+  expect(collectReasons(steps, { objectOf: () => undefined }).get(FLOOR.key)).toEqual({ reason: 'Drift', version: undefined });
 });

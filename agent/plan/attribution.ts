@@ -4,26 +4,26 @@ import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enfor
 import { foreignManager } from '../observe/index.ts';
 import type { InstallRecord } from './install-record.ts';
 
-/** What the round before this one saw and planned. */
+/** The view and the plan of the round before. */
 export interface PreviousRound {
   readonly governance: Governance;
   readonly gatekeeper: readonly Action[];
   readonly present: ReadonlySet<string>;
-  readonly reasons: ReadonlyMap<string, GivenReason>;
+  readonly reasons: ReadonlyMap<string, AttributedReason>;
   readonly uids: ReadonlyMap<string, string>;
   readonly unapplied: ReadonlySet<string>;
   readonly gated: ReadonlySet<string>;
   readonly text: string;
 }
 
-/** What a round knows that tells whose doing a difference is. */
+/** What a round knows about the origin of a difference. */
 export interface AttributionContext {
   readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
   readonly governance: Governance;
   readonly present: ReadonlySet<string>;
-  /** Of governed namespaces, by name: one that was made anew under its name has nothing to be put back. */
+  /** Of governed namespaces, by name: one that was created again under its name has nothing to restore. */
   readonly uids: ReadonlyMap<string, string>;
-  /** What the agents before this one left word of. */
+  /** The record of the agents before this one. */
   readonly installed: InstallRecord;
   /** Hash of what this version writes. */
   readonly text: string;
@@ -38,22 +38,22 @@ const partsOf = (key: string): readonly [kind: string, name: string] => {
   return [kind, name];
 };
 
-/** What a round took an action for, and what it saw of its target: the round after it knows by them what is unfinished. */
-export interface GivenReason {
+/** The reason of an action and the version of its target: by them the next round recognizes unfinished work. */
+export interface AttributedReason {
   readonly reason: string;
   readonly version: string | undefined;
 }
 
 /** By key. Of the steps of one target the repair counts. */
-export const givenReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, GivenReason> => {
-  const given = new Map<string, GivenReason>();
+export const collectReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, AttributedReason> => {
+  const given = new Map<string, AttributedReason>();
   for (const { key, kind, reason } of actions) {
     if (given.get(key)?.reason !== 'Drift') given.set(key, { reason, version: versionOf({ key, kind }, view) });
   }
   return given;
 };
 
-/** The action with reason `Drift` where somebody else took away or changed what stood; `Upgrade` where an older version wrote it so. */
+/** The action with reason `Drift` where someone else removed or changed the object; `Upgrade` where an older version wrote it so. */
 export const attributeReason = (action: Action, context: AttributionContext): Action => {
   const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
   return reason === action.reason ? action : { ...action, reason };
@@ -75,7 +75,7 @@ const stoodBefore = ({ key, policies }: Action, { installed, view }: Attribution
 const hadConstraint = (policy: ReturnType<ClusterView['livePolicy']>): boolean =>
   policy?.status?.constraintCreated === true && policy.status.observedGeneration === policy.metadata.generation;
 
-/** Whether somebody else left a name on what has to be changed. */
+/** Whether the object names another field manager. */
 const isSigned = ({ key, kind }: Action, { view }: AttributionContext): boolean => {
   const [, name] = partsOf(key);
   const live = view.objectOf(kind, name);
@@ -122,7 +122,7 @@ const isFirstGate = (key: string, { view }: AttributionContext, previous: Previo
   return live !== undefined && !hasBindGate(live) && !previous.gated.has(name);
 };
 
-/** Gone, although it is wanted: this program removes only what is not. */
+/** Gone although wanted: this program removes only what is unwanted. */
 const isTaken = (key: string, { present }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
   if (!previous.present.has(key) || present.has(key)) return false;

@@ -4,8 +4,8 @@ import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action } from '../enforce/index.ts';
 
 /**
- * What stood in the cluster when everything was in place, written on the system namespace. An agent that starts learns from it
- * what was deleted while no agent ran, and whether another text of an object is an older version's or somebody's.
+ * The objects of a complete installation, recorded on the system namespace. An agent that starts learns from it what was
+ * deleted while no agent ran, and whether a different text of an object comes from an older version or from someone else.
  */
 export interface InstallRecord {
   /** Keys of actions, sorted. */
@@ -17,14 +17,14 @@ export interface InstallRecord {
 const { installed: KEYS, installedText: TEXT } = ANNOTATIONS;
 const HASH_LENGTH = 16;
 
-export const textOf = (bodies: unknown): string => sha256(JSON.stringify(bodies)).slice(0, HASH_LENGTH);
+export const hashBodies = (bodies: unknown): string => sha256(JSON.stringify(bodies)).slice(0, HASH_LENGTH);
 
 export const readInstallRecord = (namespace: KubeObject | undefined): InstallRecord => {
   const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};
   return { keys: keys === '' ? [] : keys.split(','), text };
 };
 
-/** The write of what is not on the namespace yet. */
+/** Plans to write a record that the namespace does not carry yet. */
 export const planInstallRecord = (namespace: KubeObject | undefined, wanted: InstallRecord): Action[] => {
   const known = readInstallRecord(namespace);
   if (namespace === undefined || (known.text === wanted.text && known.keys.join(',') === wanted.keys.join(','))) return [];

@@ -21,9 +21,9 @@ import {
   type Trust,
 } from '../enforce/index.ts';
 import type { Capabilities } from './capabilities.ts';
-import { textOf } from './install-record.ts';
+import { hashBodies } from './install-record.ts';
 
-/** What the enforcing side knows of its cluster from the start. */
+/** What the agent knows about its cluster from the start. */
 export interface ClusterSettings {
   readonly capabilities: Capabilities;
   readonly trust: Trust;
@@ -31,7 +31,7 @@ export interface ClusterSettings {
   readonly definitions: readonly CustomResourceDefinition[];
 }
 
-/** And what it has learnt since. */
+/** What it has learnt since, too. */
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
   readonly appliedDefinitions: AppliedDefinitions;
@@ -66,11 +66,11 @@ export const planLockOne = (view: ClusterView, settings: PlanSettings, governanc
   };
 };
 
-/** What is left over from an older version waits until the newer judges: see FloorThrottle. */
+/** Remains of an older version do not count; they wait until the newer judges, see FloorThrottle. */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
-  textOf([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
+  hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
 /** While their kind is not served they cannot be written: it is being put back. */
 const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindGateMode): FloorParametersPlan =>

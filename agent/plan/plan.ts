@@ -31,11 +31,11 @@ import {
   planNamespaces,
   TEMPLATE_NAME,
 } from '../enforce/index.ts';
-import { attributeReason, type GivenReason, givenReasons } from './attribution.ts';
+import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type ClusterSettings, isInjectionServed, type PlanSettings, planFoundation, planLockOne, textFor } from './plan-lock-one.ts';
 
-/** Everything that one look at the cluster says has to be done, before anything is done. */
+/** All that has to be done, planned from one look at the cluster, before anything is done. */
 export interface ClusterPlan {
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
@@ -58,8 +58,8 @@ export interface ClusterPlan {
   readonly unapplied: ReadonlySet<string>;
   /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
   readonly present: ReadonlySet<string>;
-  /** What the actions were taken for, by their key. */
-  readonly reasons: ReadonlyMap<string, GivenReason>;
+  /** Reasons of the actions, by key. */
+  readonly reasons: ReadonlyMap<string, AttributedReason>;
   /** Of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
@@ -83,9 +83,9 @@ export interface ClusterPlan {
 }
 
 /**
- * Pure but for the reading of the view.
+ * Plans a round. Pure, apart from reading the view.
  *
- * @param previous the plan of the round before: what it had in place and is gone now was taken away by someone else
+ * @param previous the plan of the round before: an object that was in place then and is gone now was removed by someone else
  */
 export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date, previous: ClusterPlan | undefined): ClusterPlan => {
   const policies = view.policyInputs();
@@ -120,7 +120,7 @@ export const planCluster = (view: ClusterView, settings: PlanSettings, now: Date
     overflow: lockOne.parameters.overflow,
     isIndexed: (namespace) => lockOne.parameters.covers(namespace) && isIndexEnough(namespace, governance, view),
     namespaces: [...actions.namespaces, ...(isWhole ? record : [])],
-    reasons: givenReasons(Object.values(actions).flat(), view),
+    reasons: collectReasons(Object.values(actions).flat(), view),
     unapplied: new Set(wanted.namespaces.map(({ key }) => key.slice('Namespace/'.length))),
     present,
     uids,
@@ -165,7 +165,7 @@ type LockTwoFacts = Pick<
   'gated' | 'templateReady' | 'templateProblem' | 'enforcedConstraints' | 'constraintProblem' | 'constraintExists' | 'constraintEnforced'
 >;
 
-/** @param actions what is about to be written of lock 2 */
+/** @param actions the planned writes of lock 2 */
 const lockTwoFacts = (view: ClusterView, governance: Governance, actions: readonly Action[]): LockTwoFacts => {
   const template = view.templates.get(TEMPLATE_NAME);
   const constraints = view.constraints.list();

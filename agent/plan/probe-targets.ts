@@ -25,19 +25,19 @@ interface Wanted {
   readonly by: 'labels' | 'index';
 }
 
-/** Which namespaces are to be proven, and against what. A target that did not change is the same object. */
+/** Chooses the namespaces to prove, and against what. An unchanged target is the same object. */
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
   #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
-  /** Counts the versions of the floor: what was proven of one says nothing of the next. */
+  /** Counts the versions of the floor: a proof of one says nothing about the next. */
   #floorVersion = 0;
 
   /**
-   * Namespaces that already say what they should: what is asked of others would prove nothing, but of those that the index
-   * stands in for (`indexed`). While the floor is not whole, those known before whose governance is the same: what is not
-   * new cannot be proven now, and what was proven is not forgotten.
+   * Namespaces whose labels are right already, and those that the index stands in for (`indexed`): a probe of others would prove
+   * nothing. While the floor is not whole, only the known ones with the same governance: no new proof is possible then, and
+   * earlier proofs are not forgotten.
    */
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
@@ -53,7 +53,7 @@ export class ProbeTargets {
     return targets;
   }
 
-  /** The canary of the index. While the floor is not whole, what was proven of it is not forgotten. */
+  /** The canary of the index. While the floor is not whole, its earlier proof is not forgotten. */
   ofIndex(plan: Pick<ClusterPlan, 'floorWhole'>, view: ClusterView): ReadonlyMap<string, ProbeTarget> {
     const uid = view.namespaces.get(CANARY_NAMESPACE)?.metadata.uid;
     if (uid === undefined) return new Map();

@@ -40,7 +40,7 @@ describe('CanaryProber', () => {
     expect(NAMES.map((name) => harness.canary.state(name)?.state)).toEqual(['failed', 'failed', 'proven', 'proven']);
   });
 
-  it('tells one namespace from all', async () => {
+  it('distinguishes one open namespace from all', async () => {
     harness = new ProbeHarness();
     harness.expect(NAMES);
     await harness.clock.advance(100);

@@ -19,7 +19,7 @@ describe('runProbeSchedule', () => {
     for (const what of ['deny', 'admit', 'bind', 'canary']) {
       expect(new Set(harness.asked.filter((asked) => asked.what === what).map(({ namespace }) => namespace)).size, what).toBe(9);
     }
-    // Nobody waits longer than one round of all.
+    // No namespace waits longer than one round of all.
     const gaps = names.map((name) => harness.asked.flatMap(({ namespace }, index) => (namespace === name ? index : [])));
     for (const turns of gaps)
       for (const [index, turn] of turns.entries()) expect(turn - (turns[index - 1] ?? turn)).toBeLessThanOrEqual(18);

@@ -5,7 +5,7 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
-/** What an API server said to a dry-run write. */
+/** The API server's answer to a dry-run write. */
 export type ProbeAnswer =
   | { readonly kind: 'admitted'; readonly warnings: readonly string[] }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string; readonly warnings?: readonly string[] }
@@ -67,13 +67,13 @@ const speakerOf = (message: string): { readonly policy?: string | undefined; rea
 
 const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(speakerOf(message).policy ?? '');
 
-/** Gatekeeper, and plugins that run after ValidatingAdmissionPolicy. Of any other webhook nobody knows whether it mutates, and was asked before. */
+/** Gatekeeper, and plugins that run after ValidatingAdmissionPolicy. Any other webhook may be a mutating one, which is called before. */
 const isAfterFloor = (message: string): boolean => {
   const { policy, webhook } = speakerOf(message);
   return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
 };
 
-/** Somebody else refused before it came to the locks. */
+/** Another rule refused before the locks were asked. */
 const notOurs = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
   const said = answer.message.slice(0, 500);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${said}` };
@@ -121,7 +121,7 @@ export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVer
 
 /**
  * The pod in no region that `warn` allows: a warning of lock 1 names the policies and regions in force. Lock 2 may refuse the
- * pod at the same time, under an other action; the warning comes all the same.
+ * pod at the same time, under another action; the warning comes nevertheless.
  */
 export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   const warn = governance.actions.warn;
@@ -134,7 +134,7 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
   return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
 };
 
-/** The pod that only the canary constraint refuses: without that refusal nobody asked Gatekeeper, or it did not answer. */
+/** The pod that only the canary constraint refuses: without that refusal Gatekeeper was not asked, or did not answer. */
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
   if (answer.kind === 'unreachable') return notOurs(answer);

@@ -27,7 +27,7 @@ describe('Prober', () => {
       expect(harness.prober.outage).toContain('in every namespace that was asked');
       const before = harness.asked.length;
       await harness.clock.advance(60_000);
-      // Two a second of the rotation, twice where something is wrong, and the scouts: not all namespaces again and again.
+      // Two a second of the schedule, twice where something is wrong, and the sample: not all namespaces again and again.
       expect(harness.asked.length - before).toBeLessThan(60 * 8);
       harness.openOne.clear();
       await harness.clock.advance(4_000);
@@ -44,7 +44,7 @@ describe('Prober', () => {
     expect(harness.prober.outage).toBeDefined();
   });
 
-  it('tells one namespace from all', async () => {
+  it('distinguishes one open namespace from all', async () => {
     await proven();
     harness.openOne.set('b', ['deny']);
     await harness.clock.advance(30_000);
@@ -66,7 +66,7 @@ describe('Prober', () => {
     expect(harness.prober.outage).toBeDefined();
   });
 
-  it('does not believe for ever what nobody confirms', async () => {
+  it('does not keep a proof for ever that nothing confirms', async () => {
     await proven();
     harness.foreign.add('*');
     await harness.clock.advance(20_000);

@@ -45,7 +45,7 @@ describe('EventOutbox', () => {
     expect(reasons(outbox.send(3))).toEqual(['EventsDropped1 ', 'I', 'J', 'K']);
   });
 
-  it('tells again what was not acknowledged, before what came later', () => {
+  it('sends unacknowledged events again, before later ones', () => {
     const outbox = new EventOutbox({ clock: new FakeClock(), logger });
     outbox.add(event('A'));
     outbox.send(1);

@@ -7,9 +7,9 @@ import { ConfigMapStore, type ConfigMapStoreOptions } from '../persistence/index
 
 const MAX_EVENTS = 1000;
 
-/** What outlives the agent: replaced as a whole. */
+/** Events that outlive the agent; each call replaces all of them. */
 export interface EventStore {
-  /** What was kept before, once. */
+  /** Returns the stored events once. */
   take(): readonly ClusterEvent[];
   keep(events: readonly ClusterEvent[]): void;
 }
@@ -25,9 +25,9 @@ interface EventOutboxOptions {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: what is for information only goes first, then warnings, which anybody with a policy
+ * Events that the hub has not acknowledged. Bounded: information goes first, then warnings, which anyone with a policy
  * can cause, then alerts, of each the oldest; and how many went is said.
- * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed tells them all the same.
+ * Warnings and alerts are kept in the cluster until the hub has them, so that an agent that is killed still reports them.
  */
 export class EventOutbox {
   readonly #clock: Clock;
@@ -82,7 +82,7 @@ export class EventOutbox {
     if (this.#sent.size !== before) this.#keep();
   }
 
-  /** What was sent and not acknowledged waits again; it is older than all that waits. */
+  /** Makes the unacknowledged events wait again, before all others, which are newer. */
   takeBack(): void {
     this.#waiting = [...this.#sent.values()].flat().concat(this.#waiting);
     this.#sent.clear();
@@ -99,7 +99,7 @@ export class EventOutbox {
     if (kept.length === 0) return;
     this.#waiting = [...kept, ...this.#waiting];
     this.#trim();
-    // What was kept replaces what is kept: all of it from now on, that is.
+    // The store gets all events from now on, the restored ones included.
     this.#keep();
   }
 
@@ -108,7 +108,7 @@ export class EventOutbox {
   }
 
   #trim(): void {
-    // One place is kept for the event that says what was dropped.
+    // One place is reserved for the event that says how many were dropped.
     for (let excess = this.#waiting.length - (this.#limit - 1); excess > 0; excess -= 1) {
       const trifle = this.#waiting.findIndex(isTrifle);
       const least = trifle === -1 ? this.#waiting.findIndex(({ severity }) => severity !== 'alert') : trifle;
@@ -141,7 +141,7 @@ export const createEventStore = (options: Pick<ConfigMapStoreOptions<Events>, 'c
     settleMs: SETTLE_MS,
   });
 
-/** One by one: an event that cannot be read must not take the others with it. @throws on what is no list */
+/** Parses stored events one by one: one that cannot be read must not take the others with it. @throws ZodError when it is no list */
 export const parseEvents = (json: unknown): Events =>
   Stored.parse(json)
     .slice(-MAX_STORED)

@@ -1,3 +1,3 @@
 export { createEventStore, EventOutbox } from './event-outbox.ts';
-export { isRevisionProven, advanceProven } from './proven.ts';
+export { advanceProven, isRevisionProven } from './proven.ts';
 export { Reporter, type RevisionFacts } from './reporter.ts';

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
-import { isRevisionProven, advanceProven } from './proven.ts';
+import { advanceProven, isRevisionProven } from './proven.ts';
 import { diffReports, Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';

@@ -68,19 +68,19 @@ const judged = weakMemo((report: PolicyReport) => {
 const CLUSTER = 'cluster';
 
 /**
- * Holds what is about to be sent against its schema: whatever somebody managed to write into the cluster, the hub must go on hearing of
+ * Checks reports against their schema before they are sent: whatever is written into the cluster, the hub must still get
  * everything else.
  */
 export class ReportCheck {
   readonly #logger: Logger;
-  /** What is wrong now; each is logged once. */
+  /** Keys of the reports that are invalid now; each is logged once. */
   readonly #wrong = new Set<string>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  /** By key; what is wrong is replaced by a report with phase Failed. */
+  /** The reports by key; an invalid one is replaced by a report with phase Failed. */
   policies({ policies }: AgentSnapshot): ReadonlyMap<string, PolicyReport> {
     const reports = new Map<string, PolicyReport>();
     for (const [key, { report }] of policies) {
@@ -113,7 +113,7 @@ export interface ReporterOptions {
   readonly outbox: EventOutbox;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What is known of revisions, given what is seen now. */
+  /** The facts about revisions, given a snapshot. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts;
   readonly room?: FrameRoom;
 }
@@ -128,7 +128,7 @@ const WINDOW = 32;
 const MAX_KEPT = 20_000;
 
 /**
- * Step ⑧, the agent's half: tells the hub what changed since it last did. Frames of one connection arrive in order or not at
+ * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one connection arrive in order or not at
  * all, so a delta builds on the one sent before it; after a new connection, or when the hub asks, everything is sent, in several frames
  * where one is too small.
  */

@@ -1,5 +1,5 @@
 const MOST = 10;
 
-/** A list in a sentence, of which somebody can take in as much: `a, b and 12 more`. */
+/** A list in a sentence, cut to a readable length: `a, b and 12 more`. */
 export const listText = (items: readonly string[]): string =>
   items.length <= MOST ? items.join(', ') : `${items.slice(0, MOST).join(', ')} and ${items.length - MOST} more`;

@@ -15,7 +15,7 @@ import type { CanaryState, ProbeState } from '../probe/index.ts';
 export interface LockFacts {
   readonly state: LockState;
   readonly message?: string;
-  /** Somebody else answers in the place of the lock: nothing is known against it, and nothing can be proven. */
+  /** Another rule answers in place of the lock, which is neither proven nor refuted. */
   readonly unanswered?: true;
 }
 
@@ -26,7 +26,7 @@ export interface PolicyLocks {
   readonly constraintCreated: boolean;
 }
 
-/** What is known of the locks in this cluster. */
+/** What the state of a policy's locks follows from. */
 export interface LockInput {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Names of the wanted constraints that enforce a policy. */
@@ -54,7 +54,7 @@ export interface LockInput {
     readonly exists: (constraint: string) => boolean;
     /** What keeps a constraint from being in force. */
     readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
-    /** Whether Gatekeeper answers in a namespace; undefined: nobody asks there. */
+    /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
     readonly canary: (namespace: string) => CanaryState | undefined;
     /** Why lock 2 is open in every namespace. */
     readonly outage: string | undefined;
@@ -94,7 +94,7 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
 const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
   const [kind = '', name = ''] = key.split('/');
   if (kind === 'Namespace') return policies.includes(policy.key) && !indexed.has(name);
-  // The guard is not the lock: that it cannot be written is told of the cluster.
+  // The guard is not the lock: its failed writes are a condition of the cluster.
   return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
 };
 const isLockTwo = (failure: WriteFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
@@ -125,7 +125,7 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
   const probe = input.probe(namespace);
   const facts = probe && factsOf(namespace, probe);
   if (facts !== undefined) return facts;
-  // Just started, or another policy of the namespace changed: what was proven before holds until a proof says otherwise.
+  // Just started, or another policy of the namespace changed: the earlier proof holds until a probe refutes it.
   const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
   if (wasProven && (probe === undefined || probe.first || probe.held)) return ENFORCED;
   return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };

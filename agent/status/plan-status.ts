@@ -18,7 +18,7 @@ export interface StatusInput {
   /** Absent: the policy does not ask for placement injection. */
   readonly injection?: InjectionFacts | undefined;
   readonly audit?: AuditFacts | undefined;
-  /** What somebody did within the last hour. */
+  /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
   readonly now: Date;
 }
@@ -69,7 +69,7 @@ const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
   ];
 };
 
-/** That somebody else answers in the place of a lock is no failure of the policy, and no proof of it. */
+/** An answer by another rule in place of a lock neither fails nor proves the policy. */
 const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict => ({
   phase: 'Pending',
   reason: unanswered === true ? 'Unanswered' : 'Proving',
@@ -231,7 +231,7 @@ export const isProven = (status: SovereignPolicyStatus): boolean =>
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
   status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === 'NamespaceMissing') === true;
 
-/** What is seen beside the status. */
+/** Observations beside the status. */
 export interface Sightings {
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];
@@ -258,7 +258,7 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
 });
 
-/** A policy from before the CRD refused it may have a time that nobody can read. */
+/** A policy from before the CRD refused it may have an unreadable time. */
 const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
   expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
 

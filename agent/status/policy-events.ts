@@ -31,7 +31,7 @@ const readyEvents = (previous: SovereignPolicyStatus | undefined, next: Sovereig
   return changed && severity !== undefined ? [{ severity, reason, message: next.message ?? '' }] : [];
 };
 
-/** What is worth telling about a policy whose status changed. */
+/** The events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
   const conflict = entered(previous, next, CONDITIONS.conflict);
   const expiring = entered(previous, next, CONDITIONS.expiring);

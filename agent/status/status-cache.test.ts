@@ -78,7 +78,7 @@ describe('StatusCache', () => {
     expect(bench.plan('p0', 300)).toMatchObject({ write: true });
   });
 
-  it('gives a policy that was made anew under its name no history', () => {
+  it('gives a policy that was created again under its name no history', () => {
     const bench = new Bench();
     const before = bench.plan('a', 0, { proven: ['a'] });
     const after = bench.plan('a', 60_000, { uid: 'second' });

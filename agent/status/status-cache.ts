@@ -15,7 +15,7 @@ interface Memo {
 
 /** All that a status follows from. */
 interface Basis {
-  /** A policy that was made anew under its name has a history of its own. */
+  /** A policy that was created again under its name has its own history. */
   readonly uid: string | undefined;
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
@@ -29,7 +29,7 @@ interface Basis {
 
 /** A policy is Pending for a moment at every change: only one that stays so is worth a write. */
 const HOLD_MS = 250;
-/** Of many policies that are Pending together each waits longer, so that nobody writes 1,000 statuses that are about to change. */
+/** Of many policies that are Pending together each waits longer, so that 1,000 statuses that are about to change are not written. */
 const HOLD_EACH_MS = 20;
 const LONGEST_HOLD_MS = 10_000;
 
@@ -42,7 +42,7 @@ export interface StatusRequest {
   readonly injection?: InjectionFacts | undefined;
   /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
   readonly audit?: AuditFacts | undefined;
-  /** What somebody did within the last hour. */
+  /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
 }
 

@@ -17,7 +17,7 @@ it('is measured against the middle of hello and welcome', async () => {
   expect(skew.ms).toBe(5_000);
 });
 
-it('is told of beyond 30 s, once until it is mended', () => {
+it('is a warning beyond 30 s, once until it is corrected', () => {
   const events: ClusterEvent[] = [];
   const skew = new ClockSkew(new FakeClock(START), (event) => events.push(event));
   for (const ms of [29_000, 31_000, 60_000, 0, -31_000]) {

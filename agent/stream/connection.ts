@@ -201,7 +201,7 @@ export class Connection {
     if (problem !== undefined) this.close({ kind: 'lost', reason: problem }, CLOSE_CODES.badFrame);
   }
 
-  /** @returns what is wrong with the frame at this point of the conversation, if anything */
+  /** @returns the reason why the frame is wrong at this point; undefined: it is right */
   #handle(frame: HubFrame): string | undefined {
     if (frame.type !== 'welcome') {
       if (!this.#welcomed) return `the hub sent ${frame.type} before its welcome`;

@@ -17,7 +17,7 @@ export interface DiallerOptions {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
-/** A refusal ends by somebody's doing, not by itself: between a half of this and all of it. */
+/** A refusal does not end by itself. The wait is between half of this and all of it. */
 const REJECTED_RETRY_MS = 30_000;
 /** No hub keeps an agent away for longer. */
 const MAX_RETURN_MS = 30_000;

@@ -5,7 +5,7 @@ import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeOutcome } from '../intake/index.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
 import type { EventOutbox } from '../report/index.ts';
-import { isRevisionProven, advanceProven, Reporter, type RevisionFacts } from '../report/index.ts';
+import { advanceProven, isRevisionProven, Reporter, type RevisionFacts } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, ConnectionConfig, StreamState } from './connection.ts';
@@ -192,7 +192,10 @@ class HubStream {
   #compareDigest(digest: string): void {
     const { accepted, busy } = this.#intake;
     if (accepted === undefined || busy || this.#ackedSinceDigest || accepted.digest === digest) return;
-    this.#deps.runtime.logger.warn({ revision: accepted.revision, digest: accepted.digest, hubDigest: digest }, 'hub expects other policies');
+    this.#deps.runtime.logger.warn(
+      { revision: accepted.revision, digest: accepted.digest, hubDigest: digest },
+      'hub expects other policies',
+    );
     if (this.#askedAgainFor === accepted.revision) return;
     this.#askedAgainFor = accepted.revision;
     this.#wantsAll = true;

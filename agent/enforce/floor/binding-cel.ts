@@ -38,7 +38,7 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
  * The API server sets the label from a node that has one, and leaves one that came with the Binding alone where it has
  * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new.
  *
- * No label is no region, whatever the list says: the node of a listed name may have been made anew without one. Where the API server
+ * No label is no region, whatever the list says: the node of a listed name may have been created again without one. Where the API server
  * does not set the label although its version could, the mode is `list` (FSO_BIND_GATE).
  */
 const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;

@@ -207,7 +207,7 @@ const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && var
   !variables.soMany && variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
 
 /**
- * A workload at CREATE, and at UPDATE where its pod template changed; not one that an other workload's controller keeps.
+ * A workload at CREATE, and at UPDATE where its pod template changed; not one that another workload's controller keeps.
  *
  * @param injection whether the API server can inject placements: then a pod that will be confined needs no warning
  */

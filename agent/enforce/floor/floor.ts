@@ -39,14 +39,14 @@ export interface FloorOptions {
   readonly injection?: boolean;
 }
 
-/** What is judged, and what is said of it. */
+/** The requests that one policy of the floor judges, and the texts of its answer. */
 interface Concern {
   readonly name: string;
   readonly scope: Scope;
   readonly rules: readonly Rule[];
   /** They end in `violation`. */
   readonly variables: readonly CelVariable[];
-  /** Expression: the request is as it should be. Default: there is no `violation`. */
+  /** Expression: the request is right. Default: there is no `violation`. */
   readonly right?: string;
   /** Expression. */
   readonly message: string;
@@ -249,7 +249,7 @@ export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
 };
 
 /**
- * What the floor needs to be as it should.
+ * Plans the writes after which the floor is as {@link desiredFloor} says.
  *
  * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
  * @param bindings likewise

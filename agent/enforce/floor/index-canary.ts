@@ -2,7 +2,7 @@ import { CANARY_NAMESPACE, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } f
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action, ActionGovernance, NamespaceGovernance } from '../types.ts';
 
-/** Nothing may run there, by the word of a policy that nobody wrote. */
+/** Nothing may run there, under a policy that exists in the index only. */
 const DENY: ActionGovernance = { regions: [], policies: [`${SYSTEM_NAMESPACE}/${CANARY_NAMESPACE}`], revisions: ['-'] };
 
 /** What the index says of {@link CANARY_NAMESPACE}; its labels say nothing. */

@@ -4,7 +4,7 @@ import type { Constraint, ConstraintSpec } from './kinds.ts';
 
 export const CANARY_NAME = 'geo-canary';
 
-/** Marks the pods that the canary refuses. Nobody but the agent sets it, in dry runs. */
+/** Marks the pods that the canary refuses. Only the agent sets it, in dry runs. */
 export const CANARY_LABEL: Readonly<Record<string, string>> = { 'compliance.gov/canary': 'lock-two' };
 
 /**

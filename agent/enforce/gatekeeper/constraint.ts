@@ -18,7 +18,7 @@ export interface ConstraintGroup {
   readonly binders?: readonly string[] | undefined;
 }
 
-/** `geo-<action>-<hash of the group>`: equal groups meet in one object, an other region list is an other object. */
+/** `geo-<action>-<hash of the group>`: equal groups share one object, and another region list is another object. */
 export const constraintName = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
   const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
@@ -86,13 +86,13 @@ export const groupOf = (constraint: Constraint): ConstraintGroup => {
 
 export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
   (specOf(constraint).parameters?.policies ?? []).map((text) => {
-    // Whatever somebody else wrote there.
+    // Others may have written anything there.
     const [name = '', pattern = ''] = String(text).split(' ');
     return { name, pattern };
   }),
 );
 
-/** Actions that can refuse a Binding; nobody reads a warning to the scheduler. */
+/** Actions that can refuse a Binding; a warning to the scheduler has no reader. */
 const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
 
 /**

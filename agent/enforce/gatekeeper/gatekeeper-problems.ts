@@ -3,10 +3,10 @@ import { isTemplateReady } from './gatekeeper.ts';
 import type { Constraint, Template } from './kinds.ts';
 import { TEMPLATE_NAME } from './template.ts';
 
-/** What Gatekeeper has against an object of lock 2, or what it owes to it. */
+/** Why an object of lock 2 is not in force. */
 export interface GatekeeperProblem {
   readonly message: string;
-  /** Waiting does not help: somebody has to act. */
+  /** Waiting does not help: a person has to act. */
   readonly isError: boolean;
 }
 

@@ -19,9 +19,9 @@ export interface GatekeeperInput {
 }
 
 /**
- * What lock 2 needs now: the template first, constraints once their kind is served.
+ * Plans lock 2: the template first, constraints once their kind is served.
  *
- * A policy that moves to an other constraint stays in the one it had until Gatekeeper enforces the new one; a policy
+ * A policy that moves to another constraint stays in the one it had until Gatekeeper enforces the new one; a policy
  * that governs no more leaves at once.
  */
 export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
@@ -37,7 +37,7 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 
 /**
  * The constraints with the bind gate, once Gatekeeper has taken the template up: a CRD from before it would drop the
- * trusted binders without a word, and nobody could bind.
+ * trusted binders without a word, and no one could bind.
  */
 const gated = (
   desired: readonly DesiredConstraint[],
@@ -131,7 +131,7 @@ const changeConstraint = (
 };
 
 /**
- * The write, and before it what server-side apply cannot do: take away what an other writer added. A selector added to `match` opens
+ * The write, and before it what server-side apply cannot do: take away what another writer added. A selector added to `match` opens
  * the lock.
  */
 const writesOf = (observed: Template | Constraint | undefined, apply: ApplyAction): Action[] => {

@@ -31,7 +31,7 @@ const PARAMETERS = {
     trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
     policies: {
       type: 'array',
-      // Texts, not objects: Gatekeeper converts the parameters of a constraint anew for each review that it matches.
+      // Texts, not objects: Gatekeeper converts the parameters of a constraint again for each review that it matches.
       description: 'The policies that this constraint enforces: namespace/name of a SovereignPolicy, a space, its targetNamespace.',
       items: { type: 'string' },
     },

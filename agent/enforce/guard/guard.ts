@@ -274,7 +274,7 @@ export const desiredGuard = (trust: Trust): { policies: ValidatingAdmissionPolic
   desired(trust);
 
 /**
- * What the guard needs to be as it should.
+ * Plans the writes after which the guard is as {@link desiredGuard} says.
  *
  * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
  * @param bindings likewise

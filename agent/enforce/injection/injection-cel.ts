@@ -3,8 +3,8 @@ import { MAX_REGION_VALUES } from '@fso/shared/residency';
 import { type CelVariable, INJECTED_LIST, podVariables } from '../floor/floor-cel.ts';
 
 /**
- * Placement injection in CEL: what a pod that does not confine its region is given, as JSON patches. Each patch adds one requirement,
- * or the path to it, and none touches what the pod says: a list is never written anew.
+ * Placement injection in CEL: the JSON patches for a pod that does not confine its region. Each patch adds one requirement,
+ * or the path to it, and none touches what the pod says: a list is never replaced.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
  */

@@ -21,7 +21,7 @@ export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
   };
 };
 
-/** Every field that could change what is given to whom is written, so that a change to it shows. */
+/** Every field that could change the mutation is written, so that a change to it shows. */
 const policyOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
   apiVersion,
   kind,
@@ -62,7 +62,7 @@ const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
 
 /**
  * One MutatingAdmissionPolicy and its binding, steered by a label of the namespace. They are there while any policy asks for them, and go
- * with the last: a mutation that nobody wants is one more thing that could go wrong with a pod.
+ * with the last: an unused mutation is one more thing that could go wrong with a pod.
  *
  * @param observed objects of both kinds that are this system's
  */
