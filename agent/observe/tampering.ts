@@ -92,6 +92,7 @@ export interface Trace {
   readonly by?: string;
 }
 
+/** The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`. */
 export const traceText = ({ what, by }: Trace): string =>
   `was ${what} by someone else${by === undefined ? '' : ` (field manager ${by})`} and put back`;
 

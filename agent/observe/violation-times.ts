@@ -17,6 +17,7 @@ const MAX_KEPT = 25_000;
  */
 export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 
+/** Stores when the reported violations were first seen, in ConfigMap `fso-agent-violations`. */
 export const createViolationTimeStore = (
   options: Pick<ConfigMapStoreOptions<FirstSeenTimes>, 'client' | 'clock' | 'logger'>,
 ): ViolationTimeStore =>

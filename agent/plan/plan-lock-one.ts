@@ -89,5 +89,6 @@ export const planFoundation = (view: ClusterView, settings: PlanSettings): reado
   ];
 };
 
+/** Whether the API server serves MutatingAdmissionPolicy. */
 export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
   mutatingPolicies.served && mutatingBindings.served;
