@@ -4,10 +4,9 @@ import type { Clock } from '@fso/shared/runtime';
 import { Outage } from './outage.ts';
 import { askCanary, type FloorNames, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
-import { ProbeSchedule } from './probe-schedule.ts';
+import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
-import { UnansweredProbes } from './unanswered-probes.ts';
 
 export interface CanaryTarget {
   /** A region that lock 1 allows, as the refusal of lock 1 would come first. */

@@ -4,12 +4,11 @@ import type { NamespaceGovernance } from '../enforce/index.ts';
 import { Outage } from './outage.ts';
 import type { FloorNames, ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
-import { ProbeSchedule, RoundRobin } from './probe-schedule.ts';
+import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
 import { type ProofKind, Proofs, proofsOf } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
-import { UnansweredProbes } from './unanswered-probes.ts';
 
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;

@@ -1,5 +1,5 @@
+import { listText } from '@fso/shared/runtime';
 import type { Governance, PolicyInput, PolicyOutcome, WriteFailure } from '../enforce/index.ts';
-import { listText } from './list-text.ts';
 
 /** What the condition `PlacementInjection` of a policy says. */
 export interface InjectionFacts {

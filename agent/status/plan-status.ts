@@ -1,12 +1,11 @@
 import { CONDITIONS, type Condition, type LockStatus, type PolicyReport, type SovereignPolicyStatus } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
-import { truncate } from '@fso/shared/runtime';
+import { listText, truncate } from '@fso/shared/runtime';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AuditFacts, NamespaceLabels, PolicyViolations } from '../observe/index.ts';
 import { type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
-import { listText } from './list-text.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
 export interface StatusInput {

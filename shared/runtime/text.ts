@@ -3,3 +3,9 @@ export const truncate = (text: string, max: number): string => (text.length <= m
 
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const LISTED = 10;
+
+/** A list in a sentence, cut to a readable length: `a, b and 12 more`. */
+export const listText = (items: readonly string[]): string =>
+  items.length <= LISTED ? items.join(', ') : `${items.slice(0, LISTED).join(', ')} and ${items.length - LISTED} more`;
