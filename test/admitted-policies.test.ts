@@ -14,9 +14,9 @@ import { parse } from 'yaml';
 import { toPolicyInput } from '../agent/cache/view.ts';
 import { planGovernance } from '../agent/enforce/index.ts';
 import type { PolicyOutcome } from '../agent/enforce/types.ts';
-import { planPolicyEvents } from '../agent/status/policy-events.ts';
 import type { PolicyLocks } from '../agent/status/locks.ts';
 import { planStatus, toReport } from '../agent/status/plan-status.ts';
+import { planPolicyEvents } from '../agent/status/policy-events.ts';
 import { type StructuralSchema, valuesOf } from './harness/schema-values.ts';
 
 interface Definition {

@@ -16,11 +16,11 @@ import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
-import { planPolicyEvents } from '../../agent/status/policy-events.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
 import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
 import { planStatus, toReport } from '../../agent/status/plan-status.ts';
+import { planPolicyEvents } from '../../agent/status/policy-events.ts';
 import { type MadeUpCluster, namespaceOf, pick } from './fleet-files.ts';
 
 /** What is wrong with a cluster, beyond its violating pods. */
