@@ -76,7 +76,7 @@ const runBackend = (request: IncomingMessage, response: ServerResponse, root: st
       CONTENT_TYPE: header(request, 'content-type'),
       CONTENT_LENGTH: header(request, 'content-length'),
       HTTP_CONTENT_ENCODING: header(request, 'content-encoding'),
-      // receive-pack is on for whoever the server lets in.
+      // receive-pack is on for every caller that the server lets in.
       REMOTE_USER: 'demo',
     },
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -88,7 +88,7 @@ function sendWebhook(hubUrl: string, webhookSecret: string): void {
 export async function createWorld({ stateDir, log, status }: WorldOptions): Promise<World> {
   const folder = join(stateDir, 'demo');
   const fleetMark = join(folder, FLEET_MARK);
-  // A demo that was killed left its fleet: no fleet at all, or that one, is this demo's to end.
+  // A demo that was killed left its fleet: no fleet, or that one, is this demo's to end.
   let ownsFleet = existsSync(fleetMark) || knownClusters(stateDir).length === 0;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });

@@ -70,7 +70,7 @@ export async function startGatekeeper(context: Context, api: SetupApi): Promise<
 }
 
 /**
- * Waits for all parts, also when one fails, which makes the others give up: whoever then ends the cluster ends all of it,
+ * Waits for all parts, also when one fails, which makes the others give up: a caller that then ends the cluster ends all of it,
  * and nothing starts after that. Throws the first failure.
  */
 async function allOrNone(parts: readonly Promise<void>[], giveUp: (reason: unknown) => void): Promise<void> {

@@ -90,7 +90,7 @@ export function readState(paths: ClusterPaths): ClusterState | undefined {
   return state;
 }
 
-/** Written whole or not at all. */
+/** Written whole or not. */
 export function writeState(paths: ClusterPaths, state: AnyClusterState): void {
   const temporary = `${paths.state}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify(state, undefined, 2)}\n`);

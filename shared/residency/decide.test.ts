@@ -45,7 +45,7 @@ const ADMITTED: [string, PodPlacement][] = [
 
 const T1 = 'required node affinity term 1';
 const REFUSED: [string, PodPlacement, string][] = [
-  ['nothing at all', {}, 'nothing in the pod confines it to a region'],
+  ['nothing', {}, 'nothing in the pod confines it to a region'],
   ['nodeSelector on another key', selector('ssd', 'disk'), 'nothing in the pod confines it to a region'],
   ['the legacy key in nodeSelector', selector('eu-west-1', LEGACY_REGION_LABEL), 'nothing in the pod confines it to a region'],
   ['an empty list of terms', terms(), 'nothing in the pod confines it to a region'],

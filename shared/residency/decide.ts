@@ -12,8 +12,8 @@ const ADMITTED: ResidencyDecision = { admitted: true };
  * are none, or all allowed. Preferences, pod affinity, spread and tolerations never confine. Where the truth depends on
  * something else than the region label, the answer is the safe one (not admitted):
  * - `matchFields` and requirements on other labels are taken as always satisfiable, Gt and Lt as cutting nothing;
- * - an affinity beyond {@link MAX_TERMS}, {@link MAX_REQUIREMENTS} and {@link MAX_REGION_VALUES} is not judged at all;
- * - an empty list of terms, which the API server refuses, counts as no affinity at all.
+ * - an affinity beyond {@link MAX_TERMS}, {@link MAX_REQUIREMENTS} and {@link MAX_REGION_VALUES} is not judged;
+ * - an empty list of terms, which the API server refuses, counts as no affinity.
  *
  * A pod of a DaemonSet, pinned by its controller to one node by name, is admitted: the bind gate decides on the node's region.
  *

@@ -21,7 +21,7 @@ export const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-/** Whole or not at all, and still there after a power cut: new file, fsync, rename, fsync of the folder. For its owner alone. */
+/** Whole or not written, and still there after a power cut: new file, fsync, rename, fsync of the folder. For its owner alone. */
 export const writeDurably = async (path: string, text: string): Promise<void> => {
   const file = await open(`${path}.new`, 'w', 0o600);
   try {

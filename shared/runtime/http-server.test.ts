@@ -39,7 +39,7 @@ describe('listen', () => {
     const stop = new AbortController();
     const secure = await listen(createTlsServer(), '127.0.0.1:0', stop.signal);
     const plain = await listen(() => undefined, '127.0.0.1:0', stop.signal);
-    // Whoever took this connection over forgot it.
+    // The code that took this connection over forgot it.
     plain.server.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
     const accepted = once(secure.server, 'connection');
     const silent = connect({ port: secure.port, host: '127.0.0.1', allowHalfOpen: true });

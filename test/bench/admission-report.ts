@@ -9,7 +9,7 @@ export interface Sample {
   readonly affinity: readonly number[];
   /** Pods of a namespace that no policy names. */
   readonly other: readonly number[];
-  /** Pods of an other cluster, which nothing ever governs: what the machine does besides shows in it alike. */
+  /** Pods of another cluster, which nothing ever governs: what the machine does besides shows in it alike. */
   readonly control: readonly number[];
   /** Of the cluster that is governed, both namespaces together. */
   readonly parts: Parts;
@@ -68,7 +68,7 @@ export const admissionReport = ({ ungoverned, levels }: AdmissionRun): Admission
     `  ${sample.name}`,
     row(`  ${KINDS.governed}`, sample, 'governed'),
     row(`  ${KINDS.affinity}`, sample, 'affinity'),
-    row('  an other namespace', sample, 'other'),
+    row('  another namespace', sample, 'other'),
     row('  control: an ungoverned cluster', sample, 'control'),
     `    mean of all namespaces: lock 1 ${sample.parts.lockOne.toFixed(2)} ms, lock 2 ${sample.parts.lockTwo.toFixed(2)} ms`,
   ];

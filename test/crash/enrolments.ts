@@ -121,7 +121,7 @@ export const createEnrolmentLoad = ({ agentUrl, ca, clusters, calls, random }: E
 
   const once = (site: Site): Promise<void> =>
     step(site).catch((error: Error) => {
-      // Nobody else acts for these clusters: whoever is not let in with what was acknowledged has lost it. 429 is the rate limit.
+      // Nobody else acts for these clusters: one that is refused with what was acknowledged has lost it. 429 is the rate limit.
       if (/^HTTP 4(?!29)/.test(error.message)) refusals.push(`${site.cluster}: ${error.message}`);
     });
   const loads = sites.map((site) => createLoad(() => once(site), EVERY_MS));

@@ -7,7 +7,7 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import type { TlsPart } from './stream-client.ts';
 
-/** What somebody shows to the agents' listener. */
+/** The proof that a client shows to the agents' listener. */
 export interface Credential extends TlsPart {
   /** Static token. */
   readonly token?: string;

@@ -30,7 +30,7 @@ export interface PeopleWorld {
   /** As a script of the hub's own pages does it. */
   call(browser: Browser, method: string, path: string, body?: object): Promise<Response>;
   withToken(path: string, token: string, init?: RequestInit): Promise<Response>;
-  /** A browser in which somebody has logged in. */
+  /** A browser in which a person has logged in. */
   login(user: keyof typeof PEOPLE): Promise<Browser>;
   sessionOf(browser: Browser): Promise<SessionView>;
   close(): Promise<void>;

@@ -110,7 +110,7 @@ const parseLine = (line: string, fail: Fail): AllowedSigner => {
 };
 
 /**
- * Reads an allowed signers file. One line that cannot be used refuses the file: a key that somebody believes to be
+ * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its owner believes to be
  * there, or to be limited, must not silently be otherwise.
  *
  * @throws SignersError
