@@ -1,3 +1,4 @@
+import { byText } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import { buildOpenApi, ROUTES } from './openapi.ts';
 
@@ -18,7 +19,7 @@ describe('OpenAPI', () => {
     const described = Object.entries(description.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
-    expect(described.toSorted()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted());
+    expect(described.toSorted(byText)).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted(byText));
     const ids = ROUTES.map(({ operationId }) => operationId);
     expect(new Set(ids).size).toBe(ids.length);
   });
