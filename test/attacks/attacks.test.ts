@@ -5,8 +5,8 @@ import { LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isConstraintEnforced } from '../../agent/enforce/index.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
 import { removeFloor } from '../harness/locks.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
@@ -31,7 +31,7 @@ const withoutLocks = CATALOGUE.filter(({ shared, hubPolicy }) => !shared && !hub
 
 let folder: string;
 let arena: Arena;
-let world: AgentWorld;
+let world: AgentHarness;
 let agent: AgentProcess | undefined;
 const campaigns = new Map<string, Campaign>();
 
@@ -40,7 +40,7 @@ const campaign = (setting: string): Campaign => campaigns.get(setting) ?? expect
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-attacks-'));
   arena = await Arena.open('attacks', folder, signal);
-  world = new AgentWorld(arena.cluster.kubeconfig, signal);
+  world = new AgentHarness(arena.cluster.kubeconfig, signal);
   for (const setting of ['both', 'one', 'two']) campaigns.set(setting, await Campaign.prepare(arena, setting, governed));
   campaigns.set('bare', await Campaign.prepare(arena, 'bare', [...NAMESPACE_ATTACKS, ...withPods]));
   campaigns.set('free', await Campaign.prepare(arena, 'free', withoutLocks));

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
 import { BIND_ATTACKS } from './bind-attacks.ts';
@@ -22,14 +22,14 @@ describe('bindings where the API server plays Kubernetes 1.34', () => {
   const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
   let folder: string;
   let arena: Arena;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let agent: AgentProcess | undefined;
   let campaign: Campaign;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-older-'));
     arena = await Arena.open('older', folder, signal, ['--emulated-version=1.34']);
-    world = new AgentWorld(arena.cluster.kubeconfig, signal);
+    world = new AgentHarness(arena.cluster.kubeconfig, signal);
     campaign = await Campaign.prepare(arena, 'older', [...attacks, ...controls.map(({ attack }) => attack), ...LEGACY_PODS]);
     agent = await startAgentProcess(arena.cluster, { folder });
     await world.applyPolicy('attacked', { targetNamespace: 'atk-*', allowedRegions: [...ALLOWED] });

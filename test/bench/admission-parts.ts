@@ -1,4 +1,4 @@
-import type { AgentWorld } from '../harness/agent-world.ts';
+import type { AgentHarness } from '../harness/agent-harness.ts';
 
 /** What the locks took of an admission, in ms: means over all requests to create something. */
 export interface Parts {
@@ -24,7 +24,7 @@ const totalOf = (lines: readonly string[], metric: string, name: string): { sum:
 };
 
 /** Reads the metrics of the API server. */
-export const readTotals = async ({ client, signal }: AgentWorld): Promise<Totals> => {
+export const readTotals = async ({ client, signal }: AgentHarness): Promise<Totals> => {
   const chunks: Uint8Array[] = [];
   for await (const chunk of await client.stream({ method: 'GET', path: '/metrics', timeoutMs: 10_000 }, signal)) chunks.push(chunk);
   const lines = Buffer.concat(chunks).toString('utf8').split('\n');

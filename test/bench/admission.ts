@@ -6,8 +6,8 @@ import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
 import { removeLocks } from '../harness/locks.ts';
 import { eventually } from '../harness/waiting.ts';
 import { partsBetween, readTotals } from './admission-parts.ts';
@@ -43,9 +43,9 @@ const GOVERNED = 'governed-';
 const OTHER = 'other-';
 
 interface Scene {
-  readonly world: AgentWorld;
+  readonly world: AgentHarness;
   /** A second cluster, with Gatekeeper too. */
-  readonly control: AgentWorld;
+  readonly control: AgentHarness;
   readonly requests: number;
   readonly create: boolean;
 }
@@ -66,7 +66,7 @@ const placementBy = (by: Question['by'], region: string): object => {
 };
 
 /** A pod that both locks judge and admit. @returns ms until the answer */
-const onePod = async ({ client, signal }: AgentWorld, { namespace, index, by }: Question, create: boolean): Promise<number> => {
+const onePod = async ({ client, signal }: AgentHarness, { namespace, index, by }: Question, create: boolean): Promise<number> => {
   const name = `pod-${index}`;
   const spec = {
     containers: [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }],
@@ -114,7 +114,7 @@ const govern = async ({ world }: Scene, from: number, to: number): Promise<void>
   }, PATIENCE_MS);
 };
 
-const isRefused = async (world: AgentWorld, namespace: string): Promise<boolean> => (await world.tryPod(namespace)).includes(namespace);
+const isRefused = async (world: AgentHarness, namespace: string): Promise<boolean> => (await world.tryPod(namespace)).includes(namespace);
 
 const measure = async (scene: Scene, levels: readonly number[], startAgent: () => Promise<AgentProcess>): Promise<AdmissionReport> => {
   const { world, control } = scene;
@@ -167,13 +167,13 @@ export const admission = async (args: string[], signal: AbortSignal): Promise<vo
   const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
   const log = (text: string): void => console.error(text);
   const opened: (() => Promise<void>)[] = [];
-  const open = async (name: string): Promise<{ cluster: LocalCluster; world: AgentWorld }> => {
+  const open = async (name: string): Promise<{ cluster: LocalCluster; world: AgentHarness }> => {
     const cluster = await startLocalCluster(
       { name, stateDir: folder, regions: REGIONS, gatekeeper: true, gatekeeperAuditSeconds: AUDIT_SECONDS, log },
       signal,
     );
     opened.push(() => cluster.stop());
-    const world = new AgentWorld(cluster.kubeconfig, signal);
+    const world = new AgentHarness(cluster.kubeconfig, signal);
     opened.push(() => world.close());
     return { cluster, world };
   };

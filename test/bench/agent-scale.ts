@@ -6,7 +6,7 @@ import { startLocalCluster } from '@fso/clusters/local';
 import { NODE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 import { makeNamespaces } from './namespaces.ts';
 
@@ -47,7 +47,7 @@ const averageMs = (before: { count: number; seconds: number }, after: { count: n
 };
 
 interface Scene {
-  readonly world: AgentWorld;
+  readonly world: AgentHarness;
   readonly agent: RunningAgent;
   readonly policies: number;
 }
@@ -140,7 +140,7 @@ export const agentScale = async (args: string[], signal: AbortSignal): Promise<v
   const folder = await mkdtemp(join(tmpdir(), 'fso-bench-'));
   const log = (text: string): void => console.error(text);
   const cluster = await startLocalCluster({ name: 'bench', stateDir: folder, regions: REGIONS, gatekeeper: true, log }, signal);
-  const world = new AgentWorld(cluster.kubeconfig, signal);
+  const world = new AgentHarness(cluster.kubeconfig, signal);
   try {
     const agent = await world.startAgent('bench', { leaderElection: false, leaseDurationMs: 15_000, retryMs: [5_000, 30_000] });
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok, 60_000);

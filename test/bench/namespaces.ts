@@ -1,6 +1,6 @@
 import { SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
-import type { AgentWorld } from '../harness/agent-world.ts';
+import type { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const IN_FLIGHT = 16;
@@ -10,7 +10,7 @@ const PATIENCE_MS = 300_000;
  * Makes namespaces `<prefix>0`, `<prefix>1` … and waits for their service accounts: without one a namespace takes no pod, nor a
  * probe, and the controller manager takes its time for hundreds of them, which would be measured and nothing else.
  */
-export const makeNamespaces = async (world: AgentWorld, prefix: string, count: number): Promise<string[]> => {
+export const makeNamespaces = async (world: AgentHarness, prefix: string, count: number): Promise<string[]> => {
   const names = Array.from({ length: count }, (_item, index) => `${prefix}${index}`);
   await mapConcurrently(names, IN_FLIGHT, (name) => world.makeNamespace(name));
   await eventually(async () => {

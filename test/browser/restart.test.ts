@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { freePort } from '../harness/identity-provider.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { expect } from './harness/dashboard.ts';
@@ -8,11 +8,11 @@ import { useDashboard } from './harness/suite.ts';
 
 const TOKEN = 'static-token-0123456789';
 
-let bench: HubBench;
+let bench: HubHarness;
 let hub: RunningHub;
 let start: () => Promise<RunningHub>;
 beforeAll(async () => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'good');
   const listen = { host: '127.0.0.1', port: await freePort() };
   start = () => bench.startHub({ config: { apiToken: TOKEN, listen } });

@@ -1,15 +1,15 @@
 import { CSRF_HEADER } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
-import { HOUR, openPeopleWorld, PEOPLE, type PeopleWorld } from '../harness/people-world.ts';
+import { HOUR, openPeopleHarness, PEOPLE, type PeopleHarness } from '../harness/people-harness.ts';
 import { expect, expectAccessible } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
 /** People with a real identity provider: in, out, without rights, and when their time is over. */
 
-let world: PeopleWorld;
+let world: PeopleHarness;
 beforeAll(async () => {
-  world = await openPeopleWorld();
+  world = await openPeopleHarness();
 });
 afterAll(() => world.close());
 

@@ -7,9 +7,9 @@ import { AGENT_EVENTS, ClusterView, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
-import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -21,8 +21,8 @@ describe('after an absence', () => {
   const stop = new AbortController();
   let folder: string;
   let cluster: LocalCluster;
-  let world: AgentWorld;
-  let bench: HubBench;
+  let world: AgentHarness;
+  let bench: HubHarness;
   let hub: HubProcess;
   let agent: AgentProcess;
 
@@ -48,7 +48,7 @@ describe('after an absence', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-absence-'));
-    bench = await openHubBench();
+    bench = await openHubHarness();
     hub = await createHubProcess({
       name: 'hub',
       folder,
@@ -57,7 +57,7 @@ describe('after an absence', () => {
       env: { FSO_GIT_POLL_MS: '200' },
     });
     cluster = await startLocalCluster({ name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     return async () => {
       await agent.stop();
       await hub.stop();

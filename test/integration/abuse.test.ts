@@ -1,17 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AgentWorld } from '../harness/agent-world.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
-const RBAC = 'rbac.authorization.k8s.io';
-const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
-const ROLE_BINDINGS: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
 const LIMIT_RANGES: KindDescriptor = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true };
 
 const policy = (namespace: string, name: string, spec: SovereignPolicySpecInput): SovereignPolicy =>
@@ -21,9 +13,7 @@ const policy = (namespace: string, name: string, spec: SovereignPolicySpecInput)
 describe('abuse of ordinary rights', () => {
   const stop = new AbortController();
   const { signal } = stop;
-  let folder: string;
-  let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: ClusterHarness;
   let tenant: KubeClient;
 
   const answer = async (request: Promise<unknown>): Promise<string> => {
@@ -37,18 +27,10 @@ describe('abuse of ordinary rights', () => {
   const labelsOf = async (name: string): Promise<Record<string, string>> => (await world.namespace(name))?.metadata.labels ?? {};
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fso-abuse-'));
-    cluster = await startLocalCluster({ name: 'abuse', stateDir: folder, regions: ['eu-west-1'], gatekeeper: true }, signal);
-    world = new AgentWorld(cluster.kubeconfig, signal);
+    world = await ClusterHarness.start({ name: 'abuse', gatekeeper: true }, signal);
     await world.startAgent('abuse');
-    tenant = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
-    for (const name of ['team', 'victim', 'crowd', 'ranged', 'disowned']) await world.makeNamespace(name);
-    const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
-    const metadata = { name: 'policies', namespace: 'team' };
-    const roleRef = { apiGroup: RBAC, kind: 'Role', name: 'policies' };
-    const subjects = [{ apiGroup: RBAC, kind: 'User', name: 'tenant' }];
-    await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
-    await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
+    tenant = await world.openTenant('team');
+    for (const name of ['victim', 'crowd', 'ranged', 'disowned']) await world.makeNamespace(name);
     await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
     // The guard comes a moment after the first policies can be written.
     const theirs = policy('team', 'theirs', { targetNamespace: 'victim', allowedRegions: ['nowhere'] });
@@ -58,11 +40,8 @@ describe('abuse of ordinary rights', () => {
   });
 
   afterAll(async () => {
-    await tenant?.close();
     await world?.close();
-    await cluster.stop();
     stop.abort();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('lets who has rights on policies of one namespace govern that namespace only', async () => {

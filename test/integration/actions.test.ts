@@ -8,7 +8,7 @@ import { CONDITIONS, type ENFORCEMENT_POINTS, type FloorAction, type SovereignPo
 import { type ConstraintViolation, GEO_RESIDENCY_KIND, KubeApiError, POD_KIND, type Pod } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { entriesOf } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 type Point = (typeof ENFORCEMENT_POINTS)[number];
@@ -119,7 +119,7 @@ const actionsOf = (violation: ConstraintViolation & { readonly enforcementAction
 describe('what each action does at each point', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let auditLog: string;
 
   beforeAll(async () => {
@@ -138,7 +138,7 @@ describe('what each action does at each point', () => {
       },
       stop.signal,
     );
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     await Promise.all(CASES.map(({ name }) => world.makeNamespace(name)));
     const agent = await world.startAgent('first');
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);

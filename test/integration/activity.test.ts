@@ -1,12 +1,12 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import type { StreamClient } from '../harness/stream-client.ts';
 import { waitFor } from '../harness/waiting.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 afterEach(() => bench.close());
 
 const read = async (hub: RunningHub, path: string): Promise<unknown> => {
@@ -40,7 +40,7 @@ const enforce = async (stream: StreamClient, revision: string): Promise<void> =>
 
 describe('a commit on its way', () => {
   it('is followed from the push until it is enforced, refused or rejected, through a rollback and a restart of the hub', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     const { repository, startHub, agent } = bench;
     const first = await repository.commit(basicRepository(), 'first');
     const hub = await startHub();

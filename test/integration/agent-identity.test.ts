@@ -10,9 +10,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { issueToken } from '../harness/enrolment-client.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -23,16 +23,16 @@ const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY };
 describe('the identity of an agent', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let kubeconfig: string;
-  let bench: HubBench;
+  let bench: HubHarness;
   let hub: RunningHub;
   const agents: RunningAgent[] = [];
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
     cluster = await startLocalCluster({ name: 'identity', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     kubeconfig = join(folder, 'agent.kubeconfig');
     await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
     return async () => {
@@ -42,7 +42,7 @@ describe('the identity of an agent', () => {
     };
   });
   beforeEach(async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     hub = await startHub();
   });

@@ -7,7 +7,7 @@ import { API_GROUP, type ClusterEvent, floorLabel, type KubeObject, LABELS, SYST
 import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, type KindDescriptor, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority } from '../../clusters/local/certificates.ts';
-import { EU, FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { startTcpProxy, type TcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -15,7 +15,7 @@ const [MODE] = MODES;
 const API = { name: `v1.${API_GROUP}` };
 const SERVICE_KIND: KindDescriptor = { apiVersion: 'v1', kind: 'Service', plural: 'services', namespaced: true };
 
-let world: FloorWorld;
+let world: FloorHarness;
 /** Between the agent and the API server. */
 let proxy: TcpProxy;
 const events: ClusterEvent[] = [];
@@ -75,7 +75,7 @@ const startImpostor = async () => {
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-api-services-'));
-  world = await FloorWorld.start('api-services', MODE ?? expect.fail('no mode'));
+  world = await FloorHarness.start('api-services', MODE ?? expect.fail('no mode'));
   await world.pause();
   const { hostname: host, port } = new URL(world.cluster.server);
   proxy = await startTcpProxy({ host, port: Number(port) });

@@ -6,19 +6,19 @@ import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { connectStream } from '../harness/stream-client.ts';
 
 const API_TOKEN = 'api-token-0123456789';
 const ALIAS_BOMB = 'a: &a [x, x, x]\nb: &b [*a, *a, *a]\nc: [*b, *b, *b]\n';
 
-let bench: HubBench;
+let bench: HubHarness;
 afterEach(() => bench.close());
 
 type Line = Readonly<Record<string, unknown>>;
 
-const start = async (change: Parameters<HubBench['startHub']>[0] = {}) => {
+const start = async (change: Parameters<HubHarness['startHub']>[0] = {}) => {
   const lines: Line[] = [];
   const logger = pino({ formatters: { level: (level) => ({ level }) } }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const hub = await bench.startHub({ ...change, config: { apiToken: API_TOKEN }, deps: { logger } });
@@ -37,7 +37,7 @@ it.each([
   ['an oversized file', `# ${'x'.repeat(300_000)}\n`, /policies\/bad\.yaml:1:1: .*bytes/],
   ['an alias bomb', ALIAS_BOMB, /policies\/bad\.yaml:\d+:\d+: .*(alias|anchor)/],
 ])('%s', async (_name, text, place) => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   const good = await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start();
   await inForce(hub, good);
@@ -58,7 +58,7 @@ it.each([
 
 it('Git that cannot be reached', async () => {
   const faults = new Set<'cut'>();
-  bench = await openHubBench({
+  bench = await openHubHarness({
     onRequest: (request) => {
       if (faults.has('cut')) request.socket.destroy();
     },
@@ -79,7 +79,7 @@ it('Git that cannot be reached', async () => {
 
 it('Git credentials of a command: taken anew when the server has refused them, and nowhere to be read', async () => {
   const credentials = { username: 'git', password: 'right-password' };
-  bench = await openHubBench({ credentials });
+  bench = await openHubHarness({ credentials });
   const good = await bench.repository.commit(basicRepository(), 'good');
   const file = join(bench.folder, 'header');
   await writeFile(file, 'Bearer old-and-refused\n');
@@ -100,7 +100,7 @@ it('Git credentials of a command: taken anew when the server has refused them, a
 });
 
 it('Git that refuses the credentials from the start: not ready, and it says why', async () => {
-  bench = await openHubBench({ credentials: { username: 'git', password: 'right-password' } });
+  bench = await openHubHarness({ credentials: { username: 'git', password: 'right-password' } });
   await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start({ gitConfig: { credentials: { username: 'git', password: 'wrong-password' } } });
   await expect.poll(async () => (await sourceOf(hub)).error?.message).toMatch(/refuses the credentials/);
@@ -110,7 +110,7 @@ it('Git that refuses the credentials from the start: not ready, and it says why'
 });
 
 it('a wrong token, of an agent and of a person', async () => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start();
   await expect(connectStream(hub.agentUrl, 'not-the-token-of-anyone', 'eu')).rejects.toThrow('HTTP 401');

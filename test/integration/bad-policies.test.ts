@@ -1,31 +1,22 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import { readFile } from 'node:fs/promises';
 import {
   ANNOTATIONS,
   API_VERSION,
-  type KubeObject,
   type ObjectMeta,
   type SovereignPolicy,
   type SovereignPolicySpecInput,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
-import { CRD_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { CRD_KIND, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { RunningHub } from '../../hub/hub.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
-import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
-
-const RBAC = 'rbac.authorization.k8s.io';
-const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
-const ROLE_BINDINGS: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
 
 const TOO_LONG = 'a'.repeat(64);
 const NO_OFFSET = '2030-01-01T00:00:00+99:99';
@@ -42,10 +33,8 @@ const policy = (metadata: ObjectMeta, spec: Partial<SovereignPolicySpecInput>): 
 describe('policies that no schema has foreseen', () => {
   const stop = new AbortController();
   const { signal } = stop;
-  let folder: string;
-  let cluster: LocalCluster;
-  let world: AgentWorld;
-  let bench: HubBench;
+  let world: ClusterHarness;
+  let bench: HubHarness;
   let hub: RunningHub;
   let agent: RunningAgent;
   let tenant: KubeClient;
@@ -67,21 +56,12 @@ describe('policies that no schema has foreseen', () => {
     });
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fso-bad-policies-'));
-    cluster = await startLocalCluster({ name: 'bad-policies', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
-    world = new AgentWorld(cluster.kubeconfig, signal);
-    bench = await openHubBench();
+    world = await ClusterHarness.start({ name: 'bad-policies', gatekeeper: false }, signal);
+    bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const logger = pino({ level: 'info' }, { write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
     hub = await bench.startHub({ deps: { logger } });
-    tenant = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('tenant') });
-    await world.makeNamespace('team');
-    const rules = [{ apiGroups: ['compliance.federated.io'], resources: ['sovereignpolicies'], verbs: ['*'] }];
-    const metadata = { name: 'policies', namespace: 'team' };
-    const roleRef = { apiGroup: RBAC, kind: 'Role', name: 'policies' };
-    const subjects = [{ apiGroup: RBAC, kind: 'User', name: 'tenant' }];
-    await world.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, signal);
-    await world.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, signal);
+    tenant = await world.openTenant('team');
     // As a CRD of an earlier version let them be written: what is stored stays when a schema gets stricter.
     const crd = parse(await readFile(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
     const { properties } = crd.spec.versions[0].schema.openAPIV3Schema.properties.spec;
@@ -99,12 +79,9 @@ describe('policies that no schema has foreseen', () => {
   });
 
   afterAll(async () => {
-    await tenant?.close();
     await world?.close();
     await bench?.close();
-    await cluster.stop();
     stop.abort();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('stand in the cluster, and everything else of it reaches the hub over one stream', async () => {

@@ -11,16 +11,16 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Attempt, bindingSentence, EU, FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { type Attempt, bindingSentence, EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const DAEMON_SET_KIND: KindDescriptor = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
 
 describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }) => {
-  let world: FloorWorld;
+  let world: FloorHarness;
 
   beforeAll(async () => {
-    world = await FloorWorld.start('bind-gate', { mode, version, apiServerArgs });
+    world = await FloorHarness.start('bind-gate', { mode, version, apiServerArgs });
     return () => world.end();
   });
 

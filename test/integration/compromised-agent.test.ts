@@ -4,18 +4,18 @@ import { CLOSE_CODES } from '@fso/shared/protocol';
 import pino from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
-import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 afterEach(() => bench.close());
 
-type StartOptions = NonNullable<Parameters<HubBench['startHub']>[0]>;
+type StartOptions = NonNullable<Parameters<HubHarness['startHub']>[0]>;
 
 const start = async ({ deps, ...change }: StartOptions = {}) => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   const revision = await bench.repository.commit(basicRepository(), 'first');
   const messages: unknown[] = [];
   const logger = pino({}, { write: (line: string) => void messages.push(JSON.parse(line).msg) });

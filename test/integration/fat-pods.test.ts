@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import { POD_KIND, type Pod } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startAgentProcess } from '../harness/agent-process.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { never } from '../harness/waiting.ts';
 
 const PODS = 80;
@@ -22,14 +18,10 @@ const fatPod = (index: number): Pod => {
 
 /** Whoever may create pods decides how large they are. */
 describe('pods of more than a megabyte each', () => {
-  let folder: string;
-  let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: ClusterHarness;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fso-fat-'));
-    cluster = await startLocalCluster({ name: 'fat', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, never);
-    world = new AgentWorld(cluster.kubeconfig, never);
+    world = await ClusterHarness.start({ name: 'fat', gatekeeper: false }, never);
     await world.makeNamespace('finance');
     for (let index = 0; index < PODS; index += AT_ONCE)
       await Promise.all(
@@ -49,12 +41,10 @@ describe('pods of more than a megabyte each', () => {
 
   afterAll(async () => {
     await world?.close();
-    await cluster.stop();
-    await rm(folder, { recursive: true, force: true });
   });
 
   it('stop no agent, neither at its start nor while it runs', async () => {
-    const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: '--max-old-space-size=192' } });
+    const agent = await startAgentProcess(world.cluster, { folder: world.folder, env: { NODE_OPTIONS: '--max-old-space-size=192' } });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
       const { status } = await world.reaches('finance', 'Active');

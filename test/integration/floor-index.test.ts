@@ -2,14 +2,14 @@ import { floorLabel, floorRegionsAnnotation, NAMESPACES_PARAMETERS } from '@fso/
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS, violationMessage } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bindingSentence, EU, FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { bindingSentence, EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
-  let world: FloorWorld;
+  let world: FloorHarness;
 
   beforeAll(async () => {
-    world = await FloorWorld.start('floor-index', mode);
+    world = await FloorHarness.start('floor-index', mode);
     return () => world.end();
   });
 

@@ -13,7 +13,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isSame } from '../../agent/compare.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type Field, specFieldsOf } from '../harness/openapi-fields.ts';
 import { eventually, waitFor } from '../harness/waiting.ts';
 
@@ -24,7 +24,7 @@ type Spec = Readonly<Record<string, unknown>>;
 
 const { signal } = new AbortController();
 let cluster: LocalCluster;
-let world: AgentWorld;
+let world: AgentHarness;
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-foreign-fields-'));
@@ -32,7 +32,7 @@ beforeAll(async () => {
     { name: 'foreign-fields', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
     signal,
   );
-  world = new AgentWorld(cluster.kubeconfig, signal);
+  world = new AgentHarness(cluster.kubeconfig, signal);
   await world.startAgent('agent');
   await world.makeNamespace('finance');
   await eventually(

@@ -1,7 +1,7 @@
 import { API_GROUP, CANARY_NAMESPACE, type ClusterEvent, CONDITIONS, floorLabel, NAMESPACES_PARAMETERS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, CRD_KIND, type CustomResourceDefinition, NAMESPACE_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FloorWorld, MODES, US } from '../harness/floor-world.ts';
+import { FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
@@ -9,7 +9,7 @@ const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
 const FIELDS = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
 
 const [MODE] = MODES;
-let world: FloorWorld;
+let world: FloorHarness;
 const events: ClusterEvent[] = [];
 
 const floorCondition = () => {
@@ -36,7 +36,7 @@ const hasField = async (field: string): Promise<boolean> => {
 };
 
 beforeAll(async () => {
-  world = await FloorWorld.start('foundation', MODE ?? expect.fail('no mode'));
+  world = await FloorHarness.start('foundation', MODE ?? expect.fail('no mode'));
   world.agent.observatory.onEvent((event) => events.push(event));
   return () => world.end();
 });

@@ -1,7 +1,7 @@
 import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FloorWorld, MODES } from '../harness/floor-world.ts';
+import { FloorHarness, MODES } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const [MODE] = MODES;
@@ -13,7 +13,7 @@ const RBAC = { apiVersion: 'rbac.authorization.k8s.io/v1', namespaced: false };
 const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clusterroles' };
 const ROLE_BINDING_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' };
 
-let world: FloorWorld;
+let world: FloorHarness;
 /** May do what it likes with namespaces, and nothing else. */
 let selfService: KubeClient;
 
@@ -50,7 +50,7 @@ const ends = async (name: string): Promise<void> => {
 };
 
 beforeAll(async () => {
-  world = await FloorWorld.start('guard-namespaces', MODE ?? expect.fail('no mode'));
+  world = await FloorHarness.start('guard-namespaces', MODE ?? expect.fail('no mode'));
   selfService = createKubeClient({ kubeconfig: await world.cluster.createUserKubeconfig('self-service') });
   const metadata = { name: 'self-service' };
   const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces'], verbs: ['*'] }] };

@@ -38,7 +38,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { celString } from '../../agent/enforce/admission-policies.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -64,7 +64,7 @@ describe('guard', () => {
   const clients: KubeClient[] = [];
   let folder: string;
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let admin: KubeClient;
   let gatekeeper: KubeClient;
   let agent: RunningAgent;
@@ -106,7 +106,7 @@ describe('guard', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-guard-'));
     cluster = await startLocalCluster({ name: 'guard', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true }, signal);
-    world = new AgentWorld(cluster.kubeconfig, signal);
+    world = new AgentHarness(cluster.kubeconfig, signal);
     admin = world.client;
     gatekeeper = await as('system:serviceaccount:gatekeeper-system:gatekeeper-admin', ['system:serviceaccounts:gatekeeper-system']);
     await writeAgentKubeconfig(cluster.kubeconfig, join(folder, 'agent.kubeconfig'));

@@ -4,14 +4,14 @@ import { compileCluster } from '@fso/shared/compile';
 import { digestOfReports } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
-let bench: HubBench;
-const open = async (...args: Parameters<typeof openHubBench>): Promise<HubBench> => {
-  bench = await openHubBench(...args);
+let bench: HubHarness;
+const open = async (...args: Parameters<typeof openHubHarness>): Promise<HubHarness> => {
+  bench = await openHubHarness(...args);
   return bench;
 };
 afterEach(() => bench.close());
@@ -346,7 +346,7 @@ describe('a repository that cannot be read', () => {
 });
 
 describe('agents that are not let in, or not kept', () => {
-  const prepare = async (...args: Parameters<HubBench['startHub']>) => {
+  const prepare = async (...args: Parameters<HubHarness['startHub']>) => {
     await open();
     await bench.repository.commit(basicRepository(), 'first');
     return bench.startHub(...args);
@@ -519,7 +519,7 @@ it('registers a cluster by a commit', async () => {
 });
 
 it('ends, and says why, when a part of it fails: it does not listen on and do nothing', async () => {
-  const own = await openHubBench();
+  const own = await openHubHarness();
   await own.repository.commit(basicRepository(), 'first');
   let draws = 0;
   // Drawn by the source after each fetch.

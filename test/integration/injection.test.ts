@@ -16,7 +16,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { type LabelledNode, matchesNode } from '../harness/matches-node.ts';
 import { eventually } from '../harness/waiting.ts';
 import { affinity, byNodeName, CASES, on } from './decision-cases.ts';
@@ -72,7 +72,7 @@ const saysRegion = (spec: PlacementSpec): boolean =>
 describe('placement injection', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let agent: RunningAgent;
   const events: ClusterEvent[] = [];
   const asking = (targetNamespace: string, more: Partial<SovereignPolicySpecInput> = {}): SovereignPolicySpecInput => ({
@@ -85,7 +85,7 @@ describe('placement injection', () => {
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-injection-'));
     cluster = await startLocalCluster({ name: 'injection', stateDir: folder, regions: REGIONS, gatekeeper: true }, stop.signal);
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     agent = await world.startAgent('first');
     agent.observatory.onEvent((event) => events.push(event));
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);

@@ -2,10 +2,10 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, it } from 'vitest';
-import { openHubBench } from '../harness/hub-bench.ts';
+import { openHubHarness } from '../harness/hub-harness.ts';
 
 it('a hub warns of files of secrets that others of its machine may use, and of no others', async () => {
-  const bench = await openHubBench();
+  const bench = await openHubHarness();
   const logged: { level: number; path?: string; mode?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void logged.push(JSON.parse(line)) });
   const given = join(bench.folder, 'agent-tls.key');

@@ -28,7 +28,7 @@ import {
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1', 'eu-central-1'];
@@ -38,7 +38,7 @@ describe('lifecycle of a policy', () => {
   const stop = new AbortController();
   let folder: string;
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let agent: RunningAgent;
   const events: ClusterEvent[] = [];
 
@@ -48,7 +48,7 @@ describe('lifecycle of a policy', () => {
       { name: 'lifecycle', stateDir: folder, regions: [...EU, 'us-east-1'], gatekeeper: false },
       stop.signal,
     );
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     agent = await world.startAgent('first');
     agent.observatory.onEvent((event) => events.push(event));
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
@@ -368,7 +368,7 @@ describe('lifecycle of a policy', () => {
 
   it('without rights it is not ready, says why, and does not end', async () => {
     const kubeconfig = await cluster.createUserKubeconfig('nobody');
-    const powerless = new AgentWorld(kubeconfig, stop.signal);
+    const powerless = new AgentHarness(kubeconfig, stop.signal);
     const weak = await powerless.startAgent('weak');
     const text = await eventually(async () => {
       const body = await (await fetch(`${weak.url}/readyz`)).text();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const NAMESPACES = ['one', 'two', 'three', 'four', 'five'];
@@ -12,7 +12,7 @@ const NAMESPACES = ['one', 'two', 'three', 'four', 'five'];
 describe('an API server that was restarted without ValidatingAdmissionPolicy', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
 
   const locks = () => Promise.all(NAMESPACES.map(async (name) => (await world.policy(name))?.status?.enforcement?.admission));
   const messages = () => Promise.all(NAMESPACES.map(async (name) => (await world.policy(name))?.status?.message));
@@ -21,7 +21,7 @@ describe('an API server that was restarted without ValidatingAdmissionPolicy', (
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-lock-one-off-'));
     cluster = await startLocalCluster({ name: 'off', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     const agent = await world.startAgent('first');
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     for (const name of NAMESPACES) {

@@ -1,12 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { CONSTRAINT_TEMPLATE_KIND, CRD_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 /** As Gatekeeper's own, reduced to what the API server needs of it. */
@@ -38,15 +34,11 @@ const NAMESPACE = 'broken';
 /** What people read where Gatekeeper, or an object of lock 2, is broken: a control plane whose Gatekeeper is played by the test. */
 describe('what is wrong with lock 2', () => {
   const { signal } = new AbortController();
-  let folder: string;
-  let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: ClusterHarness;
   let agent: RunningAgent;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fso-lock-two-errors-'));
-    cluster = await startLocalCluster({ name: 'errors', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
-    world = new AgentWorld(cluster.kubeconfig, signal);
+    world = await ClusterHarness.start({ name: 'errors', gatekeeper: false }, signal);
     agent = await world.startAgent('first', { gatekeeperGraceMs: 100 });
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     await world.makeNamespace(NAMESPACE);
@@ -56,8 +48,6 @@ describe('what is wrong with lock 2', () => {
 
   afterAll(async () => {
     await world.close();
-    await cluster.stop();
-    await rm(folder, { recursive: true, force: true });
   });
 
   /** Lock 2 says what is wrong; lock 1 holds, and the policy is in force. */
@@ -107,14 +97,10 @@ describe('what is wrong with lock 2', () => {
 
 describe('a pod that would cost more to judge than the API server allows', () => {
   const { signal } = new AbortController();
-  let folder: string;
-  let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: ClusterHarness;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'fso-cost-'));
-    cluster = await startLocalCluster({ name: 'cost', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, signal);
-    world = new AgentWorld(cluster.kubeconfig, signal);
+    world = await ClusterHarness.start({ name: 'cost', gatekeeper: false }, signal);
     const agent = await world.startAgent('first');
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     for (const name of ['costly', 'free']) await world.makeNamespace(name);
@@ -124,8 +110,6 @@ describe('a pod that would cost more to judge than the API server allows', () =>
 
   afterAll(async () => {
     await world.close();
-    await cluster.stop();
-    await rm(folder, { recursive: true, force: true });
   });
 
   const many = <T>(item: T): T[] => Array.from({ length: 24_000 }, () => item);

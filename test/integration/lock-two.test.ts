@@ -18,7 +18,7 @@ import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../age
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
@@ -36,7 +36,7 @@ const stop = new AbortController();
 const { signal } = stop;
 let folder: string;
 let cluster: LocalCluster;
-let world: AgentWorld;
+let world: AgentHarness;
 const clients: KubeClient[] = [];
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ beforeAll(async () => {
     { name: 'lock-two', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
     signal,
   );
-  world = new AgentWorld(cluster.kubeconfig, signal);
+  world = new AgentHarness(cluster.kubeconfig, signal);
 });
 
 afterAll(async () => {

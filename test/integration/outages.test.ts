@@ -6,7 +6,7 @@ import { ANNOTATIONS, API_VERSION, type ClusterEvent, floorLabel, LABELS, type S
 import { ADMISSION_POLICY_BINDING_KIND, CRD_KIND, GEO_RESIDENCY_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
@@ -15,7 +15,7 @@ const EU = ['eu-west-1'];
 describe('outages', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let agent: RunningAgent;
   let events: ClusterEvent[] = [];
 
@@ -41,7 +41,7 @@ describe('outages', () => {
       { name: 'outages', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
       stop.signal,
     );
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     await start('first');
     await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready');
     return async () => {

@@ -19,7 +19,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { AgentWorld } from '../harness/agent-world.ts';
+import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -34,7 +34,7 @@ const MUTATING: KindDescriptor = {
 describe('an agent with the rights that it is given', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
-  let world: AgentWorld;
+  let world: AgentHarness;
   let asAgent: KubeClient;
   let kubeconfig: string;
   let agent: RunningAgent;
@@ -45,7 +45,7 @@ describe('an agent with the rights that it is given', () => {
       { name: 'rights', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
       stop.signal,
     );
-    world = new AgentWorld(cluster.kubeconfig, stop.signal);
+    world = new AgentHarness(cluster.kubeconfig, stop.signal);
     kubeconfig = join(folder, 'agent.kubeconfig');
     await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
     asAgent = openKubeClient({ kubeconfig });

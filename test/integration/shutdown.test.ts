@@ -3,15 +3,15 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
-let bench: HubBench;
-const open = async (): Promise<HubBench> => {
-  bench = await openHubBench();
+let bench: HubHarness;
+const open = async (): Promise<HubHarness> => {
+  bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'first');
   return bench;
 };

@@ -4,10 +4,10 @@ import { systemClock } from '@fso/shared/runtime';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openSource, type Source, type SourceOptions, type SourceRevision } from '../../hub/source/index.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 
-let bench: HubBench;
+let bench: HubHarness;
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
@@ -67,7 +67,7 @@ describe('what the source keeps of the last good revision', () => {
   };
 
   it('is written again with the next fetch where it could not be, which is no failure of the repository', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     const first = await bench.repository.commit(basicRepository(), 'first');
     const path = join(bench.folder, STATE);
     // No file takes the place of a folder.
@@ -84,7 +84,7 @@ describe('what the source keeps of the last good revision', () => {
   });
 
   it('is missed where it cannot be read', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const path = join(bench.folder, STATE);
     await mkdir(dirname(path), { recursive: true });
@@ -97,7 +97,7 @@ describe('what the source keeps of the last good revision', () => {
 
 describe('source', () => {
   it('finds the last good revision again while Git is away, with the pieces of many fetches and of one', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const first = await follow();
     await first.next();
@@ -126,7 +126,7 @@ describe('source', () => {
   });
 
   it('takes nothing of another repository or ref for its own', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const main = await follow();
     await main.next();
@@ -138,7 +138,7 @@ describe('source', () => {
 
   it('follows an annotated tag, and writes no credentials to disk', async () => {
     const credentials = { username: 'git', password: 'very-secret-password' };
-    bench = await openHubBench({ credentials });
+    bench = await openHubHarness({ credentials });
     const first = await bench.repository.commit(basicRepository(), 'first');
     await bench.repository.git('tag', '--annotate', '--message', 'release', 'v1');
     await bench.repository.git('push', '--quiet', 'origin', 'v1');
@@ -149,7 +149,7 @@ describe('source', () => {
   });
 
   it('finds the chain between two commits, through a merge, and none where there is none', async () => {
-    bench = await openHubBench();
+    bench = await openHubHarness();
     const { repository } = bench;
     const base = await repository.commit(basicRepository(), 'base');
     await repository.git('checkout', '--quiet', '-b', 'side');

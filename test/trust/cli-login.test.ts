@@ -8,12 +8,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { type Browser, createBrowser } from '../harness/browser.ts';
 import { freePort } from '../harness/identity-provider.ts';
-import { HOUR, openPeopleWorld, type PeopleWorld, problemOf } from '../harness/people-world.ts';
+import { HOUR, openPeopleHarness, type PeopleHarness, problemOf } from '../harness/people-harness.ts';
 
-let world: PeopleWorld;
+let world: PeopleHarness;
 let home: string;
 beforeAll(async () => {
-  world = await openPeopleWorld();
+  world = await openPeopleHarness();
 });
 afterAll(() => world.close());
 beforeEach(async () => {

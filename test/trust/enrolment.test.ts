@@ -12,7 +12,7 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import { createCa, issueServer } from '../../hub/identity/x509.ts';
 import { askHub, caOf, type EnrolledAgent, enrolAgent, issueToken, readCaOfHub, useToken } from '../harness/enrolment-client.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { never, printMs, waitFor } from '../harness/waiting.ts';
@@ -21,11 +21,11 @@ import { forge } from './forgeries.ts';
 const API_TOKEN = 'api-token-0123456789';
 const signal = never;
 
-let bench: HubBench;
+let bench: HubHarness;
 let hub: RunningHub;
 let ca: string;
 let folder: string;
-type Limits = NonNullable<Parameters<HubBench['startHub']>[0]>['deps'];
+type Limits = NonNullable<Parameters<HubHarness['startHub']>[0]>['deps'];
 
 const start = async (deps: Limits = {}): Promise<RunningHub> => {
   hub = await bench.startHub({ config: { identity: { ca: undefined, hostnames: [] }, apiToken: API_TOKEN }, deps });
@@ -33,7 +33,7 @@ const start = async (deps: Limits = {}): Promise<RunningHub> => {
   return hub;
 };
 beforeEach(async () => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'first');
   folder = join(bench.folder, 'hub');
 });
@@ -85,7 +85,7 @@ describe('an agent with a token', () => {
     await start();
     const token = await issueToken(hub, 'eu');
     const eu = await enrolAgent(hub, 'us', ca);
-    const other = await openHubBench();
+    const other = await openHubHarness();
     try {
       const stranger = await other.startHub({ config: { identity: { ca: undefined, hostnames: [] } } });
       await expect(enrol(stranger.agentUrl, { token, csr: (await makeRequest()).csr }, ca, signal)).rejects.toThrow(

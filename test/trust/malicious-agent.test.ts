@@ -7,7 +7,7 @@ import { makeRequest } from '../../hub/identity/testing/identity.ts';
 import { ROUTES } from '../../hub/serve/openapi.ts';
 import { policyReport } from '../../hub/serve/testing/fleet.ts';
 import { askHub, type Credential, caOf, enrolAgent, issueToken, useToken } from '../harness/enrolment-client.ts';
-import { type HubBench, openHubBench, TOKENS } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { forgeries } from './forgeries.ts';
@@ -20,7 +20,7 @@ const VICTIMS = ['eu', 'eu-1', 'eu-1-x', 'us'] as const;
 const API_TOKEN = 'api-token-0123456789';
 const REVISION = 'c'.repeat(40);
 
-let bench: HubBench;
+let bench: HubHarness;
 let hub: RunningHub;
 let ca: string;
 /** Who can prove to be which cluster, by the cluster; all good. */
@@ -44,7 +44,7 @@ const stateOf = async (cluster: string) => {
 const statesOf = (clusters: readonly string[]) => Promise.all(clusters.map(stateOf));
 
 beforeAll(async () => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'first');
   const dataDir = join(bench.folder, 'hub');
   hub = await bench.startHub({

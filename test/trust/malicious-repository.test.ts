@@ -6,7 +6,7 @@ import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubBench, openHubBench } from '../harness/hub-bench.ts';
+import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { waitFor } from '../harness/waiting.ts';
 import { mapUnhashed, readBlock, writeBlock } from './openpgp-surgery.ts';
@@ -19,7 +19,7 @@ let gpg: GpgHome;
 let [ana, bob, eve]: SshKey[] = [];
 let pgp: Record<'ana' | 'eve', string>;
 let folder: string;
-let bench: HubBench;
+let bench: HubHarness;
 
 beforeAll(async () => {
   keys = openSigningBench();
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  bench = await openHubBench();
+  bench = await openHubHarness();
 });
 afterEach(() => bench.close());
 

@@ -4,15 +4,15 @@ import { CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/ap
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Browser, createBrowser } from '../harness/browser.ts';
 import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../harness/identity-provider.ts';
-import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleWorld, PEOPLE, type PeopleWorld, problemOf } from '../harness/people-world.ts';
+import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleHarness, PEOPLE, type PeopleHarness, problemOf } from '../harness/people-harness.ts';
 
 /** Well before a stream asks by itself whether its reader is still let in. */
 
-let world: PeopleWorld;
+let world: PeopleHarness;
 let idp: IdentityProvider;
-let hub: PeopleWorld['hub'];
+let hub: PeopleHarness['hub'];
 beforeAll(async () => {
-  world = await openPeopleWorld();
+  world = await openPeopleHarness();
   ({ idp, hub } = world);
 });
 afterAll(() => world.close());

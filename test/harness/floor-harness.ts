@@ -17,7 +17,7 @@ import {
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-import { AgentWorld } from './agent-world.ts';
+import { AgentHarness } from './agent-harness.ts';
 import { openKubeClient } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
@@ -50,7 +50,7 @@ export interface Attempt {
  * A cluster with two nodes in each of two regions and one without a region, lock 1 only, and an agent. Namespace `finance`
  * is governed, `free` is not; a pod `waiting` in each has waited for a node since before.
  */
-export class FloorWorld extends AgentWorld {
+export class FloorHarness extends AgentHarness {
   readonly cluster: LocalCluster;
   /** A trusted binder, who may do everything else too. */
   readonly trusted: KubeClient;
@@ -67,7 +67,7 @@ export class FloorWorld extends AgentWorld {
     this.#folder = folder;
   }
 
-  static async start(name: string, { mode, apiServerArgs }: Mode): Promise<FloorWorld> {
+  static async start(name: string, { mode, apiServerArgs }: Mode): Promise<FloorHarness> {
     const folder = await mkdtemp(join(tmpdir(), `fso-${name}-${mode}-`));
     const options = { name: `${name}-${mode}`, stateDir: folder, regions: [EU, US], gatekeeper: false, apiServerArgs };
     const cluster = await startLocalCluster(options, new AbortController().signal);
@@ -76,7 +76,7 @@ export class FloorWorld extends AgentWorld {
       await cluster.createUserKubeconfig('trusted', admins),
       await cluster.createUserKubeconfig('stranger', admins),
     ];
-    const world = new FloorWorld(cluster, { trusted, stranger }, folder);
+    const world = new FloorHarness(cluster, { trusted, stranger }, folder);
     await world.client.create(NODE_KIND, { metadata: { name: 'nowhere' } }, {}, world.signal);
     await world.makeNamespace('finance');
     await world.makeNamespace('free');

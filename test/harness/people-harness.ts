@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { type OidcSettings, parseRoleMap } from '../../hub/access/index.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type Browser, createBrowser } from './browser.ts';
-import { type HubBench, openHubBench } from './hub-bench.ts';
+import { type HubHarness, openHubHarness } from './hub-harness.ts';
 import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, freePort, type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
 import { basicRepository } from './policy-files.ts';
 
@@ -19,8 +19,8 @@ export const PEOPLE = {
 } as const;
 
 /** A hub with a repository, a real identity provider, and people with browsers. */
-export interface PeopleWorld {
-  readonly bench: HubBench;
+export interface PeopleHarness {
+  readonly bench: HubHarness;
   readonly idp: IdentityProvider;
   readonly hub: RunningHub;
   readonly oidc: OidcSettings;
@@ -50,8 +50,8 @@ const oidcOf = (issuer: string): OidcSettings => ({
   audience: AUDIENCE,
 });
 
-export const openPeopleWorld = async (): Promise<PeopleWorld> => {
-  const bench = await openHubBench();
+export const openPeopleHarness = async (): Promise<PeopleHarness> => {
+  const bench = await openHubHarness();
   await bench.repository.commit(basicRepository(), 'good');
   const port = await freePort();
   const publicUrl = `http://127.0.0.1:${port}`;
@@ -67,7 +67,7 @@ export const openPeopleWorld = async (): Promise<PeopleWorld> => {
     deps: { clock },
   });
   const url = (path: string): string => hub.url + path;
-  const world: PeopleWorld = {
+  const world: PeopleHarness = {
     bench,
     idp,
     hub,

@@ -15,7 +15,7 @@ export const TOKENS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A real Git server, a working copy that pushes to it, and hubs that follow it. */
-export interface HubBench {
+export interface HubHarness {
   readonly git: GitServer;
   readonly repository: GitRepository;
   readonly folder: string;
@@ -25,7 +25,7 @@ export interface HubBench {
   close(): Promise<void>;
 }
 
-export const openHubBench = async (gitOptions: Partial<GitServerOptions> = {}): Promise<HubBench> => {
+export const openHubHarness = async (gitOptions: Partial<GitServerOptions> = {}): Promise<HubHarness> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-hub-'));
   const git = await startGitServer({ root: join(folder, 'repositories'), ...gitOptions });
   await git.create('policies.git');

@@ -7,7 +7,7 @@ import { openKubeClient } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
 /** One cluster as a test sees it: its administrator, and agents. */
-export class AgentWorld {
+export class AgentHarness {
   readonly kubeconfig: string;
   readonly client: KubeClient;
   readonly signal: AbortSignal;
