@@ -20,7 +20,7 @@ function isHeld(holder: string): boolean {
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
-/** Hard links are made whole or not at all, and never replace a file: the first process to link holds the lock. */
+/** A hard link is created atomically and never replaces a file: the first process to link holds the lock. */
 function tryLink(candidate: string, file: string): boolean {
   try {
     linkSync(candidate, file);

@@ -192,7 +192,7 @@ it('gives up on a host that does not even answer', async () => {
   await expect(downloader.read('https://silent.example/file', {}, signal)).rejects.toThrow('nothing arrived for 0.05 s');
 });
 
-it('builds where no host answers, after one look at all of them', async () => {
+it('builds where no host answers, after each was asked once', async () => {
   serve(toolOf('etcd'));
   const env = environment('auto');
   await mirror.stop();

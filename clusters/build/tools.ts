@@ -58,7 +58,7 @@ function placesOf(module: ToolModule, mode: Mode, downloads: readonly Download[]
   return mode === 'download' ? released : [toolFolder(module), ...released];
 }
 
-/** Fills a folder beside the final one and renames it: the final folder is there whole, or not at all. */
+/** Fills a folder beside the final one and renames it: the final folder is complete or absent. */
 async function install(target: string, module: ToolModule, fill: (dir: string) => Promise<void>): Promise<void> {
   const root = join(target, '..');
   // Under the module's lock nobody else fills one: what is left of such folders is of a start that was cut off.
@@ -131,7 +131,7 @@ async function obtain(plan: Plan, workshop: Workshop, signal: AbortSignal): Prom
   }
 }
 
-/** Decides for each module, after one look at all hosts. */
+/** Decides for each module, after each host was asked once. */
 async function planAll(missing: readonly ToolModule[], workshop: Omit<Workshop, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
   const { mode, pins, downloader, options } = workshop;
   if (mode === 'build') return missing.map((module) => ({ module }));

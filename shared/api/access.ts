@@ -19,7 +19,9 @@ export const CLI_SESSION = 'fsosession_';
 export const SessionView = z.object({
   kind: z
     .enum(['local', 'anonymous', 'token', 'user'])
-    .describe('local: the static token; anonymous: the hub asks nobody; token: an API token; user: somebody whom the provider knows.'),
+    .describe(
+      'local: the static token; anonymous: the hub runs without authentication; token: an API token; user: a user of the identity provider.',
+    ),
   id: z.string().describe('What does not change: the id of a token, the subject of a user.'),
   name: z.string(),
   role: Role.nullable().describe('null: known, but none of the claims gives a role.'),
@@ -31,7 +33,7 @@ export type SessionView = z.infer<typeof SessionView>;
 export const LoginMethods = z.object({
   provider: z.boolean().describe('By GET /auth/login.'),
   token: z.boolean().describe('By POST /auth/token, which trades an API token for a session.'),
-  anonymous: z.boolean().describe('The hub asks nobody, as it serves only its own machine.'),
+  anonymous: z.boolean().describe('The hub runs without authentication; it serves only its own machine.'),
 });
 export type LoginMethods = z.infer<typeof LoginMethods>;
 

@@ -51,7 +51,7 @@ export const ClusterView = z.object({
   regions: z.array(z.string()),
   labels: z.record(z.string(), z.string()),
   connection: ConnectionState,
-  lastSeen: Time.nullable().describe('When the hub last heard of the cluster: how old everything below is.'),
+  lastSeen: Time.nullable().describe('When the hub last received something from the cluster: how old everything below is.'),
   offeredRevision: z.string().nullable(),
   revision: z.string().nullable().describe('Commit that the agent has accepted.'),
   provenRevision: z.string().nullable().describe('Commit whose every policy is proven by the locks.'),
@@ -105,7 +105,7 @@ export const StatusView = z.object({
     neverSeen: z.int(),
     inSync: z.int(),
     proven: z.int(),
-    tampered: z.int().describe('Clusters that last reported to have put back, within an hour, what somebody changed or deleted there.'),
+    tampered: z.int().describe('Clusters whose last report says that they reverted a change or deletion within an hour.'),
   }),
   policies: z.object({
     total: z.int(),

@@ -27,7 +27,7 @@ import { type MadeUpCluster, namespaceOf, pick } from './fleet-files.ts';
 export type Trouble = 'tampered' | 'noGatekeeper' | 'lockOneFails' | 'unproven' | undefined;
 
 /**
- * A cluster without a control plane: its namespaces, nodes and pods are made up, and the agent's own code says what they mean.
+ * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code says what they mean.
  */
 export interface ClusterLife {
   readonly name: string;
@@ -102,7 +102,7 @@ interface Sight {
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
 
-/** Namespaces that the agent would label anew. */
+/** Namespaces that the agent would label again. */
 const planLabels = (governance: Governance, spaces: Spaces, at: Date): [string, NamespaceInput][] =>
   planNamespaces(governance, [...spaces.values()], at).flatMap((action) => {
     if (action.type !== 'apply') return [];

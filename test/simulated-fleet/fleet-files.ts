@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
 
-/** What the repository of the made-up fleet holds: 500 clusters, 1,000 policies, of which each cluster gets about 40. */
+/** Files of the repository of the simulated fleet: 500 clusters, 1,000 policies, of which each cluster gets about 40. */
 
 export const CLUSTERS = 500;
 const PER_CELL = 24;

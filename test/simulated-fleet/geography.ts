@@ -1,4 +1,4 @@
-/** Where the clusters of the made-up fleet are. */
+/** Where the clusters of the simulated fleet are. */
 
 export interface Geo {
   readonly name: string;

@@ -2,10 +2,10 @@ import { shutdownSignal, untilAborted } from '@fso/shared/runtime';
 import { Command } from 'commander';
 import { openSeededWorld } from './world.ts';
 
-/** `npm run dashboard:seeded`: a hub with a made-up fleet, to look at pages with. */
+/** `npm run dashboard:seeded`: a hub with a simulated fleet, to look at pages with. */
 
 const { seed, port } = new Command('dashboard:seeded')
-  .description('A hub with 1,000 policies and 500 clusters whose agents are made up, for a look at the dashboard at scale.')
+  .description('A hub with 1,000 policies and 500 clusters with simulated agents, to look at the dashboard at scale.')
   .option('--seed <number>', 'another fleet', Number, 1)
   .option('--port <number>', 'of the hub; default: a free one', Number)
   .parse()
@@ -15,6 +15,6 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const signal = shutdownSignal();
 
 const world = await openSeededWorld({ seed, port, log: print });
-print(`\ndashboard    ${world.hub.url}/ (no login: the hub asks nobody on this machine)\n\nCtrl-C ends all of it.`);
+print(`\ndashboard    ${world.hub.url}/ (no login: the hub runs without authentication)\n\nCtrl-C ends all of it.`);
 await untilAborted(signal);
 await world.stop();

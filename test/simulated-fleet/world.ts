@@ -13,7 +13,7 @@ import { makeFleetFiles, policyFile } from './fleet-files.ts';
 import { CELLS, nameOfCell } from './geography.ts';
 import { createSeededAgent, type SeededAgent } from './seeded-agent.ts';
 
-/** A hub with a thousand policies and five hundred clusters, whose agents are made up; the same for the same seed. */
+/** A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the same seed. */
 export interface SeededWorld {
   readonly hub: HubProcess;
   readonly client: HubClient;
@@ -24,7 +24,7 @@ export interface SeededWorld {
   readonly files: Readonly<Record<string, string>>;
   /**
    * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. The commit that the hub refuses
-   * is made anew on top. @returns the commit id
+   * is made again on top. @returns the commit id
    */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   stop(): Promise<void>;

@@ -30,7 +30,7 @@ const SILENCE_MS = 60_000;
 const MAX_RESTARTS = 3;
 
 const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionError && error.tooLarge;
-/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer at all must be noticed. */
+/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer must be noticed. */
 const SLOW_DIVISOR = 8;
 
 interface Page<T> {

@@ -166,7 +166,7 @@ export class Transport {
         yield next.value;
       }
     } finally {
-      // Whoever stops reading early must not leave the connection open.
+      // A reader that stops early must not leave the connection open.
       response.body.destroy();
     }
   }
