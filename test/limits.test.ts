@@ -28,5 +28,7 @@ it('no test asserts how long something takes', () => {
 it('no test has a guard against hanging of its own: one place says them all', () => {
   // These wait by vi.waitFor, which advances fake timers and takes checks that give nothing.
   const found = linesWith(/^\s*\}, [0-9_]{4,}\);|AbortSignal\.timeout\([0-9]|vi\.wait(For|Until)\(|\.poll\(.*timeout:/);
-  expect(found.filter((line) => !/^(hub\/dashboard\/app\/live\/connection|shared\/kube\/informer\/reflector)\.test\.ts/.test(line))).toEqual([]);
+  expect(
+    found.filter((line) => !/^(hub\/dashboard\/app\/live\/connection|shared\/kube\/informer\/reflector)\.test\.ts/.test(line)),
+  ).toEqual([]);
 });
