@@ -12,16 +12,23 @@ import type { HubConfig } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, type Identity } from './identity/index.ts';
 import { type Ledger, openLedger } from './ledger/index.ts';
-import { type Listeners, openListeners, type ServedParts } from './listeners.ts';
 import { createHubMetrics } from './metrics.ts';
 import { lifeEntry, recordSource } from './recorders/index.ts';
 import { createActivity, createTrendRecorder } from './rollout/history/index.ts';
 import { Pipeline } from './rollout/index.ts';
 import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
-import { type HubContext, type HubDeps, openStores, type Stores } from './stores.ts';
+import {
+  type HubContext,
+  type HubDeps,
+  type Listeners,
+  openListeners,
+  openStores,
+  type ServedParts,
+  type Stores,
+} from './startup/index.ts';
 
-export type { HubDeps } from './stores.ts';
+export type { HubDeps } from './startup/index.ts';
 
 export interface RunningHub {
   /** Base URL of the API. */

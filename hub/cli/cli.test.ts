@@ -89,23 +89,23 @@ describe('fso wait', () => {
     expect([code, out]).toEqual([0, expect.stringMatching(/^HEAD is proven in 2 of 2 clusters/)]);
   });
 
-  it('says which cluster lacks what when the time is over', async () => {
+  it.concurrent('says which cluster lacks what when the time is over', async () => {
     await using server = await startFilledApi();
     await server.ledger.setConnected('us', false);
-    const { code, err } = await fso(server, 'wait', '--timeout', '3s');
+    const { code, err } = await fso(server, 'wait', '--timeout', '15s');
     expect(code).toBe(1);
-    expect(err).toContain('fso: HEAD is not proven within 3 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
+    expect(err).toContain('fso: HEAD is not proven within 15 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
   });
 
-  it('says that there is no such cluster', async () => {
+  it.concurrent('says that there is no such cluster', async () => {
     await using server = await startFilledApi();
-    const { code, err } = await fso(server, 'wait', '--cluster', 'nowhere', '--timeout', '1s');
+    const { code, err } = await fso(server, 'wait', '--cluster', 'nowhere', '--timeout', '15s');
     expect([code, err]).toEqual([1, expect.stringContaining('the hub knows no cluster nowhere')]);
   });
 
-  it('says where the hub is when it never saw the revision', async () => {
+  it.concurrent('says where the hub is when it never saw the revision', async () => {
     await using server = await startFilledApi();
-    const { code, err } = await fso(server, 'wait', '--revision', 'ffff', '--timeout', '3s');
+    const { code, err } = await fso(server, 'wait', '--revision', 'ffff', '--timeout', '15s');
     expect([code, err]).toEqual([1, expect.stringContaining('the hub is at a1a1a1a1')]);
   });
 

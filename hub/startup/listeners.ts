@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { type ListenAddress, type Listening, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
-import { createAccess } from './access/index.ts';
-import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
-import type { AgentListenerIdentity } from './identity/index.ts';
-import { recordAudit } from './recorders/index.ts';
-import { createApi, type FleetReader } from './serve/index.ts';
+import { createAccess } from '../access/index.ts';
+import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from '../delivery/index.ts';
+import type { AgentListenerIdentity } from '../identity/index.ts';
+import { recordAudit } from '../recorders/index.ts';
+import { createApi, type FleetReader } from '../serve/index.ts';
 import type { HubContext, Stores } from './stores.ts';
 
-const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
+const DASHBOARD = join(import.meta.dirname, '..', 'dashboard', 'dist');
 
 /** The address that agents of other machines dial. */
 const agentUrlOf = (listening: Listening, identity: AgentListenerIdentity | undefined): string => {

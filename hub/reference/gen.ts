@@ -6,14 +6,14 @@ import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, g
 import { systemClock } from '@fso/shared/runtime';
 import type { Command } from 'commander';
 import { Registry } from 'prom-client';
-import { createProgram } from './cli/program.ts';
-import { HUB_SETTINGS } from './config/config.ts';
-import { createHubMetrics } from './metrics.ts';
-import { createFailureCounter } from './serve/auth/authorize.ts';
-import { createFleetGauges } from './serve/fleet/fleet-metrics.ts';
-import { createRequestTimer } from './serve/http/request-timer.ts';
-import type { RouteAccess } from './serve/http/route.ts';
-import { buildOpenApi, ROUTES } from './serve/openapi.ts';
+import { createProgram } from '../cli/program.ts';
+import { HUB_SETTINGS } from '../config/config.ts';
+import { createHubMetrics } from '../metrics.ts';
+import { createFailureCounter } from '../serve/auth/authorize.ts';
+import { createFleetGauges } from '../serve/fleet/fleet-metrics.ts';
+import { createRequestTimer } from '../serve/http/request-timer.ts';
+import type { RouteAccess } from '../serve/http/route.ts';
+import { buildOpenApi, ROUTES } from '../serve/openapi.ts';
 
 const openApi: Generated = { path: 'docs/openapi.json', content: `${JSON.stringify(buildOpenApi(), null, 2)}\n` };
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
-import type { HubConfig } from './config/config.ts';
-import { warnOfSharedKeys } from './config/key-files.ts';
-import type { DeliveryLimits } from './delivery/index.ts';
+import type { HubConfig } from '../config/config.ts';
+import { warnOfSharedKeys } from '../config/key-files.ts';
+import type { DeliveryLimits } from '../delivery/index.ts';
 import {
   type AgentListenerIdentity,
   type Authority,
@@ -11,12 +11,12 @@ import {
   createEnrolmentStore,
   type OpenIdentityOptions,
   openIdentity,
-} from './identity/index.ts';
-import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
-import type { HubMetrics } from './metrics.ts';
-import { lifeEntry, recordIdentity } from './recorders/index.ts';
-import { DEFAULT_MAX_BEHIND_MS } from './serve/index.ts';
-import { openSource, type Source } from './source/index.ts';
+} from '../identity/index.ts';
+import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from '../ledger/index.ts';
+import type { HubMetrics } from '../metrics.ts';
+import { lifeEntry, recordIdentity } from '../recorders/index.ts';
+import { DEFAULT_MAX_BEHIND_MS } from '../serve/index.ts';
+import { openSource, type Source } from '../source/index.ts';
 
 export interface HubDeps {
   readonly logger: Logger;
