@@ -1,3 +1,2 @@
 export * from './objects.ts';
-export * from './signers.ts';
 export * from './walk.ts';

@@ -1,8 +1,16 @@
-import type { SourceFile } from '../decode/index.ts';
-import { isPolicyPath } from '../decode/index.ts';
+import { isPolicyPath, type SourceFile } from '../decode/index.ts';
 import type { Reason } from '../protocol/index.ts';
+import type { SignerFiles } from '../signatures/index.ts';
 import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './objects.ts';
-import { SIGNERS_FILES, SIGNERS_FOLDER } from './signers.ts';
+
+/** Folder at the root of the policy repository that says who may sign its commits. */
+export const SIGNERS_FOLDER = 'signers';
+
+/** Its files; others in the folder are not read. */
+export const SIGNERS_FILES: Readonly<Record<string, keyof SignerFiles>> = {
+  allowed_signers: 'allowedSigners',
+  'keyring.asc': 'keyring',
+};
 
 export type GetObject = (id: string) => RawObject | undefined | Promise<RawObject | undefined>;
 

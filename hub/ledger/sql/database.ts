@@ -2,33 +2,10 @@ import { Socket } from 'node:net';
 import { settlesWithin } from '@fso/shared/runtime';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import type { Schema } from './schema.ts';
+import type { Database, DatabaseReader, Schema } from './schema.ts';
 import { openEmbedded, openEmbeddedReader } from './sqlite/open-embedded.ts';
 
-export interface DatabaseReader {
-  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to one hub. */
-  readonly shared: boolean;
-  /** Where it is, without credentials. */
-  readonly name: string;
-  /** Reads all as of one moment, however long it takes; nothing can be written. */
-  snapshot<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
-  close(): Promise<void>;
-}
-
-export interface Database extends DatabaseReader {
-  /** For writes, and what is read within them. */
-  readonly db: Kysely<Schema>;
-  /** For reads: they wait for each other, and never does a write wait for them. */
-  readonly reads: Kysely<Schema>;
-  /** For what looks at many rows: it never holds what writes need. */
-  readonly searches: Kysely<Schema>;
-  /** Writes with statements that take as long as they need, as those of a migration do. They wait for locks of others {@link LOCK_MS}, not for ever. */
-  patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
-  /** A connection of its own, for LISTEN and session locks; only where `shared`. */
-  readonly connect: () => Promise<pg.Client>;
-  /** Ends whatever is under way on any connection, and every connection that is opened later. `close` still has to be called. */
-  readonly cut: () => void;
-}
+export type { Database, DatabaseReader } from './schema.ts';
 
 export type DatabaseConfig = { readonly url: string } | { readonly folder: string };
 

@@ -1,4 +1,5 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, Kysely } from 'kysely';
+import type pg from 'pg';
 
 /**
  * The tables of the ledger, as `migrations/` makes them, with the types that both databases have. Texts named json hold JSON, times are
@@ -125,4 +126,31 @@ export interface Schema {
   records: RecordTable;
   checkpoints: CheckpointColumns;
   witnesses: WitnessTable;
+}
+
+/** A database that holds a ledger, as long as it is only read. */
+export interface DatabaseReader {
+  /** PostgreSQL, where other hubs may write too; else SQLite, which belongs to one hub. */
+  readonly shared: boolean;
+  /** Where it is, without credentials. */
+  readonly name: string;
+  /** Reads all as of one moment, however long it takes; nothing can be written. */
+  snapshot<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** A database that holds a ledger. */
+export interface Database extends DatabaseReader {
+  /** For writes, and what is read within them. */
+  readonly db: Kysely<Schema>;
+  /** For reads: they wait for each other, and never does a write wait for them. */
+  readonly reads: Kysely<Schema>;
+  /** For what looks at many rows: it never holds what writes need. */
+  readonly searches: Kysely<Schema>;
+  /** Writes with statements that take as long as they need, as those of a migration do. They wait a bounded time for locks of others. */
+  patiently<T>(work: (db: Kysely<Schema>) => Promise<T>): Promise<T>;
+  /** A connection of its own, for LISTEN and session locks; only where `shared`. */
+  readonly connect: () => Promise<pg.Client>;
+  /** Ends whatever is under way on any connection, and every connection that is opened later. `close` still has to be called. */
+  readonly cut: () => void;
 }
