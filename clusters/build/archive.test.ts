@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { extractMember } from './archive.ts';
 import { tarball } from './testing/mirror.ts';
 
@@ -11,7 +11,7 @@ let target: string;
 const large = Buffer.from('content '.repeat(100_000));
 
 beforeEach(() => {
-  const dir = mkdtempSync(join(tmpdir(), 'fso-archive-'));
+  const dir = makeTemporaryFolder('archive');
   [archive, target] = [join(dir, 'archive.tar.gz'), join(dir, 'target')];
 });
 
@@ -26,7 +26,7 @@ it.each([
 });
 
 it.each(['gnu', 'pax', 'ustar'])('reads what tar writes as %s', async (format) => {
-  const dir = mkdtempSync(join(tmpdir(), 'fso-archive-'));
+  const dir = makeTemporaryFolder('archive');
   const long = `${'long/'.repeat(30)}name`;
   mkdirSync(join(dir, 'long/'.repeat(30)), { recursive: true });
   writeFileSync(join(dir, long), 'another');

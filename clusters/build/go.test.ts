@@ -1,7 +1,5 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { assertGo, atLeast, goProblem } from './go.ts';
 
 it.each([
@@ -21,6 +19,6 @@ it('accepts an older Go that may fetch the toolchain itself, and no other', () =
 });
 
 it('says what to do where there is no Go', async () => {
-  const empty = mkdtempSync(join(tmpdir(), 'fso-path-'));
+  const empty = makeTemporaryFolder('path');
   await expect(assertGo('1.26.0', { PATH: empty })).rejects.toThrow(/no `go` was found on PATH.*go\.dev\/dl/);
 });

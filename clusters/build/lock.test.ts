@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { withLock } from './lock.ts';
 
-const lockFile = (): string => join(mkdtempSync(join(tmpdir(), 'fso-lock-')), 'lock');
+const lockFile = (): string => join(makeTemporaryFolder('lock'), 'lock');
 const never = new AbortController().signal;
 
 it('runs one work at a time and tells who is waited for', async () => {

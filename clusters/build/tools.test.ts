@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { toolCacheRoot, toolFolder } from './cache.ts';
 import type { ToolModule } from './modules.ts';
 import { ensureTools } from './tools.ts';
@@ -24,7 +24,7 @@ esac
 `;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'fso-tools-'));
+  dir = makeTemporaryFolder('tools');
   for (const folder of ['bin', 'module', 'source']) mkdirSync(join(dir, folder));
   writeFileSync(join(dir, 'bin', 'go'), FAKE_GO, { mode: 0o755 });
   writeFileSync(join(dir, 'module', 'go.mod'), 'module x\n\ngo 1.26.0\n\nrequire example.org/tool v1.2.3 // indirect\n');

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { openGitRepository } from './git-repository.ts';
 
 it('takes the commit of a person whose Git has no identity', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'fso-repository-'));
+  const dir = makeTemporaryFolder('repository');
   const remote = join(dir, 'remote.git');
   execFileSync('git', ['init', '--quiet', '--bare', '--initial-branch=main', remote]);
   const repository = await openGitRepository(join(dir, 'working-copy'), remote);

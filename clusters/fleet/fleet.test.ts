@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { readDefinition, selectClusters } from './definition.ts';
 import { chooseProvider, knownClusters, upFleet } from './fleet.ts';
 import { renderStatus } from './status.ts';
@@ -22,7 +22,7 @@ it('says which clusters there are when a name is unknown', () => {
 });
 
 it('names the file and the field of a registration that is wrong', () => {
-  const root = mkdtempSync(join(tmpdir(), 'fso-definition-'));
+  const root = makeTemporaryFolder('definition');
   mkdirSync(join(root, 'x'));
   writeFileSync(
     join(root, 'x', 'cluster.yaml'),
@@ -33,7 +33,7 @@ it('names the file and the field of a registration that is wrong', () => {
 
 /** An environment whose PATH has these commands alone, and whose tool cache is empty. */
 const machine = (commands: Readonly<Record<string, string>>): Record<string, string> => {
-  const dir = mkdtempSync(join(tmpdir(), 'fso-machine-'));
+  const dir = makeTemporaryFolder('machine');
   for (const [name, script] of Object.entries(commands)) writeFileSync(join(dir, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   return { PATH: dir, XDG_CACHE_HOME: join(dir, 'cache'), FSO_TOOLS: 'build' };
 };
@@ -61,7 +61,7 @@ it('takes what is asked for', async () => {
 });
 
 it('says what to do when the state folder cannot be made', async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'fso-state-')), 'file');
+  const file = join(makeTemporaryFolder('state'), 'file');
   writeFileSync(file, '');
   const up = upFleet(
     {
