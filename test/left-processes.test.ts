@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { RUN_VARIABLE, startTimeOf } from '../clusters/local/processes.ts';
+import { RUN_VARIABLE, startTimeOf } from '../clusters/processes.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
 /** In a session of its own, as the processes of a cluster are. */

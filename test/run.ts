@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { RUN_VARIABLE } from '../clusters/local/processes.ts';
+import { RUN_VARIABLE } from '../clusters/processes.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
 const root = new URL('..', import.meta.url).pathname;

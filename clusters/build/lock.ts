@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startTimeOf } from '../local/processes.ts';
+import { startTimeOf } from '../processes.ts';
 
 const POLL_MS = 200;
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { startTimeOf } from '../local/processes.ts';
+import { startTimeOf } from '../processes.ts';
 import { startProgram, until } from './programs.ts';
 
 const never = new AbortController().signal;

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
 import nodeSettings from '../../node-settings.json' with { type: 'json' };
-import { runMark, tail } from '../local/processes.ts';
+import { runMark, tail } from '../processes.ts';
 
 /** A program of this repository that the demo runs as a process of its own. */
 export interface Program {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
-import { readDefinition, selectClusters } from './definition.ts';
+import { readDefinition, selectClusters } from '../definition.ts';
 import { chooseProvider, knownClusters, upFleet } from './fleet.ts';
 import { renderStatus } from './status.ts';
 

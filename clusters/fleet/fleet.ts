@@ -4,14 +4,14 @@ import { CommandError } from '../build/command-error.ts';
 import type { Environment } from '../build/go.ts';
 import { withLock } from '../build/lock.ts';
 import { ensureTools, type Log, toolsProblem } from '../build/tools.ts';
+import type { FleetCluster } from '../definition.ts';
 import { dockerRuns } from '../kind/kind.ts';
 import { createKindProvider } from '../kind/provider.ts';
 import { startLocalCluster } from '../local/cluster.ts';
 import { BLOCK } from '../local/ports.ts';
 import { clusterPaths, readAnyState } from '../local/state.ts';
 import { removeCluster } from '../local/stop.ts';
-import type { FleetCluster } from './definition.ts';
-import type { PROVIDERS, Provider, ProviderName, UpOptions } from './provider.ts';
+import type { PROVIDERS, Provider, ProviderName, UpOptions } from '../provider.ts';
 
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];

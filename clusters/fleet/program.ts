@@ -10,10 +10,10 @@ import { KIND_TOOL, KUBECTL_TOOL, LOCAL_TOOLS } from '../build/modules.ts';
 import { checkPins, renderCheck } from '../build/pin-check.ts';
 import { PINS_FILE, readPins } from '../build/releases.ts';
 import { ensureTools, type Log } from '../build/tools.ts';
+import { type FleetCluster, selectClusters } from '../definition.ts';
 import { clusterPaths } from '../local/state.ts';
-import { type FleetCluster, selectClusters } from './definition.ts';
+import { PROVIDERS } from '../provider.ts';
 import { downFleet, knownClusters, upFleet } from './fleet.ts';
-import { PROVIDERS } from './provider.ts';
 import { fleetStatus, renderStatus } from './status.ts';
 
 export interface ProgramContext {

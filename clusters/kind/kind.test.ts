@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readDefinition } from '../fleet/definition.ts';
+import { readDefinition } from '../definition.ts';
 import { withAuditInterval } from './gatekeeper.ts';
 import { createArguments, deleteArguments, listsCluster } from './kind.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Environment } from '../build/go.ts';
 import { GATEKEEPER_MANIFEST } from '../build/modules.ts';
 import { ensureTools } from '../build/tools.ts';
-import type { Provider, UpOptions } from '../fleet/provider.ts';
 import { openApi, readManifest } from '../local/api.ts';
 import { clusterPaths, makeFolders, writeState } from '../local/state.ts';
+import type { Provider, UpOptions } from '../provider.ts';
 import { installInCluster, withAuditInterval } from './gatekeeper.ts';
 import { createArguments, deleteArguments, findKind, kindName, listsCluster, runKind } from './kind.ts';
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { runMark } from './processes.ts';
+import { runMark } from '../processes.ts';
 
 /** Starts the process that ends the cluster once this one has exited. @returns a function that makes it exit at once */
 export function startReaper(stateDir: string, name: string): () => void {

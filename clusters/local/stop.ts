@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { endProcesses, findMarked, isAlive, type ProcessRecord } from './processes.ts';
+import { endProcesses, findMarked, isAlive, type ProcessRecord } from '../processes.ts';
 import { type ClusterPaths, readState } from './state.ts';
 
 function recorded(paths: ClusterPaths): ProcessRecord[] {

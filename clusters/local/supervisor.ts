@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
 import { CommandError } from '../build/command-error.ts';
+import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from '../processes.ts';
 import { commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
-import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from './processes.ts';
 import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 30;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { endProcesses, findByEnvironment, type ProcessRecord, RUN_VARIABLE } from '../../clusters/local/processes.ts';
+import { endProcesses, findByEnvironment, type ProcessRecord, RUN_VARIABLE } from '../../clusters/processes.ts';
 import { commandLine } from './processes.ts';
 
 /** A program that hears of the end of its tests has some seconds to write what it has; ten times that. */

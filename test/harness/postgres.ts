@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { freePort } from '../../clusters/demo/programs.ts';
-import { runMark } from '../../clusters/local/processes.ts';
+import { runMark } from '../../clusters/processes.ts';
 import { installPackages, isRoot } from './debian.ts';
 import { HANG_MS } from './waiting.ts';
 

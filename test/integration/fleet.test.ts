@@ -10,7 +10,7 @@ import { downFleet, fleetStatus } from '@fso/clusters/fleet';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import { type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLUSTER_DIR_VARIABLE, findMarked } from '../../clusters/local/processes.ts';
+import { CLUSTER_DIR_VARIABLE, findMarked } from '../../clusters/processes.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 
 const REGION = 'topology.kubernetes.io/region';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
+import { makeTemporaryFolder } from '../test/harness/temporary-folder.ts';
 import { CLUSTER_DIR_VARIABLE, endProcesses, findMarked, isAlive, parseStat, spawnDetached, startTimeOf, tail } from './processes.ts';
 
 const STAT = '42 (a (b) c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1000 10';

@@ -1,5 +1,5 @@
-import type { Environment } from '../build/go.ts';
-import type { Log } from '../build/tools.ts';
+import type { Environment } from './build/go.ts';
+import type { Log } from './build/tools.ts';
 import type { FleetCluster } from './definition.ts';
 
 export const PROVIDERS = ['auto', 'kind', 'local'] as const;
