@@ -43,8 +43,11 @@ export type ClusterChange = ClusterChangeBase &
   (
     | {
         readonly type: 'connected';
-        readonly connected: boolean /** Its stream speaks for the cluster from now on. */;
+        readonly connected: boolean;
+        /** Its stream speaks for the cluster from now on. */
         readonly opens?: boolean;
+        /** Ids of streams that ended while the change waited. */
+        readonly ended?: readonly string[];
       }
     | { readonly type: 'offered'; readonly revision: string }
     | { readonly type: 'ack'; readonly ack: AckedRevision }
@@ -96,8 +99,9 @@ export interface StreamHolder {
 export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean => {
   const { stream } = change;
   if (stream === undefined || holder.stream === null || stream.id === holder.stream) return false;
-  const opens = change.type === 'connected' && change.opens === true;
-  return !opens || (holder.connected && !stream.isOpen());
+  if (change.type !== 'connected' || change.opens !== true) return true;
+  const isThere = holder.connected && change.ended?.includes(holder.stream) !== true;
+  return isThere && !stream.isOpen();
 };
 
 /** Id of the stream that speaks for the cluster after a change. */

@@ -1,9 +1,10 @@
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import type { Change } from '../../changes.ts';
+import { type Change, unseen } from '../../changes.ts';
 import { event, policy, report, TIME } from '../../testing/ledger.ts';
 import { BatchTooLargeError } from '../errors.ts';
+import { planBatch } from './plan-batch.ts';
 import type { PreparedChange } from './prepared-change.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -171,6 +172,62 @@ it('a stream that opens while the database is away still opens, whatever it says
     ['b', true, true],
     ['c', true, true],
   ]);
+});
+
+it.each<[what: string, changes: readonly [stream: string, connected: boolean, opens?: true][]]>([
+  [
+    'comes back and goes again',
+    [
+      ['a', false],
+      ['b', true, true],
+      ['b', false],
+    ],
+  ],
+  [
+    'is replaced twice, and goes',
+    [
+      ['b', true, true],
+      ['a', false],
+      ['c', true, true],
+      ['b', false],
+      ['c', false],
+    ],
+  ],
+  [
+    'is replaced and goes, and the older end is noticed last',
+    [
+      ['b', true, true],
+      ['b', false],
+      ['a', false],
+    ],
+  ],
+])('a cluster that %s while the database is away is not connected', async (_what, changes) => {
+  const written: PreparedChange[] = [];
+  const back = Promise.withResolvers<void>();
+  const commit = async (batch: readonly PreparedChange[]): Promise<void> => {
+    written.push(...batch);
+    await back.promise;
+  };
+  const queue = new WriteQueue({ commit, cut: () => undefined, clock: systemClock, random: () => 0, logger: pino({ level: 'silent' }) });
+  const writes = [queue.submit(change('first'))];
+  await expect.poll(() => written.length).toBe(1);
+  for (const [id, value, opens] of changes)
+    writes.push(
+      queue.submit({
+        type: 'connected',
+        time: TIME,
+        cluster: 'eu',
+        connected: value,
+        stream: { id, isOpen: () => false },
+        ...(opens && { opens }),
+      }),
+    );
+  back.resolve();
+  await Promise.all(writes);
+  const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1 };
+  const stored = { source: null, desired: null, cluster: () => before, record: () => undefined };
+  const batch = planBatch(written.slice(1), stored, 'here');
+  expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);
 });
 
 it('closing refuses what a database that is away keeps waiting', async () => {

@@ -31,20 +31,32 @@ interface Entry {
 
 type Connected = Extract<Change, { type: 'connected' }>;
 
+const isOfAnother = (last: Connected, change: Connected): boolean => last.stream?.id !== change.stream?.id;
+/** A stream that waits to be opened keeps in mind that another one ended. */
+const endsBeside = (last: Connected, change: Connected): boolean =>
+  isOfAnother(last, change) && change.opens !== true && !change.connected && last.opens === true && change.stream !== undefined;
+
 /**
- * Whether only the newest of two says anything: that a cluster comes and goes, as often as it likes, is at most two changes. The first
- * `true` is kept, because the audit log has an entry for the first time that a cluster connects.
+ * Whether two changes are one: that a cluster comes and goes, as often as it likes, is at most two changes. The first `true` is kept, because
+ * the audit log has an entry for the first time that a cluster connects.
  */
 const isFolded = (last: Entry, change: Change): change is Connected => {
   if (last.change.type !== 'connected' || change.type !== 'connected') return false;
-  // Of another stream only its beginning says more than what waits.
-  if (change.stream?.id !== last.change.stream?.id && change.opens !== true) return false;
+  if (endsBeside(last.change, change)) return true;
+  // Of another stream nothing else but its beginning says more than what waits.
+  if (isOfAnother(last.change, change) && change.opens !== true) return false;
   return last.repeats || !last.change.connected || change.connected;
 };
 
-/** What two changes say that a cluster is connected, or is not. */
-const fold = (last: Change, change: Connected): Connected =>
-  last.type === 'connected' && last.opens === true ? { ...change, opens: true } : change;
+/** What two changes say together of whether a cluster is connected, and of which streams have ended. */
+const fold = (last: Change, change: Connected): Connected => {
+  if (last.type !== 'connected') return change;
+  const endOf = ({ stream, connected }: Connected): string[] => (stream === undefined || connected ? [] : [stream.id]);
+  const { ended = [] } = last;
+  if (endsBeside(last, change)) return { ...last, ended: [...ended, ...endOf(change)] };
+  const all = isOfAnother(last, change) ? [...ended, ...endOf(last)] : ended;
+  return { ...change, ...(last.opens === true && { opens: true }), ...(all.length > 0 && { ended: all }) };
+};
 
 const clusterOf = (change: Change): string | null => ('cluster' in change ? change.cluster : null);
 
