@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
+import type { Checkpoint } from '@fso/shared/protocol';
 import { messageOf } from '@fso/shared/runtime';
 import { sql, type Transaction } from 'kysely';
 import { chainEntry } from '../audit/chain.ts';
@@ -115,11 +116,19 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
   if (table !== '') await insert(trx, table, rows);
 };
 
-/** @returns what is to be said of it @throws LedgerError where the key of the newest checkpoint has not signed it */
-const checkSignature = (file: string, { sha256, signature }: End, key: string | undefined): string[] => {
+/**
+ * @param checkpoints in their order; where hubs with different keys were there, the newest entry may have several
+ * @returns what is to be said of it
+ * @throws LedgerError where no key of a newest checkpoint has signed it
+ */
+const checkSignature = (file: string, { sha256, signature }: End, checkpoints: readonly Checkpoint[]): string[] => {
   if (signature === undefined) return ['the backup is not signed: beyond the audit log nothing proves what is in it'];
-  if (key !== undefined && hasSignedBackup(key, sha256, signature)) return [];
-  throw new LedgerError(`${file} was changed: it is not signed by the key of its newest checkpoint (${key ?? 'there is none'})`);
+  const newest = checkpoints.at(-1)?.sequence;
+  const keys = checkpoints.filter(({ sequence }) => sequence === newest).map(({ key }) => key);
+  if (keys.some((key) => hasSignedBackup(key, sha256, signature))) return [];
+  throw new LedgerError(
+    `${file} was changed: it is not signed by the key of its newest checkpoint (${keys.join(', ') || 'there is none'})`,
+  );
 };
 
 const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: boolean): Promise<void> => {
@@ -154,7 +163,7 @@ export const restoreLedger = async (database: Database, file: string, actor: New
       await insertAll(trx, file);
       const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
       const proofs = await log.proofs();
-      const unsigned = checkSignature(file, end, proofs.checkpoints.at(-1)?.key);
+      const unsigned = checkSignature(file, end, proofs.checkpoints);
       const verified = await examineAudit(readAudit(log), { ...proofs, key: null });
       const [problem] = verified.problems;
       if (problem !== undefined)
