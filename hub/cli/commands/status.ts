@@ -31,7 +31,14 @@ const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [s
     'Policies',
     `${policies.total}, ${policies.active} active, ${policies.pending} pending, ${policies.failed} failed, ${policies.expired} expired`,
   ],
-  ...(clusters.tampered === 0 ? [] : [['Tampered', `${clusters.tampered} clusters within the last hour`] satisfies [string, string]]),
+  ...(clusters.tampered === 0
+    ? []
+    : [
+        ['Tampered', `${clusters.tampered} ${clusters.tampered === 1 ? 'cluster' : 'clusters'} within the last hour`] satisfies [
+          string,
+          string,
+        ],
+      ]),
   ['Violations', String(violations)],
   ['Hub', version],
 ];

@@ -225,7 +225,7 @@ const certificateIssues = ({ certificates: { items, total } }: FleetState, nowMs
     {
       key: 'certificates',
       level: 'warning',
-      title: `${mayBeMore ? 'At least ' : ''}${count(bad.length, 'cluster has a certificate', 'clusters have certificates')} that has expired or is overdue for renewal`,
+      title: `${mayBeMore ? 'At least ' : ''}${count(bad.length, 'cluster has a certificate that has', 'clusters have certificates that have')} expired or should have been renewed`,
       detail: namesOf({ items: bad, total: bad.length }),
       target: { page: 'clusters', search: { sort: 'certificate' } },
     },
