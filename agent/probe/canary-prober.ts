@@ -1,11 +1,9 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { KubeClient } from '@fso/shared/kube';
-import type { Clock } from '@fso/shared/runtime';
 import { Outage } from './outage.ts';
-import { askCanary, type FloorNames, judgeCanary, type ProbeVerdict } from './probe.ts';
+import { askCanary, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import type { ProberOptions } from './prober.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface CanaryTarget {
@@ -24,17 +22,8 @@ export interface CanaryState {
   readonly message: string | undefined;
 }
 
-export interface CanaryProberOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly budget: RetryBudget;
-  readonly floor: FloorNames;
-  readonly concurrency: number;
-  /** A namespace that was never proven counts as failed after this, in ms. */
-  readonly patienceMs: number;
-  readonly onChange: () => void;
-  readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
-}
+/** As of {@link Prober}, whose patience is here that with a namespace that was never proven. */
+export type CanaryProberOptions = Omit<ProberOptions, 'bindGate'>;
 
 const FIRST_RETRY_MS = 20;
 const SAMPLE_WAIT_MS = 2_000;
