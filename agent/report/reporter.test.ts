@@ -4,6 +4,7 @@ import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from 
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
@@ -11,24 +12,7 @@ import { advanceProven, isRevisionProven } from './proven.ts';
 import { diffReports, Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
-const lock = { state: 'Enforced', since: TIME } as const;
-const report = (name: string, violations = 0): PolicyReport => ({
-  namespace: 'fso-system',
-  name,
-  managedBy: 'hub',
-  targetNamespace: name,
-  enforcementAction: 'deny',
-  effectiveRegions: ['eu-west-1'],
-  namespaces: [],
-  phase: 'Active',
-  message: '',
-  constraintCreated: true,
-  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
-  violations,
-  violationSamples: [],
-  conditions: [],
-  lastUpdated: TIME,
-});
+const report = (name: string, violations = 0): PolicyReport => policyReport(name, { violations });
 const byKey = (reports: readonly PolicyReport[]): ReadonlyMap<string, PolicyReport> =>
   new Map(reports.map((each) => [policyKey(each), each]));
 const snapshotOf = (reports: readonly PolicyReport[], proven = true, generation = 1): AgentSnapshot => ({

@@ -1,27 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
 import { ClusterEvent, ClusterReport, PolicyReport } from '../api/index.ts';
 import { judgeClusterReport, judgeEvent, judgePolicyReport } from './entries.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
-const lock = { state: 'Enforced', since: TIME } as const;
-const report: PolicyReport = {
+const report: PolicyReport = policyReport('p', {
   namespace: 'team-a',
-  name: 'p',
   managedBy: 'local',
   targetNamespace: 'team-a',
-  enforcementAction: 'deny',
-  effectiveRegions: ['eu-west-1'],
   namespaces: ['team-a'],
-  phase: 'Active',
-  message: '',
-  constraintCreated: true,
-  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
-  violations: 0,
-  violationSamples: [],
-  conditions: [],
-  lastUpdated: TIME,
-};
+});
 const event: ClusterEvent = { time: TIME, severity: 'alert', reason: 'Expired', message: 'expired', policy: 'team-a/p' };
 
 describe('an entry of a report', () => {

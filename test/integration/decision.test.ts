@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
-import { type ENFORCEMENT_POINTS, type KubeObject, SovereignPolicySpec, type SovereignPolicySpecInput } from '@fso/shared/api';
+import type { ENFORCEMENT_POINTS, KubeObject } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -37,6 +37,7 @@ import {
   planGovernance,
   planNamespaces,
 } from '../../agent/enforce/index.ts';
+import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
@@ -64,23 +65,12 @@ const connect = (kubeconfig: string): KubeClient => {
 const userConfig = async (user: string, groups: string[]): Promise<string> =>
   (await cluster?.createUserKubeconfig(user, groups)) ?? expect.fail('no cluster');
 
-const policy = (name: string, spec: SovereignPolicySpecInput): PolicyInput => ({
-  key: `team/${name}`,
-  namespace: 'team',
-  name,
-  managedBy: 'local',
-  revision: undefined,
-  generation: 1,
-  spec: SovereignPolicySpec.parse(spec),
-  deleting: false,
-});
-
 /** The scheduler, and who runs the tests. */
 let binders: readonly string[] = [];
 const regions = [...ALLOWED];
-const POLICY_ONE = policy('one', { targetNamespace: LOCK_ONE, allowedRegions: regions });
-const POLICY_TWO = policy('two', { targetNamespace: LOCK_TWO, allowedRegions: regions });
-const POLICY_WARN = policy('warn', { targetNamespace: WARNED, allowedRegions: regions, enforcementAction: 'warn' });
+const POLICY_ONE = policyOf('one', { targetNamespace: LOCK_ONE, allowedRegions: regions });
+const POLICY_TWO = policyOf('two', { targetNamespace: LOCK_TWO, allowedRegions: regions });
+const POLICY_WARN = policyOf('warn', { targetNamespace: WARNED, allowedRegions: regions, enforcementAction: 'warn' });
 
 const runAll = async (actions: readonly Action[]): Promise<void> => {
   for (const action of actions) await runAction(client, action, signal);
@@ -340,7 +330,7 @@ describe('updates of workloads', () => {
 
 describe('pods from before the policy', () => {
   const LATER = 'later';
-  const laterPolicy = policy('later', { targetNamespace: LATER, allowedRegions: regions });
+  const laterPolicy = policyOf('later', { targetNamespace: LATER, allowedRegions: regions });
   const binding = (target: { kind: string; name: string }) => ({
     apiVersion: 'v1',
     kind: 'Binding',
@@ -421,7 +411,7 @@ describe("Gatekeeper's audit", () => {
       const pods = await client.list(POD_KIND, { namespace: AUDITED }, signal);
       return pods.every((pod) => pod.spec.nodeName !== undefined);
     });
-    const audited = policy('audited', { targetNamespace: AUDITED, allowedRegions: regions, enforcementAction: 'dryrun' });
+    const audited = policyOf('audited', { targetNamespace: AUDITED, allowedRegions: regions, enforcementAction: 'dryrun' });
     await installGatekeeperLock([POLICY_TWO, audited]);
     const written = Date.now();
     let found: readonly { name: string; message: string }[] = [];
@@ -486,7 +476,7 @@ describe('what the cluster says of the plans', () => {
       action,
       enforcementPoints: points.map((name) => ({ name })),
     });
-    const custom = policy('custom', {
+    const custom = policyOf('custom', {
       targetNamespace: FREE,
       allowedRegions: regions,
       enforcementAction: 'custom',
