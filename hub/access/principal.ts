@@ -3,7 +3,7 @@ import type { Role } from '@fso/shared/api';
 /** Who calls. */
 export interface Principal {
   readonly kind: 'local' | 'anonymous' | 'token' | 'user';
-  /** What does not change: the id of a token, the subject of a user. */
+  /** Stable id: that of the token, or the subject of the user. */
   readonly id: string;
   readonly name: string;
   /** null: known, but nothing gives a role. */

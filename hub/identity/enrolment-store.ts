@@ -29,7 +29,7 @@ export const EnrolmentRecord = z.strictObject({
   cluster: ResourceName,
   /** forgotten: shown nowhere; kept so that no certificate of a generation that was ever enrolled is good again. */
   state: z.enum(['invited', 'enrolled', 'revoked', 'forgotten']),
-  /** Raised by each enrolment and each revocation: certificates of another one are worth nothing. */
+  /** Raised by each enrolment and each revocation: certificates of another generation are invalid. */
   generation: z.int().min(0),
   /** Newest first. */
   tokens: z.array(TokenRecord).max(16),

@@ -3,32 +3,32 @@ import { ResourceName } from './common.ts';
 import { RevisionVerification } from './reports.ts';
 import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, StatusView } from './views.ts';
 
-/** The way of one commit through steps ① to ⑨, as the hub saw it. Times are the hub's own. */
+/** The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's clock. */
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
 
-/** When the hub was done with each of its own steps; null: not yet, or it was not watched. */
+/** When the hub finished each of its own steps; null: not yet, or not recorded. */
 export const HubSteps = z.object({
-  noticed: Time.nullable().describe('A webhook, or the poll that found it, began the fetch.'),
-  fetched: Time.nullable().describe('① Its objects were here.'),
-  judged: Time.nullable().describe('① Signature, descent and every document were found good, or not.'),
-  compiled: Time.nullable().describe('② Who gets what was known.'),
-  released: Time.nullable().describe('③ It was decided which clusters may have it.'),
+  noticed: Time.nullable().describe('The webhook or the poll that found the commit started the fetch.'),
+  fetched: Time.nullable().describe('① The hub had its objects.'),
+  judged: Time.nullable().describe('① The hub had checked its signature, its descent and every document.'),
+  compiled: Time.nullable().describe('② The hub had computed the policies of each cluster.'),
+  released: Time.nullable().describe('③ The hub had decided which clusters may have it.'),
 });
 export type HubSteps = z.infer<typeof HubSteps>;
 
-/** When one cluster was how far; null: not yet. */
+/** When one cluster reached each step; null: not yet. */
 export const ClusterSteps = z.object({
   cluster: ResourceName,
   offered: Time.nullable().describe('④ Sent to the agent.'),
-  accepted: Time.nullable().describe('⑤ The agent verified and took it.'),
-  written: Time.nullable().describe('⑥ Its objects are in the cluster.'),
-  proven: Time.nullable().describe('⑦ ⑧ Both locks proved every policy, and the hub heard it.'),
+  accepted: Time.nullable().describe('⑤ The agent verified and accepted it.'),
+  written: Time.nullable().describe('⑥ The agent wrote its objects to the cluster.'),
+  proven: Time.nullable().describe('⑦ ⑧ Both locks proved every policy, and the report reached the hub.'),
   refused: z
     .object({ time: Time, reasons: z.array(ProblemView) })
     .nullable()
-    .describe('The nack of the agent.'),
+    .describe("The agent's nack."),
 });
 export type ClusterSteps = z.infer<typeof ClusterSteps>;
 
@@ -47,13 +47,13 @@ export const CommitSummary = z.object({
   state: z
     .enum(COMMIT_STATES)
     .describe(
-      'rejected: the hub refused it. inProgress: clusters are on their way. enforced: proven in every cluster that is connected, and in one at least. refused: an agent refused it. superseded: a newer commit came before it was enforced everywhere.',
+      'rejected: the hub refused it. inProgress: some clusters do not enforce it yet. enforced: proven in every connected cluster, and in at least one. refused: an agent refused it. superseded: a newer commit arrived before this one was enforced everywhere.',
     ),
   verification: RevisionVerification.nullable(),
   policies: z.object({ added: Count, changed: Count, removed: Count }),
   clusters: z.object({ total: Count, offered: Count, accepted: Count, proven: Count, refused: Count }),
   noticed: Time,
-  enforced: Time.nullable().describe('When the last cluster of those connected had proven it.'),
+  enforced: Time.nullable().describe('When the last connected cluster proved it.'),
   enforcementMs: z.int().nullable().describe('From `noticed` to `enforced`.'),
 });
 export type CommitSummary = z.infer<typeof CommitSummary>;
@@ -62,12 +62,12 @@ export const CommitPage = pageOf(CommitSummary);
 export const CommitActivity = CommitSummary.extend({
   hub: HubSteps,
   problems: z.array(ProblemView).describe('Why the hub refused it.'),
-  changes: PolicyChanges.describe('Names in Git, at most 500 of each.'),
+  changes: PolicyChanges.describe('Names in Git, at most 500 in each list.'),
   clusterSteps: z.array(ClusterSteps),
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 
-/** The fleet at one moment of the past; null: from then on nobody looked. */
+/** The fleet at one moment in the past; null: no data from then on. */
 export const TrendPoint = z.object({
   time: Time,
   violations: Count.nullable(),
@@ -76,11 +76,11 @@ export const TrendPoint = z.object({
 });
 export type TrendPoint = z.infer<typeof TrendPoint>;
 export const Trend = z.object({
-  items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point; null: not known until then.'),
+  items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point; null: no data until then.'),
 });
 export type Trend = z.infer<typeof Trend>;
 
-/** Which policies may read differently now; the reader asks for those it shows. */
+/** Policies that may have changed; a client reads those that it shows again. */
 export const PolicyChange = z.object({
   cluster: z.string().nullable().describe('Where the change was reported; null: the desired state in Git changed.'),
   policies: z.array(z.string()).max(500).nullable().describe('namespace/name; null: too many to name, read the list again.'),
@@ -95,7 +95,7 @@ export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('policy'), data: PolicyChange }),
   z.object({ event: z.literal('event'), data: EventView }),
   z.object({ event: z.literal('commit'), data: CommitSummary }),
-  /** The stream cannot go on where the reader left off: read everything again. */
+  /** The stream cannot resume where the client left off: read everything again. */
   z.object({ event: z.literal('reset'), data: z.object({}) }),
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;

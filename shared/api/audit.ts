@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The audit log of the hub, as its API shows it and as it is exported. */
+/** The audit log of the hub, in its API and in exports. */
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -13,10 +13,10 @@ export const AuditActor = z.object({
 });
 export type AuditActor = z.infer<typeof AuditActor>;
 
-/** What happened, before the log has given it its place. */
+/** An entry before the log gives it its sequence number, time and hashes. */
 export const NewAuditEntry = z.object({
   actor: AuditActor,
-  from: z.string().max(256).nullable().describe('Address that the request came from, where there was one.'),
+  from: z.string().max(256).nullable().describe('Address that the request came from, if there was a request.'),
   action: z
     .string()
     .regex(/^[a-z]+(\.[a-z-]+)+$/)
@@ -37,7 +37,7 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 
 export const AuditPage = z.object({
   items: z.array(AuditEntry),
-  total: z.int().describe('Entries of the whole log, or those that the filters mean, as far as they are counted.'),
+  total: z.int().describe('Entries of the whole log, or those that match the filters, as far as they are counted.'),
   next: z.string().nullable(),
 });
 export type AuditPage = z.infer<typeof AuditPage>;
@@ -52,14 +52,14 @@ export const CheckpointView = z.object({
 
 export const WitnessView = z.object({
   cluster: z.string().max(253),
-  checkpoint: CheckpointView.describe('The last one that its agent keeps.'),
-  seen: z.iso.datetime({ offset: true }).describe('When the agent said so.'),
+  checkpoint: CheckpointView.describe('The newest one that its agent keeps.'),
+  seen: z.iso.datetime({ offset: true }).describe('When the agent reported it.'),
 });
 
 export const AuditProofs = z.object({
   key: z.string().nullable().describe('Public audit key of this hub.'),
   checkpoints: z.array(CheckpointView).describe('Signed by the hub, oldest first; at most the newest 10,000.'),
-  witnesses: z.array(WitnessView).describe('Checkpoints as agents gave them back.'),
+  witnesses: z.array(WitnessView).describe('Checkpoints that agents returned.'),
 });
 export type AuditProofs = z.infer<typeof AuditProofs>;
 
@@ -73,6 +73,6 @@ export const AuditVerification = z.object({
 });
 export type AuditVerification = z.infer<typeof AuditVerification>;
 
-/** The hub's own word on its log; `fso audit verify` does not need to believe it. */
+/** The hub's own check of its log; `fso audit verify` does not have to trust it. */
 export const AuditVerificationView = AuditVerification.extend({ checkedAt: z.iso.datetime({ offset: true }) });
 export type AuditVerificationView = z.infer<typeof AuditVerificationView>;

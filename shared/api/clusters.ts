@@ -29,7 +29,7 @@ export const RolloutStrategySpec = z.strictObject({
         name: z.string().min(1).max(63),
         clusterSelector: LabelSelector,
         soak: Duration.optional().describe('How long the wave must hold before the next one starts.'),
-        maxNewViolations: z.int().min(0).optional().describe('Gate: new violations that the wave may show; absent = any number.'),
+        maxNewViolations: z.int().min(0).optional().describe('Gate: new violations that the wave may have; absent: any number.'),
       }),
     )
     .min(1)

@@ -9,7 +9,7 @@ const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 /** `group:` and the name of a RegionGroup, or a region; either name has at most 63 characters. */
 const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
-/** A namespace, or a glob as Gatekeeper's `match.namespaces` has it: `*` at the start, the end, or both. */
+/** A namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both. */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
 export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
@@ -32,7 +32,7 @@ export const RegionReference: z.ZodString = z
 
 const LabelMap = z.record(z.string().max(317), z.string().max(63));
 
-/** The metadata a document in Git may carry. Server-side fields are refused, so that a pasted object is noticed. */
+/** The metadata that a document in Git may have. Server-side fields are refused, so that an object copied from a cluster is noticed. */
 export const GitMetadata = z.strictObject({
   name: ResourceName,
   namespace: NamespaceName.optional(),

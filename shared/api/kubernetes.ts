@@ -37,7 +37,7 @@ export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
 
 const GIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** Git commit since which a hub-managed policy reads as it does; undefined for a local one, whatever its annotations claim. */
+/** Git commit that last changed a hub-managed policy; undefined for a local one, whatever its annotations claim. */
 export const revisionOf = (policy: SovereignPolicy): string | undefined => {
   const revision = policy.metadata.annotations?.[ANNOTATIONS.revision];
   return isHubManaged(policy) && revision !== undefined && GIT_ID.test(revision) ? revision : undefined;

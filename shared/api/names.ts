@@ -1,5 +1,5 @@
 /**
- * Every name that this system writes into a cluster, once.
+ * Every name that this system writes into a cluster.
  *
  * Kubernetes label values end at 63 characters and hold neither commas nor colons, so a label carries the
  * label-safe form of a value and the annotation of the same key carries the exact one.
@@ -8,31 +8,31 @@
 export const API_GROUP = 'compliance.federated.io';
 export const API_VERSION = 'compliance.federated.io/v1';
 
-/** Prefix of every label and annotation key this system owns. It never writes a key outside of it. */
+/** Prefix of every label and annotation key that this system owns. It never writes a key without it. */
 export const KEY_PREFIX = 'compliance.gov/';
 
 /** Where the agent, its state and the hub-managed policies live in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'fso-system';
 /**
- * Holds nothing, has no label of this system, and lets no pod in: that lock 1 refuses pods there is the doing of its index alone, and proves
- * that the index judges.
+ * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can refuse a pod there, so a
+ * refusal proves that the API server evaluates the index.
  */
 export const CANARY_NAMESPACE = 'fso-canary';
 /** Lease of the agents' leader, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_LEASE = 'fso-agent';
-/** ConfigMap with what the agent accepted last, in {@link SYSTEM_NAMESPACE}. */
+/** ConfigMap with the state that the agent last accepted, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_STATE = 'fso-agent-state';
-/** ConfigMap with the times since when the reported violations stand, in {@link SYSTEM_NAMESPACE}. */
+/** ConfigMap with the start of each reported violation, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
 /** ConfigMap with the events that the hub has not acknowledged, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_EVENTS = 'fso-agent-events';
 
-/** Secret with what the agent proves itself with at the hub, in {@link SYSTEM_NAMESPACE}. */
+/** Secret with the agent's key and certificate for the hub, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_IDENTITY = 'fso-agent-identity';
 
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
-/** Deprecated since Kubernetes 1.17, still the truth for cloud node controllers; never a proof of a region. */
+/** Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a region. */
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
 
 export const LABELS = {
@@ -44,7 +44,7 @@ export const LABELS = {
   updatedAt: `${KEY_PREFIX}updated-at`,
   /** `hub` on SovereignPolicies that came from Git; absent on local ones. */
   managedBy: `${KEY_PREFIX}managed-by`,
-  /** On every object the agent owns outside of namespaces: floor policies, bindings, template, constraints. */
+  /** On every object that the agent owns outside of namespaces: floor policies, bindings, template, constraints. */
   component: `${KEY_PREFIX}component`,
 } as const;
 
@@ -67,17 +67,17 @@ export const INJECTION_LABEL: string = `${KEY_PREFIX}placement-injection`;
 export const INJECTION_LABEL_VALUE = 'active';
 
 export const ANNOTATIONS = {
-  /** Git commit since which a hub-managed SovereignPolicy reads as it does in this cluster. */
+  /** Git commit that last changed a hub-managed SovereignPolicy in this cluster. */
   revision: `${KEY_PREFIX}revision`,
   /** Path of the document in Git. */
   sourcePath: `${KEY_PREFIX}source-path`,
-  /** On {@link SYSTEM_NAMESPACE}: what stood in the cluster when everything was in place. */
+  /** On {@link SYSTEM_NAMESPACE}: keys of the objects of a complete installation. */
   installed: `${KEY_PREFIX}installed`,
-  /** On {@link SYSTEM_NAMESPACE}: hash of how the version that wrote it words all that. */
+  /** On {@link SYSTEM_NAMESPACE}: hash of those objects in the version that wrote the record. */
   installedText: `${KEY_PREFIX}installed-text`,
 } as const;
 
-/** Every label and annotation that means something on a namespace: no other is read, whatever its prefix. */
+/** Every label and annotation key that this system reads on a namespace, whatever prefix others have. */
 export const NAMESPACE_KEYS: readonly string[] = [
   ...Object.values(LABELS),
   ...FLOOR_ACTIONS.flatMap((action) => [
@@ -105,23 +105,23 @@ export const FIELD_MANAGERS = {
 } as const;
 
 export const CONDITIONS = {
-  /** Policy is in force and proven by every lock that is there. */
+  /** The policy is in force, and every lock that the cluster has is proven. */
   ready: 'Ready',
   /** Lock 1: the floor of ValidatingAdmissionPolicies. */
   floorReady: 'FloorReady',
-  /** Of a cluster: what lets only the agent change what the locks stand on. */
+  /** Of a cluster: the guard, which lets only the agent change what the locks rely on. */
   guardReady: 'GuardReady',
-  /** Lock 2: Gatekeeper's constraint, at its live generation on every pod of Gatekeeper. */
+  /** Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper. */
   gatekeeperReady: 'GatekeeperReady',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */
   expiring: 'Expiring',
-  /** Gatekeeper's audit counts as many violating pods as the agent; only once there were audits to compare. */
+  /** Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to compare. */
   auditAgrees: 'AuditAgrees',
   /** Within the last hour a change or deletion of what enforces the policy was reverted. */
   tampered: 'Tampered',
-  /** Only on policies that ask for it: whether pods without a region are given the allowed ones. */
+  /** Only on policies that ask for it: whether pods without a region get the allowed ones. */
   placementInjection: 'PlacementInjection',
 } as const;
 

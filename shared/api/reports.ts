@@ -18,12 +18,12 @@ export const Violation = z.object({
   name: z.string().max(253),
   node: z.string().max(253).optional().describe('Node that the pod runs on, if any.'),
   region: z.string().max(63).optional().describe('Region of that node, if it has one.'),
-  reason: z.string().max(2048).describe('Which term or value leaves the allowed regions.'),
+  reason: z.string().max(2048).describe('The term or value that leaves the allowed regions.'),
   since: Time,
 });
 export type Violation = z.infer<typeof Violation>;
 
-/** What an agent knows of one policy in its cluster. */
+/** An agent's report on one policy in its cluster. */
 export const PolicyReport = z.object({
   namespace: NamespaceName,
   name: ResourceName,
@@ -42,7 +42,7 @@ export const PolicyReport = z.object({
     .array(z.object({ namespace: NamespaceName, labels: z.record(z.string().max(317), z.string().max(63)) }))
     .max(20)
     .optional()
-    .describe('Labels under compliance.gov/ as they stand on the first governed namespaces, by name.'),
+    .describe('The compliance.gov/ labels of the first governed namespaces, by name.'),
   violationSamples: z.array(Violation).max(20).describe('The first violations, by namespace and name.'),
   conditions: z.array(Condition).max(32),
   expiryDate: Time.optional(),
@@ -50,12 +50,12 @@ export const PolicyReport = z.object({
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
 
-/** Whether it was found out who signed a commit. */
+/** Result of the check of a commit's signature. */
 export const RevisionVerification = z.object({
   state: z
     .enum(['verified', 'unverified', 'failed'])
     .describe(
-      'unverified: nobody looked, as no signers are configured; failed: it was found bad and taken all the same (FSO_VERIFY=warn).',
+      'unverified: not checked, as no signers are configured; failed: the check failed and the commit was accepted all the same (FSO_VERIFY=warn).',
     ),
   signer: z.string().max(5000).optional().describe('Principals or user id, and fingerprint of the key; when verified.'),
   reason: z.string().max(2048).optional().describe('Code and explanation; when failed.'),
@@ -63,11 +63,11 @@ export const RevisionVerification = z.object({
 export type RevisionVerification = z.infer<typeof RevisionVerification>;
 
 export const ClusterReport = z.object({
-  /** Commit whose policies the agent has accepted and written to its cluster. */
+  /** Commit that the agent accepted and whose policies it wrote to its cluster. */
   revision: Revision.nullable(),
-  /** Commit whose every policy is proven by both locks (or by each lock that the cluster can have); it trails `revision`. */
+  /** Commit of which both locks (or each lock that the cluster can have) have proven every policy; it trails `revision`. */
   provenRevision: Revision.nullable(),
-  /** Of `revision`. */
+  /** The signature check of `revision`. */
   verification: RevisionVerification.shape.state,
   signer: RevisionVerification.shape.signer,
   verificationReason: RevisionVerification.shape.reason,
@@ -81,12 +81,12 @@ export const ClusterReport = z.object({
   /** Number of nodes by region; nodes without a region count under `''`. */
   nodesByRegion: z.record(z.string().max(63), z.int().min(0).max(MAX_COUNT)),
   conditions: z.array(Condition).max(32),
-  clockSkewMs: z.int().optional().describe('By how much the clock of the agent is ahead of that of the hub.'),
-  certificateExpires: Time.optional().describe('Of the certificate that the agent proves itself with, if it has one.'),
+  clockSkewMs: z.int().optional().describe("By how many milliseconds the agent's clock is ahead of the hub's."),
+  certificateExpires: Time.optional().describe("Expiry of the agent's client certificate, if it has one."),
 });
 export type ClusterReport = z.infer<typeof ClusterReport>;
 
-/** Something that happened in a cluster and that people may want to know later. */
+/** An event in a cluster that people may want to look up later. */
 export const ClusterEvent = z.object({
   time: Time,
   severity: z.enum(['info', 'warning', 'alert']),

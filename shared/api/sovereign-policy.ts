@@ -21,12 +21,12 @@ export const Placement = z
     clusterNames: z.array(ResourceName).max(1000).optional().describe('Selects clusters by name.'),
     clusterRegions: z.array(RegionReference).max(100).optional().describe('Selects clusters that have a region of this list.'),
   })
-  .describe('Which clusters the policy is meant for; every given field must select the cluster. Absent: every cluster.');
+  .describe('Clusters that get the policy: those that every given field selects. Absent: every cluster.');
 export type Placement = z.infer<typeof Placement>;
 
 export const SovereignPolicySpec = z
   .strictObject({
-    targetNamespace: NamespaceGlob.describe('The namespace that is governed, or a glob as in Gatekeeper (finance-*, *).'),
+    targetNamespace: NamespaceGlob.describe('The namespace that the policy governs, or a glob as in Gatekeeper (finance-*, *).'),
     allowedRegions: z
       .array(RegionReference)
       .min(1)
@@ -50,15 +50,15 @@ export const SovereignPolicySpec = z
       .boolean()
       .optional()
       .describe(
-        'Gives pods that say nothing of their region the required node affinity for the allowed regions, when they are created. Never loosens what a pod says.',
+        'Adds the required node affinity for the allowed regions to new pods that do not mention a region. Never loosens what a pod requires.',
       ),
-    description: z.string().max(1024).optional().describe('Why the policy exists, for people.'),
-    expiryDate: z.iso.datetime({ offset: true }).max(64).optional().describe('RFC 3339 time after which the policy no longer governs.'),
+    description: z.string().max(1024).optional().describe('Why the policy exists.'),
+    expiryDate: z.iso.datetime({ offset: true }).max(64).optional().describe('RFC 3339 time after which the policy no longer applies.'),
     excludedNamespaces: z
       .array(NamespaceGlob)
       .max(100)
       .optional()
-      .describe('Namespaces (or globs) that targetNamespace would match and that are left alone.'),
+      .describe('Namespaces (or globs) that the policy does not govern although targetNamespace matches them.'),
     placement: Placement.optional(),
   })
   .describe('Where the pods of a namespace may run.');
@@ -83,7 +83,7 @@ export const LOCK_STATES = ['Pending', 'Enforced', 'Degraded', 'Unavailable', 'N
 export const LockState = z
   .enum(LOCK_STATES)
   .describe(
-    'Pending: written, not proven yet. Enforced: proven. Degraded: it was refused or its proof failed. Unavailable: this cluster cannot have it. NotApplicable: nothing to enforce.',
+    'Pending: written, not proven yet. Enforced: proven. Degraded: the write was refused or the proof failed. Unavailable: this cluster cannot have it. NotApplicable: nothing to enforce.',
   );
 export type LockState = z.infer<typeof LockState>;
 
@@ -109,11 +109,11 @@ export const SovereignPolicyStatus = z.object({
   observedGeneration: z.int().optional(),
   conditions: z.array(Condition).max(32).optional(),
   namespaces: z.array(NamespaceName).max(10_000).optional().describe('Namespaces that the policy governs now.'),
-  regions: z.string().max(1024).optional().describe('The first of effectiveRegions, for tables: a column shows a list as JSON.'),
+  regions: z.string().max(1024).optional().describe('The first of effectiveRegions, for tables, where a column shows a list as JSON.'),
   effectiveRegions: z.array(Region).max(1000).optional().describe('Allowed regions after expansion of groups.'),
-  revision: z.string().max(64).optional().describe('Git commit since which the policy reads as it does; absent for a local policy.'),
+  revision: z.string().max(64).optional().describe('Git commit that last changed the policy in this cluster; absent for a local policy.'),
   enforcement: Enforcement.optional(),
-  violations: z.int().min(0).optional().describe('Pods that stand outside of the allowed regions or may be scheduled outside.'),
+  violations: z.int().min(0).optional().describe('Pods that run outside of the allowed regions or may be scheduled outside.'),
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 

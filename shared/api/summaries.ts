@@ -3,11 +3,11 @@ import { ResourceName } from './common.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { PolicyInCluster, PolicyView, pageOf, ViolationView } from './views.ts';
 
-/** The fleet in lines short enough for a thousand policies and hundreds of clusters. */
+/** The fleet in rows small enough for a thousand policies and hundreds of clusters. */
 
 const Count = z.int().min(0);
 
-/** In how many clusters a lock is in which state. */
+/** Number of clusters in each state of a lock. */
 export const LockCounts = z.partialRecord(LockState, Count);
 export type LockCounts = z.infer<typeof LockCounts>;
 
@@ -15,7 +15,7 @@ export type LockCounts = z.infer<typeof LockCounts>;
 export const PolicySummary = PolicyView.omit({ clusters: true }).extend({
   clusters: z
     .object({
-      total: Count.describe('Clusters that are meant to have it, or report it.'),
+      total: Count.describe('Clusters that should have it, or that report it.'),
       connected: Count,
       active: Count,
       failed: Count,
@@ -32,7 +32,7 @@ export const PolicySummaryPage = pageOf(PolicySummary);
 
 /** One policy as it stands in one cluster. */
 export const ClusterPolicy = PolicyView.omit({ clusters: true }).extend({
-  phase: Phase.describe('What the cluster contributes: one that is not connected at best Pending.'),
+  phase: Phase.describe('Phase that the cluster contributes: at best Pending while it is not connected.'),
   violations: Count.describe('In this cluster.'),
   fresh: PolicyInCluster.shape.fresh,
   report: PolicyInCluster.shape.report,
@@ -50,29 +50,29 @@ export const ViolationGroup = z.object({
     .describe(
       '`namespace/name` of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of a workload, region; `` = none.',
     ),
-  violations: Count.describe('All that agents count for a policy or cluster; of the other groups those that agents name.'),
-  named: Count.describe('Those that can be listed: agents name the first 20 of each policy.'),
-  policies: Count.describe('Policies that the named ones are of.'),
+  violations: Count.describe('Of a policy or cluster, all that agents count; of the other groups, those that agents list.'),
+  named: Count.describe('Those that agents list: the first 20 of each policy.'),
+  policies: Count.describe('Policies that the listed ones violate.'),
   clusters: Count,
-  worstAction: EnforcementAction.nullable().describe('Strongest action of the named ones.'),
-  oldest: z.iso.datetime({ offset: true }).nullable().describe('Since when the oldest named one stands.'),
+  worstAction: EnforcementAction.nullable().describe('Strongest action of the listed ones.'),
+  oldest: z.iso.datetime({ offset: true }).nullable().describe('When the oldest listed one started.'),
 });
 export type ViolationGroup = z.infer<typeof ViolationGroup>;
 export const ViolationGroupPage = pageOf(ViolationGroup);
 
 export const RegionView = z.object({
   region: z.string(),
-  groups: z.array(z.string()).describe('RegionGroups that hold it.'),
+  groups: z.array(z.string()).describe('RegionGroups that contain it.'),
   policies: Count.describe('Policies that allow it.'),
-  clusters: z.array(ResourceName).describe('Registered with it, or with nodes there.'),
+  clusters: z.array(ResourceName).describe('Clusters that are registered with it or have nodes in it.'),
   nodes: Count.describe('As last reported.'),
-  violations: Count.describe('Named violations of pods that run there.'),
+  violations: Count.describe('Listed violations of pods that run there.'),
 });
 export type RegionView = z.infer<typeof RegionView>;
 export const RegionList = z.object({
   items: z
     .array(RegionView)
-    .describe('Every region that a policy allows, a cluster is registered with, a node or a violation is in; by name.'),
+    .describe('Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name.'),
   nodesWithoutRegion: Count,
 });
 export type RegionList = z.infer<typeof RegionList>;
@@ -97,9 +97,9 @@ export const IssueReport = z.object({
       'Failed, expired or about to expire, in conflict; and in connected clusters: pending, never reported, a lock degraded or unavailable.',
     ),
   violations: z.array(ViolationView),
-  unnamedViolations: Count.describe('Violations that agents count beyond those they name.'),
+  unnamedViolations: Count.describe('Violations that agents count beyond those they list.'),
   omitted: z
     .object({ clusters: Count, policies: Count, violations: Count })
-    .describe('Issues beyond the first 10,000 of each list, which are not in it.'),
+    .describe('Issues beyond the first 10,000 of each list, which are left out.'),
 });
 export type IssueReport = z.infer<typeof IssueReport>;

@@ -4,7 +4,7 @@ import { ResourceName } from './common.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase } from './sovereign-policy.ts';
 
-/** What the hub's API answers: shared by the API, the `fso` command and the dashboard. */
+/** Responses of the hub's API: shared by the API, the `fso` command and the dashboard. */
 
 const Time = z.iso.datetime({ offset: true });
 
@@ -20,7 +20,7 @@ export const ProblemView = z.object({
   path: z.string().optional(),
   line: z.int().optional(),
   column: z.int().optional(),
-  code: z.string().optional().describe('Why, for programs, where a commit is not trusted: unsigned, not-a-descendant, …'),
+  code: z.string().optional().describe('For programs: why a commit is not trusted (unsigned, not-a-descendant, …).'),
   reason: z.string(),
 });
 export type ProblemView = z.infer<typeof ProblemView>;
@@ -29,7 +29,7 @@ export const SourceView = z.object({
   url: z.string().describe('Without credentials.'),
   ref: z.string(),
   revision: CommitView.nullable().describe('The commit in force: the last good one.'),
-  verification: RevisionVerification.optional().describe('Of the commit in force, by the hub; agents judge for themselves.'),
+  verification: RevisionVerification.optional().describe("The hub's check of the commit in force; agents check it themselves."),
   rejected: z
     .object({ commit: CommitView, problems: z.array(ProblemView) })
     .nullable()
@@ -51,24 +51,24 @@ export const ClusterView = z.object({
   regions: z.array(z.string()),
   labels: z.record(z.string(), z.string()),
   connection: ConnectionState,
-  lastSeen: Time.nullable().describe('When the hub last received something from the cluster: how old everything below is.'),
+  lastSeen: Time.nullable().describe('When the hub last received something from the cluster: the age of all fields below.'),
   offeredRevision: z.string().nullable(),
   revision: z.string().nullable().describe('Commit that the agent has accepted.'),
-  provenRevision: z.string().nullable().describe('Commit whose every policy is proven by the locks.'),
+  provenRevision: z.string().nullable().describe('Commit of which the locks have proven every policy.'),
   inSync: z.boolean().describe('Connected, and its accepted revision is the one meant for it.'),
   nack: z.object({ revision: z.string(), reasons: z.array(ProblemView), time: Time }).nullable(),
   policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
   violations: z.int(),
-  clockSkewMs: z.int().nullable().describe('By how much the clock of the agent is ahead of that of the hub; null: not known.'),
-  certificateExpires: Time.nullable().describe('Until when the agent can prove itself without renewing; null: it has no certificate.'),
+  clockSkewMs: z.int().nullable().describe("By how many milliseconds the agent's clock is ahead of the hub's; null: unknown."),
+  certificateExpires: Time.nullable().describe("Expiry of the agent's client certificate; null: it has none."),
   report: ClusterReport.nullable(),
 });
 export type ClusterView = z.infer<typeof ClusterView>;
 
 export const PolicyInCluster = z.object({
   cluster: ResourceName,
-  fresh: z.boolean().describe('Whether the cluster is connected; otherwise the report is what was last known.'),
-  report: PolicyReport.nullable().describe('null: meant for the cluster, nothing reported yet.'),
+  fresh: z.boolean().describe('Whether the cluster is connected; otherwise the report is the last one that arrived.'),
+  report: PolicyReport.nullable().describe('null: the cluster should have the policy and has not reported it yet.'),
 });
 export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
 
@@ -101,11 +101,11 @@ export const StatusView = z.object({
   clusters: z.object({
     total: z.int(),
     connected: z.int(),
-    disconnected: z.int().describe('Were connected once: what is known of them is old.'),
+    disconnected: z.int().describe('Connected earlier: their data is old.'),
     neverSeen: z.int(),
     inSync: z.int(),
     proven: z.int(),
-    tampered: z.int().describe('Clusters whose last report says that they reverted a change or deletion within an hour.'),
+    tampered: z.int().describe('Clusters that, by their last report, reverted a change or deletion within an hour.'),
   }),
   policies: z.object({
     total: z.int(),
@@ -119,7 +119,7 @@ export const StatusView = z.object({
 });
 export type StatusView = z.infer<typeof StatusView>;
 
-/** RFC 9457 problem details, as every error of the API has them. */
+/** RFC 9457 problem details: the body of every error of the API. */
 export const ProblemDetails = z.object({
   type: z.string(),
   title: z.string(),
@@ -144,12 +144,12 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
-/** What Git says of one policy. */
+/** One policy in Git: its document and its history. */
 
 export const PolicySourceView = z.object({
   path: z.string(),
   line: z.int().describe('First line of the document.'),
-  revision: z.string().describe('Commit that it was read at: the one in force.'),
+  revision: z.string().describe('Commit that it was read from: the one in force.'),
   yaml: z.string().describe('The document as it stands in Git, comments included; at most 1 MiB.'),
 });
 export type PolicySourceView = z.infer<typeof PolicySourceView>;
