@@ -33,7 +33,6 @@ const UNREAD = [
   'agent/enforce',
   'agent/probe',
   'clusters/build',
-  'shared/kube',
   'test/attacks',
   'test/browser',
   'test/integration',

@@ -25,17 +25,17 @@ export interface RequestSummary {
   readonly path: string;
 }
 
-/** The API server answered 400 or above. The message is the server's own: a denial names its policy or webhook. */
+/** A response of 400 or above. The message is the server's own: a denial names its policy or webhook. */
 export class KubeApiError extends Error {
   override readonly name = 'KubeApiError';
   readonly status: number;
-  /** metav1.StatusReason, e.g. `Conflict`; `''` when the answer was not a Status. */
+  /** metav1.StatusReason, e.g. `Conflict`; `''` when the response was not a Status. */
   readonly reason: string;
   readonly details: Status['details'];
   readonly causes: readonly StatusCause[];
   readonly retryAfterMs: number | undefined;
   readonly request: RequestSummary;
-  /** What the server said besides: who refuses a write may have warned before. */
+  /** Warnings of the response: one webhook may warn before another one refuses the write. */
   readonly warnings: readonly string[];
 
   constructor(
@@ -55,11 +55,11 @@ export class KubeApiError extends Error {
   }
 }
 
-/** There was no answer: refused, reset, TLS, DNS, credentials, or the time was over. */
+/** No response arrived: refused, reset, TLS, DNS, credentials, or a timeout. */
 export class KubeConnectionError extends Error {
   override readonly name = 'KubeConnectionError';
   readonly timedOut: boolean;
-  /** The answer is longer than what was asked for. */
+  /** The response is longer than the request allows. */
   readonly tooLarge: boolean;
   readonly request: RequestSummary | undefined;
 
@@ -96,6 +96,6 @@ export const isGone = (error: unknown): error is KubeApiError =>
   hasStatus(error, 410) || (error instanceof KubeApiError && error.reason === 'Expired');
 /** The API server sheds load, or an eviction has to wait. */
 export const isTooManyRequests = (error: unknown): error is KubeApiError => hasStatus(error, 429);
-/** The API server, or something before it, gave up on the request. */
+/** The API server, a proxy in front of it, or this client gave up on the request. */
 export const isTimeout = (error: unknown): boolean =>
   hasStatus(error, 408, 504) || (error instanceof KubeConnectionError && error.timedOut);

@@ -61,13 +61,13 @@ export interface CustomResourceDefinition extends KubeObject {
   status?: { conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
-/** apiregistration.k8s.io/v1 APIService: who answers for one version of an API group. */
+/** apiregistration.k8s.io/v1 APIService: the server of one version of an API group. */
 export interface ApiService extends KubeObject {
   /** Absent: the API server itself. */
   spec?: { service?: { name?: string; namespace?: string } | null };
 }
 
-/** Gatekeeper's word on one of its pods, in the status of templates and constraints. */
+/** State of one Gatekeeper pod, in the status of templates and constraints. */
 export interface GatekeeperPodStatus {
   id?: string;
   observedGeneration?: number;

@@ -9,7 +9,7 @@ export const collectionPath = (kind: KindDescriptor, namespace?: string): string
   return `${groupPath(kind.apiVersion)}${scope}/${kind.plural}`;
 };
 
-/** @throws TypeError when a namespaced kind comes without a namespace: the request would mean something else. */
+/** @throws TypeError when a namespaced kind comes without a namespace: the path would name another resource. */
 export const objectPath = (kind: KindDescriptor, ref: ObjectRef, subresource?: string): string => {
   if (kind.namespaced && !ref.namespace) throw new TypeError(`${kind.kind} ${ref.name}: a namespace is needed`);
   const suffix = subresource === undefined ? '' : `/${subresource}`;
@@ -22,7 +22,7 @@ export const refOf = (object: KubeObject): ObjectRef =>
     ? { name: object.metadata.name }
     : { namespace: object.metadata.namespace, name: object.metadata.name };
 
-/** `namespace/name`, or the name of what has no namespace. */
+/** `namespace/name`, or `name` for cluster-scoped kinds. */
 export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
 
 /** As {@link keyOf}, of an object. */

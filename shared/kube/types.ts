@@ -23,11 +23,11 @@ export interface ListOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Objects in one answer; fewer where they turn out to be large. Default 500. */
+  /** Objects in one response; fewer when they turn out to be large. Default 500. */
   readonly pageSize?: number;
 }
 
-/** What a write answered, with the `Warning` headers (RFC 9111 code 299) that came with it. */
+/** The response to a write, with its `Warning` headers (RFC 9111 code 299). */
 export interface WriteResult<T> {
   readonly object: T;
   readonly warnings: readonly string[];
@@ -48,22 +48,22 @@ export interface RawRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Of the whole exchange. Default: that of the client. */
+  /** Limit of the whole exchange. Default: that of the client. */
   readonly timeoutMs?: number;
-  /** Instead of `timeoutMs`, for answers of unknown length: longest time without a byte. */
+  /** Instead of `timeoutMs`, for responses of unknown length: longest time without a byte. */
   readonly silenceMs?: number;
-  /** An answer that is longer is not read to its end. */
+  /** A longer response is an error; the client stops reading it. */
   readonly maxBytes?: number;
 }
 
 /**
  * One cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s), and throws
- * {@link KubeApiError} for an answer of 400 and above, KubeConnectionError when there was no answer.
+ * {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no response arrived.
  */
 export interface KubeClient {
   readonly server: string;
   raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
-  /** @returns undefined when the object, or its kind, is not there (404). */
+  /** @returns undefined when the object, or its kind, does not exist (404). */
   get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined>;
   /** Pages through the whole list. */
   list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]>;
@@ -80,18 +80,18 @@ export interface KubeClient {
   /** Absent objects are not an error. */
   delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
   /**
-   * A streamed answer, for watches; `timeoutMs` bounds its whole life. Throws like every other call before the first byte,
+   * Streams a response, for watches; `timeoutMs` limits its whole life. Throws like every other call before the first byte,
    * and KubeConnectionError when the stream breaks.
    */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /** `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` of one that plays an older one. */
+  /** `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older version. */
   version(signal: AbortSignal): Promise<string>;
   /** Closes the connections. */
   close(): Promise<void>;
 }
 
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
-  /** Reduces an object to what is kept in memory, as soon as it is read. */
+  /** Reduces an object as soon as it is read; the informer keeps only the result. */
   readonly transform?: (object: T) => T;
 }
 
@@ -101,17 +101,17 @@ export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous
 export interface Informer<T extends KubeObject> {
   get(key: ObjectKey): T | undefined;
   list(): readonly T[];
-  /** Whether the first list is in; false again never. */
+  /** Whether the first list is complete; once true, it stays true. */
   readonly synced: boolean;
-  /** Whether the API server serves the kind at the moment. */
+  /** Whether the API server serves the kind now. */
   readonly served: boolean;
-  /** False where the kind is not served, or could not be read for 30 s for any other reason: what is known may be old. */
+  /** False when the kind is not served, or could not be read for 30 s for any other reason: the objects may be out of date. */
   readonly readable: boolean;
   /** Resolves at the first full list, or at once when the kind is not served. */
   ready(signal: AbortSignal): Promise<void>;
-  /** @returns a function that removes the handler. Handlers only enqueue; what they throw is logged, never fatal. */
+  /** @returns a function that removes the handler. Handlers only enqueue; their errors are logged, never fatal. */
   onChange(handler: ChangeHandler<T>): () => void;
-  /** Lists again from scratch. @returns when the new list is in */
+  /** Lists again from scratch; resolves when the new list is complete. */
   relist(signal: AbortSignal): Promise<void>;
   /** Called when `served` changes. */
   onServed(handler: (served: boolean) => void): () => void;

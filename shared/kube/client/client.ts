@@ -14,7 +14,7 @@ export interface KubeClientOptions {
   readonly context?: string | undefined;
   readonly userAgent?: string;
   readonly metrics?: KubeClientMetrics;
-  /** Of requests that name no time of their own, in ms. Default 15,000. */
+  /** Timeout of requests that set none, in ms. Default 15,000. */
   readonly timeoutMs?: number;
 }
 
@@ -24,7 +24,7 @@ const MAX_RETRY_WAIT_MS = 10_000;
 const APPLY = 'application/apply-patch+yaml';
 const MERGE_PATCH = 'application/merge-patch+json';
 
-/** A kept-alive connection may end under a request. */
+/** A kept-alive connection may close during a request. */
 const isBrokenConnection = (error: unknown): boolean => {
   if (!(error instanceof KubeConnectionError)) return false;
   const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
@@ -32,8 +32,8 @@ const isBrokenConnection = (error: unknown): boolean => {
 };
 
 /**
- * How long to wait before a read is sent again: what an overloaded server asks for, or nothing after a broken connection.
- * Writes are never sent again here: they belong to a reconcile, which looks first.
+ * Milliseconds to wait before a read is sent again: what an overloaded server asks for, or none after a broken connection.
+ * Writes are never sent again here: the reconcile that sends them reads the state first.
  */
 const retryWaitMs = (request: RawRequest, error: unknown, retries: number): number | undefined => {
   if (request.method !== 'GET' || retries >= MAX_RETRIES) return undefined;
@@ -49,7 +49,7 @@ const parseBody = <T>(answer: Answer, request: RawRequest): T => {
   try {
     return JSON.parse(answer.body) as T;
   } catch (error) {
-    throw new KubeConnectionError(`${request.method} ${request.path}: the answer is not JSON`, { cause: error });
+    throw new KubeConnectionError(`${request.method} ${request.path}: the response is not JSON`, { cause: error });
   }
 };
 
@@ -150,8 +150,8 @@ class HttpKubeClient implements KubeClient {
 }
 
 /**
- * Nothing connects before the first call.
- * @throws KubeConfigError when the kubeconfig is missing, broken, or names what is not in it.
+ * Creates a client, which connects at its first call.
+ * @throws KubeConfigError when the kubeconfig is missing or broken, or refers to an entry that is not in it.
  */
 export const createKubeClient = (options: KubeClientOptions = {}): KubeClient => {
   const access = resolveAccess(options.kubeconfig, options.context);
@@ -166,7 +166,7 @@ interface VersionInfo {
   readonly emulationMinor?: string;
 }
 
-/** An API server may play an older one (https://kep.k8s.io/4330): what it can do is what counts. */
+/** An API server may emulate an older version (https://kep.k8s.io/4330), which then decides what it can do. */
 const versionText = ({ gitVersion, emulationMajor, emulationMinor }: VersionInfo): string => {
   if (emulationMajor === undefined || emulationMinor === undefined) return gitVersion;
   const emulated = `v${emulationMajor}.${emulationMinor}`;

@@ -61,7 +61,7 @@ const extract = async (config: KubeConfig): Promise<Credentials> => {
   return { headers: readHeaders(options), tls, tlsId: identify(tls) };
 };
 
-/** Client certificates, tokens, token files and exec plugins, as kubectl knows them, read again every half minute. */
+/** Reads client certificates, tokens, token files and exec plugins as kubectl does, again every half minute. */
 export const createCredentialSource = (access: ClusterAccess): CredentialSource => {
   let config: Promise<KubeConfig> | undefined;
   let cached: { readonly value: Promise<Credentials>; readonly at: number } | undefined;

@@ -55,7 +55,7 @@ const checkServer = (path: string, cluster: KubeconfigFile['clusters'][number]):
   const { server, 'insecure-skip-tls-verify': insecure } = cluster.cluster;
   if (insecure === true) {
     throw new KubeConfigError(
-      `kubeconfig ${path}: cluster "${cluster.name}" has insecure-skip-tls-verify, which would hand the credentials to anyone; set certificate-authority-data instead`,
+      `kubeconfig ${path}: cluster "${cluster.name}" has insecure-skip-tls-verify, which would send the credentials to any server; set certificate-authority-data instead`,
     );
   }
   if (!URL.canParse(server)) throw new KubeConfigError(`kubeconfig ${path}: cluster "${cluster.name}": server "${server}" is not a URL`);
@@ -84,7 +84,7 @@ const accessFromFile = (path: string, wantedContext: string | undefined): Cluste
   return { server: checkServer(path, cluster), proxyUrl: cluster.cluster['proxy-url'], file: { path, context: name } };
 };
 
-/** Kubernetes itself sets these two variables in every pod; they are where a pod's API server is. */
+/** Kubernetes sets these two variables in every pod: the address of its API server. */
 const accessFromPod = (): ClusterAccess => {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
   if (!host || !port || !existsSync(SERVICE_ACCOUNT_TOKEN)) {
@@ -93,6 +93,6 @@ const accessFromPod = (): ClusterAccess => {
   return { server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, proxyUrl: undefined, file: undefined };
 };
 
-/** @throws KubeConfigError that says what is wrong with which file. */
+/** Finds the server and the user in a kubeconfig or in the pod. @throws KubeConfigError with the file and the problem. */
 export const resolveAccess = (path: string | undefined, context: string | undefined): ClusterAccess =>
   path === undefined ? accessFromPod() : accessFromFile(path, context);

@@ -17,29 +17,29 @@ export interface FullList<T> {
 export interface ListRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;
-  /** Reduces each object as its page arrives, so that no more than one page is ever held whole. */
+  /** Reduces each object as its page arrives, so that memory holds at most one page of whole objects. */
   readonly transform?: ((object: T) => T) | undefined;
 }
 
 const PAGE_SIZE = 500;
-/** A page that is longer is asked for in halves. Parsed it takes several times as much, and an object has up to 1.5 MB. */
+/** A longer page is requested again in halves. Parsed, it takes several times as much memory, and an object has up to 1.5 MB. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
-/** A list may take long, but something of it must arrive. */
+/** Longest time without a byte: a list may take long, but must make progress. */
 const SILENCE_MS = 60_000;
-/** A list that expires this often while it is read is larger than the server can hand out. */
+/** A list that expires this often while it is read is larger than the server can deliver. */
 const MAX_RESTARTS = 3;
 
 const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionError && error.tooLarge;
-/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer must be noticed. */
+/** A server that was too slow for a page gets one chance with a much smaller one; one that does not answer must not go unnoticed. */
 const SLOW_DIVISOR = 8;
 
 interface Page<T> {
   readonly page: ListPage<T>;
-  /** Objects that were asked for in the end. */
+  /** Page size of the request that succeeded. */
   readonly limit: number;
 }
 
-/** How many objects to ask for where an answer with so many failed; undefined: it did not fail for their number. */
+/** Page size to try after a page of `limit` objects failed; undefined: a smaller page would not help. */
 const smaller = (limit: number, error: unknown): number | undefined => {
   if (limit === 1) return undefined;
   if (isTooLarge(error)) return Math.ceil(limit / 2);
@@ -47,7 +47,7 @@ const smaller = (limit: number, error: unknown): number | undefined => {
 };
 
 const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<Page<T>> => {
-  // A single object is as long as it is.
+  // A page of one object cannot be smaller.
   const bound = limit === 1 ? {} : { maxBytes: MAX_PAGE_BYTES };
   const query = { ...request.query, limit: String(limit) };
   const { object: page } = await client.raw<ListPage<T>>({ ...request, ...bound, query, silenceMs: SILENCE_MS }, signal);
@@ -93,7 +93,7 @@ const readPages = async <T extends KubeObject>(
   }
 };
 
-/** Pages through a list; starts over when the server no longer has the version that the pages are of. */
+/** Pages through a list; starts over when the server no longer has the version of its pages. */
 export const listAll = async <T extends KubeObject>(
   client: KubeClient,
   request: ListRequest<T>,

@@ -5,9 +5,9 @@ import type { RawRequest } from '../types.ts';
 import { type CredentialSource, type Credentials, createCredentialSource } from './credentials.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 
-/** What a client tells about its requests; see `metrics.ts`. */
+/** Receives the measurements of a client's requests and connections. */
 export interface KubeClientMetrics {
-  /** `status` is the HTTP status, or `error` when there was no answer. */
+  /** `status` is the HTTP status, or `error` when no response arrived. */
   request(fact: { readonly method: string; readonly status: number | 'error'; readonly durationMs: number }): void;
   /** A new TCP (TLS) connection. */
   connection(): void;
@@ -17,7 +17,7 @@ export interface TransportOptions {
   readonly access: ClusterAccess;
   readonly userAgent: string;
   readonly metrics: KubeClientMetrics | undefined;
-  /** Of requests that name none, in ms. */
+  /** Timeout of requests that set none, in ms. */
   readonly timeoutMs: number;
 }
 
@@ -31,7 +31,7 @@ type Response = Dispatcher.ResponseData;
 
 /** Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is about to be used. */
 const KEEP_ALIVE_MS = 60_000;
-/** A connection whose other end vanished is noticed soon after this long without a byte (TCP keep-alive). */
+/** Time without a byte after which TCP keep-alive checks whether the other end still exists. */
 const TCP_KEEP_ALIVE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
 
@@ -54,7 +54,7 @@ const parseStatus = (body: string): Status => {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return parsed as Status;
   } catch {
-    // A proxy in between, or the aggregator, may answer in plain text or HTML.
+    // A proxy or the aggregator may answer in plain text or HTML.
   }
   return { message: body.trim().slice(0, 500) };
 };
@@ -75,9 +75,9 @@ const describeFailure = (error: unknown): string => {
 };
 
 interface Timer {
-  /** Aborts when the time is over. */
+  /** Aborts when the time is up. */
   readonly signal: AbortSignal;
-  /** A byte came. */
+  /** Starts the time without a byte again. */
   noteByte(): void;
   stop(): void;
 }
@@ -103,7 +103,7 @@ const readBody = async (request: RawRequest, { body }: Response, timer: Timer): 
     bytes += chunk.byteLength;
     if (bytes > maxBytes) {
       // Leaving the loop ends the connection.
-      const message = `${method} ${path}: the answer has more than ${maxBytes} bytes`;
+      const message = `${method} ${path}: the response has more than ${maxBytes} bytes`;
       throw new KubeConnectionError(message, { tooLarge: true, request: { method, path } });
     }
     chunks.push(chunk);
@@ -123,7 +123,7 @@ export class Transport {
     this.#credentials = createCredentialSource(options.access);
   }
 
-  /** One request, its whole answer; also an answer of 400 and above. */
+  /** Sends one request and reads the whole response, also one of 400 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
     const timer = createTimer(request, this.#options.timeoutMs);
     try {
@@ -136,7 +136,7 @@ export class Transport {
     }
   }
 
-  /** One request, its body as it comes. @throws KubeApiError for an answer of 400 and above. */
+  /** Sends one request and streams its body. @throws KubeApiError for a response of 400 and above. */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#options.timeoutMs);
     const limits = { signal, timeout };
@@ -171,7 +171,7 @@ export class Transport {
     }
   }
 
-  /** Sends; once more with new credentials after a 401, because tokens and certificates rotate. */
+  /** Sends a request, and once more with new credentials after a 401, because tokens and certificates rotate. */
   async #authenticated(request: RawRequest, signal: AbortSignal): Promise<Response> {
     const credentials = await this.#credentials.current();
     const response = await this.#dispatch(request, credentials, signal);
@@ -212,7 +212,7 @@ export class Transport {
     const dispatcher = createDispatcher(this.#options.access, credentials);
     dispatcher.on('connect', () => this.#options.metrics?.connection());
     this.#pool = { dispatcher, tlsId: credentials.tlsId };
-    // Requests in flight end on the connections they began on; a failure to close them has no one to tell.
+    // Requests in flight end on the connections that they started on; a failure to close these changes nothing.
     previous?.dispatcher.close().catch(() => undefined);
     return dispatcher;
   }
@@ -227,7 +227,7 @@ export class Transport {
       const where = `${request.method} ${this.#options.access.server}${request.path}`;
       const summary = { method: request.method, path: request.path };
       if (limits.timeout.aborted)
-        throw new KubeConnectionError(`${where}: no answer in time`, { cause: error, timedOut: true, request: summary });
+        throw new KubeConnectionError(`${where}: no response in time`, { cause: error, timedOut: true, request: summary });
       throw new KubeConnectionError(`${where}: ${describeFailure(error)}`, { cause: error, request: summary });
     }
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { jsonLines } from './watch.ts';
 
-/** Cuts bytes at the given places, wherever they are. */
+/** Cuts bytes at the given places. */
 async function* cut(bytes: Uint8Array, places: readonly number[]): AsyncGenerator<Uint8Array> {
   const sorted = [...places].sort((a, b) => a - b).map((place) => Math.min(place, bytes.length));
   for (const [index, start] of [0, ...sorted].entries()) yield bytes.subarray(start, sorted[index] ?? bytes.length);
@@ -15,7 +15,7 @@ const readAll = async (bytes: Uint8Array, places: readonly number[]): Promise<un
 };
 
 describe('jsonLines', () => {
-  it('gives the same values wherever the chunks end', async () => {
+  it('yields the same values wherever the chunks end', async () => {
     const values = fc.array(fc.record({ text: fc.string({ unit: 'grapheme' }) }));
     await fc.assert(
       fc.asyncProperty(values, fc.array(fc.nat({ max: 400 })), async (objects, places) => {

@@ -18,16 +18,16 @@ export interface WatchRequest<T extends KubeObject> {
   readonly resourceVersion: string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** The server has taken the request: from now on nothing to say means that nothing changed. */
+  /** The server accepted the request: from now on, silence means that nothing changed. */
   readonly onOpen?: () => void;
 }
 
 const MIN_LIFE_S = 300;
-/** How much later than the server the client ends a watch that the server did not end. */
+/** How long after the server's limit the client ends a watch that the server did not end. */
 const HARD_STOP_MS = 15_000;
 
 /**
- * Events since a version, until the server ends the watch after a random 5–10 min (so that many watches do not end together).
+ * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one.
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */
 export async function* watch<T extends KubeObject>(
@@ -55,7 +55,7 @@ export async function* watch<T extends KubeObject>(
 }
 
 /**
- * Values of a stream of JSON documents, one a line. Chunks end anywhere, also inside of a character.
+ * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even inside a character.
  * @throws SyntaxError at a line that is not JSON.
  */
 export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
@@ -68,5 +68,5 @@ export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGen
       if (line.trim() !== '') yield JSON.parse(line) as T;
     }
   }
-  // A stream that was cut in the middle of a line says nothing more; the watch starts again from the last whole event.
+  // A line that the stream cut off is dropped; the watch starts again from the last whole event.
 }

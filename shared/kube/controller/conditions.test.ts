@@ -21,7 +21,7 @@ describe('setCondition', () => {
 });
 
 describe('conditionsEqual', () => {
-  it('compares what is said, not the order', () => {
+  it('compares the conditions, not their order', () => {
     const one = setCondition(setCondition([], ready, T1), { ...ready, type: 'Conflict' }, T1);
     expect(conditionsEqual(one, [...one].reverse())).toBe(true);
     expect(conditionsEqual(undefined, [])).toBe(true);

@@ -5,7 +5,7 @@ export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
 const byType = (a: Condition, b: Condition): number => (a.type < b.type ? -1 : Number(a.type > b.type));
 
 /**
- * A new list, sorted by type, with the condition in it. `lastTransitionTime` moves only when the status changes
+ * Returns a new list, sorted by type, that includes the condition. `lastTransitionTime` moves only when the status changes
  * (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties).
  */
 export const setCondition = (conditions: readonly Condition[] | undefined, next: ConditionUpdate, now: Date): Condition[] => {
@@ -25,7 +25,7 @@ const sameCondition = (a: Condition, b: Condition | undefined): boolean =>
   a.observedGeneration === b.observedGeneration &&
   Date.parse(a.lastTransitionTime) === Date.parse(b.lastTransitionTime);
 
-/** Whether two lists say the same, in whatever order. */
+/** Whether two lists hold the same conditions, in any order. */
 export const conditionsEqual = (a: readonly Condition[] | undefined, b: readonly Condition[] | undefined): boolean => {
   const left = [...(a ?? [])].sort(byType);
   const right = [...(b ?? [])].sort(byType);

@@ -3,7 +3,7 @@ import type { Logger } from '../../runtime/index.ts';
 import type { ReconcileResult } from '../types.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-/** Trying again will not help until something changes: the reconcile has said so in a condition. */
+/** A failure that a retry does not mend until something changes; the reconcile reports it in a condition. */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
@@ -22,12 +22,12 @@ export interface ReconcileContext {
 
 export interface ControllerOptions {
   readonly name: string;
-  /** Keys worked on at a time. Default 1. */
+  /** Keys that are reconciled at the same time. Default 1. */
   readonly workers?: number;
   readonly queue: WorkQueue;
   readonly logger: Logger;
   readonly metrics?: ControllerMetrics;
-  /** Level-triggered: gets a key only, reads the present state. Throws to be called again later. */
+  /** Level-triggered: gets only a key and reads the current state. An error makes the controller call it again later. */
   reconcile(key: string, signal: AbortSignal, context: ReconcileContext): Promise<ReconcileResult | undefined>;
 }
 

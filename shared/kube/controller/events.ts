@@ -7,9 +7,9 @@ import type { KubeClient } from '../types.ts';
 
 export interface EventRecorderOptions {
   readonly client: KubeClient;
-  /** Who reports, e.g. `fso-agent`. */
+  /** The reporting component, e.g. `fso-agent`. */
   readonly component: string;
-  /** Which replica. */
+  /** Name of the replica. */
   readonly instance: string;
   readonly logger: Logger;
   readonly clock?: Clock;
@@ -22,14 +22,14 @@ export interface EventFact {
   readonly message: string;
 }
 
-/** Whom an event is about: an object with its type. */
+/** The object of an event, with its type. */
 export type InvolvedObject = KubeObject & { readonly apiVersion: string; readonly kind: string };
 
 interface EventBody extends CoreEvent {
   metadata: { namespace: string; name: string };
 }
 
-interface Recorded {
+interface RecentEvent {
   readonly namespace: string;
   readonly name: string;
   readonly at: number;
@@ -52,7 +52,7 @@ const CLUSTER_SCOPED_NAMESPACE = 'default';
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #clock: Clock;
-  readonly #recent = new Map<string, Recorded>();
+  readonly #recent = new Map<string, RecentEvent>();
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -75,13 +75,13 @@ export class EventRecorder {
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
   }
 
-  #recall(id: string): Recorded | undefined {
+  #recall(id: string): RecentEvent | undefined {
     const known = this.#recent.get(id);
     return known !== undefined && this.#clock.monotonicMs() - known.at < WINDOW_MS ? known : undefined;
   }
 
   /** @returns false when the event is gone (they live for an hour by default). */
-  async #raiseCount(known: Recorded, signal: AbortSignal): Promise<boolean> {
+  async #raiseCount(known: RecentEvent, signal: AbortSignal): Promise<boolean> {
     known.count += 1;
     const patch = { count: known.count, lastTimestamp: this.#clock.now().toISOString() };
     try {

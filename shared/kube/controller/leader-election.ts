@@ -29,11 +29,11 @@ interface Observation {
   readonly at: number;
 }
 
-/** Candidates look more often than the leader renews, so that a released lease is taken within a second. */
+/** Candidates check the lease more often than the leader renews it, so that one takes a released lease within a second. */
 const CANDIDATE_SHARE = 0.4;
 const RELEASE_TIMEOUT_MS = 3_000;
 
-/** MicroTime: RFC 3339 with six decimals, which the API server insists on. */
+/** MicroTime: RFC 3339 with six decimals, which the API server requires. */
 const microTime = (date: Date): string => date.toISOString().replace('Z', '000Z');
 
 class LostLeaseError extends Error {
@@ -48,7 +48,7 @@ class LeaseLock {
     this.#settings = settings;
   }
 
-  /** Takes the lease, or renews it. @returns false when someone else has it. */
+  /** Takes the lease, or renews it. @returns false when another candidate has it. */
   async acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     const { client, namespace, name } = this.#settings;
     const current = await client.get(LEASE_KIND, { namespace, name }, signal);
@@ -104,7 +104,7 @@ class LeaseLock {
     return true;
   }
 
-  /** An update, not a patch: its resourceVersion makes it fail when anyone else wrote since. */
+  /** Updates instead of patching: its resourceVersion makes the update fail when another candidate wrote since. */
   async #put(current: Lease, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<boolean> {
     const { client, namespace, name } = this.#settings;
     const body = { ...current, spec };
@@ -134,7 +134,7 @@ const becomeLeader = async (lock: LeaseLock, settings: Settings, signal: AbortSi
   }
 };
 
-/** One renewal, ended when the deadline is over. @returns 'renewed', or why not: 'failed' may be tried again, 'taken' not. */
+/** Tries one renewal until the deadline. @returns 'renewed', or the failure: 'failed' may be tried again, 'taken' not. */
 const renewOnce = async (lock: LeaseLock, leftMs: number, signal: AbortSignal): Promise<'renewed' | 'failed' | 'taken'> => {
   try {
     const attempt = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)))]);
@@ -153,7 +153,7 @@ const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSigna
     const left = (): number => renewedAt + renewDeadlineMs - clock.monotonicMs();
     await clock.sleep(Math.max(0, Math.min(retryPeriodMs, left())), signal);
     if (left() <= 0) throw new LostLeaseError('the lease could not be renewed in time');
-    // Counted from before the request: that is the latest time at which the others can have seen the last renewal.
+    // Counted from before the request: the other candidates cannot have seen the renewal earlier.
     const startedAt = clock.monotonicMs();
     const outcome = await renewOnce(lock, left(), signal);
     if (outcome === 'taken') throw new LostLeaseError('another candidate took the lease');

@@ -14,7 +14,7 @@ describe('WorkQueue', () => {
     expect([await queue.take(), await queue.take(), queue.length]).toEqual(['a', 'b', 0]);
   });
 
-  it('hands out a key exactly once more when it was added while worked on', async () => {
+  it('hands out a key exactly once more when it was added during its processing', async () => {
     const queue = new WorkQueue();
     queue.add('a');
     await queue.take();
@@ -51,7 +51,7 @@ describe('WorkQueue', () => {
     expect(queue.addRateLimited('a')).toBe(5);
   });
 
-  it('sends takers home when it closes', async () => {
+  it('ends pending takes when it closes', async () => {
     const queue = new WorkQueue();
     const taker = queue.take();
     queue.close();
@@ -61,7 +61,7 @@ describe('WorkQueue', () => {
 });
 
 describe('runController', () => {
-  it('retries what throws, gives up on terminal errors, comes back when asked to', async () => {
+  it('retries failures, gives up on terminal errors, requeues on request', async () => {
     const clock = new FakeClock();
     const queue = new WorkQueue({ clock });
     const stop = new AbortController();
@@ -84,7 +84,7 @@ describe('runController', () => {
     await running;
   });
 
-  it('never works on one key twice at a time, and waits for its workers at the end', async () => {
+  it('never runs two reconciles of one key at a time, and waits for its workers at the end', async () => {
     const queue = new WorkQueue();
     const stop = new AbortController();
     const gate = Promise.withResolvers<void>();

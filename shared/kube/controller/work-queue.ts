@@ -8,14 +8,14 @@ export interface WorkQueueOptions {
   readonly maxDelayMs?: number;
 }
 
-interface Delayed {
+interface DelayedAdd {
   readonly at: number;
   readonly timer: AbortController;
 }
 
 /**
- * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and comes exactly once more
- * when it was added while it was worked on (https://pkg.go.dev/k8s.io/client-go/util/workqueue).
+ * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is handed out exactly once
+ * more when it was added during its processing (https://pkg.go.dev/k8s.io/client-go/util/workqueue).
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class WorkQueue {
   /** Needs work: waiting, or added again while processed. */
   readonly #dirty = new Set<string>();
   readonly #processing = new Set<string>();
-  readonly #delayed = new Map<string, Delayed>();
+  readonly #delayed = new Map<string, DelayedAdd>();
   readonly #failures = new Map<string, number>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
   #closed: boolean = false;
@@ -48,7 +48,7 @@ export class WorkQueue {
     if (!this.#processing.has(key)) this.#offer(key);
   }
 
-  /** Of several delayed adds of a key the earliest counts. */
+  /** Adds a key after a delay; the earliest of several delayed adds counts. */
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) {
@@ -71,7 +71,7 @@ export class WorkQueue {
     );
   }
 
-  /** Adds a key that failed, later with every failure. @returns the wait in milliseconds. */
+  /** Adds a key that failed, after a delay that grows with every failure. @returns the delay in milliseconds. */
   addRateLimited(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
@@ -80,12 +80,12 @@ export class WorkQueue {
     return ms;
   }
 
-  /** Failures of a key in a row. */
+  /** Consecutive failures of a key. */
   failures(key: string): number {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The key is well again. */
+  /** Resets the failures of a key. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
@@ -104,7 +104,7 @@ export class WorkQueue {
     if (this.#dirty.has(key) && !this.#closed) this.#offer(key);
   }
 
-  /** Drops what waits and sends every taker home. */
+  /** Drops all waiting keys and ends every pending {@link take}. */
   close(): void {
     this.#closed = true;
     this.#waiting.length = 0;

@@ -9,11 +9,11 @@ export interface InformersOptions {
   readonly clock?: Clock;
   /** 0 ≤ x < 1. Default Math.random. */
   readonly random?: () => number;
-  /** Longest wait between looks for a kind that is not served. Default 5 s. */
+  /** Longest wait between checks for a kind that is not served. Default 5 s. */
   readonly absentRetryMs?: number;
 }
 
-/** The store of one informer, and those who want to know about it. */
+/** The objects of one informer and the handlers that it calls. */
 export class InformerStore<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
   readonly #logger: Logger;
   readonly #objects = new Map<ObjectKey, T>();
@@ -27,7 +27,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   #synced: boolean = false;
   #served: boolean = true;
   #silent: boolean = false;
-  /** As it was last told. */
+  /** Value of {@link readable} that the handlers last got. */
   #readable: boolean = true;
 
   constructor(logger: Logger) {
@@ -68,7 +68,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     this.#relist = relist;
   }
 
-  /** A handler that comes late is told about what is already there. */
+  /** Calls a new handler once for each object that is already there. */
   onChange(handler: ChangeHandler<T>): () => void {
     this.#changeHandlers.add(handler);
     for (const [key, object] of this.#objects) this.#call(() => handler(key, object, undefined));
@@ -103,7 +103,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     const previous = this.#objects.get(key);
     if (previous !== undefined && version !== undefined && previous.metadata.resourceVersion === version) return;
     this.#objects.set(key, object);
-    this.#tell(key, object, previous);
+    this.#notify(key, object, previous);
   }
 
   remove(object: T): void {
@@ -113,20 +113,20 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   setServed(served: boolean): void {
-    // A kind that is not there has no objects to wait for.
+    // A kind that is not served has no objects to wait for.
     if (!served) this.#ready.resolve();
     if (served === this.#served) return;
     this.#served = served;
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
-    this.#tellReadable();
+    this.#notifyReadable();
   }
 
   setSilent(silent: boolean): void {
     this.#silent = silent;
-    this.#tellReadable();
+    this.#notifyReadable();
   }
 
-  #tellReadable(): void {
+  #notifyReadable(): void {
     const { readable } = this;
     if (readable === this.#readable) return;
     this.#readable = readable;
@@ -135,10 +135,10 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
 
   #drop(key: ObjectKey, previous: T): void {
     this.#objects.delete(key);
-    this.#tell(key, undefined, previous);
+    this.#notify(key, undefined, previous);
   }
 
-  #tell(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
+  #notify(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
     for (const handler of [...this.#changeHandlers]) this.#call(() => handler(key, current, previous));
   }
 
@@ -163,7 +163,7 @@ const unlessAborted = async (promise: Promise<void>, signal: AbortSignal): Promi
   }
 };
 
-/** Every informer starts when it is asked for, and ends with the signal. */
+/** Every informer starts with the call that asks for it, and ends with the signal. */
 export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
   const { logger, clock = systemClock, random = Math.random, absentRetryMs } = options;
   return {

@@ -48,7 +48,7 @@ beforeEach(async () => {
   requests = [];
   const { signal } = stop;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    // Of the test before.
+    // A request of the previous test.
     if (signal.aborted) {
       response.destroy();
       return;
@@ -75,7 +75,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Waits are taken at once: what is tested is what is asked, not when. */
+/** Every wait ends at once: the tests check which requests come, not when. */
 const clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
@@ -86,7 +86,7 @@ const informers = () => createInformers(client, { logger, clock, random: () => 0
 const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 180_000, interval: 20 });
 
 describe('reflector', () => {
-  it('watches on from the last version after a watch ends, bookmarks included', async () => {
+  it('continues from the last version after a watch ends, also from that of a bookmark', async () => {
     const bookmark = { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } };
     script = [list('5', [object('x', '4')]), events([{ type: 'ADDED', object: object('y', '6') }, bookmark], true)];
     const informer = informers().informer(CONFIG_MAP_KIND);
@@ -94,7 +94,7 @@ describe('reflector', () => {
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['x', 'y']);
   });
 
-  it('lists again when its version expired, and tells the difference', async () => {
+  it('lists again when its version expired, and reports the difference', async () => {
     script = [
       list('5', [object('stays', '1'), object('changes', '2', 'old'), object('goes', '3')]),
       events([gone], true),
@@ -109,7 +109,7 @@ describe('reflector', () => {
     expect(changes.slice(-3)).toEqual(['a/goes →undefined', 'a/changes old→new', 'a/comes undefined→']);
   });
 
-  it('lists again when it is told to, whatever the watch says', async () => {
+  it('lists again on request, whatever the watch reports', async () => {
     script = [list('5', [object('old', '1')]), events([], false), list('3', [object('new', '2')])];
     const informer = informers().informer(CONFIG_MAP_KIND);
     await informer.ready(stop.signal);
@@ -127,7 +127,7 @@ describe('reflector', () => {
     expect(requests.slice(0, 3)).toEqual(['list', 'list next', 'list']);
   });
 
-  it('asks for a page again in halves until it is short enough, and keeps of each object only what it is reduced to', async () => {
+  it('requests a page again in halves until it is short enough, and keeps only the reduced objects', async () => {
     const sizes: (string | null)[] = [];
     const all = Array.from({ length: 7 }, (_, index) => object(`o${index}`, `${index}`, 'x'.repeat(2_500_000)));
     const page: Answer = (url, response) => {
@@ -149,13 +149,13 @@ describe('reflector', () => {
     );
   });
 
-  it('gives up on an answer of which nothing more arrives', async () => {
+  it('gives up on a response that stops in the middle', async () => {
     script = [(_, response) => response.writeHead(200).write('{"items":')];
     const request = { method: 'GET', path: '/api/v1/configmaps', silenceMs: 50 } as const;
     await expect(client.raw(request, stop.signal)).rejects.toMatchObject({ timedOut: true });
   });
 
-  it('keeps what it knows when it may no longer read, and on the first "not found"', async () => {
+  it('keeps its objects when it may no longer read, and on the first "not found"', async () => {
     script = [
       list('5', [object('x', '1')]),
       events([gone], true),
@@ -163,7 +163,7 @@ describe('reflector', () => {
       failure(404, 'NotFound'),
       failure(403, 'Forbidden'),
     ];
-    // Stays unanswered: the state before it can be looked at.
+    // Stays unanswered, so that the test can look at the state before it.
     script.push(() => undefined);
     const informer = informers().informer(CONFIG_MAP_KIND);
     await soon(() => expect(requests).toHaveLength(6));
@@ -171,60 +171,60 @@ describe('reflector', () => {
     expect(informer.get('a/x')).toBeDefined();
   });
 
-  describe('tells that a kind cannot be read', () => {
+  describe('reports that a kind cannot be read', () => {
     const broken: Answer = (_, response) => response.destroy();
     const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
 
-    /** An informer by a clock that moves only here, and what it told, with the time in ms. */
+    /** An informer with a clock that only `pass` moves, and its reports of `readable` with the time in ms. */
     const start = async () => {
       const moving = new FakeClock();
-      const told: [boolean, number][] = [];
+      const reports: [boolean, number][] = [];
       const informer = createInformers(client, { logger, clock: moving, random: () => 0 }, stop.signal).informer(CONFIG_MAP_KIND);
-      informer.onReadable((readable) => told.push([readable, moving.monotonicMs()]));
+      informer.onReadable((readable) => reports.push([readable, moving.monotonicMs()]));
       await informer.ready(stop.signal);
       const pass = async (): Promise<number> => {
         await moving.advance(500);
         return moving.monotonicMs();
       };
-      return { informer, told, pass };
+      return { informer, reports, pass };
     };
 
     it.each([
       ['an answer of 503', failure(503, 'ServiceUnavailable')],
       ['broken connections', broken],
-    ])('after 30 s of %s, and that it can be again', async (_, cause) => {
+    ])('after 30 s of %s, and that it can be read again', async (_, cause) => {
       let failedMs: number | undefined;
       script = [list('5', [object('x', '1')]), events([], true), ...Array.from({ length: 500 }, () => cause)];
-      const { informer, told, pass } = await start();
+      const { informer, reports, pass } = await start();
       await expect
         .poll(async () => {
           const now = await pass();
           if (requests.length > 2) failedMs ??= now;
-          return told.length;
+          return reports.length;
         })
         .toBe(1);
-      expect(told[0]?.[0]).toBe(false);
-      expect(Math.abs((told[0]?.[1] ?? 0) - (failedMs ?? 0) - SILENT_MS)).toBeLessThanOrEqual(1_000);
-      // Nothing is taken for gone because of it.
+      expect(reports[0]?.[0]).toBe(false);
+      expect(Math.abs((reports[0]?.[1] ?? 0) - (failedMs ?? 0) - SILENT_MS)).toBeLessThanOrEqual(1_000);
+      // No object counts as deleted because of it.
       expect(informer).toMatchObject({ served: true, synced: true, readable: false });
       expect(informer.get('a/x')).toBeDefined();
       // The watch opens, and nothing changed.
       script = [open];
-      await expect.poll(async () => (await pass()) && told.at(-1)?.[0]).toBe(true);
+      await expect.poll(async () => (await pass()) && reports.at(-1)?.[0]).toBe(true);
       expect(informer.readable).toBe(true);
     });
 
     it('at once, and once, where it is not served', async () => {
       script = [list('5', [object('x', '1')]), events([], true), failure(404, 'NotFound'), ...Array.from({ length: 500 }, () => broken)];
-      const { told, pass } = await start();
-      await expect.poll(async () => (await pass()) && told.length).toBe(1);
-      const [[, at] = [false, 0]] = told;
+      const { reports, pass } = await start();
+      await expect.poll(async () => (await pass()) && reports.length).toBe(1);
+      const [[, at] = [false, 0]] = reports;
       await expect.poll(async () => (await pass()) - at).toBeGreaterThan(2 * SILENT_MS);
-      expect(told).toHaveLength(1);
+      expect(reports).toHaveLength(1);
     });
   });
 
-  it('goes on when a handler throws', async () => {
+  it('continues when a handler throws', async () => {
     script = [list('5', [object('x', '1')])];
     const informer = informers().informer(CONFIG_MAP_KIND);
     informer.onChange(() => {
@@ -236,7 +236,7 @@ describe('reflector', () => {
 });
 
 describe('client', () => {
-  it('waits as the server asks and sends a read again, but not forever', async () => {
+  it('sends a read again after the wait that the server asks for, but not forever', async () => {
     script = [failure(429, 'TooManyRequests', { 'retry-after': '0' }), json(object('x', '1'))];
     expect(await client.get(CONFIG_MAP_KIND, { namespace: 'a', name: 'x' }, stop.signal)).toMatchObject({ data: { value: '' } });
     script = Array.from({ length: 10 }, () => failure(503, 'ServiceUnavailable', { 'retry-after': '0' }));
@@ -250,7 +250,7 @@ describe('client', () => {
     await expect(write).rejects.toMatchObject({ status: 429, retryAfterMs: 3_000 });
   });
 
-  it('keeps the words of an answer that is not a Status', async () => {
+  it('keeps the text of a response that is not a Status', async () => {
     script = [(_, response) => response.writeHead(502).end('bad gateway\n')];
     await expect(client.version(stop.signal)).rejects.toMatchObject({ status: 502, message: 'bad gateway' });
   });

@@ -5,15 +5,15 @@ import { watch } from '../client/watch.ts';
 import { isForbidden, isGone, isNotFound } from '../errors.ts';
 import type { KindDescriptor, KubeClient, ListOptions } from '../types.ts';
 
-/** Takes in what a reflector sees. */
+/** Receives the objects of a reflector. */
 export interface ReflectorSink<T> {
-  /** Everything there is. */
+  /** Replaces all objects. */
   replace(objects: readonly T[]): void;
   upsert(object: T): void;
   remove(object: T): void;
   /** Whether the API server serves the kind to this client at the moment. */
   setServed(served: boolean): void;
-  /** Whether requests for the kind have failed for {@link SILENT_MS}, for whatever reason: what is known may be old. */
+  /** Whether requests for the kind have failed for {@link SILENT_MS}, for any reason: the objects may be out of date. */
   setSilent(silent: boolean): void;
 }
 
@@ -21,13 +21,13 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;
   readonly list: ListOptions;
-  /** What the sink gets of an object. */
+  /** Reduces an object before the sink gets it. */
   readonly transform?: ((object: T) => T) | undefined;
   readonly sink: ReflectorSink<T>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Longest wait between looks for a kind that is not served. Default 5 s. */
+  /** Longest wait between checks for a kind that is not served. Default 5 s. */
   readonly absentRetryMs?: number | undefined;
 }
 
@@ -35,12 +35,12 @@ const BASE_MS = 800;
 const MAX_MS = 30_000;
 const ABSENT_BASE_MS = 400;
 const ABSENT_MAX_MS = 5_000;
-/** How long no request for a kind succeeds before its sink learns of it. */
+/** Time without a successful request for a kind after which the sink learns that it is silent. */
 export const SILENT_MS = 30_000;
 
 /**
- * Keeps a sink equal to one kind on the server: paged list, watch from its version, again from the last version after a watch
- * ends or breaks, a new list when that version is gone.
+ * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the list, watches again from the
+ * last version after a watch ends or breaks, and lists again when that version is gone.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -49,11 +49,11 @@ export class Reflector<T extends KubeObject> {
   readonly #logger: Logger;
   /** Version that the next watch starts from; undefined: list first. */
   #version: string | undefined;
-  /** When the request was sent that has no answer yet, in ms of the monotonic clock; undefined: all have one. */
-  #askedMs: number | undefined;
+  /** When the pending request was sent, in ms of the monotonic clock; undefined: none is pending. */
+  #sentMs: number | undefined;
   /** Aborts when the server answers; undefined: the last request succeeded. */
   #outage: AbortController | undefined;
-  /** Of the present list and watch. */
+  /** Aborts the current list and watch. */
   #round = new AbortController();
   #notFoundInRow = 0;
 
@@ -66,7 +66,7 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
   }
 
-  /** Gives up the watch and the version that it came from. */
+  /** Ends the watch and lists again. */
   relist(): void {
     this.#version = undefined;
     this.#round.abort();
@@ -99,7 +99,7 @@ export class Reflector<T extends KubeObject> {
 
   async #listAndWatch(signal: AbortSignal): Promise<void> {
     const { client, kind, list, transform, sink, random, clock } = this.#options;
-    this.#askedMs = clock.monotonicMs();
+    this.#sentMs = clock.monotonicMs();
     if (this.#version === undefined) {
       const { items, resourceVersion } = await listAll(client, { kind, options: list, transform }, signal);
       this.#version = resourceVersion;
@@ -107,7 +107,7 @@ export class Reflector<T extends KubeObject> {
       this.#healthy();
     }
     const started = clock.monotonicMs();
-    this.#askedMs = started;
+    this.#sentMs = started;
     const request = { kind, options: list, resourceVersion: this.#version, random, onOpen: () => this.#answered() };
     for await (const event of watch(client, request, signal)) {
       this.#healthy();
@@ -133,15 +133,15 @@ export class Reflector<T extends KubeObject> {
   }
 
   #answered(): void {
-    this.#askedMs = undefined;
+    this.#sentMs = undefined;
     if (this.#outage === undefined) return;
     this.#outage.abort();
     this.#outage = undefined;
-    this.#logger.info('reading again');
+    this.#logger.info('kind can be read again');
     this.#options.sink.setSilent(false);
   }
 
-  /** @param fields for the log, which has the first failure only */
+  /** @param fields for the log, which gets only the first failure */
   #failed(fields: object, message: string): void {
     if (this.#outage !== undefined) return;
     this.#logger.warn(fields, message);
@@ -149,13 +149,13 @@ export class Reflector<T extends KubeObject> {
     const outage = new AbortController();
     this.#outage = outage;
     const now = clock.monotonicMs();
-    const tell = (): void => {
+    const reportSilence = (): void => {
       if (this.#outage === outage) sink.setSilent(true);
     };
-    clock.sleep(SILENT_MS - (now - (this.#askedMs ?? now)), outage.signal).then(tell, () => undefined);
+    clock.sleep(SILENT_MS - (now - (this.#sentMs ?? now)), outage.signal).then(reportSilence, () => undefined);
   }
 
-  /** Decides what the failure means. @returns milliseconds to wait. */
+  /** Handles a failure by its kind. @returns milliseconds to wait. */
   #waitAfter(error: unknown): number {
     if (isGone(error)) return this.#startOver();
     if (isNotFound(error) || isForbidden(error)) return this.#absent(error);
@@ -172,16 +172,16 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * The kind is not served, or may not be read. What is known stays until the server said "not found" a second time: a server
-   * that is starting may not know its custom resources yet, and to forget policies for that would open the gates. Without
-   * rights nothing is known about the objects, so they stay as they were.
+   * The kind is not served, or may not be read. The objects stay until the server answers "not found" a second time: a server
+   * that is starting may not know its custom resources yet, and dropping the policies would admit any pod. A client without
+   * the right to read learns nothing about the objects, so they stay as they were.
    */
   #absent(error: unknown): number {
     const { sink, kind } = this.#options;
     this.#version = undefined;
     this.#notFoundInRow = isNotFound(error) ? this.#notFoundInRow + 1 : 0;
     if (this.#notFoundInRow === 2) sink.replace([]);
-    this.#failed({ err: error, plural: kind.plural }, 'kind cannot be read, looking again');
+    this.#failed({ err: error, plural: kind.plural }, 'kind cannot be read, checking again');
     sink.setServed(false);
     return this.#absentBackoff.next();
   }
