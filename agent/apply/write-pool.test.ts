@@ -113,6 +113,16 @@ describe('WritePool', () => {
     expect(pool.failures()).toMatchObject([{ key: 'bad', failures: 2 }]);
   });
 
+  it('goes on with the others where one fails', async () => {
+    const { pool, done } = start(1);
+    const [bad, good] = [new Task('bad'), new Task('good', 1)];
+    pool.submit([bad, good]);
+    await bad.end(new Error('no'));
+    expect(good.runs).toBe(1);
+    await good.end();
+    expect(done).toEqual(['good']);
+  });
+
   it('starts lower priorities first, and drops what the newest plan no longer wants', async () => {
     const { pool } = start(1);
     const [running, late, early, dropped] = [new Task('running'), new Task('late', 2), new Task('early', 1), new Task('dropped', 0)];
