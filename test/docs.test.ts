@@ -94,6 +94,14 @@ describe('claims', () => {
     expect(named.filter((claim) => !versions.has(claim.split(': ')[1]))).toEqual([]);
   });
 
+  it('name titles of tests that are in the file before them', () => {
+    const claims = [...text.matchAll(/`([^`]+\.test\.ts)`: ((?:"[^"]+"(?:, )?)+)/g)].flatMap(([, file = '', titles = '']) =>
+      matches(titles, /"([^"]+)"/g).map((title) => ({ file, title })),
+    );
+    expect(claims.length).toBeGreaterThan(20);
+    expect(claims.filter(({ file, title }) => !read(file).includes(title))).toEqual([]);
+  });
+
   it('of absence hold', () => {
     expect(claimed(/\bno (?:web )?(?:dashboard|console)\b/gi)).toEqual([]);
     const images = globSync('**/{Dockerfile,Containerfile,Chart.yaml}', { cwd: root, exclude: ['**/node_modules/**'] });
