@@ -67,7 +67,7 @@ const takeBackApis = async (client: KubeClient, signal: AbortSignal): Promise<vo
   const actions = planApiServices(await listApis(client, signal));
   for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {
     await client.delete(kind, ref, signal);
-    throw new Error(`${key} pointed to a service and was deleted: the API server makes it again`);
+    throw new Error(`${key} pointed to a service and was deleted: the API server creates it again`);
   }
 };
 

@@ -21,7 +21,7 @@ import {
   type ValidatingAdmissionPolicyBinding,
 } from '@fso/shared/kube';
 import type { AdmissionObject, Constraint, InjectionKinds, NamespaceInput, PolicyInput, Template } from '../enforce/index.ts';
-import { isElsewhere, POLICY_API } from '../enforce/index.ts';
+import { isRedirected, POLICY_API } from '../enforce/index.ts';
 import {
   isSameNode,
   isSamePod,
@@ -136,7 +136,7 @@ export class ClusterView {
    */
   #heedApi(): void {
     const api = this.apiServices.get(POLICY_API);
-    if (api !== undefined && !isElsewhere(api)) {
+    if (api !== undefined && !isRedirected(api)) {
       if (!this.#isOurs) void this.#readTwice().catch(() => undefined);
       return;
     }

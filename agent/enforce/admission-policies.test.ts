@@ -26,12 +26,12 @@ const PLANS: readonly (readonly [name: string, prefix: string, plan: Plan])[] = 
   ['planGuard', 'fso-guard-', ({ policies, bindings }) => planGuard(policies, bindings, TRUST)],
   ['planFloor', 'fso-floor-', ({ policies, bindings }) => planFloor(policies, bindings)],
   ['planInjection', 'fso-placement-', (observed) => planInjection(KINDS, observed, true)],
-  ['planInjection where nobody wants it', 'fso-placement-', (observed) => planInjection(KINDS, observed, false)],
+  ['planInjection without a policy that asks for it', 'fso-placement-', (observed) => planInjection(KINDS, observed, false)],
 ];
 
-/** As server-side apply does it: it merges lists, of all others the newer stands. */
+/** Lists that server-side apply merges; it replaces all others. */
 const MERGED: readonly string[] = ['variables', 'matchConditions', 'validationActions'];
-/** Objects of which the newer stands as a whole, beside selectors. */
+/** Objects that server-side apply replaces as a whole, beside selectors. */
 const ATOMIC: readonly string[] = ['paramKind', 'paramRef'];
 const identityOf = (item: unknown): unknown => (isPlain(item) ? item['name'] : item);
 
@@ -85,7 +85,7 @@ const CHANGES: readonly (readonly [field: string, value: unknown])[] = [
   ['fieldOfALaterVersion', 'open'],
   ['auditAnnotations', [{ key: 'note', valueExpression: "'x'" }]],
 ];
-/** What a kind has no field for, nobody can write. */
+/** Fields that each kind has: others cannot be written. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   ValidatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'validations', 'paramKind', 'auditAnnotations'],
   MutatingAdmissionPolicy: ['failurePolicy', 'matchConditions', 'variables', 'paramKind'],
@@ -132,7 +132,7 @@ const tampered = (
 
 const foreign = (prefix: string): readonly AdmissionObject[] => [
   { metadata: { name: 'team-policy', labels: { [LABELS.component]: 'guard' } }, spec: {} },
-  { metadata: { name: `${prefix}of-somebody` }, spec: {} },
+  { metadata: { name: `${prefix}foreign` }, spec: {} },
 ];
 const leftOver = (prefix: string): AdmissionObject => ({
   metadata: { name: prefix === 'fso-placement-' ? 'fso-placement-injection' : `${prefix}old`, labels: { [LABELS.component]: 'x' } },
@@ -141,7 +141,7 @@ const leftOver = (prefix: string): AdmissionObject => ({
 describe.each(PLANS)('%s', (_, prefix, plan) => {
   const whole = outcomeOf({ policies: [], bindings: [] }, plan({ policies: [], bindings: [] }));
   const objects = whole.policies.length + whole.bindings.length;
-  /** What was done to each object, and whether something is left over from an older version. */
+  /** The change to each object, and whether an object of an older version is left over. */
   const history = fc.tuple(fc.array(change, { minLength: objects, maxLength: objects }), fc.boolean());
   const clusterAfter = ([changes, old]: typeof history extends fc.Arbitrary<infer T> ? T : never): Observed => {
     const extra = [...foreign(prefix), ...(old ? [leftOver(prefix)] : [])];
@@ -152,7 +152,7 @@ describe.each(PLANS)('%s', (_, prefix, plan) => {
     return { policies: draw(whole.policies, 0), bindings: draw(whole.bindings, whole.policies.length) };
   };
 
-  it('puts everything right, then clears away, and then has nothing to do', () => {
+  it('repairs everything, then removes leftovers, and then has nothing to do', () => {
     fc.assert(
       fc.property(history, (drawn) => {
         const start = clusterAfter(drawn);
@@ -169,7 +169,7 @@ describe.each(PLANS)('%s', (_, prefix, plan) => {
     );
   });
 
-  it('does not depend on the order in which things are listed', () => {
+  it('does not depend on the order of the observed objects', () => {
     fc.assert(
       fc.property(history, (drawn) => {
         const start = clusterAfter(drawn);
@@ -181,7 +181,7 @@ describe.each(PLANS)('%s', (_, prefix, plan) => {
     );
   });
 
-  it('never touches what is not of this system, by name and by label', () => {
+  it('never touches objects of others, by name and by label', () => {
     fc.assert(
       fc.property(history, (drawn) => {
         const start = clusterAfter(drawn);

@@ -22,12 +22,12 @@ interface AdmissionObjects {
 }
 
 /**
- * Plans a set of admission policies: missing objects are created, changed ones restored, those
- * that are ours by name and label and no longer wanted go. What someone added to an object, server-side apply cannot take
- * away: a changed object is patched first; the object itself stays, and goes on judging.
+ * Plans a set of admission policies: it creates missing objects, restores changed ones, and deletes those that are ours by name
+ * and label and no longer wanted. Server-side apply cannot remove fields that another writer added, so a changed object is
+ * patched first; the object itself stays, and goes on judging.
  *
- * Policies come before bindings, and leave after them, once everything that is wanted is there: what goes may be what a
- * newer one takes the place of.
+ * Policies are created before bindings and deleted after them, once all wanted objects exist: an object to delete may be one
+ * that a newer one replaces.
  */
 export const planAdmissionObjects = (wanted: {
   readonly policies: AdmissionObjects;
@@ -65,14 +65,14 @@ const planObject = (kind: KindDescriptor, body: AdmissionObject, observed: reado
   const reason = present === undefined ? 'Install' : 'Drift';
   const apply: Action = { type: 'apply', key, kind, body, fieldManager: FIELD_MANAGERS.floor, reason, policies: [] };
   if (present === undefined) return [apply];
-  // All of the spec goes along: a removed field may be one that a foreign expression reads.
+  // The patch carries the whole spec: a foreign expression may read a field that the patch removes.
   const patch = { spec: replacementOf(present.spec, body.spec ?? {}) };
   return [{ type: 'patch', key, kind, ref: { name }, patch, reason, policies: [] }, apply];
 };
 
 const isAsWanted = weakMemo2(readsAs);
 
-/** A text as a CEL string literal: what JSON escapes, CEL reads alike. */
+/** A text as a CEL string literal: CEL reads the escapes of JSON in the same way. */
 export const celString = (text: string): string => JSON.stringify(text);
 
 export const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;

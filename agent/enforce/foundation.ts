@@ -4,7 +4,7 @@ import type { Action } from './types.ts';
 
 export const POLICY_API: string = `v1.${API_GROUP}`;
 
-/** What the locks are read from and stand on: the groups that `fso-guard-definitions` guards. */
+/** API groups that the policies are read from and that the locks rely on; `fso-guard-definitions` guards them. */
 export const OUR_API_SERVICES: readonly string[] = [
   POLICY_API,
   'v1.admissionregistration.k8s.io',
@@ -16,17 +16,17 @@ export const OUR_API_SERVICES: readonly string[] = [
   'v1beta1.templates.gatekeeper.sh',
 ];
 
-/** Whether all requests for the group, also those of the API server itself, go to a service. */
-export const isElsewhere = ({ metadata, spec }: ApiService): boolean =>
+/** Whether all requests for the group, even the API server's own, go to a service. */
+export const isRedirected = ({ metadata, spec }: ApiService): boolean =>
   OUR_API_SERVICES.includes(metadata.name) && spec?.service !== undefined && spec.service !== null;
 
 /**
- * Plans to delete those that point elsewhere: the API server creates them again, as its own.
+ * Plans to delete APIServices that point to a service: the API server creates them again, as its own.
  *
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
  */
 export const planApiServices = (observed: readonly ApiService[]): Action[] =>
-  observed.filter(isElsewhere).map(({ metadata: { name } }) => ({
+  observed.filter(isRedirected).map(({ metadata: { name } }) => ({
     type: 'delete',
     key: `${API_SERVICE_KIND.kind}/${name}`,
     kind: API_SERVICE_KIND,
@@ -37,7 +37,7 @@ export const planApiServices = (observed: readonly ApiService[]): Action[] =>
 
 type Version = Pick<ObjectMeta, 'uid' | 'generation'>;
 
-/** What the API server answered to the last write of each CRD, by its name. */
+/** Version of each CRD in the response to its last write, by name. */
 export type AppliedDefinitions = ReadonlyMap<string, Version>;
 
 interface DefinitionsInput {
@@ -47,11 +47,11 @@ interface DefinitionsInput {
 }
 
 /**
- * Writes the CRDs of this system whose spec is not the one that the last write left. What a schema no longer has, the API server
- * drops from every object of the kind, on reads too, and says nothing.
+ * Plans to write the CRDs of this system whose spec changed since the last write. The API server silently drops fields that a
+ * schema no longer has from every object of the kind, also when it reads them.
  *
- * The API server counts the changes of a spec (`metadata.generation`), so that its defaulting need not be known here. A CRD
- * that is being deleted accepts a write and still goes: it is created again once it is gone.
+ * The API server counts the changes of a spec (`metadata.generation`), so this code need not know its defaults. A CRD that is
+ * being deleted accepts a write and still goes: it is created again once it is gone.
  */
 export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {

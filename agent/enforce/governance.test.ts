@@ -8,7 +8,7 @@ const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 const EU = ['eu-west-1', 'eu-central-1'];
 
 describe('planGovernance', () => {
-  it('matches names and globs, and leaves excluded namespaces alone', () => {
+  it('matches names and globs, but not excluded namespaces', () => {
     const { policies } = planGovernance(
       [
         policyOf('exact', { targetNamespace: 'finance', allowedRegions: EU }),
@@ -25,7 +25,7 @@ describe('planGovernance', () => {
     expect(policies.get('team/glob')).toMatchObject({ kind: 'governing', namespaces: ['finance'] });
   });
 
-  it('never takes a system namespace by glob, takes those of the cluster by name, and never its own', () => {
+  it('governs no system namespace by a glob, those of the cluster by name, and never its own', () => {
     const plan = planGovernance(
       [
         policyOf('all', { targetNamespace: '*', allowedRegions: EU }),
@@ -49,7 +49,7 @@ describe('planGovernance', () => {
     });
   });
 
-  it('intersects the policies of one action only', () => {
+  it('intersects only policies of the same action', () => {
     const { namespaces: governed } = planGovernance(
       [
         policyOf('a', { targetNamespace: 'finance', allowedRegions: EU }),
@@ -84,8 +84,8 @@ describe('planGovernance', () => {
 
   it.each([
     ['the policy asks for it', [{ placementInjection: true }], true],
-    ['nobody asks for it', [{}, { enforcementAction: 'warn' }], false],
-    ['an other policy asks for it', [{}, { enforcementAction: 'dryrun', placementInjection: true }], true],
+    ['no policy asks for it', [{}, { enforcementAction: 'warn' }], false],
+    ['another policy asks for it', [{}, { enforcementAction: 'dryrun', placementInjection: true }], true],
     ['a warning is the strongest', [{ enforcementAction: 'warn', placementInjection: true }], true],
     ['only a dryrun policy governs', [{ enforcementAction: 'dryrun', placementInjection: true }], false],
     ['no region is left', [{ placementInjection: true }, { allowedRegions: ['us-east-1'] }], false],
@@ -101,7 +101,7 @@ describe('planGovernance', () => {
     expect(planGovernance(policies, namespaces, NOW).namespaces.get('finance')?.injection).toBe(expected);
   });
 
-  it('calls an empty intersection a conflict of each policy in it, and enforces it', () => {
+  it('reports an empty intersection as a conflict of each of its policies, and enforces it', () => {
     const plan = planGovernance(
       [
         policyOf('a', { targetNamespace: 'finance', allowedRegions: EU }),
@@ -115,7 +115,7 @@ describe('planGovernance', () => {
     expect(plan.policies.get('team/b')).toMatchObject({ namespaces: ['finance', 'finance-test'], conflicts: ['finance'] });
   });
 
-  it('waits for a namespace that is missing or on its way out, with lock 2 in place', () => {
+  it('waits for a namespace that is missing or being deleted, with lock 2 in place', () => {
     const plan = planGovernance(
       [policyOf('a', { targetNamespace: 'soon', allowedRegions: EU })],
       [namespaceOf('soon', { terminating: true })],
@@ -125,9 +125,9 @@ describe('planGovernance', () => {
     expect(plan.constraints).toMatchObject([{ policies: ['team/a'], body: { spec: { match: { namespaces: ['soon'] } } } }]);
   });
 
-  it('makes no enforcement of regions that no node can have, and never ends a policy at a time that nobody can read', () => {
+  it('does not enforce regions that no node can have, and ignores an expiry date that cannot be parsed', () => {
     const allowedRegions = ['eu-west-1', 'x'.repeat(64)];
-    // As a CRD of before let it be written.
+    // An older CRD accepted such specs.
     const stored = (name: string, changes: Partial<SovereignPolicySpec>) => {
       const policy = policyOf(name, { targetNamespace: 'finance', allowedRegions: EU });
       return { ...policy, spec: { ...policy.spec, ...changes } };
@@ -174,7 +174,7 @@ describe('planGovernance', () => {
     expect(plan.constraints).toMatchObject([{ body: { spec: { enforcementAction: 'scoped', scopedEnforcementActions } } }]);
   });
 
-  it('refuses a point at which nobody enforces, and makes no constraint where Gatekeeper has no part', () => {
+  it('refuses an unknown enforcement point, and plans no constraint if no point is one of Gatekeeper', () => {
     const custom = (name: string, ...points: string[]) => {
       const scopedEnforcementActions = [{ action: 'deny', enforcementPoints: points.map((point) => ({ name: point })) }];
       const plain = policyOf(name, { targetNamespace: 'finance', allowedRegions: EU });
@@ -183,13 +183,13 @@ describe('planGovernance', () => {
     const plan = planGovernance([custom('typo', 'vap.k8s.io', 'validation'), custom('vap', 'vap.k8s.io')], namespaces, NOW);
     expect(plan.policies.get('team/typo')).toMatchObject({
       kind: 'invalid',
-      message: expect.stringContaining('validation is no enforcement point'),
+      message: expect.stringContaining('validation is not an enforcement point'),
     });
     expect(plan.policies.get('team/vap')).toMatchObject({ kind: 'governing' });
     expect(plan.constraints).toEqual([]);
   });
 
-  it('knows expired policies and when time changes something next', () => {
+  it('finds expired policies and the time of the next change', () => {
     const expiring = (name: string, expiryDate: string) => policyOf(name, { targetNamespace: 'finance', allowedRegions: EU, expiryDate });
     const plan = planGovernance([expiring('gone', '2026-01-03T10:30:00Z'), expiring('soon', '2026-01-20T00:00:00Z')], namespaces, NOW);
     expect(plan.policies.get('team/gone')).toMatchObject({ kind: 'expired', expiredAt: '2026-01-03T10:30:00Z' });
@@ -198,7 +198,7 @@ describe('planGovernance', () => {
     expect(planGovernance([expiring('gone', '2026-01-03T10:30:00Z')], namespaces, NOW).nextChangeAt).toBeUndefined();
   });
 
-  it('shares one constraint between policies that say the same', () => {
+  it('shares one constraint between policies with the same rules', () => {
     const plan = planGovernance(
       [
         policyOf('a', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] }),

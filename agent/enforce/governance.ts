@@ -19,11 +19,11 @@ import type {
   PolicyOutcome,
 } from './types.ts';
 
-/** Enforcement points of Gatekeeper that mean the API server's own admission, which is what the floor is. */
+/** Enforcement points of Gatekeeper for the API server's own admission, where the floor is. */
 const FLOOR_POINTS: ReadonlySet<string> = new Set(['vap.k8s.io', '*']);
 
-/** A policy that governs, ready to be matched. */
-interface Ruling {
+/** A policy that governs, prepared for matching. */
+interface Rule {
   readonly key: string;
   /** `-` for a local policy. */
   readonly revision: string;
@@ -32,27 +32,26 @@ interface Ruling {
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
   readonly group: ConstraintGroup;
-  /** Name of the constraint that the group is. */
+  /** Name of the constraint of the group. */
   readonly constraint: string;
 }
 
 interface GovernanceContext {
-  /** Parts of it that are still true are taken over as they are, so that readers can compare by identity. */
+  /** Its unchanged parts are reused, so that readers can compare by identity. */
   readonly previous?: Governance | undefined;
-  /** The same object every time. */
+  /** Pass the same object every time. */
   readonly place?: GatekeeperPlace;
 }
 
-/** What a part of a governance was made of: made of the same again, it is the same object. */
-const madeOf = new WeakMap<object, readonly unknown[]>();
+/** The inputs of each part of a governance: the same inputs give the same object again. */
+const inputsOf = new WeakMap<object, readonly unknown[]>();
 
 /**
- * What governs each namespace, and what each policy does, at one moment.
+ * Plans which policies govern each namespace, and the outcome of each policy, at one moment.
  *
  * A policy that is being deleted governs nothing and has no outcome. A namespace that is being deleted accepts no new
  * pod: it counts as gone. Policies meet in an intersection only with policies of the same action, so a dryrun policy
  * never blocks. A `custom` policy takes part in the floor with each action that it scopes to `vap.k8s.io` or `*`.
- *
  */
 export const planGovernance = (
   policies: readonly PolicyInput[],
@@ -64,33 +63,33 @@ export const planGovernance = (
   if (previous !== undefined && isStillTrue(previous, inputs, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const outcomes = new Map<string, PolicyOutcome>();
-  const rulings: Ruling[] = [];
+  const rules: Rule[] = [];
   const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
   const surplus = findSurplus(living.filter((policy) => !isOver(policy)));
   for (const policy of living) {
     const verdict = surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judge(place, policy));
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
-    else rulings.push(verdict);
+    else rules.push(verdict);
   }
-  const match = matcherOf(rulings);
+  const match = matcherOf(rules);
   const present = new Set(namespaces.filter(({ terminating }) => !terminating).map(({ name }) => name));
   const governed = govern([...present], match, previous?.namespaces);
-  const missing = rulings.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
-  for (const [key, outcome] of governingOutcomes(rulings, governed, previous)) outcomes.set(key, outcome);
+  const missing = rules.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
+  for (const [key, outcome] of governingOutcomes(rules, governed, previous)) outcomes.set(key, outcome);
   const governance: Governance = {
     namespaces: governed,
     policies: outcomes,
-    constraints: planConstraints(rulings, previous),
+    constraints: planConstraints(rules, previous),
     awaited: govern(missing, match, previous?.awaited),
-    globs: globsOf(rulings),
+    globs: globsOf(rules),
     nextChangeAt: nextChange(living, now),
   };
-  madeOf.set(governance, inputs);
+  inputsOf.set(governance, inputs);
   return governance;
 };
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
-  (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(madeOf.get(previous) ?? [], inputs);
+  (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(inputsOf.get(previous) ?? [], inputs);
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
@@ -100,8 +99,8 @@ const expired = weakMemo(
   }),
 );
 
-/** What a policy means while it is not expired. */
-const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Ruling | PolicyOutcome => {
+/** The rule of a policy that has not expired, or the outcome of one that cannot be enforced. */
+const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
   const { key, revision = '-', spec } = policy;
   const problem = findProblem(spec, place);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
@@ -111,11 +110,11 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Ruling | 
   return { key, revision, spec, regions, excluded, actions: floorActions(spec), group, constraint: constraintName(group) };
 });
 
-/** Whether Gatekeeper has a part in it: not where every action is scoped to the API server's own admission. */
-const isForGatekeeper = ({ spec }: Ruling): boolean =>
+/** Whether Gatekeeper enforces a part of it: not if every action is scoped to the API server's own admission. */
+const isForGatekeeper = ({ spec }: Rule): boolean =>
   spec.enforcementAction !== 'custom' || pointsOf(spec).some((point) => point !== 'vap.k8s.io');
 
-/** An exact target has nothing to exclude but itself; leaving the rest out lets more policies share one constraint. */
+/** An exact target can exclude only itself; without the other exclusions more policies share one constraint. */
 const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
   if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);
   return sortedSet(excludedNamespaces.filter((pattern) => matchesNamespace(pattern, targetNamespace)));
@@ -129,15 +128,15 @@ const floorActions = (spec: SovereignPolicySpec): readonly FloorAction[] => {
   );
 };
 
-type Match = (namespace: string) => readonly Ruling[];
+type Match = (namespace: string) => readonly Rule[];
 
-/** Exact targets are looked up, only globs are tried on each namespace: thousands of both stay cheap. */
-const matcherOf = (rulings: readonly Ruling[]): Match => {
-  const globs = rulings.filter((ruling) => isGlob(ruling.spec.targetNamespace));
-  const exact = Map.groupBy(rulings, (ruling) => ruling.spec.targetNamespace);
+/** Looks up exact targets and tries only globs on each namespace: thousands of both stay cheap. */
+const matcherOf = (rules: readonly Rule[]): Match => {
+  const globs = rules.filter((rule) => isGlob(rule.spec.targetNamespace));
+  const exact = Map.groupBy(rules, (rule) => rule.spec.targetNamespace);
   return (name) =>
-    [...(exact.get(name) ?? []), ...globs.filter((ruling) => matchesNamespace(ruling.spec.targetNamespace, name))].filter(
-      (ruling) => !ruling.excluded.some((pattern) => matchesNamespace(pattern, name)),
+    [...(exact.get(name) ?? []), ...globs.filter((rule) => matchesNamespace(rule.spec.targetNamespace, name))].filter(
+      (rule) => !rule.excluded.some((pattern) => matchesNamespace(pattern, name)),
     );
 };
 
@@ -151,13 +150,13 @@ const govern = (
     const matching = match(name);
     if (matching.length === 0) continue;
     const before = previous?.get(name);
-    governed.set(name, before !== undefined && sameItems(madeOf.get(before) ?? [], matching) ? before : combine(name, matching));
+    governed.set(name, before !== undefined && sameItems(inputsOf.get(before) ?? [], matching) ? before : combine(name, matching));
   }
   return governed;
 };
 
-const globsOf = (rulings: readonly Ruling[]): readonly GlobReach[] => {
-  const reaching = rulings.filter(({ spec, actions }) => isGlob(spec.targetNamespace) && actions.includes('deny'));
+const globsOf = (rules: readonly Rule[]): readonly GlobReach[] => {
+  const reaching = rules.filter(({ spec, actions }) => isGlob(spec.targetNamespace) && actions.includes('deny'));
   return [...Map.groupBy(reaching, ({ spec, excluded }) => [spec.targetNamespace, ...excluded].join(' ')).values()].flatMap((group) => {
     const [first] = group;
     if (first === undefined) return [];
@@ -165,34 +164,34 @@ const globsOf = (rulings: readonly Ruling[]): readonly GlobReach[] => {
   });
 };
 
-const combine = (namespace: string, rulings: readonly Ruling[]): NamespaceGovernance => {
+const combine = (namespace: string, rules: readonly Rule[]): NamespaceGovernance => {
   const actions: Partial<Record<FloorAction, ActionGovernance>> = {};
-  for (const { action, regions, policies } of combinePolicies(rulings)) {
+  for (const { action, regions, policies } of combinePolicies(rules)) {
     actions[action] = { regions, policies: policies.map(({ key }) => key), revisions: policies.map(({ revision }) => revision) };
   }
   const injected = actions.deny ?? actions.warn;
-  const injection = rulings.some(({ spec }) => spec.placementInjection === true) && (injected?.regions.length ?? 0) > 0;
-  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rulings.map((ruling) => ruling.key)), injection };
-  madeOf.set(governance, rulings);
+  const injection = rules.some(({ spec }) => spec.placementInjection === true) && (injected?.regions.length ?? 0) > 0;
+  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rules.map((rule) => rule.key)), injection };
+  inputsOf.set(governance, rules);
   return governance;
 };
 
 const governingOutcomes = (
-  rulings: readonly Ruling[],
+  rules: readonly Rule[],
   governed: ReadonlyMap<string, NamespaceGovernance>,
   previous: Governance | undefined,
 ): ReadonlyMap<string, PolicyOutcome> => {
-  const namespaces = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
-  const conflicts = new Map<string, string[]>(rulings.map((ruling) => [ruling.key, []]));
+  const namespaces = new Map<string, string[]>(rules.map((rule) => [rule.key, []]));
+  const conflicts = new Map<string, string[]>(rules.map((rule) => [rule.key, []]));
   for (const governance of governed.values()) {
     for (const key of governance.policies) namespaces.get(key)?.push(governance.namespace);
     for (const key of conflicting(governance)) conflicts.get(key)?.push(governance.namespace);
   }
   return new Map(
-    rulings.map((ruling) => {
-      const outcome = outcomeOf(ruling, namespaces.get(ruling.key) ?? [], conflicts.get(ruling.key) ?? []);
-      const before = previous?.policies.get(ruling.key);
-      return [ruling.key, before !== undefined && sameOutcome(before, outcome) ? before : outcome];
+    rules.map((rule) => {
+      const outcome = outcomeOf(rule, namespaces.get(rule.key) ?? [], conflicts.get(rule.key) ?? []);
+      const before = previous?.policies.get(rule.key);
+      return [rule.key, before !== undefined && sameOutcome(before, outcome) ? before : outcome];
     }),
   );
 };
@@ -204,11 +203,11 @@ const sameOutcome = (a: PolicyOutcome, b: PolicyOutcome): boolean => {
   return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && sameItems(a.regions, b.regions) && a.message === b.message;
 };
 
-/** Policies of one namespace that leave no region together. */
+/** Policies of one namespace that together leave no region. */
 const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
   sortedSet(Object.values(actions).flatMap(({ regions, policies }) => (regions.length === 0 ? policies : [])));
 
-const outcomeOf = ({ regions, spec }: Ruling, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
+const outcomeOf = ({ regions, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
   namespaces.length > 0
     ? { kind: 'governing', regions, namespaces, conflicts }
     : { kind: 'namespaceMissing', regions, message: missingMessage(spec) };
@@ -228,28 +227,28 @@ const groupFor = (spec: SovereignPolicySpec, regions: readonly string[], exclude
 });
 
 /**
- * One constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so a
- * namespace that does not exist yet is covered at its creation; Gatekeeper ANDs what several constraints say of one namespace.
+ * Plans one constraint for each distinct region list, action and exclusion. It lists the policies' own patterns, so it covers a
+ * namespace from its creation on; a pod must pass all constraints of its namespace.
  */
-const planConstraints = (rulings: readonly Ruling[], previous: Governance | undefined): readonly DesiredConstraint[] => {
-  const groups = Map.groupBy(rulings.filter(isForGatekeeper), (ruling) => ruling.constraint);
+const planConstraints = (rules: readonly Rule[], previous: Governance | undefined): readonly DesiredConstraint[] => {
+  const groups = Map.groupBy(rules.filter(isForGatekeeper), (rule) => rule.constraint);
   const before = new Map(previous?.constraints.map((constraint) => [constraint.name, constraint]));
   return [...groups]
     .sort(([a], [b]) => byText(a, b))
     .map(([name, members]) => {
       const known = before.get(name);
-      return known !== undefined && sameItems(madeOf.get(known) ?? [], members) ? known : constraintOf(name, members);
+      return known !== undefined && sameItems(inputsOf.get(known) ?? [], members) ? known : constraintOf(name, members);
     });
 };
 
 /** Never used: a group has members. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
-const constraintOf = (name: string, members: readonly Ruling[]): DesiredConstraint => {
-  const entries: ConstraintEntry[] = members.map((ruling) => ({ name: ruling.key, pattern: ruling.spec.targetNamespace }));
+const constraintOf = (name: string, members: readonly Rule[]): DesiredConstraint => {
+  const entries: ConstraintEntry[] = members.map((rule) => ({ name: rule.key, pattern: rule.spec.targetNamespace }));
   const body = constraintBody(members[0]?.group ?? NO_GROUP, entries);
   const constraint: DesiredConstraint = { name, policies: sortedSet(entries.map((entry) => entry.name)), body };
-  madeOf.set(constraint, members);
+  inputsOf.set(constraint, members);
   return constraint;
 };
 

@@ -7,8 +7,8 @@ import type { Governance, NamespaceInput } from './types.ts';
 
 const someNamespaces = fc.subarray([...NAMESPACES]).map((names) => names.map((name) => namespaceOf(name)));
 
-describe('planGovernance after a round before it', () => {
-  it('is what it would be without one', () => {
+describe('planGovernance with a previous result', () => {
+  it('gives the same result as without one', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyPolicies, someNamespaces), { minLength: 2, maxLength: 5 }), (rounds) => {
         let previous: Governance | undefined;
@@ -21,7 +21,7 @@ describe('planGovernance after a round before it', () => {
     );
   });
 
-  it('is the same object while nothing changed, and keeps what did not change', () => {
+  it('returns the same object while nothing changed, and keeps unchanged parts', () => {
     const namespaces = ['finance', 'payments'].map((name) => namespaceOf(name));
     const finance = policyOf('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
     const payments = (regions: string[]) => policyOf('payments', { targetNamespace: 'payments', allowedRegions: regions });
@@ -34,7 +34,7 @@ describe('planGovernance after a round before it', () => {
     expect(after.namespaces.get('payments')).not.toBe(before.namespaces.get('payments'));
   });
 
-  it('sees an expiry that only time brings', () => {
+  it('notices an expiry without any other change', () => {
     const brief = policyOf('brief', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], expiryDate: '2026-01-03T10:30:05Z' });
     const namespaces = [namespaceOf('finance')];
     const before = planGovernance([brief], namespaces, NOW);
@@ -43,7 +43,7 @@ describe('planGovernance after a round before it', () => {
     expect(after.namespaces.size).toBe(0);
   });
 
-  it('writes no namespace twice, and takes the next change for what it is', () => {
+  it('writes no namespace twice, and does not report the next change as drift', () => {
     const plan = (policies: Parameters<typeof planGovernance>[0], namespaces: readonly NamespaceInput[], previous?: Governance) => {
       const governance = planGovernance(policies, namespaces, NOW, { previous });
       return { governance, actions: planNamespaces(governance, namespaces, NOW) };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { shown } from './labels.ts';
 
-it('shows of a long list whole items only, in their order', () => {
+it('cuts a long list after a whole item', () => {
   expect(shown(['team/b', 'team/a'])).toBe('team/b,team/a');
   const policies = Array.from({ length: 2_000 }, (_, index) => `team/${'p'.repeat(200)}-${index}`);
   const items = shown(policies).split(',');

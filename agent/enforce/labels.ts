@@ -6,7 +6,7 @@ const HASH_LENGTH = 8;
 
 export const shortHash = (text: string, length: number): string => sha256(text).slice(0, length);
 
-/** A text as a label value: cut, with a hash of the whole as its end, when it is too long. */
+/** A text as a label value; one that is too long is cut and ends in a hash of the whole. */
 export const labelSafe = (text: string): string => {
   if (text.length <= MAX_LABEL_VALUE) return text;
   const head = text.slice(0, MAX_LABEL_VALUE - HASH_LENGTH - 1).replace(/[^A-Za-z0-9]+$/, '');
@@ -22,14 +22,14 @@ export const timeText = (time: Date): string => `${time.toISOString().slice(0, 1
 /** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
 export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
 
-/** Most characters of a list that is only shown: all annotations of a namespace together have 256 KiB, and tenants may write policies for their own. */
+/** Maximum characters of a list that is only displayed: all annotations of a namespace share 256 KiB, and tenants may add policies. */
 const MAX_SHOWN = 4096;
 
-/** The first items of a list, as many as fit, in the order in which they stand. */
+/** As many of the first items of a list as fit, in their order. */
 export const shown = (values: readonly string[]): string => {
   const whole = values.join(',');
   return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));
 };
 
-/** A list as an annotation holds it. */
+/** A list as the value of an annotation: sorted, separated by commas. */
 export const joined = (values: readonly string[]): string => [...values].sort(byText).join(',');

@@ -22,7 +22,7 @@ const bodyOf = (policies: readonly PolicyInput[], namespaces: readonly Namespace
 };
 
 describe('planNamespaces', () => {
-  it('writes labels, exact values beside them, and what steers the floor', () => {
+  it('writes labels, exact values beside them, and the keys that select into the floor', () => {
     expect(plan([eu], [finance])).toEqual([
       expect.objectContaining({
         type: 'apply',
@@ -75,7 +75,7 @@ describe('planNamespaces', () => {
     expect(body?.annotations?.[LABELS.policyName]).toBe(long.name);
   });
 
-  it('says custom where only Gatekeeper enforces', () => {
+  it('writes custom if only Gatekeeper enforces', () => {
     const scopedEnforcementActions = [{ action: 'deny' as const, enforcementPoints: [{ name: 'audit.gatekeeper.sh' as const }] }];
     const custom = policyOf('c', { ...eu.spec, enforcementAction: 'custom', scopedEnforcementActions });
     const labels = bodyOf([custom], [finance])?.labels;
@@ -86,7 +86,7 @@ describe('planNamespaces', () => {
     expect(labels).not.toHaveProperty('compliance.gov/floor-deny');
   });
 
-  it('releases with the trail left and nothing that selects', () => {
+  it('releases a namespace: the audit trail stays, the selecting labels go', () => {
     const governed = settle([eu], [finance]);
     const released = settle([], governed, LATER)[0];
     expect(released?.labels).toEqual({
@@ -100,14 +100,14 @@ describe('planNamespaces', () => {
     expect(plan([], governed, LATER)).toMatchObject([{ reason: 'Release', policies: ['team/eu'] }]);
   });
 
-  it('says expired where the policy ran out, also after the policy is gone', () => {
+  it('writes expired after the expiry of the policy, and keeps it when the policy is deleted', () => {
     const expiring = policyOf('eu', { ...eu.spec, expiryDate: '2026-01-03T12:00:00Z' });
     const expired = settle([expiring], settle([expiring], [finance]), LATER);
     expect(expired[0]?.labels[LABELS.enforcementAction]).toBe('expired');
     expect(plan([], expired, LATER)).toEqual([]);
   });
 
-  it('calls a change by someone else drift, and puts it back', () => {
+  it('reports a change by another writer as drift, and reverts it', () => {
     const [governed = finance] = settle([eu], [finance]);
     const { 'compliance.gov/floor-deny': _, ...without } = governed.labels;
     const tampered: NamespaceInput[] = [
@@ -122,7 +122,7 @@ describe('planNamespaces', () => {
     }
   });
 
-  it('disarms a floor label that no policy stands behind, where apply cannot remove it', () => {
+  it('disarms a floor label without a policy that apply cannot remove', () => {
     const planted = namespaceOf('web', { labels: { 'compliance.gov/floor-deny': 'active' } });
     const body = bodyOf([], [planted]);
     expect(body?.labels).toMatchObject({ 'compliance.gov/floor-deny': 'released' });
@@ -133,7 +133,7 @@ describe('planNamespaces', () => {
     expect(bodyOf([eu], [extra])?.labels).toMatchObject({ 'compliance.gov/floor-deny': 'active', 'compliance.gov/floor-warn': 'released' });
   });
 
-  it('disarms a floor label that somebody else holds too, and keeps it disarmed', () => {
+  it('disarms a floor label that another manager owns too, and keeps it disarmed', () => {
     const [governed = finance] = settle([eu], [finance]);
     const held = { ...governed, held: ['compliance.gov/floor-deny'] };
     const warned = policyOf('eu', { ...eu.spec, enforcementAction: 'warn' });
@@ -143,7 +143,7 @@ describe('planNamespaces', () => {
     expect(plan([warned], [after], LATER)).toEqual([]);
   });
 
-  it('selects into placement injection while a policy asks for it, and puts that back too', () => {
+  it('selects into placement injection while a policy asks for it, and reverts changes of that too', () => {
     const asking = policyOf('eu', { ...eu.spec, placementInjection: true });
     const [injected = finance] = settle([asking], [finance]);
     expect(injected.labels).toMatchObject({ 'compliance.gov/placement-injection': 'active' });
@@ -155,12 +155,12 @@ describe('planNamespaces', () => {
     expect(bodyOf([], [planted])?.labels).toMatchObject({ 'compliance.gov/placement-injection': 'released' });
   });
 
-  it('does not write for an annotation that steers nothing', () => {
+  it('does not write because of an annotation without effect', () => {
     const [governed = finance] = settle([eu], [finance]);
     expect(plan([eu], [{ ...governed, annotations: { ...governed.annotations, 'compliance.gov/floor-warn-regions': 'x' } }])).toEqual([]);
   });
 
-  it('leaves namespaces alone that were never governed or are on their way out', () => {
+  it('leaves namespaces alone that were never governed or are being deleted', () => {
     const [governed = finance] = settle([eu], [finance]);
     expect(plan([], [namespaceOf('web'), { ...governed, terminating: true }])).toEqual([]);
   });

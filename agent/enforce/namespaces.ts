@@ -18,11 +18,11 @@ import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOut
 type Values = Readonly<Record<string, string>>;
 type Outcomes = ReadonlyMap<string, PolicyOutcome>;
 
-/** Value of a label that must not select: it takes the label from a writer whose field apply cannot remove. */
+/** Value of a label that must not select, for a label that apply cannot remove because another writer owns it too. */
 const RELEASED = 'released';
 const EXPIRED = 'expired';
 
-/** What a namespace shall say of its governance, but for the time of the change. */
+/** The wanted annotations of a namespace, without the time of the change. */
 interface Desired {
   readonly annotations: Values;
   readonly policies: readonly string[];
@@ -30,11 +30,11 @@ interface Desired {
 }
 
 /**
- * The namespaces whose labels and annotations say something else than they should: one server-side apply each.
+ * Plans one server-side apply for each namespace whose labels or annotations differ from the wanted ones.
  *
- * Annotations hold exact values, and the labels follow from them. A namespace that nothing governs any more keeps them as
- * an audit trail, with `enforcement-action` `released` or `expired` and without what selects it into the floor.
- * `updated-at` moves only together with something else.
+ * Annotations hold exact values, and the labels follow from them. A namespace that no policy governs any more keeps them as an
+ * audit trail, with `enforcement-action` `released` or `expired` and without the keys that select it into the floor.
+ * `updated-at` changes only together with another key.
  */
 export const planNamespaces = (
   governance: Pick<Governance, 'namespaces' | 'policies'>,
@@ -59,15 +59,15 @@ const planOne = (
 };
 
 /**
- * What a namespace, as it reads, was found to say already. That stays so: what a governance wants follows from its
- * policies as they were read, and a namespace that is released keeps the word that it has.
+ * The governance that a namespace object already carries. That cannot change: the wanted values follow from the policies of the
+ * governance, and a released namespace keeps its values.
  */
 const settled = new WeakMap<NamespaceInput, NamespaceGovernance | typeof UNGOVERNED>();
 const UNGOVERNED = 'ungoverned';
 
 const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);
-  // An annotation of an action that does not govern steers nothing, and one that someone else owns would never go away.
+  // An annotation of an action that does not govern has no effect, and an apply cannot remove one that another writer owns.
   const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
   const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
   if (settled && sameValues(namespace.labels, labels, LABEL_KEYS)) return [];
@@ -105,17 +105,17 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
     [LABELS.enforcementAction]: strongest ?? 'custom',
   };
   for (const action of FLOOR_ACTIONS) {
-    const taking = actions[action];
-    if (taking === undefined) continue;
-    annotations[floorRegionsAnnotation(action)] = joined(taking.regions);
-    annotations[floorPoliciesAnnotation(action)] = shown(taking.policies);
-    annotations[floorRevisionsAnnotation(action)] = shown(taking.revisions);
+    const governed = actions[action];
+    if (governed === undefined) continue;
+    annotations[floorRegionsAnnotation(action)] = joined(governed.regions);
+    annotations[floorPoliciesAnnotation(action)] = shown(governed.policies);
+    annotations[floorRevisionsAnnotation(action)] = shown(governed.revisions);
   }
   if (injection === true) annotations[INJECTION_LABEL] = INJECTION_LABEL_VALUE;
   return { annotations, policies, reason: 'Govern' };
 };
 
-/** Only `custom` policies without a part in the floor: what all of them allow. */
+/** Regions that all policies allow, if there are only `custom` policies without a part in the floor. */
 const customRegions = (policies: readonly string[], outcomes: Outcomes): readonly string[] => {
   const lists = policies.map((key) => {
     const outcome = outcomes.get(key);
@@ -124,7 +124,7 @@ const customRegions = (policies: readonly string[], outcomes: Outcomes): readonl
   return (lists[0] ?? []).filter((region) => lists.every((list) => list.includes(region)));
 };
 
-/** Labels that select a namespace into something, each with the annotation that is there while it shall. */
+/** Labels that select a namespace, each with the annotation that exists while the label does. */
 const STEERING: readonly { readonly label: string; readonly annotation: string; readonly value: string }[] = [
   ...FLOOR_ACTIONS.map((action) => ({ label: floorLabel(action), annotation: floorRegionsAnnotation(action), value: FLOOR_LABEL_VALUE })),
   { label: INJECTION_LABEL, annotation: INJECTION_LABEL, value: INJECTION_LABEL_VALUE },
@@ -158,7 +158,7 @@ const formerPolicies = (annotations: Values): readonly string[] => {
   return [...new Set([named, ...listed])].filter((key) => key !== '' && key !== '/').sort(byText);
 };
 
-/** The labels that belong to a set of annotations. */
+/** The labels that follow from a set of annotations. */
 const labelsFor = (annotations: Values): Record<string, string> => {
   const labels: Record<string, string> = {
     [LABELS.allowedRegions]: regionsLabel(annotations[LABELS.allowedRegions] ?? ''),
@@ -173,8 +173,8 @@ const labelsFor = (annotations: Values): Record<string, string> => {
 const isActive = (labels: Values, label: string): boolean => labels[label] === STEERING_VALUES.get(label);
 
 /**
- * Labels that select without a policy behind them. Leaving out a label that only this field manager owns removes
- * it; one that someone else has set stays, so it gets a value that selects nothing.
+ * Labels that select a namespace without a policy. An apply that leaves out a label removes it if only this field manager owns
+ * it; a label of another writer stays, so it gets a value that selects nothing.
  */
 const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
   Object.fromEntries(
@@ -184,7 +184,7 @@ const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boole
     ).map(({ label }) => [label, RELEASED]),
   );
 
-/** Whether labels and annotations, written together, no longer belong together: someone else has changed them. */
+/** Whether labels and annotations, which are written together, no longer match: another writer has changed them. */
 const hasDrifted = ({ labels, annotations }: NamespaceInput): boolean => {
   if (!LABEL_KEYS.some((key) => labels[key] !== undefined) && !ANNOTATION_KEYS.some((key) => annotations[key] !== undefined)) return false;
   return !sameValues(labels, labelsFor(annotations), LABEL_KEYS) || !isWhole(annotations);
@@ -209,6 +209,6 @@ const ANNOTATION_KEYS: readonly string[] = [
 const sameValues = (actual: Values, wanted: Values, keys: readonly string[]): boolean =>
   keys.every((key) => inert(key, actual[key]) === inert(key, wanted[key]));
 
-/** A disarmed label is as good as none. */
+/** A disarmed label counts as absent. */
 const inert = (key: string, value: string | undefined): string | undefined =>
   STEERING_VALUES.has(key) && value !== STEERING_VALUES.get(key) ? undefined : value;

@@ -6,13 +6,13 @@ const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 
 export const isRegion = (text: string): boolean => Region.safeParse(text).success;
 
-/** Why a policy cannot be enforced here, if so. */
+/** The reason why a policy cannot be enforced here, if there is one. */
 export const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
   const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
   if (group !== undefined) {
     return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
   }
-  // The CRD refuses it and what follows; a policy from before the CRD did may still say so.
+  // The CRD refuses this and the following; a policy from before that CRD may still have it.
   const odd = spec.allowedRegions.find((region) => !isRegion(region));
   if (odd !== undefined) return `spec.allowedRegions: ${truncate(odd, 100)} cannot be the region of a node`;
   if (isUngovernable(spec.targetNamespace, place)) {
@@ -23,7 +23,7 @@ export const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): 
   }
   const unknown = pointsOf(spec).find((point) => !POINTS.has(point));
   if (unknown !== undefined) {
-    return `spec.scopedEnforcementActions: ${unknown} is no enforcement point; there are ${ENFORCEMENT_POINTS.join(', ')}`;
+    return `spec.scopedEnforcementActions: ${unknown} is not an enforcement point; use ${ENFORCEMENT_POINTS.join(', ')}`;
   }
   return undefined;
 };

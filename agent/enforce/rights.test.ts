@@ -42,7 +42,7 @@ const INJECTION = namesIn(
   ),
 );
 
-// RBAC knows no prefixes: what is not listed there cannot be installed, and what is listed too much can be taken over.
+// RBAC has no prefixes: a missing name cannot be installed, and a name too many could be taken over.
 it.each<[resource: string, names: readonly string[]]>([
   ['validatingadmissionpolicies', LOCK_ONE],
   ['validatingadmissionpolicybindings', LOCK_ONE],
@@ -50,10 +50,10 @@ it.each<[resource: string, names: readonly string[]]>([
   ['mutatingadmissionpolicybindings', INJECTION],
   ['constrainttemplates', [TEMPLATE_NAME]],
   ['floorparameters', [NAMESPACES_PARAMETERS, NODES_PARAMETERS]],
-])('the rights on %s are those on the objects that the agent writes', (resource, names) => {
+])('the rights on %s are limited to the objects that the agent writes', (resource, names) => {
   for (const verb of ['create', 'patch']) expect(sortedSet(namesOf(resource, verb) ?? [])).toEqual(names);
 });
 
-it('the right to delete APIServices is that on the groups that the locks are read from', () => {
+it('the right to delete APIServices is limited to the groups that the locks rely on', () => {
   expect(sortedSet(namesOf('apiservices', 'delete') ?? [])).toEqual(sortedSet(OUR_API_SERVICES));
 });

@@ -4,13 +4,13 @@ import { isPlain, isSame, type Plain, weakMemo } from '../compare.ts';
 type WithSpec = KubeObject & { readonly spec?: Plain };
 
 /**
- * Fields that the API server itself gives to objects of this system, as a version newer than this agent may. Nothing but a write
- * shows them: what a patch takes away, and the answer to that very patch has again, no other writer can have put there.
+ * Fields that the API server itself adds to objects of this system, as a version newer than this agent may. Only a write shows
+ * them: if the response to a patch still has a field that the patch removes, no other writer can have added it.
  *
- * Only for kinds that are exempt from admission. With others a webhook may answer so, and then it is a change like any other.
+ * Only for kinds that are exempt from admission. On other kinds a webhook may add the field, which is a change like any other.
  */
 export class ServerDefaults {
-  /** Of each object, by the key of its actions. */
+  /** Fields of each object, by the key of its actions. */
   readonly #fields = new Map<string, Plain>();
   readonly #cleared = weakMemo((fields: Plain) =>
     weakMemo((object: WithSpec) => ({ ...object, spec: without(object.spec ?? {}, fields) })),
@@ -21,7 +21,7 @@ export class ServerDefaults {
     this.#fields.set(key, fields);
   }
 
-  /** The objects without what the API server added: the same ones where it added nothing. */
+  /** Returns the objects without the fields that the API server added; an object without such fields stays the same. */
   clear<T extends WithSpec>(kind: string, objects: readonly T[]): readonly T[] {
     if (this.#fields.size === 0) return objects;
     return objects.map((object) => {
@@ -31,7 +31,7 @@ export class ServerDefaults {
   }
 }
 
-/** Fields that a merge patch sets to null and its answer still has, with their values; undefined: none. */
+/** Fields that a merge patch sets to null and its response still has, with their values; undefined: none. */
 export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
   if (!isPlain(answer)) return undefined;
   const kept = Object.entries(patch).flatMap(([key, value]) => {
@@ -42,7 +42,7 @@ export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => 
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 };
 
-/** One that says something else than the API server gave stays, and is a change. */
+/** A field with another value than the API server's stays, and counts as a change. */
 const without = (spec: Plain, fields: Plain): Plain =>
   Object.fromEntries(
     Object.entries(spec).flatMap(([key, value]) => {

@@ -4,12 +4,12 @@ import type { Trust } from './types.ts';
 
 export type GatekeeperPlace = Pick<Trust, 'gatekeeperNamespace'>;
 
-/** Where Gatekeeper's own manifests put it. */
+/** The namespace of Gatekeeper's own manifests. */
 export const USUAL_PLACE: GatekeeperPlace = { gatekeeperNamespace: 'gatekeeper-system' };
 
 /**
- * The agent's own namespaces and Gatekeeper's: no policy governs them, not even one that names them. A residency rule
- * there could keep out the very programs that enforce it, and Gatekeeper exempts its namespace from itself.
+ * The agent's own namespaces and Gatekeeper's: no policy governs them, not even one that names them. A residency rule there
+ * could keep out the programs that enforce it, and Gatekeeper does not judge its own namespace.
  */
 const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string[] => [
   CANARY_NAMESPACE,
@@ -17,13 +17,13 @@ const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string
   gatekeeperNamespace,
 ];
 
-/** Namespaces of the cluster itself: governed when a policy names one, never by a glob, which would stop the cluster. */
+/** Namespaces of the cluster itself: only a policy that names one governs it, because a glob would stop the cluster. */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];
 
 export const isGlob = (pattern: string): boolean => pattern.startsWith('*') || pattern.endsWith('*');
 
 export const isUngovernable = (namespace: string, place: GatekeeperPlace): boolean => ungovernable(place).includes(namespace);
 
-/** Namespaces that a pattern would match and that it nevertheless leaves alone. */
+/** Namespaces that a pattern matches and that it still does not govern. */
 export const protectedFrom = (pattern: string, place: GatekeeperPlace): readonly string[] =>
   isGlob(pattern) ? [...ungovernable(place), ...CLUSTER_NAMESPACES].filter((namespace) => matchesNamespace(pattern, namespace)) : [];

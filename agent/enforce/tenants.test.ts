@@ -25,12 +25,12 @@ const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => 
   return { spec, overflow };
 };
 
-describe('policies that a namespace has for itself', () => {
-  it('stand in no constraint with those of others, whatever they say', () => {
+describe("a namespace's own policies", () => {
+  it('share no constraint with those of others, whatever they allow', () => {
     const tenants = Array.from({ length: 60 }, (_, index) => `team-${index}`);
     const policies = [
       hub('finance', 'finance'),
-      // Somebody with rights in all namespaces wrote it: the guard lets nobody else name another namespace.
+      // A user with rights in all namespaces wrote it: the guard lets no other user target another namespace.
       policyOf('payments', { targetNamespace: 'payments', allowedRegions: EU }),
       ...tenants.map((targetNamespace) => ownPolicyOf('p', { targetNamespace, allowedRegions: EU })),
     ];
@@ -40,11 +40,11 @@ describe('policies that a namespace has for itself', () => {
     );
     expect(shared?.policies).toEqual(['fso-system/finance', 'team/payments']);
     expect(others.flatMap(({ policies: names }) => names).toSorted(byText)).toEqual(tenants.map((name) => `${name}/p`).toSorted(byText));
-    // Few, however many namespaces have any: every pod of the cluster is held against each.
+    // Few, however many namespaces have any: Gatekeeper matches every pod of the cluster against each.
     expect(others.length).toBeLessThanOrEqual(16);
   });
 
-  it('are honoured up to a number, the oldest first', () => {
+  it('apply up to a limit, the oldest first', () => {
     const policies = Array.from({ length: MAX_OWN_POLICIES + 3 }, (_, index) =>
       ownPolicyOf(
         `p${String(99 - index)}`,
@@ -66,12 +66,12 @@ describe('policies that a namespace has for itself', () => {
     expect(surplus).toEqual(['team-a/p77', 'team-a/p78', 'team-a/p80']);
     expect(outcomes.get('team-a/p77')).toMatchObject({ surplus: true, message: expect.stringContaining('more than 20') });
     expect(plan([...policies, ...expired].reverse())).toEqual(outcomes);
-    // Those who may govern any namespace are not limited.
+    // Policies of users with rights in all namespaces are not limited.
     const many = Array.from({ length: 50 }, (_, index) => policyOf(`p${index}`, { targetNamespace: 'team-a', allowedRegions: EU }));
     expect([...plan(many).values()].every(({ kind }) => kind === 'governing')).toBe(true);
   });
 
-  it('take no place in the index that others need', () => {
+  it('take no room in the index that others need', () => {
     const tenants = Array.from({ length: 250 }, (_, index) => `a-${index}`);
     const regions = Array.from({ length: 100 }, (_, index) => `r${index}`.padEnd(63, 'x'));
     const policies = [
@@ -86,7 +86,7 @@ describe('policies that a namespace has for itself', () => {
     expect(overflow.patterns).toBe(0);
   });
 
-  it('take a few hundred bytes of the entry of a namespace, behind those of others', () => {
+  it('take a few hundred bytes of the entry of a namespace, after those of others', () => {
     const own = Array.from({ length: MAX_OWN_POLICIES }, (_, index) =>
       ownPolicyOf(`a${index}`.padEnd(240, 'x'), { targetNamespace: 'finance', allowedRegions: EU }),
     );

@@ -4,23 +4,24 @@ import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
 
 /**
- * Policies that a namespace has for itself. Whoever has rights on the policies of one namespace may write those and no others (the guard
- * refuses a target elsewhere), so what they take of what all share is bounded: neither their number nor their text may be a burden to others.
+ * Whether a policy is its namespace's own. Users with rights on the policies of one namespace may write only such policies (the
+ * guard refuses other targets), so their share of common resources is limited: neither their number nor their text may burden
+ * others.
  */
 export const isTenants = ({ managedBy, namespace, spec }: PolicyInput): boolean =>
   managedBy === 'local' && spec.targetNamespace === namespace;
 
-/** The same of a policy by its key, seen from the namespace that it governs. */
+/** The same by the key of a policy and the namespace that it governs. */
 export const isTenantsKey = (key: string, governed: string): boolean => key.startsWith(`${governed}/`);
 
-/** Policies that a namespace may have for itself. */
+/** Limit of a namespace's own policies. */
 export const MAX_OWN_POLICIES = 20;
 
 const SHARDS = 16;
 
 /**
- * Which of the constraints for one region list a namespace's own policies are in. One for each namespace would make as many constraints,
- * which every pod of the cluster waits for; one for all could be filled up.
+ * Number of the constraint, of those for one region list, that holds a namespace's own policies. One for each namespace would be
+ * too many, as every pod of the cluster waits for all of them; one tenant could fill a single one.
  */
 export const shardOf = (namespace: string): number => Number.parseInt(shortHash(namespace, 2), 16) % SHARDS;
 
@@ -28,13 +29,13 @@ const surplus = weakMemo(
   ({ namespace }: PolicyInput): PolicyOutcome => ({
     kind: 'invalid',
     surplus: true,
-    message: `namespace ${namespace} has more than ${MAX_OWN_POLICIES} policies for itself; the oldest ${MAX_OWN_POLICIES} are honoured`,
+    message: `namespace ${namespace} has more than ${MAX_OWN_POLICIES} policies of its own; only the oldest ${MAX_OWN_POLICIES} apply`,
   }),
 );
 
 const isOlder = (a: PolicyInput, b: PolicyInput): number => byText(a.created ?? '', b.created ?? '') || byText(a.key, b.key);
 
-/** Outcomes of the policies beyond the oldest {@link MAX_OWN_POLICIES} that their namespace has for itself, by key. */
+/** Outcomes of a namespace's own policies beyond the oldest {@link MAX_OWN_POLICIES}, by key. */
 export const findSurplus = (policies: readonly PolicyInput[]): ReadonlyMap<string, PolicyOutcome> => {
   const byNamespace = Map.groupBy(policies.filter(isTenants), ({ namespace }) => namespace);
   const beyond = [...byNamespace.values()]

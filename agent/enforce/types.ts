@@ -16,13 +16,13 @@ export interface PolicyInput {
   readonly deleting: boolean;
 }
 
-/** A namespace as enforcement sees it. */
+/** A namespace, reduced to what enforcement needs. */
 export interface NamespaceInput {
   readonly name: string;
   readonly terminating: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Labels of this system that an apply cannot remove, because another field manager holds them, too. */
+  /** Labels of this system that an apply cannot remove, because another field manager owns them too. */
   readonly held?: readonly string[] | undefined;
 }
 
@@ -38,15 +38,15 @@ export interface ActionGovernance {
 
 export interface NamespaceGovernance {
   readonly namespace: string;
-  /** Only actions that govern. `custom` policies add to the floor what their scoped enforcement points say for it, see governance.ts. */
+  /** Only actions that govern. `custom` policies take part with the actions that they scope to the floor, see governance.ts. */
   readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
   /** Every policy that matches the namespace, by key, sorted. */
   readonly policies: readonly string[];
-  /** Whether pods that say nothing of their region get the allowed ones: a policy asks for it, and the strongest action, deny or warn, has any. */
+  /** Whether pods without a region get the allowed ones: a policy asks for it, and the strongest action, deny or warn, allows any. */
   readonly injection: boolean;
 }
 
-/** The outcome of one policy, before any lock counts. */
+/** The outcome of one policy, without the state of the locks. */
 export type PolicyOutcome =
   | {
       readonly kind: 'governing';
@@ -54,9 +54,9 @@ export type PolicyOutcome =
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
-  /** No namespace matches now; lock 2 already waits for it. */
+  /** No namespace matches now; lock 2 already covers it. */
   | { readonly kind: 'namespaceMissing'; readonly regions: readonly string[]; readonly message: string }
-  /** The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: there are more than are honoured. */
+  /** The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: the policy is beyond the limit. */
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
@@ -81,11 +81,11 @@ export interface Governance {
   readonly namespaces: ReadonlyMap<string, NamespaceGovernance>;
   readonly policies: ReadonlyMap<string, PolicyOutcome>;
   readonly constraints: readonly DesiredConstraint[];
-  /** What will govern the namespaces that policies name and that do not exist, by name. */
+  /** Governance of the namespaces that policies name and that do not exist yet, by name. */
   readonly awaited: ReadonlyMap<string, NamespaceGovernance>;
-  /** Where policies of action deny reach by a glob. */
+  /** The globs of deny policies. */
   readonly globs: readonly GlobReach[];
-  /** When something changes by itself next (an expiry, an expiry warning), if ever. */
+  /** Time of the next change without a write (an expiry, an expiry warning), if any. */
   readonly nextChangeAt: Date | undefined;
 }
 
@@ -103,7 +103,7 @@ export type Action =
       readonly policies: readonly string[];
     }
   | {
-      /** Takes away what other writers added to an object that stays: the apply that follows, of the same key, cannot. */
+      /** Removes fields that other writers added, which the following apply of the same key cannot. */
       readonly type: 'patch';
       readonly key: string;
       readonly kind: KindDescriptor;
@@ -128,26 +128,26 @@ export interface WriteFailure {
   readonly key: string;
   readonly policies: readonly string[];
   readonly error: string;
-  /** The API server took the write and dropped a part of it. */
+  /** The API server accepted the write and dropped a part of it. */
   readonly notKept?: true;
-  /** In a row. */
+  /** Consecutive failures. */
   readonly failures: number;
 }
 
-/** Failures in a row after which an alert is due. */
+/** Consecutive failures that raise an alert. */
 export const ALERT_AFTER = 3;
 
 /** Whether a write has failed often enough to be an alert. */
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
-/** User names that the locks and the guard make an exception for. */
+/** User names that the locks and the guard exempt. */
 export interface Trust {
-  /** Under which this agent writes: alone it changes what governs. */
+  /** User name of this agent, which alone may change enforcement. */
   readonly agent: string;
   /** May bind pods to nodes in governed namespaces: the schedulers. */
   readonly binders: readonly string[];
   /** May set the region of a node; `group:<name>` stands for a whole group. */
   readonly nodeLabelers: readonly string[];
-  /** Where Gatekeeper runs: its service accounts say how lock 2 is. */
+  /** Namespace of Gatekeeper: its service accounts report the state of lock 2. */
   readonly gatekeeperNamespace: string;
 }

@@ -133,8 +133,8 @@ describe('a federation in trouble', () => {
     const kube = inCluster('eu');
     const ref = { namespace: 'fso-system', name: 'finance-eu' };
     const change = () => kube.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { allowedRegions: ['us-east-1'] } }, signal);
-    await expect(change()).rejects.toThrow('comes from Git and is written by the agent only');
-    await expect(kube.delete(SOVEREIGN_POLICY_KIND, ref, signal)).rejects.toThrow('comes from Git and is written by the agent only');
+    await expect(change()).rejects.toThrow('comes from Git, and only the agent writes it');
+    await expect(kube.delete(SOVEREIGN_POLICY_KIND, ref, signal)).rejects.toThrow('comes from Git, and only the agent writes it');
     await kube.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal);
     await waitFor(async () => expect(await kube.get(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-policies' }, signal)).toBeDefined());
     await waitFor(async () => expect((await world.hub.status()).clusters.tampered).toBe(1));

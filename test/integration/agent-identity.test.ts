@@ -97,7 +97,7 @@ describe('the identity of an agent', () => {
     expect(report.clockSkewMs).toEqual(expect.any(Number));
     expect(report.certificateExpires).toBeDefined();
     // The guard is about a second old before it is in force.
-    await eventually(async () => (await refusal()).includes('written by the agent only'));
+    await eventually(async () => (await refusal()).includes('only the agent writes'));
     await world.stopAgent(first);
 
     // With the spent token, as settings keep it, and without one.

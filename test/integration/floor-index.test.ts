@@ -71,7 +71,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
 
     it('a new namespace that a glob means lets nothing pass until the agent has seen it', async () => {
       await world.makeNamespace('team-two');
-      const text = 'namespace team-two is being taken under governance of policy default/teams: try again in a moment';
+      const text = 'namespace team-two is not set up yet for policy default/teams: try again in a moment';
       expect(await world.tryPod('team-two', EU)).toContain(text);
       expect(await world.tryBind({ as: world.trusted, namespace: 'team-two' })).toContain(text);
       // As if it said itself what it allows.
@@ -98,7 +98,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 2);
     await world.pause();
     await world.makeNamespace('brand-new');
-    await eventually(async () => (await world.tryPod('brand-new', EU)).includes('is being taken under governance'));
+    await eventually(async () => (await world.tryPod('brand-new', EU)).includes('is not set up yet'));
     for (const namespace of ['kube-system', 'fso-system', 'free']) {
       await eventually(async () => (await world.tryPod(namespace)) === '');
     }

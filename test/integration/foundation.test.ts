@@ -47,7 +47,7 @@ describe('what lock 1 stands on', () => {
     expect((await world.parameters(NAMESPACES_PARAMETERS)).namespaces?.[CANARY_NAMESPACE]?.regions).toBe('');
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
     expect(floorCondition()?.status).toBe('True');
-    expect(await world.tryDelete(world.stranger, NAMESPACE_KIND, CANARY_NAMESPACE)).toContain('hold what enforces and proves');
+    expect(await world.tryDelete(world.stranger, NAMESPACE_KIND, CANARY_NAMESPACE)).toContain('hold the objects that enforce and prove');
   });
 
   it('puts fields back that somebody takes out of the schema of the parameters, and tells of it', async () => {

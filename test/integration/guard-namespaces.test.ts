@@ -7,7 +7,7 @@ import { eventually } from '../harness/waiting.ts';
 const [MODE] = MODES;
 const GUARD = 'fso-guard-namespaces';
 const GATEKEEPER = 'gatekeeper-system';
-const KEYS = 'written by the agent only; change the SovereignPolicy instead';
+const KEYS = 'only the agent writes compliance.gov/* labels and annotations';
 const CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const RBAC = { apiVersion: 'rbac.authorization.k8s.io/v1', namespaced: false };
 const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clusterroles' };

@@ -126,7 +126,7 @@ describe('guard', () => {
   });
 
   describe('on namespaces', () => {
-    const KEYS = 'written by the agent only; change the SovereignPolicy instead';
+    const KEYS = 'only the agent writes compliance.gov/* labels and annotations';
 
     it('refuses to add, change or remove a key of this system, by every way into the object', async () => {
       for (const body of [
@@ -190,7 +190,7 @@ describe('guard', () => {
   });
 
   describe('on policies', () => {
-    const HUB = 'comes from Git and is written by the agent only';
+    const HUB = 'comes from Git, and only the agent writes it';
     const ref = { namespace: 'default', name: 'finance-eu' };
 
     it('refuses the label of the hub, to give as to take, and every change of what carries it', async () => {
@@ -217,7 +217,7 @@ describe('guard', () => {
     it('refuses a forged status, and to take the finalizer', async () => {
       const status = { status: { phase: 'Active', violations: 0 } };
       const path = `/apis/${API_VERSION}/namespaces/default/sovereignpolicies/finance-eu/status`;
-      expect(await answer(send(admin, 'PATCH', path, status))).toContain('what the agent has proven');
+      expect(await answer(send(admin, 'PATCH', path, status))).toContain('only the agent writes the status of a SovereignPolicy');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: null } })).toContain('finalizer compliance.gov/release');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER, 'example.com/mine'] } })).toBe('');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER] } })).toBe('');
@@ -232,7 +232,7 @@ describe('guard', () => {
   });
 
   describe('on lock 2 and what proves it', () => {
-    const LOCK = 'written by the agent only; change the SovereignPolicy instead';
+    const LOCK = 'only the agent writes floor parameters, the template';
     const constraint = async (): Promise<KubeObject> =>
       (await admin.list(GEO_RESIDENCY_KIND, {}, signal))[0] ?? expect.fail('no constraint');
     const template = { name: GEO_RESIDENCY_KIND.plural };
@@ -261,7 +261,7 @@ describe('guard', () => {
 
     it('refuses forged words of Gatekeeper on itself, and takes its own', async () => {
       const { name } = (await constraint()).metadata;
-      const EVIDENCE = 'service accounts of gatekeeper-system only';
+      const EVIDENCE = 'only service accounts of gatekeeper-system';
       const forged = { status: { byPod: [], totalViolations: 0 } };
       const paths = [
         `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency/${name}/status`,
@@ -291,7 +291,7 @@ describe('guard', () => {
     });
 
     it('refuses to send an API group elsewhere that the policies are read from, and to take it from the API server', async () => {
-      const KEPT = 'kept by the API server only';
+      const KEPT = 'only the API server writes';
       const away = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
       const unmanaged = labelled({ 'kube-aggregator.kubernetes.io/automanaged': null });
       for (const name of [
@@ -316,7 +316,7 @@ describe('guard', () => {
     });
 
     it('refuses to change or delete the CRDs that this system stands on', async () => {
-      const OURS = 'made, changed and deleted by the agent only';
+      const OURS = 'only the agent creates, changes and deletes';
       for (const name of ['sovereignpolicies.compliance.federated.io', 'k8sgeoresidency.constraints.gatekeeper.sh']) {
         expect(await answer(admin.delete(CRD_KIND, { name }, signal)), name).toContain(OURS);
         expect(await patch(CRD_KIND, { name }, { spec: { names: { shortNames: ['zz'] } } })).toContain(OURS);
@@ -356,20 +356,20 @@ describe('guard', () => {
     expect(parameters.length).toBeGreaterThan(0);
     for (const { metadata, ...content } of parameters) {
       const ref = { name: metadata.name };
-      expect(await patch(FLOOR_PARAMETERS_KIND, ref, labelled({ team: 'x' }))).toContain('written by the agent only');
-      expect(await answer(admin.delete(FLOOR_PARAMETERS_KIND, ref, signal))).toContain('written by the agent only');
+      expect(await patch(FLOOR_PARAMETERS_KIND, ref, labelled({ team: 'x' }))).toContain('only the agent writes');
+      expect(await answer(admin.delete(FLOOR_PARAMETERS_KIND, ref, signal))).toContain('only the agent writes');
       const forged = { ...content, metadata: { name: `${metadata.name}-forged` } };
-      expect(await answer(admin.create(FLOOR_PARAMETERS_KIND, forged, {}, signal))).toContain('written by the agent only');
+      expect(await answer(admin.create(FLOOR_PARAMETERS_KIND, forged, {}, signal))).toContain('only the agent writes');
     }
   });
 
   it('keeps the lease and the state of the agent', async () => {
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE };
-    expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('written by the agent only');
+    expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('only the agent writes');
     const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
-    expect(await answer(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('written by the agent only');
+    expect(await answer(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('only the agent writes');
     const identity = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-identity' } };
-    expect(await answer(admin.create(SECRET_KIND, identity, {}, signal))).toContain('written by the agent only');
+    expect(await answer(admin.create(SECRET_KIND, identity, {}, signal))).toContain('only the agent writes');
     for (const namespace of [SYSTEM_NAMESPACE, 'default']) {
       const other = { metadata: { namespace, name: namespace === 'default' ? 'fso-agent-state' : 'notes' } };
       await admin.create(CONFIG_MAP_KIND, other, {}, signal);
@@ -417,7 +417,7 @@ describe('guard', () => {
   });
 
   describe('on nodes', () => {
-    const MOVED = 'set by trusted identities only';
+    const MOVED = 'only trusted identities set the region';
     const node = (name: string, region?: string): Node => ({
       metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
     });
@@ -564,7 +564,7 @@ describe('guard', () => {
       const before = openKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(before);
       const strip = before.mergePatch(NAMESPACE_KIND, { name: 'finance' }, labelled({ [floorLabel('deny')]: null }), signal);
-      expect(await answer(strip)).toContain('written by the agent only');
+      expect(await answer(strip)).toContain('only the agent writes');
     });
   });
 });

@@ -80,7 +80,7 @@ describe('what is wrong with lock 2', () => {
 
   it('is that nobody takes up the template', async () => {
     await world.client.create(CRD_KIND, TEMPLATE_CRD, {}, signal);
-    await expectProblem('no pod of Gatekeeper has taken up ConstraintTemplate k8sgeoresidency');
+    await expectProblem('no Gatekeeper pod has loaded ConstraintTemplate k8sgeoresidency');
     expect(agent.observatory.snapshot().cluster.gatekeeper).toMatchObject({ state: 'NotReady' });
   });
 
@@ -91,7 +91,7 @@ describe('what is wrong with lock 2', () => {
 
   it('is that its kind is never served', async () => {
     await answer([]);
-    await expectProblem('Gatekeeper has taken up ConstraintTemplate k8sgeoresidency, but K8sGeoResidency is not served');
+    await expectProblem('Gatekeeper has loaded ConstraintTemplate k8sgeoresidency, but K8sGeoResidency is not served');
   });
 });
 

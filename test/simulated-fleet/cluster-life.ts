@@ -54,7 +54,8 @@ const locksOf = (trouble: Trouble, isFirst: boolean): PolicyLocks => {
   if (!isFirst) return whole;
   if (trouble === 'lockOneFails')
     return { ...whole, admission: { state: 'Degraded', message: 'a pod that leaves the regions was admitted by the API server' } };
-  if (trouble === 'unproven') return { ...whole, gatekeeper: { state: 'Pending', message: 'Gatekeeper has not taken up the constraint' } };
+  if (trouble === 'unproven')
+    return { ...whole, gatekeeper: { state: 'Pending', message: 'no Gatekeeper pod enforces the constraint yet' } };
   return whole;
 };
 

@@ -4,19 +4,19 @@ import { celList, celString } from '../admission-policies.ts';
 import type { CelVariable } from './floor-cel.ts';
 
 /**
- * How the bind gate learns the region of a node. `label`: from the Binding itself, to which an API server from 1.35 on
- * copies it from the node (https://kep.k8s.io/4742). `list`: from what the agent knows of the nodes.
+ * Where the bind gate gets the region of a node. `label`: from the Binding, to which an API server from 1.35 on copies it
+ * from the node (https://kep.k8s.io/4742). `list`: from the agent's list of nodes.
  */
 export type BindGateMode = 'label' | 'list';
 
-/** A text of ours around a value that CEL has: `node "` + variables.node + `" has no known region`. */
-const around = (text: (...marks: string[]) => string, ...values: readonly string[]): string => {
+/** A CEL expression that puts CEL values into a text: `node "` + variables.node + `" has no known region`. */
+const textWith = (text: (...marks: string[]) => string, ...values: readonly string[]): string => {
   const marks = values.map((_, index) => `\u0000${index}\u0000`);
   const parts = text(...marks).split('\u0000');
   return parts.map((part, index) => (index % 2 === 0 ? celString(part) : (values[Number(part)] ?? "''"))).join(' + ');
 };
 
-/** Reads `regions`, and `params.spec.nodes` where the object has it; ends in `violation`. */
+/** Variables of the bind gate. They read `regions`, and `params.spec.nodes` if the object has it; the last one is `violation`. */
 export const bindingVariables = (mode: BindGateMode, binders: readonly string[]): readonly CelVariable[] => [
   { name: 'node', expression: "object.target.?name.orValue('')" },
   {
@@ -28,18 +28,18 @@ export const bindingVariables = (mode: BindGateMode, binders: readonly string[])
     name: 'violation',
     expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATIONS.legacy)} :
       object.target.?kind.orValue('') != 'Node' ? ${celString(VIOLATIONS.noNode)} :
-      !(request.userInfo.username in ${celList(binders)}) ? ${around(VIOLATIONS.binder, 'request.userInfo.username')} :
-      variables.region == '' ? ${around(VIOLATIONS.unknown, 'variables.node')} :
-      variables.region in variables.regions ? '' : ${around(VIOLATIONS.region, 'variables.node', 'variables.region')}`,
+      !(request.userInfo.username in ${celList(binders)}) ? ${textWith(VIOLATIONS.binder, 'request.userInfo.username')} :
+      variables.region == '' ? ${textWith(VIOLATIONS.unknown, 'variables.node')} :
+      variables.region in variables.regions ? '' : ${textWith(VIOLATIONS.region, 'variables.node', 'variables.region')}`,
   },
 ];
 
 /**
- * The API server sets the label from a node that has one, and leaves one that came with the Binding alone where it has
- * none: so a node that is listed must be listed in an allowed region too. One that is not listed yet is new.
+ * The API server copies the label of a node that has one; if the node has none, it keeps a label that came with the Binding.
+ * So a listed node must also be listed in an allowed region. A node that is not listed yet is new.
  *
- * No label is no region, whatever the list says: the node of a listed name may have been created again without one. Where the API server
- * does not set the label although its version could, the mode is `list` (FSO_BIND_GATE).
+ * A Binding without the label has no region, whatever the list says: the node may have been created again without one. If the
+ * API server does not copy the label although its version could, the mode is `list` (FSO_BIND_GATE).
  */
 const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;
 const REGION: Readonly<Record<BindGateMode, string>> = {

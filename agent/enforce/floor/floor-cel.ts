@@ -13,8 +13,8 @@ import {
 import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLATIONS } from '@fso/shared/residency';
 
 /**
- * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Texts are those of shared/residency, word
- * for word. A variable is evaluated when an expression first reads it, so what an UPDATE does not need costs nothing.
+ * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Its texts equal those of shared/residency. CEL
+ * evaluates a variable when an expression first reads it, so an UPDATE does not pay for variables that it does not need.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#variable-composition
  */
@@ -28,7 +28,7 @@ const KEY = `'${REGION_LABEL}'`;
 const annotation = (key: string): string => `namespaceObject.metadata.?annotations[?'${key}']`;
 const label = (key: string): string => `namespaceObject.metadata.?labels[?'${key}'].orValue('')`;
 
-/** The regions that injected placements name: those of the strongest action that governs, dryrun excepted. An annotation without its label is a left-over. */
+/** The regions of injected placements: those of the strongest action that governs, except dryrun. An annotation without its label is a leftover. */
 export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun').reduceRight(
   (weaker, action) =>
     `${label(floorLabel(action))} == '${FLOOR_LABEL_VALUE}' ? ${annotation(floorRegionsAnnotation(action))}.orValue('') : ${weaker}`,
@@ -36,8 +36,8 @@ export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun
 );
 
 /**
- * What the namespace says of one action. Without the annotation no region is allowed: a namespace that is selected and
- * does not say where its pods may run must not fall open.
+ * Labels and annotations of the namespace for one action. Without the annotation no region is allowed: a namespace that is
+ * selected and does not list its regions must not admit every pod.
  */
 export const namespaceVariables = (action: FloorAction): readonly CelVariable[] => [
   { name: 'listed', expression: `${annotation(floorRegionsAnnotation(action))}.orValue('')` },
@@ -46,14 +46,14 @@ export const namespaceVariables = (action: FloorAction): readonly CelVariable[] 
   { name: 'revisions', expression: `${annotation(floorRevisionsAnnotation(action))}.orValue('').replace(',', ', ')` },
 ];
 
-/** Each term with what it says of the region. */
+/** Each term with its requirements on the region. */
 const REACH = `variables.terms.map(t, {
   'empty': dyn(t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size() == 0),
   'byName': dyn(t.?matchFields.orValue([]).size() > 0),
   'region': dyn(t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}))
 })`;
 
-/** Regions outside of the allowed ones that a term leaves; only asked where In, DoesNotExist or the nodeSelector cut them. */
+/** Regions outside of the allowed ones that a term admits; evaluated only if In, DoesNotExist or the nodeSelector limits them. */
 const OUTSIDE = `(
   variables.selected.size() > 0 ? variables.selected :
   t.region.exists(e, e.operator == 'In') ? t.region.filter(e, e.operator == 'In')[0].?values.orValue([]) : []
@@ -67,7 +67,7 @@ const ABSENT = `(
   variables.selected.size() == 0 && !t.region.exists(e, e.operator in ['In', 'Exists', 'Gt', 'Lt']) ? [' allows nodes without a region'] : []
 )`;
 
-/** For each term the list of what is wrong with it. */
+/** The problems of each term. */
 const PROBLEMS = `variables.reach.map(t,
   t.empty ? [] :
   variables.selected.size() == 0 && !t.region.exists(e, e.operator in ['In', 'DoesNotExist']) ?
@@ -86,12 +86,12 @@ const FIRST_PROBLEM = `(
 const SO_MANY = `variables.terms.size() > ${MAX_TERMS} ||
   variables.terms.map(t, t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
 
-/** Asked before anything that looks at every requirement, or whose cost grows with the square of what the pod says. */
+/** Evaluated before all that visits every requirement, or whose cost grows with the square of the size of the pod. */
 const TOO_LARGE = `variables.soMany || variables.terms.map(t,
   t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}).map(e, 1 + e.?values.orValue([]).size()).sum()
 ).sum() > ${MAX_REGION_VALUES}`;
 
-/** Reads the variable `pod`, a pod spec; ends in `unconfined`: what is wrong with its constraints, `''` = nothing. */
+/** Reads the variable `pod`, a pod spec. The last variable is `unconfined`: the problem of its constraints, `''` = none. */
 export const placementVariables: readonly CelVariable[] = [
   {
     name: 'selected',
@@ -114,9 +114,9 @@ export const placementVariables: readonly CelVariable[] = [
 ];
 
 /**
- * The pod of a DaemonSet: its controller replaces every required term by one that names the node, so no term can speak
- * of a region; the bind gate decides. Only from the controller itself, or untouched since it made the pod. The second
- * user name is that of all controllers where kube-controller-manager runs without --use-service-account-credentials.
+ * The pod of a DaemonSet: its controller replaces every required term by one that names the node, so no term can name a
+ * region; the bind gate decides. Only from the controller itself, or unchanged since it created the pod. The second user name
+ * is that of all controllers if kube-controller-manager runs without --use-service-account-credentials.
  */
 const DAEMON_SET_POD = `(
   request.operation == 'CREATE' ?
@@ -129,14 +129,14 @@ const DAEMON_SET_POD = `(
   t.matchFields[0].operator == 'In' && t.matchFields[0].?values.orValue([]).size() == 1
 )`;
 
-/** A kubelet's record of a static pod on its own node, which runs anyway: refusing the record would only hide it. */
+/** A kubelet's record of a static pod, which runs on its node in any case: refusing the record would only hide the pod. */
 const MIRROR_POD = `'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}) &&
   request.userInfo.username == 'system:node:' + variables.nodeName`;
 
-/** As much as most pods say: far below what would be too large to be judged. */
+/** Sizes that most pods stay below, far from the limits of a judgement. */
 const PLAIN = { terms: 4, expressions: 8, values: 12 } as const;
 
-/** Whether each term asks for allowed regions; what else it asks for only takes nodes away. */
+/** Whether each term requires allowed regions; its other requirements only exclude more nodes. */
 const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size() <= ${PLAIN.terms} && terms.all(t,
   t.?matchFields.orValue([]).size() == 0 && t.?matchExpressions.orValue([]).size() <= ${PLAIN.expressions} &&
   t.?matchExpressions.orValue([]).all(e, e.?values.orValue([]).size() <= ${PLAIN.values}) &&
@@ -146,11 +146,11 @@ const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size(
 )`;
 
 /**
- * Whether a new pod is plainly inside, as most pods are that are meant to be: by its nodeSelector alone, or by a short required node
- * affinity. For them nothing else is evaluated; an API server evaluates validations, messages and audit annotations of a policy for
- * every request, each with variables of its own.
+ * Whether a new pod is plainly inside the allowed regions: by its nodeSelector alone, or by a short required node affinity. Most
+ * compliant pods are, and for them nothing else is evaluated: an API server evaluates the validations, messages and audit
+ * annotations of a policy for every request, each with variables of its own.
  *
- * @param listed expression: the allowed regions, separated by commas
+ * @param listed CEL expression of the allowed regions, separated by commas
  */
 export const plainlyInside = (listed: string): string => `request.operation == 'CREATE' && !has(object.spec.nodeName) && (
   has(object.spec.affinity) ?
@@ -162,8 +162,8 @@ export const plainlyInside = (listed: string): string => `request.operation == '
 )`;
 
 /**
- * A pod at CREATE, and at UPDATE where its placement changed, which Kubernetes allows on gated pods only. Every other
- * update is let through, or a finalizer of a pod from before the policy could never be removed.
+ * A pod at CREATE, and at UPDATE if its placement changed, which Kubernetes allows only on gated pods. Every other update
+ * passes: else the finalizer of a pod from before the policy could never be removed.
  */
 export const podVariables: readonly CelVariable[] = [
   { name: 'pod', expression: 'dyn(object.spec)' },
@@ -202,14 +202,14 @@ const FITTING = `variables.regions.filter(r, variables.reach.exists(t, !t.empty 
   e.operator != 'DoesNotExist'
 )))`;
 
-/** Whether placement injection will confine the pods to the very regions that are judged here. */
+/** Whether placement injection will confine the pods to exactly the regions that are allowed here. */
 const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && variables.listed != '' && variables.listed == (${INJECTED_LIST}) &&
   !variables.soMany && variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
 
 /**
- * A workload at CREATE, and at UPDATE where its pod template changed; not one that another workload's controller keeps.
+ * A workload at CREATE, and at UPDATE if its pod template changed; not one that another workload's controller owns.
  *
- * @param injection whether the API server can inject placements: then a pod that will be confined needs no warning
+ * @param injection whether the API server can inject placements: pods that it will confine need no warning
  */
 export const workloadVariables = (injection: boolean): readonly CelVariable[] => [
   { name: 'pod', expression: template('object') },
@@ -232,7 +232,7 @@ export const workloadVariables = (injection: boolean): readonly CelVariable[] =>
   { name: 'proposed', expression: 'variables.fitting.size() > 0 ? variables.fitting : variables.regions' },
 ];
 
-/** A list in a sentence, see MAX_LISTED. */
+/** A list for a sentence, cut at MAX_LISTED characters. */
 const listed = (text: string): string => `(${text}.size() > ${MAX_LISTED} ? ${text}.substring(0, ${MAX_LISTED}) + '${MORE}' : ${text})`;
 const LISTED_REGIONS = listed("variables.regions.join(', ')");
 
@@ -242,7 +242,7 @@ export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allow
 
 const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
 
-/** Ready to paste: the path in this very kind, and one line of YAML. A nodeSelector on an allowed region confines whatever else is said. */
+/** Ready to paste: the path in this kind, and one line of YAML. A nodeSelector on an allowed region confines the pod whatever else it says. */
 export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName == '' ? '' : 'remove ' + variables.path + '.nodeName' + (variables.unconfined == '' ? '' : ' and ')) +
   (variables.unconfined == '' ? '' :

@@ -22,7 +22,7 @@ const nodeOf = (name: string, region?: string): Node => ({
 });
 const NODES = [nodeOf('b', 'us-east-1'), nodeOf('a', 'eu-west-1'), nodeOf('c')];
 
-interface Round {
+interface PlanInput {
   readonly policies?: readonly PolicyInput[];
   readonly namespaces?: readonly NamespaceInput[];
   readonly nodes?: readonly Node[];
@@ -30,21 +30,21 @@ interface Round {
   readonly bindGate?: 'label' | 'list';
 }
 
-const plan = ({ policies = POLICIES, namespaces = NAMESPACES, nodes = NODES, observed = [], bindGate = 'label' }: Round = {}) =>
+const plan = ({ policies = POLICIES, namespaces = NAMESPACES, nodes = NODES, observed = [], bindGate = 'label' }: PlanInput = {}) =>
   planFloorParameters({ governance: planGovernance(policies, namespaces, NOW), nodes, observed, bindGate });
 
-/** As the API server gives it back. */
-const applied = (round: Round = {}): FloorParameters[] =>
+/** The objects as the API server returns them. */
+const applied = (round: PlanInput = {}): FloorParameters[] =>
   plan(round).actions.flatMap((action) => (action.type === 'apply' ? [JSON.parse(JSON.stringify(action.body)) as FloorParameters] : []));
 
-const specs = (round: Round = {}): (FloorParametersSpec | undefined)[] => applied(round).map(({ spec }) => spec);
+const specs = (round: PlanInput = {}): (FloorParametersSpec | undefined)[] => applied(round).map(({ spec }) => spec);
 
 describe('planFloorParameters', () => {
   it('lists every node with its region', () => {
     expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, namespaces: {}, patterns: [], reach: '' });
   });
 
-  it('says of every namespace under action deny what its annotations say, and of those that policies name and that do not exist', () => {
+  it('lists every namespace under action deny as its annotations do, also those that policies name and that do not exist', () => {
     const [, index] = specs();
     expect(index?.namespaces).toEqual({
       'fso-canary': { regions: '', policies: 'fso-system/fso-canary', revisions: '-' },
@@ -54,12 +54,12 @@ describe('planFloorParameters', () => {
     });
   });
 
-  it('awaits a namespace that is going away, under all that will govern it', () => {
+  it('keeps the entry of a namespace that is being deleted', () => {
     const leaving = NAMESPACES.map((namespace) => ({ ...namespace, terminating: namespace.name === 'finance' }));
     expect(specs({ namespaces: leaving })[1]?.namespaces?.['finance']).toEqual(specs()[1]?.namespaces?.['finance']);
   });
 
-  it('has the globs of deny policies, which leave the cluster itself alone', () => {
+  it('lists the globs of deny policies, which exclude the namespaces of the cluster itself', () => {
     expect(specs()[1]?.patterns).toEqual([{ pattern: 'fin*', excluded: ['fin-test'], policies: 'team/narrow' }]);
     const everything = policyOf('all', { targetNamespace: '*', allowedRegions: EU });
     const again = policyOf('again', { targetNamespace: '*', allowedRegions: ['eu-west-1'] });
@@ -69,7 +69,7 @@ describe('planFloorParameters', () => {
     expect(more).toEqual([]);
   });
 
-  it('has one expression that means what its globs mean', () => {
+  it('has one expression that matches what its globs match', () => {
     const globs = ['fin*', '*-prod', '*pay*', 'a-*'];
     const policies = globs.map((targetNamespace, index) => policyOf(`p${index}`, { targetNamespace, allowedRegions: EU }));
     const reach = new RegExp(specs({ policies })[1]?.reach ?? '');
@@ -81,7 +81,7 @@ describe('planFloorParameters', () => {
     ).toBe(true);
   });
 
-  it('carries the nodes in the index where a Binding says no region', () => {
+  it('carries the nodes in the index if Bindings have no region', () => {
     expect(specs()[1]?.nodes).toEqual({});
     expect(specs({ bindGate: 'list' })[1]?.nodes).toEqual({ a: 'eu-west-1', b: 'us-east-1', c: '' });
   });
@@ -101,30 +101,27 @@ describe('planFloorParameters', () => {
   it.each([
     ['label', 'Grow'],
     ['list', 'Update'],
-  ] as const)(
-    'waits with what misleads nobody: where a Binding says the region of its node itself, nodes that are gone, %s',
-    (bindGate, gone) => {
-      const observed = applied({ bindGate });
-      const reasonOf = (nodes: readonly Node[]) => plan({ bindGate, observed, nodes }).actions[0]?.reason;
-      expect(reasonOf([...NODES, nodeOf('new', 'eu-west-1')])).toBe('Grow');
-      expect(reasonOf(NODES.slice(1))).toBe(gone);
-    },
-  );
+  ] as const)('may delay new nodes, and deleted ones if a Binding carries the region of its node: %s', (bindGate, gone) => {
+    const observed = applied({ bindGate });
+    const reasonOf = (nodes: readonly Node[]) => plan({ bindGate, observed, nodes }).actions[0]?.reason;
+    expect(reasonOf([...NODES, nodeOf('new', 'eu-west-1')])).toBe('Grow');
+    expect(reasonOf(NODES.slice(1))).toBe(gone);
+  });
 
   it.each<[string, FloorParametersSpec]>([
-    ['one namespace more', { namespaces: { x: { regions: '', policies: '', revisions: '' } } }],
+    ['an additional namespace', { namespaces: { x: { regions: '', policies: '', revisions: '' } } }],
     ['nodes of its own', { nodes: { ghost: 'eu-west-1' } }],
     ['no patterns', { patterns: [] }],
     ['no reach', { reach: '' }],
     ['other regions', { namespaces: { finance: { regions: 'us-east-1', policies: 'team/finance,team/narrow', revisions: '-,-' } } }],
-  ])('puts back an index that has %s', (_name, change) => {
+  ])('repairs an index that has %s', (_name, change) => {
     const [nodes, index] = applied();
     const spec = { ...index?.spec, ...change, namespaces: { ...index?.spec?.namespaces, ...change.namespaces } };
     const observed = [nodes, { ...index, spec }] as FloorParameters[];
     expect(plan({ observed }).actions.map(({ key }) => key)).toEqual(['FloorParameters/fso-namespaces']);
   });
 
-  it('covers a namespace of which the API server has the right word', () => {
+  it('covers a namespace whose entry in the API server is current', () => {
     expect(plan().covers('finance')).toBe(false);
     const observed = applied();
     expect(['finance', 'planned', 'fin-test', 'warned-one'].map((name) => plan({ observed }).covers(name))).toEqual([
@@ -137,7 +134,7 @@ describe('planFloorParameters', () => {
     expect(plan({ observed, policies: wider }).covers('finance')).toBe(false);
   });
 
-  it('takes no namespace that does not fit for one that was never seen', () => {
+  it('drops the globs when a namespace does not fit, because it would count as unseen', () => {
     const policies = [policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-west-1'] })];
     const names = (count: number) => Array.from({ length: count }, (_, index) => namespaceOf(`n${index}`));
     expect(specs({ policies, namespaces: names(5_000) })[1]?.patterns).toHaveLength(1);
@@ -152,12 +149,12 @@ describe('planFloorParameters', () => {
     );
     const namespaces = indices.map((index) => namespaceOf(named(index)));
     const nodes = Array.from({ length: 10_000 }, (_, index) => nodeOf(`ip-10-0-${index}.compute`, 'eu-central-1'));
-    const sizes = (round: Round): number[] => applied(round).map((object) => JSON.stringify(object).length);
+    const sizes = (round: PlanInput): number[] => applied(round).map((object) => JSON.stringify(object).length);
     const label = { policies, namespaces, nodes };
     expect(plan(label).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
     const list = { ...label, bindGate: 'list' } as const;
     expect(plan(list).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
-    // As docs/reference/limits.md has it, in KB.
+    // In KB, as in docs/reference/limits.md.
     expect([...sizes(label), ...sizes(list)].map((bytes) => Math.round(bytes / 1000))).toEqual([379, 775, 379, 1154]);
   });
 
@@ -194,7 +191,7 @@ describe('properties', () => {
     );
   });
 
-  it('does not hang on the order of policies, namespaces and nodes', () => {
+  it('does not depend on the order of policies, namespaces and nodes', () => {
     fc.assert(
       fc.property(anyPolicies, anyNodes, bindGates, (policies, nodes, bindGate) => {
         const observed = applied({ policies, namespaces: ALL_NAMESPACES, nodes, bindGate });
@@ -204,7 +201,7 @@ describe('properties', () => {
     );
   });
 
-  it('puts back whatever else an object says, and writes its own two only', () => {
+  it('repairs any other content, and writes only its own two objects', () => {
     fc.assert(
       fc.property(anyPolicies, anyPolicies, anyNodes, (policies, others, nodes) => {
         const round = { policies, namespaces: ALL_NAMESPACES, nodes };
@@ -220,7 +217,7 @@ describe('properties', () => {
 });
 
 describe('policiesInParameters', () => {
-  it('names every policy that they still speak of', () => {
+  it('lists every policy that they name', () => {
     expect(new Set(policiesInParameters(applied()))).toEqual(
       new Set(['fso-system/fso-canary', 'team/finance', 'team/narrow', 'team/planned']),
     );

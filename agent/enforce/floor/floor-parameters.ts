@@ -28,7 +28,7 @@ interface Index {
   readonly reach: string;
 }
 
-/** How many entries did not fit. */
+/** Number of entries that did not fit. */
 export interface Overflow {
   readonly nodes: number;
   readonly namespaces: number;
@@ -45,13 +45,13 @@ export interface FloorParametersInput {
 export interface FloorParametersPlan {
   readonly actions: readonly Action[];
   readonly overflow: Overflow;
-  /** Whether the API server has the right word on a namespace under action deny, whatever its labels say. */
+  /** Whether the entry of a namespace under action deny is current in the API server, whatever its labels say. */
   covers(namespace: string): boolean;
 }
 
 /**
- * The parameters of lock 1: the region of every node, and what governs every namespace under action deny. Where the bind
- * gate knows nodes by the list, the index carries it too: a policy reads one object.
+ * Plans the parameters of lock 1: the region of every node, and the deny policies of every namespace. If the bind gate reads
+ * the list of nodes, the index carries it too: a policy reads only one object.
  */
 export const planFloorParameters = ({ governance, nodes, observed, bindGate }: FloorParametersInput): FloorParametersPlan => {
   const known = new Map(observed.map((object) => [object.metadata.name, object]));
@@ -59,12 +59,12 @@ export const planFloorParameters = ({ governance, nodes, observed, bindGate }: F
   const shared = bindGate === 'list' ? listed : NO_NODES;
   const index = indexOf(governance, shared);
   const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
-  const isNodesRight = first !== undefined && says(first, NO_INDEX, listed.kept);
-  const isIndexRight = second !== undefined && says(second, index.spec, shared.kept);
+  const areNodesCurrent = first !== undefined && isCurrent(first, NO_INDEX, listed.kept);
+  const isIndexCurrent = second !== undefined && isCurrent(second, index.spec, shared.kept);
   return {
     actions: [
-      ...(isNodesRight ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first, bindGate)]),
-      ...(isIndexRight ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second, bindGate)]),
+      ...(areNodesCurrent ? [] : [applyOf(NODES_PARAMETERS, { ...NO_INDEX, nodes: listed.kept }, first, bindGate)]),
+      ...(isIndexCurrent ? [] : [applyOf(NAMESPACES_PARAMETERS, { ...index.spec, nodes: shared.kept }, second, bindGate)]),
     ],
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
@@ -74,17 +74,17 @@ export const planFloorParameters = ({ governance, nodes, observed, bindGate }: F
   };
 };
 
-/** Policies that the parameters in the cluster speak of: of very many on one namespace, the first. */
+/** Policies that the parameters in the cluster name: if one namespace has very many, the first of them. */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
   observed.flatMap(({ spec }) =>
     [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
   );
 
-/** Also where an object has none of it: a field that an apply does not name stays as others wrote it. */
+/** Written even if empty: a field that an apply does not name stays as others wrote it. */
 const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
 
-const says = (object: FloorParameters, index: Index, nodes: Nodes): boolean =>
-  saysIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
+const isCurrent = (object: FloorParameters, index: Index, nodes: Nodes): boolean =>
+  hasIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
 
 const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParameters | undefined, bindGate: BindGateMode): Action => ({
   type: 'apply',
@@ -102,8 +102,8 @@ const applyOf = (name: string, spec: FloorParametersSpec, present: FloorParamete
 });
 
 /**
- * `Update`: a node counts as in a region that it is not in. One that is gone does no harm where a Binding says its region itself.
- * `Grow`: everything else can wait for its turn.
+ * `Update`: a node is listed in a region that it is not in. A deleted node does no harm if a Binding carries its region.
+ * `Grow`: every other change, which can wait.
  */
 const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
   const isWrong = ([name, region]: [string, string]): boolean =>
@@ -111,7 +111,7 @@ const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGat
   return Object.entries(known).some(isWrong) ? 'Update' : 'Grow';
 };
 
-const saysIndex = weakMemo2(
+const hasIndex = weakMemo2(
   ({ spec }: FloorParameters, wanted: Index): boolean =>
     sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&
     covers(spec?.patterns, wanted.patterns) &&
@@ -134,13 +134,13 @@ const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
 interface NodeList {
   readonly kept: Nodes;
   readonly dropped: number;
-  /** Of JSON. */
+  /** Bytes of its JSON. */
   readonly bytes: number;
 }
 
 const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0 };
 
-/** Nodes change their version all the time and their region hardly ever: the list of the round before is made again only where it differs. */
+/** Nodes change their version all the time and their region hardly ever: the list is built again only when a region differs. */
 const nodesOf: (nodes: readonly Node[]) => NodeList = (() => {
   let known: { readonly entries: readonly NodeEntry[]; readonly list: NodeList } = { entries: [], list: NO_NODES };
   return (nodes) => {
@@ -158,10 +158,10 @@ type NodeEntry = readonly [name: string, region: string];
 const isSameList = (a: readonly NodeEntry[], b: readonly NodeEntry[]): boolean =>
   a.length === b.length && a.every(([name, region], index) => name === b[index]?.[0] && region === b[index]?.[1]);
 
-/** Of a node as the cache has it, so that a round over many unchanged nodes is cheap. */
+/** The entry of a cached node, so that a round over many unchanged nodes is cheap. */
 const nodeEntry = weakMemo(({ metadata }: Node): NodeEntry => [metadata.name, metadata.labels?.[REGION_LABEL] ?? '']);
 
-/** What governs, and the nodes that stand in the same object: their list is the same object as long as it says the same. */
+/** The index of a governance, and the nodes in the same object. An unchanged list of nodes is the same object. */
 const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes: NodeList) => {
   const entries = [...governance.namespaces, ...governance.awaited].flatMap(([, governed]) => entriesOf(governed));
   const { shared = [], own = [] } = Object.groupBy(entries, ({ isOwn }) => (isOwn ? 'own' : 'shared'));
@@ -174,9 +174,9 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
   const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
   const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
-  // What namespaces have for themselves comes after what others have for them, whatever its names: no glob of deny means such a namespace.
+  // Namespaces with only policies of their own come last, whatever their names: no deny glob matches such a namespace.
   const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
-  // A namespace that does not fit would be taken for one that was never seen.
+  // A namespace that does not fit would count as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
   const spec: Index = {
     namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
@@ -186,7 +186,7 @@ const indexOf = weakMemo2((governance: FloorParametersInput['governance'], nodes
   return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
 
-/** A glob has its `*` at its start or end only, and else nothing that a regular expression takes for more than itself. */
+/** A glob has `*` only at its start or end, and no other character with a meaning in a regular expression. */
 const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
   patterns.length === 0 ? '' : `^(?:${sortedSet(patterns.map(({ pattern }) => pattern.replaceAll('*', '.*'))).join('|')})$`;
 
@@ -202,10 +202,10 @@ const entriesOf = weakMemo(({ namespace, actions: { deny } }: NamespaceGovernanc
   deny === undefined ? [] : [entryOf(namespace, deny)],
 );
 
-/** Room for the names of the policies that a namespace has for itself. */
+/** Room for the names of a namespace's own policies. */
 const MAX_OWN_BYTES = 300;
 
-/** Policies and revisions stand in the same order: those of others first. */
+/** Policies and revisions are in the same order: those of others first. */
 const entryOf = (namespace: string, { regions, policies, revisions }: ActionGovernance): NamedEntry => {
   const all = policies.map((policy, index) => ({ policy, revision: revisions[index] ?? '-', isOwn: isTenantsKey(policy, namespace) }));
   const others = all.filter(({ isOwn }) => !isOwn);
@@ -219,7 +219,7 @@ const entryOf = (namespace: string, { regions, policies, revisions }: ActionGove
   return { pair: [namespace, entry], isOwn: others.length === 0 };
 };
 
-/** At least one: a refusal names who is behind it. */
+/** The first items that fit, but at least one: a refusal names a policy. */
 const firstWithin = <T extends { readonly policy: string }>(items: readonly T[], bytes: number): readonly T[] => {
   let left = bytes;
   const end = items.findIndex(({ policy }, index) => {
@@ -229,7 +229,7 @@ const firstWithin = <T extends { readonly policy: string }>(items: readonly T[],
   return end === -1 ? items : items.slice(0, end);
 };
 
-/** The first entries by their text, as many as fit. */
+/** As many entries as fit, sorted by their text. */
 const within = <T extends object>(
   entries: readonly T[],
   most: number,
@@ -247,5 +247,5 @@ const within = <T extends object>(
   return { kept, dropped: entries.length - kept.length, bytes };
 };
 
-/** Names, regions and keys are ASCII. */
+/** JSON of an entry; its length is its size in bytes, as names, regions and keys are ASCII. */
 const textOf = weakMemo((entry: object): string => JSON.stringify(entry));

@@ -6,7 +6,7 @@ const all = desiredFloor() as ValidatingAdmissionPolicy[];
 const policies = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
 const bindings = all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
 
-/** As the API server gives it back: empty lists left out, fields of its own added. */
+/** An object as the API server returns it: without empty lists, with fields of its own. */
 const served = (object: ValidatingAdmissionPolicy): ValidatingAdmissionPolicy => {
   const copy = JSON.parse(JSON.stringify(object, (_, value) => (Array.isArray(value) && value.length === 0 ? undefined : value)));
   return { ...copy, metadata: { ...copy.metadata, uid: 'u', generation: 1 }, status: { observedGeneration: 1 } };
@@ -61,7 +61,7 @@ describe('planFloor', () => {
     for (const name of withParameters) expect(early).not.toContain(`ValidatingAdmissionPolicyBinding/${name}`);
   });
 
-  it('selects one action by each binding, and every policy that judges by labels fails closed', () => {
+  it('selects one action with each binding, and every policy that reads labels fails closed', () => {
     expect(bindings.map(({ spec }) => [spec?.['policyName'], spec?.['validationActions']])).toEqual([
       ['fso-floor-pods-deny', ['Deny', 'Audit']],
       ['fso-floor-pods-warn', ['Warn', 'Audit']],
@@ -76,7 +76,7 @@ describe('planFloor', () => {
     expect(failing.every(({ spec }) => spec?.['failurePolicy'] === 'Fail')).toBe(true);
   });
 
-  it('puts back what is missing or changed', () => {
+  it('repairs missing and changed objects', () => {
     expect(planFloor(without(PODS), bindings.map(served))).toMatchObject([
       { type: 'apply', key: `ValidatingAdmissionPolicy/${PODS}`, reason: 'Install' },
     ]);
@@ -104,7 +104,7 @@ describe('planFloor', () => {
     [PARAMETERS, { paramKind: null }],
     [MORE_VARIABLES, {}],
     [{ fieldOfALaterVersion: 'open' }, { fieldOfALaterVersion: null }],
-  ])('patches away what someone added to a policy, before it puts the rest back: %#', (change, spec) => {
+  ])('patches away additions to a policy before it restores the rest: %#', (change, spec) => {
     const changed = { ...served(pods), spec: { ...served(pods).spec, ...change } };
     const [patch, apply, ...more] = planFloor([...without(PODS), changed], bindings.map(served));
     expect(patch).toMatchObject({ type: 'patch', key: apply?.key, reason: 'Drift', ref: { name: PODS } });
@@ -113,7 +113,7 @@ describe('planFloor', () => {
     expect(more).toEqual([]);
   });
 
-  it('patches away a field of a field: a namespace of the parameters opens the index, and shuts the bind gate', () => {
+  it('patches away a nested field: a namespace of the parameters opens the index, and shuts the bind gate', () => {
     for (const binding of bindings.map(served).filter(({ spec }) => spec?.['paramRef'] !== undefined)) {
       const changed = { ...binding, spec: { ...binding.spec, paramRef: { ...(binding.spec?.['paramRef'] as object), namespace: 'x' } } };
       const others = bindings.map(served).filter(({ metadata }) => metadata.name !== binding.metadata.name);
@@ -124,7 +124,7 @@ describe('planFloor', () => {
     }
   });
 
-  it('replaces the actions of a binding, which would only be added to', () => {
+  it('replaces the actions of a binding, which an apply would only extend', () => {
     const [binding, ...others] = bindings.map(served);
     const changed = { ...binding, spec: { ...binding?.spec, validationActions: ['Warn', 'Audit'] } } as ValidatingAdmissionPolicy;
     expect(planFloor(policies.map(served), [changed, ...others])).toMatchObject([
@@ -133,7 +133,7 @@ describe('planFloor', () => {
     ]);
   });
 
-  it('has a bind gate for API servers that say nothing of the region on a Binding', () => {
+  it('has a bind gate for API servers that do not copy the region to a Binding', () => {
     const actions = planFloor(policies.map(served), bindings.map(served), { bindGate: 'list' });
     expect(actions.filter(({ type }) => type === 'apply')).toMatchObject([
       { type: 'apply', key: 'ValidatingAdmissionPolicy/fso-floor-bindings-deny', reason: 'Drift' },
@@ -142,7 +142,7 @@ describe('planFloor', () => {
     expect(JSON.stringify(actions)).not.toContain('object.metadata.?labels');
   });
 
-  it('trusts the binders that it is told, whatever is in their names, and else nobody', () => {
+  it('trusts only the configured binders, whatever characters are in their names', () => {
     const gateFor = (binders: readonly string[]): string =>
       JSON.stringify(desiredFloor({ binders }).find(({ metadata }) => metadata.name === 'fso-floor-bindings-deny'));
     expect(gateFor([])).toContain('request.userInfo.username in []');
@@ -170,7 +170,7 @@ describe('planFloor', () => {
     expect(condition?.expression).toContain(`!(${listed})`);
   });
 
-  it('never stops the pods of every namespace when the parameters are gone, and always those of governed ones', () => {
+  it('refuses pods of governed namespaces when the parameters are gone, but not those of all namespaces', () => {
     const reading = policies.filter(({ spec }) => spec?.['paramKind'] !== undefined);
     const selecting = (spec: unknown, path: 'matchConstraints' | 'matchResources'): string =>
       JSON.stringify((spec as Record<string, { namespaceSelector?: object }>)[path]?.namespaceSelector);

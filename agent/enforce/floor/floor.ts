@@ -31,33 +31,33 @@ import {
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 
 export interface FloorOptions {
-  /** How the bind gate learns the region of a node. Default `label`. */
+  /** Where the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
-  /** User names that may bind pods in governed namespaces. Default none. The same list as long as it is the same array. */
+  /** User names that may bind pods in governed namespaces. Default none. Pass the same array while the list is unchanged. */
   readonly binders?: readonly string[];
-  /** Whether the API server can inject placements: then a workload whose pods will get theirs is not warned of. Default false. */
+  /** Whether the API server can inject placements: workloads whose pods will get one cause no warning. Default false. */
   readonly injection?: boolean;
 }
 
-/** The requests that one policy of the floor judges, and the texts of its answer. */
+/** The requests that one policy of the floor judges, and the texts of its responses. */
 interface Concern {
   readonly name: string;
   readonly scope: Scope;
   readonly rules: readonly Rule[];
-  /** They end in `violation`. */
+  /** The last one is `violation`. */
   readonly variables: readonly CelVariable[];
-  /** Expression: the request is right. Default: there is no `violation`. */
-  readonly right?: string;
-  /** Expression. */
+  /** CEL expression that is true if the request is allowed. Default: there is no `violation`. */
+  readonly allowed?: string;
+  /** CEL expression. */
   readonly message: string;
-  /** Said where the message with all facts cannot be made, e.g. is longer than 5 KiB. */
+  /** Text for requests whose full message cannot be built, e.g. because it is longer than 5 KiB. */
   readonly fallback: string;
   readonly validationActions: readonly string[];
-  /** The FloorParameters that it reads, and what happens while they are not there. */
+  /** The FloorParameters that it reads, and the decision while they do not exist. */
   readonly parameters?: { readonly name: string; readonly missing: 'Allow' | 'Deny' };
 }
 
-/** In which namespaces, and where it is read what governs them. */
+/** Namespaces of a concern, and the source of their rules. */
 interface Scope {
   readonly selector: object;
   readonly conditions?: readonly MatchCondition[];
@@ -77,22 +77,22 @@ const VALIDATION_ACTIONS: Readonly<Record<FloorAction, readonly string[]>> = {
   dryrun: ['Audit'],
 };
 
-/** Expression. */
-const RIGHT = "variables.violation == ''";
+/** CEL expression. */
+const ALLOWED = "variables.violation == ''";
 
 const FLOOR_PREFIX = 'fso-floor-';
 
 /** Whether a policy or binding is named as one of the floor's. */
 export const isFloorName = (name: string): boolean => name.startsWith(FLOOR_PREFIX);
 
-/** Those that are labelled, by what they say themselves. */
+/** Labelled namespaces, by their own annotations. */
 const byLabel = (action: FloorAction): Scope => ({
   selector: { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } },
   variables: namespaceVariables(action),
   failurePolicy: 'Fail',
 });
 
-/** All that the index speaks of. Where its kind is not served, everything would be refused that the policy matches: in every namespace. */
+/** Namespaces of the index. `Ignore`: else every matching request in every namespace would fail while its kind is not served. */
 const byIndex = (conditions: readonly MatchCondition[]): Scope => ({
   selector: {},
   conditions,
@@ -105,13 +105,13 @@ const podConcern = (action: FloorAction): Concern => ({
   scope: byLabel(action),
   rules: [{ apiGroups: [''], resources: ['pods'], operations: ['CREATE', 'UPDATE'] }],
   variables: [{ name: 'plain', expression: plainlyInside('variables.listed') }, ...podVariables],
-  right: `variables.plain || ${RIGHT}`,
+  allowed: `variables.plain || ${ALLOWED}`,
   message: message(SELECTOR_FIX),
   validationActions: VALIDATION_ACTIONS[action],
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
-/** Always a warning: a mutating webhook may still mend the pods, and the pod is what counts. */
+/** Always a warning: a mutating webhook may still fix the pods, and the decision is about pods. */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   scope: byLabel(action),
@@ -137,13 +137,13 @@ const bindGateConcern = (mode: BindGateMode, binders: readonly string[]): Concer
   parameters: { name: NODES_PARAMETERS, missing: 'Deny' },
 });
 
-/** A concern for namespaces that do not say it themselves: see index-cel.ts. */
+/** A concern for namespaces whose own labels and annotations are not current: see index-cel.ts. */
 const indexConcern = (concern: Concern, change: Pick<Concern, 'name' | 'scope' | 'variables'>): Concern => ({
   ...concern,
   ...change,
-  right: RIGHT,
+  allowed: ALLOWED,
   message: indexMessage(concern.message),
-  // Without the object nothing is judged by it: to deny would stop every pod of the cluster.
+  // Without the object this policy must allow: to deny would stop every pod of the cluster.
   parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' },
 });
 
@@ -167,7 +167,7 @@ const bindGates = (mode: BindGateMode): ((binders: readonly string[]) => readonl
   });
 
 const BIND_GATES = { label: bindGates('label'), list: bindGates('list') } as const;
-const NOBODY: readonly string[] = [];
+const NO_BINDERS: readonly string[] = [];
 
 const ADMISSION: readonly Concern[] = [podConcern('deny'), podConcern('warn'), podConcern('dryrun')];
 
@@ -178,23 +178,23 @@ const workloadConcerns = (injection: boolean): readonly Concern[] => [
 const WORKLOADS = workloadConcerns(false);
 const INJECTED_WORKLOADS = workloadConcerns(true);
 
-const concerns = ({ bindGate = 'label', binders = NOBODY, injection = false }: FloorOptions): readonly Concern[] => [
+const concerns = ({ bindGate = 'label', binders = NO_BINDERS, injection = false }: FloorOptions): readonly Concern[] => [
   ...ADMISSION,
   ...(injection ? INJECTED_WORKLOADS : WORKLOADS),
   ...BIND_GATES[bindGate](binders),
 ];
 
-/** The messages and audit annotations of a policy are evaluated for every request: where all is right, at no cost. */
-const sayingsOf = ({ right = RIGHT, message: text, fallback }: Concern): object => {
-  const unlessRight = (expression: string): string => `${right} ? '' : (${expression})`;
+/** The API server evaluates messages and audit annotations for every request, so they cost nothing for an allowed one. */
+const responsesOf = ({ allowed = ALLOWED, message: text, fallback }: Concern): object => {
+  const unlessAllowed = (expression: string): string => `${allowed} ? '' : (${expression})`;
   return {
-    validations: [{ expression: right, message: fallback, messageExpression: unlessRight(text), reason: 'Forbidden' }],
-    // The policies, for a request that violates them, and their Git commits, in the same order. An empty value is left out.
-    auditAnnotations: ['policies', 'revisions'].map((key) => ({ key, valueExpression: unlessRight(`variables.${key}`) })),
+    validations: [{ expression: allowed, message: fallback, messageExpression: unlessAllowed(text), reason: 'Forbidden' }],
+    // The policies that a request violates and their Git commits, in the same order. The API server omits an empty value.
+    auditAnnotations: ['policies', 'revisions'].map((key) => ({ key, valueExpression: unlessAllowed(`variables.${key}`) })),
   };
 };
 
-/** Every field that could open the policy is written, with its default where nothing else is meant, so that a change to it shows. */
+/** Writes every field that could open the policy, if only with its default, so that a change to it shows. */
 const policyOf = weakMemo(
   (concern: Concern): ValidatingAdmissionPolicy => ({
     apiVersion: ADMISSION_POLICY_KIND.apiVersion,
@@ -212,7 +212,7 @@ const policyOf = weakMemo(
       },
       ...(concern.scope.conditions && { matchConditions: concern.scope.conditions }),
       variables: [...concern.scope.variables, ...concern.variables],
-      ...sayingsOf(concern),
+      ...responsesOf(concern),
     },
   }),
 );
@@ -240,8 +240,8 @@ const bindingOf = weakMemo(
 );
 
 /**
- * Lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of its name. What governs a namespace
- * is read from the namespace: a label selects it, an annotation holds the regions. Policies come before bindings.
+ * The objects of lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of its name. They read the
+ * rules from the namespace: a label selects it, an annotation holds the regions. Policies come before bindings.
  */
 export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
   const all = concerns(options);
@@ -249,7 +249,7 @@ export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
 };
 
 /**
- * Plans the writes after which the floor is as {@link desiredFloor} says.
+ * Plans the writes that make the floor equal to {@link desiredFloor}.
  *
  * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
  * @param bindings likewise
@@ -268,8 +268,8 @@ export const planFloor = (
 };
 
 /**
- * Without the bindings that cannot be written yet. To write one that names parameters takes the right to read the kind that
- * its policy names: while the policy is not there, that is a right to everything
+ * Leaves out bindings that cannot be written yet. A user who writes one with parameters needs the right to read the kind that its
+ * policy names, and while the policy does not exist, the right to read every kind
  * (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#authorization-checks).
  */
 export const inOrder = (actions: readonly Action[], policies: readonly ValidatingAdmissionPolicy[]): readonly Action[] => {

@@ -2,10 +2,10 @@ import { CANARY_NAMESPACE, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } f
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action, ActionGovernance, NamespaceGovernance } from '../types.ts';
 
-/** Nothing may run there, under a policy that exists in the index only. */
+/** Allows no region, under a policy that exists only in the index. */
 const DENY: ActionGovernance = { regions: [], policies: [`${SYSTEM_NAMESPACE}/${CANARY_NAMESPACE}`], revisions: ['-'] };
 
-/** What the index says of {@link CANARY_NAMESPACE}; its labels say nothing. */
+/** Entry of {@link CANARY_NAMESPACE} in the index; the namespace has no labels of this system. */
 export const CANARY_GOVERNANCE: NamespaceGovernance = {
   namespace: CANARY_NAMESPACE,
   actions: { deny: DENY },
@@ -13,7 +13,7 @@ export const CANARY_GOVERNANCE: NamespaceGovernance = {
   injection: false,
 };
 
-/** The namespace is made where it is missing. */
+/** Plans to create the namespace if it is missing. */
 export const planCanaryNamespace = (observed: KubeObject | undefined): Action[] => {
   if (observed !== undefined) return [];
   const { apiVersion, kind } = NAMESPACE_KIND;

@@ -2,7 +2,7 @@ import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation } from '@fso/shar
 import type { MatchCondition } from '../admission-policies.ts';
 import { type CelVariable, plainlyInside } from './floor-cel.ts';
 
-/** Whether a name or glob means a namespace: shared/compile's matchesNamespace, in CEL. */
+/** Whether a name or glob matches a namespace: shared/compile's matchesNamespace, in CEL. */
 const matches = (glob: string, name: string): string => `(
   ${glob}.startsWith('*') ? (
     ${glob}.endsWith('*') ? (${glob}.size() < 2 || ${name}.contains(${glob}.substring(1, ${glob}.size() - 1))) : ${name}.endsWith(${glob}.substring(1))
@@ -17,10 +17,10 @@ const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotat
 const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
-/** Sorts out namespaces of which the index says nothing, at the cost of one expression: those that nothing governs. */
+/** Skips namespaces that the index does not mention, because no policy governs them, at the cost of one expression. */
 export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', expression: `(${LISTED}) || (${REACHED})` }];
 
-/** Sorts out, at the same cost, pods in which nothing could be found either. */
+/** Also skips, at the same cost, pods that are plainly inside. */
 export const podIndexConditions: readonly MatchCondition[] = [
   {
     name: 'in-index',
@@ -29,9 +29,9 @@ export const podIndexConditions: readonly MatchCondition[] = [
 ];
 
 /**
- * What the index says of a namespace under action deny, where the namespace does not say the same itself: it is not
- * labelled yet, lost its labels, is new, or its regions were changed. `unseen`: globs of policies that mean a namespace
- * of which the index knows nothing, because the agent has not seen it yet.
+ * The index's entry of a namespace under action deny. `differs`: the namespace itself does not say the same, because it is not
+ * labelled yet, lost its labels, is new, or its regions were changed. `unseen`: globs of policies that match a namespace
+ * without an entry, because the agent has not seen it yet.
  */
 export const indexVariables: readonly CelVariable[] = [
   {
@@ -39,7 +39,7 @@ export const indexVariables: readonly CelVariable[] = [
     expression: `${LISTED} ? [params.spec.namespaces[${NAMESPACE}]] : []`,
   },
   {
-    name: 'unsaid',
+    name: 'differs',
     expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.entry[0].regions)`,
   },
   {
@@ -56,20 +56,20 @@ export const indexVariables: readonly CelVariable[] = [
   { name: 'revisions', expression: "variables.entry.size() > 0 ? variables.entry[0].revisions.replace(',', ', ') : ''" },
 ];
 
-const UNSEEN = 'is being taken under governance';
+const UNSEEN = 'is not set up yet';
 
 /**
- * The decision of a concern, for namespaces that {@link indexVariables} speak of only.
+ * The decision of a concern, only for namespaces that {@link indexVariables} find.
  *
- * @param judged whether the request may be refused because nothing is known of its namespace yet
+ * @param judged CEL expression: the request may be refused because its namespace is unseen
  */
 export const indexed = (concern: readonly CelVariable[], judged: string): readonly CelVariable[] => [
   ...concern.map((variable) => (variable.name === 'violation' ? { ...variable, name: 'decided' } : variable)),
   {
     name: 'violation',
-    expression: `variables.unsaid ? variables.decided : variables.unseen.size() > 0 && (${judged}) ? '${UNSEEN}' : ''`,
+    expression: `variables.differs ? variables.decided : variables.unseen.size() > 0 && (${judged}) ? '${UNSEEN}' : ''`,
   },
 ];
 
-export const indexMessage = (message: string): string => `variables.unsaid ? (${message}) :
-  'namespace ' + ${NAMESPACE} + ' ${UNSEEN} of policy ' + variables.policies + ': try again in a moment'`;
+export const indexMessage = (message: string): string => `variables.differs ? (${message}) :
+  'namespace ' + ${NAMESPACE} + ' ${UNSEEN} for policy ' + variables.policies + ': try again in a moment'`;

@@ -8,15 +8,15 @@ export const CANARY_NAME = 'geo-canary';
 export const CANARY_LABEL: Readonly<Record<string, string>> = { 'compliance.gov/canary': 'lock-two' };
 
 /**
- * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace: no region is allowed to it. The
- * agent asks with such a pod, which lock 1 lets pass, whether Gatekeeper is called for a namespace and evaluates Rego there.
+ * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace, because it allows no region. The agent
+ * sends such a pod, which lock 1 admits, to find out whether Gatekeeper is called for a namespace and evaluates Rego there.
  */
 export const canaryBody = (): Constraint => BODY;
 
 const SPEC: ConstraintSpec = {
   enforcementAction: 'deny',
   match: { kinds: [{ apiGroups: [''], kinds: ['Pod'] }], labelSelector: { matchLabels: CANARY_LABEL } },
-  // No name of a SovereignPolicy: those have a slash.
+  // Not the key of a SovereignPolicy: keys have a slash.
   parameters: { regions: [], policies: [`${CANARY_NAME} *`] },
 };
 

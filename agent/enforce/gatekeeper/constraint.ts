@@ -8,25 +8,25 @@ import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementActi
 /** What the policies of one constraint have in common. */
 export interface ConstraintGroup {
   readonly regions: readonly string[];
-  /** Gatekeeper's word: deny | warn | dryrun | scoped. */
+  /** Gatekeeper's enforcementAction: deny | warn | dryrun | scoped. */
   readonly action: string;
   readonly excludedNamespaces: readonly string[];
   readonly scoped: readonly ScopedEnforcementAction[];
-  /** Policies of namespaces for themselves are kept apart from all others, in a few constraints; see tenants.ts. */
+  /** Namespaces' own policies are kept apart from all others, in a few constraints; see tenants.ts. */
   readonly shard?: number | undefined;
-  /** User names that may bind pods; absent: bindings are not asked about. A setting of the agent, so no part of the identity. */
+  /** User names that may bind pods; absent: bindings are not judged. A setting of the agent, so no part of the identity. */
   readonly binders?: readonly string[] | undefined;
 }
 
-/** `geo-<action>-<hash of the group>`: equal groups share one object, and another region list is another object. */
+/** `geo-<action>-<hash of the group>`: equal groups share one object, and another region list gets another object. */
 export const constraintName = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
   const identity = [sortedSet(group.regions), group.action, sortedSet(group.excludedNamespaces), group.scoped, ...shard];
   return `geo-${group.action}-${shortHash(JSON.stringify(identity), 10)}`;
 };
 
-/** Whether a constraint in the cluster has the name of what it says. */
-export const isTrueToItsName = (constraint: Constraint): boolean => {
+/** Whether the name of a constraint in the cluster matches its content. */
+export const matchesItsName = (constraint: Constraint): boolean => {
   const group = groupOf(constraint);
   const shards = new Set(entriesOf(constraint).map(({ pattern }) => shardOf(pattern)));
   return [undefined, ...shards].some((shard) => constraintName({ ...group, shard }) === constraint.metadata.name);
@@ -34,10 +34,10 @@ export const isTrueToItsName = (constraint: Constraint): boolean => {
 
 const OWN_CONSTRAINT = /\[geo-[a-z]+-[0-9a-f]{10}\]/;
 
-/** Whether a refusal of Gatekeeper's names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
+/** Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes `[<constraint>] <message>`. */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
-/** The whole body for server-side apply. @param name of a constraint that is there already: it does not say its shard */
+/** The whole body for server-side apply. @param name of an existing constraint, whose spec does not tell its shard */
 export const constraintBody = (
   group: ConstraintGroup,
   entries: readonly ConstraintEntry[],
@@ -67,12 +67,12 @@ const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): N
   return spec as NonNullable<Constraint['spec']>;
 };
 
-/** Neither part has a space. */
+/** Text of an entry; neither part has a space. */
 export const entryText = ({ name, pattern }: ConstraintEntry): string => `${name} ${pattern}`;
 
 const specOf = (constraint: Constraint): ConstraintSpec => (constraint.spec ?? {}) as ConstraintSpec;
 
-/** The group that a constraint in the cluster stands for, as far as it says. */
+/** The group of a constraint in the cluster, but for its shard. */
 export const groupOf = (constraint: Constraint): ConstraintGroup => {
   const { enforcementAction = 'deny', scopedEnforcementActions = [], match, parameters } = specOf(constraint);
   return {
@@ -86,23 +86,23 @@ export const groupOf = (constraint: Constraint): ConstraintGroup => {
 
 export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
   (specOf(constraint).parameters?.policies ?? []).map((text) => {
-    // Others may have written anything there.
+    // Other writers may have put any value there.
     const [name = '', pattern = ''] = String(text).split(' ');
     return { name, pattern };
   }),
 );
 
-/** Actions that can refuse a Binding; a warning to the scheduler has no reader. */
+/** Actions that can refuse a Binding; no person reads a warning to the scheduler. */
 const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
 
 /**
- * The constraint with the bind gate. A pod that was there before the policy, or that only a bind can judge (a
- * DaemonSet's), meets lock 2 there.
+ * The constraint with the bind gate, where lock 2 judges pods from before the policy, and pods of DaemonSets, which only their
+ * binding places.
  */
 export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
   const group = groupOf(body);
   return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
 });
 
-/** Whether the constraint carries the bind gate already: its CRD has the field. */
+/** Whether the constraint already carries the bind gate, and so its CRD has the field. */
 export const hasBindGate = (constraint: Constraint): boolean => specOf(constraint).parameters?.trustedBinders !== undefined;

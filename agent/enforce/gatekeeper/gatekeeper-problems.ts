@@ -6,7 +6,7 @@ import { TEMPLATE_NAME } from './template.ts';
 /** Why an object of lock 2 is not in force. */
 export interface GatekeeperProblem {
   readonly message: string;
-  /** Waiting does not help: a person has to act. */
+  /** Waiting does not help; a person has to act. */
   readonly isError: boolean;
 }
 
@@ -14,27 +14,27 @@ const waiting = (message: string): GatekeeperProblem => ({ message, isError: fal
 
 const TEMPLATE = `ConstraintTemplate ${TEMPLATE_NAME}`;
 
-/** @param kindServed whether the API server serves the kind that the template makes */
+/** @param kindServed whether the API server serves the kind of the template's constraints */
 export const findTemplateProblem = (template: Template | undefined, kindServed: boolean): GatekeeperProblem | undefined => {
   if (template === undefined) return waiting(`${TEMPLATE} does not exist yet`);
   const pods = template.status?.byPod ?? [];
   const error = errorOf(TEMPLATE, pods);
   if (error !== undefined) return error;
-  if (pods.length === 0) return waiting(`no pod of Gatekeeper has taken up ${TEMPLATE}: is Gatekeeper running?`);
+  if (pods.length === 0) return waiting(`no Gatekeeper pod has loaded ${TEMPLATE}: is Gatekeeper running?`);
   if (!kindServed) {
     const crd = `${GEO_RESIDENCY_KIND.plural}.constraints.gatekeeper.sh`;
     return waiting(
-      `Gatekeeper has taken up ${TEMPLATE}, but ${GEO_RESIDENCY_KIND.kind} is not served: look at CustomResourceDefinition ${crd}`,
+      `Gatekeeper has loaded ${TEMPLATE}, but ${GEO_RESIDENCY_KIND.kind} is not served: check CustomResourceDefinition ${crd}`,
     );
   }
-  return isTemplateReady(template) ? undefined : waiting(`${TEMPLATE} as it reads now is not taken up yet by every pod of Gatekeeper`);
+  return isTemplateReady(template) ? undefined : waiting(`not every Gatekeeper pod has loaded the current ${TEMPLATE} yet`);
 };
 
-/** Asked about constraints that are not in force. */
+/** The reason why a constraint is not in force. */
 export const findConstraintProblem = (name: string, constraint: Constraint | undefined): GatekeeperProblem => {
   if (constraint === undefined) return waiting(`constraint ${name} does not exist yet`);
   const error = errorOf(`${GEO_RESIDENCY_KIND.kind} ${name}`, constraint.status?.byPod ?? []);
-  return error ?? waiting(`constraint ${name} is not enforced yet by every pod of Gatekeeper`);
+  return error ?? waiting(`not every Gatekeeper pod enforces constraint ${name} yet`);
 };
 
 const errorOf = (subject: string, pods: readonly GatekeeperPodStatus[]): GatekeeperProblem | undefined => {

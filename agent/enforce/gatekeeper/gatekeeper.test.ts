@@ -10,7 +10,7 @@ import type { Constraint, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
 const desired = desiredTemplate();
-/** Taken up by Gatekeeper. */
+/** A template that Gatekeeper has loaded. */
 const template: Template = {
   ...desired,
   metadata: { ...desired.metadata, uid: 't', generation: 1 },
@@ -22,7 +22,7 @@ const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-wes
 const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
 const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
 
-/** What is planned beside the canary, which stands. */
+/** The actions beside the canary, which exists. */
 const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], binders?: readonly string[]) => {
   const governance = planGovernance(policies, namespaces, NOW);
   return planGatekeeper({ governance, template, constraints: [canaryBody(), ...constraints], gatekeeperServed: true, binders });
@@ -43,7 +43,7 @@ const enforcedAt = (constraint: Constraint): Constraint => ({
   },
 });
 
-/** What the cluster holds after the actions; Gatekeeper has not looked yet at what changed. */
+/** The constraints after the actions; Gatekeeper has not processed the changes yet. */
 const apply = (constraints: readonly Constraint[], actions: readonly Action[]): Constraint[] => {
   const held = new Map(constraints.map((constraint) => [constraint.metadata.name, constraint]));
   for (const action of actions) {
@@ -83,7 +83,7 @@ describe('planGatekeeper', () => {
     expect(planGatekeeper({ ...base, template, gatekeeperServed: true })).toEqual([]);
   });
 
-  it('puts a changed template back', () => {
+  it('restores a changed template', () => {
     const changed = { ...template, spec: { ...template.spec, targets: [] } };
     const governance = planGovernance([], namespaces, NOW);
     const constraints = [canaryBody()];
@@ -107,7 +107,7 @@ describe('planGatekeeper', () => {
     ]);
   });
 
-  it('drops what governs no more at once, and constraints that nobody needs', () => {
+  it('drops policies that no longer govern at once, and constraints without policies', () => {
     const before = settle([eu, other], []);
     const expired = policyOf('eu', { ...eu.spec, expiryDate: '2026-01-01T00:00:00Z' });
     expect(plan([expired, other], before)).toMatchObject([{ type: 'apply', reason: 'Leave', policies: ['team/other'] }]);
@@ -116,7 +116,7 @@ describe('planGatekeeper', () => {
     ]);
   });
 
-  it('puts back what someone changed, and first patches away what someone added', () => {
+  it('restores changes, and first patches away additions', () => {
     const [constraint] = settle([eu], []);
     if (constraint === undefined) return expect.fail('no constraint');
     const { spec } = constraint;
@@ -138,10 +138,10 @@ describe('planGatekeeper', () => {
     expect(plan([], [{ metadata: { name: 'by-hand' }, spec: { enforcementAction: 'warn' } }])).toEqual([]);
   });
 
-  it('settles from any policies to any others, and breaks nothing before the new is made', () => {
+  it('settles from any policies to any others, and removes nothing before the replacement is enforced', () => {
     fc.assert(
       fc.property(anyPolicies, anyPolicies, fc.constantFrom(undefined, BINDERS), (before, after, binders) => {
-        // The agent of before may have known nothing of bindings.
+        // The agent before may have had no bind gate.
         const start = settle(before, []);
         const settled = settle(after, start, binders);
         const wanted = planGovernance(after, namespaces, NOW).constraints;
@@ -150,7 +150,7 @@ describe('planGatekeeper', () => {
             wanted.map(({ name, body }) => [name, ((binders === undefined ? body : withBindGate(body, binders)) as Constraint).spec]),
           ),
         );
-        // Whatever moves is at first still in an object that Gatekeeper enforced before.
+        // A policy that moves is at first still in an object that Gatekeeper enforced before.
         const known = new Set(start.map(({ metadata }) => metadata.name));
         const half = apply(start, plan(after, start, binders)).filter(({ metadata }) => known.has(metadata.name));
         const governing = new Set(wanted.flatMap(({ policies }) => policies));
@@ -164,7 +164,7 @@ describe('the bind gate of lock 2', () => {
   const bindings = (constraint: Constraint | undefined) =>
     constraint?.spec as { match: { kinds: unknown[] }; parameters: object } | undefined;
 
-  it('is part of what can refuse, under the same name', () => {
+  it('is part of constraints that can refuse, under the same name', () => {
     const [pods] = settle([eu], []);
     const [both] = settle([eu], pods === undefined ? [] : [pods], BINDERS);
     expect(both?.metadata.name).toBe(pods?.metadata.name);
@@ -176,7 +176,7 @@ describe('the bind gate of lock 2', () => {
     expect(JSON.stringify(settle([warned], [], BINDERS))).not.toContain('Binding"');
   });
 
-  it('waits until Gatekeeper has taken up the template, and never goes away again', () => {
+  it('waits until Gatekeeper has loaded the template, and then stays', () => {
     const governance = planGovernance([eu], namespaces, NOW);
     const busy = { ...template, metadata: { ...template.metadata, generation: 2 } };
     const planned = (constraints: readonly Constraint[]) =>
@@ -186,7 +186,7 @@ describe('the bind gate of lock 2', () => {
     expect(planned(settle([eu], [], BINDERS))).toEqual([]);
   });
 
-  it('is put back when somebody takes it off', () => {
+  it('is restored when another writer removes it', () => {
     const [constraint] = settle([eu], [], BINDERS);
     if (constraint === undefined) return expect.fail('no constraint');
     const { binders: _, ...group } = groupOf(constraint);
@@ -201,12 +201,12 @@ describe('the canary', () => {
   const planned = (constraints: readonly Constraint[], policies: readonly PolicyInput[] = []) =>
     planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
 
-  it('is there as soon as its kind is, whatever the policies', () => {
+  it('is planned as soon as its kind is served, whatever the policies', () => {
     expect(planned([])).toMatchObject([{ type: 'apply', key: `K8sGeoResidency/${CANARY_NAME}`, reason: 'Install', policies: [] }]);
     expect(planned([canaryBody()])).toEqual([]);
   });
 
-  it('is put back as it was', () => {
+  it('is restored', () => {
     const { spec } = canaryBody();
     expect(planned([{ ...canaryBody(), spec: { ...spec, enforcementAction: 'dryrun' } }])).toMatchObject([
       { type: 'apply', reason: 'Drift' },
@@ -224,7 +224,7 @@ describe('readiness', () => {
   const live = constraint ?? expect.fail();
   const [pod] = live.status?.byPod ?? [];
 
-  it('wants every pod of Gatekeeper at the live generation of the live object, a webhook among them', () => {
+  it('requires every Gatekeeper pod at the current generation of the current object, a webhook among them', () => {
     expect(isConstraintEnforced(live)).toBe(true);
     const broken = [
       [],
@@ -238,7 +238,7 @@ describe('readiness', () => {
     for (const byPod of broken) expect(isConstraintEnforced({ ...live, status: { byPod } })).toBe(false);
   });
 
-  it('wants the template compiled everywhere', () => {
+  it('requires the template compiled by every pod', () => {
     const metadata = { ...template.metadata, uid: 't', generation: 2 };
     const byPod = [{ observedGeneration: 2, templateUID: 't' }];
     expect(isTemplateReady({ ...template, metadata, status: { created: true, byPod } })).toBe(true);

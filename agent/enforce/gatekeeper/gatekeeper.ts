@@ -3,7 +3,7 @@ import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet, weakMemo, weakMemo2 } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, entriesOf, entryText, groupOf, hasBindGate, isTrueToItsName, withBindGate } from './constraint.ts';
+import { constraintBody, entriesOf, entryText, groupOf, hasBindGate, matchesItsName, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -21,8 +21,8 @@ export interface GatekeeperInput {
 /**
  * Plans lock 2: the template first, constraints once their kind is served.
  *
- * A policy that moves to another constraint stays in the one it had until Gatekeeper enforces the new one; a policy
- * that governs no more leaves at once.
+ * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new one; a policy that no
+ * longer governs leaves at once.
  */
 export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
@@ -30,23 +30,23 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
   if (constraints === undefined) return templateActions;
   const canary = constraints.find(({ metadata }) => metadata.name === CANARY_NAME);
   const others = constraints.filter((constraint) => constraint !== canary);
-  const taken = template !== undefined && templateActions.length === 0 && isTemplateReady(template);
-  const desired = binders === undefined ? governance.constraints : gated(governance.constraints, others, { binders, taken });
+  const loaded = template !== undefined && templateActions.length === 0 && isTemplateReady(template);
+  const desired = binders === undefined ? governance.constraints : gated(governance.constraints, others, { binders, loaded });
   return [...templateActions, ...planCanary(canary), ...planConstraints(desired, others)];
 };
 
 /**
- * The constraints with the bind gate, once Gatekeeper has taken the template up: a CRD from before it would drop the
- * trusted binders without a word, and no one could bind.
+ * The constraints with the bind gate, once Gatekeeper has loaded the template: an older CRD would silently drop the trusted
+ * binders, and the scheduler could not bind.
  */
 const gated = (
   desired: readonly DesiredConstraint[],
   observed: readonly Constraint[],
-  { binders, taken }: { readonly binders: readonly string[]; readonly taken: boolean },
+  { binders, loaded }: { readonly binders: readonly string[]; readonly loaded: boolean },
 ): readonly DesiredConstraint[] => {
   const known = new Set(observed.filter(hasBindGate).map(({ metadata }) => metadata.name));
   return desired.map((constraint) =>
-    taken || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, binders) } : constraint,
+    loaded || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, binders) } : constraint,
   );
 };
 
@@ -131,8 +131,8 @@ const changeConstraint = (
 };
 
 /**
- * The write, and before it what server-side apply cannot do: take away what another writer added. A selector added to `match` opens
- * the lock.
+ * The apply, and before it a patch if another writer added fields, which server-side apply cannot remove. A selector added to
+ * `match` opens the lock.
  */
 const writesOf = (observed: Template | Constraint | undefined, apply: ApplyAction): Action[] => {
   const wanted: Template | Constraint = apply.body;
@@ -142,7 +142,7 @@ const writesOf = (observed: Template | Constraint | undefined, apply: ApplyActio
   return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason: 'Drift', policies }, apply];
 };
 
-/** Nothing in it is missing, foreign or left over. */
+/** Whether nothing in it is missing, foreign or left over. */
 const isAsWanted = weakMemo2((observed: Constraint, body: Constraint): boolean => readsAs(observed, body));
 
 const stayingEntries = (
@@ -150,8 +150,8 @@ const stayingEntries = (
   observed: Constraint | undefined,
   moving: ReadonlySet<string>,
 ): readonly ConstraintEntry[] => {
-  // A changed region list or action makes the name a lie: nothing of such an object is worth keeping.
-  if (observed === undefined || !isTrueToItsName(observed)) return [];
+  // After a change of the regions or the action the name no longer matches: no entry of such an object is worth keeping.
+  if (observed === undefined || !matchesItsName(observed)) return [];
   const owned = new Set(namesOf(own));
   return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
 };
@@ -163,7 +163,7 @@ const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): s
   return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
 };
 
-/** The constraint reads as its group says, whatever its entries are. */
+/** Whether the constraint equals its group, whatever its entries are. */
 const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   const expected = constraintBody(groupOf(body), entriesOf(observed));
   return isSame(observed.spec, expected.spec);
@@ -176,7 +176,7 @@ const isOurs = ({ metadata }: Constraint): boolean => OUR_NAME.test(metadata.nam
 const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(entries.map((entry) => entry.name));
 
 /**
- * Whether every pod of Gatekeeper enforces the constraint as it reads now, its webhook among them.
+ * Whether every Gatekeeper pod enforces the constraint in its current form, a webhook among them.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#constraints
  */
@@ -192,7 +192,7 @@ export const isConstraintEnforced: (constraint: Constraint) => boolean = weakMem
   return upToDate && pods.some((pod) => pod.operations?.includes('webhook') === true);
 });
 
-/** Whether every pod of Gatekeeper has compiled the template as it reads now. */
+/** Whether every Gatekeeper pod has compiled the template in its current form. */
 export const isTemplateReady = ({ metadata, status }: Template): boolean => {
   const pods = status?.byPod ?? [];
   if (status?.created !== true || pods.length === 0) return false;

@@ -12,7 +12,7 @@ export interface ScopedEnforcementAction {
   readonly enforcementPoints: readonly { readonly name: string }[];
 }
 
-/** The spec of a K8sGeoResidency as this system writes it. What is read back may lack any of it. */
+/** The spec of a K8sGeoResidency as this system writes it. A spec read from the cluster may lack any field. */
 export interface ConstraintSpec {
   readonly enforcementAction?: string;
   readonly scopedEnforcementActions?: readonly ScopedEnforcementAction[];
@@ -24,7 +24,7 @@ export interface ConstraintSpec {
   };
   readonly parameters?: {
     readonly regions?: readonly string[];
-    /** Of each entry: name, a space, pattern. */
+    /** One text for each entry: name, a space, pattern. */
     readonly policies?: readonly string[];
     readonly trustedBinders?: readonly string[];
   };

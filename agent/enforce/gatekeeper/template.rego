@@ -1,14 +1,14 @@
 # The residency decision of lock 2, in Rego.
 #
 # A pod is admitted only if no node outside of the allowed regions, nor a node without a region, can satisfy its required
-# node constraints. The decision is found by trial: a finite set of model nodes stands for every node there may be (each
-# region that the pod names, one region that nobody names, and no region at all), and every term is tried on them.
-# Texts are those of shared/residency, word for word.
+# node constraints. The decision is found by trial: a finite set of model nodes stands for every possible node (each region
+# that the pod names, one region that it does not name, and no region), and every term is tried on them.
+# The texts equal those of shared/residency.
 package k8sgeoresidency
 
 region_key := "topology.kubernetes.io/region"
 
-# A node in some region that nobody thought of. Not a string, so no pod can name it.
+# A node in a region that the pod does not name. Not a string, so that no pod can name it.
 unnamed := {"region": null}
 
 absent := {}
@@ -44,7 +44,7 @@ violation contains {"msg": msg, "details": {"policies": policies, "regions": sor
 	])
 }
 
-# By its nodeSelector alone, or by a short required node affinity. Most pods are, and nothing else is asked about them.
+# By its nodeSelector alone, or by a short required node affinity. Most pods are, and for them nothing else is evaluated.
 plainly_inside if {
 	not binding
 	not pod.nodeName
@@ -63,7 +63,7 @@ plainly_inside if {
 	}
 }
 
-# What else it asks for only takes nodes away.
+# Its other requirements only exclude more nodes.
 plain_term(term) if {
 	not term.matchFields
 	count(term.matchExpressions) <= 8
@@ -85,8 +85,8 @@ problem := binding_problem if binding
 
 problem := pod_problem if not binding
 
-# When to judge. A change of placement is possible on gated pods only; every other update is let through, or the
-# finalizer of a pod from before the policy could never be removed. Audit knows no operation.
+# When to judge. A change of placement is possible only on gated pods; every other update passes: else the finalizer of a
+# pod from before the policy could never be removed. An audit has no operation.
 judged if operation == "CREATE"
 
 judged if not operation in {"CREATE", "UPDATE", "DELETE", "CONNECT"}
@@ -104,7 +104,7 @@ placement(of) := {
 
 node_affinity(of) := object_of(object_of(of.spec, "affinity"), "nodeAffinity")
 
-# What is wrong with the pod. Undefined: nothing.
+# The problem of the pod. Undefined: none.
 pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": fix_after("remove spec.nodeName and ")} if {
 	pinned
 	not mirror_pod
@@ -118,7 +118,7 @@ pod_problem := {"violation": "spec.nodeName bypasses the scheduler", "fix": fix_
 	not too_large
 }
 
-# MAX_TERMS, MAX_REQUIREMENTS and MAX_REGION_VALUES of shared/residency: what it costs to judge grows with the square.
+# MAX_TERMS, MAX_REQUIREMENTS and MAX_REGION_VALUES of shared/residency: the cost of a judgement grows with the square.
 too_large if count(terms) > 100
 
 too_large if sum([count(list_of(term, part)) | some term in terms; some part in ["matchExpressions", "matchFields"]]) > 1000
@@ -131,8 +131,8 @@ too_large if count([value |
 
 too_large_text := "the required node affinity is too large to be judged (over 100 terms, 1000 requirements or 500 regions)"
 
-# The bind gate. API servers from 1.35 on copy the node's region to the Binding before they ask (https://kep.k8s.io/4742).
-# Asked in this order. Undefined: nothing is wrong.
+# The bind gate. API servers from 1.35 on copy the node's region to the Binding before they call the webhook
+# (https://kep.k8s.io/4742). Checked in this order. Undefined: no problem.
 binding_problem := {"violation": binding_violation, "fix": "bind the pod through the scheduler to a node of an allowed region"}
 
 binding_violation := "the legacy bindings route bypasses the bind gate" if {
@@ -155,7 +155,7 @@ node_region := object.get(object_of(subject.metadata, "labels"), region_key, "")
 
 user := object.get(object_of(input.review, "userInfo"), "username", "")
 
-# In an audit the field is the scheduler's answer, not the author's wish.
+# In an audit the scheduler has set the field, not the author of the pod.
 pinned if {
 	operation == "CREATE"
 	object.get(pod, "nodeName", "") != ""
@@ -191,8 +191,8 @@ place(index) := sprintf("required node affinity term %d", [index + 1]) if not se
 
 terms := list_of(object_of(node_affinity(subject), "requiredDuringSchedulingIgnoredDuringExecution"), "nodeSelectorTerms")
 
-# What each term says of the region. Found once: every model node is tried on it. Other keys tie a node to no region:
-# some node outside may satisfy them.
+# The requirements of each term on the region, computed once for all model nodes. Other keys do not tie a node to a region:
+# a node outside may satisfy them.
 on_region := [expressions |
 	some term in terms
 	expressions := [expression | some expression in list_of(term, "matchExpressions"); expression.key == region_key]
@@ -200,10 +200,10 @@ on_region := [expressions |
 
 selector := object_of(pod, "nodeSelector")
 
-# Looked up, not searched for: it is asked for each model node, and a selector may have as many keys as fit into a request.
+# A lookup instead of a search: it runs for each model node, and a selector may have as many keys as fit into a request.
 selects_region if is_string(selector[region_key])
 
-# Which model node a term lets out. An empty term matches no node.
+# The model node outside that a term admits. An empty term matches no node.
 term_problem(index) := " selects a node by name, not by region" if {
 	term_allows(index, unnamed)
 	count(list_of(terms[index], "matchFields")) > 0
@@ -263,17 +263,17 @@ expression_allows(expression, node) if {
 	node == absent
 }
 
-# A region is no number; that Gt and Lt let every region pass is the safe reading.
+# A region is not a number; the safe reading is that Gt and Lt match every region.
 expression_allows(expression, node) if {
 	expression.operator in {"Exists", "Gt", "Lt"}
 	node != absent
 }
 
-# An operator that nobody knows cuts nothing.
+# An unknown operator excludes no node.
 expression_allows(expression, _) if not expression.operator in {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
 
 # The pod of a DaemonSet: its controller replaces every required term by one that names the node. Bind decides.
-# Only from the controller itself, or untouched since it made the pod.
+# Only from the controller itself, or unchanged since it created the pod.
 daemon_set_pod if {
 	made_by_controller
 	some owner in list_of(subject.metadata, "ownerReferences")
@@ -286,7 +286,7 @@ daemon_set_pod if {
 	}
 }
 
-# Audit knows no operation.
+# An audit has no operation.
 made_by_controller if not operation in {"CREATE", "UPDATE"}
 
 made_by_controller if {
@@ -294,7 +294,7 @@ made_by_controller if {
 	node_affinity(subject) == node_affinity(input.review.oldObject)
 }
 
-# The second is the name of all controllers where kube-controller-manager runs without --use-service-account-credentials.
+# The second is the name of all controllers if kube-controller-manager runs without --use-service-account-credentials.
 made_by_controller if input.review.userInfo.username in {
 	"system:serviceaccount:kube-system:daemon-set-controller",
 	"system:kube-controller-manager",
@@ -309,7 +309,7 @@ one_node(term) if {
 	count(list_of(fields[0], "values")) == 1
 }
 
-# A kubelet's record of a static pod on its own node, which runs anyway: refusing the record would only hide it.
+# A kubelet's record of a static pod, which runs on its node in any case: refusing the record would only hide the pod.
 mirror_pod if {
 	subject.metadata.annotations["kubernetes.io/config.mirror"]
 	input.review.userInfo.username == sprintf("system:node:%s", [pod.nodeName])

@@ -5,12 +5,12 @@ import type { Template } from './kinds.ts';
 
 const REGO = readFileSync(new URL('./template.rego', import.meta.url), 'utf8');
 
-/** Gatekeeper wants the template named as the plural of the kind that it makes. */
+/** Gatekeeper requires the plural of the constraint kind as the name of the template. */
 export const TEMPLATE_NAME: string = GEO_RESIDENCY_KIND.plural;
 
 /**
- * The ConstraintTemplate of lock 2, defaults of its CRD included. Rego only: with both engines in one template CEL would win and the Rego never run,
- * and lock 1 is CEL already.
+ * The ConstraintTemplate of lock 2, with the defaults of its CRD. It has only Rego: with both engines in one template CEL would
+ * win and the Rego never run, and lock 1 is CEL already.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/constrainttemplates/
  */
@@ -31,7 +31,7 @@ const PARAMETERS = {
     trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
     policies: {
       type: 'array',
-      // Texts, not objects: Gatekeeper converts the parameters of a constraint again for each review that it matches.
+      // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each review that it matches.
       description: 'The policies that this constraint enforces: namespace/name of a SovereignPolicy, a space, its targetNamespace.',
       items: { type: 'string' },
     },

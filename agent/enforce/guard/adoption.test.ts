@@ -14,7 +14,7 @@ const nameOf = ({ metadata }: ValidatingAdmissionPolicy): string => metadata.nam
 const knowsAgent = (policy: ValidatingAdmissionPolicy): boolean => JSON.stringify(policy.spec).includes('"not-the-agent"');
 
 describe('planAdoption', () => {
-  it('leaves to the leader what else differs: settings, texts, changes of others, missing policies', () => {
+  it('leaves all other differences to the leader: settings, texts, changes of others, missing policies', () => {
     const others = desiredGuard({ ...trust, nodeLabelers: ['other'], gatekeeperNamespace: 'elsewhere' }).policies;
     expect(planGuard(others, [], trust).some(({ reason }) => reason === 'Drift')).toBe(true);
     expect(planAdoption(others, trust)).toEqual([]);
@@ -54,6 +54,6 @@ describe('planAdoption', () => {
   });
 
   it('leaves other policies alone', () => {
-    expect(planAdoption([{ metadata: { name: 'fso-guard-of-somebody' } } as ValidatingAdmissionPolicy], trust)).toEqual([]);
+    expect(planAdoption([{ metadata: { name: 'fso-guard-foreign' } } as ValidatingAdmissionPolicy], trust)).toEqual([]);
   });
 });

@@ -4,8 +4,8 @@ import type { Action, Trust } from '../types.ts';
 import { desiredGuard, NOT_THE_AGENT } from './guard.ts';
 
 /**
- * Plans to write this agent's user name into the existing guard, and nothing else: the rest belongs to the leader, which may be
- * another replica with other settings or of another version. A missing policy is no obstacle, and left to the leader.
+ * Plans to write only this agent's user name into the existing guard: the rest belongs to the leader, which may be another
+ * replica with other settings or of another version. A missing policy refuses nothing, and is left to the leader.
  */
 export const planAdoption = (present: readonly ValidatingAdmissionPolicy[], trust: Trust): Action[] => {
   const wanted = new Map(desiredGuard(trust).policies.map((policy) => [policy.metadata.name, agentCondition(policy)]));

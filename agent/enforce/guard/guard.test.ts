@@ -12,7 +12,7 @@ const trust = {
 };
 const { policies, bindings } = desiredGuard(trust);
 
-/** As the API server gives it back: empty lists left out. */
+/** An object as the API server returns it: without empty lists. */
 const served = (object: ValidatingAdmissionPolicy): ValidatingAdmissionPolicy =>
   JSON.parse(JSON.stringify(object, (_, value) => (Array.isArray(value) && value.length === 0 ? undefined : value)));
 
@@ -42,7 +42,7 @@ describe('planGuard', () => {
     expect(bindings.every(({ spec }) => JSON.stringify(spec?.['validationActions']) === '["Deny","Audit"]')).toBe(true);
   });
 
-  it('puts back what somebody narrowed, and follows another name of the agent', () => {
+  it('restores a narrowed guard, and follows another name of the agent', () => {
     const [first, ...others] = policies.map(served);
     const changed = { ...first, spec: { ...first?.spec, matchConditions: [{ name: 'never', expression: 'false' }] } };
     const narrowed = planGuard([changed as ValidatingAdmissionPolicy, ...others], bindings.map(served), trust);
@@ -51,11 +51,11 @@ describe('planGuard', () => {
       ['apply', 'Drift'],
     ]);
     const renamed = planGuard(policies.map(served), bindings.map(served), { ...trust, agent: 'other' });
-    // All but the one on nodes, which knows no agent.
+    // All but the one on nodes, which makes no exception for the agent.
     expect(new Set(renamed.map(({ key }) => key)).size).toBe(policies.length - 1);
   });
 
-  it('writes the name of the agent as a literal that nobody can break out of', () => {
+  it('writes the name of the agent as a literal that no name can break out of', () => {
     const agent = `x" || request.userInfo.username != "`;
     const conditions = desiredGuard({ ...trust, agent }).policies.flatMap(
       ({ spec }) => (spec?.['matchConditions'] ?? []) as { name: string; expression: string }[],
@@ -67,7 +67,7 @@ describe('planGuard', () => {
     );
   });
 
-  it('knows Gatekeeper by the namespace that it runs in', () => {
+  it('identifies Gatekeeper by the namespace that it runs in', () => {
     const elsewhere = JSON.stringify(desiredGuard({ ...trust, gatekeeperNamespace: 'security' }));
     expect(elsewhere).toContain('system:serviceaccounts:security');
     expect(elsewhere).not.toContain('gatekeeper-system');

@@ -25,9 +25,9 @@ import {
   IS_OUR_API,
   IS_OURS_OF_GATEKEEPER,
   IS_STATUS,
+  isGatekeeperMetadata,
   isNamed,
   isNotAgent,
-  isNoteOfGatekeeper,
   isNotGatekeeper,
   KEEPS_API,
   KEEPS_FINALIZER,
@@ -51,7 +51,7 @@ interface Rule {
 interface Guard {
   readonly name: string;
   readonly rules: readonly Rule[];
-  /** What the guard is asked about at all, beside that it was not the agent: by name, in the order in which they are tried. */
+  /** Match conditions beside "not the agent", by name, in the order of their evaluation. */
   readonly conditions?: Readonly<Record<string, string>>;
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
   readonly validations: readonly { readonly expression: string; readonly message: string }[];
@@ -83,11 +83,11 @@ const namespaces = (trust: Trust): Guard => ({
     {
       expression: KEEPS_OUR_KEYS,
       message:
-        'compliance.gov/* labels and annotations of a namespace are written by the agent only; change the SovereignPolicy instead, and leave these keys out of what you create or apply',
+        'only the agent writes compliance.gov/* labels and annotations of a namespace; change the SovereignPolicy instead, and leave these keys out of your manifests',
     },
     {
       expression: KEEPS_SYSTEM_NAMESPACE,
-      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold what enforces and proves the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)`,
+      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold the objects that enforce and prove the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)`,
     },
     {
       expression: keepsGatekeeperNamespace(trust),
@@ -105,22 +105,22 @@ const POLICIES: Guard = {
   validations: [
     {
       expression: `!(${IS_STATUS})`,
-      message: 'the status of a SovereignPolicy is what the agent has proven, and written by the agent only',
+      message: 'only the agent writes the status of a SovereignPolicy, which reports what it has proven',
     },
     {
       expression: KEEPS_HUB_POLICY,
       message:
-        'a SovereignPolicy with the label compliance.gov/managed-by: hub comes from Git and is written by the agent only; commit the change to the policy repository instead',
+        'a SovereignPolicy with the label compliance.gov/managed-by: hub comes from Git, and only the agent writes it; commit the change to the policy repository instead',
     },
     {
       expression: KEEPS_TO_ITS_NAMESPACE,
       message:
-        'a SovereignPolicy that governs another namespace than its own is written by those only who may do so in all namespaces (ClusterRoleBinding); with rights in one namespace, set spec.targetNamespace to that namespace',
+        'only users with rights on SovereignPolicies in all namespaces (ClusterRoleBinding) may write one that governs another namespace than its own; with rights in one namespace, set spec.targetNamespace to that namespace',
     },
     {
       expression: KEEPS_FINALIZER,
       message:
-        'the finalizer compliance.gov/release is removed by the agent only, once nothing enforces the policy any more; keep it in what you write, delete the policy and wait',
+        'only the agent removes the finalizer compliance.gov/release, once nothing enforces the policy any more; keep it in your manifest, delete the policy and wait',
     },
   ],
 };
@@ -135,14 +135,14 @@ const locks = (trust: Trust): Guard => ({
   conditions: { ours: IS_OURS_OF_GATEKEEPER },
   validations: [
     {
-      expression: isNoteOfGatekeeper(trust),
+      expression: isGatekeeperMetadata(trust),
       message:
-        'floor parameters, the template k8sgeoresidency and its constraints follow from the SovereignPolicies and are written by the agent only; change the SovereignPolicy instead',
+        'only the agent writes floor parameters, the template k8sgeoresidency and its constraints, which follow from the SovereignPolicies; change the SovereignPolicy instead',
     },
   ],
 });
 
-/** What Gatekeeper says of itself: the agent takes a lock for proven by it. */
+/** Gatekeeper's own reports, which the agent accepts as proof of lock 2. */
 const evidence = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}evidence`,
   rules: [
@@ -154,7 +154,7 @@ const evidence = (trust: Trust): Guard => ({
   validations: [
     {
       expression: IS_CLEANER,
-      message: `what Gatekeeper reports of the template k8sgeoresidency and its constraints is evidence, and written by the service accounts of ${trust.gatekeeperNamespace} only (FSO_GATEKEEPER_NAMESPACE of the agent); restart a pod of Gatekeeper to have it written anew`,
+      message: `only service accounts of ${trust.gatekeeperNamespace} (FSO_GATEKEEPER_NAMESPACE of the agent) write Gatekeeper's reports on the template k8sgeoresidency and its constraints, which are evidence; restart a Gatekeeper pod to have it write them again`,
     },
   ],
 });
@@ -171,19 +171,19 @@ const definitions = (trust: Trust): Guard => ({
     {
       expression: `!(${IS_API}) || ${KEEPS_API}`,
       message:
-        'an APIService of the groups that the policies of this cluster are read from is kept by the API server only; one that points to a service may be deleted, the API server makes it again',
+        'only the API server writes APIServices of the groups that the policies of this cluster rely on; one that points to a service may be deleted, and the API server creates it again',
     },
     {
       expression: `${IS_API} || (${keepsDefinition(CONSTRAINT_DEFINITION, trust)})`,
       message:
-        'this CustomResourceDefinition is made, changed and deleted by the agent only (that of the constraints by Gatekeeper too); to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)',
+        'only the agent creates, changes and deletes this CustomResourceDefinition (and Gatekeeper that of the constraints); to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)',
     },
   ],
 });
 
 const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
 
-/** In other hands a lease or a state stops the agent, or makes it believe what was never accepted; an identity makes it listen to another hub. */
+/** A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity connects it to another hub. */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,
   namespace: SYSTEM_NAMESPACE,
@@ -192,7 +192,7 @@ const STATE: Guard = {
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
   conditions: { ours: isNamed(STATE_NAMES) },
-  validations: [{ expression: 'false', message: `${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE} are written by the agent only` }],
+  validations: [{ expression: 'false', message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}` }],
 };
 
 const nodes = (trust: Trust): Guard => ({
@@ -203,7 +203,7 @@ const nodes = (trust: Trust): Guard => ({
     {
       expression: mayMoveNode(trust),
       message:
-        'the region of a node (topology.kubernetes.io/region, failure-domain.beta.kubernetes.io/region) is set by trusted identities only, and by a kubelet when it registers its own node; whoever runs the cluster adds a user to FSO_TRUSTED_NODE_LABELERS of the agent',
+        'only trusted identities set the region of a node (topology.kubernetes.io/region, failure-domain.beta.kubernetes.io/region), and a kubelet when it registers its own node; a cluster administrator can add a user to FSO_TRUSTED_NODE_LABELERS of the agent',
     },
   ],
 });
@@ -218,16 +218,16 @@ const guards = weakMemo((trust: Trust): readonly Guard[] => [
   nodes(trust),
 ]);
 
-/** Name of the condition by which a guard knows the agent. */
+/** Name of the condition that exempts the agent from a guard. */
 export const NOT_THE_AGENT = 'not-the-agent';
 
 const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
-  // Who may move a node is its own list, and the agent is not on it.
+  // Nodes have a list of trusted users of their own, without the agent.
   Object.entries({ ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: isNotAgent(trust) }), ...guard.conditions }).map(
     ([name, expression]) => ({ name, expression }),
   );
 
-/** Every field that could open the guard is written, with its default where nothing else is meant, so that a change to it shows. */
+/** Writes every field that could open the guard, if only with its default, so that a change to it shows. */
 const policyOf = (guard: Guard, trust: Trust): ValidatingAdmissionPolicy => ({
   apiVersion: ADMISSION_POLICY_KIND.apiVersion,
   kind: ADMISSION_POLICY_KIND.kind,
@@ -269,12 +269,12 @@ const desired = weakMemo((trust: Trust) => ({
   bindings: guards(trust).map(bindingOf),
 }));
 
-/** ValidatingAdmissionPolicies that let only the agent change what the locks stand on; each has one binding of its name. */
+/** ValidatingAdmissionPolicies that let only the agent change what the locks rely on; each has one binding of its name. */
 export const desiredGuard = (trust: Trust): { policies: ValidatingAdmissionPolicy[]; bindings: ValidatingAdmissionPolicyBinding[] } =>
   desired(trust);
 
 /**
- * Plans the writes after which the guard is as {@link desiredGuard} says.
+ * Plans the writes that make the guard equal to {@link desiredGuard}.
  *
  * @param policies every ValidatingAdmissionPolicy of the cluster, or those labelled as this system's
  * @param bindings likewise

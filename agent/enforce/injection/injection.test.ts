@@ -11,7 +11,7 @@ const [policy, binding] = bodies(planInjection(KINDS, NONE, true));
 const installed = { policies: policy === undefined ? [] : [policy], bindings: binding === undefined ? [] : [binding] };
 
 describe('planInjection', () => {
-  it('installs one policy and its binding once somebody asks for it, and then has nothing to do', () => {
+  it('installs one policy and its binding once a policy asks for it, and then has nothing to do', () => {
     expect(planInjection(KINDS, NONE, false)).toEqual([]);
     expect(planInjection(KINDS, NONE, true)).toMatchObject([
       { type: 'apply', key: 'MutatingAdmissionPolicy/fso-placement-injection', reason: 'Install' },
@@ -24,7 +24,7 @@ describe('planInjection', () => {
     expect(policy?.spec).toMatchObject({ failurePolicy: 'Ignore', matchConstraints: { resourceRules: [{ operations: ['CREATE'] }] } });
   });
 
-  it('puts back what someone changed or added', () => {
+  it('repairs changes and additions', () => {
     const changed = { metadata: policy?.metadata ?? { name: '' }, spec: { ...policy?.spec, reinvocationPolicy: 'Never' } };
     expect(planInjection(KINDS, { ...installed, policies: [changed] }, true)).toMatchObject([
       { type: 'patch', reason: 'Drift' },
@@ -37,7 +37,7 @@ describe('planInjection', () => {
     ]);
   });
 
-  it('takes both away, binding first, when nobody asks for it any more, and nothing of others', () => {
+  it('deletes both, binding first, when no policy asks for it any more, and nothing of others', () => {
     const foreign = { metadata: { name: 'other', labels: { 'compliance.gov/component': 'injection' } } };
     expect(planInjection(KINDS, { ...installed, policies: [...installed.policies, foreign] }, false)).toMatchObject([
       { type: 'delete', key: 'MutatingAdmissionPolicyBinding/fso-placement-injection' },
@@ -45,7 +45,7 @@ describe('planInjection', () => {
     ]);
   });
 
-  it('speaks the version that older API servers have', () => {
+  it('uses the version of older API servers', () => {
     const [beta] = planInjection(injectionKinds('v1beta1'), NONE, true);
     expect(beta).toMatchObject({ kind: { apiVersion: 'admissionregistration.k8s.io/v1beta1' } });
     expect(beta).toHaveProperty('body.apiVersion', 'admissionregistration.k8s.io/v1beta1');

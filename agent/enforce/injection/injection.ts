@@ -6,13 +6,13 @@ import { INJECTION, injectionVariables } from './injection-cel.ts';
 
 const INJECTION_NAME = 'fso-placement-injection';
 
-/** The kinds in the version that the API server serves, if it serves any. */
+/** The kinds of mutating admission policies, in the version that the API server serves. */
 export interface InjectionKinds {
   readonly policy: KindDescriptor<AdmissionObject>;
   readonly binding: KindDescriptor<AdmissionObject>;
 }
 
-/** `v1` since Kubernetes 1.36; `v1beta1` since 1.34, where an administrator switched it on. */
+/** `v1` since Kubernetes 1.36; `v1beta1` since 1.34, if an administrator enabled it. */
 export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
   const apiVersion = `admissionregistration.k8s.io/${version}`;
   return {
@@ -21,21 +21,21 @@ export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
   };
 };
 
-/** Every field that could change the mutation is written, so that a change to it shows. */
+/** Writes every field that could change the mutation, so that a change to it shows. */
 const policyOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
   apiVersion,
   kind,
   metadata: { name: INJECTION_NAME, labels: { [LABELS.component]: 'injection' } },
   spec: {
-    // Help, not enforcement: what could not be given is missing from the pod, and the gates judge the pod.
+    // A help, no enforcement: without the injection the pod lacks the placement, and the locks judge the pod.
     failurePolicy: 'Ignore',
-    // A webhook that adds a term afterwards is answered; what already speaks of the region is left alone the second time.
+    // Runs again after a webhook that adds a term; terms that already name the region stay unchanged.
     reinvocationPolicy: 'IfNeeded',
     matchConstraints: {
       matchPolicy: 'Equivalent',
       namespaceSelector: {},
       objectSelector: {},
-      // Never UPDATE: affinity is immutable, so that changing it would make every update of an older pod fail.
+      // Never UPDATE: affinity is immutable, so a change would make every update of an older pod fail.
       resourceRules: [{ apiGroups: [''], apiVersions: ['*'], resources: ['pods'], operations: ['CREATE'], scope: 'Namespaced' }],
       excludeResourceRules: [],
     },
@@ -61,8 +61,8 @@ const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
 });
 
 /**
- * One MutatingAdmissionPolicy and its binding, steered by a label of the namespace. They are there while any policy asks for them, and go
- * with the last: an unused mutation is one more thing that could go wrong with a pod.
+ * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on. They exist while a policy asks
+ * for them: an unused mutation is one more thing that could break a pod.
  *
  * @param observed objects of both kinds that are this system's
  */

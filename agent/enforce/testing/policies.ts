@@ -38,21 +38,21 @@ const spec: fc.Arbitrary<SovereignPolicySpecInput> = fc.record({
 });
 
 const deleting = fc.boolean();
-/** Whether a policy stands in the very namespace that it governs. */
+/** Whether a policy is in the namespace that it governs. */
 const own = fc.boolean();
 
-/** A policy that a namespace has for itself. */
+/** A policy in the namespace that it governs. */
 export const ownPolicyOf = (name: string, written: SovereignPolicySpecInput, more: Partial<PolicyInput> = {}): PolicyInput =>
   policyOf(name, written, { namespace: written.targetNamespace, key: `${written.targetNamespace}/${name}`, ...more });
 
-/** Policies with names of their own, in any order. */
+/** Policies with distinct names, in any order. */
 export const anyPolicies: fc.Arbitrary<PolicyInput[]> = fc
   .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), spec, deleting, own), { selector: ([name]) => name, maxLength: 5 })
   .map((drawn) => drawn.map(([name, drawnSpec, gone, isOwn]) => (isOwn ? ownPolicyOf : policyOf)(name, drawnSpec, { deleting: gone })));
 
 export const NAMESPACES: readonly string[] = ['finance', 'finance-test', 'payments', 'web-prod', 'kube-system', 'fso-system'];
 
-/** The plan again after its own writes, on the keys of one namespace, as server-side apply does it for a manager that owns them all. */
+/** The namespaces after the actions, as server-side apply changes them for a manager that owns all keys of this system. */
 export const applyToNamespaces = (namespaces: readonly NamespaceInput[], actions: readonly Action[]): NamespaceInput[] =>
   namespaces.map((namespace) => {
     const action = actions.find(({ key }) => key === `Namespace/${namespace.name}`);
