@@ -80,8 +80,8 @@ export interface KubeClient {
   /** Absent objects are not an error. */
   delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
   /**
-   * Streams a response, for watches; `timeoutMs` limits its whole life. Throws like every other call before the first byte,
-   * and KubeConnectionError when the stream breaks.
+   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a byte. Throws like every
+   * other call before the first byte, and KubeConnectionError when the stream breaks.
    */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older version. */

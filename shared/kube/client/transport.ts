@@ -138,14 +138,17 @@ export class Transport {
 
   /** Sends one request and streams its body. @throws KubeApiError for a response of 400 and above. */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#options.timeoutMs);
-    const limits = { signal, timeout };
-    const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timeout])));
-    if (response.statusCode >= 400) {
+    const timer = createTimer(request, this.#options.timeoutMs);
+    const limits = { signal, timeout: timer.signal };
+    try {
+      const response = await this.#guard(request, limits, () => this.#authenticated(request, AbortSignal.any([signal, timer.signal])));
+      if (response.statusCode < 400) return this.#chunks(request, response, { signal, timer });
       const body = await this.#guard(request, limits, () => response.body.text());
       throw toApiError({ status: response.statusCode, headers: response.headers, body }, request);
+    } catch (error) {
+      timer.stop();
+      throw error;
     }
-    return this.#chunks(request, response, limits);
   }
 
   async close(): Promise<void> {
@@ -156,16 +159,18 @@ export class Transport {
   async *#chunks(
     request: RawRequest,
     response: Response,
-    limits: { signal: AbortSignal; timeout: AbortSignal },
+    { signal, timer }: { readonly signal: AbortSignal; readonly timer: Timer },
   ): AsyncIterable<Uint8Array> {
     const chunks = response.body[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const next = await this.#guard(request, limits, () => chunks.next());
+        const next = await this.#guard(request, { signal, timeout: timer.signal }, () => chunks.next());
         if (next.done === true) return;
+        timer.noteByte();
         yield next.value;
       }
     } finally {
+      timer.stop();
       // A reader that stops early must not leave the connection open.
       response.body.destroy();
     }

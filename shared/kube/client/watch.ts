@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../api/index.ts';
-import { KubeApiError, type Status } from '../errors.ts';
+import { KubeApiError, KubeConnectionError, type Status } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
 import type { KindDescriptor, KubeClient, ListOptions } from '../types.ts';
 
@@ -18,16 +18,19 @@ export interface WatchRequest<T extends KubeObject> {
   readonly resourceVersion: string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** The server accepted the request: from now on, silence means that nothing changed. */
+  /** The server accepted the request. */
   readonly onOpen?: () => void;
+  /** Longest time without a byte. Default {@link WATCH_SILENCE_MS}. */
+  readonly silenceMs?: number | undefined;
 }
 
 const MIN_LIFE_S = 300;
-/** How long after the server's limit the client ends a watch that the server did not end. */
-const HARD_STOP_MS = 15_000;
+/** Servers send a bookmark about once a minute, but promise none. */
+const WATCH_SILENCE_MS = 90_000;
 
 /**
- * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one.
+ * Streams the events since a version, until the server ends the watch after a random 5–10 min, so that watches end one by one,
+ * or until nothing more arrives: a watch does not show whether the server is quiet or gone.
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */
 export async function* watch<T extends KubeObject>(
@@ -35,7 +38,7 @@ export async function* watch<T extends KubeObject>(
   request: WatchRequest<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  const { kind, options, resourceVersion, random, onOpen } = request;
+  const { kind, options, resourceVersion, random, onOpen, silenceMs = WATCH_SILENCE_MS } = request;
   const seconds = Math.round(MIN_LIFE_S * (1 + random()));
   const path = collectionPath(kind, options.namespace);
   const query = {
@@ -46,11 +49,15 @@ export async function* watch<T extends KubeObject>(
     labelSelector: options.labelSelector,
     fieldSelector: options.fieldSelector,
   };
-  const chunks = await client.stream({ method: 'GET', path, query, timeoutMs: seconds * 1000 + HARD_STOP_MS }, signal);
+  const chunks = await client.stream({ method: 'GET', path, query, silenceMs }, signal);
   onOpen?.();
-  for await (const event of jsonLines<RawEvent<T>>(chunks)) {
-    if (event.type === 'ERROR') throw new KubeApiError(event.object.code ?? 500, event.object, { request: { method: 'GET', path } });
-    yield event;
+  try {
+    for await (const event of jsonLines<RawEvent<T>>(chunks)) {
+      if (event.type === 'ERROR') throw new KubeApiError(event.object.code ?? 500, event.object, { request: { method: 'GET', path } });
+      yield event;
+    }
+  } catch (error) {
+    if (!(error instanceof KubeConnectionError && error.timedOut)) throw error;
   }
 }
 

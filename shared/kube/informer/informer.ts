@@ -11,6 +11,8 @@ export interface InformersOptions {
   readonly random?: () => number;
   /** Longest wait between checks for a kind that is not served. Default 5 s. */
   readonly absentRetryMs?: number;
+  /** How long a watch may bring nothing before the server is asked whether it still answers. Default 90 s. */
+  readonly watchSilenceMs?: number;
 }
 
 /** The objects of one informer and the handlers that it calls. */
@@ -165,12 +167,12 @@ const unlessAborted = async (promise: Promise<void>, signal: AbortSignal): Promi
 
 /** Every informer starts with the call that asks for it, and ends with the signal. */
 export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
-  const { logger, clock = systemClock, random = Math.random, absentRetryMs } = options;
+  const { logger, clock = systemClock, random = Math.random, absentRetryMs, watchSilenceMs } = options;
   return {
     informer: <T extends KubeObject>(kind: KindDescriptor<T>, informerOptions: InformerOptions<T> = {}): Informer<T> => {
-      const { transform, ...list } = informerOptions;
       const store = new InformerStore<T>(logger.child({ component: 'informer', kind: kind.kind }));
-      const reflector = new Reflector<T>({ client, kind, list, transform, sink: store, clock, random, logger, absentRetryMs });
+      const waits = { absentRetryMs, watchSilenceMs };
+      const reflector = new Reflector<T>({ client, kind, list: informerOptions, sink: store, clock, random, logger, waits });
       store.onRelist(() => reflector.relist());
       reflector.run(signal).catch((error: unknown) => logger.fatal({ err: error, kind: kind.kind }, 'reflector ended'));
       return store;

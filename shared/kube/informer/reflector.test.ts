@@ -176,10 +176,11 @@ describe('reflector', () => {
     const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
 
     /** An informer with a clock that only `pass` moves, and its reports of `readable` with the time in ms. */
-    const start = async () => {
+    const start = async (watchSilenceMs?: number) => {
       const moving = new FakeClock();
       const reports: [boolean, number][] = [];
-      const informer = createInformers(client, { logger, clock: moving, random: () => 0 }, stop.signal).informer(CONFIG_MAP_KIND);
+      const options = { logger, clock: moving, random: () => 0, ...(watchSilenceMs !== undefined && { watchSilenceMs }) };
+      const informer = createInformers(client, options, stop.signal).informer(CONFIG_MAP_KIND);
       informer.onReadable((readable) => reports.push([readable, moving.monotonicMs()]));
       await informer.ready(stop.signal);
       const pass = async (): Promise<number> => {
@@ -208,10 +209,34 @@ describe('reflector', () => {
       // No object counts as deleted because of it.
       expect(informer).toMatchObject({ served: true, synced: true, readable: false });
       expect(informer.get('a/x')).toBeDefined();
-      // The watch opens, and nothing changed.
-      script = [open];
+      // An open watch alone does not show it.
+      script = [list('6', [object('x', '1')]), open];
       await expect.poll(async () => (await pass()) && reports.at(-1)?.[0]).toBe(true);
       expect(informer.readable).toBe(true);
+    });
+
+    it('after 30 s more where a watch opened and brought nothing, and then nothing answers', async () => {
+      script = [list('5', [object('x', '1')]), open, ...Array.from({ length: 500 }, () => broken)];
+      const { reports, pass } = await start(50);
+      await expect.poll(async () => (await pass()) && reports.map(([readable]) => readable)).toEqual([false]);
+    });
+
+    it('after 30 s where objects can be read and no watch opens', async () => {
+      const readOnly: Answer = (url, response) => {
+        const answer = url.searchParams.has('watch') ? failure(503, 'ServiceUnavailable') : list('5', [object('x', '1')]);
+        answer(url, response);
+      };
+      script = Array.from({ length: 500 }, () => readOnly);
+      const { reports, pass } = await start();
+      await expect.poll(async () => (await pass()) && reports.map(([readable]) => readable)).toEqual([false]);
+    });
+
+    it('but not where watches bring nothing and the server answers', async () => {
+      script = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? list('5', [object('x', '1')]) : open));
+      const { informer, reports, pass } = await start(50);
+      await expect.poll(async () => (await pass()) && requests.length).toBeGreaterThan(6);
+      expect(requests.slice(0, 6)).toEqual(['list', 'watch 5', 'list', 'watch 5', 'list', 'watch 5']);
+      expect([reports, informer.readable]).toEqual([[], true]);
     });
 
     it('at once, and once, where it is not served', async () => {

@@ -3,7 +3,8 @@ import { type Backoff, type Clock, createBackoff, type Logger } from '../../runt
 import { listAll } from '../client/list.ts';
 import { watch } from '../client/watch.ts';
 import { isForbidden, isGone, isNotFound } from '../errors.ts';
-import type { KindDescriptor, KubeClient, ListOptions } from '../types.ts';
+import { collectionPath } from '../paths.ts';
+import type { InformerOptions, KindDescriptor, KubeClient } from '../types.ts';
 
 /** Receives the objects of a reflector. */
 export interface ReflectorSink<T> {
@@ -20,15 +21,17 @@ export interface ReflectorSink<T> {
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;
-  readonly list: ListOptions;
-  /** Reduces an object before the sink gets it. */
-  readonly transform?: ((object: T) => T) | undefined;
+  readonly list: InformerOptions<T>;
   readonly sink: ReflectorSink<T>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Longest wait between checks for a kind that is not served. Default 5 s. */
-  readonly absentRetryMs?: number | undefined;
+  readonly waits: {
+    /** Longest wait between checks for a kind that is not served. Default 5 s. */
+    readonly absentRetryMs?: number | undefined;
+    /** Longest time that a watch may be silent. Default 90 s. */
+    readonly watchSilenceMs?: number | undefined;
+  };
 }
 
 const BASE_MS = 800;
@@ -40,7 +43,8 @@ export const SILENT_MS = 30_000;
 
 /**
  * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the list, watches again from the
- * last version after a watch ends or breaks, and lists again when that version is gone.
+ * last version after a watch ends or breaks, and lists again when that version is gone. A quiet watch looks like a dead one, and
+ * the server promises no bookmarks: after a watch that brought nothing or broke, it reads one object before the next.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -49,6 +53,8 @@ export class Reflector<T extends KubeObject> {
   readonly #logger: Logger;
   /** Version that the next watch starts from; undefined: list first. */
   #version: string | undefined;
+  /** Whether the last watch brought something and ended by itself. */
+  #isLive: boolean = false;
   /** When the pending request was sent, in ms of the monotonic clock; undefined: none is pending. */
   #sentMs: number | undefined;
   /** Aborts when the server answers; undefined: the last request succeeded. */
@@ -58,7 +64,8 @@ export class Reflector<T extends KubeObject> {
   #notFoundInRow = 0;
 
   constructor(options: ReflectorOptions<T>) {
-    const { random, absentRetryMs = ABSENT_MAX_MS } = options;
+    const { random, waits } = options;
+    const { absentRetryMs = ABSENT_MAX_MS } = waits;
     this.#options = options;
     this.#logger = options.logger.child({ component: 'reflector', kind: options.kind.kind });
     this.#backoff = createBackoff({ baseMs: 2 * BASE_MS, minMs: BASE_MS, maxMs: MAX_MS, random });
@@ -98,27 +105,42 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #listAndWatch(signal: AbortSignal): Promise<void> {
-    const { client, kind, list, transform, sink, random, clock } = this.#options;
-    this.#sentMs = clock.monotonicMs();
-    if (this.#version === undefined) {
-      const { items, resourceVersion } = await listAll(client, { kind, options: list, transform }, signal);
-      this.#version = resourceVersion;
-      sink.replace(items);
-      this.#healthy();
-    }
+    const { client, kind, list, random, waits, clock } = this.#options;
+    const resourceVersion = await this.#read(signal);
     const started = clock.monotonicMs();
     this.#sentMs = started;
-    const request = { kind, options: list, resourceVersion: this.#version, random, onOpen: () => this.#answered() };
-    for await (const event of watch(client, request, signal)) {
+    this.#isLive = false;
+    let hasEvents: boolean = false;
+    const hooks = { silenceMs: waits.watchSilenceMs, onOpen: () => this.#answered() };
+    for await (const event of watch(client, { kind, options: list, resourceVersion, random, ...hooks }, signal)) {
+      hasEvents = true;
       this.#healthy();
       this.#take(event.type, event.object);
     }
+    this.#isLive = hasEvents;
     // A server that ends watches at once must not be asked in a tight loop.
     if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
 
+  /** Reads before a watch: everything, one object, or nothing. @returns the version to watch from */
+  async #read(signal: AbortSignal): Promise<string> {
+    const { client, kind, list, sink, clock } = this.#options;
+    this.#sentMs = clock.monotonicMs();
+    if (this.#version === undefined) {
+      const { items, resourceVersion } = await listAll(client, { kind, options: list, transform: list.transform }, signal);
+      this.#version = resourceVersion;
+      sink.replace(items);
+      this.#healthy();
+    } else if (!this.#isLive) {
+      const query = { limit: '1', labelSelector: list.labelSelector, fieldSelector: list.fieldSelector };
+      await client.raw({ method: 'GET', path: collectionPath(kind, list.namespace), query }, signal);
+    }
+    return this.#version;
+  }
+
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: T): void {
-    const { sink, transform = (whole) => whole } = this.#options;
+    const { sink, list } = this.#options;
+    const { transform = (whole) => whole } = list;
     if (type === 'DELETED') sink.remove(object);
     else if (type !== 'BOOKMARK') sink.upsert(transform(object));
     this.#version = object.metadata.resourceVersion ?? this.#version;
