@@ -1,5 +1,7 @@
+import type { RequestListener, ServerResponse } from 'node:http';
 import { createInformers, createKubeClient } from '@fso/shared/kube';
-import { type Clock, createBackoff, createMetricsRegistry, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
+import { type Clock, createBackoff, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
@@ -11,7 +13,6 @@ import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
 import { capabilitiesOf, untilUpgraded } from './plan/index.ts';
-import { healthListener } from './server.ts';
 
 export interface AgentDeps {
   readonly logger: Logger;
@@ -44,6 +45,38 @@ const INITIAL_SNAPSHOT: AgentSnapshot = {
   },
 };
 
+/** What /readyz asks; each answers undefined, or why not. */
+type ReadyCheck = () => string | undefined;
+
+const send = (response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+  response.end(body);
+};
+
+const sendReadiness = (response: ServerResponse, ready: ReadyCheck): void => {
+  const problem = ready();
+  send(response, problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
+};
+
+const sendMetrics = (response: ServerResponse, registry: Registry): void => {
+  registry.metrics().then(
+    (text) => send(response, 200, text, registry.contentType),
+    (error: unknown) => send(response, 500, `${String(error)}\n`),
+  );
+};
+
+/** /healthz: the process lives. /readyz: it can do its work. /metrics: Prometheus. */
+const healthListener =
+  (ready: ReadyCheck, registry: Registry): RequestListener =>
+  (request, response) => {
+    const path = (request.url ?? '/').split('?')[0];
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'method not allowed\n');
+    if (path === '/healthz') return send(response, 200, 'ok\n');
+    if (path === '/readyz') return sendReadiness(response, ready);
+    if (path === '/metrics') return sendMetrics(response, registry);
+    send(response, 404, 'not found\n');
+  };
+
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
@@ -55,7 +88,9 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
   const stopper = new AbortController();
   const ending = AbortSignal.any([signal, stopper.signal]);
   const client = createKubeClient({ kubeconfig: config.kubeconfig, userAgent: `fso-agent/${AGENT_VERSION}` });
-  const registry = createMetricsRegistry({ defaultLabels: { cluster: config.cluster } });
+  const registry = new Registry();
+  registry.setDefaultLabels({ cluster: config.cluster });
+  collectDefaultMetrics({ register: registry });
   const status: AgentStatus = { problem: 'starting', isLeader: false };
   const parts: AgentParts = {
     config,

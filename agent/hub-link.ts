@@ -1,7 +1,7 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
-import type { IdentityKeeper } from './identity/index.ts';
+import type { IdentityKeeper } from './identity/keeper.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, Observatory } from './observe/index.ts';
 import type { EventOutbox } from './report/index.ts';
@@ -30,7 +30,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
   const { url: hubUrl, enrolToken, ca, token } = config.hub;
   if (token !== undefined) return undefined;
   // Imported on demand: an agent with a static token needs no X.509 library.
-  const { IdentityKeeper } = await import('./identity/index.ts');
+  const { IdentityKeeper } = await import('./identity/keeper.ts');
   return new IdentityKeeper({ cluster: config.cluster, hubUrl, enrolToken, ca }, runtime, {
     onEvent: (event) => {
       events.ofCluster(event);

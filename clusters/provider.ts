@@ -1,4 +1,4 @@
-import type { Environment } from './build/go.ts';
+import type { Environment } from './build/go/go.ts';
 import type { Log } from './build/tools.ts';
 import type { FleetCluster } from './definition.ts';
 

@@ -1,34 +1,17 @@
-import {
-  createMetricsRegistry,
-  createShutdown,
-  type Logger,
-  type Shutdown,
-  settlesWithin,
-  systemClock,
-  untilAborted,
-} from '@fso/shared/runtime';
-import type { Registry } from 'prom-client';
+import { createShutdown, type Logger, type Shutdown, settlesWithin, systemClock, untilAborted } from '@fso/shared/runtime';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HubConfig } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, type Identity } from './identity/index.ts';
 import { type Ledger, openLedger } from './ledger/index.ts';
 import { createHubMetrics } from './metrics.ts';
 import { lifeEntry, recordSource } from './recorders/index.ts';
-import { createActivity, createTrendRecorder } from './rollout/history/index.ts';
-import { Pipeline } from './rollout/index.ts';
+import { createActivity, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { FleetReader } from './serve/index.ts';
 import type { Source } from './source/index.ts';
-import {
-  type HubContext,
-  type HubDeps,
-  type Listeners,
-  openListeners,
-  openStores,
-  type ServedParts,
-  type Stores,
-} from './startup/index.ts';
+import { type HubContext, type HubDeps, type Listeners, openListeners, openStores, type ServedParts, type Stores } from './startup.ts';
 
-export type { HubDeps } from './startup/index.ts';
+export type { HubDeps } from './startup.ts';
 
 export interface RunningHub {
   /** Base URL of the API. */
@@ -139,7 +122,8 @@ export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSi
   const { logger, random, clock = systemClock } = deps;
   const ledger = deps.ledger ?? (await openLedger({ ...config, clock, random, logger: logger.child({ step: 'ledger' }) }, signal));
   try {
-    const registry = createMetricsRegistry({ processMetrics: deps.processMetrics ?? false });
+    const registry = new Registry();
+    if (deps.processMetrics === true) collectDefaultMetrics({ register: registry });
     const context: HubContext = { config, deps, clock, ledger, registry, metrics: createHubMetrics(registry) };
     const stores = await openStores(context);
     const parts = await createParts(context, stores);

@@ -53,6 +53,18 @@ const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
     .map(({ from, to }) => `${from} → ${to}`);
 };
 
+/** Most files of a folder, so that a reader sees what is in it at a glance. */
+const MAX_FILES = 12;
+
+/** @returns folders with more files beside their door, with the number of files */
+const fullFolders = (): readonly string[] => {
+  const files = globSync('{shared,hub,agent,clusters}/**/*.{ts,tsx,js}', { cwd: ROOT })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((path) => !NO_SOURCE.test(path) && posix.basename(path) !== 'index.ts');
+  const byFolder = Map.groupBy(files, posix.dirname);
+  return [...byFolder].filter(([, { length }]) => length > MAX_FILES).map(([folder, { length }]) => `${folder}: ${length}`);
+};
+
 describe('rooms', () => {
   const houses = readHouses();
 
@@ -62,5 +74,9 @@ describe('rooms', () => {
 
   it.each(houses)('$folder: each room imports only those before it', (house) => {
     expect(arrowsBack(house)).toEqual([]);
+  });
+
+  it(`a folder has at most ${MAX_FILES} files beside its door`, () => {
+    expect(fullFolders()).toEqual([]);
   });
 });

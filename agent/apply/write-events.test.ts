@@ -1,6 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
-import { createLogger, createMetricsRegistry, FakeClock } from '@fso/shared/runtime';
+import { createLogger, FakeClock } from '@fso/shared/runtime';
+import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClusterView } from '../cache/index.ts';
 import { createAgentMetrics } from '../metrics.ts';
@@ -33,7 +34,7 @@ const setUp = (count: number) => {
   const events: ClusterEvent[] = [];
   observatory.onEvent((event) => events.push(event));
   const sink = new EventSink({ record } as unknown as EventRecorder, observatory, { clock, logger, signal: stop.signal });
-  const metrics = createAgentMetrics(createMetricsRegistry({ processMetrics: false }));
+  const metrics = createAgentMetrics(new Registry());
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
   const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering });

@@ -1,10 +1,11 @@
 import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
-import { byText, packJson, unpackJson } from '@fso/shared/encoding';
+import { byText } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
+import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from './plan-writes.ts';
 
 /** A ConfigMap ends at 1 MiB (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and metadata. */

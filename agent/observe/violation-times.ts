@@ -1,7 +1,7 @@
 import { AGENT_VIOLATIONS } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { ConfigMapStore, type ConfigMapStoreOptions } from '../persistence/index.ts';
+import { ConfigMapStore, type ConfigMapStoreOptions } from '../config-map-store.ts';
 
 /** When violations were first seen, by policy and pod. */
 export type FirstSeenTimes = ReadonlyMap<string, string>;

@@ -3,7 +3,7 @@ import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
 import { judgeEvent } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { ConfigMapStore, type ConfigMapStoreOptions } from '../persistence/index.ts';
+import { ConfigMapStore, type ConfigMapStoreOptions } from '../config-map-store.ts';
 
 const MAX_EVENTS = 1000;
 

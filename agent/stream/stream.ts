@@ -2,7 +2,7 @@ import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import type { TrustConfig } from '@fso/shared/trust';
-import { Intake, type IntakeOutcome } from '../intake/index.ts';
+import { Intake, type IntakeOutcome } from '../intake/intake.ts';
 import type { AgentSnapshot, Observatory } from '../observe/index.ts';
 import type { EventOutbox } from '../report/index.ts';
 import { advanceProven, isRevisionProven, Reporter, type RevisionFacts } from '../report/index.ts';

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { progressLine, ToolProgress } from './progress.ts';
-import { createTerminal } from './terminal.ts';
+import { createTerminal, progressLine, ToolProgress } from './progress.ts';
 
 it.each([
   ['building etcd', 0, 4000, 'building etcd: 0 % of the first start, 4 s so far'],

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { messageOf } from '@fso/shared/text';
 import { isComplete, sealFolder, toolCacheRoot, toolFolder } from './cache.ts';
 import { CommandError } from './command-error.ts';
-import { Downloader } from './downloader.ts';
-import { assertGo, type Environment } from './go.ts';
-import { buildTool, buildUnits } from './go-build.ts';
+import { assertGo, type Environment } from './go/go.ts';
+import { buildTool, buildUnits } from './go/go-build.ts';
 import { withLock } from './lock.ts';
 import { goDirective, LOCAL_TOOLS, readGoMod, type ToolModule } from './modules.ts';
 import { type ProgressSink, ToolProgress } from './progress.ts';
-import { downloadTool } from './release-tool.ts';
-import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases.ts';
+import { Downloader } from './releases/downloader.ts';
+import { downloadTool } from './releases/release-tool.ts';
+import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
 /** Takes one line of progress. */
 export type Log = (line: string) => void;

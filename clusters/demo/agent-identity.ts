@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { objectPath, openApi, readManifest } from '../local/api.ts';
-import { readKubeconfig } from '../local/kubeconfig.ts';
+import { readKubeconfig } from '../local/pki/kubeconfig.ts';
 
 const RBAC = join(import.meta.dirname, '..', '..', 'deploy', 'agent', 'rbac.yaml');
 const TOKEN_PATH = '/api/v1/namespaces/fso-system/serviceaccounts/fso-agent/token';

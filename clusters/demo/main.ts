@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { shutdownSignal, untilAborted } from '@fso/shared/runtime';
 import { Command } from 'commander';
 import { withLock } from '../build/lock.ts';
-import { createTerminal } from '../build/terminal.ts';
+import { createTerminal } from '../build/progress.ts';
 import { createRunner, StepFailed, summarize } from './runner.ts';
 import { runDemo } from './script.ts';
 import type { World } from './world.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CommandError } from '../build/command-error.ts';
-import type { Environment } from '../build/go.ts';
+import type { Environment } from '../build/go/go.ts';
 import { withLock } from '../build/lock.ts';
 import { ensureTools, type Log, toolsProblem } from '../build/tools.ts';
 import type { FleetCluster } from '../definition.ts';

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { CommandError } from '../build/command-error.ts';
-import { createTerminal } from '../build/terminal.ts';
+import { createTerminal } from '../build/progress.ts';
 import { readDefinition } from '../definition.ts';
 import { createProgram } from './program.ts';
 

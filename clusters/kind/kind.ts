@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CommandError } from '../build/command-error.ts';
-import type { Environment } from '../build/go.ts';
+import type { Environment } from '../build/go/go.ts';
 import { KIND_TOOL } from '../build/modules.ts';
 import { ensureTools, type Log } from '../build/tools.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Environment } from '../build/go.ts';
+import type { Environment } from '../build/go/go.ts';
 import { GATEKEEPER_MANIFEST } from '../build/modules.ts';
 import { ensureTools } from '../build/tools.ts';
 import { openApi, readManifest } from '../local/api.ts';

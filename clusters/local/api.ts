@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { type ClientCredentials, readKubeconfig } from './kubeconfig.ts';
+import { type ClientCredentials, readKubeconfig } from './pki/kubeconfig.ts';
 
 /** An object as the API server takes and gives it. */
 export interface ApiObject {

@@ -2,12 +2,11 @@ import { join, resolve } from 'node:path';
 import { ensureTools, type Log } from '../build/tools.ts';
 import { openApi, type SetupApi } from './api.ts';
 import type { ToolFolders } from './commands.ts';
-import { ensurePki, serverUrl, writeUserKubeconfig } from './pki.ts';
+import { ensurePki, serverUrl, writeUserKubeconfig } from './pki/pki.ts';
 import { claimPorts, type PortClaim } from './ports.ts';
 import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
-import { startReaper } from './start-reaper.ts';
 import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
-import { endCluster } from './stop.ts';
+import { endCluster, startReaper } from './stop.ts';
 import { createSupervisor } from './supervisor.ts';
 
 /** How to start a local cluster. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { programKubeconfig, webhookCertificates } from './pki.ts';
+import { programKubeconfig, webhookCertificates } from './pki/pki.ts';
 import type { ClusterPaths, ClusterState, Component } from './state.ts';
 
 /** Folder of each tool module's programs. */

@@ -1,7 +1,7 @@
 import { ApiError, type ApiObject, objectPath, readManifest, retrying, type SetupApi } from './api.ts';
 import { programFile, type ToolFolders } from './commands.ts';
 import { GATEKEEPER_POD_OBJECT, type GatekeeperObjects, gatekeeperObjects } from './gatekeeper-manifest.ts';
-import { readPair } from './pki.ts';
+import { readPair } from './pki/pki.ts';
 import type { ClusterPaths, ClusterState } from './state.ts';
 import type { Supervisor } from './supervisor.ts';
 

@@ -1,5 +1,5 @@
 import type { ApiObject } from './api.ts';
-import { KWOK_USER } from './pki.ts';
+import { KWOK_USER } from './pki/pki.ts';
 
 const NODES_PER_REGION = ['a', 'b'];
 

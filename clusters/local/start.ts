@@ -5,7 +5,7 @@ import { type ApiObject, objectPath, retrying, type SetupApi } from './api.ts';
 import { schedulerConfiguration, type ToolFolders } from './commands.ts';
 import { installGatekeeper, waitForGatekeeper } from './gatekeeper.ts';
 import { KWOK_RIGHTS, nodesOf } from './nodes.ts';
-import { serverUrl } from './pki.ts';
+import { serverUrl } from './pki/pki.ts';
 import { isListening } from './ports.ts';
 import type { ClusterPaths, ClusterState } from './state.ts';
 import type { Supervisor } from './supervisor.ts';

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { endProcesses, findMarked, isAlive, type ProcessRecord } from '../processes.ts';
+import { fileURLToPath } from 'node:url';
+import { endProcesses, findMarked, isAlive, type ProcessRecord, runMark } from '../processes.ts';
 import { type ClusterPaths, readState } from './state.ts';
 
 function recorded(paths: ClusterPaths): ProcessRecord[] {
@@ -27,4 +29,18 @@ export async function removeCluster(paths: ClusterPaths): Promise<number> {
   const ended = await endCluster(paths);
   rmSync(paths.dir, { recursive: true, force: true });
   return ended;
+}
+
+/** Starts the process that ends the cluster once this one has exited. @returns a function that makes it exit at once */
+export function startReaper(stateDir: string, name: string): () => void {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('reap-cluster.ts', import.meta.url)), stateDir, name], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: runMark(),
+  });
+  child.unref();
+  // The reaper may be killed too; a broken pipe to it must not break this process.
+  child.stdin.on('error', () => {});
+  (child.stdin as unknown as { unref(): void }).unref();
+  return () => child.stdin.end();
 }

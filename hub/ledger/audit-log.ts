@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditProofs, AuditVerification, NewAuditEntry } from '@fso/shared/api';
-import type { Checkpoint } from '@fso/shared/protocol';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
+import { type Checkpoint, chainHash, NO_HASH } from '@fso/shared/protocol';
 
 /** Which entries are meant; all that are given must hold. */
 export interface AuditFilter {
@@ -65,3 +66,17 @@ export interface AuditLog {
   /** Reads the whole log: the chain, the checkpoints and the witnesses. */
   verify(): Promise<AuditVerification>;
 }
+
+export const NO_HEAD: AuditHead = { sequence: 0, hash: NO_HASH };
+
+/** Digest of an entry by itself: all fields but `previous` and `hash`, in canonical JSON. */
+export const digestOfEntry = ({ previous: _previous, hash: _hash, ...content }: AuditEntry): string => sha256(canonicalJson(content));
+
+/** Gives an entry its place behind `head`. */
+export const chainEntry = (entry: NewAuditEntry, head: AuditHead, time: string): AuditEntry => {
+  const { actor, from, action, subject } = entry;
+  // As it comes back from wherever it is kept.
+  const detail = JSON.parse(JSON.stringify(entry.detail)) as NewAuditEntry['detail'];
+  const placed = { actor, from, action, subject, detail, sequence: head.sequence + 1, time, previous: head.hash, hash: '' };
+  return { ...placed, hash: chainHash(head.hash, digestOfEntry(placed)) };
+};

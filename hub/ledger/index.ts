@@ -1,4 +1,7 @@
-export * from './audit/index.ts';
+export * from './audit/checkpoints.ts';
+export * from './audit/key.ts';
+export { checkAuditKey } from './audit/key-change.ts';
+export * from './audit/verify.ts';
 export type * from './audit-log.ts';
 export { isRepeated, StreamReplacedError } from './changes.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';

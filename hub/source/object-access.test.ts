@@ -1,7 +1,7 @@
 import git from 'isomorphic-git';
 import { describe, expect, it } from 'vitest';
 import { ObjectBox } from '../../shared/trust/testing/commits.ts';
-import type { Clone } from './clone.ts';
+import type { Clone } from './git/clone.ts';
 import { createRevisionReader } from './object-access.ts';
 
 /** The history and what it is read with; only objects are asked for. */

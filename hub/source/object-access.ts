@@ -1,6 +1,6 @@
 import { filesOfRevision, parseCommit, parseTree, type RawObject, type RevisionFiles, SIGNERS_FOLDER } from '@fso/shared/git';
 import { dropOldest } from '@fso/shared/runtime';
-import { type Clone, isObjectMissing } from './clone.ts';
+import { type Clone, isObjectMissing } from './git/clone.ts';
 import type { ObjectAccess } from './types.ts';
 
 /** Revisions whose objects stay in memory: the one in force, a rejected one, what agents lag behind with. */

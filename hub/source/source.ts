@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
 import { type Backoff, type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
-import { type Clone, isCloneDamaged, openClone } from './clone.ts';
-import { createGitAuth } from './git-auth.ts';
-import { describeGitError } from './git-errors.ts';
-import { createGitHttp, type GitHttp } from './git-http.ts';
+import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
+import { createGitAuth } from './git/git-auth.ts';
+import { describeGitError } from './git/git-errors.ts';
+import { createGitHttp, type GitHttp } from './git/git-http.ts';
 import { createRevisionReader, type RevisionReader } from './object-access.ts';
 import { createPolicyDocuments, type PolicyDocuments } from './policy-documents.ts';
 import { RevisionChecker } from './revision-checker.ts';

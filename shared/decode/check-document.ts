@@ -1,7 +1,7 @@
 import { KEY_PREFIX, type LabelSelector, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
 import { pathText, type ValueProblem } from './issue-text.ts';
 import type { PolicyDocument } from './paths.ts';
-import type { ValuePath } from './yaml-file.ts';
+import type { ValuePath } from './yaml/yaml-file.ts';
 
 /** What a schema cannot say about a document, but the document alone decides. */
 export const checkDocument = (document: PolicyDocument): readonly ValueProblem[] => {

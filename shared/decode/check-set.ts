@@ -3,7 +3,7 @@ import { byText } from '../encoding/index.ts';
 import type { DecodedDocument } from './decode-file.ts';
 import { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
 import type { PolicySet, Sourced, SourceProblem } from './types.ts';
-import type { ValuePath } from './yaml-file.ts';
+import type { ValuePath } from './yaml/yaml-file.ts';
 
 /** The CRD takes no longer list; see `allowedRegions` in shared/api/sovereign-policy.ts. */
 const MAX_ALLOWED_REGIONS = 100;

@@ -4,7 +4,7 @@ import { checkDocument } from './check-document.ts';
 import { valueProblems } from './issue-text.ts';
 import { FOLDERS, folderOf, type Kind, type PolicyDocument } from './paths.ts';
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
-import { readYamlFile, type ValuePath, type YamlDocument } from './yaml-file.ts';
+import { readYamlFile, type ValuePath, type YamlDocument } from './yaml/yaml-file.ts';
 
 /** A document with the means to say where a part of it stands. */
 export interface DecodedDocument extends Sourced<PolicyDocument> {

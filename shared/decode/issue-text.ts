@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ValuePath } from './yaml-file.ts';
+import type { ValuePath } from './yaml/yaml-file.ts';
 
 /** A schema problem in words, and the part of the document to point at. */
 export interface ValueProblem {

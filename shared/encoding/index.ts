@@ -1,4 +1,3 @@
 export { byText, canonicalJson } from './canonical-json.ts';
 export * from './csv.ts';
 export { sha256 } from './hash.ts';
-export * from './packed-json.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeAgentFrame, decodeHubFrame, encodeFrame } from './codec.ts';
+import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, readReturn } from './codec.ts';
 import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES } from './frames.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
@@ -41,5 +41,21 @@ describe('frames over the wire', () => {
   it('are refused by size before they are parsed', () => {
     const decoded = decodeHubFrame(new Uint8Array(MAX_FRAME_BYTES + 1));
     expect(decoded).toEqual({ ok: false, error: expect.stringContaining(`${MAX_FRAME_BYTES + 1} bytes`) });
+  });
+});
+
+describe('the close of a hub that stops', () => {
+  it('tells an agent for how long the hub spreads its agents', () => {
+    expect(readReturn(GOING_AWAY, describeReturn(1_250))).toBe(1_250);
+  });
+
+  it.each([
+    [GOING_AWAY, ''],
+    [GOING_AWAY, 'the hub stops'],
+    [GOING_AWAY, 'come back within -5 ms'],
+    [GOING_AWAY, `come back within ${'9'.repeat(100)} ms`],
+    [1011, describeReturn(1_250)],
+  ])('says nothing of a return: %i %s', (code, reason) => {
+    expect(readReturn(code, reason)).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { messageOf } from '../runtime/index.ts';
-import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './entries.ts';
 import { Ack, type AgentFrame, Digest, Hello, HubFrame, MAX_FRAME_BYTES, Nack, Report } from './frames.ts';
+import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 /** What a WebSocket hands over as a message. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
@@ -22,7 +22,7 @@ const Envelope = Report.extend({
 });
 const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest]);
 
-/** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see entries.ts. */
+/** What an agent sent. `problems` are of single entries of a report: each was mended or left out, see reports.ts. */
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
 
 /** Reads a frame that an agent sent. Never throws. */
@@ -79,4 +79,20 @@ const textOf = (data: FrameData): string => {
   if (typeof data === 'string') return data;
   const bytes = isChunks(data) ? Buffer.concat(data) : data;
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+};
+
+/** Close code of a hub that stops (RFC 6455, 7.4.1). */
+export const GOING_AWAY = 1001;
+const RETURN = /come back within (\d{1,9}) ms$/;
+
+/**
+ * Reason of a close with {@link GOING_AWAY}. Agents come back at a random moment within `windowMs`, so that the hub that they
+ * find does not get all their handshakes and reports at once.
+ */
+export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
+
+/** @returns milliseconds; undefined where the close says nothing of a return */
+export const readReturn = (code: number, reason: string): number | undefined => {
+  const text = code === GOING_AWAY ? RETURN.exec(reason)?.[1] : undefined;
+  return text === undefined ? undefined : Number(text);
 };

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import type { Clock } from './clock.ts';
-import { dropOldest } from './lru.ts';
 
 export interface BucketOptions {
   /** How many may come at once. */
@@ -50,6 +49,12 @@ export const createAllowance = (clock: Clock, { burst, perSecond }: BucketOption
 export const createBucket = (clock: Clock, options: BucketOptions): (() => boolean) => {
   const { take } = createAllowance(clock, options);
   return () => take(1) === 1;
+};
+
+/** Keeps a map, whose order is that of insertion, to `kept` entries. For one that grows by one entry at a time. */
+export const dropOldest = <K>(map: Map<K, unknown>, kept: number): void => {
+  const oldest = map.keys().next();
+  if (map.size > kept && !oldest.done) map.delete(oldest.value);
 };
 
 export interface RateLimitOptions extends BucketOptions {

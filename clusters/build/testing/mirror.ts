@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { sha256 } from '../downloader.ts';
-import type { Release } from '../releases.ts';
+import { sha256 } from '../releases/downloader.ts';
+import type { Release } from '../releases/releases.ts';
 
 const BLOCK = 512;
 

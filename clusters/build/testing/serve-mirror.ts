@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LOCAL_TOOLS } from '../modules.ts';
-import { type Pins, publishedFiles, thisPlatform } from '../releases.ts';
+import { type Pins, publishedFiles, thisPlatform } from '../releases/releases.ts';
 import { ensureTools } from '../tools.ts';
 import { Mirror } from './mirror.ts';
 

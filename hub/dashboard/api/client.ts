@@ -1,4 +1,11 @@
-import { CSRF_HEADER, type Page, type ProblemDetails } from '@fso/shared/api';
+import {
+  CSRF_HEADER,
+  type EnrolmentTokenView,
+  type EnrolmentView,
+  type ForgottenCluster,
+  type Page,
+  type ProblemDetails,
+} from '@fso/shared/api';
 
 /** An error response of the hub (RFC 9457). */
 export class ApiProblem extends Error {
@@ -104,3 +111,15 @@ export const postJson = async <T>(path: string, body?: unknown, signal?: AbortSi
   const response = await request(path, { method: 'POST', headers, body: JSON.stringify(body ?? {}) }, signal);
   return (await response.json()) as T;
 };
+
+const clusterPath = (cluster: string): string => `/api/v1/clusters/${encodeURIComponent(cluster)}`;
+
+/** @throws ApiProblem where agents do not enrol at this hub, or the role does not cover it */
+export const createEnrolmentToken = (cluster: string): Promise<EnrolmentTokenView> => postJson(`${clusterPath(cluster)}/enrolment-token`);
+/** @throws ApiProblem as above */
+export const revokeCluster = (cluster: string): Promise<EnrolmentView> => postJson(`${clusterPath(cluster)}/revoke`);
+/** @throws ApiProblem where the cluster is registered or connected, or the role does not cover it */
+export const forgetCluster = (cluster: string): Promise<ForgottenCluster> => deleteJson(clusterPath(cluster));
+
+/** The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it */
+export const fetchSource = (): Promise<unknown> => postJson('/api/v1/source/fetch');

@@ -1,6 +1,6 @@
-import type { LoginMethods, SessionView } from '@fso/shared/api';
+import type { LoginMethods, LogoutView, SessionView } from '@fso/shared/api';
 import { queryOptions } from '@tanstack/react-query';
-import { getJson } from './client.ts';
+import { getJson, postJson } from './client.ts';
 import { keys } from './keys.ts';
 
 /** Whether the hub has ended the session: one flag for all parts of the page. */
@@ -36,3 +36,7 @@ export const loginMethodsQuery = queryOptions({
 
 /** @param returnTo path of this hub where the login goes on */
 export const providerLogin = (returnTo: string): string => `/auth/login?${new URLSearchParams({ returnTo })}`;
+
+/** @throws ApiProblem where the hub does not know the token */
+export const signInWithToken = (token: string): Promise<SessionView> => postJson('/auth/token', { token });
+export const signOut = (): Promise<LogoutView> => postJson('/auth/logout');

@@ -26,7 +26,7 @@ import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import { fetchSource } from '../api/mutations.ts';
+import { fetchSource } from '../api/client.ts';
 import { sessionQuery } from '../api/session.ts';
 import { RoleButton } from '../components/buttons.tsx';
 import { HasNavigated } from '../components/page-header.tsx';

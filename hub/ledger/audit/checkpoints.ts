@@ -1,7 +1,7 @@
 import { type Checkpoint, type CheckpointFrame, MAX_CHECKPOINT_DIGESTS } from '@fso/shared/protocol';
 import { type Clock, coalesce, type Logger } from '@fso/shared/runtime';
+import { digestOfEntry } from '../audit-log.ts';
 import type { Ledger } from '../types.ts';
-import { digestOfEntry } from './chain.ts';
 import type { AuditKey } from './key.ts';
 
 /** Signed checkpoints of the audit log, on their way to the agents. */

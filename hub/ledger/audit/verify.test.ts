@@ -3,9 +3,9 @@ import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { Checkpoint } from '@fso/shared/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { chainEntry, NO_HEAD } from '../audit-log.ts';
 import { fixedClock, TIME } from '../testing/ledger.ts';
 import { createMemoryLedger } from '../testing/memory-ledger.ts';
-import { chainEntry, NO_HEAD } from './chain.ts';
 import { createAuditKey } from './key.ts';
 import { verifyAudit } from './verify.ts';
 

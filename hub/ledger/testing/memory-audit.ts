@@ -1,9 +1,9 @@
 import type { AuditEntry, NewAuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { chainEntry, NO_HEAD } from '../audit/chain.ts';
 import { matchesAudit, readAudit } from '../audit/read.ts';
 import { verifyAudit } from '../audit/verify.ts';
 import type { AuditFilter, AuditHead, AuditLog, AuditQuery, AuditSearch, FoundAudit } from '../audit-log.ts';
+import { chainEntry, NO_HEAD } from '../audit-log.ts';
 
 /** An audit log of this process only. */
 export const createMemoryAudit = (now: () => string): AuditLog & { add(entries: readonly NewAuditEntry[], time: string): void } => {

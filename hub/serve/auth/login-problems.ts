@@ -1,7 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { LoginFailed, ProviderUnavailable } from '../../access/index.ts';
-import { sendProblemPage } from '../http/problem-page.ts';
-import { ApiError } from '../http/problems.ts';
+import { ApiError, sendProblemPage } from '../http/problems.ts';
 
 /** An error of a login as the API answers it; any other error stays as it is. */
 export const toLoginError = (error: unknown): unknown => {

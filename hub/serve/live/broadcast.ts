@@ -3,7 +3,7 @@ import type { PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/types.ts';
-import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/history/index.ts';
+import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
 
 export interface StreamOptions {

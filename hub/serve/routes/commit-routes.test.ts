@@ -1,7 +1,7 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import { writeRollout } from '../../rollout/history/index.ts';
+import { writeRollout } from '../../rollout/index.ts';
 import { commitRollout, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { desiredOf, REVISION, TIME } from '../testing/fleet.ts';
 

@@ -1,7 +1,7 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
 import type { Ledger } from '../../ledger/types.ts';
-import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/history/index.ts';
+import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { nextCursor, numberOf } from '../http/paging.ts';
 import { PageQuery, wholeNumber } from '../http/parameters.ts';

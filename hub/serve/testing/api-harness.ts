@@ -11,7 +11,7 @@ import { type AccessSettings, type AuditRecord, createAccess, type OnAudit } fro
 import { type AgentListenerIdentity, createEnrolmentStore, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
-import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/history/index.ts';
+import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';

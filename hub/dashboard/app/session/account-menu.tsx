@@ -4,8 +4,7 @@ import UserIcon from '@patternfly/react-icons/dist/esm/icons/user-icon';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
-import { signOut } from '../../api/mutations.ts';
-import { sessionQuery } from '../../api/session.ts';
+import { sessionQuery, signOut } from '../../api/session.ts';
 import { showToast } from '../../components/toasts.tsx';
 import { toWebUrl } from '../../lib/links.ts';
 

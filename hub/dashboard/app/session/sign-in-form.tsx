@@ -3,8 +3,7 @@ import { Alert, Button, Form, FormGroup, FormHelperText, HelperText, HelperTextI
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type SubmitEvent, useId, useState } from 'react';
 import { keys } from '../../api/keys.ts';
-import { signInWithToken } from '../../api/mutations.ts';
-import { loginMethodsQuery } from '../../api/session.ts';
+import { loginMethodsQuery, signInWithToken } from '../../api/session.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 
 interface SignInFormProps {

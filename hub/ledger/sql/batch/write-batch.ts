@@ -1,8 +1,8 @@
 import type { EventView } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 import { sql, type Transaction } from 'kysely';
-import { chainEntry } from '../../audit/chain.ts';
 import type { AuditHead } from '../../audit-log.ts';
+import { chainEntry } from '../../audit-log.ts';
 import type { Schema } from '../schema.ts';
 import { readHead } from '../search/audit-rows.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';

@@ -3,8 +3,8 @@ import { Alert, Button, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFoo
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
+import { createEnrolmentToken, forgetCluster, revokeCluster } from '../../../api/client.ts';
 import { keys } from '../../../api/keys.ts';
-import { createEnrolmentToken, forgetCluster, revokeCluster } from '../../../api/mutations.ts';
 import { RoleButton } from '../../../components/buttons.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import { showToast } from '../../../components/toasts.tsx';

@@ -1,0 +1,121 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
+import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+
+/** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
+export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
+
+/** @param maxBytes bound on the memory that tampered data can take. @throws on what is not such JSON, or is larger */
+export const unpackJson = async (packed: string, maxBytes: number): Promise<unknown> => {
+  const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: maxBytes });
+  return JSON.parse(text.toString('utf8'));
+};
+
+/** Bounds the memory that a tampered ConfigMap can take once unpacked. */
+const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
+/** Least time between two writes: the value changes all the time. */
+const PAUSE_MS = 5_000;
+const RETRY_MS = 30_000;
+
+export interface ConfigMapStoreOptions<T> {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Name of the ConfigMap. */
+  readonly name: string;
+  /** Key in the ConfigMap; also names the value in log messages. */
+  readonly key: string;
+  /** The value before anything is stored. */
+  readonly empty: T;
+  /** @throws when the JSON is no such value */
+  parse(json: unknown): T;
+  /** The packed result must fit into a ConfigMap, which holds at most 1 MiB. */
+  toJson(value: T): unknown;
+  isSame(a: T, b: T): boolean;
+  /** How long a change waits before it is written, in ms: what reverts meanwhile is never written. Default 0. */
+  readonly settleMs?: number;
+}
+
+/**
+ * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for another leader. Nothing waits for the
+ * store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
+ */
+export class ConfigMapStore<T> {
+  readonly #options: ConfigMapStoreOptions<T>;
+  #loaded: boolean = false;
+  #restored: T;
+  /** The value to write; undefined: the restored value was not taken yet. */
+  #wanted: T | undefined;
+  #written: T;
+  readonly #wakeup = new Wakeup();
+
+  constructor(options: ConfigMapStoreOptions<T>) {
+    this.#options = options;
+    this.#restored = options.empty;
+    this.#written = options.empty;
+  }
+
+  /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with what to store. */
+  take(): T {
+    const restored = this.#restored;
+    this.#restored = this.#options.empty;
+    return restored;
+  }
+
+  /** Stores a value soon; it replaces one that is not written yet. */
+  keep(value: T): void {
+    this.#wanted = value;
+    this.#wakeup.wake();
+  }
+
+  /** Reads the ConfigMap. Never rejects: a failure is logged, and {@link run} reads again. */
+  async load(signal: AbortSignal): Promise<void> {
+    const { client, logger, name, key, empty, parse, isSame } = this.#options;
+    try {
+      const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
+      this.#loaded = true;
+      const packed = map?.binaryData?.[key];
+      this.#restored = packed === undefined ? empty : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
+      this.#written = this.#restored;
+      // The owner first takes the restored value, and then says what to keep.
+      if (!isSame(this.#restored, empty)) this.#wanted = undefined;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be read`);
+    }
+  }
+
+  /** Writes each new value, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, settleMs = 0 } = this.#options;
+    try {
+      for (;;) {
+        await this.#wakeup.wait(signal);
+        if (settleMs > 0) await clock.sleep(settleMs, signal);
+        const isDone = await this.#write(signal);
+        await clock.sleep(isDone ? PAUSE_MS : RETRY_MS, signal);
+        if (!isDone) this.#wakeup.wake();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #write(signal: AbortSignal): Promise<boolean> {
+    const { client, logger, name, key, isSame, toJson } = this.#options;
+    try {
+      if (!this.#loaded) await this.load(signal);
+      const value = this.#wanted;
+      if (value === undefined || isSame(value, this.#written)) return this.#loaded;
+      const metadata = { namespace: SYSTEM_NAMESPACE, name };
+      const body: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, binaryData: { [key]: await packJson(toJson(value)) } };
+      await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.record, force: true }, signal);
+      this.#written = value;
+      return true;
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be written`);
+      return false;
+    }
+  }
+}

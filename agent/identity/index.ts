@@ -1,1 +1,0 @@
-export { IdentityKeeper } from './keeper.ts';

@@ -1,1 +1,0 @@
-export { Intake, type IntakeOutcome } from './intake.ts';

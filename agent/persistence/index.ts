@@ -1,1 +1,0 @@
-export { ConfigMapStore, type ConfigMapStoreOptions } from './config-map-store.ts';

@@ -1,0 +1,49 @@
+import type { ToolModule } from '../modules.ts';
+import { type Downloader, sha256 } from './downloader.ts';
+import { Image } from './image.ts';
+import { type Pins, type PublishedFile, publishedFiles } from './releases.ts';
+
+/** What an upstream has for one line of pins.json. */
+export interface PinCheck {
+  readonly pin: string;
+  /** Of pins.json; absent where it has no such line. */
+  readonly pinned?: string;
+  /** Of what the upstream serves now; absent where it could not be asked. */
+  readonly found?: string;
+  readonly error?: string;
+}
+
+function digestOf({ release }: PublishedFile, downloader: Downloader, signal: AbortSignal): Promise<string> {
+  if (release.kind !== 'image') return downloader.digest(release.url, signal);
+  return new Image(downloader, release.registry, release.repository).manifest(release.tag, signal).then(sha256);
+}
+
+/** Downloads everything that modules want, for all platforms, and compares it with the pins. */
+export async function checkPins(
+  modules: readonly ToolModule[],
+  pins: Pins,
+  downloader: Downloader,
+  signal: AbortSignal,
+): Promise<PinCheck[]> {
+  const files = modules.flatMap((module) => [...publishedFiles(module, 'linux/amd64'), ...publishedFiles(module, 'linux/arm64')]);
+  const byPin = new Map(files.map((file) => [file.pin, file]));
+  const checks: PinCheck[] = [];
+  for (const [pin, file] of byPin) {
+    const pinned = pins[pin];
+    const known = { pin, ...(pinned !== undefined && { pinned }) };
+    try {
+      checks.push({ ...known, found: await digestOf(file, downloader, signal) });
+    } catch (error) {
+      signal.throwIfAborted();
+      checks.push({ ...known, error: (error as Error).message });
+    }
+  }
+  return checks;
+}
+
+/** A line for people. */
+export function renderCheck({ pin, pinned, found, error }: PinCheck): string {
+  if (error !== undefined) return `not known    ${pin}: ${error}`;
+  if (pinned === undefined) return `new          "${pin}": "${found}"`;
+  return pinned === found ? `same         ${pin}` : `DIFFERENT    ${pin}: pinned is ${pinned}, its upstream has ${found}`;
+}

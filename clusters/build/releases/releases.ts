@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CommandError } from '../command-error.ts';
+import { type ToolModule, toolVersion } from '../modules.ts';
+
+/** Where an upstream publishes a program: the file itself, a file in a .tar.gz, or a file in a container image. */
+export type Release =
+  | { readonly kind: 'file'; readonly url: string }
+  | { readonly kind: 'archive'; readonly url: string; readonly member: string }
+  | { readonly kind: 'image'; readonly registry: string; readonly repository: string; readonly tag: string; readonly member: string };
+
+/** A file to download, with the checksum that it must have: of the file, of the archive, or of the image's manifest. */
+export interface Download {
+  readonly name: string;
+  readonly executable: boolean;
+  readonly release: Release;
+  readonly digest: string;
+}
+
+const PLATFORMS = ['linux/amd64', 'linux/arm64'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+/** This machine, as releases name it; undefined where no upstream publishes all programs for it. */
+export function thisPlatform(): Platform | undefined {
+  const platform = `${process.platform}/${ARCHITECTURES[process.arch] ?? process.arch}`;
+  return PLATFORMS.find((known) => known === platform);
+}
+
+const kubernetesImage = (program: string, version: string): Release => ({
+  kind: 'image',
+  registry: 'registry.k8s.io',
+  repository: program,
+  tag: version,
+  member: `usr/local/bin/${program}`,
+});
+
+/** Program → its release, for a version and an architecture (`amd64`). */
+const RELEASES: Readonly<Record<string, (version: string, architecture: string) => Release>> = {
+  etcd: (version, architecture) => ({
+    kind: 'archive',
+    url: `https://github.com/etcd-io/etcd/releases/download/${version}/etcd-${version}-linux-${architecture}.tar.gz`,
+    member: `etcd-${version}-linux-${architecture}/etcd`,
+  }),
+  kind: (version, architecture) => ({
+    kind: 'file',
+    url: `https://github.com/kubernetes-sigs/kind/releases/download/${version}/kind-linux-${architecture}`,
+  }),
+  kwok: (version, architecture) => ({
+    kind: 'file',
+    url: `https://github.com/kubernetes-sigs/kwok/releases/download/${version}/kwok-linux-${architecture}`,
+  }),
+  'kube-apiserver': (version) => kubernetesImage('kube-apiserver', version),
+  'kube-controller-manager': (version) => kubernetesImage('kube-controller-manager', version),
+  'kube-scheduler': (version) => kubernetesImage('kube-scheduler', version),
+  kubectl: (version, architecture) => ({ kind: 'file', url: `https://dl.k8s.io/release/${version}/bin/linux/${architecture}/kubectl` }),
+  // Gatekeeper is published as an image only.
+  gatekeeper: (version) => ({
+    kind: 'image',
+    registry: 'registry-1.docker.io',
+    repository: 'openpolicyagent/gatekeeper',
+    tag: version,
+    member: 'manager',
+  }),
+};
+
+/** Files of a repository at a tag, as its Go module has them. */
+const SOURCES: Readonly<Record<string, string>> = {
+  'sigs.k8s.io/kwok': 'https://raw.githubusercontent.com/kubernetes-sigs/kwok',
+  'github.com/open-policy-agent/gatekeeper/v3': 'https://raw.githubusercontent.com/open-policy-agent/gatekeeper',
+};
+
+export interface PublishedFile {
+  readonly name: string;
+  readonly executable: boolean;
+  readonly release: Release;
+  /** Its line in pins.json: name and version, and the platform where each has a checksum of its own. */
+  readonly pin: string;
+}
+
+/** Everything that a module's upstream publishes of what the module wants; empty when it does not publish all of it. */
+export function publishedFiles(module: ToolModule, platform: Platform): PublishedFile[] {
+  const version = toolVersion(module);
+  const [, architecture = ''] = platform.split('/');
+  const files: PublishedFile[] = [];
+  for (const name of module.programs) {
+    const release = RELEASES[name]?.(version, architecture);
+    if (!release) return [];
+    // The checksum of an image is that of its index, which lists the platforms.
+    const pin = release.kind === 'image' ? `${name} ${version}` : `${name} ${version} ${platform}`;
+    files.push({ name, executable: true, release, pin });
+  }
+  for (const [name, path] of Object.entries(module.files)) {
+    const source = SOURCES[module.upstream];
+    if (!source) return [];
+    files.push({ name, executable: false, release: { kind: 'file', url: `${source}/${version}/${path}` }, pin: `${name} ${version}` });
+  }
+  return files;
+}
+
+export type Pins = Readonly<Record<string, string>>;
+
+/** Checksums of this repository, by {@link PublishedFile.pin}. */
+export const PINS_FILE = join(import.meta.dirname, '..', 'pins.json');
+
+const PinsSchema = z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/));
+
+/** @throws CommandError when the file is no table of checksums */
+export function readPins(file: string): Pins {
+  try {
+    return PinsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new CommandError(`${file} is no table of SHA-256 checksums: ${(error as Error).message}`);
+  }
+}
+
+/** What to download for a module, or why it cannot be. */
+export function downloadsOf(module: ToolModule, pins: Pins): readonly Download[] | string {
+  const platform = thisPlatform();
+  if (!platform) return `there are no releases of ${module.name} for ${process.platform}/${process.arch}`;
+  const published = publishedFiles(module, platform);
+  if (published.length === 0) return `${module.name} is not published as a program`;
+  const downloads: Download[] = [];
+  for (const { name, executable, release, pin } of published) {
+    const digest = pins[pin];
+    if (digest === undefined) return `no checksum is pinned for ${pin}`;
+    downloads.push({ name, executable, release, digest });
+  }
+  return downloads;
+}
+
+/** Name of the cache folder: another checksum is another folder, and what was built is never taken for it. */
+export function downloadFolder(module: ToolModule, downloads: readonly Download[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(downloads.map(({ name, digest }) => [name, digest])));
+  return `${module.name}-${toolVersion(module)}-release-${hash.digest('hex').slice(0, 8)}`;
+}
+
+/** Host names that a download starts from. */
+export function hostsOf(downloads: readonly Download[]): string[] {
+  const hosts = downloads.map(({ release }) => (release.kind === 'image' ? release.registry : new URL(release.url).host));
+  return [...new Set(hosts)];
+}

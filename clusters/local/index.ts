@@ -1,2 +1,0 @@
-export { type LocalCluster, type LocalClusterOptions, startLocalCluster } from './cluster.ts';
-export type { Component } from './state.ts';

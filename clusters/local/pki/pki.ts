@@ -1,0 +1,91 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClusterPaths, ClusterState } from '../state.ts';
+import { type CertificateRequest, createAuthority, createSigningKeys, issueCertificate, type KeyPair } from './certificates.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+
+const LOCALHOST = { dns: ['localhost'], ip: ['127.0.0.1'] };
+/** First address of the service range: what pods would call the API server by. */
+const API_SERVER_NAMES = {
+  dns: ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc'],
+  ip: ['127.0.0.1', '10.96.0.1'],
+};
+// Written when everything else is: a folder without it is of a start that was cut off.
+const SEAL = 'complete';
+
+export const GATEKEEPER_USER = 'system:serviceaccount:gatekeeper-system:gatekeeper-admin';
+export const KWOK_USER = 'system:kwok-controller';
+
+const certificateFile = (pki: string, name: string): string => join(pki, `${name}.crt`);
+const keyFile = (pki: string, name: string): string => join(pki, `${name}.key`);
+
+export function writePair(pki: string, name: string, pair: KeyPair): void {
+  writeFileSync(certificateFile(pki, name), pair.certificate);
+  writeFileSync(keyFile(pki, name), pair.key, { mode: 0o600 });
+}
+
+export const readPair = (pki: string, name: string): KeyPair => ({
+  certificate: readFileSync(certificateFile(pki, name), 'utf8'),
+  key: readFileSync(keyFile(pki, name), 'utf8'),
+});
+
+export const serverUrl = (state: ClusterState): string => `https://127.0.0.1:${state.ports.apiServer}`;
+
+/** Issues a client certificate and writes it as a kubeconfig. */
+export async function writeUserKubeconfig(
+  file: string,
+  paths: ClusterPaths,
+  state: ClusterState,
+  request: CertificateRequest,
+): Promise<void> {
+  const authority = readPair(paths.pki, 'ca');
+  const client = await issueCertificate(authority, request);
+  const user = request.commonName;
+  writeKubeconfig(file, { cluster: state.name, user, server: serverUrl(state), authority: authority.certificate, client });
+}
+
+/** Users of the cluster's own programs: kubeconfig name → who they are. */
+const PROGRAM_USERS: Readonly<Record<string, CertificateRequest>> = {
+  'controller-manager': { commonName: 'system:kube-controller-manager' },
+  scheduler: { commonName: 'system:kube-scheduler' },
+  // Under the name of its ServiceAccount, so that it has the rights of its manifest and no more.
+  gatekeeper: {
+    commonName: GATEKEEPER_USER,
+    organizations: ['system:serviceaccounts', 'system:serviceaccounts:gatekeeper-system'],
+  },
+  kwok: { commonName: KWOK_USER },
+};
+
+/** Folder with the certificate of Gatekeeper's webhook, and nothing else. */
+export const webhookCertificates = (paths: ClusterPaths): string => join(paths.pki, 'webhook');
+
+export const programKubeconfig = (paths: ClusterPaths, program: string): string => join(paths.pki, `${program}.kubeconfig`);
+
+/** Makes all keys and certificates of a cluster, once. etcd trusts a CA of its own: a user's certificate opens no store. */
+export async function ensurePki(paths: ClusterPaths, state: ClusterState): Promise<void> {
+  const { pki } = paths;
+  if (existsSync(join(pki, SEAL))) return;
+  const [authority, storeAuthority, tokens] = await Promise.all([
+    createAuthority(`fso-${state.name}`),
+    createAuthority(`fso-${state.name}-etcd`),
+    createSigningKeys(),
+  ]);
+  writePair(pki, 'ca', authority);
+  writePair(pki, 'etcd-ca', storeAuthority);
+  writeFileSync(join(pki, 'service-accounts.key'), tokens.privateKey, { mode: 0o600 });
+  writeFileSync(join(pki, 'service-accounts.pub'), tokens.publicKey);
+  writePair(pki, 'apiserver', await issueCertificate(authority, { commonName: 'kube-apiserver', serverNames: API_SERVER_NAMES }));
+  mkdirSync(webhookCertificates(paths), { recursive: true });
+  writePair(
+    webhookCertificates(paths),
+    'tls',
+    await issueCertificate(authority, { commonName: 'gatekeeper-webhook', serverNames: LOCALHOST }),
+  );
+  writePair(pki, 'etcd', await issueCertificate(storeAuthority, { commonName: 'etcd', serverNames: LOCALHOST }));
+  writePair(pki, 'etcd-client', await issueCertificate(storeAuthority, { commonName: 'kube-apiserver' }));
+  for (const [program, request] of Object.entries(PROGRAM_USERS)) {
+    await writeUserKubeconfig(programKubeconfig(paths, program), paths, state, request);
+  }
+  await writeUserKubeconfig(paths.kubeconfig, paths, state, { commonName: 'fso-admin', organizations: ['system:masters'] });
+  writeFileSync(join(pki, SEAL), '');
+}

@@ -1,0 +1,205 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Logger } from '@fso/shared/runtime';
+import { type ListenAddress, type Listening, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
+import type { Registry } from 'prom-client';
+import { createAccess } from './access/index.ts';
+import type { HubConfig } from './config/config.ts';
+import type { DeliveryLimits } from './delivery/index.ts';
+import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
+import {
+  type AgentListenerIdentity,
+  type Authority,
+  agreeOnAuthority,
+  createEnrolmentStore,
+  type OpenIdentityOptions,
+  openIdentity,
+} from './identity/index.ts';
+import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
+import type { HubMetrics } from './metrics.ts';
+import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
+import { createApi, DEFAULT_MAX_BEHIND_MS, type FleetReader } from './serve/index.ts';
+import { openSource, type Source } from './source/index.ts';
+
+export interface HubDeps {
+  readonly logger: Logger;
+  readonly version: string;
+  /** Metrics of the process itself; for programs. */
+  readonly processMetrics?: boolean;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random: () => number;
+  readonly ledger?: Ledger;
+  readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly identityLimits?: OpenIdentityOptions['limits'];
+}
+
+/** What every part of one hub is made with. */
+export interface HubContext {
+  readonly config: HubConfig;
+  readonly deps: HubDeps;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+  readonly metrics: HubMetrics;
+}
+
+/** Whether other hubs may be on the same database. */
+const isShared = ({ database }: HubConfig): boolean => 'url' in database;
+
+/** @returns undefined where agents have static tokens alone */
+const openListenerIdentity = async ({ config, deps, clock, ledger }: HubContext): Promise<AgentListenerIdentity | undefined> => {
+  if (config.identity === undefined) return undefined;
+  const { dataDir: folder, agentTls, agentListen: listen, agentTokens: tokens, maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
+  const logger = deps.logger.child({ step: 'identity' });
+  const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
+  const store = createEnrolmentStore(ledger.records);
+  const checkAuthority = isShared(config) ? (authority: Authority) => agreeOnAuthority(ledger.records, authority) : undefined;
+  const state = { isWritable: () => ledger.health().ok, isCurrent: () => ledger.behindMs() <= maxBehindMs };
+  return openIdentity(options, { clock, logger, store, state, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
+};
+
+/** Permissions of the group and of all others. */
+const OTHERS = 0o077;
+
+/** @returns undefined: only its owner may use it, or there is no such file */
+const modeForOthers = async (path: string): Promise<number | undefined> => {
+  try {
+    const mode = (await stat(path)).mode & 0o777;
+    return (mode & OTHERS) === 0 ? undefined : mode;
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Warns of files of secrets, and of folders with such, that more than their owner may use. No error: volumes of Kubernetes are the group's
+ * where `fsGroup` is set.
+ */
+const warnOfSharedKeys = async (paths: readonly string[], logger: Logger): Promise<void> => {
+  if (process.platform === 'win32') return;
+  for (const path of paths) {
+    const mode = await modeForOthers(path);
+    if (mode !== undefined)
+      logger.warn({ path, mode: mode.toString(8).padStart(4, '0') }, 'others of this machine may use secrets of the hub');
+  }
+};
+
+/** What outlives the process, beside the ledger. */
+export interface Stores {
+  readonly auditKey: AuditKey;
+  readonly checkpoints: Checkpoints;
+  readonly source: Source;
+  readonly identity: AgentListenerIdentity | undefined;
+}
+
+/**
+ * Opens what the hub keeps on its disk, and checks it.
+ *
+ * @throws ConfigError or LedgerError that says what to put right
+ */
+export const openStores = async (context: HubContext): Promise<Stores> => {
+  const { config, deps, clock, ledger, metrics } = context;
+  const { logger, version } = deps;
+  const { git, dataDir } = config;
+  const auditKey = await loadAuditKey(config.auditKeyFile);
+  await checkAuditKey(ledger.audit, { id: auditKey.id, file: config.auditKeyFile, accept: config.acceptNewAuditKey ?? false });
+  const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: logger.child({ step: 'ledger' }) });
+  await ledger.audit.append(lifeEntry('hub.start', version, { repository: git.url, ref: git.ref }));
+  const source = await openSource(
+    { ...git, dataDir },
+    { clock, logger: logger.child({ step: 'source' }), random: deps.random, metrics: metrics.source },
+  );
+  const identity = await openListenerIdentity(context);
+  const caFiles = config.identity === undefined ? [] : ['identity', 'identity/ca.key'].map((name) => join(dataDir, name));
+  await warnOfSharedKeys([config.auditKeyFile, ...caFiles, ...(config.keyFiles ?? [])], logger);
+  return { auditKey, checkpoints, source, identity };
+};
+
+const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
+
+/** The address that agents of other machines dial. */
+const agentUrlOf = (listening: Listening, identity: AgentListenerIdentity | undefined): string => {
+  const host = identity?.hosts[0];
+  if (host === undefined) return listening.url.replace(/^http/, 'ws');
+  return `wss://${host.includes(':') ? `[${host}]` : host}:${listening.port}`;
+};
+
+/** Opens both listeners, or none. */
+const listenBoth = async (
+  first: readonly [AgentServer, ListenAddress],
+  second: readonly [AgentServer, ListenAddress],
+  { closing, closeNow }: Shutdown,
+): Promise<readonly [Listening, Listening]> => {
+  const one = await listen(first[0], first[1], closing);
+  try {
+    return [one, await listen(second[0], second[1], closing)];
+  } catch (error) {
+    closeNow();
+    await one.closed;
+    throw error;
+  }
+};
+
+export interface Listeners {
+  /** Base URL of the API. */
+  readonly url: string;
+  /** Base URL of the agents' listener, `ws:` or `wss:`. */
+  readonly agentUrl: string;
+  /** Gives the agents' listener its next certificate in time. */
+  readonly keepCertificate: (signal: AbortSignal) => Promise<void>;
+  readonly closed: readonly Promise<void>[];
+}
+
+/** What the listeners serve. */
+export interface ServedParts {
+  readonly delivery: Delivery;
+  readonly fleet: FleetReader;
+}
+
+/** Opens step ⑨ and the agents' side of step ④. Resolves once both listeners answer. @throws Error when an address is taken */
+export const openListeners = async (context: HubContext, stores: Stores, parts: ServedParts, shutdown: Shutdown): Promise<Listeners> => {
+  const { config, deps, clock, ledger, registry } = context;
+  const { logger } = deps;
+  const { auditKey, source, identity } = stores;
+  const { apiToken, webhookSecret, git, access: { oidc, publicUrl, trustedProxies = [] } = {} } = config;
+  const agents = createAgentServer(config.agentTls, identity);
+  parts.delivery.attach(agents);
+  const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger: logger.child({ step: 'access' }) });
+  const shareHint = (): void => {
+    source.hint();
+    ledger.shareHint();
+  };
+  const api = createApi(
+    {
+      webhookSecret,
+      trustedProxies,
+      dashboard: DASHBOARD,
+      git: { url: git.url, ref: git.ref },
+      auditKey: auditKey.id,
+      ...(config.maxBehindMs && { maxBehindMs: config.maxBehindMs }),
+    },
+    {
+      ledger,
+      fleet: parts.fleet,
+      source: { hint: shareHint, documents: source.documents },
+      access,
+      onAudit: recordAudit({ ledger, logger }),
+      enrolment: identity && { identity: identity.identity, agentUrl: () => agentUrl },
+      runtime: { clock, logger: logger.child({ step: 'serve' }), registry, shutdown },
+    },
+  );
+  const [agentListener, apiListener] = await listenBoth(
+    [agents, config.agentListen],
+    [nodeHttp.createServer(api), config.listen],
+    shutdown,
+  );
+  const agentUrl = agentUrlOf(agentListener, identity);
+  return {
+    url: apiListener.url,
+    agentUrl,
+    keepCertificate: (signal) => keepCertificate(agents, identity, signal),
+    closed: [agentListener.closed, apiListener.closed],
+  };
+};

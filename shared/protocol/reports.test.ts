@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { policyReport } from '../../test/harness/policy-reports.ts';
+import { ClusterEvent, ClusterReport, PolicyReport } from '../api/index.ts';
+import { digestOfReports, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+
+const TIME = '2026-01-01T00:00:00Z';
+const report: PolicyReport = policyReport('p', {
+  namespace: 'team-a',
+  managedBy: 'local',
+  targetNamespace: 'team-a',
+  namespaces: ['team-a'],
+});
+const event: ClusterEvent = { time: TIME, severity: 'alert', reason: 'Expired', message: 'expired', policy: 'team-a/p' };
+
+describe('an entry of a report', () => {
+  it('is taken as it is when its schema admits it', () => {
+    expect(judgePolicyReport(report)).toEqual({ entry: report });
+    expect(judgeEvent(event)).toEqual({ entry: event });
+  });
+
+  it('keeps what is right: a policy as Failed, an event without the field', () => {
+    const judged = judgePolicyReport({ ...report, expiryDate: '2030-01-01T00:00:00+99:99' });
+    expect(judged.entry).toEqual({ ...report, phase: 'Failed', message: expect.stringContaining('expiryDate') });
+    expect(judgeEvent({ ...event, revision: '' })).toEqual({ entry: event, problem: expect.stringContaining('revision') });
+    expect(judgeEvent({ ...event, reason: 7 })).toEqual({ entry: undefined, problem: expect.stringContaining('reason') });
+    expect(judgePolicyReport({ ...report, name: '../x' }).entry).toBeUndefined();
+  });
+
+  it('is admitted by its schema afterwards, whatever came', () => {
+    const spoiled = fc.dictionary(
+      fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...ClusterReport.shape })),
+      fc.anything(),
+    );
+    fc.assert(
+      fc.property(fc.oneof(spoiled, fc.anything()), (change) => {
+        const changed = (base: object): unknown => (typeof change === 'object' && change !== null ? { ...base, ...change } : change);
+        for (const [judged, schema] of [
+          [judgePolicyReport(changed(report)), PolicyReport],
+          [judgeEvent(changed(event)), ClusterEvent],
+          [judgeClusterReport(changed({})), ClusterReport],
+        ] as const)
+          if (judged.entry !== undefined) expect(schema.parse(judged.entry)).toEqual(judged.entry);
+      }),
+    );
+  });
+});
+
+const reports = fc
+  .uniqueArray(fc.tuple(fc.stringMatching(/^[a-z]{1,6}$/), fc.nat(9)), { selector: ([name]) => name })
+  .map((all) => all.map(([name, violations]) => policyReport(name, { violations })));
+
+describe('digest of reports', () => {
+  it('does not depend on the order of reports or fields, nor on the way over the wire', () => {
+    fc.assert(
+      fc.property(reports, fc.infiniteStream(fc.nat()), (all, keys) => {
+        const shuffled = all.map((each) => ({ each, at: keys.next().value ?? 0 })).sort((left, right) => left.at - right.at);
+        const received = shuffled.map(({ each }) => {
+          const turned = Object.fromEntries(Object.entries(each).reverse());
+          return PolicyReport.parse(JSON.parse(JSON.stringify(turned)));
+        });
+        expect(digestOfReports(received)).toBe(digestOfReports(all));
+      }),
+    );
+  });
+
+  it('changes with every report', () => {
+    fc.assert(
+      fc.property(reports, (all) => {
+        const [first, ...rest] = all;
+        fc.pre(first !== undefined);
+        if (first === undefined) return;
+        const digest = digestOfReports(all);
+        expect(digestOfReports(rest)).not.toBe(digest);
+        expect(digestOfReports([{ ...first, violations: first.violations + 1 }, ...rest])).not.toBe(digest);
+      }),
+    );
+  });
+});

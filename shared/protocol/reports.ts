@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ClusterEvent, ClusterReport, type LockStatus, PolicyReport, policyKey } from '../api/index.ts';
+import { byText, canonicalJson } from '../encoding/index.ts';
+import { truncate } from '../runtime/index.ts';
+
+/**
+ * Entries of a report, each judged alone: one that its schema refuses must not take the others with it. The agent asks before it sends or
+ * keeps one, the hub when it reads one, so that both make the same of it.
+ */
+export interface Judged<T> {
+  /** Always as its schema has it; undefined: nothing of it is of use. */
+  readonly entry: T | undefined;
+  /** What the schema says against what came; undefined: nothing. */
+  readonly problem?: string;
+}
+
+/** Longest explanation; an entry can be wrong in thousands of places. */
+const MAX_PROBLEM = 500;
+
+const EPOCH = '1970-01-01T00:00:00.000Z';
+const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: EPOCH };
+
+const UNKNOWN_POLICY: Omit<PolicyReport, 'namespace' | 'name'> = {
+  managedBy: 'local',
+  targetNamespace: '',
+  enforcementAction: 'deny',
+  effectiveRegions: [],
+  namespaces: [],
+  phase: 'Failed',
+  message: '',
+  constraintCreated: false,
+  enforcement: { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK },
+  violations: 0,
+  violationSamples: [],
+  conditions: [],
+  lastUpdated: EPOCH,
+};
+
+const UNKNOWN_CLUSTER: ClusterReport = {
+  revision: null,
+  provenRevision: null,
+  verification: 'unverified',
+  agentVersion: 'unknown',
+  kubernetesVersion: 'unknown',
+  gatekeeper: { state: 'NotReady' },
+  nodesByRegion: {},
+  conditions: [],
+};
+
+/** The fields of a value that their schemas admit. */
+const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown): Partial<z.infer<S>> => {
+  if (typeof value !== 'object' || value === null) return {};
+  const fields = Object.entries(shape).flatMap(([name, schema]) => {
+    const parsed = z.safeParse(schema, Reflect.get(value, name));
+    return parsed.success && parsed.data !== undefined ? [[name, parsed.data]] : [];
+  });
+  return Object.fromEntries(fields) as Partial<z.infer<S>>;
+};
+
+const problemOf = (error: z.ZodError): string => truncate(z.prettifyError(error), MAX_PROBLEM);
+
+/** A report that its schema refuses becomes one with phase Failed that says why, with the fields that are right. */
+export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
+  const parsed = PolicyReport.safeParse(value);
+  if (parsed.success) return { entry: parsed.data };
+  const problem = problemOf(parsed.error);
+  const { namespace, name, ...fields } = validFields(PolicyReport, value);
+  if (namespace === undefined || name === undefined) return { entry: undefined, problem };
+  const message = `The report of this policy is not valid, so that its state is unknown: ${problem}`;
+  return { entry: { ...UNKNOWN_POLICY, ...fields, namespace, name, phase: 'Failed', message }, problem };
+};
+
+/** The report of a cluster, with the fields that are valid where the whole is not; `problem` says what was wrong. */
+export const judgeClusterReport = (value: unknown): Judged<ClusterReport> & { readonly entry: ClusterReport } => {
+  const parsed = ClusterReport.safeParse(value);
+  if (parsed.success) return { entry: parsed.data };
+  return { entry: { ...UNKNOWN_CLUSTER, ...validFields(ClusterReport, value) }, problem: problemOf(parsed.error) };
+};
+
+/** An event loses the fields that are not right; without a time, a severity and a reason it is none. */
+export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
+  const parsed = ClusterEvent.safeParse(value);
+  if (parsed.success) return { entry: parsed.data };
+  const problem = problemOf(parsed.error);
+  const { time, severity, reason, message = '', ...fields } = validFields(ClusterEvent, value);
+  if (time === undefined || severity === undefined || reason === undefined) return { entry: undefined, problem };
+  return { entry: { ...fields, time, severity, reason, message }, problem };
+};
+
+/**
+ * sha256 (hex) over what is known of a cluster's policies. Agent and hub compute it each on its own, so it depends
+ * neither on the order of the reports nor on the order of their fields.
+ */
+export const digestOfReports = (policies: Iterable<PolicyReport>): string => {
+  const lines = [...policies].map((report) => [policyKey(report), canonicalJson(report)] as const);
+  const hash = createHash('sha256');
+  for (const [key, text] of lines.sort(([left], [right]) => byText(left, right))) hash.update(`${key} ${text}\n`);
+  return hash.digest('hex');
+};

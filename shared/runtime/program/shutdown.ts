@@ -1,0 +1,66 @@
+import { setMaxListeners } from 'node:events';
+import type { Clock } from '../clock.ts';
+
+/** Resolves when the signal aborts. */
+export const untilAborted = (signal: AbortSignal): Promise<void> =>
+  signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+/** @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end, and is thrown. */
+export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/**
+ * Aborts at SIGTERM or SIGINT. A second one ends the process at once, for people who do not want to wait.
+ * @param target the process; given by tests.
+ */
+export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = process): AbortSignal => {
+  const controller = new AbortController();
+  const stop = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) target.exit(name === 'SIGINT' ? 130 : 143);
+    controller.abort(new Error(`received ${name}`));
+  };
+  target.on('SIGTERM', stop);
+  target.on('SIGINT', stop);
+  return controller.signal;
+};
+
+/** The two steps in which a hub ends. */
+export interface Shutdown {
+  /** Aborts first: the hub says that it is not ready, and goes on with everything, so that load balancers send new work elsewhere. */
+  readonly draining: AbortSignal;
+  /** Aborts after that: connections end, and requests under way get a grace. */
+  readonly closing: AbortSignal;
+  begin(): void;
+  /** Without the first step. */
+  closeNow(): void;
+}
+
+/**
+ * Begins when `signal` aborts.
+ *
+ * @param delayMs between the two steps
+ */
+export const createShutdown = (signal: AbortSignal, { clock, delayMs }: { readonly clock: Clock; readonly delayMs: number }): Shutdown => {
+  const [draining, closing] = [new AbortController(), new AbortController()];
+  // As many as there are requests and parts.
+  setMaxListeners(0, draining.signal, closing.signal);
+  const closeNow = (): void => {
+    draining.abort();
+    closing.abort();
+  };
+  const begin = (): void => {
+    if (draining.signal.aborted) return;
+    draining.abort();
+    if (delayMs === 0) closeNow();
+    else clock.sleep(delayMs, closing.signal).then(closeNow, () => undefined);
+  };
+  void untilAborted(signal).then(begin);
+  return { draining: draining.signal, closing: closing.signal, begin, closeNow };
+};
