@@ -20,6 +20,8 @@ const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
  */
 export default defineConfig({
   test: {
+    // The default leaves a core to a developer who works meanwhile: of two, that is half.
+    maxWorkers: '100%',
     projects: [
       {
         test: {

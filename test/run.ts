@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, unit, integration, attacks, trust, e2e, browser
+ *   npm test                     static checks, unit, then integration, attacks, trust, e2e and browser, two at a time
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { mapConcurrently } from '@fso/shared/runtime';
 import { RUN_VARIABLE } from '../clusters/processes.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
@@ -100,38 +101,52 @@ async function vitest(project: string): Promise<Count> {
   }
 }
 
-const suites: Record<string, () => Promise<Count>> = {
+type Suites = Readonly<Record<string, () => Promise<Count>>>;
+
+/** One after another: each keeps every core busy. */
+const FIRST: Suites = {
   types: () => staticCheck('types'),
   lint: () => staticCheck('lint'),
   dead: () => staticCheck('dead'),
   gen: () => staticCheck('gen:check'),
   unit: () => vitest('unit'),
+};
+
+/** Two at a time: each spends much of its time on waiting for the programs that it started. */
+const THEN: Suites = {
   integration: () => vitest('integration'),
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
   e2e: () => vitest('e2e'),
   browser: () => vitest('browser'),
 };
+const LANES = 2;
 
+const names = [...Object.keys(FIRST), ...Object.keys(THEN)];
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const unknown = wanted.filter((name) => !(name in suites));
+const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  console.error(`unknown suite ${unknown.join(', ')}; there are: ${Object.keys(suites).join(', ')}`);
+  console.error(`unknown suite ${unknown.join(', ')}; there are: ${names.join(', ')}`);
   process.exit(2);
 }
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
-const counts: Count[] = [];
 const started = Date.now();
-for (const [name, suite] of Object.entries(suites)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const at = Date.now();
-  console.log(`\n── ${name}`);
-  const count = await suite();
-  counts.push(count);
-  console.log(`── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds(Date.now() - at)}`);
-}
+
+/** @param lanes how many run beside each other */
+const runSuites = (suites: Suites, lanes: number): Promise<Count[]> => {
+  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  return mapConcurrently(chosen, lanes, async ([name, suite]) => {
+    const at = Date.now();
+    console.log(`\n── ${name}`);
+    const count = await suite();
+    console.log(`── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds(Date.now() - at)}`);
+    return count;
+  });
+};
+
+const counts = [...(await runSuites(FIRST, 1)), ...(await runSuites(THEN, LANES))];
 const left = (await endLeftProcesses(RUN)).map((process) => `left running, ended now: ${process}`);
 const sumOf = (of: (count: Count) => number): number => counts.reduce((sum, count) => sum + of(count), 0);
 const [passed, failed, skipped] = [

@@ -21,8 +21,8 @@ describe('commits', () => {
     await expectAccessible(page);
   });
 
-  it.each(['light', 'dark'] as const)('show the way of one through steps and clusters: %s', async (theme) => {
-    const page = await dashboard.open('/activity', { theme });
+  it('show the way of one through steps and clusters', async () => {
+    const page = await dashboard.open('/activity');
     await page.getByRole('row').filter({ hasText: REFUSED }).getByRole('link').first().click();
     const steps = page.getByRole('region', { name: 'Progress through the nine steps' }).getByRole('listitem');
     await expect(steps).toHaveCount(9);

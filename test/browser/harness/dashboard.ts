@@ -91,13 +91,44 @@ export const createDashboard = (browser: Browser, origin: string): Dashboard => 
   };
 };
 
-/** Fails for findings of axe that keep somebody from using the page. @see https://github.com/dequelabs/axe-core */
-export const expectAccessible = async (page: Page): Promise<void> => {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** Of axe's default rules those about colours: an appearance changes nothing else. */
+const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
+
+/** What a page looks like beside the one that it was opened in. */
+const APPEARANCES = {
+  dark: { colorScheme: 'dark', forcedColors: 'none' },
+  'colours that the reader chose': { colorScheme: 'light', forcedColors: 'active' },
+} as const;
+
+/** Colours on their way to others have no contrast to judge. A transition begins with the frame after the change. */
+const TRANSITIONS_ENDED = `(async () => {
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+  const transitions = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+  await Promise.allSettled(transitions.map(({ finished }) => finished));
+})()`;
+
+const seriousFindings = async (appearance: string, axe: AxeBuilder): Promise<string[]> => {
+  const { violations } = await axe.analyze();
   const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  const findings = serious.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, html }) => `${id}: ${help}: ${target.join(' ')}: ${html.slice(0, 200)}`),
+  return serious.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, html }) => `${appearance}: ${id}: ${help}: ${target.join(' ')}: ${html.slice(0, 200)}`),
   );
+};
+
+/**
+ * Fails for findings of axe that keep people from using the page: as it is, dark, and with colours that the reader chose. Leaves it
+ * bright.
+ *
+ * @see https://github.com/dequelabs/axe-core
+ */
+export const expectAccessible = async (page: Page): Promise<void> => {
+  const findings = await seriousFindings('as it is', new AxeBuilder({ page }));
+  for (const [name, media] of Object.entries(APPEARANCES)) {
+    await page.emulateMedia(media);
+    await page.evaluate(TRANSITIONS_ENDED);
+    findings.push(...(await seriousFindings(name, new AxeBuilder({ page }).withRules(COLOUR_RULES))));
+  }
+  await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' });
   expect(findings).toEqual([]);
 };
 
