@@ -8,7 +8,7 @@ afterEach(() => harness.stop.abort());
 const NAMES = ['a', 'b', 'c', SYSTEM_NAMESPACE];
 
 describe('CanaryProber', () => {
-  it('proves each namespace, and sees within two turns that Gatekeeper is gone from all', async () => {
+  it('proves each namespace, and notices within two turns that Gatekeeper is gone from all', async () => {
     harness = new ProbeHarness();
     harness.expect(NAMES);
     await harness.clock.advance(100);
@@ -16,7 +16,7 @@ describe('CanaryProber', () => {
     harness.open.add('*');
     harness.canary.probeNext();
     await harness.clock.advance(0);
-    expect(harness.canary.outage).toContain('Gatekeeper is not asked');
+    expect(harness.canary.outage).toContain('Gatekeeper is not called');
     expect(harness.canary.problem).toBe(harness.canary.outage);
     harness.open.clear();
     await harness.clock.advance(2_500);
@@ -24,7 +24,7 @@ describe('CanaryProber', () => {
     expect(NAMES.map((name) => harness.canary.state(name)?.state)).toEqual(['proven', 'proven', 'proven', 'proven']);
   });
 
-  it('sees that an outage is over where some namespaces stay left out', async () => {
+  it('notices the end of an outage although some namespaces stay open', async () => {
     harness = new ProbeHarness();
     harness.expect(NAMES);
     await harness.clock.advance(100);
@@ -62,7 +62,7 @@ describe('CanaryProber', () => {
     expect(harness.canary.state('a')?.state).toBe('failed');
   });
 
-  it('has nothing to say of what it is not to ask', async () => {
+  it('has no state without targets', async () => {
     harness = new ProbeHarness();
     harness.open.add('*');
     harness.expect(['a']);

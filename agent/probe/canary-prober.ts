@@ -7,22 +7,22 @@ import type { ProberOptions } from './prober.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface CanaryTarget {
-  /** A region that lock 1 allows, as the refusal of lock 1 would come first. */
+  /** A region that lock 1 allows: else the refusal of lock 1 would come first. */
   readonly region: string;
-  /** Changes whenever what was proven before no longer counts. */
+  /** Changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
-  /** Why Gatekeeper may not be asked in this namespace, as far as the agent sees it. */
+  /** The reason that the agent finds why Gatekeeper may not be called in this namespace. */
   readonly hint: string | undefined;
 }
 
 export interface CanaryState {
   readonly fingerprint: string;
-  /** unanswered: something else or nothing has answered for longer than the patience. */
+  /** unanswered: another rule answered, or nothing did, for longer than the patience. */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
   readonly message: string | undefined;
 }
 
-/** As of {@link Prober}, whose patience is here that with a namespace that was never proven. */
+/** The options of {@link Prober}; the patience applies to namespaces that were never proven. */
 export type CanaryProberOptions = Omit<ProberOptions, 'bindGate'>;
 
 const FIRST_RETRY_MS = 20;
@@ -32,13 +32,13 @@ const LONGEST_WAIT_MS = 60_000;
 const CAUSES =
   'Gatekeeper is down, a Config of Gatekeeper excludes the namespace, or ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration does not select it';
 const OUTAGE =
-  'Gatekeeper is not asked, or does not answer, in any namespace: look at its pods and at ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; requests pass it meanwhile';
+  'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
 type Question = 'canary';
 
 /**
- * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is asked about each governed namespace
- * and answers. What Gatekeeper writes about itself cannot tell: a webhook that is gone, or was never called, fails open.
+ * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for each governed namespace and
+ * answers. Gatekeeper's own reports cannot prove it: a webhook that is gone, or was never called, fails open.
  */
 export class CanaryProber {
   readonly #options: CanaryProberOptions;
@@ -97,17 +97,17 @@ export class CanaryProber {
     this.#outage.forget(namespace);
   }
 
-  /** The state of a namespace; undefined: there is nothing to ask there. */
+  /** The state of a namespace; undefined: it is no target. */
   state(namespace: string): CanaryState | undefined {
     return this.#states.get(namespace);
   }
 
-  /** Why lock 2 is open in every namespace; undefined: it is not. */
+  /** A text if lock 2 is open in every namespace; undefined: it is not. */
   get outage(): string | undefined {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
 
-  /** Where lock 2 is open, for people. The agent's own namespace governs nothing: it counts while there is no other. */
+  /** A text on where lock 2 is open. No policy governs the agent's own namespace: it counts only while it is the only one. */
   get problem(): string | undefined {
     if (this.#outage.isOn) return OUTAGE;
     const failed = [...this.#states].filter(
@@ -119,7 +119,7 @@ export class CanaryProber {
     return `${first[1].message ?? first[0]}${more}`;
   }
 
-  /** Asks in the namespace that waits longest. @returns that namespace; undefined: there is none */
+  /** Probes the namespace that has waited longest. @returns that namespace; undefined: there is none */
   probeNext(): string | undefined {
     return this.#schedule.runNext(
       (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
@@ -127,7 +127,7 @@ export class CanaryProber {
     );
   }
 
-  /** A proof that no longer holds is asked for a second time: one lost answer is no outage. */
+  /** Probes a second time if a proof no longer holds: one lost response is no outage. */
   async #turn(namespace: string): Promise<void> {
     const first = await this.#ask(namespace);
     if (first?.kind === 'inconclusive' && this.#unanswered.recordMiss(namespace, 'canary')) this.#resume(namespace);

@@ -2,22 +2,22 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { ProbeVerdict } from './probe.ts';
 import type { ProbeSchedule } from './probe-schedule.ts';
 
-/** How many other governed namespaces are asked before a lock counts as open everywhere, or as closed again. */
+/** Number of other governed namespaces that are probed before a lock counts as open everywhere, or as closed again. */
 const SURVEY_SIZE = 3;
-/** How many namespaces are probed during an outage; the others wait for its end. */
+/** Number of namespaces that are probed during an outage; the others wait for its end. */
 const SAMPLE_SIZE = 3;
 
 interface OutageOptions<Question> {
   readonly schedule: ProbeSchedule;
   isProven(namespace: string): boolean;
-  /** Asks for one proof. Undefined: there is nothing to ask there, or the expectation changed meanwhile. */
+  /** Asks for one proof. Undefined: the namespace is no target, or its target changed meanwhile. */
   ask(namespace: string, question: Question): Promise<ProbeVerdict | undefined>;
   onBegin(): void;
-  /** Nothing that was known of any namespace counts any more. */
+  /** Called when earlier proofs no longer count in any namespace. */
   onEnd(): void;
 }
 
-/** Whether a lock is open in all namespaces. A survey of a few decides when that begins and when it ends. */
+/** Tracks whether a lock is open in all namespaces. A survey of a few decides on the start and the end of an outage. */
 export class Outage<Question> {
   readonly #options: OutageOptions<Question>;
   /** The question that showed the outage; undefined: there is none. */
@@ -25,7 +25,7 @@ export class Outage<Question> {
   /** Namespaces that are probed while it lasts. */
   readonly #sample = new Set<string>();
   #isSurveying: boolean = false;
-  /** Number of proofs by question: a proof during a survey makes the survey void. */
+  /** Number of proofs by question: a proof during a survey invalidates the survey. */
   readonly #proofs = new Map<Question, number>();
 
   constructor(options: OutageOptions<Question>) {
@@ -36,7 +36,7 @@ export class Outage<Question> {
     return this.#question !== undefined;
   }
 
-  /** The lock is open in this namespace: asks whether it is open in others, too. */
+  /** Called when the lock is open in this namespace: checks whether it is open in others too. */
   async suspect(namespace: string, question: Question): Promise<void> {
     if (this.isOn || this.#isSurveying) return;
     const { schedule, isProven, onBegin } = this.#options;
@@ -50,7 +50,7 @@ export class Outage<Question> {
     onBegin();
   }
 
-  /** The lock holds in this namespace: the outage is over when it holds in another too, or nothing is known of any. */
+  /** Called when the lock holds in this namespace: the outage ends if it holds in another too, or if no other is known to be open. */
   async confirm(namespace: string, question: Question): Promise<void> {
     this.#proofs.set(question, (this.#proofs.get(question) ?? 0) + 1);
     if (this.#question !== question || this.#isSurveying) return;
@@ -82,7 +82,7 @@ export class Outage<Question> {
     return this.#options.schedule.list().filter((other) => other !== namespace);
   }
 
-  /** Asks in the agent's own namespace, which no one else configures, where it is one of these, and in a few more. */
+  /** Probes the agent's own namespace, which only the agent configures, if it is among these, and a few more. */
   async #survey(namespaces: readonly string[], question: Question): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
     this.#isSurveying = true;
     const governed = namespaces.filter((namespace) => namespace !== SYSTEM_NAMESPACE).slice(0, SURVEY_SIZE);

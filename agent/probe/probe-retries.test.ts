@@ -6,7 +6,7 @@ import { RetryBudget } from './retry-budget.ts';
 const stop = { current: new AbortController() };
 afterEach(() => stop.current.abort());
 
-/** Retries whose probes give these results in turn, and the last one for ever. */
+/** Retries whose probes give these results in turn, and then the last one for ever. */
 const retrying = (results: readonly (RetryResult | Error)[], onProbe: (count: number) => void = () => undefined) => {
   stop.current = new AbortController();
   const clock = new FakeClock();
@@ -42,7 +42,7 @@ describe('ProbeRetries', () => {
     expect(retries.has('a')).toBe(false);
   });
 
-  it('starts again when something changes during a wait or a probe', async () => {
+  it('starts again when the target changes during a wait or a probe', async () => {
     const { clock, retries, probes } = retrying(['again', 'again', 'proven', 'proven'], (count) => {
       if (count === 3) retries.start('a');
     });
@@ -64,7 +64,7 @@ describe('ProbeRetries', () => {
     expect(probes).toHaveLength(2);
   });
 
-  it('reports a probe that throws, and goes on', async () => {
+  it('reports a probe that throws, and continues', async () => {
     const { clock, retries, probes, failures } = retrying([new Error('broken'), 'proven']);
     retries.start('a');
     await clock.advance(100);

@@ -1,12 +1,12 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { RetryBudget } from './retry-budget.ts';
 
-/** First retries after a change, whose waits double; they cost nothing of the budget. */
+/** The first retries after a change, whose waits double, cost no budget. */
 const FREE_RETRIES = 7;
-/** How many sleeping retries run at once when one succeeds: what delayed it may have delayed them, too. */
-const WOKEN = 16;
+/** Sleeping retries that run at once when one succeeds: the same cause may have delayed them too. */
+const MAX_WOKEN = 16;
 
-/** over: there is nothing more to prove. */
+/** over: the namespace needs no more probes. */
 export type RetryResult = 'proven' | 'over' | 'again';
 
 interface ProbeRetriesOptions {
@@ -14,26 +14,26 @@ interface ProbeRetriesOptions {
   /** Shared by all retries of this cluster. */
   readonly budget: RetryBudget;
   readonly firstWaitMs: number;
-  /** Probes a namespace. @param elapsedMs since the retries began, or began again */
+  /** Probes a namespace. @param elapsedMs since the retries started, or started again */
   probe(namespace: string, elapsedMs: () => number): Promise<RetryResult>;
-  /** How many requests a probe takes. */
+  /** Number of requests of one probe. */
   cost(namespace: string): number;
   /** Longest wait between two probes, in ms. */
   longestWaitMs(): number;
-  /** A probe threw. The retries go on. */
+  /** Called when a probe throws; the retries continue. */
   onError(namespace: string, error: unknown): void;
 }
 
 /** The retries of one namespace. */
 interface Retries {
-  /** Probes without a proof since the retries began. */
+  /** Probes without a proof since the retries started. */
   attempt: number;
   began: number;
-  /** The expectation changed since the last probe began: its result does not count. */
+  /** Whether the target changed since the last probe started: then its result does not count. */
   isStale: boolean;
-  /** Ends the sleep, while there is one. */
+  /** Ends the current sleep, if there is one. */
   sleep: AbortController | undefined;
-  /** Ends the wait for the budget, while there is one. */
+  /** Ends the current wait for the budget, if there is one. */
   queue: AbortController | undefined;
 }
 
@@ -41,7 +41,7 @@ interface Retries {
 const isPaid = ({ attempt }: Retries): boolean => attempt > FREE_RETRIES;
 
 /**
- * Probes namespaces until they are proven: at once, then after short waits that double, then ever more seldom and out of the
+ * Probes namespaces until they are proven: at once, then after short waits that double, then less and less often and within the
  * budget that all share.
  */
 export class ProbeRetries {
@@ -58,20 +58,20 @@ export class ProbeRetries {
     return this.#retries.has(namespace);
   }
 
-  /** Something changed in this namespace: the first probes are free. */
+  /** Starts after a change in this namespace: the first probes are free. */
   start(namespace: string): void {
     const retries = this.#restart(namespace, 0);
     retries?.sleep?.abort();
     retries?.queue?.abort();
   }
 
-  /** The namespace is no longer proven, maybe like others, though nothing changed: the first probe waits for the budget. */
+  /** Starts for a namespace that lost its proof without a change, maybe like others: the first probe waits for the budget. */
   resume(namespace: string): void {
     const retries = this.#restart(namespace, FREE_RETRIES + 1);
     retries?.sleep?.abort();
   }
 
-  /** @returns the retries that go on; undefined: new ones began */
+  /** @returns the retries that continue; undefined: new ones started */
   #restart(namespace: string, attempt: number): Retries | undefined {
     const known = this.#retries.get(namespace);
     const retries = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
@@ -84,13 +84,13 @@ export class ProbeRetries {
     return undefined;
   }
 
-  /** Never rejects. Between the last result and the end nothing else runs, so that no change is lost. */
+  /** Never rejects. No other code runs between the last result and the end, so that no change is lost. */
   async #run(namespace: string, retries: Retries): Promise<void> {
     try {
       do await this.#wait(namespace, retries);
       while (!this.#settles(namespace, retries, await this.#probe(namespace, retries)));
     } catch {
-      // The agent stops: nothing else rejects a wait.
+      // The agent stops: only that rejects a wait.
       this.#retries.delete(namespace);
     }
   }
@@ -148,6 +148,6 @@ export class ProbeRetries {
 
   #wakeOthers(): void {
     const asleep = [...this.#retries.values()].filter((retries) => retries.sleep !== undefined && isPaid(retries));
-    for (const { sleep } of asleep.slice(0, WOKEN)) sleep?.abort();
+    for (const { sleep } of asleep.slice(0, MAX_WOKEN)) sleep?.abort();
   }
 }

@@ -5,39 +5,39 @@ let harness: ProbeHarness;
 afterEach(() => harness.stop.abort());
 
 describe('runProbeSchedule', () => {
-  it('asks two requests a second, each kind in turn, and lock 2 every two seconds', async () => {
+  it('sends two requests a second, each kind in turn, and probes lock 2 every two seconds', async () => {
     harness = new ProbeHarness();
     const names = Array.from({ length: 9 }, (_, index) => `n${index}`);
     harness.expect(names);
     harness.expectLockOne(names);
     await harness.clock.advance(500);
     harness.runSchedule();
-    harness.asked.length = 0;
+    harness.requests.length = 0;
     await harness.clock.advance(60_000);
-    expect(harness.asked.length).toBe(120);
-    expect(harness.asked.filter(({ what }) => what === 'canary').length).toBe(30);
+    expect(harness.requests.length).toBe(120);
+    expect(harness.requests.filter(({ what }) => what === 'canary').length).toBe(30);
     for (const what of ['deny', 'admit', 'bind', 'canary']) {
-      expect(new Set(harness.asked.filter((asked) => asked.what === what).map(({ namespace }) => namespace)).size, what).toBe(9);
+      expect(new Set(harness.requests.filter((request) => request.what === what).map(({ namespace }) => namespace)).size, what).toBe(9);
     }
     // No namespace waits longer than one round of all.
-    const gaps = names.map((name) => harness.asked.flatMap(({ namespace }, index) => (namespace === name ? index : [])));
+    const gaps = names.map((name) => harness.requests.flatMap(({ namespace }, index) => (namespace === name ? index : [])));
     for (const turns of gaps)
       for (const [index, turn] of turns.entries()) expect(turn - (turns[index - 1] ?? turn)).toBeLessThanOrEqual(18);
   });
 
-  it('goes on asking lock 1 while Gatekeeper takes its time', async () => {
+  it('continues to probe lock 1 while Gatekeeper is slow', async () => {
     harness = new ProbeHarness();
     harness.expect(['a', 'b']);
     harness.expectLockOne(['a', 'b', 'c', 'd']);
     await harness.clock.advance(500);
     harness.gatekeeperMs = 1_000_000;
     harness.runSchedule();
-    harness.asked.length = 0;
+    harness.requests.length = 0;
     await harness.clock.advance(4_000);
     harness.expectLockOne(['a', 'b', 'c', 'd', 'late']);
     await harness.clock.advance(100);
-    expect(harness.asked.filter(({ what }) => what === 'deny' || what === 'bind').length).toBeGreaterThan(2);
-    expect(harness.asked.filter(({ namespace }) => namespace === 'late').map(({ what }) => what)).toEqual(
+    expect(harness.requests.filter(({ what }) => what === 'deny' || what === 'bind').length).toBeGreaterThan(2);
+    expect(harness.requests.filter(({ namespace }) => namespace === 'late').map(({ what }) => what)).toEqual(
       expect.arrayContaining(['deny', 'bind']),
     );
   });

@@ -1,6 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** A round robin over namespaces: the next one is that whose last turn, or proof, is longest ago. */
+/** A round robin over namespaces: the next one is the one with the oldest turn or proof. */
 export class ProbeSchedule {
   readonly #order = new Set<string>();
   readonly #busy = new Set<string>();
@@ -28,7 +28,7 @@ export class ProbeSchedule {
   }
 
   /**
-   * Runs the turn of the first namespace that is free and not in a turn already. Does not wait for it.
+   * Runs the turn of the first namespace that is free and has no turn running. Does not wait for its end.
    *
    * @param turn never rejects
    * @returns the namespace; undefined: none is free
@@ -53,8 +53,8 @@ const hashOf = (text: string): number => {
 };
 
 /**
- * A round robin over the questions of each namespace. Every second question is the first one, the others alternate; namespaces
- * start at different questions, so that at any time each question is asked somewhere.
+ * A round robin over the questions of each namespace. Every second question is the first one, the others alternate. Namespaces
+ * start at different questions, so that at any time some namespace is asked each question.
  */
 export class RoundRobin<Question> {
   readonly #turns = new Map<string, number>();
@@ -71,11 +71,11 @@ export class RoundRobin<Question> {
   }
 }
 
-/** Two requests a second: 1,000 namespaces take their turn within 8 min 20 s. */
+/** Two requests a second: 1,000 namespaces have their turns within 8 min 20 s. */
 const TICK_MS = 500;
-/** One request in four asks lock 2: a Gatekeeper that died shows after 2 s. */
+/** One request in four probes lock 2: a dead Gatekeeper shows after 2 s. */
 const CANARY_EVERY = 4;
-/** There is one index, whatever the number of namespaces: an index that judges nothing shows within 20 s. */
+/** There is one index, whatever the number of namespaces: an index that is not evaluated shows within 20 s. */
 const INDEX_EVERY = 20;
 
 /** The parts of the probers that {@link runProbeSchedule} calls. */
@@ -84,13 +84,13 @@ interface ScheduledProbers {
   readonly prober: { probeNext(): void; postpone(namespace: string): void };
   /** The index of lock 1. */
   readonly index: { probeNext(): void };
-  /** Lock 2. @returns the namespace that was asked in, if any */
+  /** Lock 2. @returns the namespace that was probed, if any */
   readonly canary: { probeNext(): string | undefined };
 }
 
 /**
- * Proves again and again what was proven, one request at a time for all namespaces together, until the signal aborts. A tick
- * does not wait for the answer to the one before.
+ * Repeats all proofs, one request per tick for all namespaces together, until the signal aborts. A tick does not wait for the
+ * response to the previous one.
  */
 export const runProbeSchedule = async (clock: Clock, { prober, index, canary }: ScheduledProbers, signal: AbortSignal): Promise<void> => {
   for (let tick = 1; !signal.aborted; tick += 1) {
@@ -103,13 +103,13 @@ export const runProbeSchedule = async (clock: Clock, { prober, index, canary }: 
   }
 };
 
-/** An API server that restarts is back sooner. */
+/** Longer than the restart of an API server. */
 const LONG_MS = 30_000;
 
-/** Probes of the schedule that got no answer of a lock: a proof does not last for ever. */
+/** Records probes of the schedule without a response of a lock: a proof does not last for ever. */
 export class UnansweredProbes {
   readonly #clock: Clock;
-  /** By namespace and question: when it was first asked in vain, monotonic ms. */
+  /** By namespace and question: time of the first probe without a response, monotonic ms. */
   readonly #since = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {
@@ -120,7 +120,7 @@ export class UnansweredProbes {
     this.#since.get(namespace)?.delete(question);
   }
 
-  /** @returns whether any question of the namespace has had no answer for too long: then nothing is known any more */
+  /** @returns whether any question of the namespace has been unanswered for too long: then its proof no longer counts */
   recordMiss(namespace: string, question: string): boolean {
     const now = this.#clock.monotonicMs();
     const questions = this.#since.get(namespace) ?? new Map<string, number>();

@@ -4,17 +4,17 @@ import type { ProbeVerdict } from './probe.ts';
 export interface ProbeState {
   readonly fingerprint: string;
   /**
-   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, something else or nothing has
-   * answered, and nothing is known.
+   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, another rule answered or nothing did, so
+   * the state is unknown.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** Of a proven namespace: what could not be asked. */
+  /** The problem; in a proven namespace, a note on a question without an answer. */
   readonly message: string | undefined;
-  /** No probe has had an answer since the agent started. */
+  /** Whether no probe has had a response since the agent started. */
   readonly first: boolean;
   /**
-   * Pending, and proven until its governance changed, with the same floor: a policy that did not change is enforced before
-   * and after the change. Ends after the patience.
+   * Pending, and proven until its governance changed while the floor stayed the same: an unchanged policy is enforced before and
+   * after the change. Ends after the patience.
    */
   readonly held: boolean;
 }
@@ -34,7 +34,7 @@ export class ProbeStates {
   readonly #states = new Map<string, ProbeState>();
   /** Governed namespaces that had an expectation. */
   readonly #seen = new Set<string>();
-  /** Since when a state is held, monotonic ms. */
+  /** Time since which a state is held, monotonic ms. */
   readonly #heldSince = new Map<string, number>();
 
   constructor(options: ProbeStatesOptions) {
@@ -51,7 +51,7 @@ export class ProbeStates {
     return true;
   }
 
-  /** Starts a new proof. @param isHeld whether the proof of before may count for a while */
+  /** Starts a new proof. @param isHeld whether the earlier proof may count for a while */
   expect(namespace: string, fingerprint: string, isHeld: boolean): void {
     if (!isHeld) this.#heldSince.delete(namespace);
     else if (this.#states.get(namespace)?.state === 'proven') this.#heldSince.set(namespace, this.#options.clock.monotonicMs());
@@ -65,7 +65,7 @@ export class ProbeStates {
     this.#set(namespace, { fingerprint, state: 'proven', message: note, first: false, held: false });
   }
 
-  /** Notes on a proven namespace what could not be asked, if anything. */
+  /** Sets or removes the note on a proven namespace. */
   note(namespace: string, message: string | undefined): void {
     const known = this.#states.get(namespace);
     if (known?.state === 'proven') this.#set(namespace, { ...known, message });
@@ -74,7 +74,7 @@ export class ProbeStates {
   miss(namespace: string, fingerprint: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, elapsedMs: number): void {
     const known = this.#states.get(namespace);
     const isUnproven = verdict.kind === 'unproven';
-    // A lock that was open is not shut because something else answers now.
+    // A lock that was open is not closed because another rule answers now.
     if (!isUnproven && known?.state === 'failed') return;
     const overdue = isUnproven ? 'failed' : 'unanswered';
     const state = elapsedMs > this.#options.patienceMs ? overdue : 'pending';
@@ -90,7 +90,7 @@ export class ProbeStates {
   /**
    * Forgets all other namespaces.
    *
-   * @param governed namespaces that are governed at all, also where nothing can be proven now
+   * @param governed all governed namespaces, also those without a target now
    * @returns the namespaces that it forgot
    */
   retain(expected: Names, governed: Names): readonly string[] {

@@ -26,10 +26,10 @@ describe('judgeMustDeny', () => {
     ['the floor still enforces other regions', byFloor(TEXT.replace(', eu-west-1', '')), 'unproven'],
     ['the pod was admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'unproven'],
     ['only Gatekeeper refused it', gatekeeper('geo-deny-0123456789'), 'unproven'],
-    ['it passed on to the quota', refused('pods "x" is forbidden: exceeded quota: q'), 'unproven'],
-    ['the service account is not there yet', refused('error looking up service account finance/default'), 'inconclusive'],
+    ['it reached the quota', refused('pods "x" is forbidden: exceeded quota: q'), 'unproven'],
+    ['the service account does not exist yet', refused('error looking up service account finance/default'), 'inconclusive'],
     ['another policy refused it', refused("ValidatingAdmissionPolicy 'other' with binding 'other' denied request: no"), 'inconclusive'],
-    ['there was no answer', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
+    ['no response arrived', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
   ])('%s', (_name, answer, kind) => {
     expect(judgeMustDeny(answer, governance, floor).kind).toBe(kind);
   });
@@ -39,10 +39,10 @@ describe('judgeMustAdmit', () => {
   it.each([
     ['admitted', { kind: 'admitted', warnings: [] } as ProbeAnswer, 'proven'],
     ['the floor refuses it', byFloor(TEXT), 'unproven'],
-    ['a constraint of ours has not caught up', gatekeeper('geo-deny-0123456789'), 'unproven'],
-    ['a constraint of someone else refuses it', gatekeeper('their-rule'), 'proven'],
+    ['a constraint of ours is not current yet', gatekeeper('geo-deny-0123456789'), 'unproven'],
+    ['a constraint of others refuses it', gatekeeper('their-rule'), 'proven'],
     ['a quota refuses it', refused('pods "x" is forbidden: exceeded quota: q'), 'proven'],
-    ['the service account is not there yet', refused('error looking up service account finance/default'), 'inconclusive'],
+    ['the service account does not exist yet', refused('error looking up service account finance/default'), 'inconclusive'],
   ])('%s', (_name, answer, kind) => {
     expect(judgeMustAdmit(answer, floor).kind).toBe(kind);
   });
@@ -54,11 +54,11 @@ describe('judgeMustWarn', () => {
     [`Validation failed for ValidatingAdmissionPolicy 'theirs' with binding 'theirs': ${TEXT}`, 'unproven'],
     [`[geo-warn-0123456789] ${TEXT}`, 'unproven'],
     ['something else', 'unproven'],
-  ])('wants a warning of lock 1 with the policies and regions in force: %s', (warning, kind) => {
+  ])('requires a warning of lock 1 with the policies and regions in force: %s', (warning, kind) => {
     expect(judgeMustWarn({ kind: 'admitted', warnings: [warning] }, governance, floor).kind).toBe(kind);
   });
 
-  it('takes the warning that comes with a refusal of lock 2, and calls a refusal without one inconclusive', () => {
+  it('accepts the warning of a refusal by lock 2, and judges a refusal without one inconclusive', () => {
     const warning = `Validation failed for ValidatingAdmissionPolicy 'fso-floor-pods-warn' with binding 'fso-floor-pods-warn': ${TEXT}`;
     const answer = gatekeeper('geo-scoped-0123456789');
     expect(judgeMustWarn({ ...answer, warnings: [warning] } as ProbeAnswer, governance, floor).kind).toBe('proven');
@@ -83,19 +83,19 @@ describe('judgeCanary', () => {
     ],
     ['another webhook was faster', refused('admission webhook "their.example.com" denied the request: no'), 'inconclusive'],
     ['lock 1 refuses it', byFloor(TEXT), 'inconclusive'],
-    ['there was no answer', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
+    ['no response arrived', { kind: 'unreachable', message: 'reset' } as ProbeAnswer, 'inconclusive'],
   ])('%s', (_name, answer, kind) => {
     expect(judgeCanary(answer, floor).kind).toBe(kind);
   });
 });
 
 describe('judgeMustNotBind', () => {
-  it('tells the gate from the pod that is not there', () => {
+  it('distinguishes a refusal of the gate from a missing pod', () => {
     expect(judgeMustNotBind(byFloor(TEXT), governance, floor).kind).toBe('proven');
     expect(judgeMustNotBind(refused('pods "fso-probe" not found', 404), governance, floor).kind).toBe('unproven');
   });
 
-  it('tells the regions in force from those before', () => {
+  it('distinguishes the regions in force from earlier ones', () => {
     expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
   });
 });

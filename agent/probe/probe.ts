@@ -5,54 +5,54 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
-/** The API server's answer to a dry-run write. */
+/** The API server's response to a dry-run write. */
 export type ProbeAnswer =
   | { readonly kind: 'admitted'; readonly warnings: readonly string[] }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string; readonly warnings?: readonly string[] }
   | { readonly kind: 'unreachable'; readonly message: string };
 
 /**
- * proven: the lock does what it should. unproven: it does not (yet). inconclusive: something else answered first.
+ * proven: the lock decides as expected. unproven: it does not, or not yet. inconclusive: another rule answered first.
  */
 export type ProbeVerdict =
   | {
       readonly kind: 'proven';
-      /** What could not be asked, and does not count against it. */
+      /** A question without an answer that does not count against the proof. */
       readonly note?: string;
     }
   | { readonly kind: 'unproven'; readonly message: string }
   | {
       readonly kind: 'inconclusive';
       readonly message: string;
-      /** There was an answer, of a rule that has nothing to do with the locks: it may stand for ever. */
+      /** The answer is that of an unrelated rule, which may stay for ever. */
       readonly foreign?: boolean;
     };
 
-/** Of the pods and bindings that are asked for and never made. */
+/** Name of the pods and bindings that the probes request and that are never created. */
 const PROBE_NAME = 'fso-probe';
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
-/** The first of them in a text is who speaks: what follows is its own words. */
-const SPEAKER = /ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)" denied/;
+/** The first match in a refusal names the rule that refused; the rest is the rule's own text. */
+const REFUSED_BY = /ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)" denied/;
 const GATEKEEPER_WEBHOOK = 'validation.gatekeeper.sh';
-/** Refusals by plugins that run after ValidatingAdmissionPolicy: it has let the pod pass. */
+/** Refusals by plugins that run after ValidatingAdmissionPolicy, which has admitted the pod. */
 const LATER_REFUSAL = /exceeded quota|must specify [a-z.,]* for|failed quota/;
 
-/** What the floor says while it enforces exactly these regions: the start of its message. */
+/** The start of the floor's message while it enforces exactly these regions. */
 const expectedText = (namespace: string, action: { regions: readonly string[]; policies: readonly string[] }): string =>
   squeeze(violationMessage({ ...action, namespace, violation: '', fix: '' }).split(':')[0] ?? '');
 
-/** An API server cuts each warning to 256 characters where all of an answer together are longer than 4 KiB. */
+/** An API server cuts each warning to 256 characters if all warnings of a response together exceed 4 KiB. */
 const CUT_WARNING = 240;
 
-const says = (warning: string, expected: string): boolean => {
+const hasText = (warning: string, expected: string): boolean => {
   const text = squeeze(warning);
   if (text.includes(expected)) return true;
   const start = text.indexOf(expected.slice(0, 'policy '.length));
   return warning.length >= CUT_WARNING && warning.length <= 256 && start >= 0 && expected.startsWith(text.slice(start));
 };
 
-/** Lists may be joined with or without a space. */
+/** Removes the space after commas, which a list may have or not. */
 const squeeze = (text: string): string => text.replaceAll(', ', ',');
 
 export interface FloorNames {
@@ -60,119 +60,121 @@ export interface FloorNames {
   isFloorPolicy(name: string): boolean;
 }
 
-const speakerOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
-  const [, policy, webhook] = SPEAKER.exec(message) ?? [];
+const refuserOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
+  const [, policy, webhook] = REFUSED_BY.exec(message) ?? [];
   return { policy, webhook };
 };
 
-const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(speakerOf(message).policy ?? '');
+const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
-/** Gatekeeper, and plugins that run after ValidatingAdmissionPolicy. Any other webhook may be a mutating one, which is called before. */
+/** Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be a mutating one, which runs before. */
 const isAfterFloor = (message: string): boolean => {
-  const { policy, webhook } = speakerOf(message);
+  const { policy, webhook } = refuserOf(message);
   return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
 };
 
-/** Another rule refused before the locks were asked. */
-const notOurs = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
-  const said = answer.message.slice(0, 500);
-  if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${said}` };
-  const { policy, webhook } = speakerOf(answer.message);
+/** The verdict if another rule refused before the locks, or no response arrived. */
+const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
+  const text = answer.message.slice(0, 500);
+  if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
+  const { policy, webhook } = refuserOf(answer.message);
   const webhookText = webhook === undefined ? 'another rule of the API server' : `webhook ${webhook}`;
   const who = policy === undefined ? webhookText : `ValidatingAdmissionPolicy ${policy}`;
   return {
     kind: 'inconclusive',
     foreign: true,
-    message: `${who} refuses the dry run of ${PROBE_NAME} before the locks are heard: ${said}`,
+    message: `${who} refuses the dry run of ${PROBE_NAME} before the locks judge it: ${text}`,
   };
 };
 
 /**
- * A region that no node has. A pod that asks for none could be given an allowed one by a mutating policy before the locks
- * see it; one that asks for this region they must refuse.
+ * A region that no node has. A mutating policy could give an allowed region to a pod that asks for none before the locks judge
+ * it; a pod that asks for this region they must refuse.
  */
 export const NO_REGION = 'fso-probe.invalid';
 
 /** The pod in no allowed region: lock 1 must refuse it, naming the policies and regions in force. */
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
-  if (answer.kind === 'unreachable') return notOurs(answer);
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
   if (isAfterFloor(answer.message)) return { kind: 'unproven', message: 'a pod in no allowed region passed the floor' };
-  return isOurs(answer.message, floor) ? saysWhatIsInForce(answer.message, governance) : notOurs(answer);
+  return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
-const saysWhatIsInForce = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
+const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
     : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
 
-/** The pod that asks for an allowed region: both locks must let it pass. */
+/** The pod that asks for an allowed region: both locks must admit it. */
 export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return PROVEN;
-  if (answer.kind === 'unreachable') return notOurs(answer);
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
   if (isOurs(answer.message, floor)) {
     return { kind: 'unproven', message: `a pod in an allowed region is refused: ${answer.message.slice(0, 500)}` };
   }
-  if (speakerOf(answer.message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
+  if (refuserOf(answer.message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(answer.message)) {
     return { kind: 'unproven', message: `Gatekeeper still refuses a pod in an allowed region: ${answer.message.slice(0, 500)}` };
   }
-  return isAfterFloor(answer.message) ? PROVEN : notOurs(answer);
+  return isAfterFloor(answer.message) ? PROVEN : judgeForeign(answer);
 };
 
 /**
- * The pod in no region that `warn` allows: a warning of lock 1 names the policies and regions in force. Lock 2 may refuse the
- * pod at the same time, under another action; the warning comes nevertheless.
+ * The pod in no region that `warn` allows: a warning of lock 1 must name the policies and regions in force. Lock 2 may refuse
+ * the pod at the same time, under another action; the warning still comes.
  */
 export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   const warn = governance.actions.warn;
-  if (answer.kind === 'unreachable') return notOurs(answer);
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
   if (warn === undefined && answer.kind === 'admitted') return PROVEN;
   const expected = warn && expectedText(governance.namespace, warn);
-  const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && says(warning, expected);
+  const isExpected = (warning: string): boolean => expected !== undefined && isOurs(warning, floor) && hasText(warning, expected);
   if (answer.warnings?.some(isExpected) === true) return PROVEN;
-  if (answer.kind === 'refused') return notOurs(answer);
+  if (answer.kind === 'refused') return judgeForeign(answer);
   return { kind: 'unproven', message: 'a pod in no allowed region was admitted without a warning of the floor' };
 };
 
-/** The pod that only the canary constraint refuses: without that refusal Gatekeeper was not asked, or did not answer. */
+/** The pod that only the canary constraint refuses: without that refusal Gatekeeper was not called, or did not answer. */
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
-  if (answer.kind === 'unreachable') return notOurs(answer);
-  const { policy, webhook } = speakerOf(answer.message);
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
+  const { policy, webhook } = refuserOf(answer.message);
   if (webhook === GATEKEEPER_WEBHOOK && isRefusedByCanary(answer.message)) return PROVEN;
-  // What runs after the webhooks has refused it, or the call itself failed.
+  // A plugin that runs after the webhooks refused it, or the call itself failed.
   if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
-    return { kind: 'unproven', message: 'Gatekeeper let a pod pass that it must refuse' };
+    return { kind: 'unproven', message: 'Gatekeeper admitted a pod that it must refuse' };
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
-    return { kind: 'unproven', message: `Gatekeeper cannot be asked: ${answer.message.slice(0, 500)}` };
+    return { kind: 'unproven', message: `Gatekeeper cannot be called: ${answer.message.slice(0, 500)}` };
   }
-  return isOurs(answer.message, floor) ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that asks for lock 2' } : notOurs(answer);
+  return isOurs(answer.message, floor)
+    ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that probes lock 2' }
+    : judgeForeign(answer);
 };
 
 /**
- * A binding that the agent, which is no trusted binder, asks for, to a node that does not exist: the bind gate must refuse it before the
- * API server looks for the pod, naming the policies and regions in force.
+ * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate must refuse it before the API
+ * server looks for the pod, naming the policies and regions in force.
  */
 export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
-  if (answer.kind === 'unreachable') return notOurs(answer);
-  if (isOurs(answer.message, floor)) return saysWhatIsInForce(answer.message, governance);
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
+  if (isOurs(answer.message, floor)) return judgeRefusalText(answer.message, governance);
   if (answer.status === 404) return { kind: 'unproven', message: 'a binding to a node without a region passed the bind gate' };
-  return notOurs(answer);
+  return judgeForeign(answer);
 };
 
 interface PodQuestion {
   readonly namespace: string;
   readonly region: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Asks for no resources: a LimitRange then gives the pod what it wants of it. A quota refuses such a pod, but only after both locks. */
-  readonly modest?: true;
+  /** Requests no resources: a LimitRange then sets its own values. A quota refuses such a pod, but only after both locks. */
+  readonly withoutResources?: true;
 }
 
 const RESOURCES = { cpu: '1m', memory: '1Mi' };
 
-/** A pod that satisfies PodSecurity "restricted", so that only the locks have something to say. It is never created. */
-const probePod = ({ namespace, region, labels, modest }: PodQuestion): KubeObject =>
+/** A pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is never created. */
+const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion): KubeObject =>
   ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -186,7 +188,7 @@ const probePod = ({ namespace, region, labels, modest }: PodQuestion): KubeObjec
           name: 'probe',
           image: 'registry.k8s.io/pause:3.10',
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          ...(modest === true ? {} : { resources: { requests: RESOURCES, limits: RESOURCES } }),
+          ...(withoutResources === true ? {} : { resources: { requests: RESOURCES, limits: RESOURCES } }),
         },
       ],
     },
@@ -207,7 +209,7 @@ const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request rati
 export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   const answer = await askOnce(client, question, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;
-  return askOnce(client, { ...question, modest: true }, signal);
+  return askOnce(client, { ...question, withoutResources: true }, signal);
 };
 
 const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {

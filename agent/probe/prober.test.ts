@@ -19,16 +19,16 @@ const proven = async (): Promise<void> => {
 
 describe('Prober', () => {
   it.each([['deny'], ['bind']] as const)(
-    'sees within seconds that lock 1 is open everywhere (%s), and that it is shut again',
+    'notices within seconds that lock 1 is open everywhere (%s), and that it is closed again',
     async (what) => {
       await proven();
       harness.openOne.set('*', [what]);
       await harness.clock.advance(8_000);
-      expect(harness.prober.outage).toContain('in every namespace that was asked');
-      const before = harness.asked.length;
+      expect(harness.prober.outage).toContain('in every namespace that was probed');
+      const before = harness.requests.length;
       await harness.clock.advance(60_000);
-      // Two a second of the schedule, twice where something is wrong, and the sample: not all namespaces again and again.
-      expect(harness.asked.length - before).toBeLessThan(60 * 8);
+      // Two a second of the schedule, twice after a failure, and the sample: not all namespaces again and again.
+      expect(harness.requests.length - before).toBeLessThan(60 * 8);
       harness.openOne.clear();
       await harness.clock.advance(4_000);
       expect(harness.prober.outage).toBeUndefined();
@@ -36,7 +36,7 @@ describe('Prober', () => {
     },
   );
 
-  it('sees it too where it was so from the start', async () => {
+  it('notices it also if lock 1 was open from the start', async () => {
     harness = new ProbeHarness();
     harness.openOne.set('*', ['deny']);
     harness.expectLockOne(NAMES);
@@ -56,7 +56,7 @@ describe('Prober', () => {
     expect(states()).toEqual(allOf('proven'));
   });
 
-  it('is not over because one namespace is shut again', async () => {
+  it('does not end an outage because one namespace is closed again', async () => {
     await proven();
     harness.openOne.set('*', ['deny']);
     await harness.clock.advance(8_000);
@@ -66,7 +66,7 @@ describe('Prober', () => {
     expect(harness.prober.outage).toBeDefined();
   });
 
-  it('does not keep a proof for ever that nothing confirms', async () => {
+  it('does not keep a proof without confirmation for ever', async () => {
     await proven();
     harness.foreign.add('*');
     await harness.clock.advance(20_000);
@@ -78,7 +78,7 @@ describe('Prober', () => {
     expect(states()).toEqual(allOf('proven'));
   });
 
-  it('wants the words in force of the bind gate too', async () => {
+  it('requires the text in force also of the bind gate', async () => {
     harness = new ProbeHarness();
     harness.regions = 'us';
     harness.expectLockOne(NAMES);
@@ -87,13 +87,13 @@ describe('Prober', () => {
     expect(harness.prober.state('a')?.message).toContain('still enforces something else');
   });
 
-  it('holds what was proven for a while when only the governance changes, not when the floor does', async () => {
+  it('holds a proof for a while when only the governance changes, not when the floor does', async () => {
     harness = new ProbeHarness();
     harness.expectLockOne(NAMES);
     await harness.clock.advance(100);
     harness.expectLockOne(NAMES, { regions: ['eu', 'us'] });
     expect(harness.prober.state('a')).toMatchObject({ state: 'pending', held: true });
-    // The floor goes on saying what it said: it is not held for ever.
+    // The floor keeps its old text: the proof is not held for ever.
     await harness.clock.advance(15_000);
     expect(harness.prober.state('a')).toMatchObject({ state: 'failed', held: false });
     harness.regions = 'eu,us';

@@ -12,9 +12,9 @@ import { Semaphore } from './semaphore.ts';
 
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
-  /** Changes whenever what was proven before no longer counts. */
+  /** Changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
-  /** Of the namespace. */
+  /** UID of the namespace. */
   readonly uid: string;
   readonly floorVersion: number;
 }
@@ -26,7 +26,7 @@ export interface ProberOptions {
   readonly floor: FloorNames;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  /** Most concurrent requests that only lock 1 answers, and as many more that also wait for webhooks. */
+  /** Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for webhooks. */
   readonly concurrency: number;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
@@ -37,14 +37,14 @@ export interface ProberOptions {
 const FIRST_RETRY_MS = 5;
 const LONGEST_WAIT_MS = 60_000;
 const SAMPLE_WAIT_MS = 2_000;
-/** A missing service account or a webhook that starts goes away sooner: what refuses for longer is a rule that stays. */
+/** A missing service account or a starting webhook takes less time: a rule that refuses for longer will stay. */
 const SETTLED_MS = 1_000;
 
 const OUTAGE =
-  'lock 1 lets pass what it must refuse, in every namespace that was asked: look at the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
+  'lock 1 admits requests that it must refuse, in every namespace that was probed: check the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
 
-/** Questions that show whether lock 1 is shut. */
-const SHUT: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
+/** Questions that show whether lock 1 is closed. */
+const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
 
 interface Finding {
   readonly verdict: ProbeVerdict;
@@ -53,8 +53,8 @@ interface Finding {
 }
 
 /**
- * Proves, by dry-run requests, that lock 1 enforces what each namespace should have. A namespace whose governance
- * changed is probed at once and again until it is proven, see {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
+ * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a namespace whose governance
+ * changed at once and until it is proven, see {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #options: ProberOptions;
@@ -100,7 +100,7 @@ export class Prober {
   /**
    * Replaces the targets.
    *
-   * @param governed namespaces that are governed at all, also where nothing can be proven now
+   * @param governed all governed namespaces, also those without a target now
    */
   expect(targets: ReadonlyMap<string, ProbeTarget>, governed: Pick<ReadonlySet<string>, 'has'> = targets): void {
     const before = this.#targets;
@@ -125,12 +125,12 @@ export class Prober {
     for (const known of [this.#questions, this.#unanswered, this.#outage]) known.forget(namespace);
   }
 
-  /** The state of a namespace; undefined: nothing was asked there yet. */
+  /** The state of a namespace; undefined: it has not been probed yet. */
   state(namespace: string): ProbeState | undefined {
     return this.#states.get(namespace);
   }
 
-  /** Why lock 1 is open in every namespace; undefined: it is not. */
+  /** A text if lock 1 is open in every namespace; undefined: it is not. */
   get outage(): string | undefined {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
@@ -145,7 +145,7 @@ export class Prober {
     this.#schedule.postpone(namespace);
   }
 
-  /** Asks for the next proof in the namespace that waits longest; a proof that no longer holds is followed up. */
+  /** Asks for the next proof in the namespace that has waited longest, and again if the proof no longer holds. */
   probeNext(): void {
     this.#schedule.runNext(
       (namespace) => this.#targets.has(namespace) && !this.#retries.has(namespace),
@@ -162,11 +162,11 @@ export class Prober {
     if (this.#states.get(namespace)?.state !== 'proven') this.#resume(namespace);
   }
 
-  /** One lost answer proves nothing. */
+  /** Asks a second time: one lost response proves nothing. */
   async #askAgain(namespace: string, kind: ProofKind): Promise<void> {
     const second = await this.#ask(namespace, kind);
     if (second?.kind !== 'unproven') return;
-    if (SHUT.includes(kind)) await this.#outage.suspect(namespace, kind);
+    if (CLOSED.includes(kind)) await this.#outage.suspect(namespace, kind);
     this.#resume(namespace);
   }
 
@@ -176,7 +176,7 @@ export class Prober {
       return;
     }
     this.#unanswered.recordAnswer(namespace, kind);
-    // The only proof that a note can be about.
+    // Only this proof can have a note.
     if (kind === 'mustAdmit') this.#states.note(namespace, verdict.note);
   }
 
@@ -192,13 +192,13 @@ export class Prober {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
     const { verdict, kind } = await this.#prove(namespace, elapsedMs);
-    // The target may have changed meanwhile: then this verdict is about the one before, and new retries have begun.
+    // The target may have changed meanwhile: then this verdict is about the old one, and new retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
     const before = this.#states.get(namespace)?.state;
     this.#record(target, verdict, elapsedMs());
     if (verdict.kind === 'proven') return 'proven';
     const hasFailed = before !== 'failed' && this.#states.get(namespace)?.state === 'failed';
-    if (hasFailed && kind !== undefined && SHUT.includes(kind)) await this.#outage.suspect(namespace, kind);
+    if (hasFailed && kind !== undefined && CLOSED.includes(kind)) await this.#outage.suspect(namespace, kind);
     return this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
 
@@ -227,12 +227,12 @@ export class Prober {
     const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
     const [first] = open;
     if (first === undefined) return { verdict: { kind: 'proven' } };
-    // Lock 1 refuses what it must, with the regions now in force; what refuses the rest is another rule.
+    // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
     const isSettled = open.length === 1 && first.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
     return isSettled ? { verdict: withNote(first.verdict), kind: first.kind } : first;
   }
 
-  /** @returns undefined: there is nothing to ask, or the expectation changed meanwhile */
+  /** @returns undefined: the question does not apply, or the target changed meanwhile */
   async #ask(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
@@ -252,9 +252,9 @@ export class Prober {
   }
 }
 
-const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'what is expected has changed' };
+const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'the governance changed meanwhile' };
 
-/** Whether only the floor is new, which concerns all namespaces at once. */
+/** Whether only the floor is new, which affects all namespaces at once. */
 const isFloorAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.governance === after.governance && before.uid === after.uid && before.floorVersion !== after.floorVersion;
 
@@ -264,5 +264,5 @@ const isGovernanceAlone = (before: ProbeTarget | undefined, after: ProbeTarget):
 
 const withNote = (verdict: ProbeVerdict): ProbeVerdict =>
   verdict.kind === 'inconclusive' && verdict.foreign === true
-    ? { kind: 'proven', note: `that a pod in an allowed region is admitted is not proven: ${verdict.message}` }
+    ? { kind: 'proven', note: `it is not proven that a pod in an allowed region is admitted: ${verdict.message}` }
     : verdict;

@@ -12,13 +12,13 @@ export interface ProbersOptions {
   readonly clock: Clock;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  /** A state changed. */
+  /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
 
 const CONCURRENCY = 16;
-/** The index has one canary only. */
+/** The index has only one canary. */
 const INDEX_CONCURRENCY = 2;
 const LOCK_ONE_PATIENCE_MS = 10_000;
 const LOCK_TWO_PATIENCE_MS = 3_000;
@@ -27,7 +27,7 @@ const LOCK_TWO_PATIENCE_MS = 3_000;
 export class Probers {
   /** Lock 1 in each governed namespace. */
   readonly lockOne: Prober;
-  /** The index of lock 1, in the one namespace that nothing else governs. */
+  /** The index of lock 1, in the namespace that only the index governs. */
   readonly index: Prober;
   /** Lock 2 in each governed namespace. */
   readonly lockTwo: CanaryProber;

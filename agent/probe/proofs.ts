@@ -15,7 +15,7 @@ import type { Semaphore } from './semaphore.ts';
 
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
 
-/** What there is to prove of lock 1 in a namespace. A dry run shows in no answer: that the objects are there is all there is to see. */
+/** The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of its objects can be checked. */
 export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): readonly ProofKind[] => {
   const { deny, warn } = actions;
   const kinds: ProofKind[] = [];
@@ -26,7 +26,7 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
   return kinds;
 };
 
-/** A region that `warn` does not allow and `deny` does. Undefined: whatever `warn` would warn of, `deny` refuses. */
+/** A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn` would warn about. */
 const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 
@@ -41,7 +41,7 @@ interface ProofOptions {
   readonly floor: FloorNames;
   /** For requests that lock 1 refuses before any webhook is called. */
   readonly direct: Semaphore;
-  /** For requests that wait for webhooks: a slow one must not hold up the others. */
+  /** For requests that wait for webhooks: a slow webhook must not delay the others. */
   readonly webhooks: Semaphore;
 }
 
@@ -71,7 +71,7 @@ export class Proofs {
   }
 }
 
-/** A region that was not allowed before says most: neither lock may still hold on to the old list. */
+/** A region that was not allowed before, if any: only a lock with the new list admits it. */
 const newRegion = ({ actions }: NamespaceGovernance, before: readonly string[]): string => {
   const regions = actions.deny?.regions ?? [];
   return regions.find((candidate) => !before.includes(candidate)) ?? regions[0] ?? NO_REGION;

@@ -8,7 +8,7 @@ const taking = (budget: RetryBudget, names: string[], signal: AbortSignal) => (n
     () => names.push(`${name} left`),
   );
 
-it('pays a burst, then by time, first those who waited least often', async () => {
+it('grants a burst, then by time, first the waiters with the fewest attempts', async () => {
   const clock = new FakeClock();
   const { signal } = new AbortController();
   const budget = new RetryBudget(clock, signal);
@@ -25,7 +25,7 @@ it('pays a burst, then by time, first those who waited least often', async () =>
   expect(names).toEqual(['burst', 'fresh', 'old']);
 });
 
-it('gives back more than a proof took, and lets go of who leaves', async () => {
+it('returns more than a proof took, and drops an aborted waiter', async () => {
   const clock = new FakeClock();
   const { signal } = new AbortController();
   const leaving = new AbortController();

@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** Requests that are available at once, for failures here and there. */
+/** Requests that are available at once, for single failures. */
 const BURST = 50;
-/** Requests a second while much is wrong for long. */
+/** Requests a second during a long outage. */
 const PER_SECOND = 8;
 
 interface Waiter {
@@ -12,8 +12,8 @@ interface Waiter {
 }
 
 /**
- * Limits the retries of all proofs of a cluster together: a token bucket, so that retries do not make an outage worse. A proof
- * gives back more than it took: once the outage is over, the rest follows at once.
+ * Limits the retries of all proofs of a cluster together with a token bucket, so that retries do not make an outage worse. A
+ * proof returns more than it took, so that after an outage all others follow at once.
  */
 export class RetryBudget {
   readonly #clock: Clock;
@@ -30,8 +30,8 @@ export class RetryBudget {
   }
 
   /**
-   * Resolves when `cost` requests may be sent. The least often retried come first: a fresh change must not wait behind
-   * what has been wrong for long. The last one may overdraw the budget.
+   * Resolves when `cost` requests may be sent. Waiters with the fewest attempts come first: a fresh change must not wait behind
+   * old failures. The last one may overdraw the budget.
    *
    * @throws the signal's reason
    */
@@ -53,7 +53,7 @@ export class RetryBudget {
     });
   }
 
-  /** A retry of this cost ended in a proof. */
+  /** Records a proof by a retry of this cost. */
   reward(cost: number): void {
     this.#fill();
     this.#tokens = Math.min(BURST, this.#tokens + 2 * cost);

@@ -1,4 +1,4 @@
-/** Limits how many tasks run at a time; the others wait in the order in which they came. */
+/** Limits the number of tasks that run at a time; the others wait in the order of arrival. */
 export class Semaphore {
   readonly #permits: number;
   #active = 0;

@@ -43,7 +43,7 @@ describe('an API server that was restarted without ValidatingAdmissionPolicy', (
     await all('Degraded');
     console.log(`lock 1 off → told of all ${NAMESPACES.length} policies: ${((performance.now() - since) / 1000).toFixed(1)} s`);
     // Where all of them begin anew, as after a restart, each fails by itself before it is known that all do.
-    await eventually(async () => (await messages()).every((message) => message?.includes('in every namespace that was asked')));
+    await eventually(async () => (await messages()).every((message) => message?.includes('in every namespace that was probed')));
     await cluster.restartApiServer([]);
     await all('Enforced');
     expect(await world.tryPod('one')).toContain('allows regions');

@@ -15,33 +15,33 @@ const forbidden = (message: string): KubeApiError =>
 const notFound = (): KubeApiError =>
   new KubeApiError(404, { message: 'pods "fso-probe" not found' } as never, { request: { method: 'POST', path: '' } as never });
 
-interface Asked {
+interface ProbeRequest {
   readonly namespace: string;
   readonly what: 'canary' | 'bind' | 'deny' | 'admit';
 }
 
-const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { nodeSelector: object } }): Asked['what'] => {
+const whatOf = (path: string, body: { metadata: { labels?: object }; spec?: { nodeSelector: object } }): ProbeRequest['what'] => {
   if (path.endsWith('/binding')) return 'bind';
   if (body.metadata.labels !== undefined) return 'canary';
   return JSON.stringify(body.spec?.nodeSelector).includes('fso-probe.invalid') ? 'deny' : 'admit';
 };
 
-/** An API server whose locks hold where nothing opens them. */
+/** An API server whose locks hold unless a test opens them. */
 export class ProbeHarness {
-  readonly asked: Asked[] = [];
+  readonly requests: ProbeRequest[] = [];
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
-  /** Namespaces in which Gatekeeper lets everything pass. */
+  /** Namespaces in which Gatekeeper admits everything. */
   readonly open = new Set<string>();
-  /** Namespaces in which lock 1 lets pass these; `*`: in all. */
-  readonly openOne = new Map<string, readonly Asked['what'][]>();
+  /** Requests that lock 1 admits, by namespace; `*`: in all. */
+  readonly openOne = new Map<string, readonly ProbeRequest['what'][]>();
   /** Namespaces in which another rule refuses everything before the locks; `*`: in all. */
   readonly foreign = new Set<string>();
-  /** What lock 1 says that it allows. */
+  /** Allowed regions in the messages of lock 1. */
   regions = 'eu';
-  /** Of a request that waits for Gatekeeper. */
+  /** Duration of a request that waits for Gatekeeper. */
   gatekeeperMs = 0;
-  /** A target that did not change is the same object. */
+  /** Targets by content: an unchanged target is the same object. */
   readonly #targets = new Map<string, ProbeTarget>();
   readonly canary: CanaryProber;
   readonly prober: Prober;
@@ -57,7 +57,7 @@ export class ProbeHarness {
   async #answer({ path, body }: { path: string; body: never }): Promise<unknown> {
     const namespace = path.split('/')[4] ?? '';
     const what = whatOf(path, body);
-    this.asked.push({ namespace, what });
+    this.requests.push({ namespace, what });
     const isIn = (names: Pick<ReadonlySet<string>, 'has'>): boolean => names.has('*') || names.has(namespace);
     if (isIn(this.foreign)) throw forbidden('admission webhook "their.example.com" denied the request: no');
     if (this.#isShut(namespace, what))
@@ -68,7 +68,7 @@ export class ProbeHarness {
     return { warnings: [] };
   }
 
-  #isShut(namespace: string, what: Asked['what']): boolean {
+  #isShut(namespace: string, what: ProbeRequest['what']): boolean {
     if (what !== 'deny' && what !== 'bind') return false;
     return ![namespace, '*'].some((name) => this.openOne.get(name)?.includes(what) === true);
   }
