@@ -2,7 +2,10 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-/** A door is the index.ts of a room: what stands there is read by people who do not know the room. */
+/**
+ * A door is the index.ts of a room: what stands there is read by people who do not know the room. A room of which the others
+ * need one file alone has that file as its door.
+ */
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -57,5 +60,48 @@ describe('doors', () => {
 
   it.each(doors.filter((door) => !UNDOCUMENTED.includes(posix.dirname(door))))('%s: functions and classes have a docstring', (door) => {
     expect(findingsOf(door)).toEqual([]);
+  });
+});
+
+const NO_SOURCE = /\.test\.tsx?$|(^|\/)testing\/|(^|\/)node_modules\//;
+
+/** Imports past a door that are meant, as `from → to`. */
+const PAST_DOORS: readonly string[] = [
+  // Browsers read documents with it, and the door of `encoding` loads modules of Node.js.
+  'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
+];
+
+interface Arrow {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** @returns the room of a file: the folder of its package that it lies in, if in any */
+const roomOf = (path: string): string | undefined => (path.split('/').length > 2 ? path.split('/').slice(0, 2).join('/') : undefined);
+
+/** @returns imports of one room's files by another part of the package; the dashboard is a package of its own */
+const arrowsInto = (folder: string): readonly Arrow[] =>
+  globSync(`${folder}/**/*.ts`, { cwd: root })
+    .map((path) => path.replaceAll('\\', '/'))
+    .filter((from) => !NO_SOURCE.test(from) && !from.startsWith('hub/dashboard/'))
+    .flatMap((from) =>
+      [...read(from).matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)].map(([, fixed, late]) => ({
+        from,
+        to: posix.join(posix.dirname(from), fixed ?? late ?? ''),
+      })),
+    )
+    .filter(({ from, to }) => to.startsWith(`${folder}/`) && to.endsWith('.ts') && roomOf(to) !== undefined && roomOf(from) !== roomOf(to));
+
+/** @returns `from → to` of imports that do not go through the door of a room */
+const importsPastDoors = (folder: string): readonly string[] =>
+  [...Map.groupBy(arrowsInto(folder), ({ to }) => roomOf(to))].flatMap(([room, arrows]) => {
+    const entered = new Set(arrows.map(({ to }) => to));
+    const isOneFile = entered.size === 1 && !existsSync(join(root, `${room}/index.ts`));
+    return isOneFile ? [] : arrows.filter(({ to }) => to !== `${room}/index.ts`).map(({ from, to }) => `${from} → ${to}`);
+  });
+
+describe('rooms', () => {
+  it.each(['shared', 'hub', 'agent'])('%s: are entered through their doors', (folder) => {
+    expect(importsPastDoors(folder).filter((arrow) => !PAST_DOORS.includes(arrow))).toEqual([]);
   });
 });

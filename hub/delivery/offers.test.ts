@@ -1,6 +1,6 @@
 import { decodeHubFrame } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
-import type { ObjectAccess } from '../source/types.ts';
+import type { ObjectAccess } from '../source/index.ts';
 import { createOffers, type EncodedOffer } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);

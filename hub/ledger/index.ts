@@ -1,11 +1,17 @@
 export * from './audit/checkpoints.ts';
+export * from './audit/formats.ts';
 export * from './audit/key.ts';
 export { checkAuditKey } from './audit/key-change.ts';
+export { readAudit } from './audit/read.ts';
 export * from './audit/verify.ts';
 export type * from './audit-log.ts';
+export { type BackupSummary, backupLedger } from './backup/backup.ts';
+export { type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, StreamReplacedError } from './changes.ts';
+export type { EventFilter } from './event-filter.ts';
 export { type KeyedStore, SESSION_KIND } from './keyed-store.ts';
-export type { DatabaseConfig } from './sql/database.ts';
+export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from './sql/database.ts';
+export { describeDatabaseError } from './sql/errors.ts';
 export type { HistoryLimits } from './sql/history.ts';
 export { openLedger } from './sql/open-ledger.ts';
 export * from './types.ts';

@@ -9,11 +9,8 @@ import { Registry } from 'prom-client';
 import { createProgram } from '../cli/program.ts';
 import { HUB_SETTINGS } from '../config/config.ts';
 import { createHubMetrics } from '../metrics.ts';
-import { createFailureCounter } from '../serve/auth/authorize.ts';
-import { createFleetGauges } from '../serve/fleet/fleet-metrics.ts';
-import { createRequestTimer } from '../serve/http/request-timer.ts';
-import type { RouteAccess } from '../serve/http/route.ts';
-import { buildOpenApi, ROUTES } from '../serve/openapi.ts';
+import type { RouteAccess } from '../serve/index.ts';
+import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES } from '../serve/index.ts';
 
 const openApi: Generated = { path: 'docs/openapi.json', content: `${JSON.stringify(buildOpenApi(), null, 2)}\n` };
 

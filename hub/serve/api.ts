@@ -2,7 +2,7 @@ import type { Clock, Logger, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
-import type { Ledger } from '../ledger/types.ts';
+import type { Ledger } from '../ledger/index.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
 import { registerFleetMetrics } from './fleet/fleet-metrics.ts';

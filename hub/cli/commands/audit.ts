@@ -1,8 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { AuditEntry, type AuditVerification } from '@fso/shared/api';
-import { type Proofs, verifyAudit } from '../../ledger/audit/verify.ts';
-import { type ExportFormat, FORMATTERS } from '../../serve/export/audit-formats.ts';
+import type { ExportFormat, Proofs } from '../../ledger/index.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { auditColumns } from '../render/columns.ts';
@@ -17,6 +16,9 @@ export interface AuditListOptions {
   readonly limit?: number;
 }
 
+/** The list needs no ledger, which takes as long to load as the rest of the program. */
+const loadLedger = () => import('../../ledger/index.ts');
+
 /** `fso audit list` */
 export const listAudit = async (context: Context, { output, ...query }: AuditListOptions): Promise<void> => {
   const entries = await (await context.connect()).audit(query);
@@ -26,7 +28,7 @@ export const listAudit = async (context: Context, { output, ...query }: AuditLis
 /** `fso audit export` */
 export const exportAudit = async (context: Context, { format, after }: { format: ExportFormat; after?: number }): Promise<void> => {
   const hub = await context.connect();
-  const { head, line } = FORMATTERS[format];
+  const { head, line } = (await loadLedger()).FORMATTERS[format];
   context.out(head);
   for await (const entry of hub.wholeAudit(after)) context.out(line(entry));
 };
@@ -75,11 +77,12 @@ export const verifyAuditLog = async (context: Context, file: string | undefined,
 };
 
 const verifyHub = async (context: Context, { key }: AuditVerifyOptions): Promise<AuditVerification> => {
+  const { verifyAudit } = await loadLedger();
   const hub = await context.connect();
   // The proofs first: entries that come meanwhile are then beyond them, not missing.
   const proofs: Proofs = await hub.auditProofs();
   return verifyAudit(hub.wholeAudit(), { ...proofs, key: key ?? proofs.key });
 };
 
-const verifyFile = (file: string): Promise<AuditVerification> =>
-  verifyAudit(readExport(file), { key: null, checkpoints: [], witnesses: [] });
+const verifyFile = async (file: string): Promise<AuditVerification> =>
+  (await loadLedger()).verifyAudit(readExport(file), { key: null, checkpoints: [], witnesses: [] });

@@ -2,12 +2,18 @@ import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { type Environment, readIfThere } from '@fso/shared/runtime';
 import { loadLedgerConfig } from '../../config/config.ts';
-import { type AuditKey, loadAuditKey } from '../../ledger/audit/key.ts';
-import { backupLedger } from '../../ledger/backup/backup.ts';
-import { restoreLedger } from '../../ledger/backup/restore.ts';
-import { LedgerError } from '../../ledger/index.ts';
-import { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from '../../ledger/sql/database.ts';
-import { describeDatabaseError } from '../../ledger/sql/errors.ts';
+import {
+  type AuditKey,
+  backupLedger,
+  type DatabaseConfig,
+  type DatabaseReader,
+  describeDatabaseError,
+  LedgerError,
+  loadAuditKey,
+  openDatabase,
+  openReader,
+  restoreLedger,
+} from '../../ledger/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';

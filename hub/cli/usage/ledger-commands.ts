@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ExportFormat } from '../../serve/export/audit-formats.ts';
+import type { ExportFormat } from '../../ledger/index.ts';
 import { hubEnvironment } from '../client/environment.ts';
 import type { AuditListOptions, AuditVerifyOptions } from '../commands/audit.ts';
 import { examples, outputOption, parseLimit, run, textOrJsonOption } from './options.ts';

@@ -2,9 +2,8 @@ import { request } from 'node:http';
 import { CreatedToken, type ProblemDetails, SessionView, TokenList } from '@fso/shared/api';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FoundEvents, Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
-import type { FoundEvents } from '../../ledger/types.ts';
 import { ROUTES } from '../openapi.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../testing/api-harness.ts';
 

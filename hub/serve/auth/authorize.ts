@@ -2,7 +2,7 @@ import { type Clock, createRateLimit, isLoopback } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, type Registry } from 'prom-client';
 import { type Access, covers, type Grant } from '../../access/index.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';

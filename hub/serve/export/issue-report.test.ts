@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { IssueReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord } from '../../ledger/types.ts';
+import type { ClusterRecord } from '../../ledger/index.ts';
 import { createFleetIndex } from '../fleet/fleet-index.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { formatIssueHtml, ISSUE_HTML_POLICY } from './issue-html.ts';

@@ -1,7 +1,7 @@
 import { type ClusterView, CONDITIONS, type ManagedClusterDocument, type ViolationView } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import type { PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */

@@ -1,6 +1,6 @@
 import { CONDITIONS, type Condition } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord } from '../../ledger/types.ts';
+import type { ClusterRecord } from '../../ledger/index.ts';
 import { clusterRecord, clusterReport, desiredOf, OLD_REVISION, REVISION, TIME } from '../testing/fleet.ts';
 import { ClusterQuery, matchesCluster } from './cluster-lists.ts';
 import { createFleetIndex } from './fleet-index.ts';

@@ -2,7 +2,7 @@ import { type PolicyInCluster, type PolicyReport, type PolicySummary, policyKey 
 import { byText } from '@fso/shared/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { createFleetIndex, type Fleet, type FleetInput } from './fleet-index.ts';
 import { effectivePhase, SEVERITY } from './phases.ts';

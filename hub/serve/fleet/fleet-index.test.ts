@@ -1,6 +1,6 @@
 import { policyKey } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import type { ClusterRecord } from '../../ledger/types.ts';
+import type { ClusterRecord } from '../../ledger/index.ts';
 import { createIssueReport } from '../export/issue-report.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { createFleetIndex, type FleetInput } from './fleet-index.ts';

@@ -1,7 +1,7 @@
 import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
 import { noPhases } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';

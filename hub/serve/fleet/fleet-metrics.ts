@@ -1,6 +1,6 @@
 import type { ClusterView, SourceView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import type { FleetReader } from './fleet-reader.ts';
 
 const CLUSTER_STATES = ['connected', 'inSync', 'proven', 'tampered'] as const;

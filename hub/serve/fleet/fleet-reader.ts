@@ -1,7 +1,7 @@
 import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import type { Clock } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { isProven, isTampered } from './cluster-entry.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';

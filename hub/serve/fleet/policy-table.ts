@@ -1,7 +1,7 @@
 import { type PolicyInCluster, policyKey } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { countPhase, effectivePhase, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PolicyChange, PolicyReport, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/types.ts';
+import type { ClusterRecord, Ledger, LedgerChange } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
 

@@ -3,10 +3,8 @@ import { AuditEntry, AuditPage, AuditProofs, AuditVerificationView, ResourceName
 import type { Clock } from '@fso/shared/runtime';
 import type { Response } from 'express';
 import { z } from 'zod';
-import { readAudit } from '../../ledger/audit/read.ts';
-import type { AuditFilter, AuditLog } from '../../ledger/audit-log.ts';
-import { verifyAudit } from '../../ledger/index.ts';
-import { EXPORT_FORMATS, FORMATTERS } from '../export/audit-formats.ts';
+import type { AuditFilter, AuditLog } from '../../ledger/index.ts';
+import { EXPORT_FORMATS, FORMATTERS, readAudit, verifyAudit } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
 import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';

@@ -1,6 +1,6 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { nextCursor, numberOf } from '../http/paging.ts';

@@ -2,7 +2,7 @@ import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ForgottenCluster, Res
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { EnrolmentRecord, Identity } from '../../identity/index.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
 import { ClusterParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';

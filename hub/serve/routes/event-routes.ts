@@ -1,8 +1,7 @@
 import { EventPage, type EventView } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { z } from 'zod';
-import type { EventFilter } from '../../ledger/event-filter.ts';
-import type { Ledger } from '../../ledger/types.ts';
+import type { EventFilter, Ledger } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { numberOf, searchCursor } from '../http/paging.ts';
 import { EventQuery, eventFilters, withoutAbsent } from '../http/parameters.ts';

@@ -2,7 +2,7 @@ import { FetchHint, SourceView, StatusView } from '@fso/shared/api';
 import type { Shutdown } from '@fso/shared/runtime';
 import type { RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { ApiError } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';

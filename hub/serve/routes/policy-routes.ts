@@ -1,7 +1,7 @@
 import { PolicyHistory, PolicyPage, PolicySourceView, PolicySummaryPage, PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GitObjectError } from '@fso/shared/git';
 import { BusyError } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';

@@ -3,7 +3,7 @@ import { sha256 } from '@fso/shared/encoding';
 import { type Clock, createRateLimit, dropOldest, type Logger } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import type { Ledger } from '../../ledger/types.ts';
+import type { Ledger } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
 import type { Route } from '../http/route.ts';

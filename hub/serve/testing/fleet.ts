@@ -2,7 +2,7 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
 import type { Report } from '@fso/shared/protocol';
-import type { ClusterRecord, Desired } from '../../ledger/types.ts';
+import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { compileDesired } from '../../rollout/index.ts';
 
 /** A small fleet for tests of what is served: two clusters, two policies, one group. */
