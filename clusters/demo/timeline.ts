@@ -1,4 +1,5 @@
 import type { ClusterView } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import { until } from './programs.ts';
 import type { World } from './world.ts';
 
@@ -89,8 +90,8 @@ export async function measureCommit(world: World, commit: () => Promise<string>,
     for (const cluster of clusters) record.see(cluster, ms);
     return record.provenMs(clusters);
   };
-  const provenMs = await until(`every cluster proves ${revision.slice(0, 8)}`, look, signal);
+  const provenMs = await until(`every cluster proves ${shortRevision(revision)}`, look, signal);
   await bothLocks(world, signal);
-  const head = `${revision.slice(0, 8)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
+  const head = `${shortRevision(revision)} fetched after ${Math.round(fetchedMs ?? 0)} ms, proven everywhere after ${Math.round(provenMs)} ms`;
   return { provenMs, text: [head, ...record.lines()].join('\n') };
 }

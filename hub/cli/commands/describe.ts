@@ -1,8 +1,9 @@
 import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
 import { type Column, type Format, renderFacts, renderTable, writeData } from '../render/output.ts';
-import { age, list, shortRevision } from '../render/text.ts';
+import { age, list } from '../render/text.ts';
 import { checkName, findPolicy } from './get.ts';
 
 const RECENT_EVENTS = 10;

@@ -1,5 +1,5 @@
 import type { ClusterView, SourceView } from '@fso/shared/api';
-import { shortRevision } from '../render/text.ts';
+import { shortRevision } from '@fso/shared/text';
 
 /** What has to be there: the agent's word that it took the revision, or the proof that every policy of it is enforced. */
 export type Goal = 'accepted' | 'proven';

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import type { SourceView, StatusView } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { type Format, renderFacts, writeData } from '../render/output.ts';
-import { age, plain, printable, shortRevision } from '../render/text.ts';
+import { age, plain, printable } from '../render/text.ts';
 
 const verificationOf = ({ verification }: SourceView): string => {
   const { state, signer, reason } = verification ?? { state: 'unverified' };

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { shortRevision } from '@fso/shared/text';
 import { type HubClient, HubError } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { shortRevision } from '../render/text.ts';
 import { type Goal, type Progress, planWait } from './plan-wait.ts';
 
 export interface WaitOptions {

@@ -9,8 +9,9 @@ import {
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import type { Column } from './output.ts';
-import { age, list, shortRevision } from './text.ts';
+import { age, list } from './text.ts';
 
 export const policyColumns = (): Column<PolicySummary>[] => [
   { title: 'NAMESPACE', value: ({ namespace }) => namespace },

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { runFso } from '../testing/run-fso.ts';
 import { renderFacts, renderTable } from './output.ts';
-import { age, createPaint, shortRevision } from './text.ts';
+import { age, createPaint } from './text.ts';
 
 interface Row {
   readonly name: string;
@@ -61,9 +61,5 @@ describe('values', () => {
     [null, '-'],
   ])('age of %s is %s', (time, text) => {
     expect(age(time, new Date('2026-01-03T10:30:00Z'))).toBe(text);
-  });
-
-  it('shortens revisions', () => {
-    expect([shortRevision('0123456789abcdef'), shortRevision(null)]).toEqual(['01234567', '-']);
   });
 });

@@ -15,9 +15,6 @@ export const age = (time: string | null | undefined, now: Date): string => {
   return `${Math.floor(seconds / size)}${unit}`;
 };
 
-/** The first 8 characters of a commit id; `-` for none. */
-export const shortRevision = (revision: string | null | undefined): string => revision?.slice(0, 8) ?? '-';
-
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
 export type Color = 'red' | 'green' | 'yellow' | 'dim';

@@ -1,3 +1,4 @@
+import { shortRevision } from '@fso/shared/text';
 import ExternalLinkAltIcon from '@patternfly/react-icons/dist/esm/icons/external-link-alt-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -21,8 +22,6 @@ export const PolicyLink = ({ policy, isShort = false }: PolicyLinkProps) => {
   );
 };
 
-const SHORT = 8;
-
 /** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>
   revision === null || revision === undefined || revision === '' ? (
@@ -34,7 +33,7 @@ export const RevisionLink = ({ revision }: { readonly revision: string | null | 
 const KnownRevision = ({ revision }: { readonly revision: string }) => {
   const { data: template } = useQuery({ ...statusQuery, select: ({ source }) => source.commitUrl });
   const href = commitUrl(template, revision);
-  const short = revision.slice(0, SHORT);
+  const short = shortRevision(revision);
   return (
     <span className="fso-revision">
       <Link to="/activity/$revision" params={{ revision }} title={revision}>

@@ -1,4 +1,5 @@
 import type { ClusterView, ProblemView, StatusView } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import { count, formatNumber, formatProblem } from '../lib/format.ts';
 import { certificateState } from '../lib/health.ts';
 import { type Issue, sortIssues } from './issue.ts';
@@ -69,7 +70,7 @@ const sourceIssues = ({ status: { source } }: FleetState): Issue[] => [
         {
           key: 'rejected',
           level: 'danger' as const,
-          title: `Commit ${source.rejected.commit.revision.slice(0, 8)} was rejected; the previous one stays in force`,
+          title: `Commit ${shortRevision(source.rejected.commit.revision)} was rejected; the previous one stays in force`,
           detail: andMore(source.rejected.problems),
           target: { page: 'commit' as const, revision: source.rejected.commit.revision },
         },
@@ -110,7 +111,7 @@ const refusalIssues = ({ refusing }: FleetState): Issue[] => {
   return refusing.items.map(({ name, nack }) => ({
     key: `refusal ${name}`,
     level: 'danger',
-    title: `Cluster ${name} refused commit ${nack?.revision.slice(0, 8)} and keeps the previous one`,
+    title: `Cluster ${name} refused commit ${shortRevision(nack?.revision)} and keeps the previous one`,
     detail: andMore(nack?.reasons ?? []),
     since: nack?.time ?? null,
     target: { page: 'cluster', name },

@@ -1,6 +1,7 @@
 import { CONDITIONS, type IssueReport, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { byText, type CsvCell, csvLine } from '@fso/shared/encoding';
 import { isExpired, isExpiring } from '@fso/shared/residency';
+import { shortRevision } from '@fso/shared/text';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
@@ -10,7 +11,7 @@ type ClusterIssue = IssueReport['clusters'][number];
 type PolicyIssue = IssueReport['policies'][number];
 type Finding = Pick<ClusterIssue, 'problem' | 'since'>;
 
-const short = (revision: string | null | undefined): string => revision?.slice(0, 8) ?? 'no commit';
+const NO_COMMIT = 'no commit';
 
 const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
   switch (view.connection) {
@@ -27,10 +28,13 @@ const revisionIssues = ({ view, registration, desired }: ClusterEntry): Finding[
   const findings: Finding[] = [];
   if (registration === undefined) findings.push({ problem: 'Not registered in Git, or no longer.', since: null });
   else if (view.connection === 'Connected' && !view.inSync)
-    findings.push({ problem: `Behind: it has ${short(view.revision)}, in force is ${short(desired?.revision)}.`, since: null });
+    findings.push({
+      problem: `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired?.revision, NO_COMMIT)}.`,
+      since: null,
+    });
   if (view.nack !== null) {
     const reasons = view.nack.reasons.map(({ path, reason }) => (path === undefined ? reason : `${path}: ${reason}`)).join('; ');
-    findings.push({ problem: `Refused ${short(view.nack.revision)}: ${reasons}`, since: view.nack.time });
+    findings.push({ problem: `Refused ${shortRevision(view.nack.revision)}: ${reasons}`, since: view.nack.time });
   }
   return findings;
 };

@@ -1,3 +1,4 @@
+import { shortRevision } from '@fso/shared/text';
 import './activity.css';
 import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { Label, LabelGroup, PageSection, Stack, StackItem, Title } from '@patternfly/react-core';
@@ -107,7 +108,7 @@ export const CommitPage = () => {
   return (
     <>
       <PageHeader
-        title={activity.data?.commit.subject ?? `Commit ${revision.slice(0, 8)}`}
+        title={activity.data?.commit.subject ?? `Commit ${shortRevision(revision)}`}
         crumbs={[{ to: '/activity', text: 'Activity' }]}
         labels={activity.data === undefined ? null : <Labels activity={activity.data} />}
         description={activity.data === undefined ? undefined : <Description activity={activity.data} />}

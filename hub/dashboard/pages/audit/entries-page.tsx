@@ -1,4 +1,5 @@
 import type { AuditEntry, Page } from '@fso/shared/api';
+import { listText } from '@fso/shared/text';
 import { Button } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
@@ -24,7 +25,7 @@ import { useGrowingList } from './use-growing-list.ts';
 const resultText = ({ entries, links, broken }: ChainCheck): string =>
   broken.length === 0
     ? `${formatNumber(entries)} entries have the expected hash, ${formatNumber(links)} follow the previous entry`
-    : `Hash mismatch: ${broken.slice(0, 10).join(', ')}${broken.length > 10 ? ` and ${broken.length - 10} more` : ''}`;
+    : `Hash mismatch: ${listText(broken.map(String))}`;
 
 /** Computes the hashes of the entries that are here, in this browser. */
 const HashCheck = ({ entries }: { readonly entries: readonly AuditEntry[] }) => {

@@ -1,4 +1,5 @@
 import type { CommitSummary, Page } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import { Card, CardBody, CardFooter, CardTitle } from '@patternfly/react-core';
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
@@ -19,7 +20,7 @@ const hasReasons = ({ state, clusters }: CommitSummary): boolean => state === 'r
 const Reasons = ({ summary }: { readonly summary: CommitSummary }) =>
   hasReasons(summary) ? (
     <Link to="/activity/$revision" params={{ revision: summary.commit.revision }} className="fso-reason">
-      Why {summary.commit.revision.slice(0, 8)} was {summary.state === 'rejected' ? 'rejected' : 'refused'}
+      Why {shortRevision(summary.commit.revision)} was {summary.state === 'rejected' ? 'rejected' : 'refused'}
     </Link>
   ) : null;
 

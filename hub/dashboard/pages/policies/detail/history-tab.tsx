@@ -1,4 +1,5 @@
 import { type PolicyHistory, type PolicyRevision, type PolicyView, policyKey } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import { Button, Content, Label, Title } from '@patternfly/react-core';
 import MinusIcon from '@patternfly/react-icons/dist/esm/icons/minus-icon';
 import PencilAltIcon from '@patternfly/react-icons/dist/esm/icons/pencil-alt-icon';
@@ -69,7 +70,7 @@ const DiffView = ({ revision, before }: DiffViewProps) => {
         <code>{revision.path}</code> {summaryOf(diff)}
       </Content>
       {hunks.length === 0 ? null : (
-        <CodePane label={`What ${revision.commit.revision.slice(0, 8)} changed`}>
+        <CodePane label={`What ${shortRevision(revision.commit.revision)} changed`}>
           {hunks.map((hunk, index) => (
             <HunkView key={`${hunk.lines[0]?.before ?? ''}-${hunk.lines[0]?.after ?? ''}`} hunk={hunk} isFirst={index === 0} />
           ))}
