@@ -7,14 +7,7 @@ import { createAccess } from './access/index.ts';
 import type { HubConfig } from './config/config.ts';
 import type { DeliveryLimits } from './delivery/index.ts';
 import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
-import {
-  type AgentListenerIdentity,
-  type Authority,
-  agreeOnAuthority,
-  createEnrolmentStore,
-  type OpenIdentityOptions,
-  openIdentity,
-} from './identity/index.ts';
+import { type AgentListenerIdentity, createEnrolmentStore, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
@@ -54,9 +47,9 @@ const openListenerIdentity = async ({ config, deps, clock, ledger }: HubContext)
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
   const store = createEnrolmentStore(ledger.records);
-  const checkAuthority = isShared(config) ? (authority: Authority) => agreeOnAuthority(ledger.records, authority) : undefined;
+  const sharedRecords = isShared(config) ? ledger.records : undefined;
   const state = { isWritable: () => ledger.health().ok, isCurrent: () => ledger.behindMs() <= maxBehindMs };
-  return openIdentity(options, { clock, logger, store, state, checkAuthority, onEvent: recordIdentity({ ledger, clock, logger }) });
+  return openIdentity(options, { clock, logger, store, state, sharedRecords, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** Permissions of the group and of all others. */

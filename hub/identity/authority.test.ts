@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixedClock } from '../ledger/testing/ledger.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { agreeOnAuthority, createAuthority, keepAuthority } from './authority.ts';
+import { type AuthorityOptions, createAuthority, openAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { makeRequest } from './testing/identity.ts';
 import { createCa, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
-const UNUSED = { now: NOW, isInUse: async () => false };
-const IN_USE = { now: NOW, isInUse: async () => true };
+const UNUSED = { now: NOW, records: undefined, isInUse: async () => false };
+const IN_USE = { ...UNUSED, isInUse: async () => true };
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
 
 let folder: string;
@@ -20,6 +20,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-ca-'));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const keepAuthority = (folder: string, facts: Omit<AuthorityOptions, 'folder' | 'given'>) =>
+  openAuthority({ folder, given: undefined, ...facts });
 
 describe('the CA of the agents', () => {
   it('is made once, and its key is for its owner alone', async () => {
@@ -116,7 +119,7 @@ it('hubs on one database have one CA, or one that follows on it', async () => {
   const { records } = createMemoryLedger({ clock: fixedClock });
   const [old, next] = [await makeCa('old'), await makeCa('next')];
   const agree = (certificates: readonly string[], key: string) =>
-    agreeOnAuthority(records, createAuthority({ cert: certificates.join('\n'), key }));
+    openAuthority({ folder, given: { cert: certificates.join('\n'), key }, ...IN_USE, records });
   await agree([old.cert], old.key);
   await agree([old.cert], old.key);
   await expect(agree([next.cert], next.key)).rejects.toThrow(/is another one than this database knows .*give all hubs on it the same one/);
@@ -127,4 +130,22 @@ it('hubs on one database have one CA, or one that follows on it', async () => {
   await agree([next.cert, old.cert], next.key);
   await agree([next.cert], next.key);
   await expect(agree([old.cert], old.key)).rejects.toThrow(/is another one/);
+});
+
+it('a new CA that is asked for is that of the database from then on, also where the start before was cut off', async () => {
+  const { records } = createMemoryLedger({ clock: fixedClock });
+  const open = (facts: Partial<AuthorityOptions> = {}) => keepAuthority(folder, { ...IN_USE, records, ...facts });
+  const old = await open({ isInUse: async () => false });
+  const before = { cert: await readFile(join(folder, 'ca.crt'), 'utf8'), key: await readFile(join(folder, 'ca.key'), 'utf8') };
+  await writeFile(join(folder, 'new-ca'), '');
+  const update = records.update.bind(records);
+  records.update = () => Promise.reject(new Error('the database is away'));
+  await expect(open()).rejects.toThrow('away');
+  records.update = update;
+  const made = await open();
+  expect(made.fingerprint).not.toBe(old.fingerprint);
+  expect((await open()).fingerprint).toBe(made.fingerprint);
+  // A hub that still has the one before.
+  for (const name of ['ca.crt', 'ca.key']) await writeFile(join(folder, name), name === 'ca.crt' ? before.cert : before.key);
+  await expect(open()).rejects.toThrow(/is another one than this database knows .*make an empty file .*new-ca and start the hub/);
 });

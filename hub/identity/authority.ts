@@ -1,6 +1,6 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { certificatesIn, fingerprintOf, identityUri } from '@fso/shared/protocol';
 import { ConfigError, messageOf, readIfThere, syncFolder, writeDurably } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
@@ -81,11 +81,17 @@ export const createAuthority = (pair: KeyPair): Authority => {
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';
-/** An empty file of this name asks for a new CA. It is taken away first, so that it works once. */
+/** An empty file of this name asks for a new CA, and is removed once the database knows it. */
 const NEW_CA = 'new-ca';
 
-export interface AuthorityFacts {
+export interface AuthorityOptions {
+  /** The hub's own CA is kept here. */
+  readonly folder: string;
+  /** A CA of the operator's; absent: the hub's own. */
+  readonly given: KeyPair | undefined;
   readonly now: Date;
+  /** Records of a database that hubs share; absent: this hub is alone. */
+  readonly records: KeyedStore | undefined;
   /** Whether any agent was invited or has enrolled. */
   readonly isInUse: () => Promise<boolean>;
 }
@@ -100,13 +106,10 @@ const putAside = async (path: string, now: Date): Promise<void> => {
   if ((await readIfThere(path)) !== undefined) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
 };
 
-/** @returns whether the file was there */
-const takeAway = async (path: string): Promise<boolean> => {
-  if ((await readIfThere(path)) === undefined) return false;
-  await rm(path);
-  await syncFolder(dirname(path));
-  return true;
-};
+const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
+
+const newCaAdvice = (folder: string): string =>
+  `To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`;
 
 /**
  * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where no agent was ever invited, is of a start
@@ -114,12 +117,12 @@ const takeAway = async (path: string): Promise<boolean> => {
  *
  * @throws ConfigError that says what to do
  */
-const assertReplaceable = async (folder: string, { cert, key }: FoundPair, isInUse: AuthorityFacts['isInUse']): Promise<void> => {
+const assertReplaceable = async (folder: string, { cert, key }: FoundPair, isInUse: AuthorityOptions['isInUse']): Promise<void> => {
   if (cert === undefined && !(await isInUse())) return;
   const missing = [cert === undefined ? CA_CERT : '', key === undefined ? CA_KEY : ''].filter((name) => name !== '');
   const back = cert === undefined ? `, ${CA_CERT} also from what an agent has as FSO_HUB_CA_FILE` : '';
   throw new ConfigError([
-    `FSO_DATA_DIR: the CA that agents trust is not whole in ${folder}: ${missing.join(' and ')} missing. Put back what is missing, from a backup or from another hub on the same database${back}. To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`,
+    `FSO_DATA_DIR: the CA that agents trust is not whole in ${folder}: ${missing.join(' and ')} missing. Put back what is missing, from a backup or from another hub on the same database${back}. ${newCaAdvice(folder)}`,
   ]);
 };
 
@@ -133,14 +136,8 @@ const makeCa = async (folder: string, now: Date): Promise<Authority> => {
   return createAuthority(made);
 };
 
-/**
- * The hub's own CA, made at the first start and kept in `folder`.
- *
- * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
- */
-export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityFacts): Promise<Authority> => {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (await takeAway(join(folder, NEW_CA))) return makeCa(folder, now);
+/** The hub's own CA, made at the first start. */
+const keepAuthority = async ({ folder, now, isInUse }: AuthorityOptions): Promise<Authority> => {
   const [cert, key] = [await readIfThere(join(folder, CA_CERT)), await readIfThere(join(folder, CA_KEY))];
   if (cert === undefined || key === undefined) {
     await assertReplaceable(folder, { cert, key }, isInUse);
@@ -156,17 +153,46 @@ export const keepAuthority = async (folder: string, { now, isInUse }: AuthorityF
 /**
  * Hubs on one database have one CA: an agent that enrols at one would be refused by another. The CA that follows another one carries that
  * one behind it for a time (docs/operate/the-ca.md), so it is known by that.
- *
- * @throws ConfigError that says what to do
  */
-export const agreeOnAuthority = async (records: KeyedStore, { bundle, fingerprint }: Authority): Promise<void> => {
+const agreeOn = async (
+  { bundle, fingerprint }: Authority,
+  records: KeyedStore,
+  { folder, given }: AuthorityOptions,
+  isAskedFor: boolean,
+): Promise<void> => {
   const trusted = parseCas(bundle).map(fingerprintOf);
   const agreed = await records.update('agent-ca', 'fingerprint', (before) =>
-    typeof before === 'string' && !trusted.includes(before) ? before : fingerprint,
+    isAskedFor || typeof before !== 'string' || trusted.includes(before) ? fingerprint : before,
   );
   if (agreed === fingerprint) return;
+  const what = `(SHA-256 ${fingerprint}) is another one than this database knows (${String(agreed)})`;
   throw new ConfigError([
-    `FSO_AGENT_CA_CERT_FILE: the CA of the agents (SHA-256 ${fingerprint}) is another one than this database knows (${String(agreed)}): ` +
-      'give all hubs on it the same one, or put the old certificate behind the new one in the file',
+    given === undefined
+      ? `FSO_DATA_DIR: the CA of the agents in ${folder} ${what}: put that one there, from a backup or from another hub on the database. ${newCaAdvice(folder)}`
+      : `FSO_AGENT_CA_CERT_FILE: the CA of the agents ${what}: give all hubs on it the same one, or put the old certificate behind the new one in the file`,
   ]);
+};
+
+/**
+ * Opens the CA of the agents: the operator's, or the hub's own.
+ *
+ * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
+ */
+export const openAuthority = async (options: AuthorityOptions): Promise<Authority> => {
+  const { folder, given, now, records } = options;
+  if (given !== undefined) {
+    const authority = createAuthority(given);
+    if (records !== undefined) await agreeOn(authority, records, options, false);
+    return authority;
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const asked = join(folder, NEW_CA);
+  const isAskedFor = await isThere(asked);
+  const authority = isAskedFor ? await makeCa(folder, now) : await keepAuthority(options);
+  if (records !== undefined) await agreeOn(authority, records, options, isAskedFor);
+  if (isAskedFor) {
+    await rm(asked);
+    await syncFolder(folder);
+  }
+  return authority;
 };

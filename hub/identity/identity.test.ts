@@ -7,7 +7,7 @@ import { FakeClock } from '@fso/shared/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyedStore } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { keepAuthority } from './authority.ts';
+import { openAuthority } from './authority.ts';
 import type { Peer } from './enrolment-state.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
 import { createIdentity, DEFAULT_IDENTITY_LIMITS, type Identity, type IdentityEvent } from './identity.ts';
@@ -34,7 +34,7 @@ beforeEach(async () => {
   state = { writable: true, current: true };
   identity = createIdentity({
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
-    authority: await keepAuthority(folder, { now: clock.now(), isInUse: async () => false }),
+    authority: await openAuthority({ folder, given: undefined, now: clock.now(), records: undefined, isInUse: async () => false }),
     store: createEnrolmentStore(records),
     clock,
     limits: DEFAULT_IDENTITY_LIMITS,

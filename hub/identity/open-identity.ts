@@ -1,8 +1,9 @@
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import type { Clock, ListenAddress, Logger } from '@fso/shared/runtime';
+import type { KeyedStore } from '../ledger/index.ts';
 import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
-import { type Authority, createAuthority, keepAuthority } from './authority.ts';
+import { type Authority, openAuthority } from './authority.ts';
 import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
 import type { EnrolmentStore } from './enrolment-store.ts';
 import {
@@ -37,8 +38,8 @@ export interface OpenIdentityDeps {
   readonly store: EnrolmentStore;
   /** Default: this hub is alone, and knows everything. */
   readonly state?: IdentityState | undefined;
-  /** Whether the CA is the one that is meant. @throws ConfigError where it is not */
-  readonly checkAuthority?: ((authority: Authority) => Promise<void>) | undefined;
+  /** Records of a database that hubs share. Default: this hub is alone. */
+  readonly sharedRecords?: KeyedStore | undefined;
 }
 
 /** What the agents' listener is made of where agents enrol. */
@@ -65,8 +66,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
   const folder = join(options.folder, 'identity');
   const isInUse = async (): Promise<boolean> => (await store.list()).length > 0;
-  const authority = options.ca === undefined ? await keepAuthority(folder, { now: clock.now(), isInUse }) : createAuthority(options.ca);
-  await deps.checkAuthority?.(authority);
+  const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records: deps.sharedRecords, isInUse });
   warnOfExpiry(authority, deps);
   const identity = createIdentity({
     authority,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -210,6 +210,18 @@ describe('two hubs on one PostgreSQL', () => {
     const c = await add('c', { FSO_AGENT_TLS: 'on' });
     await c.start();
     await c.stop();
+    const ca = join(folder, 'c', 'data', 'identity');
+    const lost = await readFile(join(ca, 'ca.crt'), 'utf8');
+    await rm(join(ca, 'ca.key'));
+    await expect(c.start()).rejects.toThrow();
+    // What the hub advises.
+    const advice = /make an empty file (\S+) and start the hub/.exec(c.lastLines())?.[1] ?? '';
+    await writeFile(advice, '');
+    for (let starts = 0; starts < 2; starts += 1) {
+      await c.start();
+      await c.stop();
+    }
+    expect(await readFile(join(ca, 'ca.crt'), 'utf8')).not.toBe(lost);
     const d = await add('d', { FSO_AGENT_TLS: 'on' });
     await expect(d.start()).rejects.toThrow();
     expect(d.lastLines()).toContain('is another one than this database knows');
