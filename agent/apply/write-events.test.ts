@@ -1,6 +1,7 @@
 import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
-import { createLogger, FakeClock } from '@fso/shared/runtime';
+import { createLogger } from '@fso/shared/runtime';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ClusterView } from '../cache/index.ts';

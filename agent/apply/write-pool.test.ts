@@ -1,4 +1,4 @@
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WriteFailure } from '../enforce/index.ts';
 import { retryDelayMs, type Write, type WriteOutcome, WritePool } from './write-pool.ts';

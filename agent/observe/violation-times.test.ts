@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { KubeClient } from '@fso/shared/kube';
-import { createLogger, FakeClock } from '@fso/shared/runtime';
+import { createLogger } from '@fso/shared/runtime';
 import { afterEach, expect, it } from 'vitest';
 import { createViolationTimeStore } from './violation-times.ts';
 

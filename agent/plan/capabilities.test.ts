@@ -1,4 +1,5 @@
-import { createLogger, FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { createLogger } from '@fso/shared/runtime';
 import { expect, it } from 'vitest';
 import { capabilitiesOf, untilUpgraded } from './capabilities.ts';
 

@@ -1,4 +1,4 @@
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { RetryBudget } from './retry-budget.ts';

@@ -1,4 +1,4 @@
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { RetryBudget } from './retry-budget.ts';
 

@@ -1,5 +1,6 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import { createLogger, FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { createLogger } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { EventOutbox, type EventStore, parseEvents } from './event-outbox.ts';
 

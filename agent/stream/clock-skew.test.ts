@@ -1,5 +1,5 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { ClockSkew } from './clock-skew.ts';
 

@@ -1,4 +1,4 @@
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type KeyedStore, SESSION_KIND } from '../ledger/index.ts';

@@ -1,5 +1,5 @@
 import type { ClusterEvent } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
 import { AgentBudget, createAgentBudgets, DEFAULT_AGENT_LIMITS } from './agent-budget.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { inflateSync } from 'node:zlib';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { GitObjectType } from '@fso/shared/git';
-import { BusyError, FakeClock } from '@fso/shared/runtime';
+import { BusyError } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPolicyDocuments } from './policy-documents.ts';
 import type { FindObject } from './policy-files.ts';

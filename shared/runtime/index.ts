@@ -8,6 +8,5 @@ export * from './program/logger.ts';
 export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';
 export * from './rate-limit.ts';
-export * from './testing/fake-clock.ts';
 export * from './text.ts';
 export * from './wakeup.ts';

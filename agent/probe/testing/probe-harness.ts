@@ -1,5 +1,5 @@
+import { FakeClock } from '@fso/shared/fake-clock';
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
-import { FakeClock } from '@fso/shared/runtime';
 import { CanaryProber, type CanaryTarget } from '../canary-prober.ts';
 import { runProbeSchedule } from '../probe-schedule.ts';
 import { Prober, type ProbeTarget } from '../prober.ts';

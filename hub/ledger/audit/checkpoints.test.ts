@@ -1,5 +1,5 @@
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { FakeClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { fixedClock, TIME } from '../testing/ledger.ts';

@@ -1,6 +1,6 @@
 import type { CommitActivity, ProblemView } from '@fso/shared/api';
 import { decodeFiles } from '@fso/shared/decode';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';

@@ -1,5 +1,5 @@
 import { decodeFiles } from '@fso/shared/decode';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';

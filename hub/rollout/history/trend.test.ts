@@ -1,5 +1,5 @@
 import { byText } from '@fso/shared/encoding';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';

@@ -1,5 +1,5 @@
 import { AuditPage, AuditVerificationView, type ProblemDetails } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
 import { createAuditKey } from '../../ledger/index.ts';
 import { fillLedger, startApiHarness } from '../testing/api-harness.ts';

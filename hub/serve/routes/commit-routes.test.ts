@@ -1,5 +1,5 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
 import { writeRollout } from '../../rollout/index.ts';
 import { commitRollout, fillLedger, startApiHarness } from '../testing/api-harness.ts';

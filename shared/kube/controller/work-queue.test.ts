@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createLogger, FakeClock } from '../../runtime/index.ts';
+import { createLogger } from '../../runtime/index.ts';
+import { FakeClock } from '../../runtime/testing/fake-clock.ts';
 import { type ReconcileOutcome, runController, TerminalError } from './controller.ts';
 import { WorkQueue } from './work-queue.ts';
 
