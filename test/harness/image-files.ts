@@ -1,0 +1,174 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, delimiter, dirname, join, matchesGlob, relative, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/**
+ * Makes the files of an image from its Dockerfile without a container engine: the base is an empty folder, and RUN runs on this
+ * machine. It knows the few instructions that the Dockerfile of this repository uses, and throws on any other.
+ */
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const DOCKERFILE = join(ROOT, 'deploy/images/Dockerfile');
+
+interface Instruction {
+  readonly name: string;
+  readonly rest: string;
+}
+
+interface Stage {
+  readonly from: string;
+  readonly instructions: readonly Instruction[];
+}
+
+export interface ImageFiles {
+  /** What is `/` in the image. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+}
+
+interface State extends ImageFiles {
+  readonly workdir: string;
+}
+
+const EMPTY = { env: {}, labels: {}, user: '', entrypoint: [], command: [], workdir: '/' };
+
+const parseInstructions = (text: string): readonly Instruction[] =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [name = '', ...words] = line.split(' ');
+      return { name, rest: words.join(' ') };
+    });
+
+/** Stages by name. */
+const readStages = async (): Promise<ReadonlyMap<string, Stage>> => {
+  const stages = new Map<string, { from: string; instructions: Instruction[] }>();
+  for (const instruction of parseInstructions(await readFile(DOCKERFILE, 'utf8'))) {
+    const [, from = '', name] = /^(?:--platform=\S+ )?(\S+) AS (\S+)$/.exec(instruction.name === 'FROM' ? instruction.rest : '') ?? [];
+    if (name === undefined) [...stages.values()].at(-1)?.instructions.push(instruction);
+    else stages.set(name, { from, instructions: [] });
+  }
+  return stages;
+};
+
+/** As builders read `.dockerignore`: a pattern covers what is below, and the last one that matches decides. */
+const readIgnored = async (): Promise<(path: string) => boolean> => {
+  const patterns = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const covers = (pattern: string, path: string): boolean =>
+    path.split('/').some((_, index, parts) => matchesGlob(parts.slice(0, index + 1).join('/'), pattern));
+  return (path) =>
+    patterns.reduce((ignored, pattern) => (covers(pattern.replace(/^!/, ''), path) ? !pattern.startsWith('!') : ignored), false);
+};
+
+const pairOf = (rest: string): readonly [string, string] => {
+  const [, name = '', value = ''] = /^([\w.]+)="?(.*?)"?$/.exec(rest) ?? [];
+  return [name, value];
+};
+
+export class ImageBuilder {
+  readonly #folder: string;
+  readonly #built = new Map<string, Promise<State>>();
+
+  /** @param folder empty; every stage gets a folder there */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async build(target: string): Promise<ImageFiles> {
+    const stages = await readStages();
+    return this.#stage(stages, target);
+  }
+
+  #stage(stages: ReadonlyMap<string, Stage>, name: string): Promise<State> {
+    const known = this.#built.get(name);
+    if (known !== undefined) return known;
+    const building = this.#runStage(stages, name);
+    this.#built.set(name, building);
+    return building;
+  }
+
+  async #runStage(stages: ReadonlyMap<string, Stage>, name: string): Promise<State> {
+    const stage = stages.get(name);
+    if (stage === undefined) throw new Error(`the Dockerfile has no stage ${name}`);
+    const folder = join(this.#folder, name);
+    await mkdir(folder, { recursive: true });
+    const parent = stages.has(stage.from) ? await this.#stage(stages, stage.from) : undefined;
+    if (parent !== undefined) await cp(parent.folder, folder, { recursive: true, verbatimSymlinks: true });
+    let state: State = { ...(parent ?? EMPTY), folder };
+    for (const instruction of stage.instructions) state = { ...state, ...(await this.#runInstruction(stages, state, instruction)) };
+    return state;
+  }
+
+  async #runInstruction(stages: ReadonlyMap<string, Stage>, state: State, { name, rest }: Instruction): Promise<Partial<State>> {
+    const [key, value] = pairOf(rest);
+    switch (name) {
+      case 'ARG':
+      case 'EXPOSE':
+        return {};
+      case 'ENV':
+        return { env: { ...state.env, [key]: value } };
+      case 'LABEL':
+        return { labels: { ...state.labels, [key]: value } };
+      case 'USER':
+        return { user: rest };
+      case 'WORKDIR':
+        await mkdir(join(state.folder, rest), { recursive: true });
+        return { workdir: rest };
+      case 'ENTRYPOINT':
+        return { entrypoint: JSON.parse(rest) as string[] };
+      case 'CMD':
+        return { command: JSON.parse(rest) as string[] };
+      case 'RUN':
+        await runShell(rest, join(state.folder, state.workdir));
+        return {};
+      case 'COPY':
+        await this.#copy(stages, state, rest);
+        return {};
+      default:
+        throw new Error(`the instruction ${name} is not known here`);
+    }
+  }
+
+  async #copy(stages: ReadonlyMap<string, Stage>, { folder, workdir }: State, rest: string): Promise<void> {
+    const [, other, paths = ''] = /^(?:--from=(\S+) )?(.*)$/.exec(rest) ?? [];
+    const sources = paths.split(' ');
+    const target = sources.pop() ?? '';
+    const origin = other === undefined ? ROOT : (await this.#stage(stages, other)).folder;
+    const isIgnored = other === undefined ? await readIgnored() : () => false;
+    const destination = join(folder, resolve(workdir, target));
+    for (const source of sources) {
+      const from = join(origin, source);
+      const isFolder = (await stat(from)).isDirectory();
+      const to = isFolder || !target.endsWith('/') ? destination : join(destination, basename(source));
+      await mkdir(dirname(to), { recursive: true });
+      const filter = (path: string): boolean => !isIgnored(relative(origin, path));
+      await cp(from, to, { recursive: true, verbatimSymlinks: true, filter });
+    }
+  }
+}
+
+/** With this program's own Node.js, and what the environment says of the way to the registry. */
+const runShell = async (command: string, cwd: string): Promise<void> => {
+  const { PATH = '', HOME = '' } = process.env;
+  const settings = Object.entries(process.env).filter(([name]) =>
+    /^(npm_config_|https?_proxy$|no_proxy$|node_extra_ca_certs$)/i.test(name),
+  );
+  const env = { ...Object.fromEntries(settings), HOME, PATH: `${dirname(process.execPath)}${delimiter}${PATH}` };
+  const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const said = await text(child.stderr);
+  if (child.exitCode === null) await once(child, 'exit');
+  if (child.exitCode !== 0) throw new Error(`${command} failed (${child.exitCode}): ${said}`);
+};
+
+/** Every file below a folder, relative to it; symbolic links are not followed. */
+export const listFiles = async (folder: string): Promise<readonly string[]> =>
+  (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ImageBuilder, type ImageFiles, listFiles } from '../harness/image-files.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
+const MB = 1_000_000;
+/** Of what an image adds to its base. */
+const LIMIT_MB = 150;
+
+let folder: string;
+let builder: ImageBuilder;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-images-'));
+  // The programs run under another user.
+  await chmod(folder, 0o755);
+  builder = new ImageBuilder(folder);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Starts the image's program as a container runtime does: its user, its environment, and nothing of this machine's but Node.js. */
+const start = (image: ImageFiles, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> => {
+  const [program = '', ...entrypoint] = image.entrypoint;
+  expect(program).toBe('node');
+  const [uid, gid] = image.user.split(':').map(Number);
+  const user = process.getuid?.() === 0 ? { uid, gid } : {};
+  const PATH = `${dirname(process.execPath)}${delimiter}/nodejs/bin`;
+  const command = [...entrypoint.map((path) => join(image.folder, path)), ...args];
+  return new Promise((done) => {
+    execFile(process.execPath, command, { cwd: '/', env: { ...image.env, PATH, ...env }, ...user }, (error, out, err) =>
+      done({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+};
+
+const sizeOf = async (image: ImageFiles, files: readonly string[]): Promise<number> => {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(image.folder, file))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+};
+
+describe.each(['agent', 'hub'])('the image of the %s', (target) => {
+  let image: ImageFiles;
+  let files: readonly string[];
+
+  beforeAll(async () => {
+    image = await builder.build(target);
+    files = await listFiles(image.folder);
+  });
+
+  it(`adds less than ${LIMIT_MB} MB to its base`, async () => {
+    const megabytes = (await sizeOf(image, files)) / MB;
+    console.log(`${target}: ${megabytes.toFixed(1)} MB in ${files.length} files`);
+    expect(megabytes).toBeLessThan(LIMIT_MB);
+  });
+
+  it('has what runs in production alone, the same on every architecture', () => {
+    expect(files.filter((file) => /\.node$/.test(file))).toEqual([]);
+    const own = files.filter((file) => !file.includes('node_modules/'));
+    expect(own.filter((file) => /\.test\.tsx?$|\/testing\/|\/harness\//.test(file))).toEqual([]);
+    const packages = new Set(files.flatMap((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
+    expect(packages.size).toBeGreaterThan(10);
+    const unwanted = ['typescript', 'vite', 'vitest', 'react', 'echarts', '@patternfly/react-core', 'turbo', 'node', 'oidc-provider'];
+    expect(unwanted.filter((name) => packages.has(name))).toEqual([]);
+  });
+
+  it('runs as user 1000 and says where it comes from', () => {
+    expect(image.user).toBe('1000:1000');
+    expect(Object.keys(image.labels).filter((label) => label.startsWith('org.opencontainers.image.'))).toEqual(
+      ['version', 'revision', 'created', 'source', 'licenses', 'title', 'description'].map((name) => `org.opencontainers.image.${name}`),
+    );
+  });
+
+  it('has the settings that keep the programs small', async () => {
+    expect(image.env).toMatchObject(JSON.parse(await read('node-settings.json')) as Record<string, string>);
+  });
+});
+
+it('the agent starts from its image', async () => {
+  const image = await builder.build('agent');
+  expect(await start(image, ['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('FSO_CLUSTER'), err: '' });
+  const outcome = await start(image, image.command, { FSO_CLUSTER: 'eu', KUBECONFIG: '/nowhere', FSO_LISTEN: '127.0.0.1:0' });
+  expect(outcome).toMatchObject({ code: 1, err: expect.stringMatching(/^fso-agent: .*\/nowhere/) });
+});
+
+it('the hub starts from its image, which is also the command line', async () => {
+  const image = await builder.build('hub');
+  expect(await start(image, ['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('Usage: fso'), err: '' });
+  expect(await start(image, ['serve', '--help'])).toMatchObject({ code: 0, out: expect.stringContaining('FSO_GIT_URL'), err: '' });
+  expect(await start(image, image.command)).toMatchObject({ code: 1, err: expect.stringContaining('FSO_GIT_URL: is not set') });
+  const files = await listFiles(join(image.folder, 'app'));
+  expect(files).toContain('hub/dashboard/dist/index.html');
+  // The hub knows no Kubernetes.
+  expect(files.filter((file) => /hub\/dashboard\/(?!dist)|node_modules\/@kubernetes/.test(file))).toEqual([]);
+});
+
+it('the Dockerfile takes Node.js of the version that this repository brings, from where the builder is configured to', async () => {
+  const text = await read('deploy/images/Dockerfile');
+  const { dependencies } = JSON.parse(await read('package.json')) as { dependencies: { node: string } };
+  expect(/^ARG NODE_VERSION=(\S+)$/m.exec(text)?.[1]).toBe(dependencies.node.split('.')[0]);
+  const images = [...text.matchAll(/^(?:ARG \w+_IMAGE=|FROM (?:--platform=\S+ )?)(\S+)/gm)].map(([, image = '']) => image);
+  expect(images.filter((image) => /[./]/.test(image.replaceAll(/\$\{\w+\}/g, '')))).toEqual([]);
+});
