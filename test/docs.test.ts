@@ -1,4 +1,4 @@
-import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { byText } from '@fso/shared/encoding';
 import { PROTOCOL_VERSION } from '@fso/shared/protocol';
@@ -103,9 +103,7 @@ describe('claims', () => {
   });
 
   it('of absence hold', () => {
-    expect(claimed(/\bno (?:web )?(?:dashboard|console)\b/gi)).toEqual([]);
-    const images = globSync('**/{Dockerfile,Containerfile,Chart.yaml}', { cwd: root, exclude: ['**/node_modules/**'] });
-    expect([images, claimed(/no image or chart/g).length > 0]).toEqual([[], true]);
+    expect(claimed(/\bno (?:(?:web )?(?:dashboard|console)|images?|charts?)\b/gi)).toEqual([]);
   });
 });
 

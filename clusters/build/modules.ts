@@ -121,6 +121,17 @@ export const KIND_TOOL: ToolModule = {
   linkerFlags: none,
 };
 
+/** Renders and installs the charts of deploy/charts, for their tests. */
+export const HELM_TOOL: ToolModule = {
+  name: 'helm',
+  dir: join(clusters, 'local', 'tools', 'helm'),
+  upstream: 'helm.sh/helm/v4',
+  package: 'helm.sh/helm/v4/cmd/helm',
+  programs: ['helm'],
+  files: {},
+  linkerFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
+};
+
 /** The version of `path` that a go.mod requires. */
 export function requiredVersion(goMod: string, path: string): string {
   for (const line of goMod.split('\n')) {

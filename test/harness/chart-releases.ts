@@ -1,0 +1,80 @@
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { Release, Values } from './helm.ts';
+
+/** The charts with the values that matter. */
+
+export const HUB_NAMESPACE = 'fso';
+
+/** An allowed signer, as ssh-keygen writes it. */
+export const signer = (): string => {
+  const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  const field = (content: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, content.length]), content]);
+  const key = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(Buffer.from(x, 'base64url'))]);
+  return `alice@example.com ssh-ed25519 ${key.toString('base64')}\n`;
+};
+
+export const TOKEN = `fso1.eu.${Buffer.alloc(32, 7).toString('base64url')}.${'ab'.repeat(32)}`;
+export const DIGEST = `sha256:${createHash('sha256').update('image').digest('hex')}`;
+export const PEER = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } };
+const PLACE = {
+  nodeSelector: { pool: 'system' },
+  tolerations: [{ key: 'system', operator: 'Exists' }],
+  podAnnotations: { team: 'governance' },
+};
+const REGISTRY = { global: { imageRegistry: 'registry.example.com/mirror/', imagePullSecrets: ['registry'] }, image: { digest: DIGEST } };
+
+export const agentWith = (values: Values = {}, namespace = SYSTEM_NAMESPACE): Release => ({
+  chart: 'fso-agent',
+  namespace,
+  values: { cluster: 'eu', ...values },
+});
+export const FULL_AGENT = agentWith({
+  ...REGISTRY,
+  ...PLACE,
+  platform: 'eks',
+  priorityClassName: 'system-cluster-critical',
+  trustedBinders: ['system:serviceaccount:batch:scheduler'],
+  hub: { url: 'wss://hub.example.com:8443', enrolTokenSecret: { name: 'enrolment', key: 'token' }, ca: 'a CA' },
+  signers: { ssh: signer() },
+  settings: { FSO_LOG_LEVEL: 'debug', FSO_VERIFY: 'warn' },
+  networkPolicy: { apiServer: [{ ipBlock: { cidr: '10.0.0.0/8' } }], hub: [{ ipBlock: { cidr: '192.0.2.0/24' } }], metricsFrom: [PEER] },
+});
+
+export const hubWith = (values: Values = {}, namespace = HUB_NAMESPACE): Release => ({
+  chart: 'fso-hub',
+  namespace,
+  values: { replicas: 1, git: { url: 'https://git.example.com/policies.git' }, access: { apiTokenSecret: { name: 'api' } }, ...values },
+});
+export const KEYS = { keys: { existingSecret: 'own-keys' } };
+export const FULL_HUB = hubWith({
+  ...REGISTRY,
+  ...PLACE,
+  ...KEYS,
+  replicas: 2,
+  git: { url: 'https://git.example.com:8443/policies.git', tokenSecret: { name: 'git' }, webhookSecret: { name: 'git', key: 'webhook' } },
+  database: { urlSecret: { name: 'database' } },
+  ca: 'a CA',
+  signers: { ssh: signer() },
+  access: {
+    oidc: { issuer: 'https://login.example.com', clientId: 'fso', clientSecret: { name: 'login' }, roleMap: 'admin=fso-admins' },
+    trustedProxies: ['10.0.0.0/8'],
+  },
+  agents: { hostnames: ['hub.example.com'], service: { type: 'LoadBalancer', annotations: { internal: 'true' } } },
+  ingress: { enabled: true, className: 'nginx', host: 'fso.example.com', tlsSecret: 'fso-tls', annotations: { affinity: 'address' } },
+  storage: { className: 'local' },
+  settings: { FSO_HISTORY_DAYS: '90' },
+  networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER] },
+});
+
+export const RELEASES: readonly (readonly [string, Release])[] = [
+  ['the agent, alone', agentWith()],
+  ['the agent, with everything', FULL_AGENT],
+  ['the agent, without network policy', agentWith({ networkPolicy: { enabled: false } })],
+  ['the hub, alone', hubWith(KEYS)],
+  ['the hub, with everything', FULL_HUB],
+  [
+    'the hub, without network policy',
+    hubWith({ ...KEYS, networkPolicy: { enabled: false }, ingress: { enabled: true, host: 'fso.example.com' } }),
+  ],
+];

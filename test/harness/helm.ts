@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { KubeObject } from '@fso/shared/api';
+import { parseAllDocuments } from 'yaml';
+import { HELM_TOOL } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
+
+const run = promisify(execFile);
+
+export const CHARTS = join(import.meta.dirname, '..', '..', 'deploy', 'charts');
+
+export type Values = Readonly<Record<string, unknown>>;
+
+/** A chart as one installs it. */
+export interface Release {
+  /** Folder of `deploy/charts`. */
+  readonly chart: string;
+  readonly namespace: string;
+  readonly values: Values;
+}
+
+/** Helm without the settings of this machine's user. A release is called like its chart. */
+export class Helm {
+  readonly #program: string;
+  readonly #folder: string;
+
+  private constructor(program: string, folder: string) {
+    this.#program = program;
+    this.#folder = folder;
+  }
+
+  /** @param folder for what Helm keeps */
+  static async open(folder: string, signal: AbortSignal): Promise<Helm> {
+    const { helm = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [HELM_TOOL] }, signal);
+    return new Helm(join(helm, 'helm'), folder);
+  }
+
+  /** @returns standard output @throws Error with what Helm said */
+  async #run(args: readonly string[], values?: Values): Promise<string> {
+    const file = join(this.#folder, 'values.json');
+    if (values !== undefined) await writeFile(file, JSON.stringify(values));
+    const homes = ['CACHE', 'CONFIG', 'DATA'].map((name) => [`HELM_${name}_HOME`, join(this.#folder, name)]);
+    const env = { PATH: process.env['PATH'], HOME: this.#folder, ...Object.fromEntries(homes) };
+    const { stdout } = await run(this.#program, [...args, ...(values === undefined ? [] : ['--values', file])], {
+      env,
+      maxBuffer: 16 * 1024 ** 2,
+    });
+    return stdout;
+  }
+
+  /** @throws Error with what is wrong with the chart, warnings included */
+  async lint({ chart, namespace, values }: Release): Promise<void> {
+    await this.#run(['lint', '--strict', join(CHARTS, chart), '--namespace', namespace], values);
+  }
+
+  /** What `helm template` makes, without a cluster. @throws Error with why the chart refuses */
+  async render({ chart, namespace, values }: Release): Promise<readonly KubeObject[]> {
+    const text = await this.#run(['template', chart, join(CHARTS, chart), '--namespace', namespace], values);
+    return parseAllDocuments(text).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
+  }
+
+  /** Installs the release, or brings it to other values. Waits for nothing. */
+  async install({ chart, namespace, values }: Release, kubeconfig: string): Promise<void> {
+    await this.#run(['upgrade', '--install', chart, join(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig], values);
+  }
+
+  async uninstall({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
+    await this.#run(['uninstall', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
+  }
+}

@@ -1,0 +1,87 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { KubeObject } from '@fso/shared/api';
+
+interface Variable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
+}
+
+export interface Container {
+  readonly image: string;
+  readonly env: readonly Variable[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+interface Item {
+  readonly key: string;
+  readonly path: string;
+}
+
+interface Volume {
+  readonly name: string;
+  readonly secret?: { readonly secretName: string };
+  readonly configMap?: { readonly name: string };
+  /** Sources that are no Secrets have no such part. */
+  readonly projected?: { readonly sources: readonly { readonly secret?: { readonly name: string; readonly items: readonly Item[] } }[] };
+}
+
+export interface Pod extends KubeObject {
+  readonly spec: { readonly containers: readonly Container[]; readonly volumes: readonly Volume[] };
+}
+
+/** The pod that the one workload among the objects makes. @throws Error where there is none */
+export const podOf = (objects: readonly KubeObject[]): Pod => {
+  const workload = objects.find(({ kind }) => kind === 'Deployment' || kind === 'StatefulSet');
+  if (workload === undefined) throw new Error('the objects have no workload');
+  const { template, volumeClaimTemplates = [] } = (
+    workload as unknown as { spec: { template: Pod; volumeClaimTemplates?: readonly KubeObject[] } }
+  ).spec;
+  const claims = volumeClaimTemplates.map(({ metadata: { name } }) => ({ name, emptyDir: {} }));
+  const spec = { ...template.spec, volumes: [...template.spec.volumes, ...claims] };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: template.metadata, spec };
+};
+
+export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** What stands in the files of a volume, by their names. */
+const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secrets): Readonly<Record<string, string>> => {
+  const { secret, configMap, projected } = volume;
+  if (secret !== undefined) return secrets[secret.secretName] ?? {};
+  if (configMap !== undefined) {
+    const found = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap.name);
+    return (found as { data?: Record<string, string> } | undefined)?.data ?? {};
+  }
+  const items = (projected?.sources ?? []).flatMap(({ secret: source }) =>
+    (source?.items ?? []).map((item) => ({ name: source?.name ?? '', ...item })),
+  );
+  return Object.fromEntries(items.map(({ name, key, path }) => [path, secrets[name]?.[key] ?? '']));
+};
+
+/**
+ * The environment of the pod's first container, where variables that name files of its volumes name files with the same content
+ * below a folder of this machine.
+ */
+export const mountedEnvironment = async (
+  objects: readonly KubeObject[],
+  secrets: Secrets,
+  folder: string,
+): Promise<Readonly<Record<string, string>>> => {
+  const { containers, volumes } = podOf(objects).spec;
+  const [container] = containers;
+  const files = new Map<string, string>();
+  for (const { name, mountPath } of container?.volumeMounts ?? []) {
+    const volume = volumes.find((candidate) => candidate.name === name);
+    const target = await mkdtemp(join(folder, `${basename(mountPath)}-`));
+    for (const [file, content] of Object.entries(volume === undefined ? {} : contentOf(volume, objects, secrets))) {
+      await writeFile(join(target, file), content);
+      files.set(`${mountPath}/${file}`, join(target, file));
+    }
+  }
+  const textOf = ({ value = '', valueFrom }: Variable): string => {
+    if (valueFrom !== undefined) return secrets[valueFrom.secretKeyRef.name]?.[valueFrom.secretKeyRef.key] ?? '';
+    return files.get(value) ?? value;
+  };
+  return Object.fromEntries((container?.env ?? []).map((variable) => [variable.name, textOf(variable)]));
+};

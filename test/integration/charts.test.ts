@@ -1,0 +1,274 @@
+import { globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
+import { HUB_SETTINGS, loadHubConfig } from '../../hub/config/config.ts';
+import { createAuthority } from '../../hub/identity/authority.ts';
+import { loadAuditKey } from '../../hub/ledger/audit/key.ts';
+import {
+  agentWith,
+  DIGEST,
+  FULL_AGENT,
+  FULL_HUB,
+  HUB_NAMESPACE,
+  hubWith,
+  KEYS,
+  PEER,
+  RELEASES,
+  signer,
+  TOKEN,
+} from '../harness/chart-releases.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { CHARTS, Helm, type Release } from '../harness/helm.ts';
+import { type Container, mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { eventually, never } from '../harness/waiting.ts';
+
+const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
+
+let folder: string;
+let helm: Helm;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-charts-'));
+  helm = await Helm.open(folder, never);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** What a network policy lets out. */
+interface Rule {
+  readonly ports: readonly { readonly port: number }[];
+  readonly to?: readonly unknown[];
+}
+
+const ofKind = (objects: readonly KubeObject[], kind: string): readonly KubeObject[] => objects.filter((object) => object.kind === kind);
+
+describe.each(RELEASES)('%s', (_, release) => {
+  it('has nothing that Helm warns of', () => helm.lint(release));
+
+  it('runs as nobody, on a root file system that it cannot write, with a token of an hour and only where it calls the API server', async () => {
+    const { spec } = podOf(await helm.render(release));
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+      terminationGracePeriodSeconds: 30,
+    });
+    const tokens = [...JSON.stringify(spec.volumes).matchAll(/"serviceAccountToken":\{[^}]*"expirationSeconds":(\d+)/g)].map(
+      ([, seconds]) => seconds,
+    );
+    expect(tokens).toEqual(release.chart === 'fso-agent' ? ['3600'] : []);
+    for (const container of spec.containers)
+      expect(container).toMatchObject({
+        resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '500m', memory: '512Mi' } },
+        securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      });
+  });
+});
+
+describe('what the charts refuse', () => {
+  it.each<[string, Release, RegExp]>([
+    ['an agent in another namespace', agentWith({}, 'kube-system'), new RegExp(`namespace ${SYSTEM_NAMESPACE} alone`)],
+    ['an agent without the name of its cluster', agentWith({ cluster: '' }), /\/cluster/],
+    ['an agent that dials in the clear', agentWith({ hub: { url: 'ws://hub' } }), /\/hub\/url/],
+    ['a setting that the agent does not have', agentWith({ settings: { FSO_LOGLEVEL: 'debug' } }), /FSO_LOGLEVEL/],
+    ['a value that the chart does not have', agentWith({ replica: 3 }), /replica/],
+    ['a digest that is none', agentWith({ image: { digest: 'latest' } }), /digest/],
+    ["a hub in the agent's namespace", hubWith(KEYS, SYSTEM_NAMESPACE), /namespace of agents alone/],
+    ['several hubs without PostgreSQL', hubWith({ ...KEYS, replicas: 2 }), /share one PostgreSQL/],
+    ['a hub that nobody can sign in to', hubWith({ ...KEYS, access: {} }), /nobody could sign in/],
+    [
+      'a provider without roles',
+      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso' } } }),
+      /roleMap/,
+    ],
+    ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
+    ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
+    ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
+  ])('%s', async (_, release, reason) => {
+    await expect(helm.render(release)).rejects.toThrow(reason);
+  });
+});
+
+describe('the settings of the programs', () => {
+  const named = (chart: string): ReadonlySet<string> => {
+    const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
+    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*/g) ?? []));
+  };
+  const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
+    settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
+
+  it.each([
+    // Beside those: what a pod has by itself, and what is for programs without enrolment.
+    [
+      'fso-agent',
+      AGENT_SETTINGS,
+      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN_FILE', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
+    ],
+    [
+      'fso-hub',
+      HUB_SETTINGS,
+      [
+        'FSO_GIT_PASSWORD',
+        'FSO_GIT_AUTH_COMMAND',
+        'FSO_AGENT_TOKENS_FILE',
+        'FSO_AGENT_TLS',
+        'FSO_AGENT_TLS_CERT_FILE',
+        'FSO_AGENT_TLS_KEY_FILE',
+      ],
+    ],
+  ])('that %s names are those of its program, and it names all but the given', (chart, settings, others) => {
+    const names = named(chart);
+    expect([...names].filter((name) => !withFiles(settings).includes(name))).toEqual([]);
+    const left = settings.filter(({ name, isSecret }) => !names.has(name) && !(isSecret && names.has(`${name}_FILE`)));
+    expect(left.map(({ name }) => name).toSorted()).toEqual(others.toSorted());
+  });
+
+  it('of the agent are read from its pod', async () => {
+    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { enrolment: { token: TOKEN } }, folder);
+    expect(await loadAgentConfig(env)).toMatchObject({
+      cluster: 'eu',
+      hub: { url: 'wss://hub.example.com:8443', enrolToken: TOKEN, ca: 'a CA' },
+      trust: { mode: 'warn' },
+      listen: { port: 8081 },
+      trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
+      trustedNodeLabelers: ['eks:cloud-controller-manager'],
+    });
+  });
+
+  it('of the agent are its own defaults on kubeadm', async () => {
+    const config = await loadAgentConfig(await mountedEnvironment(await helm.render(agentWith()), {}, folder));
+    expect({ ...config, listen: '', identity: '' }).toEqual({
+      ...(await loadAgentConfig({ FSO_CLUSTER: 'eu' })),
+      listen: '',
+      identity: '',
+    });
+  });
+});
+
+describe('the parts of the charts', () => {
+  it("the rights of the agent are those of deploy/agent/rbac.yaml, in the agent's namespace", async () => {
+    const wanted = parseAllDocuments(readFileSync(join(CHARTS, '..', 'agent', 'rbac.yaml'), 'utf8')).map(
+      (document) => document.toJS() as KubeObject,
+    );
+    const rendered = await helm.render(agentWith());
+    const found = wanted.flatMap(({ kind, metadata }) =>
+      ofKind(rendered, kind ?? '').filter((object) => object.metadata.name === metadata.name),
+    );
+    const bare = found.map((object) => ({ ...object, metadata: { ...object.metadata, labels: undefined } }));
+    expect(bare).toEqual(wanted.filter(({ kind }) => kind !== 'Namespace').map((object) => expect.objectContaining(object)));
+    expect(rendered.filter((object) => object.kind === 'Namespace')).toEqual([]);
+    expect(new Set(rendered.map(({ metadata }) => metadata.namespace ?? SYSTEM_NAMESPACE))).toEqual(new Set([SYSTEM_NAMESPACE]));
+  });
+
+  it('images are named by registry and digest', async () => {
+    const imagesOf = async (release: Release): Promise<string[]> =>
+      podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
+    expect(await imagesOf(FULL_AGENT)).toEqual([`registry.example.com/mirror/fso-agent@${DIGEST}`]);
+    expect(await imagesOf(FULL_HUB)).toEqual([`registry.example.com/mirror/fso-hub@${DIGEST}`]);
+    const { version } = JSON.parse(readFileSync(join(CHARTS, '..', '..', 'package.json'), 'utf8')) as { version: string };
+    expect(await imagesOf(agentWith())).toEqual([`fso-agent:${version}`]);
+    expect(await imagesOf(hubWith(KEYS))).toEqual([`fso-hub:${version}`]);
+  });
+
+  it('network policies let out what is needed, and no more', async () => {
+    const portsOf = async (release: Release): Promise<unknown[]> => {
+      const policies = ofKind(await helm.render(release), 'NetworkPolicy') as readonly (KubeObject & {
+        spec: { egress: readonly Rule[] };
+      })[];
+      return policies.flatMap(({ spec }) => spec.egress.map(({ ports, to }) => [ports.map(({ port }) => port), to]));
+    };
+    expect(await portsOf(agentWith())).toEqual([
+      [[53, 53], undefined],
+      [[443, 6443], undefined],
+    ]);
+    expect(await portsOf(FULL_AGENT)).toEqual([
+      [[53, 53], undefined],
+      [[443, 6443], [{ ipBlock: { cidr: '10.0.0.0/8' } }]],
+      [[8443], [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
+    ]);
+    expect(await portsOf(FULL_HUB)).toEqual([
+      [[53, 53], undefined],
+      [[8443], [PEER]],
+      [[5432], [PEER]],
+      [[443], [PEER]],
+    ]);
+  });
+
+  it('other public keys roll the pods out', async () => {
+    const checksum = async (ssh: string): Promise<unknown> =>
+      podOf(await helm.render(agentWith({ signers: { ssh } }))).metadata.annotations?.['checksum/trust'];
+    const one = signer();
+    expect(await checksum(one)).toBe(await checksum(one));
+    expect(await checksum(one)).not.toBe(await checksum(signer()));
+  });
+});
+
+describe('in a cluster', () => {
+  let cluster: ClusterHarness;
+
+  beforeAll(async () => {
+    cluster = await ClusterHarness.start({ name: 'charts', gatekeeper: false }, never);
+    for (const name of [SYSTEM_NAMESPACE, HUB_NAMESPACE]) {
+      const labels = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/warn': 'restricted' };
+      await cluster.client.apply(NAMESPACE_KIND, { metadata: { name, labels } }, { fieldManager: 'test' }, never);
+    }
+    return () => cluster.close();
+  });
+
+  it.each(RELEASES)('%s is admitted under Pod Security restricted, its pods too', async (_, release) => {
+    const objects = await helm.render(release);
+    const { spec, ...pod } = podOf(objects);
+    // What these name is among the objects, and not made by a dry run.
+    const trial = { ...spec, serviceAccountName: 'default', priorityClassName: undefined };
+    for (const object of [...objects, { ...pod, metadata: { name: 'trial', namespace: release.namespace }, spec: trial }]) {
+      const kind = await cluster.kindOf(object);
+      const { warnings } = await cluster.client.apply(kind, object, { fieldManager: 'test', dryRun: true }, never);
+      expect([object.kind, object.metadata.name, warnings]).toEqual([object.kind, object.metadata.name, []]);
+    }
+  });
+
+  const podsOf = async (release: Release): Promise<number> => {
+    const options = { namespace: release.namespace, labelSelector: `app.kubernetes.io/name=${release.chart}` };
+    return (await cluster.client.list(POD_KIND, options, never)).length;
+  };
+  const keys = async (): Promise<Record<string, string>> => {
+    const secret = await cluster.client.get(SECRETS, { namespace: HUB_NAMESPACE, name: 'fso-hub-keys' }, never);
+    const { data = {} } = secret as { data?: Record<string, string> };
+    return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]));
+  };
+
+  it('a release of the agent gets its two pods', async () => {
+    await helm.install(agentWith(), cluster.kubeconfig);
+    await eventually(async () => (await podsOf(agentWith())) === 2);
+  });
+
+  it('a release of the hub has keys that the hub can use, and keeps them over upgrade, uninstall and the next install', async () => {
+    await helm.install(hubWith(), cluster.kubeconfig);
+    await eventually(async () => (await podsOf(hubWith())) === 1);
+    const made = await keys();
+    const { 'ca.crt': cert = '', 'ca.key': key = '' } = made;
+    const env = await mountedEnvironment(
+      await helm.render(hubWith({ keys: { existingSecret: 'fso-hub-keys' } })),
+      { 'fso-hub-keys': made, api: { token: 'a-token-of-this-test' } },
+      folder,
+    );
+    expect(await loadHubConfig(env)).toMatchObject({
+      identity: { ca: { cert, key }, hostnames: ['fso-hub-agents.fso.svc'] },
+      listen: { port: 8080 },
+    });
+    expect(createAuthority({ cert, key }).expires.getTime()).toBeGreaterThan(Date.now());
+    const { FSO_AUDIT_KEY_FILE: auditKey = '' } = env;
+    expect((await loadAuditKey(auditKey)).id).toHaveLength(43);
+    await helm.install(hubWith({ podAnnotations: { changed: 'true' } }), cluster.kubeconfig);
+    expect(await keys()).toEqual(made);
+    await helm.uninstall(hubWith(), cluster.kubeconfig);
+    expect(await keys()).toEqual(made);
+    await helm.install(hubWith(), cluster.kubeconfig);
+    expect(await keys()).toEqual(made);
+  });
+});
