@@ -44,7 +44,7 @@ const nodeOf = (region: string | undefined, resourceVersion = '7'): KubeObject =
     status: { images: ['x'.repeat(10_000)] },
   }) as KubeObject;
 
-it('keeps of a pod what decides where it may run, and of a node its region', () => {
+it('reduces a pod to its placement and owner, and a node to its region', () => {
   expect(reducePod(podOf())).toEqual({
     metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [{ ...owner, name: '', uid: '' }] },
     spec: {
@@ -59,7 +59,7 @@ it('keeps of a pod what decides where it may run, and of a node its region', () 
   expect(reduceNode(nodeOf(undefined))).toEqual({ metadata: { name: 'node-1', uid: '1', resourceVersion: '7' } });
 });
 
-it('takes an update that changes nothing of it for none', () => {
+it('ignores an update that does not change the reduced object', () => {
   const pod = reducePod(podOf());
   expect(isSamePod(pod, reducePod(podOf({ resourceVersion: '8' })))).toBe(true);
   for (const change of [{ phase: 'Succeeded' }, { nodeName: 'node-2' }]) expect(isSamePod(pod, reducePod(podOf(change)))).toBe(false);
@@ -73,7 +73,7 @@ const entry = (manager: string, ...keys: string[]) => ({
   fieldsV1: { 'f:metadata': { 'f:labels': { '.': {}, ...Object.fromEntries(keys.map((key) => [`f:${key}`, {}])) } } },
 });
 
-it('names labels of this system that an apply cannot remove', () => {
+it('finds labels of this system that an apply cannot remove', () => {
   const own = entry('fso-agent-namespaces', 'compliance.gov/floor-deny', 'compliance.gov/floor-warn');
   expect(labelsHeldByOthers(undefined)).toBeUndefined();
   expect(labelsHeldByOthers([own, entry('kubectl', 'team'), { manager: 'kubelet' }])).toBeUndefined();

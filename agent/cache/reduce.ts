@@ -12,7 +12,7 @@ import {
 import type { ApiService, CustomResourceDefinition, KindDescriptor, Node } from '@fso/shared/kube';
 import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 
-/** A pod as the agent keeps it: what decides where it may run, and where it does. */
+/** A pod, reduced to its placement constraints, its node and its phase. */
 export interface Pod extends KubeObject {
   spec: PlacementSpec;
   status?: { phase?: string };
@@ -28,8 +28,8 @@ const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
 };
 
 /**
- * Labels of this system that another field manager holds, too: an apply without them does not remove them. Whoever resets
- * `managedFields`, which takes no more than the right to patch, makes the next apply leave all of them to `before-first-apply`.
+ * Labels of this system that another field manager owns too: an apply without them does not remove them. A user who resets
+ * `managedFields`, for which the right to patch suffices, makes the next apply leave all of them to `before-first-apply`.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
@@ -39,9 +39,9 @@ export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): 
   return held.length === 0 ? undefined : [...new Set(held)];
 };
 
-/** What the caches keep: a cluster may have tens of thousands of pods, and most of an object is never read here. */
+// A cluster may have tens of thousands of pods, and the agent never reads most of an object.
 
-/** Reduces a pod to what the decision and the reports read. */
+/** Reduces a pod to the fields that the decision and the reports read. */
 export const reducePod = ({ metadata, spec, status }: Pod): Pod => {
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
   const { ownerReferences: owners, ...placement } = reducePlacement(ownerReferences === undefined ? spec : { ...spec, ownerReferences });
@@ -74,7 +74,7 @@ export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): 
   };
 };
 
-/** Reduces an APIService to the service that answers. */
+/** Reduces an APIService to the service that it points to. */
 export const reduceApiService = ({ metadata, spec }: ApiService): ApiService => {
   const { name, uid, resourceVersion, managedFields } = metadata;
   return {
@@ -85,7 +85,7 @@ export const reduceApiService = ({ metadata, spec }: ApiService): ApiService => 
 
 /** A namespace, reduced. */
 export interface Namespace extends KubeObject {
-  /** Labels of this system that another field manager holds, too; see {@link labelsHeldByOthers}. */
+  /** Labels of this system that another field manager owns too; see {@link labelsHeldByOthers}. */
   readonly held?: readonly string[] | undefined;
 }
 
@@ -104,20 +104,20 @@ export const reduceNamespace = ({ metadata }: Namespace): Namespace => {
   };
 };
 
-/** Gatekeeper leaves a namespace with it alone (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
+/** Exempts a namespace from Gatekeeper (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/). */
 export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
 
 type Values = Readonly<Record<string, string>>;
 
-/** The labels, or annotations, of a namespace that this system reads: anyone with the right to may fill the rest with 256 KiB, also under this system's prefix. */
+/** Labels or annotations of a namespace that this system reads: tenants may fill the rest with 256 KiB, even under this system's prefix. */
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries([...NAMESPACE_KEYS, GATEKEEPER_IGNORE].flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
-/** The same of a policy. */
+/** Labels or annotations of a policy under this system's prefix. */
 const readKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX)));
 
-/** A policy, whole where the agent writes it itself and has to know who else did; elsewhere without what others may add at will. */
+/** Keeps a policy whole in the agent's namespace, where the agent must know its writers; elsewhere drops metadata that others may add at will. */
 export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy => {
   if (policy.metadata.namespace === SYSTEM_NAMESPACE) return policy;
   const { labels, annotations, managedFields: _, ownerReferences: _owners, ...metadata } = policy.metadata;
@@ -128,7 +128,7 @@ export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy => {
 const definedOnly = <T extends object>(object: T): T =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 
-/** Whether reduced objects say the same, but for their version: a kubelet writes the status of its node and pods all the time. */
+/** Whether reduced objects differ only in their version: a kubelet writes the status of its node and pods all the time. */
 export const isSameNode = (a: Node, b: Node): boolean =>
   a.metadata.uid === b.metadata.uid && a.metadata.labels?.[REGION_LABEL] === b.metadata.labels?.[REGION_LABEL];
 

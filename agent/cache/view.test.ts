@@ -16,7 +16,7 @@ const claimed = (namespace: string): SovereignPolicy =>
   }) as SovereignPolicy;
 
 describe('toPolicyInput', () => {
-  it('believes the label of the hub in the namespace of the agent only', () => {
+  it('trusts the label of the hub only in the namespace of the agent', () => {
     expect(toPolicyInput(claimed(SYSTEM_NAMESPACE))).toMatchObject({ managedBy: 'hub', revision: 'a'.repeat(40) });
     expect(toPolicyInput(claimed('team'))).toMatchObject({ managedBy: 'local', revision: undefined });
   });

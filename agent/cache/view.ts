@@ -36,7 +36,7 @@ import {
   reducePolicy,
 } from './reduce.ts';
 
-/** Skips updates that left the reduced object as it was. */
+/** Skips updates that did not change the reduced object. */
 const ignoreUnchanged =
   <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
   (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
@@ -47,13 +47,13 @@ const ignoreUnchanged =
 const POD_PAGE = 50;
 
 export interface ViewHandlers {
-  /** Something that enforcement depends on changed. */
+  /** Called when an object that enforcement depends on changes. */
   readonly onChange: () => void;
-  /** Pods or nodes changed: what violates may be different. */
+  /** Called when pods or nodes change, and so maybe the violations. */
   readonly onWorkload: () => void;
 }
 
-/** The live state of the cluster, which every round is planned from. */
+/** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
   readonly namespaces: Informer<Namespace>;
@@ -72,14 +72,14 @@ export class ClusterView {
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
-  /** Policies from before their kind could no longer be read; undefined: it can. */
+  /** The last policies from before their kind became unreadable; undefined: it is readable. */
   #held: ReadonlyMap<ObjectKey, SovereignPolicy> | undefined;
   #isServed: boolean = true;
-  /** Whether the API server itself answers for the policies. */
-  #isOurs: boolean = true;
-  /** How often it was seen not to. */
-  #doubt = 0;
-  #onHeldOver: () => void = () => undefined;
+  /** Whether the API server itself serves the policies. */
+  #isOwnApi: boolean = true;
+  /** Number of times that another server was seen in its place. */
+  #redirects = 0;
+  #onHoldEnd: () => void = () => undefined;
   readonly #signal: AbortSignal;
   readonly #policyInputs = new WeakMap<SovereignPolicy, PolicyInput>();
   readonly #namespaceInputs = new WeakMap<Namespace, NamespaceInput>();
@@ -121,43 +121,43 @@ export class ClusterView {
       this.#hold();
     });
     this.apiServices.onChange((key) => {
-      if (key === POLICY_API) this.#heedApi();
+      if (key === POLICY_API) this.#checkApi();
     });
   }
 
   #hold(): void {
-    if (this.#isServed && this.#isOurs) this.#held = undefined;
+    if (this.#isServed && this.#isOwnApi) this.#held = undefined;
     else this.#held ??= new Map(this.policies.list().map((policy) => [keyOf(policy), policy]));
   }
 
   /**
-   * A service that answers for the group in the API server's place may show no policies. The earlier policies stay in force until two
-   * lists in a row, both from a time in which the API server answers itself, say otherwise.
+   * A service that serves the group instead of the API server may list no policies. The earlier policies stay in force until two
+   * consecutive lists, both read while the API server serves the group itself, replace them.
    */
-  #heedApi(): void {
+  #checkApi(): void {
     const api = this.apiServices.get(POLICY_API);
     if (api !== undefined && !isRedirected(api)) {
-      if (!this.#isOurs) void this.#readTwice().catch(() => undefined);
+      if (!this.#isOwnApi) void this.#readTwice().catch(() => undefined);
       return;
     }
-    this.#doubt += 1;
-    this.#isOurs = false;
+    this.#redirects += 1;
+    this.#isOwnApi = false;
     this.#hold();
   }
 
   async #readTwice(): Promise<void> {
-    const doubt = this.#doubt;
+    const redirects = this.#redirects;
     for (let read = 0; read < 2; read += 1) await this.policies.relist(this.#signal);
-    // It may have been taken away once more.
-    if (doubt !== this.#doubt) return;
-    this.#isOurs = true;
+    // The group may have been redirected again.
+    if (redirects !== this.#redirects) return;
+    this.#isOwnApi = true;
     this.#hold();
-    this.#onHeldOver();
+    this.#onHoldEnd();
   }
 
-  /** Handlers only ask for a new plan. @returns a function that ends it. */
+  /** Calls the handlers, which only ask for a new plan. @returns a function that ends the subscription */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
-    this.#onHeldOver = onChange;
+    this.#onHoldEnd = onChange;
     const enforced: readonly Informer<KubeObject>[] = [...this.#byKind.values(), ...this.definitions];
     const ends = [
       ...enforced.flatMap((informer) => [informer.onChange(onChange), informer.onServed(onChange)]),
@@ -178,7 +178,7 @@ export class ClusterView {
     return [...this.#byKind.values(), this.nodes, this.pods].every((informer) => informer.synced || !informer.served);
   }
 
-  /** An object of the locks in the cache. */
+  /** An object of the locks from the cache. */
   objectOf(kind: KindDescriptor, key: ObjectKey): KubeObject | undefined {
     return kind.kind === CRD_KIND.kind ? this.definition(key) : this.#byKind.get(kind.kind)?.get(key);
   }
@@ -197,8 +197,8 @@ export class ClusterView {
   }
 
   /**
-   * The policies to enforce. While their kind cannot be read they are those that stood before: an API server that does
-   * not know the kind, or a CRD that was deleted, is no decision to open the gates.
+   * The policies to enforce. While their kind cannot be read, the last ones stay in force: an API server that does not know the
+   * kind, or a deleted CRD, must not open the locks.
    */
   livePolicies(): readonly SovereignPolicy[] {
     return this.#held === undefined ? this.policies.list() : [...this.#held.values()];
