@@ -6,7 +6,7 @@ import { readGoMod, type ToolModule, toolVersion } from './modules.ts';
 
 const MANIFEST = 'complete.json';
 
-/** Where tools are kept between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME does not count). */
+/** Folder that keeps tools between runs (XDG Base Directory Specification: a relative XDG_CACHE_HOME is ignored). */
 export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>): string {
   const xdg = env['XDG_CACHE_HOME'];
   return join(xdg && isAbsolute(xdg) ? xdg : join(env['HOME'] || homedir(), '.cache'), 'fso', 'tools');
@@ -14,11 +14,11 @@ export function toolCacheRoot(env: Readonly<Record<string, string | undefined>>)
 
 /** Arguments of `go build`, without the output and the packages. */
 export function buildFlags(module: ToolModule): string[] {
-  // The linker drops debug information (-w), so the compiler need not make it: a fifth of the work.
+  // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the work.
   return ['-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
 }
 
-/** Everything that decides what a build gives: declared versions, checksums, flags, platform, and own source. */
+/** Name of a tool's folder, with a hash of all inputs of its build: declared versions, checksums, flags, platform, own source. */
 export function toolFolder(module: ToolModule): string {
   const hash = createHash('sha256')
     .update(readGoMod(module))
@@ -30,7 +30,7 @@ export function toolFolder(module: ToolModule): string {
 
 const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(module.files)];
 
-/** Written last, with the size of each file: a folder without it, or that differs from it, is half-built. */
+/** Writes the manifest, with the size of each file, last: a folder without it, or that differs from it, is incomplete. */
 export function sealFolder(dir: string): void {
   const sizes = Object.fromEntries(readdirSync(dir).map((file) => [file, statSync(join(dir, file)).size]));
   writeFileSync(join(dir, MANIFEST), JSON.stringify(sizes));

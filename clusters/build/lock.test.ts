@@ -7,7 +7,7 @@ import { withLock } from './lock.ts';
 const lockFile = (): string => join(makeTemporaryFolder('lock'), 'lock');
 const never = new AbortController().signal;
 
-it('runs one work at a time and tells who is waited for', async () => {
+it('runs one task at a time and reports the process that it waits for', async () => {
   const file = lockFile();
   const order: string[] = [];
   const waited: string[] = [];
@@ -37,7 +37,7 @@ it('runs one work at a time and tells who is waited for', async () => {
 });
 
 it.each([
-  ['of a process that is gone', '999999999\n1'],
+  ['of a process that ended', '999999999\n1'],
   ['of a process whose pid is in use again', `${process.pid}\nanother start`],
   ['that is empty', ''],
 ])('takes over a lock %s', async (_, content) => {
@@ -53,7 +53,7 @@ it.each([
   ).toBe('done');
 });
 
-it('lets go when the work fails', async () => {
+it('releases the lock when the task fails', async () => {
   const file = lockFile();
   const failing = withLock(
     file,

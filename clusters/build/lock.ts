@@ -4,7 +4,7 @@ import { startTimeOf } from '../processes.ts';
 
 const POLL_MS = 200;
 
-/** @returns undefined when the lock is not there any more. */
+/** @returns undefined when the lock no longer exists */
 function holderOf(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
@@ -31,8 +31,8 @@ function tryLink(candidate: string, file: string): boolean {
   }
 }
 
-/** Moves a dead process's lock away; puts it back when, in between, a living process had taken it over. */
-function takeAway(file: string, stale: string): void {
+/** Removes the lock of a process that ended; restores it when another process had taken it over in between. */
+function removeStale(file: string, stale: string): void {
   const aside = `${file}.stale.${process.pid}`;
   try {
     renameSync(file, aside);
@@ -44,31 +44,31 @@ function takeAway(file: string, stale: string): void {
   rmSync(aside, { force: true });
 }
 
-interface Waiting {
+interface LockRequest {
   readonly candidate: string;
   readonly file: string;
   readonly onWait: (pid: string) => void;
 }
 
-async function acquire({ candidate, file, onWait }: Waiting, signal: AbortSignal): Promise<void> {
-  let told = false;
+async function acquire({ candidate, file, onWait }: LockRequest, signal: AbortSignal): Promise<void> {
+  let isReported = false;
   while (!tryLink(candidate, file)) {
     signal.throwIfAborted();
     const holder = holderOf(file);
     if (holder === undefined) continue;
     if (!isHeld(holder)) {
-      takeAway(file, holder);
+      removeStale(file, holder);
       continue;
     }
-    if (!told) onWait(holder.split('\n')[0] ?? '');
-    told = true;
+    if (!isReported) onWait(holder.split('\n')[0] ?? '');
+    isReported = true;
     await delay(POLL_MS, undefined, { signal });
   }
 }
 
 /**
- * Runs `work` while no other process on this machine holds the same lock file. The lock of a process that is gone is
- * taken over. `onWait` is told once, with the pid of the holder.
+ * Runs `work` while no other process on this machine holds the same lock file. It takes over the lock of a process that ended,
+ * and calls `onWait` once, with the pid of the holder.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, onWait: (pid: string) => void, signal: AbortSignal): Promise<T> {
   const candidate = `${file}.${process.pid}.${performance.now()}`;

@@ -11,15 +11,15 @@ export interface ToolModule {
   readonly dir: string;
   /** The upstream's module path; its version is the tool's version. */
   readonly upstream: string;
-  /** Path of the package to build; absent where only files are wanted. */
+  /** Path of the package to build; absent if only files are wanted. */
   readonly package?: string;
-  /** What the program is called. Several names are links to one program, which acts by the name it is started with. */
+  /** Names of the program. Several names are links to one program, which acts by the name that it is started with. */
   readonly programs: readonly string[];
-  /** Go files in `dir`, where the program is this repository's own; absent for programs of the upstream. */
+  /** Go files in `dir`, if the program is this repository's own; absent for programs of the upstream. */
   readonly sources?: readonly string[];
-  /** Files of the upstream's module that are kept beside the programs: name here → path there. */
+  /** Files of the upstream's module to keep beside the programs: name here → path there. */
   readonly files: Readonly<Record<string, string>>;
-  /** Linker flags for a version, beyond those that all share. */
+  /** Linker flags for a version, in addition to those of all modules. */
   readonly linkerFlags: (version: string) => readonly string[];
 }
 
@@ -32,7 +32,7 @@ function kubernetesVersionFlags(version: string): string[] {
 
 const none = (): readonly string[] => [];
 
-/** What a local cluster is started from. */
+/** The programs and files of a local cluster. */
 export const LOCAL_TOOLS: readonly ToolModule[] = [
   {
     name: 'etcd',
@@ -79,7 +79,7 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
   },
 ];
 
-/** For people, where PATH has none. */
+/** For people without kubectl on PATH. */
 export const KUBECTL_TOOL: ToolModule = {
   name: 'kubectl',
   dir: join(clusters, 'local', 'tools', 'kubernetes'),
@@ -101,7 +101,7 @@ export const GATOR_TOOL: ToolModule = {
   linkerFlags: none,
 };
 
-/** Gatekeeper's manifest alone, for clusters that run its image: nothing is built. */
+/** Gatekeeper's manifest alone, for clusters that run its image; needs no build. */
 export const GATEKEEPER_MANIFEST: ToolModule = {
   name: 'gatekeeper-manifest',
   dir: join(clusters, 'local', 'tools', 'gatekeeper'),
@@ -142,7 +142,7 @@ export function requiredVersion(goMod: string, path: string): string {
   throw new Error(`go.mod does not require ${path}`);
 }
 
-/** The Go version that a go.mod asks for, e.g. `1.26.0`. */
+/** The Go version that a go.mod requires, e.g. `1.26.0`. */
 export function goDirective(goMod: string): string {
   return /^go\s+(\S+)/m.exec(goMod)?.[1] ?? '1.21';
 }

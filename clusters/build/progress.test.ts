@@ -7,11 +7,11 @@ it.each([
   ['building kwok', 0.25, 60_000, 'building kwok: 25 % of the first start, about 3 min left'],
   ['building gatekeeper', 0.9, 270_000, 'building gatekeeper: 90 % of the first start, about 30 s left'],
   ['building gatekeeper', 1, 270_000, 'building gatekeeper: 99 % of the first start, about 5 s left'],
-])('says of %s at %d after %d ms: %s', (what, share, elapsedMs, line) => {
+])('describes %s at %d after %d ms: %s', (what, share, elapsedMs, line) => {
   expect(progressLine(what, share, elapsedMs)).toBe(line);
 });
 
-it('has one share over all tools, which never goes back', () => {
+it('has one share over all tools, which never decreases', () => {
   const progress = new ToolProgress({ log: () => {} });
   expect(progress.share).toBe(0);
   progress.expect('one', 100);
@@ -31,7 +31,7 @@ it('has one share over all tools, which never goes back', () => {
   progress.end();
 });
 
-/** What a terminal shows of what is written to it. */
+/** The lines that a terminal shows after these writes. */
 const screen = (written: readonly string[]): string[] =>
   written
     .join('')
@@ -53,7 +53,7 @@ it('rewrites one line of a terminal, below the lines that stay', () => {
   expect(screen(written)).toEqual(['> first', '> second', '> third', '']);
 });
 
-it('rewrites nothing where output is no terminal', () => {
+it('rewrites nothing if the output is not a terminal', () => {
   const terminal = createTerminal({ write: () => {} }, (line) => line);
   expect(terminal.status).toBeUndefined();
 });

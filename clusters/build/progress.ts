@@ -2,14 +2,14 @@ import type { Log } from './tools.ts';
 
 const TERMINAL_MS = 1000;
 const LOG_MS = 15_000;
-/** Before, the rate says too little. */
+/** Before this time the rate is not reliable. */
 const GUESS_AFTER_MS = 10_000;
 const GUESS_FROM_SHARE = 0.03;
 
-/** Where progress is told: lines that stay, and on a terminal one that is rewritten. */
+/** Receives progress: lines that stay, and on a terminal one that is rewritten. */
 export interface ProgressSink {
   readonly log: Log;
-  /** Shows a line in the place of the last one; an empty line ends that. Absent where output is no terminal. */
+  /** Replaces the last line; an empty line ends that. Absent if the output is not a terminal. */
   readonly status?: Log;
 }
 
@@ -18,9 +18,9 @@ const duration = (ms: number): string => {
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 };
 
-/** `preparing gatekeeper: 71 % of the first start, about 2 min left`. The guess is from the rate so far. */
+/** `preparing gatekeeper: 71 % of the first start, about 2 min left`. The estimate uses the rate so far. */
 export function progressLine(what: string, share: number, elapsedMs: number): string {
-  // The last percent is for what is not counted, such as the end of a link.
+  // The last percent is for uncounted work, such as the end of a link.
   const percent = Math.min(Math.floor(share * 100), 99);
   const guessed = elapsedMs >= GUESS_AFTER_MS && share >= GUESS_FROM_SHARE;
   const left = guessed ? `about ${duration((elapsedMs * (1 - share)) / share)} left` : `${Math.round(elapsedMs / 1000)} s so far`;
@@ -28,8 +28,8 @@ export function progressLine(what: string, share: number, elapsedMs: number): st
 }
 
 /**
- * One share over all tools that a start needs. A unit is a package to compile or a MiB to download: about a tenth of a
- * second each on two cores and 100 Mbit/s.
+ * Progress as one share over all tools of a start. A unit is a package to compile or a MiB to download: about a tenth of a second
+ * each on two cores and 100 Mbit/s.
  */
 export class ToolProgress {
   readonly #sink: ProgressSink;
@@ -37,26 +37,26 @@ export class ToolProgress {
   readonly #timer: NodeJS.Timeout;
   /** By tool. */
   readonly #parts = new Map<string, { expected: number; done: number }>();
-  #what = 'looking at the sources';
-  /** What was told: a share never goes back, though more may turn out to be needed. */
+  #what = 'reading the sources';
+  /** The last reported share: it never decreases, even if more work turns up. */
   #share = 0;
 
   constructor(sink: ProgressSink) {
     this.#sink = sink;
-    this.#timer = setInterval(() => this.#tell(), sink.status ? TERMINAL_MS : LOG_MS);
+    this.#timer = setInterval(() => this.#report(), sink.status ? TERMINAL_MS : LOG_MS);
     this.#timer.unref();
   }
 
-  /** How much there is of a tool, in all; replaces what was thought before. */
+  /** Sets the total units of a tool; replaces the earlier estimate. */
   expect(tool: string, units: number): void {
     this.#parts.set(tool, { expected: units, done: this.#parts.get(tool)?.done ?? 0 });
   }
 
-  /** Says what is done now; the tool starts from nothing. */
+  /** Sets the current activity; the tool starts from zero. */
   begin(tool: string, what: string): void {
     this.#what = `${what} ${tool}`;
     this.#parts.set(tool, { expected: this.#parts.get(tool)?.expected ?? 0, done: 0 });
-    if (this.#sink.status) this.#tell();
+    if (this.#sink.status) this.#report();
   }
 
   advance(tool: string, units: number): void {
@@ -79,7 +79,7 @@ export class ToolProgress {
     return this.#share;
   }
 
-  #tell(): void {
+  #report(): void {
     const line = progressLine(this.#what, this.share, performance.now() - this.#started);
     (this.#sink.status ?? this.#sink.log)(line);
   }
@@ -98,11 +98,11 @@ export interface TerminalStream {
   write(text: string): unknown;
 }
 
-/** Lines of a program's output, each formatted by `format`; on a terminal the last one may be rewritten. */
+/** Creates a sink for a program's output that formats each line; on a terminal the last line may be rewritten. */
 export function createTerminal(stream: TerminalStream, format: (line: string) => string): ProgressSink {
   if (!stream.isTTY) return { log: (line) => void stream.write(`${format(line)}\n`) };
   let shown = '';
-  // A line that wraps could not be erased.
+  // A line that wraps cannot be erased.
   const fitted = (line: string): string => format(line).slice(0, (stream.columns ?? 80) - 1);
   return {
     log: (line) => void stream.write(`${shown && ERASE}${format(line)}\n${shown}`),

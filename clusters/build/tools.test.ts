@@ -10,7 +10,7 @@ let dir: string;
 let module: ToolModule;
 let log: string[];
 
-/** Stands for Go's command: answers its version, counts its builds, and writes what it is asked to build. */
+/** Stands for Go's command: prints its version, counts its builds, and writes a file instead of building. */
 const FAKE_GO = `#!/bin/sh
 case "$1" in
   env) printf 'go1.26.8\\nauto\\n' ;;
@@ -78,7 +78,7 @@ it('builds a program of several names once, and links the names to it', async ()
   expect(builds()).toBe(1);
 });
 
-it('builds nothing where only files are wanted', async () => {
+it('builds nothing if only files are wanted', async () => {
   const { package: _, ...rest } = module;
   module = { ...rest, programs: [] };
   const { tool = '' } = await ensure();
@@ -90,7 +90,7 @@ it.each([
   ['a program is missing', (tool: string) => rmSync(join(tool, 'tool'))],
   ['a program was cut off', (tool: string) => writeFileSync(join(tool, 'tool'), 'pro')],
   ['the seal is missing', (tool: string) => rmSync(join(tool, 'complete.json'))],
-])('builds again where %s', async (_, damage) => {
+])('builds again if %s', async (_, damage) => {
   const { tool = '' } = await ensure();
   damage(tool);
   await ensure();
@@ -98,20 +98,20 @@ it.each([
   expect(readFileSync(join(tool, 'tool'), 'utf8')).toBe('program\n');
 });
 
-it('removes what a build that was cut off left', async () => {
+it('removes the folder of an interrupted build', async () => {
   const root = toolCacheRoot({ XDG_CACHE_HOME: join(dir, 'cache') });
   mkdirSync(join(root, `${toolFolder(module)}.building-x`), { recursive: true });
   await ensure();
   expect(readdirSync(root)).toEqual([toolFolder(module)]);
 });
 
-it('two builds at once give one', async () => {
+it('runs one of two concurrent builds', async () => {
   await Promise.all([ensure(), ensure()]);
   expect(builds()).toBe(1);
   expect(log.some((line) => line.startsWith('waiting for process'))).toBe(true);
 });
 
-it('tells what Go said when a build fails, and leaves nothing half-built', async () => {
+it("reports Go's error when a build fails, and leaves nothing incomplete", async () => {
   await expect(ensure({ FAKE_FAILURE: 'no space left on device' })).rejects.toThrow('no space left on device');
   expect(readdirSync(toolCacheRoot({ XDG_CACHE_HOME: join(dir, 'cache') }))).toEqual([]);
 });

@@ -12,7 +12,7 @@ import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
-/** Takes one line of progress. */
+/** Receives one line of progress. */
 export type Log = (line: string) => void;
 
 export interface ToolOptions extends ProgressSink {
@@ -24,18 +24,18 @@ export interface ToolOptions extends ProgressSink {
 const MODES = ['auto', 'download', 'build'] as const;
 type Mode = (typeof MODES)[number];
 
-/** A guess of what one download has, until its host says; compressed programs are near it. */
+/** Estimated size of one download until its host reports it; compressed programs are near it. */
 const DOWNLOAD_UNITS = 35;
 const MIB = 1024 ** 2;
 
-/** How a tool comes into the cache. */
+/** The source of one tool for the cache. */
 interface Plan {
   readonly module: ToolModule;
   /** Absent: it is built. */
   readonly downloads?: readonly Download[];
 }
 
-/** What every tool of a call needs. */
+/** The settings and services that all tools of a call share. */
 interface Workshop {
   readonly root: string;
   readonly mode: Mode;
@@ -52,8 +52,8 @@ function modeOf(env: Environment): Mode {
   return mode;
 }
 
-/** Where a module's tool may be, the best place first. A downloaded and a built one never share a folder. */
-function placesOf(module: ToolModule, mode: Mode, downloads: readonly Download[] | string): string[] {
+/** Possible folders of a module's tool, the preferred one first. A downloaded and a built tool never share a folder. */
+function foldersOf(module: ToolModule, mode: Mode, downloads: readonly Download[] | string): string[] {
   const released = typeof downloads === 'string' || mode === 'build' ? [] : [downloadFolder(module, downloads)];
   return mode === 'download' ? released : [toolFolder(module), ...released];
 }
@@ -61,7 +61,7 @@ function placesOf(module: ToolModule, mode: Mode, downloads: readonly Download[]
 /** Fills a folder beside the final one and renames it: the final folder is complete or absent. */
 async function install(target: string, module: ToolModule, fill: (dir: string) => Promise<void>): Promise<void> {
   const root = join(target, '..');
-  // Under the module's lock nobody else fills one: what is left of such folders is of a start that was cut off.
+  // Under the module's lock no other process fills one: leftover folders are from an interrupted start.
   for (const left of readdirSync(root).filter((entry) => entry.startsWith(`${module.name}-`) && entry.includes('.building-'))) {
     rmSync(join(root, left), { recursive: true, force: true });
   }
@@ -131,7 +131,7 @@ async function obtain(plan: Plan, workshop: Workshop, signal: AbortSignal): Prom
   }
 }
 
-/** Decides for each module, after each host was asked once. */
+/** Plans each module, after one request to each host. */
 async function planAll(missing: readonly ToolModule[], workshop: Omit<Workshop, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
   const { mode, pins, downloader, options } = workshop;
   if (mode === 'build') return missing.map((module) => ({ module }));
@@ -155,13 +155,13 @@ function makeCache(root: string): void {
   }
 }
 
-/** @returns the folder of a complete tool; undefined where there is none */
+/** @returns the folder of a complete tool; undefined: there is none */
 function findTool(module: ToolModule, { root, mode, pins }: Pick<Workshop, 'root' | 'mode' | 'pins'>): string | undefined {
-  const places = placesOf(module, mode, downloadsOf(module, pins)).map((place) => join(root, place));
-  return places.find((dir) => isComplete(dir, module));
+  const folders = foldersOf(module, mode, downloadsOf(module, pins)).map((folder) => join(root, folder));
+  return folders.find((dir) => isComplete(dir, module));
 }
 
-/** What is to be done for all tools, before any is: the share is one of the whole. */
+/** Counts the work for all tools before the first one starts, so that the share is one of the whole. */
 async function countUnits(plans: readonly Plan[], { options, progress }: Workshop, signal: AbortSignal): Promise<void> {
   for (const { module, downloads } of plans) {
     if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
@@ -179,14 +179,14 @@ function openWorkshop(options: ToolOptions): Omit<Workshop, 'progress'> & { read
 }
 
 /**
- * Makes sure that the programs of the modules are in the user's cache. What is not there is downloaded from its upstream's
- * releases where they can be reached and their checksum is pinned, else built. Needs Go only then.
+ * Makes sure that the programs of the modules are in the user's cache. It downloads missing ones from their upstreams' releases
+ * if these can be reached and their checksum is pinned, and else builds them, which needs Go.
  *
  * Settings of `env`: `FSO_TOOLS` (`auto`, `download`, `build`), `FSO_TOOLS_MIRROR` (see {@link Downloader}) and
- * `FSO_TOOLS_PINS` (a file in the place of pins.json, for a mirror that has other files).
+ * `FSO_TOOLS_PINS` (a file instead of pins.json, for a mirror with other files).
  *
  * @returns folder of each module's programs and files, by module name
- * @throws CommandError that says what a person can do
+ * @throws CommandError with a remedy
  */
 export async function ensureTools(options: ToolOptions, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
   const { missing, ...rest } = openWorkshop(options);
@@ -219,7 +219,7 @@ async function prepare(missing: readonly ToolModule[], workshop: Workshop, signa
   }
 }
 
-/** @returns why the tools cannot be had; undefined when they are in the cache, or can be downloaded or built. Prepares nothing. */
+/** @returns the reason why tools are unavailable; undefined: they are in the cache, or can be downloaded or built. Prepares nothing. */
 export async function toolsProblem(options: ToolOptions, signal: AbortSignal): Promise<string | undefined> {
   const quiet = { ...options, log: () => {} };
   const { missing, ...workshop } = openWorkshop(quiet);

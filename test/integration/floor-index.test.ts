@@ -56,7 +56,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
       expect(await world.tryPod('finance', US)).toContain("'fso-floor-index-pods-deny'");
     });
 
-    it('a namespace that is made anew is governed from its first moment', async () => {
+    it('a namespace that is created again is governed from its first moment', async () => {
       await world.client.delete(NAMESPACE_KIND, { name: 'team-one' }, world.signal);
       await eventually(async () => (await world.namespace('team-one')) === undefined);
       for (const [name, policy] of [

@@ -4,16 +4,16 @@ import { buildFlags } from '../cache.ts';
 import type { ToolModule } from '../modules.ts';
 import { type Environment, go, isPackageLine } from './go.ts';
 
-/** A link takes as long as some packages. */
+/** Units of a link, which takes as long as this many packages. */
 const LINK_UNITS = 40;
 
 export interface BuildOptions {
   readonly env: Environment;
-  /** Takes the number of packages that were compiled since the last call. */
+  /** Receives the number of packages compiled since the last call. */
   readonly advance: (units: number) => void;
 }
 
-/** How much there is to do for a module: packages that Go's build cache does not have, and the link. Fetches the sources. */
+/** Units of work for a module: packages that Go's build cache lacks, and the link. Fetches the sources. */
 export async function buildUnits(module: ToolModule, env: Environment, signal: AbortSignal): Promise<number> {
   if (module.package === undefined) return 1;
   const args = ['list', '-deps', ...buildFlags(module), '-f', '{{if .Stale}}{{.ImportPath}}{{end}}', module.package];
@@ -33,7 +33,7 @@ async function buildProgram(module: ToolModule, dir: string, options: BuildOptio
   if (others.length > 0) for (const link of module.programs) symlinkSync(program, join(dir, link));
 }
 
-/** Copies what is wanted of the upstream's module, which Go verifies by its checksum. */
+/** Copies the wanted files of the upstream's module, which Go verifies by its checksum. */
 async function copyFiles(module: ToolModule, dir: string, env: Environment, signal: AbortSignal): Promise<void> {
   const files = Object.entries(module.files);
   if (files.length === 0) return;
@@ -46,7 +46,7 @@ async function copyFiles(module: ToolModule, dir: string, env: Environment, sign
   }
 }
 
-/** Builds the program of a module into a folder, and puts the files that it wants of its upstream beside it. */
+/** Builds the program of a module into a folder, and copies the wanted files of its upstream to it. */
 export async function buildTool(module: ToolModule, dir: string, options: BuildOptions, signal: AbortSignal): Promise<void> {
   await buildProgram(module, dir, options, signal);
   await copyFiles(module, dir, options.env, signal);

@@ -18,7 +18,7 @@ it('accepts an older Go that may fetch the toolchain itself, and no other', () =
   expect(goProblem('go1.20.3', 'auto', '1.26.0')).toContain('Go 1.26.0 or newer is needed');
 });
 
-it('says what to do where there is no Go', async () => {
+it('explains how to install Go if there is none', async () => {
   const empty = makeTemporaryFolder('path');
   await expect(assertGo('1.26.0', { PATH: empty })).rejects.toThrow(/no `go` was found on PATH.*go\.dev\/dl/);
 });

@@ -8,7 +8,7 @@ const run = promisify(execFile);
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-// From 1.21 on Go fetches the toolchain that a go.mod asks for by itself (https://go.dev/doc/toolchain).
+// From 1.21 on, Go itself fetches the toolchain that a go.mod requires (https://go.dev/doc/toolchain).
 const FIRST_SELF_UPDATING = '1.21';
 
 const parts = (version: string): number[] =>
@@ -18,7 +18,7 @@ const parts = (version: string): number[] =>
     .filter((part) => part !== '')
     .map(Number);
 
-/** Whether `version` is at least `wanted`; `go1.26.8`, `1.26` and `1.26.0` are understood. */
+/** Whether `version` is at least `wanted`, in forms such as `go1.26.8`, `1.26` and `1.26.0`. */
 export function atLeast(version: string, wanted: string): boolean {
   const [have, need] = [parts(version), parts(wanted)];
   for (let i = 0; i < Math.max(have.length, need.length); i++) {
@@ -28,7 +28,7 @@ export function atLeast(version: string, wanted: string): boolean {
   return true;
 }
 
-/** @returns what is wrong with a Go installation for a go.mod that asks for `wanted`; undefined when nothing is. */
+/** @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined: none */
 export function goProblem(version: string, toolchain: string, wanted: string): string | undefined {
   if (atLeast(version, wanted)) return undefined;
   if (atLeast(version, FIRST_SELF_UPDATING) && toolchain !== 'local') return undefined;
@@ -37,11 +37,11 @@ export function goProblem(version: string, toolchain: string, wanted: string): s
 
 const HOW_TO = 'Install it from https://go.dev/dl/ and put its bin folder on PATH, or use --provider kind where Docker runs.';
 
-/** Throws an error that says what to do when there is no Go that can build for `wanted`. */
+/** @throws CommandError with a remedy when no Go can build for `wanted` */
 export async function assertGo(wanted: string, env: Environment): Promise<void> {
   let answer: { stdout: string };
   try {
-    // Away from any go.mod, which could make Go switch its toolchain for this question.
+    // Away from any go.mod, which could make Go switch its toolchain for this call.
     answer = await run('go', ['env', 'GOVERSION', 'GOTOOLCHAIN'], { env: { ...env }, cwd: tmpdir() });
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -60,27 +60,27 @@ export interface GoRun {
   readonly dir: string;
   readonly args: readonly string[];
   readonly env: Environment;
-  /** Takes each line of the standard error, as it comes. */
+  /** Receives each line of the standard error. */
   readonly onLine?: (line: string) => void;
 }
 
 /** `go build -v` names each package when it compiles it: an import path alone on its line. */
 export const isPackageLine = (line: string): boolean => /^[\w.~/+-]+$/.test(line);
 
-/** Runs `go` in a module's folder and returns what it printed. Its errors carry what Go said. */
+/** Runs `go` in a module's folder and returns its output. @throws CommandError with the last lines of Go's standard error */
 export async function go({ dir, args, env, onLine }: GoRun, signal: AbortSignal): Promise<string> {
   const child = spawn('go', args, { cwd: dir, env: environment(env), signal, killSignal: 'SIGTERM', stdio: ['ignore', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
-  const said: string[] = [];
+  const errors: string[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   createInterface(child.stderr).on('line', (line) => {
     onLine?.(line);
-    if (!isPackageLine(line)) said.push(line);
+    if (!isPackageLine(line)) errors.push(line);
   });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
   if (code === 0) return Buffer.concat(out).toString();
-  throw new CommandError(`go ${args[0]} failed in ${dir} (exit code ${code}):\n${said.slice(-15).join('\n')}`);
+  throw new CommandError(`go ${args[0]} failed in ${dir} (exit code ${code}):\n${errors.slice(-15).join('\n')}`);
 }

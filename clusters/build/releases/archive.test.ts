@@ -19,13 +19,13 @@ it.each([
   ['empty', Buffer.alloc(0)],
   ['as long as a block', Buffer.alloc(512, 'x')],
   ['large', large],
-])('extracts a file that is %s from between others', async (_, content) => {
+])('extracts a file that is %s and stands between others', async (_, content) => {
   writeFileSync(archive, tarball({ before: large, './usr/local/bin/tool': content, after: large }));
   expect(await extractMember(archive, 'usr/local/bin/tool', target)).toBe(true);
   expect(readFileSync(target).equals(content)).toBe(true);
 });
 
-it.each(['gnu', 'pax', 'ustar'])('reads what tar writes as %s', async (format) => {
+it.each(['gnu', 'pax', 'ustar'])('reads an archive of tar in the format %s', async (format) => {
   const dir = makeTemporaryFolder('archive');
   const long = `${'long/'.repeat(30)}name`;
   mkdirSync(join(dir, 'long/'.repeat(30)), { recursive: true });
@@ -36,16 +36,16 @@ it.each(['gnu', 'pax', 'ustar'])('reads what tar writes as %s', async (format) =
   expect(readFileSync(target).equals(large)).toBe(true);
 });
 
-it('says that there is no such file', async () => {
+it('reports a missing file', async () => {
   writeFileSync(archive, tarball({ 'bin/tool-2': large, tool: large }));
   expect(await extractMember(archive, 'bin/tool', target)).toBe(false);
 });
 
 it.each([
   ['is cut off', (whole: Buffer) => whole.subarray(0, whole.length / 2), /unexpected end of file/],
-  ['is no gzip', () => Buffer.from('<html>'), /incorrect header check/],
-  ['is no tar', () => tarball({}).subarray(0, 0), /ends in the middle|unexpected end of file/],
-])('fails on an archive that %s', async (_, damage, said) => {
+  ['is not gzip', () => Buffer.from('<html>'), /incorrect header check/],
+  ['is not tar', () => tarball({}).subarray(0, 0), /ends in the middle|unexpected end of file/],
+])('fails on an archive that %s', async (_, damage, message) => {
   writeFileSync(archive, damage(tarball({ 'bin/tool': large })));
-  await expect(extractMember(archive, 'bin/tool', target)).rejects.toThrow(said);
+  await expect(extractMember(archive, 'bin/tool', target)).rejects.toThrow(message);
 });

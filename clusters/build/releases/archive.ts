@@ -14,7 +14,7 @@ class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** At most `size` bytes; none at the end. */
+  /** Reads at most `size` bytes; none at the end. */
   async some(size: number): Promise<Buffer> {
     while (this.#left.length === 0) {
       const { value, done } = await this.#source.next();
@@ -54,16 +54,16 @@ function nameOf(header: Buffer): string {
 function sizeOf(header: Buffer): number {
   const octal = text(header, 124, 136).trim();
   const size = octal === '' ? 0 : Number.parseInt(octal, 8);
-  if (!/^[0-7]*$/.test(octal) || size > LARGEST) throw new Error('not a tar archive that can be read here');
+  if (!/^[0-7]*$/.test(octal) || size > LARGEST) throw new Error('not a tar archive that this program can read');
   return size;
 }
 
-/** A regular file is `0` or, in old archives, a NUL; extended headers, links and folders are something else. */
+/** The type of a regular file is `0` or, in old archives, NUL; extended headers, links and folders have other types. */
 const isFile = (header: Buffer): boolean => header[156] === 0x30 || header[156] === 0;
 
 /**
- * Writes one file of a .tar.gz to `target`. Members are compared with their name in the header itself (POSIX ustar, at
- * most 255 bytes), so a long name in an extended header is not found.
+ * Writes one file of a .tar.gz to `target`. It compares the name in the header itself (POSIX ustar, at most 255 bytes), so it
+ * does not find a long name in an extended header.
  *
  * @returns false when the archive has no such file
  * @throws Error when the archive is damaged

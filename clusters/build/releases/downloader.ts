@@ -7,20 +7,20 @@ import type { Environment } from '../go/go.ts';
 
 const STALL_MS = 30_000;
 const PROBE_MS = 3000;
-/** Larger than any release: what a host sends without an end does not fill the disk. */
+/** Larger than any release: an endless response does not fill the disk. */
 const LARGEST_BYTES = 1024 ** 3;
 const LARGEST_DOCUMENT_BYTES = 4 * 1024 ** 2;
 
 export interface Answer {
   readonly status: number;
   header(name: string): string | undefined;
-  /** Rejects when nothing arrives for a while, and when more arrives than any release has. */
+  /** Rejects when nothing arrives for a while, and when it is larger than any release. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** Discards the body of an answer. */
+  /** Discards the body. */
   discard(): Promise<void>;
 }
 
-/** Takes numbers of bytes: expected, and arrived. */
+/** Receives the numbers of expected and of arrived bytes. */
 export interface ByteCounter {
   expect(bytes: number): void;
   arrived(bytes: number): void;
@@ -95,8 +95,8 @@ export class Downloader {
   readonly #dispatcher: EnvHttpProxyAgent;
 
   /**
-   * @param env `FSO_TOOLS_MIRROR`: a base URL that has `https://host/path` under `/host/path`
-   * @param stallMs how long a host may send nothing
+   * @param env `FSO_TOOLS_MIRROR`: a base URL that serves `https://host/path` under `/host/path`
+   * @param stallMs longest time without a byte
    */
   constructor(env: Environment, stallMs: number = STALL_MS) {
     this.#mirror = env['FSO_TOOLS_MIRROR']?.replace(/\/+$/, '') || undefined;
@@ -113,7 +113,7 @@ export class Downloader {
     return this.#mirror === undefined ? url : url.replace(/^https:\/\//, `${this.#mirror}/`);
   }
 
-  /** @returns by host, why it does not answer within 3 s, whatever it answers; hosts that do are not in it */
+  /** @returns the problems of hosts that send no response within 3 s, by host */
   async unreachable(hosts: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
     const problems = new Map<string, string>();
@@ -130,12 +130,12 @@ export class Downloader {
     return problems;
   }
 
-  /** @throws CommandError when no answer comes */
+  /** @throws CommandError when no response arrives */
   async open(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
     const stall = new StallGuard(this.#stallMs);
     try {
       const response = await fetch(this.#locate(url), {
-        // A checksum is one of bytes as they are.
+        // The checksums are those of the unencoded bytes.
         headers: { 'accept-encoding': 'identity', ...headers },
         dispatcher: this.#dispatcher,
         signal: AbortSignal.any([signal, stall.signal]),
@@ -163,7 +163,7 @@ export class Downloader {
     throw new CommandError(`${url}: HTTP ${answer.status}`);
   }
 
-  /** A small document. @throws CommandError unless the host answers with it */
+  /** Reads a small document. @throws CommandError for every response but 200 */
   async read(url: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Buffer> {
     const answer = await this.#opened(url, headers, signal);
     const chunks: Uint8Array[] = [];
@@ -176,7 +176,7 @@ export class Downloader {
     return Buffer.concat(chunks);
   }
 
-  /** The checksum of what is at a URL, which is not kept. @throws CommandError when it does not arrive whole */
+  /** Computes the checksum of a URL's content without saving it. @throws CommandError when it does not arrive whole */
   async digest(url: string, signal: AbortSignal): Promise<string> {
     const hash = createHash('sha256');
     const answer = await this.#opened(url, {}, signal);
@@ -184,7 +184,7 @@ export class Downloader {
     return `sha256:${hash.digest('hex')}`;
   }
 
-  /** Saves what is at a URL. @throws CommandError when it does not arrive whole or has another checksum */
+  /** Saves a URL's content. @throws CommandError when it does not arrive whole or has another checksum */
   async save({ url, headers = {}, digest, file, counter }: SaveOptions, signal: AbortSignal): Promise<void> {
     const answer = await this.#opened(url, headers, signal);
     counter.expect(Number(answer.header('content-length') ?? 0));

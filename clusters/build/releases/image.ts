@@ -36,7 +36,7 @@ export class Image {
     this.#base = `https://${registry}/v2/${repository}`;
   }
 
-  /** What the registry wants with requests for layers. */
+  /** Headers that the registry requires with requests for layers. */
   get headers(): Readonly<Record<string, string>> {
     return this.#headers;
   }
@@ -51,11 +51,11 @@ export class Image {
     return this.#downloader.read(url, { accept, ...this.#headers }, signal);
   }
 
-  /** Registries give everybody a token to pull with (https://distribution.github.io/distribution/spec/auth/token/). */
+  /** Gets a token, which registries give to anonymous clients too (https://distribution.github.io/distribution/spec/auth/token/). */
   async #authorize(challenge: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const field = (name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1];
     const realm = field('realm');
-    if (!/^bearer /i.test(challenge) || !realm?.startsWith('https://')) throw new CommandError(`${this.#base} wants a login`);
+    if (!/^bearer /i.test(challenge) || !realm?.startsWith('https://')) throw new CommandError(`${this.#base} requires a login`);
     const url = new URL(realm);
     for (const name of ['service', 'scope']) url.searchParams.set(name, field(name) ?? '');
     const { token, access_token } = Token.parse(JSON.parse((await this.#downloader.read(url.href, {}, signal)).toString()));
@@ -68,7 +68,7 @@ export class Image {
     return JSON.parse(bytes.toString());
   }
 
-  /** Layers of an image for `linux/amd64` and the like, the last one on top. `pinned` is the digest of its index or manifest. */
+  /** Layers of an image for a platform such as `linux/amd64`, the last one on top. `pinned` is the digest of its index or manifest. */
   async layers(pinned: string, platform: string, signal: AbortSignal): Promise<Layer[]> {
     let manifest = await this.#verified(pinned, signal);
     const index = Index.safeParse(manifest);

@@ -3,12 +3,12 @@ import { type Downloader, sha256 } from './downloader.ts';
 import { Image } from './image.ts';
 import { type Pins, type PublishedFile, publishedFiles } from './releases.ts';
 
-/** What an upstream has for one line of pins.json. */
+/** The comparison of one line of pins.json with its upstream. */
 export interface PinCheck {
   readonly pin: string;
-  /** Of pins.json; absent where it has no such line. */
+  /** Checksum in pins.json; absent if it has no such line. */
   readonly pinned?: string;
-  /** Of what the upstream serves now; absent where it could not be asked. */
+  /** Checksum of the upstream's current file; absent if it could not be downloaded. */
   readonly found?: string;
   readonly error?: string;
 }
@@ -18,7 +18,7 @@ function digestOf({ release }: PublishedFile, downloader: Downloader, signal: Ab
   return new Image(downloader, release.registry, release.repository).manifest(release.tag, signal).then(sha256);
 }
 
-/** Downloads everything that modules want, for all platforms, and compares it with the pins. */
+/** Downloads all files of the modules, for all platforms, and compares them with the pins. */
 export async function checkPins(
   modules: readonly ToolModule[],
   pins: Pins,
@@ -41,9 +41,9 @@ export async function checkPins(
   return checks;
 }
 
-/** A line for people. */
+/** A comparison as a line of text. */
 export function renderCheck({ pin, pinned, found, error }: PinCheck): string {
-  if (error !== undefined) return `not known    ${pin}: ${error}`;
+  if (error !== undefined) return `unknown      ${pin}: ${error}`;
   if (pinned === undefined) return `new          "${pin}": "${found}"`;
   return pinned === found ? `same         ${pin}` : `DIFFERENT    ${pin}: pinned is ${pinned}, its upstream has ${found}`;
 }

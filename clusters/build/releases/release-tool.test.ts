@@ -16,7 +16,7 @@ const toolOf = (name: string): ToolModule => LOCAL_TOOLS.find((tool) => tool.nam
 const platform = thisPlatform() as Platform;
 const signal = new AbortController().signal;
 
-/** What the mirror has of a program. */
+/** The mirror's content of a program. */
 const contentOf = (name: string): Buffer => Buffer.from(`${name}\n`.repeat(50_000));
 
 let dir: string;
@@ -24,7 +24,7 @@ let mirror: Mirror;
 let pins: Record<string, string>;
 let log: string[];
 
-/** Serves everything that is published of a module, each in the form in which its upstream publishes it. */
+/** Serves all published files of a module, each in the form of its upstream. */
 function serve(module: ToolModule): void {
   for (const { name, release, pin } of publishedFiles(module, platform)) pins[pin] = mirror.serveRelease(release, contentOf(name));
 }
@@ -37,7 +37,7 @@ const pathOf = (module: ToolModule, name: string): string => {
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'fso-releases-'));
   mkdirSync(join(dir, 'bin'));
-  // Stands for Go: what it is asked to build, it writes.
+  // Stands for Go: writes a file instead of building.
   const go = `#!/bin/sh\ncase "$1" in env) printf 'go1.26.8\\nauto\\n' ;; mod) printf '{"Dir": "%s"}' ${dir}/source ;; build) while [ "$1" != -o ]; do shift; done; echo built > "$2" ;; esac\n`;
   writeFileSync(join(dir, 'bin', 'go'), go, { mode: 0o755 });
   mirror = await Mirror.start();
@@ -86,22 +86,22 @@ it('downloads a file, a file of an archive and a file of an image, and builds no
   expect(mirror.requests).toEqual([]);
 });
 
-it('downloads the files that stand beside a program', async () => {
+it('downloads the files that belong to a program', async () => {
   serve(toolOf('kwok'));
   const { kwok = '' } = await ensure([toolOf('kwok')], 'download');
   expect(new Set(readdirSync(kwok))).toEqual(new Set(['complete.json', 'kwok', ...Object.keys(toolOf('kwok').files)]));
 });
 
-const tellsWrong = (found: string) => ({
+const refusalsOf = (found: string) => ({
   download: new RegExp(`REFUSED .*${found}`),
   auto: /REFUSED .*pinned is sha256:0+; building etcd instead/,
 });
 
-it('refuses a wrong checksum loudly: an error when asked to download, else it builds', async () => {
+it('refuses a wrong checksum loudly: an error if it must download, else it builds', async () => {
   serve(toolOf('etcd'));
   const [pin = '', right = ''] = Object.entries(pins)[0] ?? [];
   pins[pin] = `sha256:${'0'.repeat(64)}`;
-  const expected = tellsWrong(right);
+  const expected = refusalsOf(right);
   await expect(ensure([toolOf('etcd')], 'download')).rejects.toThrow(expected.download);
   expect(cached()).toEqual([]);
   const { etcd = '' } = await ensure([toolOf('etcd')]);
@@ -124,7 +124,7 @@ it.each(['index', 'manifest', 'layer'])('refuses an image whose %s is not the pi
   expect(cached()).toEqual([]);
 });
 
-it('gets a token where the registry wants one', async () => {
+it('gets a token if the registry requires one', async () => {
   serve(toolOf('gatekeeper'));
   const challenge = 'Bearer realm="https://auth.example/token",service="registry",scope="repository:openpolicyagent/gatekeeper:pull"';
   for (const [path, handler] of mirror.handlers) {
@@ -139,7 +139,7 @@ it('gets a token where the registry wants one', async () => {
   expect(readFileSync(join(gatekeeper, 'gatekeeper')).equals(contentOf('gatekeeper'))).toBe(true);
 });
 
-it('follows a redirect, as releases have them', async () => {
+it('follows a redirect, as releases use them', async () => {
   serve(GATEKEEPER_MANIFEST);
   const path = pathOf(GATEKEEPER_MANIFEST, 'gatekeeper.yaml');
   const handler = mirror.handlers.get(path) ?? expect.fail();
@@ -160,19 +160,15 @@ it.each<[string, (path: string) => void, RegExp]>([
       }),
     /terminated|other side closed/,
   ],
-  [
-    'cut off without saying how much there is',
-    (path) => mirror.handlers.set(path, (_, response) => response.end('the beginning')),
-    /REFUSED/,
-  ],
-])('leaves nothing behind when a file is %s, and builds', async (_, damage, said) => {
+  ['cut off without a content length', (path) => mirror.handlers.set(path, (_, response) => response.end('the beginning')), /REFUSED/],
+])('leaves nothing behind when a file is %s, and builds', async (_, damage, message) => {
   serve(toolOf('etcd'));
   damage(pathOf(toolOf('etcd'), 'etcd'));
-  await expect(ensure([toolOf('etcd')], 'download')).rejects.toThrow(said);
+  await expect(ensure([toolOf('etcd')], 'download')).rejects.toThrow(message);
   expect(cached()).toEqual([]);
   const { etcd = '' } = await ensure([toolOf('etcd')]);
   expect(readFileSync(join(etcd, 'etcd'), 'utf8')).toBe('built\n');
-  expect(log.join('\n')).toMatch(said);
+  expect(log.join('\n')).toMatch(message);
 });
 
 it('gives up on a host that stops sending', async () => {
@@ -186,13 +182,13 @@ it('gives up on a host that stops sending', async () => {
   await expect(downloader.save(options, signal)).rejects.toThrow('https://stalls.example/file: nothing arrived for 0.05 s');
 });
 
-it('gives up on a host that does not even answer', async () => {
+it('gives up on a host that does not answer', async () => {
   mirror.handlers.set('/silent.example/file', () => {});
   const downloader = new Downloader({ FSO_TOOLS_MIRROR: mirror.url }, 50);
   await expect(downloader.read('https://silent.example/file', {}, signal)).rejects.toThrow('nothing arrived for 0.05 s');
 });
 
-it('builds where no host answers, after each was asked once', async () => {
+it('builds if no host answers, after one request to each', async () => {
   serve(toolOf('etcd'));
   const env = environment('auto');
   await mirror.stop();
@@ -202,7 +198,7 @@ it('builds where no host answers, after each was asked once', async () => {
   mirror = await Mirror.start();
 });
 
-it('builds what no checksum is pinned for, and says which', async () => {
+it('builds a program without a pinned checksum, and reports it', async () => {
   await ensure([toolOf('etcd')]);
   expect(log).toContainEqual(`no checksum is pinned for etcd ${toolVersion(toolOf('etcd'))} ${platform}; building etcd`);
   expect(mirror.requests).toEqual([]);
@@ -217,7 +213,7 @@ it('sends no request when it builds', async () => {
   expect(mirror.requests).toEqual([]);
 });
 
-it('compares pins with what the upstreams have', async () => {
+it('compares pins with the upstreams', async () => {
   const modules = [toolOf('etcd'), toolOf('kubernetes')];
   for (const module of modules) serve(module);
   const [apiServer, scheduler] = ['kube-apiserver', 'kube-scheduler'].map((name) => `${name} ${toolVersion(toolOf('kubernetes'))}`);
@@ -235,18 +231,18 @@ it('compares pins with what the upstreams have', async () => {
   const other = platform === 'linux/amd64' ? 'linux/arm64' : 'linux/amd64';
   expect(verdicts).toEqual({
     [`etcd ${etcd} ${platform}`]: 'same',
-    [`etcd ${etcd} ${other}`]: 'not known',
+    [`etcd ${etcd} ${other}`]: 'unknown',
     [apiServer ?? '']: 'DIFFERENT',
     [`kube-controller-manager ${toolVersion(toolOf('kubernetes'))}`]: 'same',
     [scheduler ?? '']: 'new',
   });
 });
 
-it('takes no other word for FSO_TOOLS', async () => {
+it('refuses any other value of FSO_TOOLS', async () => {
   await expect(ensure([toolOf('etcd')], 'compile')).rejects.toThrow('FSO_TOOLS is compile; it can be auto, download, build');
 });
 
-it('can be had without Go where everything can be downloaded, and says why not otherwise', async () => {
+it('needs no Go if everything can be downloaded, and else explains why', async () => {
   const modules = [toolOf('gatekeeper'), toolOf('etcd')];
   serve(toolOf('gatekeeper'));
   rmSync(join(dir, 'bin', 'go'));
@@ -264,9 +260,9 @@ const modules = LOCAL_TOOLS.filter(({ name }) => name === 'etcd');
 await ensureTools({ env: process.env, log: () => {}, modules }, new AbortController().signal);
 `;
 
-it('leaves nothing behind when the disk takes no more', async () => {
+it('leaves nothing behind when the disk is full', async () => {
   serve(toolOf('etcd'));
-  // A file may have 8 KiB, and a write beyond that fails, as on a full disk.
+  // A file may have 8 KiB; a write beyond that fails, as on a full disk.
   writeFileSync(join(dir, 'fill.ts'), FILL);
   const run = promisify(execFile)('sh', ['-c', `ulimit -f 8; exec "${process.execPath}" "${dir}/fill.ts"`], {
     env: environment('download'),

@@ -7,9 +7,9 @@ import { Image } from './image.ts';
 import { type Download, thisPlatform } from './releases.ts';
 
 interface Target {
-  /** Where the program goes. */
+  /** Path of the program. */
   readonly file: string;
-  /** Where what carries it may lie meanwhile. */
+  /** Path for the download that contains the program. */
   readonly temporary: string;
   readonly counter: ByteCounter;
 }
@@ -20,7 +20,7 @@ async function saveFromImage(download: ImageDownload, target: Target, downloader
   const { registry, repository, member } = download.release;
   const image = new Image(downloader, registry, repository);
   const layers = await image.layers(download.digest, thisPlatform() ?? '', signal);
-  // The program is near the top, what it stands on below.
+  // The layer of the program is near the top, its base layers are below.
   for (const { url, digest } of layers.toReversed()) {
     await downloader.save({ url, headers: image.headers, digest, file: target.temporary, counter: target.counter }, signal);
     if (await extractMember(target.temporary, member, target.file)) return;
@@ -39,7 +39,7 @@ async function save(download: Download, target: Target, downloader: Downloader, 
   }
 }
 
-/** Downloads programs and files into a folder, each verified before it gets its name there. */
+/** Downloads programs and files into a folder, and verifies each before it gets its name there. */
 export async function downloadTool(
   downloads: readonly Download[],
   dir: string,

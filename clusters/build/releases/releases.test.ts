@@ -5,7 +5,7 @@ import { downloadFolder, downloadsOf, hostsOf, PINS_FILE, publishedFiles, readPi
 const modules = [...LOCAL_TOOLS, KUBECTL_TOOL, KIND_TOOL, GATEKEEPER_MANIFEST];
 const published = modules.flatMap((module) => [...publishedFiles(module, 'linux/amd64'), ...publishedFiles(module, 'linux/arm64')]);
 
-it('pins nothing that is not asked for any more, such as another version', () => {
+it('has no unused pins, such as those of another version', () => {
   const asked = new Set(published.map(({ pin }) => pin));
   expect(Object.keys(readPins(PINS_FILE)).filter((pin) => !asked.has(pin))).toEqual([]);
 });
@@ -17,7 +17,7 @@ it('has one pin for an image and for a file of a repository, and one for each pl
   expect([...pinsOf('etcd')]).toEqual(['etcd V linux/amd64', 'etcd V linux/arm64']);
 });
 
-it('downloads into another folder when a checksum is another, and asks each host once', () => {
+it('downloads into another folder if a checksum differs, and lists each host once', () => {
   const pins = (fill: string) => Object.fromEntries(published.map(({ pin }) => [pin, `sha256:${fill.repeat(64)}`]));
   const [one, other] = ['1', '2'].map((fill) => {
     const downloads = downloadsOf(KUBECTL_TOOL, pins(fill));

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
 import { type ToolModule, toolVersion } from '../modules.ts';
 
-/** Where an upstream publishes a program: the file itself, a file in a .tar.gz, or a file in a container image. */
+/** The form in which an upstream publishes a program: the file itself, a file in a .tar.gz, or a file in a container image. */
 export type Release =
   | { readonly kind: 'file'; readonly url: string }
   | { readonly kind: 'archive'; readonly url: string; readonly member: string }
@@ -24,7 +24,7 @@ export type Platform = (typeof PLATFORMS)[number];
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
-/** This machine, as releases name it; undefined where no upstream publishes all programs for it. */
+/** This machine's name in releases; undefined if no upstream publishes all programs for it. */
 export function thisPlatform(): Platform | undefined {
   const platform = `${process.platform}/${ARCHITECTURES[process.arch] ?? process.arch}`;
   return PLATFORMS.find((known) => known === platform);
@@ -57,7 +57,7 @@ const RELEASES: Readonly<Record<string, (version: string, architecture: string) 
   'kube-controller-manager': (version) => kubernetesImage('kube-controller-manager', version),
   'kube-scheduler': (version) => kubernetesImage('kube-scheduler', version),
   kubectl: (version, architecture) => ({ kind: 'file', url: `https://dl.k8s.io/release/${version}/bin/linux/${architecture}/kubectl` }),
-  // Gatekeeper is published as an image only.
+  // Gatekeeper is published only as an image.
   gatekeeper: (version) => ({
     kind: 'image',
     registry: 'registry-1.docker.io',
@@ -67,7 +67,7 @@ const RELEASES: Readonly<Record<string, (version: string, architecture: string) 
   }),
 };
 
-/** Files of a repository at a tag, as its Go module has them. */
+/** Base URL of a repository's files at a tag, by Go module. */
 const SOURCES: Readonly<Record<string, string>> = {
   'sigs.k8s.io/kwok': 'https://raw.githubusercontent.com/kubernetes-sigs/kwok',
   'github.com/open-policy-agent/gatekeeper/v3': 'https://raw.githubusercontent.com/open-policy-agent/gatekeeper',
@@ -77,11 +77,11 @@ export interface PublishedFile {
   readonly name: string;
   readonly executable: boolean;
   readonly release: Release;
-  /** Its line in pins.json: name and version, and the platform where each has a checksum of its own. */
+  /** Its key in pins.json: name, version, and the platform if each has its own checksum. */
   readonly pin: string;
 }
 
-/** Everything that a module's upstream publishes of what the module wants; empty when it does not publish all of it. */
+/** The published files that a module wants; empty if its upstream does not publish all of them. */
 export function publishedFiles(module: ToolModule, platform: Platform): PublishedFile[] {
   const version = toolVersion(module);
   const [, architecture = ''] = platform.split('/');
@@ -108,16 +108,16 @@ export const PINS_FILE = join(import.meta.dirname, '..', 'pins.json');
 
 const PinsSchema = z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/));
 
-/** @throws CommandError when the file is no table of checksums */
+/** @throws CommandError when the file is not a table of checksums */
 export function readPins(file: string): Pins {
   try {
     return PinsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new CommandError(`${file} is no table of SHA-256 checksums: ${(error as Error).message}`);
+    throw new CommandError(`${file} is not a table of SHA-256 checksums: ${(error as Error).message}`);
   }
 }
 
-/** What to download for a module, or why it cannot be. */
+/** The downloads of a module, or the reason why it cannot be downloaded. */
 export function downloadsOf(module: ToolModule, pins: Pins): readonly Download[] | string {
   const platform = thisPlatform();
   if (!platform) return `there are no releases of ${module.name} for ${process.platform}/${process.arch}`;
@@ -132,13 +132,13 @@ export function downloadsOf(module: ToolModule, pins: Pins): readonly Download[]
   return downloads;
 }
 
-/** Name of the cache folder: another checksum is another folder, and what was built is never taken for it. */
+/** Name of the cache folder: another checksum gets another folder, and no build has this name. */
 export function downloadFolder(module: ToolModule, downloads: readonly Download[]): string {
   const hash = createHash('sha256').update(JSON.stringify(downloads.map(({ name, digest }) => [name, digest])));
   return `${module.name}-${toolVersion(module)}-release-${hash.digest('hex').slice(0, 8)}`;
 }
 
-/** Host names that a download starts from. */
+/** Host names of the first requests of the downloads. */
 export function hostsOf(downloads: readonly Download[]): string[] {
   const hosts = downloads.map(({ release }) => (release.kind === 'image' ? release.registry : new URL(release.url).host));
   return [...new Set(hosts)];

@@ -28,7 +28,7 @@ export const tarball = (files: Readonly<Record<string, Uint8Array>>): Buffer =>
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A mirror of release hosts on 127.0.0.1: what `https://host/path` has is under `/host/path`. */
+/** A mirror of release hosts on 127.0.0.1: it serves the content of `https://host/path` under `/host/path`. */
 export class Mirror {
   readonly #server: Server;
   /** By path, such as `/dl.k8s.io/release/…`. */
@@ -79,10 +79,10 @@ export class Mirror {
     return put({ manifests }, 'application/vnd.oci.image.index.v1+json');
   }
 
-  /** Serves a program as its upstream publishes it. @returns its checksum */
+  /** Serves a program in the form of its upstream. @returns its checksum */
   serveRelease(release: Release, content: Uint8Array): string {
     if (release.kind === 'image') {
-      // What it stands on is below, a helper is on top.
+      // The base layer is below, a helper is on top.
       const layers = [{ 'etc/passwd': Buffer.from('root') }, { [release.member]: content }, { 'go-runner': Buffer.from('helper') }];
       return this.serveImage(release.registry, release.repository, layers.map(tarball));
     }

@@ -1,7 +1,6 @@
 /**
- * Serves the programs that were built on this machine in the form in which their upstreams publish them, to try downloads
- * where no upstream can be reached. Builds what is missing. Prints the settings to start other commands with; stays until
- * Ctrl-C.
+ * Serves the programs that were built on this machine in the form of their upstreams, to try downloads without access to them.
+ * Builds missing programs, prints the settings for other commands, and runs until Ctrl-C.
  *
  *   node clusters/build/testing/serve-mirror.ts
  */
