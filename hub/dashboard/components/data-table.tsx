@@ -2,9 +2,11 @@ import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
 import { type ReactNode, useMemo } from 'react';
+import { cleared, type Filter, isAnySet, namesOf, useSearchChange, type Values } from '../lib/filters.ts';
 import { formatNumber } from '../lib/format.ts';
 import { rowsOf } from '../lib/paged-list.ts';
-import { QueryView } from './empty-states.tsx';
+import { Empty, QueryView } from './empty-states.tsx';
+import { SearchToolbar } from './search-toolbar.tsx';
 import { type Column, VirtualTable } from './virtual-table.tsx';
 
 export type { Column } from './virtual-table.tsx';
@@ -105,3 +107,30 @@ const TableNote = <T,>({ query, shown, total, noun }: TableNoteProps<T>) => (
     ) : null}
   </div>
 );
+
+interface SearchableTableProps<T> {
+  readonly toolbar: { readonly search: string; readonly filters?: readonly Filter[] };
+  readonly table: Omit<DataTableProps<T>, 'onSort' | 'empty'>;
+  /** Search parameters of the page. */
+  readonly values: Values;
+  /** Shown where there are no rows and nothing is filtered. */
+  readonly none: ReactNode;
+  /** Title where no row matches, e.g. `No policies match`. */
+  readonly noMatch: string;
+  /** Stands between toolbar and table. */
+  readonly children?: ReactNode;
+}
+
+/** A list with its toolbar; what is searched for, filtered and sorted by stands in the URL of the page. */
+export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, children }: SearchableTableProps<T>) => {
+  const change = useSearchChange();
+  const names = namesOf(toolbar.filters ?? []);
+  const empty = isAnySet(names, values) ? <Empty title={noMatch} onClear={() => change(cleared(names))} /> : none;
+  return (
+    <>
+      <SearchToolbar {...toolbar} values={values} onChange={change} />
+      {children}
+      <DataTable {...table} onSort={(sort) => change({ sort })} empty={empty} />
+    </>
+  );
+};

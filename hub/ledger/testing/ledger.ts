@@ -3,6 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import type { Report } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { policyReport } from '../../../test/harness/policy-reports.ts';
 import type { AuditFilter } from '../audit-log.ts';
 import type { EventFilter } from '../event-filter.ts';
 import type { Desired, Ledger, LedgerChange } from '../types.ts';
@@ -11,26 +12,9 @@ import type { Desired, Ledger, LedgerChange } from '../types.ts';
 
 export const TIME = '2026-01-03T10:30:00.000Z';
 export const fixedClock: Clock = { ...systemClock, now: () => new Date(TIME) };
-const lock = { state: 'Enforced' as const, since: TIME };
 
-export const policy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
-  namespace: 'policies',
-  name,
-  managedBy: 'hub',
-  targetNamespace: 'finance',
-  enforcementAction: 'deny',
-  effectiveRegions: ['eu-west-1'],
-  namespaces: ['finance'],
-  phase: 'Active',
-  message: '',
-  constraintCreated: true,
-  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
-  violations: 0,
-  violationSamples: [],
-  conditions: [],
-  lastUpdated: TIME,
-  ...change,
-});
+export const policy = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
+  policyReport(name, { namespace: 'policies', targetNamespace: 'finance', namespaces: ['finance'], lastUpdated: TIME, ...change });
 
 export const report = (seq: number, change: Partial<Report> = {}): Report => ({
   type: 'report',

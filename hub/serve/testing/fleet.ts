@@ -2,6 +2,7 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { type GitObjectType, objectId, type RawObject } from '@fso/shared/git';
 import type { Report } from '@fso/shared/protocol';
+import { policyReport as plainReport } from '../../../test/harness/policy-reports.ts';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
 import { compileDesired } from '../../rollout/index.ts';
 
@@ -57,27 +58,8 @@ export const gitObjectsOf = (revision: string = REVISION, files: readonly Source
   return objects;
 };
 
-const lock = { state: 'Enforced' as const, since: TIME };
-
-export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
-  namespace: 'fso-system',
-  name,
-  managedBy: 'hub',
-  revision: REVISION,
-  targetNamespace: name,
-  enforcementAction: 'deny',
-  effectiveRegions: ['eu-west-1'],
-  namespaces: [name],
-  phase: 'Active',
-  message: 'enforced',
-  constraintCreated: true,
-  enforcement: { admission: lock, gatekeeper: lock, binding: lock },
-  violations: 0,
-  violationSamples: [],
-  conditions: [],
-  lastUpdated: TIME,
-  ...change,
-});
+export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
+  plainReport(name, { revision: REVISION, namespaces: [name], message: 'enforced', lastUpdated: TIME, ...change });
 
 export const clusterReport = (revision: string = REVISION, provenRevision: string | null = revision): NonNullable<Report['cluster']> => ({
   revision,

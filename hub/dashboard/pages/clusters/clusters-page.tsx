@@ -3,12 +3,11 @@ import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
-import { DataTable } from '../../components/data-table.tsx';
+import { SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
-import { cleared, type Filter, isAnySet, namesOf, optionsOf, useSearchChange } from '../../lib/filters.ts';
+import { type Filter, optionsOf } from '../../lib/filters.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 
 const route = getRouteApi('/shell/clusters');
@@ -37,32 +36,20 @@ export const ClustersPage = () => {
   const sort = search.sort ?? 'name';
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
   const filters = [...FILTERS, useRegionFilter(search.region), ...LINKED_FILTERS];
-  const names = namesOf(filters);
-  const change = useSearchChange();
-  const isFiltered = isAnySet(names, search);
-  const clear = (): void => change(cleared(names));
   return (
     <>
       <PageHeader title="Clusters" description="Connection, commit in force and last report of every cluster." />
       <PageSection hasBodyWrapper={false} isFilled>
-        <SearchToolbar search="Search clusters" filters={filters} values={search} onChange={change} />
-        <DataTable
-          label="Clusters"
-          noun={['cluster', 'clusters']}
-          query={query}
-          columns={CLUSTER_COLUMNS}
-          rowKey={({ name }) => name}
-          sort={sort}
-          onSort={(by) => change({ sort: by })}
-          empty={
-            isFiltered ? (
-              <Empty title="No clusters match" onClear={clear} />
-            ) : (
-              <Empty title="No clusters yet">
-                No cluster is registered. Add one with <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
-              </Empty>
-            )
+        <SearchableTable
+          toolbar={{ search: 'Search clusters', filters }}
+          table={{ label: 'Clusters', noun: ['cluster', 'clusters'], query, columns: CLUSTER_COLUMNS, rowKey: ({ name }) => name, sort }}
+          values={search}
+          none={
+            <Empty title="No clusters yet">
+              No cluster is registered. Add one with <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
+            </Empty>
           }
+          noMatch="No clusters match"
         />
       </PageSection>
     </>

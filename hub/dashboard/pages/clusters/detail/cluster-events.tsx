@@ -2,14 +2,12 @@ import type { EventView } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { eventsQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink, RevisionLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { SEVERITY_OPTIONS, SeverityLabel } from '../../../components/state-label.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import type { Filter } from '../../../lib/filters.ts';
-import { useTabSearch } from './use-tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -43,26 +41,14 @@ const COLUMNS: readonly Column<EventView>[] = [
 /** What happened in a cluster, newest first. */
 export const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
   const search = route.useSearch();
-  const { change, clear } = useTabSearch([], '');
-  const { severity, q } = search;
-  const query = useInfiniteQuery(eventsQuery({ cluster, severity, q }));
+  const query = useInfiniteQuery(eventsQuery({ cluster, severity: search.severity, q: search.q }));
   return (
-    <>
-      <SearchToolbar search="Search events" filters={FILTERS} values={search} onChange={change} />
-      <DataTable
-        label="Events"
-        noun={['event', 'events']}
-        query={query}
-        columns={COLUMNS}
-        rowKey={({ id }) => String(id)}
-        empty={
-          severity === undefined && q === undefined ? (
-            <Empty title="No events">No event of this cluster has been reported yet.</Empty>
-          ) : (
-            <Empty title="No events match" onClear={clear} />
-          )
-        }
-      />
-    </>
+    <SearchableTable
+      toolbar={{ search: 'Search events', filters: FILTERS }}
+      table={{ label: 'Events', noun: ['event', 'events'], query, columns: COLUMNS, rowKey: ({ id }) => String(id) }}
+      values={search}
+      none={<Empty title="No events">No event of this cluster has been reported yet.</Empty>}
+      noMatch="No events match"
+    />
   );
 };

@@ -2,16 +2,14 @@ import { type ClusterPolicy, type ClusterView, policyKey } from '@fso/shared/api
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { StaleState } from '../../../components/stale-state.tsx';
 import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../../components/state-label.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
-import type { Filter } from '../../../lib/filters.ts';
+import { type Filter, ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
-import { useTabSearch } from './use-tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 
@@ -66,28 +64,15 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
 /** Policies that are meant for the cluster or that it reports, each as it stands here. */
 export const ClusterPolicies = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
-  const { sort, change, clear } = useTabSearch(SORTS, 'name');
-  const { q, phase } = search;
-  const query = useInfiniteQuery(clusterPoliciesQuery(cluster.name, { q, phase, sort }));
+  const sort = ownSort(search.sort, SORTS, 'name');
+  const query = useInfiniteQuery(clusterPoliciesQuery(cluster.name, { q: search.q, phase: search.phase, sort }));
   return (
-    <>
-      <SearchToolbar search="Search policies" filters={FILTERS} values={search} onChange={change} />
-      <DataTable
-        label="Policies"
-        noun={['policy', 'policies']}
-        query={query}
-        columns={COLUMNS}
-        rowKey={policyKey}
-        sort={sort}
-        onSort={(by) => change({ sort: by })}
-        empty={
-          q === undefined && phase === undefined ? (
-            <Empty title="No policies">No policy of the commit in force applies to this cluster, and it reports no local ones.</Empty>
-          ) : (
-            <Empty title="No policies match" onClear={clear} />
-          )
-        }
-      />
-    </>
+    <SearchableTable
+      toolbar={{ search: 'Search policies', filters: FILTERS }}
+      table={{ label: 'Policies', noun: ['policy', 'policies'], query, columns: COLUMNS, rowKey: policyKey, sort }}
+      values={search}
+      none={<Empty title="No policies">No policy of the commit in force applies to this cluster, and it reports no local ones.</Empty>}
+      noMatch="No policies match"
+    />
   );
 };

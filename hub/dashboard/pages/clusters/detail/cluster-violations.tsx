@@ -2,14 +2,13 @@ import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { violationKey, violationsQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { ActionLabel } from '../../../components/state-label.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
+import { ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
-import { useTabSearch } from './use-tab-search.ts';
 
 const route = getRouteApi('/shell/clusters/$name');
 const SORTS = ['policy', 'namespace', 'name', 'region', 'since'];
@@ -82,23 +81,18 @@ const None = ({ cluster: { connection, report } }: { readonly cluster: ClusterVi
 /** Agents name the first 20 of each policy; their count is of all. */
 export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }) => {
   const search = route.useSearch();
-  const { sort, change, clear } = useTabSearch(SORTS, '-since');
   const { q } = search;
+  const sort = ownSort(search.sort, SORTS, '-since');
   const query = useInfiniteQuery(violationsQuery({ cluster: cluster.name, q, sort }));
   return (
-    <>
-      <SearchToolbar search="Search violations" values={search} onChange={change} />
+    <SearchableTable
+      toolbar={{ search: 'Search violations' }}
+      table={{ label: 'Violations', noun: ['listed violation', 'listed violations'], query, columns: COLUMNS, rowKey: violationKey, sort }}
+      values={search}
+      none={<None cluster={cluster} />}
+      noMatch="No violations match"
+    >
       {q === undefined ? <UnnamedNote counted={cluster.violations} list={query.data} /> : null}
-      <DataTable
-        label="Violations"
-        noun={['listed violation', 'listed violations']}
-        query={query}
-        columns={COLUMNS}
-        rowKey={violationKey}
-        sort={sort}
-        onSort={(by) => change({ sort: by })}
-        empty={q === undefined ? <None cluster={cluster} /> : <Empty title="No violations match" onClear={clear} />}
-      />
-    </>
+    </SearchableTable>
   );
 };

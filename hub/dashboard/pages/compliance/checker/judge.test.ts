@@ -1,6 +1,7 @@
 import type { PolicyInCluster, PolicyReport, PolicyView } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
+import { report } from '../../policies/testing/policy-reports.ts';
 import { combine, gapsOf, governanceOf, judge, outcomeOf } from './judge.ts';
 
 const DENY = combine([{ key: 'fso-system/eu', action: 'deny', regions: ['eu-west-1'] }]);
@@ -31,27 +32,8 @@ describe('outcomeOf', () => {
 });
 
 describe('governanceOf', () => {
-  const report = (phase: PolicyReport['phase']): PolicyReport => ({
-    namespace: 'fso-system',
-    name: 'p',
-    managedBy: 'hub',
-    targetNamespace: 'finance',
-    enforcementAction: 'deny',
-    effectiveRegions: ['eu-west-1'],
-    namespaces: phase === 'Expired' ? [] : ['finance'],
-    phase,
-    message: '',
-    constraintCreated: true,
-    enforcement: {
-      admission: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
-      gatekeeper: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
-      binding: { state: 'Enforced', since: '2026-01-03T10:30:00Z' },
-    },
-    violations: 0,
-    violationSamples: [],
-    conditions: [],
-    lastUpdated: '2026-01-03T10:30:00Z',
-  });
+  const reportIn = (phase: PolicyReport['phase']): PolicyReport =>
+    report({ name: 'p', effectiveRegions: ['eu-west-1'], phase, namespaces: phase === 'Expired' ? [] : ['finance'] });
   const policy = (name: string, clusters: PolicyInCluster[]): PolicyView => ({
     namespace: 'fso-system',
     name,
@@ -66,8 +48,8 @@ describe('governanceOf', () => {
     clusters,
   });
   const policies = [
-    policy('good', [{ cluster: 'eu', fresh: true, report: report('Active') }]),
-    policy('over', [{ cluster: 'eu', fresh: true, report: report('Expired') }]),
+    policy('good', [{ cluster: 'eu', fresh: true, report: reportIn('Active') }]),
+    policy('over', [{ cluster: 'eu', fresh: true, report: reportIn('Expired') }]),
     policy('elsewhere', [{ cluster: 'us', fresh: false, report: null }]),
   ];
   const at = { cluster: 'eu', namespace: 'finance', isConnected: true };

@@ -3,9 +3,8 @@ import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
 import { violationKey, violationsQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { ownSort } from '../../../lib/filters.ts';
@@ -51,7 +50,7 @@ const NoneOf = ({ policy: { clusters } }: { readonly policy: PolicyView }) => {
 };
 
 export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
-  const { search, change } = usePolicySearch();
+  const { search } = usePolicySearch();
   const sort = ownSort(search.sort, SORTS, 'cluster');
   const columns = columnsOf(useConnections());
   const query = useInfiniteQuery({
@@ -64,22 +63,19 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
         {formatNumber(policy.violations)} {policy.violations === 1 ? 'pod runs' : 'pods run'} outside the allowed regions, or may be
         scheduled there. Each agent lists the first 20 of a policy. A cluster that is not connected keeps its last reported list.
       </Content>
-      <SearchToolbar search="Search workloads" values={search} onChange={change} />
-      <DataTable
-        label="Violations of the policy"
-        noun={['listed violation', 'listed violations']}
-        query={query}
-        columns={columns}
-        rowKey={violationKey}
-        sort={sort}
-        onSort={(key) => change({ sort: key })}
-        empty={
-          search.q === undefined ? (
-            <NoneOf policy={policy} />
-          ) : (
-            <Empty title="No violation matches" onClear={() => change({ q: undefined })} />
-          )
-        }
+      <SearchableTable
+        toolbar={{ search: 'Search workloads' }}
+        table={{
+          label: 'Violations of the policy',
+          noun: ['listed violation', 'listed violations'],
+          query,
+          columns,
+          rowKey: violationKey,
+          sort,
+        }}
+        values={search}
+        none={<NoneOf policy={policy} />}
+        noMatch="No violation matches"
       />
     </>
   );

@@ -4,22 +4,11 @@ import { PageSection } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { policiesQuery, regionsQuery } from '../../../api/queries.ts';
-import { DataTable } from '../../../components/data-table.tsx';
+import { SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { ACTION_OPTIONS } from '../../../components/state-label.tsx';
-import {
-  CLUSTER_FILTER,
-  cleared,
-  type Filter,
-  isAnySet,
-  NAMESPACE_FILTER,
-  namesOf,
-  optionsOf,
-  REGION_FILTER,
-  useSearchChange,
-} from '../../../lib/filters.ts';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, REGION_FILTER } from '../../../lib/filters.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
 import { POLICY_COLUMNS } from './policy-columns.tsx';
 
@@ -42,37 +31,25 @@ const usePolicyFilters = (): readonly Filter[] => {
 
 const route = getRouteApi('/shell/policies');
 
-const NoPolicies = ({ isFiltered, onClear }: { readonly isFiltered: boolean; readonly onClear: () => void }) =>
-  isFiltered ? (
-    <Empty title="No policy matches" onClear={onClear} />
-  ) : (
-    <Empty title="No policies yet">
-      A SovereignPolicy under <code>policies/</code> in the Git repository appears here within seconds of its commit; one that is applied to
-      a cluster with <code>kubectl</code> appears once the agent reports it.
-    </Empty>
-  );
-
 export const PoliciesPage = () => {
   const search = route.useSearch();
-  const filters = usePolicyFilters();
   const query = useInfiniteQuery({ ...policiesQuery(search), placeholderData: keepPreviousData });
-  const names = namesOf(filters);
-  const change = useSearchChange();
-  const clear = (): void => change(cleared(names));
+  const table = { label: 'Policies', noun: ['policy', 'policies'], query, columns: POLICY_COLUMNS, rowKey: policyKey } as const;
   return (
     <>
       <PageHeader title="Policies" description="Which namespaces each policy governs, and whether every cluster enforces it." />
       <PageSection hasBodyWrapper={false} isFilled className="fso-policies fso-policies-list">
-        <SearchToolbar search="Search policies" filters={filters} values={search} onChange={change} />
-        <DataTable
-          label="Policies"
-          noun={['policy', 'policies']}
-          query={query}
-          columns={POLICY_COLUMNS}
-          rowKey={policyKey}
-          sort={search.sort ?? 'name'}
-          onSort={(key) => change({ sort: key })}
-          empty={<NoPolicies isFiltered={isAnySet(names, search)} onClear={clear} />}
+        <SearchableTable
+          toolbar={{ search: 'Search policies', filters: usePolicyFilters() }}
+          table={{ ...table, sort: search.sort ?? 'name' }}
+          values={search}
+          none={
+            <Empty title="No policies yet">
+              A SovereignPolicy under <code>policies/</code> in the Git repository appears here within seconds of its commit; one that is
+              applied to a cluster with <code>kubectl</code> appears once the agent reports it.
+            </Empty>
+          }
+          noMatch="No policy matches"
         />
       </PageSection>
     </>
