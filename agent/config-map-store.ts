@@ -19,10 +19,14 @@ const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
-export interface ConfigMapStoreOptions<T> {
+export interface ConfigMapStoreDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What is stored, and how it reads as JSON. */
+export interface StoredValue<T> {
   /** Name of the ConfigMap. */
   readonly name: string;
   /** Key in the ConfigMap; also names the value in log messages. */
@@ -43,7 +47,8 @@ export interface ConfigMapStoreOptions<T> {
  * store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
  */
 export class ConfigMapStore<T> {
-  readonly #options: ConfigMapStoreOptions<T>;
+  readonly #stored: StoredValue<T>;
+  readonly #deps: ConfigMapStoreDeps;
   #loaded: boolean = false;
   #restored: T;
   /** The value to write; undefined: the restored value was not taken yet. */
@@ -51,16 +56,17 @@ export class ConfigMapStore<T> {
   #written: T;
   readonly #wakeup = new Wakeup();
 
-  constructor(options: ConfigMapStoreOptions<T>) {
-    this.#options = options;
-    this.#restored = options.empty;
-    this.#written = options.empty;
+  constructor(stored: StoredValue<T>, deps: ConfigMapStoreDeps) {
+    this.#stored = stored;
+    this.#deps = deps;
+    this.#restored = stored.empty;
+    this.#written = stored.empty;
   }
 
   /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with what to store. */
   take(): T {
     const restored = this.#restored;
-    this.#restored = this.#options.empty;
+    this.#restored = this.#stored.empty;
     return restored;
   }
 
@@ -72,7 +78,8 @@ export class ConfigMapStore<T> {
 
   /** Reads the ConfigMap. Never rejects: a failure is logged, and {@link run} reads again. */
   async load(signal: AbortSignal): Promise<void> {
-    const { client, logger, name, key, empty, parse, isSame } = this.#options;
+    const { client, logger } = this.#deps;
+    const { name, key, empty, parse, isSame } = this.#stored;
     try {
       const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name }, signal);
       this.#loaded = true;
@@ -88,7 +95,8 @@ export class ConfigMapStore<T> {
 
   /** Writes each new value, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, settleMs = 0 } = this.#options;
+    const { clock } = this.#deps;
+    const { settleMs = 0 } = this.#stored;
     try {
       for (;;) {
         await this.#wakeup.wait(signal);
@@ -103,7 +111,8 @@ export class ConfigMapStore<T> {
   }
 
   async #write(signal: AbortSignal): Promise<boolean> {
-    const { client, logger, name, key, isSame, toJson } = this.#options;
+    const { client, logger } = this.#deps;
+    const { name, key, isSame, toJson } = this.#stored;
     try {
       if (!this.#loaded) await this.load(signal);
       const value = this.#wanted;

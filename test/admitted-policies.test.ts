@@ -69,7 +69,7 @@ it('every policy that the CRD admits gives a status, a report and events that th
       if (outcome === undefined) throw new Error('no outcome');
       kinds.add(outcome.kind);
       const locks = { admission: lock, gatekeeper: lock, binding: lock, constraintCreated: true };
-      const planned = planStatus({ policy, outcome, previous: live.status, locks, violations: 0, now: NOW });
+      const planned = planStatus({ policy, outcome, previous: live.status, locks, observed: { violations: 0 }, now: NOW });
       const report = toReport(policy, planned, { violations: { count: 0, samples: [] }, labels: [] });
       expect(SovereignPolicyStatus.safeParse(planned).error).toBeUndefined();
       expect(PolicyReport.safeParse(report).error).toBeUndefined();

@@ -1,7 +1,7 @@
 import { AGENT_VIOLATIONS } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
-import { ConfigMapStore, type ConfigMapStoreOptions } from '../config-map-store.ts';
+import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
 
 /** When violations were first seen, by policy and pod. */
 export type FirstSeenTimes = ReadonlyMap<string, string>;
@@ -18,18 +18,18 @@ const MAX_KEPT = 25_000;
 export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 
 /** Stores when the reported violations were first seen, in ConfigMap `fso-agent-violations`. */
-export const createViolationTimeStore = (
-  options: Pick<ConfigMapStoreOptions<FirstSeenTimes>, 'client' | 'clock' | 'logger'>,
-): ViolationTimeStore =>
-  new ConfigMapStore({
-    ...options,
-    name: AGENT_VIOLATIONS,
-    key: 'times',
-    empty: new Map(),
-    parse: (json) => new Map(Object.entries(Stored.parse(json))),
-    toJson: (times) => Object.fromEntries(oldest(times)),
-    isSame: (a, b) => a.size === b.size && [...a].every(([id, since]) => b.get(id) === since),
-  });
+export const createViolationTimeStore = (deps: ConfigMapStoreDeps): ViolationTimeStore =>
+  new ConfigMapStore<FirstSeenTimes>(
+    {
+      name: AGENT_VIOLATIONS,
+      key: 'times',
+      empty: new Map(),
+      parse: (json) => new Map(Object.entries(Stored.parse(json))),
+      toJson: (times) => Object.fromEntries(oldest(times)),
+      isSame: (a, b) => a.size === b.size && [...a].every(([id, since]) => b.get(id) === since),
+    },
+    deps,
+  );
 
 const oldest = (times: FirstSeenTimes): readonly (readonly [string, string])[] =>
   times.size <= MAX_KEPT ? [...times] : [...times].sort(([, a], [, b]) => byText(a, b)).slice(0, MAX_KEPT);

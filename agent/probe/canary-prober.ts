@@ -3,7 +3,7 @@ import { Outage } from './outage.ts';
 import { askCanary, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
-import type { ProberOptions } from './prober.ts';
+import type { ProberDeps, ProberOptions } from './prober.ts';
 import { Semaphore } from './semaphore.ts';
 
 export interface CanaryTarget {
@@ -41,7 +41,8 @@ type Question = 'canary';
  * answers. Gatekeeper's own reports cannot prove it: a webhook that is gone, or was never called, fails open.
  */
 export class CanaryProber {
-  readonly #options: CanaryProberOptions;
+  readonly #patienceMs: number;
+  readonly #deps: ProberDeps;
   readonly #signal: AbortSignal;
   readonly #semaphore: Semaphore;
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
@@ -51,15 +52,17 @@ export class CanaryProber {
   readonly #unanswered: UnansweredProbes;
   readonly #outage: Outage<Question>;
 
-  constructor(options: CanaryProberOptions, signal: AbortSignal) {
-    this.#options = options;
+  constructor({ concurrency, patienceMs }: CanaryProberOptions, deps: ProberDeps, signal: AbortSignal) {
+    const { clock, budget, onChange } = deps;
+    this.#patienceMs = patienceMs;
+    this.#deps = deps;
     this.#signal = signal;
-    this.#semaphore = new Semaphore(options.concurrency);
-    this.#unanswered = new UnansweredProbes(options.clock);
+    this.#semaphore = new Semaphore(concurrency);
+    this.#unanswered = new UnansweredProbes(clock);
     this.#retries = new ProbeRetries(
       {
-        clock: options.clock,
-        budget: options.budget,
+        clock,
+        budget,
         firstWaitMs: FIRST_RETRY_MS,
         probe: (namespace, elapsedMs) => this.#retry(namespace, elapsedMs),
         cost: () => 1,
@@ -72,7 +75,7 @@ export class CanaryProber {
       schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
       ask: (namespace) => this.#ask(namespace),
-      onBegin: options.onChange,
+      onBegin: onChange,
       onEnd: () => this.#proveAllAgain(),
     });
   }
@@ -154,7 +157,7 @@ export class CanaryProber {
     const before = this.#states.get(namespace)?.state;
     const verdict = await this.#ask(namespace);
     if (verdict?.kind === 'proven') return 'proven';
-    if (verdict !== undefined) this.#recordMiss(namespace, verdict, elapsedMs() > this.#options.patienceMs);
+    if (verdict !== undefined) this.#recordMiss(namespace, verdict, elapsedMs() > this.#patienceMs);
     if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#outage.suspect(namespace, 'canary');
     return verdict === undefined || this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
@@ -163,7 +166,7 @@ export class CanaryProber {
   async #ask(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined) return undefined;
-    const { client, floor, onVerdict } = this.#options;
+    const { client, floor, onVerdict } = this.#deps;
     const answer = await this.#semaphore.run(() => askCanary(client, { namespace, region: target.region }, this.#signal));
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     const verdict = judgeCanary(answer, floor);
@@ -195,7 +198,7 @@ export class CanaryProber {
   #set(namespace: string, next: CanaryState): void {
     const previous = this.#states.get(namespace);
     this.#states.set(namespace, next);
-    if (previous?.state !== next.state || previous.message !== next.message) this.#options.onChange();
+    if (previous?.state !== next.state || previous.message !== next.message) this.#deps.onChange();
   }
 
   #proveAllAgain(): void {
@@ -203,6 +206,6 @@ export class CanaryProber {
       this.#states.set(namespace, { fingerprint, state: 'pending', message: undefined });
       this.#retries.resume(namespace);
     }
-    this.#options.onChange();
+    this.#deps.onChange();
   }
 }

@@ -20,16 +20,19 @@ export interface ProbeTarget {
 }
 
 export interface ProberOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly budget: RetryBudget;
-  readonly floor: FloorNames;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
   /** Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for webhooks. */
   readonly concurrency: number;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
+}
+
+export interface ProberDeps {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly budget: RetryBudget;
+  readonly floor: FloorNames;
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
@@ -57,7 +60,8 @@ interface Finding {
  * changed at once and until it is proven, see {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
-  readonly #options: ProberOptions;
+  readonly #bindGate: boolean;
+  readonly #deps: ProberDeps;
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, ProbeTarget> = new Map();
   readonly #states: ProbeStates;
@@ -70,16 +74,19 @@ export class Prober {
   readonly #outage: Outage<ProofKind>;
   readonly #proofs: Proofs;
 
-  constructor(options: ProberOptions, signal: AbortSignal) {
-    this.#options = options;
+  constructor(options: ProberOptions, deps: ProberDeps, signal: AbortSignal) {
+    const { bindGate, concurrency, patienceMs } = options;
+    const { client, clock, budget, floor, onChange } = deps;
+    this.#bindGate = bindGate;
+    this.#deps = deps;
     this.#signal = signal;
-    this.#states = new ProbeStates(options);
-    this.#proofs = new Proofs({ ...options, direct: new Semaphore(options.concurrency), webhooks: new Semaphore(options.concurrency) });
-    this.#unanswered = new UnansweredProbes(options.clock);
+    this.#states = new ProbeStates({ clock, patienceMs, onChange });
+    this.#proofs = new Proofs({ client, floor, direct: new Semaphore(concurrency), webhooks: new Semaphore(concurrency) });
+    this.#unanswered = new UnansweredProbes(clock);
     this.#retries = new ProbeRetries(
       {
-        clock: options.clock,
-        budget: options.budget,
+        clock,
+        budget,
         firstWaitMs: FIRST_RETRY_MS,
         probe: (namespace, elapsedMs) => this.#retry(namespace, elapsedMs),
         longestWaitMs: () => (this.#outage.isOn ? SAMPLE_WAIT_MS : LONGEST_WAIT_MS),
@@ -92,7 +99,7 @@ export class Prober {
       schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
       ask: (namespace, kind) => this.#ask(namespace, kind),
-      onBegin: options.onChange,
+      onBegin: onChange,
       onEnd: () => this.#proveAllAgain(),
     });
   }
@@ -203,7 +210,7 @@ export class Prober {
   }
 
   #record({ fingerprint, governance }: ProbeTarget, verdict: ProbeVerdict, elapsedMs: number): void {
-    this.#options.onVerdict(verdict.kind);
+    this.#deps.onVerdict(verdict.kind);
     const { namespace } = governance;
     if (verdict.kind !== 'proven') {
       this.#states.miss(namespace, fingerprint, verdict, elapsedMs);
@@ -216,7 +223,7 @@ export class Prober {
 
   #kindsOf(namespace: string): readonly ProofKind[] {
     const governance = this.#targets.get(namespace)?.governance;
-    return governance === undefined ? [] : proofsOf(governance, this.#options.bindGate);
+    return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
   async #prove(namespace: string, elapsedMs: () => number): Promise<Finding> {
@@ -248,7 +255,7 @@ export class Prober {
       this.#states.expect(namespace, target.fingerprint, false);
       this.#retries.resume(namespace);
     }
-    this.#options.onChange();
+    this.#deps.onChange();
   }
 }
 

@@ -33,11 +33,12 @@ export class Probers {
   readonly lockTwo: CanaryProber;
 
   constructor(options: ProbersOptions, signal: AbortSignal) {
-    const shared = { ...options, budget: new RetryBudget(options.clock, signal), floor: { isFloorPolicy: isFloorName } };
-    const lockOne = { ...shared, patienceMs: LOCK_ONE_PATIENCE_MS };
-    this.lockOne = new Prober({ ...lockOne, concurrency: CONCURRENCY }, signal);
-    this.index = new Prober({ ...lockOne, concurrency: INDEX_CONCURRENCY }, signal);
-    this.lockTwo = new CanaryProber({ ...shared, concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, signal);
-    void runProbeSchedule(options.clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
+    const { client, clock, bindGate, onChange, onVerdict } = options;
+    const deps = { client, clock, budget: new RetryBudget(clock, signal), floor: { isFloorPolicy: isFloorName }, onChange, onVerdict };
+    const ofLockOne = (concurrency: number) => new Prober({ bindGate, concurrency, patienceMs: LOCK_ONE_PATIENCE_MS }, deps, signal);
+    this.lockOne = ofLockOne(CONCURRENCY);
+    this.index = ofLockOne(INDEX_CONCURRENCY);
+    this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
+    void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
   }
 }

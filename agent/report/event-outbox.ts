@@ -3,7 +3,7 @@ import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
 import { judgeEvent } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { ConfigMapStore, type ConfigMapStoreOptions } from '../config-map-store.ts';
+import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
 
 const MAX_EVENTS = 1000;
 
@@ -129,17 +129,19 @@ const MAX_BYTES = 512 * 1024;
 const SETTLE_MS = 1_000;
 
 /** Warnings and alerts that the hub has not acknowledged, in ConfigMap `fso-agent-events`. */
-export const createEventStore = (options: Pick<ConfigMapStoreOptions<Events>, 'client' | 'clock' | 'logger'>): ConfigMapStore<Events> =>
-  new ConfigMapStore<Events>({
-    ...options,
-    name: AGENT_EVENTS,
-    key: 'events',
-    empty: [],
-    parse: parseEvents,
-    toJson: thatFit,
-    isSame: isDeepStrictEqual,
-    settleMs: SETTLE_MS,
-  });
+export const createEventStore = (deps: ConfigMapStoreDeps): ConfigMapStore<Events> =>
+  new ConfigMapStore<Events>(
+    {
+      name: AGENT_EVENTS,
+      key: 'events',
+      empty: [],
+      parse: parseEvents,
+      toJson: thatFit,
+      isSame: isDeepStrictEqual,
+      settleMs: SETTLE_MS,
+    },
+    deps,
+  );
 
 /** Parses stored events one by one: one that cannot be read must not take the others with it. @throws ZodError when it is no list */
 export const parseEvents = (json: unknown): Events =>

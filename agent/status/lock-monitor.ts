@@ -51,11 +51,13 @@ export class LockMonitor {
     const { capabilities, view, graceMs, clock, probers, failures } = this.#deps;
     const now = clock.monotonicMs();
     return {
-      governance: plan.governance,
-      constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
+      plan: {
+        governance: plan.governance,
+        constraintsOf: (policy) => plan.constraintsByPolicy.get(policy) ?? [],
+        unapplied: plan.unapplied,
+        indexed,
+      },
       probe: (namespace) => probers.lockOne.state(namespace),
-      unapplied: plan.unapplied,
-      indexed,
       floor: {
         supported: capabilities.floor,
         installed: plan.floorWhole,

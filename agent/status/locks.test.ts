@@ -30,7 +30,7 @@ const waiting = (): GatekeeperProblem => ({ message: 'not enforced yet', isError
 const broken = (): GatekeeperProblem => ({ message: 'rego_compile_error', isError: true });
 const canary = (state: CanaryState['state']) => ({ gatekeeper: { ...gatekeeper, canary: (): CanaryState => ({ ...PROVEN, state }) } });
 
-const input = (changes: Partial<LockInput> = {}): LockInput => ({
+const plan: LockInput['plan'] = {
   governance: {
     namespaces: new Map([
       [
@@ -45,9 +45,13 @@ const input = (changes: Partial<LockInput> = {}): LockInput => ({
     ]),
   },
   constraintsOf: () => ['geo-deny-1'],
-  probe: () => PROVEN,
   unapplied: new Set(),
   indexed: new Set(),
+};
+
+const input = (changes: Partial<LockInput> = {}): LockInput => ({
+  plan,
+  probe: () => PROVEN,
   floor: { supported: true, installed: true, bindGate: 'label' },
   gatekeeper,
   failures: [],
@@ -65,7 +69,7 @@ const failure = (key: string, failures: number) => ({ key, policies: [KEY], erro
 describe('planLocks', () => {
   it.each<[string, Partial<LockInput>, string[]]>([
     ['everything proven', {}, ['Enforced', 'Enforced', 'Enforced']],
-    ['labels not written yet', { unapplied: new Set(['finance']) }, ['Pending', 'Enforced', 'Pending']],
+    ['labels not written yet', { plan: { ...plan, unapplied: new Set(['finance']) } }, ['Pending', 'Enforced', 'Pending']],
     ['not asked yet', { probe: () => undefined }, ['Pending', 'Enforced', 'Pending']],
     ['proof failed', { probe: () => ({ ...PROVEN, state: 'failed' }) }, ['Degraded', 'Enforced', 'Degraded']],
     [
@@ -95,7 +99,10 @@ describe('planLocks', () => {
     ['constraint cannot be written', { failures: [failure('K8sGeoResidency/geo-deny-1', 1)] }, ['Enforced', 'Degraded', 'Enforced']],
     [
       'labels cannot be written, the index stands in',
-      { unapplied: new Set(['finance']), indexed: new Set(['finance']), failures: [failure('Namespace/finance', 3)] },
+      {
+        plan: { ...plan, unapplied: new Set(['finance']), indexed: new Set(['finance']) },
+        failures: [failure('Namespace/finance', 3)],
+      },
       ['Enforced', 'Enforced', 'Enforced'],
     ],
     ['nodes cannot be listed', { failures: [failure('FloorParameters/fso-nodes', 3)] }, ['Enforced', 'Enforced', 'Enforced']],

@@ -26,16 +26,21 @@ export interface PolicyLocks {
   readonly constraintCreated: boolean;
 }
 
-/** What the state of a policy's locks follows from. */
-export interface LockInput {
+/** What the agent wants in the cluster, and how far it is written. */
+export interface LockPlan {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Names of the wanted constraints that enforce a policy. */
   constraintsOf(policy: string): readonly string[];
-  probe(namespace: string): ProbeState | undefined;
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
   /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
   readonly indexed: ReadonlySet<string>;
+}
+
+/** What the state of a policy's locks follows from. */
+export interface LockInput {
+  readonly plan: LockPlan;
+  probe(namespace: string): ProbeState | undefined;
   readonly floor: {
     readonly supported: boolean;
     readonly installed: boolean;
@@ -80,7 +85,7 @@ interface Subject {
 /** Whether a policy takes part in an action of the floor in any of its namespaces. */
 const takesPart = ({ policy, outcome }: Subject, input: LockInput, actions: readonly FloorAction[]): boolean =>
   outcome.namespaces.some((namespace) => {
-    const governed = input.governance.namespaces.get(namespace)?.actions;
+    const governed = input.plan.governance.namespaces.get(namespace)?.actions;
     return actions.some((action) => governed?.[action]?.policies.includes(policy.key));
   });
 
@@ -91,9 +96,9 @@ const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
 /** Whether lock 1 of a policy waits for the write that fails. Labels are written for certain policies, the floor for all of them. */
-const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { indexed }: LockInput): boolean => {
+const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { plan }: LockInput): boolean => {
   const [kind = '', name = ''] = key.split('/');
-  if (kind === 'Namespace') return policies.includes(policy.key) && !indexed.has(name);
+  if (kind === 'Namespace') return policies.includes(policy.key) && !plan.indexed.has(name);
   // The guard is not the lock: its failed writes are a condition of the cluster.
   return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
 };
@@ -120,7 +125,7 @@ const factsOf = (namespace: string, { state, message }: ProbeState): LockFacts |
 };
 
 const namespaceLock = (namespace: string, subject: Subject, input: LockInput): LockFacts => {
-  if (input.unapplied.has(namespace) && !input.indexed.has(namespace))
+  if (input.plan.unapplied.has(namespace) && !input.plan.indexed.has(namespace))
     return { state: 'Pending', message: `namespace ${namespace} is not labelled yet` };
   const probe = input.probe(namespace);
   const facts = probe && factsOf(namespace, probe);
@@ -191,7 +196,7 @@ const findUnproven = (
 
 const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
   const { policy, previous, outcome } = subject;
-  const constraints = input.constraintsOf(policy.key);
+  const constraints = input.plan.constraintsOf(policy.key);
   if (constraints.length === 0) return NOT_APPLICABLE;
   if (!input.gatekeeper.served) return { state: 'Unavailable', message: 'Gatekeeper is not installed' };
   const failure = input.failures.find((candidate) => isLockTwo(candidate) && concerns(candidate, policy.key));
@@ -207,11 +212,8 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
 };
 
 /** Whether lock 2 of a policy is proven now: what {@link LockInput.unprovenMs} counts from. */
-export const isLockTwoProven = (
-  policy: string,
-  namespaces: readonly string[],
-  input: Pick<LockInput, 'constraintsOf' | 'gatekeeper'>,
-): boolean => findUnproven(input.constraintsOf(policy), namespaces, input) === undefined;
+export const isLockTwoProven = (policy: string, namespaces: readonly string[], input: Pick<LockInput, 'plan' | 'gatekeeper'>): boolean =>
+  findUnproven(input.plan.constraintsOf(policy), namespaces, input) === undefined;
 
 /** The state of every lock for one policy. */
 export const planLocks = (
@@ -220,7 +222,7 @@ export const planLocks = (
   previous: SovereignPolicyStatus | undefined,
   input: LockInput,
 ): PolicyLocks => {
-  const constraints = input.constraintsOf(policy.key);
+  const constraints = input.plan.constraintsOf(policy.key);
   const constraintCreated = input.gatekeeper.served && constraints.length > 0 && constraints.every(input.gatekeeper.exists);
   if (outcome.kind !== 'governing') {
     return { admission: NOT_APPLICABLE, gatekeeper: NOT_APPLICABLE, binding: NOT_APPLICABLE, constraintCreated };

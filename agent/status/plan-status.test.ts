@@ -2,7 +2,7 @@ import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
-import { isProven, planStatus, type StatusInput } from './plan-status.ts';
+import { isProven, type PolicyObservations, planStatus, type StatusInput } from './plan-status.ts';
 import { planPolicyEvents } from './policy-events.ts';
 
 const NOW = new Date('2026-01-01T00:00:00.000Z');
@@ -21,8 +21,19 @@ const policy = (changes: Partial<PolicyInput['spec']> = {}): PolicyInput => ({
   spec: { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], enforcementAction: 'deny', ...changes },
 });
 
-const plan = (changes: Partial<StatusInput> = {}): SovereignPolicyStatus =>
-  planStatus({ policy: policy(), outcome: GOVERNING, previous: undefined, locks: LOCKS, violations: 0, now: NOW, ...changes });
+const plan = ({
+  observed,
+  ...changes
+}: Partial<Omit<StatusInput, 'observed'>> & { observed?: Partial<PolicyObservations> } = {}): SovereignPolicyStatus =>
+  planStatus({
+    policy: policy(),
+    outcome: GOVERNING,
+    previous: undefined,
+    locks: LOCKS,
+    observed: { violations: 0, ...observed },
+    now: NOW,
+    ...changes,
+  });
 
 const conditionOf = (status: SovereignPolicyStatus, type: string) => status.conditions?.find((condition) => condition.type === type);
 
@@ -36,10 +47,10 @@ describe('planStatus', () => {
 
   it('speaks of placement injection only where the policy asks for it', () => {
     expect(conditionOf(plan(), 'PlacementInjection')).toBeUndefined();
-    const missing = plan({ injection: { active: false, reason: 'Unavailable', message: 'not served' } });
+    const missing = plan({ observed: { injection: { active: false, reason: 'Unavailable', message: 'not served' } } });
     expect(conditionOf(missing, 'PlacementInjection')).toMatchObject({ status: 'False', reason: 'Unavailable', message: 'not served' });
     expect(missing.phase).toBe('Active');
-    const active = plan({ previous: missing, injection: { active: true, reason: 'Active', message: '' } });
+    const active = plan({ previous: missing, observed: { injection: { active: true, reason: 'Active', message: '' } } });
     expect(conditionOf(active, 'PlacementInjection')).toMatchObject({ status: 'True' });
     expect(conditionOf(plan({ previous: active }), 'PlacementInjection')).toBeUndefined();
   });
@@ -88,7 +99,7 @@ describe('planStatus', () => {
     const previous = plan();
     const later = new Date('2026-01-02T00:00:00.000Z');
     expect(plan({ previous: structuredClone(previous), now: later })).toEqual(previous);
-    const changed = plan({ previous, violations: 2, now: later });
+    const changed = plan({ previous, observed: { violations: 2 }, now: later });
     expect(changed).toMatchObject({ violations: 2, lastUpdated: later.toISOString() });
     expect(changed.enforcement?.admission.since).toBe(NOW.toISOString());
   });
@@ -114,7 +125,7 @@ describe('planPolicyEvents', () => {
   it('tells each change of state once', () => {
     const active = plan();
     expect(reasons(undefined, active)).toEqual(['Enforced']);
-    expect(reasons(active, plan({ previous: active, violations: 3 }))).toEqual([]);
+    expect(reasons(active, plan({ previous: active, observed: { violations: 3 } }))).toEqual([]);
     const conflict = plan({ previous: active, outcome: { ...GOVERNING, conflicts: ['finance'] } });
     expect(reasons(active, conflict)).toEqual(['Conflict']);
     expect(reasons(conflict, conflict)).toEqual([]);

@@ -8,17 +8,23 @@ import { type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
+/** What the agent sees of a policy beside its locks. */
+export interface PolicyObservations {
+  readonly violations: number;
+  /** Absent: the policy does not ask for placement injection. */
+  readonly injection?: InjectionFacts | undefined;
+  /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
+  readonly audit?: AuditFacts | undefined;
+  /** Tampering within the last hour. */
+  readonly tampering?: Tampering | undefined;
+}
+
 export interface StatusInput {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
   readonly previous: SovereignPolicyStatus | undefined;
   readonly locks: PolicyLocks;
-  readonly violations: number;
-  /** Absent: the policy does not ask for placement injection. */
-  readonly injection?: InjectionFacts | undefined;
-  readonly audit?: AuditFacts | undefined;
-  /** Tampering within the last hour. */
-  readonly tampering?: Tampering | undefined;
+  readonly observed: PolicyObservations;
   readonly now: Date;
 }
 
@@ -139,7 +145,7 @@ const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | und
   return { type: CONDITIONS.expiring, status: 'True', reason: `Within${days}Days`, message };
 };
 
-const injectionCondition = ({ injection }: StatusInput): NewCondition | undefined =>
+const injectionCondition = ({ injection }: PolicyObservations): NewCondition | undefined =>
   injection && {
     type: CONDITIONS.placementInjection,
     status: injection.active ? 'True' : 'False',
@@ -147,7 +153,7 @@ const injectionCondition = ({ injection }: StatusInput): NewCondition | undefine
     message: injection.message,
   };
 
-const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
+const auditCondition = ({ audit }: PolicyObservations): NewCondition | undefined =>
   audit && {
     type: CONDITIONS.auditAgrees,
     status: audit.agrees ? 'True' : 'False',
@@ -156,7 +162,7 @@ const auditCondition = ({ audit }: StatusInput): NewCondition | undefined =>
   };
 
 const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
-  const { policy, outcome, locks, previous, now } = input;
+  const { policy, outcome, locks, observed, previous, now } = input;
   const wanted = [
     {
       type: CONDITIONS.ready,
@@ -168,9 +174,9 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
     expiringCondition(policy, now),
-    injectionCondition(input),
-    auditCondition(input),
-    tamperedCondition(input.tampering, previous?.conditions),
+    injectionCondition(observed),
+    auditCondition(observed),
+    tamperedCondition(observed.tampering, previous?.conditions),
   ].filter((condition) => condition !== undefined);
   const kept = (previous?.conditions ?? []).filter((condition) => wanted.some(({ type }) => type === condition.type));
   return wanted.reduce<Condition[]>((conditions, condition) => {
@@ -203,7 +209,7 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
       gatekeeper: lockStatus(locks.gatekeeper, previous?.enforcement?.gatekeeper, now),
       binding: lockStatus(locks.binding, previous?.enforcement?.binding, now),
     },
-    violations: input.violations,
+    violations: input.observed.violations,
   };
   return previous !== undefined && sameStatus(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
 };

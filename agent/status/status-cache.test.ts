@@ -14,16 +14,20 @@ const governing = (namespace: string): PolicyOutcome => ({
 
 /** A cluster in which lock 1 of the given namespaces is proven, and Gatekeeper is absent. */
 const locks = (proven: readonly string[]): LockInput => ({
-  governance: {
-    namespaces: {
-      get: (namespace: string) => ({
-        namespace,
-        actions: { deny: { regions: ['eu-west-1'], policies: [`team/${namespace}`] } },
-        policies: [`team/${namespace}`],
-      }),
-    } as unknown as LockInput['governance']['namespaces'],
+  plan: {
+    governance: {
+      namespaces: {
+        get: (namespace: string) => ({
+          namespace,
+          actions: { deny: { regions: ['eu-west-1'], policies: [`team/${namespace}`] } },
+          policies: [`team/${namespace}`],
+        }),
+      } as unknown as LockInput['plan']['governance']['namespaces'],
+    },
+    constraintsOf: () => [],
+    unapplied: new Set(),
+    indexed: new Set(),
   },
-  constraintsOf: () => [],
   probe: (namespace) => ({
     fingerprint: '',
     state: proven.includes(namespace) ? 'proven' : 'pending',
@@ -31,8 +35,6 @@ const locks = (proven: readonly string[]): LockInput => ({
     first: true,
     held: false,
   }),
-  unapplied: new Set(),
-  indexed: new Set(),
   floor: { supported: true, installed: true, bindGate: 'label' },
   gatekeeper: {
     served: false,
@@ -57,7 +59,7 @@ class Bench {
     const policy = this.#policies.get(name) ?? policyOf(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
     this.#policies.set(name, policy);
     const live = { metadata: { namespace: 'team', name, uid, generation: 1 }, spec: policy.spec } as SovereignPolicy;
-    return this.book.plan({ policy, outcome: governing(name), live, violations: 0 }, locks(proven), at(ms));
+    return this.book.plan({ policy, outcome: governing(name), live, observed: { violations: 0 } }, locks(proven), at(ms));
   }
 }
 

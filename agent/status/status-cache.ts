@@ -1,10 +1,9 @@
 import type { SovereignPolicy, SovereignPolicyStatus } from '@fso/shared/api';
 import { DAY_MS } from '@fso/shared/residency';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
-import type { AuditFacts, Tampering } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
-import { planStatus, sameStatus } from './plan-status.ts';
+import { type PolicyObservations, planStatus, sameStatus } from './plan-status.ts';
 
 interface Memo {
   readonly basis: Basis;
@@ -20,11 +19,8 @@ interface Basis {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
   readonly locks: PolicyLocks;
-  readonly violations: number;
+  readonly observed: PolicyObservations;
   readonly daysLeft: number | undefined;
-  readonly injection: InjectionFacts | undefined;
-  readonly audit: AuditFacts | undefined;
-  readonly tampering: Tampering | undefined;
 }
 
 /** A policy is Pending for a moment at every change: only one that stays so is worth a write. */
@@ -37,13 +33,7 @@ export interface StatusRequest {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
   readonly live: SovereignPolicy;
-  readonly violations: number;
-  /** Absent: the policy does not ask for placement injection. */
-  readonly injection?: InjectionFacts | undefined;
-  /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
-  readonly audit?: AuditFacts | undefined;
-  /** Tampering within the last hour. */
-  readonly tampering?: Tampering | undefined;
+  readonly observed: PolicyObservations;
 }
 
 export interface StatusResult {
@@ -63,26 +53,14 @@ export class StatusCache {
   /** Live status objects that were found equal to what they should be. */
   readonly #equal = new WeakMap<SovereignPolicyStatus, SovereignPolicyStatus>();
 
-  plan({ policy, outcome, live, violations, injection, audit, tampering }: StatusRequest, locks: LockInput, now: Date): StatusResult {
+  plan({ policy, outcome, live, observed }: StatusRequest, locks: LockInput, now: Date): StatusResult {
     const known = this.#memos.get(policy.key);
     const memo = known?.basis.uid === live.metadata.uid ? known : undefined;
     const previous = memo?.status ?? live.status;
     const planned = planLocks(policy, outcome, previous, locks);
-    const basis = {
-      uid: live.metadata.uid,
-      policy,
-      outcome,
-      locks: planned,
-      violations,
-      daysLeft: daysLeft(policy, now),
-      injection,
-      audit,
-      tampering,
-    };
+    const basis = { uid: live.metadata.uid, policy, outcome, locks: planned, observed, daysLeft: daysLeft(policy, now) };
     const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
-    const status = unchanged
-      ? memo.status
-      : planStatus({ policy, outcome, previous, locks: planned, violations, injection, audit, tampering, now });
+    const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, observed, now });
     const since = memo !== undefined && memo.status.phase === status.phase ? memo.since : now;
     if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
     const differs = !this.#isShown(live.status, status);
@@ -125,14 +103,17 @@ const sameLocks = (a: PolicyLocks, b: PolicyLocks): boolean =>
 const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefined): boolean =>
   a === b || (a?.reason === b?.reason && a?.message === b?.message);
 
+const sameObservations = (a: PolicyObservations, b: PolicyObservations): boolean =>
+  a.violations === b.violations &&
+  a.tampering === b.tampering &&
+  sameInjection(a.injection, b.injection) &&
+  a.audit?.agrees === b.audit?.agrees &&
+  a.audit?.message === b.audit?.message;
+
 /** Inputs and outcomes that did not change are the same objects. */
 const sameBasis = (a: Basis, b: Basis): boolean =>
   a.policy === b.policy &&
   a.outcome === b.outcome &&
-  a.violations === b.violations &&
   a.daysLeft === b.daysLeft &&
-  a.tampering === b.tampering &&
-  sameInjection(a.injection, b.injection) &&
-  a.audit?.agrees === b.audit?.agrees &&
-  a.audit?.message === b.audit?.message &&
+  sameObservations(a.observed, b.observed) &&
   sameLocks(a.locks, b.locks);

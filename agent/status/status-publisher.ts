@@ -63,7 +63,9 @@ export class StatusPublisher {
     const { monitor, tampering, context } = this.#deps;
     const { view } = context;
     const locks = monitor.lockInput(plan, indexed);
-    const injecting = { ...locks, served: isInjectionServed(view), installed: plan.injection.length === 0 };
+    const { governance, unapplied } = plan;
+    const { failures } = locks;
+    const injecting = { governance, unapplied, failures, served: isInjectionServed(view), installed: plan.injection.length === 0 };
     const found = this.#findViolations(plan, now);
     const audits = this.#compareAudits(plan);
     const snapshots = new Map<string, PolicySnapshot>();
@@ -81,10 +83,12 @@ export class StatusPublisher {
           policy,
           outcome,
           live,
-          violations: violations.count,
-          injection: injectionFacts(policy, outcome, injecting),
-          audit: auditOfPolicy(locks.constraintsOf(policy.key), audits),
-          tampering: tampering.ofPolicy(policy.key, now),
+          observed: {
+            violations: violations.count,
+            injection: injectionFacts(policy, outcome, injecting),
+            audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
+            tampering: tampering.ofPolicy(policy.key, now),
+          },
         },
         locks,
         now,

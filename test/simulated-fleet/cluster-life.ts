@@ -170,7 +170,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
     const previous = statuses.get(policy.key);
     // What was there before the fleet was watched has a past.
     const at = previous === undefined ? past(20) : new Date();
-    const status = planStatus({ policy, outcome, previous, locks, violations: violations.count, now: at });
+    const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count }, now: at });
     const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
     if (status !== previous) unheard.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
     statuses.set(policy.key, status);

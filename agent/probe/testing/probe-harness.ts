@@ -49,9 +49,9 @@ export class ProbeHarness {
   constructor() {
     const client = { raw: (request: { path: string; body: never }) => this.#answer(request) } as unknown as KubeClient;
     const budget = new RetryBudget(this.clock, this.stop.signal);
-    const shared = { client, clock: this.clock, budget, floor, concurrency: 4, onChange: () => undefined, onVerdict: () => undefined };
-    this.canary = new CanaryProber({ ...shared, patienceMs: 3_000 }, this.stop.signal);
-    this.prober = new Prober({ ...shared, bindGate: true, patienceMs: 10_000 }, this.stop.signal);
+    const deps = { client, clock: this.clock, budget, floor, onChange: () => undefined, onVerdict: () => undefined };
+    this.canary = new CanaryProber({ concurrency: 4, patienceMs: 3_000 }, deps, this.stop.signal);
+    this.prober = new Prober({ bindGate: true, concurrency: 4, patienceMs: 10_000 }, deps, this.stop.signal);
   }
 
   async #answer({ path, body }: { path: string; body: never }): Promise<unknown> {
