@@ -17,7 +17,7 @@ const createBench = () => {
       nacked += 1;
     },
   };
-  const state = { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) };
+  const state = { commits: { known: new Set([REVISION]), offered: new Set([REVISION]), target: 'b'.repeat(40) } };
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
   const deps = { ledger, clock, metrics, targets: new RevisionTargets() };
   const context = {

@@ -5,8 +5,8 @@ import { type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './agent-budget.ts';
 import type { DeliveryDeps } from './types.ts';
 
-/** What a session knows about its agent; it ends with the connection. */
-export interface SessionState {
+/** Where an agent is among the commits. */
+export interface AgentCommits {
   /** Commit whose objects the agent has. */
   holds: string | null;
   /** Commit that the next one has to be shown to descend from. */
@@ -15,22 +15,37 @@ export interface SessionState {
   revision: string | null;
   /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
   heading: string | null;
+  /** Newest revision that the agent should enforce. */
+  target: string | null;
   /** Revisions that the agent may ack or nack: the one that it came with and those that it was offered. */
   readonly known: Set<string>;
   /** Revisions that the hub offered: one of them that the agent acks it really has, whatever it says by itself. */
   readonly offered: Set<string>;
+}
+
+/** How the reports of an agent come in. */
+export interface ReportProgress {
   /** The hub has asked for a full report that has not come yet. */
   resyncing: boolean;
   /** Entries since the last full report that the hub did not take as they came: until the next full one the digests cannot agree. */
   mended: number;
   /** Bounds the warnings about such entries: an agent could send them without end. */
   readonly mayTellMended: () => boolean;
-  /** Newest revision that the agent should enforce. */
-  target: string | null;
-  /** Sequence of the checkpoint that the agent keeps, or was sent last. */
-  checkpoint: number | null;
-  /** Sequence of the checkpoint that this stream sent last. */
-  sentCheckpoint: number | null;
+}
+
+/** Sequences of checkpoints of the audit log. */
+export interface CheckpointProgress {
+  /** Of the one that the agent keeps, or was sent last. */
+  kept: number | null;
+  /** Of the one that this stream sent last. */
+  sent: number | null;
+}
+
+/** What a session knows about its agent; it ends with the connection. */
+export interface SessionState {
+  readonly commits: AgentCommits;
+  readonly reports: ReportProgress;
+  readonly checkpoints: CheckpointProgress;
 }
 
 /** Warnings about reports with bad entries. */
@@ -38,18 +53,9 @@ const WARNINGS = { burst: 10, perSecond: 0.1 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  holds: null,
-  anchor: null,
-  revision: null,
-  heading: null,
-  known: new Set(),
-  offered: new Set(),
-  resyncing: false,
-  mended: 0,
-  mayTellMended: createBucket(clock, WARNINGS),
-  target: null,
-  checkpoint: null,
-  sentCheckpoint: null,
+  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, known: new Set(), offered: new Set() },
+  reports: { resyncing: false, mended: 0, mayTellMended: createBucket(clock, WARNINGS) },
+  checkpoints: { kept: null, sent: null },
 });
 
 /** What the handlers of frames work with. `cluster` is the proven identity; frames carry none that counts. */
@@ -66,7 +72,7 @@ export interface FrameContext {
 type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
 const isKnown = (revision: string, { state, logger }: FrameContext): boolean => {
-  if (state.known.has(revision)) return true;
+  if (state.commits.known.has(revision)) return true;
   logger.warn({ revision }, 'answer to a revision that was not offered');
   return false;
 };
@@ -78,7 +84,7 @@ const sendDigest = (revision: string, seq: number, { cluster, deps, send }: Fram
 
 /** Asks the agent for a full report, once until it has come. */
 const askForAll = ({ state, send }: FrameContext): void => {
-  state.resyncing = true;
+  state.reports.resyncing = true;
   send({ type: 'resync' });
 };
 
@@ -87,10 +93,10 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   const { cluster, stream, state, budget, deps, logger } = context;
   const { revision, digest } = frame;
   if (!isKnown(revision, context)) return;
-  if (state.offered.has(revision)) budget.vouch(revision);
-  state.revision = revision;
-  state.holds = revision;
-  state.anchor = revision;
+  if (state.commits.offered.has(revision)) budget.vouch(revision);
+  state.commits.revision = revision;
+  state.commits.holds = revision;
+  state.commits.anchor = revision;
   await deps.ledger.setAck(cluster, { revision, digest }, stream);
   logger.info({ revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
@@ -119,8 +125,8 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
   const { revision, reasons } = frame;
   if (!isKnown(revision, context)) return;
   // It may have been for want of an object; the next offer then repeats everything.
-  state.holds = null;
-  if (state.heading === revision) state.heading = null;
+  state.commits.holds = null;
+  if (state.commits.heading === revision) state.commits.heading = null;
   deps.metrics.nacked();
   const told = await isTold(frame, context);
   if (!told) {
@@ -142,8 +148,8 @@ export const noteMended = (
   { state, logger }: Pick<FrameContext, 'state' | 'logger'>,
 ): void => {
   if (frame.type !== 'report') return;
-  state.mended = problems.length + (frame.full ? 0 : state.mended);
-  if (problems.length > 0 && state.mayTellMended()) {
+  state.reports.mended = problems.length + (frame.full ? 0 : state.reports.mended);
+  if (problems.length > 0 && state.reports.mayTellMended()) {
     logger.warn({ seq: frame.seq, count: problems.length, problems: problems.slice(0, 5) }, 'entries of a report are not valid');
   }
 };
@@ -156,14 +162,14 @@ const withKept = ({ kept = [], ...report }: Frame<'report'>, known: ReadonlyMap<
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
   const { cluster, stream, state, budget, deps, send, logger } = context;
   // Deltas that were on their way when the hub asked for everything.
-  if (!frame.full && state.resyncing) return;
+  if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) {
     logger.info({ seq: frame.seq, known: known?.reportedSeq }, 'report out of order');
     askForAll(context);
     return;
   }
-  state.resyncing = false;
+  state.reports.resyncing = false;
   const taken = withKept(frame, known?.policies);
   await deps.ledger.applyReport(cluster, { ...taken, events: [...budget.admitEvents(frame.events)] }, stream);
   deps.metrics.reported();
@@ -176,10 +182,10 @@ export const takeDigest = async (frame: Frame<'digest'>, context: FrameContext):
   const known = await deps.ledger.cluster(cluster);
   const seq = known?.reportedSeq ?? 0;
   const reports = [...(known?.policies.values() ?? [])];
-  const differs = state.mended === 0 && frame.digest !== digestOfReports(reports);
-  if (!state.resyncing && (frame.seq !== seq || differs)) {
+  const differs = state.reports.mended === 0 && frame.digest !== digestOfReports(reports);
+  if (!state.reports.resyncing && (frame.seq !== seq || differs)) {
     logger.info({ seq: frame.seq, known: seq }, 'digests of reports differ');
     askForAll(context);
   }
-  if (state.revision !== null) sendDigest(state.revision, seq, context);
+  if (state.commits.revision !== null) sendDigest(state.commits.revision, seq, context);
 };

@@ -1,5 +1,5 @@
 import { type AgentFrame, type Checkpoint, CLOSE_CODES, type HubFrame, isSigned, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import type { FrameContext, SessionState } from './frame-handlers.ts';
+import type { CheckpointProgress, FrameContext } from './frame-handlers.ts';
 import type { DeliveryDeps } from './types.ts';
 
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
@@ -43,16 +43,16 @@ export const keepRevision = async (
 };
 
 /** Brings an agent to the newest checkpoint. */
-export const sendCheckpoints = async (state: SessionState, deps: DeliveryDeps, send: (frame: HubFrame) => void): Promise<void> => {
-  const from = state.checkpoint;
+export const sendCheckpoints = async (progress: CheckpointProgress, deps: DeliveryDeps, send: (frame: HubFrame) => void): Promise<void> => {
+  const from = progress.kept;
   const frames = await deps.checkpoints.framesFor(from);
   // Another call was faster; its frames have the agent where these would bring it.
-  if (state.checkpoint !== from) return;
+  if (progress.kept !== from) return;
   for (const frame of frames) {
     const { sequence } = frame.checkpoint;
-    if (sequence === state.sentCheckpoint) continue;
+    if (sequence === progress.sent) continue;
     send(frame);
-    state.checkpoint = sequence;
-    state.sentCheckpoint = sequence;
+    progress.kept = sequence;
+    progress.sent = sequence;
   }
 };

@@ -96,12 +96,12 @@ export class Session {
 
   /** Brings the agent to a revision, unless it is on its way there. A failed offer closes the stream. */
   offer(revision: string): void {
-    const state = this.#state;
-    if (state.target === revision) return;
-    state.target = revision;
+    const { commits } = this.#state;
+    if (commits.target === revision) return;
+    commits.target = revision;
     this.#outbox.dropWaiting();
     // Not what it enforces: an agent that still works on another one must be called back from it.
-    if (state.heading === revision) return;
+    if (commits.heading === revision) return;
     this.#makeOffer(revision).catch((err: unknown) => {
       if (err === this.#socket.closed.reason) return;
       this.#logger.error({ err, revision }, 'offer failed');
@@ -117,7 +117,7 @@ export class Session {
   /** Sends the newest checkpoint of the audit log, if the agent does not have it. */
   sendCheckpoint(): void {
     if (!this.#isReady) return;
-    sendCheckpoints(this.#state, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
+    sendCheckpoints(this.#state.checkpoints, this.#deps, (frame) => this.#send(frame)).catch((err: unknown) =>
       this.#logger.warn({ err }, 'checkpoint not sent'),
     );
   }
@@ -240,14 +240,14 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
-    const state = this.#state;
+    const { commits, checkpoints } = this.#state;
     this.#isReady = true;
-    state.holds = hello.holds;
-    state.anchor = hello.anchor;
-    state.revision = hello.revision;
-    state.heading = hello.revision;
-    state.checkpoint = findWitness(hello, this.#deps)?.sequence ?? null;
-    if (hello.revision !== null) state.known.add(hello.revision);
+    commits.holds = hello.holds;
+    commits.anchor = hello.anchor;
+    commits.revision = hello.revision;
+    commits.heading = hello.revision;
+    checkpoints.kept = findWitness(hello, this.#deps)?.sequence ?? null;
+    if (hello.revision !== null) commits.known.add(hello.revision);
     const time = this.#deps.clock.now().toISOString();
     this.#send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time });
     this.#hooks.onReady(this);
@@ -275,18 +275,20 @@ export class Session {
   }
 
   async #makeOffer(revision: string): Promise<void> {
-    const history = { holds: this.#state.holds, anchor: this.#state.anchor };
+    const { commits } = this.#state;
+    const history = { holds: commits.holds, anchor: commits.anchor };
     const waitMs = this.#budget.claim(history);
     await this.#socket.pace(waitMs ?? 0);
     const offer = await this.#deps.offers.get(history, revision, waitMs !== undefined);
     // A newer revision that came meanwhile makes its own offer.
-    if (this.#state.target === revision) this.#outbox.offer(offer);
+    if (commits.target === revision) this.#outbox.offer(offer);
   }
 
   #noteOffer(revision: string, objects: number): void {
-    this.#state.known.add(revision);
-    this.#state.offered.add(revision);
-    this.#state.heading = revision;
+    const { commits } = this.#state;
+    commits.known.add(revision);
+    commits.offered.add(revision);
+    commits.heading = revision;
     this.#deps.metrics.offered();
     this.#deps.ledger.setOffered(this.cluster, revision, this.stream).catch((err: unknown) => this.#noteWriteFailure(err));
     this.#logger.info({ revision, objects }, 'revision offered');
