@@ -9,7 +9,7 @@ import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
 
 export const ALLOWED: readonly string[] = ['eu-central-1', INSIDE];
 
-/** Copies a node's region from where the cloud has it; trusted by default. */
+/** Copies a node's region from the cloud; trusted by default. */
 export const CLOUD_CONTROLLER = 'system:serviceaccount:kube-system:cloud-node-controller';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -24,7 +24,7 @@ const bindings: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding'
 
 const EVERY_WRITE = ['get', 'list', 'create', 'update', 'patch', 'delete'];
 
-/** What attacks ask for beyond the role `admin`. */
+/** Rights that attacks need in addition to the role `admin`. */
 const MALLORY = [
   { apiGroups: [''], resources: ['pods/binding', 'bindings'], verbs: ['create'] },
   { apiGroups: [''], resources: ['pods/status', 'pods/ephemeralcontainers', 'pods/resize'], verbs: ['get', 'update', 'patch'] },
@@ -49,13 +49,13 @@ const nodeOf = (name: string, labels: Record<string, string>, taints: object[]):
   return node as unknown as Node;
 };
 
-/** A real control plane with nodes in allowed regions, an outside one and none, and users who attack. */
+/** A real control plane with nodes in allowed regions, in an outside region and without a region, and users who attack. */
 export class Arena {
   readonly cluster: LocalCluster;
   readonly admin: KubeClient;
   readonly signal: AbortSignal;
   readonly #clients: KubeClient[] = [];
-  /** As the nodes were at first: what somebody labels them later does not move them. */
+  /** Regions of the nodes at the start: later labels do not move them. */
   readonly #regions = new Map<string, string | undefined>();
   readonly #outside = new Set<string>();
   readonly #watching = new AbortController();
@@ -86,12 +86,12 @@ export class Arena {
     return client;
   }
 
-  /** Somebody with a client certificate of this name. */
+  /** A user with a client certificate of this name. */
   async user(name: string, groups: readonly string[] = []): Promise<Attacker> {
     return new Attacker({ client: this.connect(await this.cluster.createUserKubeconfig(name, groups)), signal: this.signal });
   }
 
-  /** Makes somebody an administrator of a namespace, with what the attacks ask for. */
+  /** Makes a user an administrator of a namespace, with the rights that the attacks need. */
   async letIn(user: string, namespace: string): Promise<void> {
     for (const role of ['admin', 'attacks-of-mallory']) {
       const name = `${role}-${Buffer.from(user).toString('hex')}`;
@@ -99,26 +99,26 @@ export class Arena {
     }
   }
 
-  /** Adds nodes in the outside region that take only pods with tolerations; returns when they are ready. */
+  /** Adds nodes in the outside region that admit only pods with tolerations; returns when they are ready. */
   async addOutsideNodes(names: readonly string[]): Promise<void> {
     const taints = [{ key: 'attack', effect: 'NoSchedule' }];
     for (const name of names) await this.#addNode(name, OUTSIDE, nodeOf(name, { [REGION_LABEL]: OUTSIDE }, taints));
     await this.#nodesReady();
   }
 
-  /** Every pod of these namespaces that was ever seen bound to a node outside, also if it is gone again, as `namespace/name on node`. */
+  /** Every pod of these namespaces that was ever bound to a node outside, also if it is gone, as `namespace/name on node`. */
   outside(namespaces: readonly string[]): string[] {
     return [...this.#outside].filter((text) => namespaces.includes(text.slice(0, text.indexOf('/'))));
   }
 
-  /** Notes a pod that is bound outside. */
+  /** Records a pod that is bound outside. */
   note({ metadata, spec }: Pod): void {
     const { nodeName } = spec;
     if (nodeName === undefined || this.isInside(nodeName)) return;
     this.#outside.add(`${metadata.namespace}/${metadata.name} on ${nodeName}`);
   }
 
-  /** Whether a pod on this node is where the policies allow it; a node that nobody knows is not. */
+  /** Whether the policies allow a pod on this node; an unknown node is not allowed. */
   isInside(node: string): boolean {
     return ALLOWED.includes(this.#regions.get(node) ?? '');
   }
@@ -135,11 +135,11 @@ export class Arena {
       const region = metadata.labels?.[REGION_LABEL];
       this.#regions.set(metadata.name, region);
       if (region === OUTSIDE) continue;
-      // Where Kubernetes has the choice it goes outside: what is not confined shows.
+      // If Kubernetes has the choice, it prefers a node outside, so that an unconfined pod shows.
       const taints = [{ key: 'crowded', effect: 'PreferNoSchedule' }];
       await admin.mergePatch(NODE_KIND, { name: metadata.name }, { spec: { taints } }, signal);
     }
-    // It says that it is inside by the key that proves nothing.
+    // It claims to be inside, by a key that proves nothing.
     await this.#addNode(UNLABELLED_NODE, undefined, nodeOf(UNLABELLED_NODE, { [LEGACY_REGION_LABEL]: INSIDE }, []));
     await this.#nodesReady();
     await admin.create(roles, { metadata: { name: 'attacks-of-mallory' }, rules: MALLORY } as never, {}, signal);

@@ -4,7 +4,7 @@ export const MERGE_PATCH = 'application/merge-patch+json';
 const JSON_PATCH = 'application/json-patch+json';
 const APPLY = 'application/apply-patch+yaml';
 
-/** What the API server said to one request of an attacker. */
+/** The API server's response to one request of an attacker. */
 export interface Answer {
   readonly accepted: boolean;
   readonly text: string;
@@ -15,11 +15,11 @@ export interface AttackerOptions {
   readonly signal: AbortSignal;
 }
 
-/** Lacking a right, a request that is no valid one and a missing object are defects of the attack: it must fail at a lock, nowhere else. */
+/** A missing right, an invalid request and a missing object are defects of the attack: only a lock may stop it. */
 const isDefect = (error: KubeApiError): boolean =>
   [400, 404, 405, 409, 415, 422].includes(error.status) || / cannot \w+ resource /.test(error.message);
 
-/** Someone with rights of their own who tries things. A refusal is an answer, and so is a broken webhook; a defect of the attack throws. */
+/** A user whose attacks count their responses: a refusal is one, and so is a broken webhook; a defect of the attack throws. */
 export class Attacker {
   readonly #client: KubeClient;
   readonly #signal: AbortSignal;
@@ -29,7 +29,7 @@ export class Attacker {
     this.#signal = signal;
   }
 
-  /** @param natural what Kubernetes itself may refuse, by the status of its answer */
+  /** @param natural statuses with which Kubernetes itself may refuse the request */
   async send(request: RawRequest, natural: readonly number[] = []): Promise<Answer> {
     try {
       await this.#client.raw(request, this.#signal);
@@ -65,14 +65,14 @@ export class Attacker {
     return this.send({ method: 'DELETE', path }, natural);
   }
 
-  /** Whether a SelfSubjectAccessReview says yes. */
+  /** Whether a SelfSubjectAccessReview allows it. */
   async ask(review: object): Promise<boolean> {
     const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
     const { object } = await this.#client.raw<{ status: { allowed: boolean } }>({ method: 'POST', path, body: review }, this.#signal);
     return object.status.allowed;
   }
 
-  /** The object, as this attacker sees it. */
+  /** Reads the object as this attacker. */
   async read<T>(path: string): Promise<T> {
     return (await this.#client.raw<T>({ method: 'GET', path }, this.#signal)).object;
   }

@@ -18,15 +18,15 @@ import { NAMESPACE_ATTACKS } from './namespace-attacks.ts';
 import { type Attack, podsOf } from './scene.ts';
 
 /**
- * Every attack of the catalogue, once where nothing is locked, to show that it is one, then against both locks and against each
- * alone. Whatever the answers to its requests were: no pod of a governed namespace may be bound to a node outside of its regions.
+ * Every attack of the catalogue, once without locks, to show that it works, then against both locks and against each alone.
+ * Whatever the responses to its requests were: no pod of a governed namespace may be bound to a node outside of its regions.
  */
 
 const { signal } = new AbortController();
 const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
 const withPods = [...controls.map(({ attack }) => attack), ...LEGACY_PODS];
 const governed = [...CATALOGUE, ...withPods];
-/** The others are about the locks themselves. */
+/** The other attacks are on the locks themselves. */
 const withoutLocks = CATALOGUE.filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
 
 let folder: string;
@@ -75,12 +75,12 @@ const attackAll = (setting: string, attacks: readonly Attack[] = CATALOGUE): voi
   });
   it.concurrent.each(attacks.filter(({ shared }) => !shared))('$name: $tries', run);
   it.each(attacks.filter(({ shared }) => shared))('$name: $tries', run);
-  it('nothing was bound outside in the end', async () => {
+  it('no pod was bound outside in the end', async () => {
     expect(await campaign(setting).allOutside([...attacks, ...controls.map(({ attack }) => attack)])).toEqual([]);
   });
 };
 
-/** Written by the agent's own identity, as the intake does; a hub is not needed to attack what came from one. */
+/** Writes it with the agent's own identity, as the intake does; an attack on a hub's policy needs no hub. */
 const writeHubPolicies = async (asAgent: KubeClient): Promise<string[]> => {
   const scenes = [...campaigns.values()].flatMap(({ scenes: all }) => [...all]);
   const names = scenes.filter(([attack]) => attack.hubPolicy).map(([, { namespace }]) => namespace);
@@ -98,7 +98,7 @@ const isRefusedBy = async (namespace: string, lock: string): Promise<boolean> =>
   throw new Error(`${namespace}: ${text}`);
 };
 
-/** A pod without a region is refused in every namespace that is about to be attacked, by this lock. */
+/** Waits until this lock refuses a pod without a region in every namespace of the attacks. */
 const everywhereRefusedBy = async (lock: string, setting: string): Promise<void> => {
   for (const { namespace } of campaign(setting).scenes.values()) await eventually(() => isRefusedBy(namespace, lock));
 };
@@ -130,7 +130,7 @@ describe('lock 1 alone: Gatekeeper was killed', () => {
   attackAll('one');
 });
 
-/** While Gatekeeper is down its webhook on namespaces refuses every change to one: here it is not in the way of lock 1. */
+/** While Gatekeeper is down, its webhook on namespaces refuses every change of one: here it does not shield lock 1. */
 describe('lock 1 alone: there is no Gatekeeper', () => {
   beforeAll(async () => {
     const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
@@ -140,10 +140,10 @@ describe('lock 1 alone: there is no Gatekeeper', () => {
   attackAll('bare', NAMESPACE_ATTACKS);
 });
 
-describe('lock 2 alone: the agent is gone, and the floor was deleted', () => {
+describe('lock 2 alone: the agent is stopped, and the floor was deleted', () => {
   beforeAll(async () => {
     await arena.cluster.startGatekeeper();
-    // The last attacks were on it, and the agent has to mend it first.
+    // The last attacks were on it, and the agent has to repair it first.
     await eventually(async () => {
       const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
       return constraints.length > 0 && constraints.every(isConstraintEnforced);

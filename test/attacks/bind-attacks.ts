@@ -16,13 +16,13 @@ const bindingOf = (target: Target, metadata: object = {}): object => ({
   target: { apiVersion: 'v1', kind: 'Node', ...target },
 });
 
-/** Kubernetes itself refuses some of what is tried, e.g. a kind that is no node. */
+/** Kubernetes itself refuses some of the attempts, e.g. a kind other than Node. */
 const NATURAL = [400, 404, 409, 422];
 
 const bind = (who: Attacker, { namespace }: Scene, binding: object): Promise<Answer> =>
   who.post(pods(namespace, 'attack', 'binding'), binding, NATURAL);
 
-/** A pod that both locks admit, and that no scheduler of the cluster looks at. */
+/** A pod that both locks admit and that no scheduler of the cluster handles. */
 const wait = async ({ mallory, namespace }: Scene): Promise<void> => {
   const { accepted, text } = await mallory.post(pods(namespace), podOf('attack', waiting));
   if (!accepted) throw new Error(`a confined pod is refused: ${text}`);
@@ -53,8 +53,8 @@ const TARGETS: readonly Attack[] = [
   binding('node that does not exist', 'binds to a name that a node may take later', { name: 'to-be-registered' }),
   binding('node that does not exist, forged region', 'and says its region', { name: 'to-be-registered' }, forged),
   binding(
-    'target in an other namespace',
-    'fills the fields of the target that nobody reads',
+    'target in another namespace',
+    'fills the unused fields of the target',
     { name: OUTSIDE_NODE, namespace: 'default', apiVersion: '' },
     forged,
   ),
@@ -78,12 +78,12 @@ const LEGACY_FORGED: Attack = {
   },
 };
 
-/** Names that a comparison by prefix, by suffix or without case would take for the scheduler's. */
+/** Names that a comparison by prefix, by suffix or without case would accept as the scheduler's. */
 const LOOKALIKES = ['system:kube-scheduler-2', 'system:kube-schedule', 'System:Kube-Scheduler', 'my-system:kube-scheduler'];
 
 const lookalike = (user: string): Attack => ({
   name: `bind: as ${user}`,
-  tries: 'has nearly the name of the scheduler',
+  tries: 'uses nearly the name of the scheduler',
   steps: async (scene) => {
     await wait(scene);
     const binder = await scene.as(user);
@@ -94,7 +94,7 @@ const lookalike = (user: string): Attack => ({
 
 const ACCOUNT: Attack = {
   name: 'bind: as a service account called kube-scheduler',
-  tries: 'makes a service account kube-scheduler in the own namespace',
+  tries: 'creates a service account kube-scheduler in its own namespace',
   steps: async (scene) => {
     await wait(scene);
     const binder = await scene.as(`system:serviceaccount:${scene.namespace}:kube-scheduler`, [

@@ -1,6 +1,6 @@
 import { REGION_LABEL } from '@fso/shared/api';
 
-/** A pod spec as a user writes it: whatever Kubernetes knows. */
+/** A pod spec as a user writes it, with any field of Kubernetes. */
 export type PodSpec = Readonly<Record<string, unknown>>;
 
 export const INSIDE = 'eu-west-1';
@@ -11,7 +11,7 @@ export const UNLABELLED_NODE = 'without-region';
 export const CONTAINERS = [{ name: 'main', image: 'registry.k8s.io/pause:3.10' }];
 
 export const inside: PodSpec = { nodeSelector: { [REGION_LABEL]: INSIDE } };
-/** Only a binder of the attacker's own places it. */
+/** Only the attacker's own binder places it. */
 export const waiting: PodSpec = { ...inside, schedulerName: 'nobody' };
 
 export const podOf = (name: string, spec: PodSpec, metadata: object = {}): object => ({
@@ -30,6 +30,6 @@ export const termOf = (...matchExpressions: object[]): object => ({ matchExpress
 export const requiring = (...nodeSelectorTerms: object[]): PodSpec => ({
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
 });
-/** Every node has it: a term that says something, and nothing of the region. */
+/** Every node has it: a term that is not empty and does not limit the region. */
 export const anywhere: object = { key: 'kubernetes.io/os', operator: 'In', values: ['linux'] };
 export const nodeByName = (name: string): object => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] });

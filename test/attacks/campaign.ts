@@ -7,7 +7,7 @@ import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 
 const IN_FLIGHT = 12;
 
-/** `free-*` is governed by nothing, `atk-*` by a local policy, `hub-*` each by one of the hub's. */
+/** No policy governs `free-*`, a local policy governs `atk-*`, and a policy of the hub governs each `hub-*`. */
 const prefixOf = (attack: Attack, setting: string): string =>
   setting === 'free' ? 'free' : `${attack.hubPolicy ? 'hub' : 'atk'}-${setting}`;
 
@@ -29,7 +29,7 @@ export class Campaign {
     this.scenes = scenes;
   }
 
-  /** Makes the namespaces, lets Mallory in, and does what comes before any policy. */
+  /** Creates the namespaces, gives Mallory access, and runs the steps that come before any policy. */
   static async prepare(arena: Arena, setting: string, attacks: readonly Attack[]): Promise<Campaign> {
     const [mallory, meddler] = await Promise.all([arena.user('mallory'), arena.user('meddler')]);
     const scenes = new Map(attacks.map((attack) => [attack, sceneOf(arena, nameIn(attack, setting), { mallory, meddler })]));
@@ -40,7 +40,7 @@ export class Campaign {
     return new Campaign(arena, scenes);
   }
 
-  /** Runs one attack. @returns the pods that it got bound outside, as `namespace/name on node` */
+  /** Runs one attack. @returns its pods that were bound outside, as `namespace/name on node` */
   async run(attack: Attack): Promise<string[]> {
     const scene = this.#sceneOf(attack);
     await attack.steps(scene);
@@ -48,7 +48,7 @@ export class Campaign {
     return this.#outside(scene);
   }
 
-  /** What attacks of this setting got bound outside, up to now. */
+  /** Pods that attacks of this setting have placed outside so far. */
   async allOutside(attacks: readonly Attack[]): Promise<string[]> {
     return (await mapConcurrently(attacks, IN_FLIGHT, (attack) => this.#outside(this.#sceneOf(attack)))).flat();
   }
@@ -90,7 +90,7 @@ const openNamespace = async (arena: Arena, { namespace, mallory }: Scene): Promi
   await hasRights(mallory, namespace);
 };
 
-/** The API server's authorizer hears of a new RoleBinding a moment later. */
+/** The API server's authorizer sees a new RoleBinding a moment later. */
 const hasRights = (attacker: Attacker, namespace: string): Promise<unknown> =>
   eventually(async () => {
     const review = (attributes: object) => ({

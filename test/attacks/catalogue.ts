@@ -6,7 +6,7 @@ import type { Attack } from './scene.ts';
 import { UPDATE_ATTACKS } from './update-attacks.ts';
 import { WORKLOAD_ATTACKS } from './workload-attacks.ts';
 
-/** Every known way to get a pod of a governed namespace bound outside of its regions. */
+/** Every known way to bind a pod of a governed namespace outside of its regions. */
 export const CATALOGUE: readonly Attack[] = [
   ...PLACEMENT_ATTACKS,
   ...UPDATE_ATTACKS,

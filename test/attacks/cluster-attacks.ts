@@ -7,7 +7,7 @@ import { type Attack, bindingTried, type Scene, settled } from './scene.ts';
 
 const nodePath = (name: string, ...rest: string[]): string => ['/api/v1/nodes', name, ...rest].join('/');
 
-/** Confined, and for one node only, which is not in the region that the pod asks for. */
+/** Confined, and for only one node, which is not in the region that the pod requires. */
 const waitForNode = async (scene: Scene): Promise<void> => {
   const nodeSelector = { [REGION_LABEL]: INSIDE, 'kubernetes.io/hostname': scene.node };
   const { accepted, text } = await scene.mallory.post(
@@ -31,7 +31,7 @@ const relabelling = (name: string, tries: string, relabel: (scene: Scene) => Pro
 
 const labels = (values: Record<string, string | null>): object => ({ metadata: { labels: values } });
 
-/** Sees the deprecated key and makes it the truth, as the cloud node controller does when it starts. */
+/** Copies the deprecated key to the current one, as the cloud node controller does at its start. */
 const cloudController = async (scene: Scene): Promise<Answer> => {
   const node = await scene.admin.get(NODE_KIND, { name: scene.node }, scene.signal);
   const cloud = await scene.as(CLOUD_CONTROLLER);
@@ -71,16 +71,16 @@ const NODES: readonly Attack[] = [
   }),
 ];
 
-/** What is gone already cannot be changed. */
+/** A deleted object cannot be changed. */
 const GONE = [404];
 
 const policyPath = ({ namespace }: Scene): string =>
   `/apis/compliance.federated.io/v1/namespaces/${SYSTEM_NAMESPACE}/sovereignpolicies/${namespace}`;
 
-/** What a change opens, it opens within this time. */
+/** A change that opens a lock opens it within this time. */
 const OPEN_WITHIN_MS = 5_000;
 
-/** Tries pods again and again until one is taken; once only where nothing changed. */
+/** Tries pods repeatedly until one is admitted; only once if nothing changed. */
 const knock = async ({ mallory, namespace }: Scene, changed: boolean, spec: PodSpec = {}): Promise<void> => {
   const deadline = performance.now() + OPEN_WITHIN_MS;
   for (let attempt = 0; ; attempt += 1) {
@@ -158,7 +158,7 @@ const LOCKS: readonly Attack[] = [
       const metadata = { name: 'config', namespace: 'gatekeeper-system' };
       return [await meddler.apply(CONFIG, { apiVersion: 'config.gatekeeper.sh/v1alpha1', kind: 'Config', metadata, spec: { match } })];
     }),
-    ownersOfLockTwo: 'whoever may configure Gatekeeper may switch it off',
+    ownersOfLockTwo: 'users who may configure Gatekeeper may switch it off',
   },
   onLocks('template deleted', 'deletes the template, and with it the constraints', async ({ meddler }) => [
     await meddler.delete(TEMPLATE, GONE),

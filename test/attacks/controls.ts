@@ -3,10 +3,10 @@ import { expression, INSIDE, inside, type PodSpec, podOf, pods, requiring, termO
 import type { Attack, Scene } from './scene.ts';
 import { DAEMON_SET, DEPLOYMENT, JOB, type Workload, workloadOf, workloadPath } from './workload-attacks.ts';
 
-/** What must work, or a lock that refuses everything would pass for a good one: each gets pods bound, and inside. */
+/** Pods that must be bound, and inside: else a lock that refuses everything would pass these tests. */
 export interface Control {
   readonly name: string;
-  /** How many pods it must get bound. */
+  /** Number of pods that must be bound. */
   readonly pods: number;
   readonly steps: (scene: Scene) => Promise<void>;
 }
@@ -56,4 +56,4 @@ export const CONTROLS: readonly Control[] = [
 ];
 
 /** A control in the form of an attack: it has a namespace of its own. */
-export const asAttack = ({ name, steps }: Control): Attack => ({ name: `control ${name}`, tries: 'does what is allowed', steps });
+export const asAttack = ({ name, steps }: Control): Attack => ({ name: `control ${name}`, tries: 'does only allowed things', steps });

@@ -8,10 +8,10 @@ import { freePort, type Program, startProgram } from '../../clusters/demo/progra
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'hub', 'cli', 'main.ts');
 
-/** A Git server with one commit, and a hub as a process that follows it. */
+/** A Git server with one commit, and a hub process that follows it. */
 export interface Federation {
   readonly hub: HubClient;
-  /** What an agent is told of the hub. */
+  /** Settings of an agent for the hub. */
   readonly agentEnvironment: Readonly<Record<string, string>>;
   startHub(): void;
   stopHub(signal?: NodeJS.Signals): Promise<void>;

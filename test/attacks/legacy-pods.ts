@@ -6,7 +6,7 @@ import { CONTAINERS, OUTSIDE, OUTSIDE_NODE, podOf, pods } from './bodies.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 import { DEPLOYMENT, JOB, workloadOf, workloadPath } from './workload-attacks.ts';
 
-/** Pods from before the policy run outside of its regions: that is reported, and their owners may go on with them as they are. */
+/** Pods from before the policy run outside of its regions: the agent reports them, and their owners may keep them. */
 
 const must = async (answer: Promise<Answer>): Promise<void> => {
   const { accepted, text } = await answer;
@@ -40,8 +40,8 @@ const UPDATES: Attack = {
 const podOfJob = async (scene: Scene): Promise<string | undefined> => (await podsOf(scene))[0]?.metadata.name;
 
 /**
- * The node's status writer plays a kubelet that has not ended the pod yet: it acts on Pending and Running alone. A condition would not hold it:
- * the node controller writes Ready=False where a busy machine delays the heartbeat of the node.
+ * Keeps the pod as if its kubelet had not ended it yet: the simulated kubelet acts only on Pending and Running. A condition would
+ * not last: the node controller writes Ready=False if a busy machine delays the heartbeat of the node.
  */
 const heldByTheKubelet = async (scene: Scene): Promise<void> => {
   const { mallory, namespace } = scene;
@@ -58,7 +58,7 @@ interface JobObject {
 
 const COMPLETES: Attack = {
   name: 'old Job completes',
-  tries: 'ends, and its controller takes the job-tracking finalizer off the pod',
+  tries: 'ends, and its controller removes the job-tracking finalizer from the pod',
   before: heldByTheKubelet,
   steps: async (scene) => {
     const { mallory, namespace, admin, signal } = scene;
@@ -91,5 +91,5 @@ const OWNER_GONE: Attack = {
   },
 };
 
-/** In the form of attacks, for they need what attacks need; each must succeed. */
+/** In the form of attacks, because they need the same set-up; each must succeed. */
 export const LEGACY_PODS: readonly Attack[] = [UPDATES, COMPLETES, OWNER_GONE];

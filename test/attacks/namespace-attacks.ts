@@ -16,7 +16,7 @@ const keysOf = (values: Record<string, string> = {}): string[] => Object.keys(va
 const all = (keys: readonly string[], value: string | null): Record<string, string | null> =>
   Object.fromEntries(keys.map((key) => [key, value]));
 
-/** Each key of ours removed, as a merge patch. */
+/** A merge patch that removes every key of this system. */
 const stripping = async ({ meddler }: Scene, path: string): Promise<object> => {
   const { metadata } = await meddler.read<NamespaceObject>(path);
   return { metadata: { labels: all(keysOf(metadata.labels), null), annotations: all(keysOf(metadata.annotations), null) } };
@@ -27,7 +27,7 @@ const stripped = ({ metadata, ...rest }: NamespaceObject): NamespaceObject => ({
   metadata: { name: metadata['name'], resourceVersion: metadata['resourceVersion'], uid: metadata['uid'] },
 });
 
-/** Somebody other changes the namespace as well: the update is for an old version, and is tried again. */
+/** Retries an update with an old version, because others change the namespace too. */
 const untilTaken = (attempt: () => Promise<Answer>): Promise<Answer> =>
   eventually(async () => {
     try {
@@ -38,7 +38,7 @@ const untilTaken = (attempt: () => Promise<Answer>): Promise<Answer> =>
     }
   });
 
-/** Tries at once and without pause: what opens for an instant is found. */
+/** Tries at once and without pause, to find a lock that opens for an instant. */
 const PODS_AT_ONCE = 12;
 const RACES_AT_ONCE = 8;
 
@@ -94,12 +94,12 @@ const LABELS: readonly Attack[] = [
   }),
 ];
 
-/** The API server asks no service account of a mirror pod, so that such a pod need not wait for one. */
+/** The API server requires no service account for a mirror pod, so such a pod need not wait for one. */
 const MIRROR = { annotations: { 'kubernetes.io/config.mirror': 'x' } };
 const WORKERS = 4;
 const MOST_TRIES = 60;
 
-/** Tries without pause, from before the namespace is there, until a pod is taken. */
+/** Tries without pause, from before the creation of the namespace, until a pod is admitted. */
 const flood = async ({ meddler }: Scene, namespace: string, worker: number): Promise<void> => {
   for (let attempt = 0; attempt < MOST_TRIES; attempt += 1) {
     const { accepted } = await meddler.post(
@@ -111,7 +111,7 @@ const flood = async ({ meddler }: Scene, namespace: string, worker: number): Pro
   }
 };
 
-/** Creates the namespace while others try to create pods in it already; then its service account, and ordinary pods. */
+/** Creates the namespace while others already try to create pods in it; then its service account, and ordinary pods. */
 const race = async (scene: Scene, namespace: string, metadata: object = {}): Promise<void> => {
   const { meddler } = scene;
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, ...metadata } };
@@ -145,7 +145,7 @@ const RACES: readonly Attack[] = [
   },
   {
     name: 'namespace: new, with preset labels',
-    tries: 'creates it with labels that say that it is released, and regions of the attacker',
+    tries: 'creates it with labels of a released namespace, and regions of the attacker',
     steps: (scene) => race(scene, scene.freshNamespace('preset'), preset),
   },
   {
@@ -164,8 +164,8 @@ const RACES: readonly Attack[] = [
     steps: (scene) => race(scene, scene.freshNamespace('ignored'), { labels: { 'admission.gatekeeper.sh/ignore': 'yes' } }),
   },
   {
-    name: 'namespace: deleted and made again',
-    tries: 'deletes the governed namespace, makes it again and creates pods in it at once',
+    name: 'namespace: deleted and created again',
+    tries: 'deletes the governed namespace, creates it again and creates pods in it at once',
     steps: async (scene) => {
       const { meddler, admin, namespace, signal } = scene;
       const { accepted } = await meddler.delete(pathOf(scene));
@@ -180,7 +180,7 @@ const RACES: readonly Attack[] = [
   },
 ];
 
-/** A namespace that is being deleted takes no new pods, whoever asks; those that wait in it may be bound. */
+/** A namespace that is being deleted admits no new pods; pods that wait in it may be bound. */
 const TERMINATING: Attack = {
   name: 'namespace: being deleted',
   tries: 'binds a pod that a finalizer keeps in a namespace that is being deleted',

@@ -13,10 +13,10 @@ import { LEGACY_PODS } from './legacy-pods.ts';
 import { podsOf } from './scene.ts';
 
 /**
- * Before Kubernetes 1.35 an API server puts no region on a Binding: lock 2 leaves bindings to lock 1, which knows the region of a node from
- * the agent's list alone.
+ * Before Kubernetes 1.35 an API server copies no region to a Binding: lock 2 leaves bindings to lock 1, which gets the region of a
+ * node only from the agent's list.
  */
-describe('bindings where the API server plays Kubernetes 1.34', () => {
+describe('bindings on an API server that emulates Kubernetes 1.34', () => {
   const { signal } = new AbortController();
   const attacks = BIND_ATTACKS.filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
   const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
@@ -58,7 +58,7 @@ describe('bindings where the API server plays Kubernetes 1.34', () => {
     expect(await campaign.run(attack)).toEqual([]);
   });
 
-  it('nothing was bound outside in the end', async () => {
+  it('no pod was bound outside in the end', async () => {
     expect(await campaign.allOutside([...attacks, ...controls.map(({ attack }) => attack)])).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ interface Owner {
   readonly metadata: { readonly uid: string };
 }
 
-/** An owner that is there, or Kubernetes would collect the pod as garbage; it has no pods of its own. */
+/** An owner that exists, so that Kubernetes does not collect the pod as garbage; it has no pods of its own. */
 const ownedByDaemonSet = async (scene: Scene): Promise<object> => {
   const path = workloadPath(DAEMON_SET, scene.namespace);
   await scene.mallory.post(path, workloadOf(DAEMON_SET, 'forged', { nodeSelector: { stage: 'none' } }));
@@ -45,7 +45,7 @@ const preferring = {
   },
 };
 
-/** Everything that a `kubectl debug node/…` pod says. */
+/** All fields of a `kubectl debug node/…` pod. */
 const debugger_: PodSpec = {
   nodeName: OUTSIDE_NODE,
   hostPID: true,
@@ -56,9 +56,9 @@ const debugger_: PodSpec = {
   volumes: [{ name: 'host-root', hostPath: { path: '/' } }],
 };
 
-/** In the shape that a template or an update cannot hide: the pod itself says where it may go, and says too much. */
+/** Attacks by the placement of the pod itself, without a template or an update: it allows too much. */
 const SPECS: readonly Attack[] = [
-  placement('no region', 'says nothing of the region', {}),
+  placement('no region', 'has no constraint on the region', {}),
   placement('other region', 'selects a region that is not allowed', { nodeSelector: { [REGION_LABEL]: OUTSIDE } }),
   placement(
     'free second term',
@@ -70,7 +70,11 @@ const SPECS: readonly Attack[] = [
     'one term inside, one outside',
     requiring(termOf(expression('In', INSIDE)), termOf(expression('In', OUTSIDE))),
   ),
-  placement('In with a region too many', 'lists an other region among the allowed', requiring(termOf(expression('In', INSIDE, OUTSIDE)))),
+  placement(
+    'In with a region too many',
+    'lists another region among the allowed ones',
+    requiring(termOf(expression('In', INSIDE, OUTSIDE))),
+  ),
   placement('NotIn', 'excludes one region, and so allows nodes without any', requiring(termOf(expression('NotIn', INSIDE)))),
   placement(
     'NotIn and Exists',
@@ -89,13 +93,13 @@ const SPECS: readonly Attack[] = [
   },
   {
     ...placement('legacy key', 'selects an allowed region by the deprecated key', { nodeSelector: { [LEGACY_REGION_LABEL]: INSIDE } }),
-    // The arena's unlabelled node carries the legacy key: nobody proves what it says.
+    // The arena's unlabelled node carries the legacy key, which proves nothing.
   },
   placement('preferred only', 'prefers an allowed region and requires none', preferring),
   placement('empty term beside a free one', 'hides a free term behind one that matches nothing', requiring({}, termOf(anywhere))),
   placement(
     'zone',
-    'selects an allowed zone prefix by an other key',
+    'selects an allowed zone prefix by another key',
     requiring(termOf({ key: 'topology.kubernetes.io/zone', operator: 'Exists' })),
   ),
   placement('matchFields', 'names a node by field', requiring(nodeByName(OUTSIDE_NODE))),
@@ -107,7 +111,7 @@ const SPECS: readonly Attack[] = [
   placement('nodeName', 'names an outside node at creation, which skips the scheduler', { nodeName: OUTSIDE_NODE }),
   placement('nodeName of a node without region', 'names the node that has no region', { nodeName: UNLABELLED_NODE }),
   placement('nodeName of no node', 'names a node that does not exist (yet)', { nodeName: 'to-be-registered' }),
-  placement('nodeName beside an allowed nodeSelector', 'looks confined, and is not scheduled at all', {
+  placement('nodeName beside an allowed nodeSelector', 'looks confined, and bypasses the scheduler', {
     ...inside,
     nodeName: UNLABELLED_NODE,
   }),
@@ -120,7 +124,7 @@ const SPECS: readonly Attack[] = [
   ),
   placement(
     'privileged priority',
-    'takes a priority class of the system, and labels that somebody may trust',
+    'uses a priority class of the system, and labels that may be trusted',
     { priorityClassName: 'system-node-critical' },
     { labels: { 'k8s-app': 'kube-proxy', 'admission.gatekeeper.sh/ignore': 'true', 'compliance.gov/floor-deny': 'released' } },
   ),
@@ -136,7 +140,7 @@ const APPLIED: Attack = {
 
 const GENERATED: Attack = {
   name: 'generateName',
-  tries: 'lets the API server make the name, so that no rule by name applies',
+  tries: 'lets the API server choose the name, so that no rule by name applies',
   steps: async ({ mallory, namespace }) => {
     const pod = podOf('', {}, { name: undefined, generateName: 'attack-' });
     await mallory.post(pods(namespace), pod);
@@ -151,7 +155,7 @@ const DAEMON_SET_SHAPE: Attack = {
 
 const ACCOUNT: Attack = {
   name: 'service account called like the DaemonSet controller',
-  tries: 'makes a service account daemon-set-controller in the own namespace and creates a DaemonSet-shaped pod as it',
+  tries: 'creates a service account daemon-set-controller in its own namespace and, as this, a DaemonSet-shaped pod',
   steps: async (scene) => {
     const { namespace } = scene;
     const controller = await scene.as(`system:serviceaccount:${namespace}:daemon-set-controller`, [

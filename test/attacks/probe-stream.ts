@@ -5,15 +5,15 @@ import { CONTAINERS } from './bodies.ts';
 
 const EVERY_MS = 50;
 
-/** What the locks say; any other refusal may be anything, e.g. an authorizer that is not up yet. */
+/** Refusals by the locks; any other refusal may have another cause, e.g. an authorizer that is not ready yet. */
 const BY_A_LOCK = ' allows regions ';
 
-/** Creates a pod that must be refused, for real, every 50 ms until it is stopped, and counts the answers. */
+/** Tries to create, without a dry run, a pod that must be refused, every 50 ms until it is stopped, and counts the responses. */
 export class ProbeStream {
-  /** Names of the pods that were admitted: there must be none, ever. */
+  /** Names of admitted pods: there must never be one. */
   readonly admitted: string[] = [];
   refused = 0;
-  /** No answer, or one that is not of a lock. */
+  /** Probes without a response, or with one that is not of a lock. */
   unanswered = 0;
   readonly #client: KubeClient;
   readonly #namespace: string;
@@ -27,7 +27,7 @@ export class ProbeStream {
     this.#running = this.#run();
   }
 
-  /** Runs until as many probes more were refused by a lock. */
+  /** Runs until a lock has refused this many more probes. */
   async untilRefused(more: number): Promise<void> {
     const wanted = this.refused + more;
     await eventually(() => this.refused >= wanted);
@@ -48,7 +48,7 @@ export class ProbeStream {
     }
   }
 
-  /** Those that are under way when the stream stops are waited for: each may be the one that is admitted. */
+  /** Stops, and waits for pending probes: each may be the one that is admitted. */
   async #probe(name: string): Promise<void> {
     const pod = { metadata: { name, namespace: this.#namespace }, spec: { containers: CONTAINERS } };
     try {

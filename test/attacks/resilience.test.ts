@@ -14,12 +14,12 @@ import { ProbeStream } from './probe-stream.ts';
 
 /**
  * A namespace administrator tries to create a pod without a region every 50 ms, while one part after the other is killed and
- * comes back: it is never admitted.
+ * comes back. The pod is never admitted.
  */
 
 const NAME = 'resilience';
 const NAMESPACE = 'governed';
-/** Refusals that an outage must see, at one every 50 ms: 2 s of it. */
+/** Refusals during an outage, at one every 50 ms: 2 s of it. */
 const ENOUGH = 40;
 const { signal } = new AbortController();
 
@@ -120,7 +120,7 @@ describe('never admitted while', () => {
     await bothLocks();
   });
 
-  it('all of them are killed, and the API server alone comes back', async () => {
+  it('all of them are killed, and only the API server comes back', async () => {
     await Promise.all([agent?.stop('SIGKILL'), federation.stopHub('SIGKILL'), arena.cluster.stopGatekeeper('SIGKILL')]);
     await arena.cluster.kill('apiserver');
     await arena.cluster.start('apiserver');
@@ -133,7 +133,7 @@ describe('never admitted while', () => {
   });
 });
 
-it('no probe is there, and none was forgotten', async () => {
+it('no pod of a probe exists, and every probe is counted', async () => {
   await probes.stop();
   expect(probes.admitted).toEqual([]);
   expect(await arena.admin.list(POD_KIND, { namespace: NAMESPACE }, signal)).toEqual([]);

@@ -2,29 +2,29 @@ import { EVENT_KIND, type KubeClient, POD_KIND, type Pod } from '@fso/shared/kub
 import { eventually } from '../harness/waiting.ts';
 import type { Attacker } from './attacker.ts';
 
-/** A pod with what the scheduler says of it. */
+/** A pod with the condition that the scheduler writes. */
 interface ScheduledPod extends Pod {
   spec: Pod['spec'] & { schedulerName?: string };
   status?: { phase?: string; reason?: string; conditions?: { type: string; status: string; reason?: string; message?: string }[] };
 }
 
-/** Where one attack takes place. */
+/** The namespaces, nodes and users of one attack. */
 export interface Scene {
   /** Governed by a policy that allows eu-west-1 and eu-central-1, except in the control without locks. */
   readonly namespace: string;
-  /** Every namespace that the attack used; steps add theirs. */
+  /** Every namespace of the attack; steps add their own. */
   readonly namespaces: string[];
   /** A namespace that does not exist yet and that the policy's pattern matches. */
   readonly freshNamespace: (suffix: string) => string;
-  /** A node in us-east-1 of this scene alone, which only pods with tolerations go to; there is one where the attack asks for it. */
+  /** A node in us-east-1 for this scene only, which admits only pods with tolerations; it exists if the attack asks for it. */
   readonly node: string;
-  /** Rights of a namespace administrator, and those that the attack asks for. */
+  /** Rights of a namespace administrator, and those that the attack needs. */
   readonly mallory: Attacker;
   /** Rights on namespaces, nodes, policies, constraints of the whole cluster; not a cluster administrator. */
   readonly meddler: Attacker;
-  /** Somebody of this user name, with Mallory's rights in the namespace. */
+  /** A user of this name, with Mallory's rights in the namespace. */
   as(user: string, groups?: readonly string[]): Promise<Attacker>;
-  /** Sets the stage and looks on; never attacks. */
+  /** Prepares the scene and observes it; never attacks. */
   readonly admin: KubeClient;
   readonly signal: AbortSignal;
 }
@@ -32,31 +32,31 @@ export interface Scene {
 export interface Attack {
   readonly name: string;
   readonly tries: string;
-  /** What happens before any policy governs the namespace. */
+  /** Steps before any policy governs the namespace. */
   readonly before?: (scene: Scene) => Promise<void>;
   readonly steps: (scene: Scene) => Promise<void>;
-  /** Says why the attack places no pod outside even where nothing is locked. */
+  /** The reason why the attack places no pod outside even without locks. */
   readonly harmlessBecause?: string;
   readonly ownNode?: boolean;
-  /** Changes what other attacks need: it runs alone, after them. */
+  /** Whether it changes objects that other attacks need: then it runs alone, after them. */
   readonly shared?: boolean;
-  /** The namespace has a policy of its own, which the agent wrote as one of the hub's; otherwise a local policy's pattern matches it. */
+  /** Whether the namespace has a policy of its own, which the agent wrote as one of the hub's; else a local policy's pattern matches it. */
   readonly hubPolicy?: boolean;
-  /** Says whose right it is to open lock 2 like this; that it shows is for test/integration/lock-two.test.ts. */
+  /** The users who have the right to open lock 2 like this; test/integration/lock-two.test.ts checks that it shows. */
   readonly ownersOfLockTwo?: string;
 }
 
 export const podsOf = async ({ admin, namespaces, signal }: Scene): Promise<ScheduledPod[]> =>
   (await Promise.all([...new Set(namespaces)].map((namespace) => admin.list(POD_KIND, { namespace }, signal)))).flat() as ScheduledPod[];
 
-/** Whether the scheduler has said of the pod as it is now that it does not bind it; of one without gates it still says so for a moment. */
+/** Whether the scheduler reports that it does not bind the pod in its current form; it still does so for a moment after the last gate is removed. */
 const isGivenUp = ({ spec, status }: ScheduledPod): boolean =>
   status?.conditions?.some(
     ({ type, status: value, reason }) =>
       type === 'PodScheduled' && value === 'False' && (reason !== 'SchedulingGated' || (spec.schedulingGates ?? []).length > 0),
   ) === true;
 
-/** Whether the scheduler has decided on the pod. One of an other scheduler's is never looked at by it. */
+/** Whether the scheduler has decided on the pod; it never handles pods of another scheduler. */
 const isSettled = (pod: ScheduledPod): boolean =>
   pod.spec.nodeName !== undefined || (pod.spec.schedulerName ?? 'default-scheduler') !== 'default-scheduler' || isGivenUp(pod);
 
@@ -78,11 +78,11 @@ export const bindingTried = ({ admin, namespace, signal }: Scene): Promise<unkno
     throw new Error(JSON.stringify(said));
   });
 
-/** Whether the controller of a workload was refused a pod. */
+/** Whether a pod of the workload's controller was refused. */
 export const isRefused = async ({ admin, namespace, signal }: Scene): Promise<boolean> =>
   (await admin.list(EVENT_KIND, { namespace }, signal)).some(({ reason }) => reason === 'FailedCreate');
 
-/** Waits until the controller of a workload has made a pod (that fits), or was refused. */
+/** Waits until the controller of a workload has created a pod (that fits), or was refused. */
 export const controllerTried = (scene: Scene, fits: (pod: Pod) => boolean = () => true): Promise<unknown> =>
   eventually(async () => {
     return (await podsOf(scene)).some(fits) || isRefused(scene);

@@ -5,14 +5,14 @@ import { type Attack, bindingTried, type Scene, settled } from './scene.ts';
 
 const GATES = { schedulingGates: [{ name: 'example.com/hold' }] };
 const OPEN = { spec: { schedulingGates: null } };
-/** Kubernetes refuses it itself: placement is immutable. */
+/** Kubernetes itself refuses it: placement is immutable. */
 const IMMUTABLE = [422];
 
 const gatedBefore = async ({ mallory, namespace }: Scene): Promise<void> => {
   await mallory.post(pods(namespace), podOf('attack', GATES));
 };
 
-/** Nodes that no label of today's matches, until somebody sets the stage. */
+/** A selector that no node matches until the administrator prepares the scene. */
 const stageOf = ({ namespace }: Scene): string => `stage-${namespace}`;
 
 const GATED: readonly Attack[] = [
@@ -35,7 +35,7 @@ const GATED: readonly Attack[] = [
   },
   {
     name: 'gate opened with a nodeSelector outside',
-    tries: 'opens the gate and selects an other region in one step',
+    tries: 'opens the gate and selects another region in one step',
     before: gatedBefore,
     steps: async ({ mallory, namespace }) => {
       await mallory.merge(pods(namespace, 'attack'), { spec: { ...OPEN.spec, nodeSelector: { [REGION_LABEL]: OUTSIDE } } });
@@ -51,7 +51,7 @@ const GATED: readonly Attack[] = [
     },
   },
   {
-    name: 'gated pod made and changed under the policy',
+    name: 'gated pod created and changed under the policy',
     tries: 'a confined, gated pod loses its nodeSelector before its gate',
     harmlessBecause: 'Kubernetes lets a gated pod be narrowed only',
     steps: async ({ mallory, namespace }) => {
@@ -63,7 +63,7 @@ const GATED: readonly Attack[] = [
   },
   {
     name: 'gated without a region under the policy',
-    tries: 'a gate as an excuse not to say a region yet',
+    tries: 'uses a gate as an excuse to name no region yet',
     steps: async ({ mallory, namespace }) => {
       const { accepted } = await mallory.post(pods(namespace), podOf('attack', GATES));
       if (accepted) await mallory.merge(pods(namespace, 'attack'), OPEN);
@@ -71,7 +71,7 @@ const GATED: readonly Attack[] = [
   },
 ];
 
-/** The stage is set by the administrator, who adds capacity; the pod is the attacker's. */
+/** The administrator prepares the scene by adding capacity; the pod is the attacker's. */
 const PENDING: readonly Attack[] = [
   {
     name: 'pending from before the policy',
@@ -110,11 +110,11 @@ const placed = async (scene: Scene): Promise<void> => {
 
 const CONTAINER = { name: 'debugger', image: 'registry.k8s.io/pause:3.10', targetContainerName: 'main' };
 
-/** Nothing here moves a pod in Kubernetes as it is; a new field of it may. */
+/** In current Kubernetes none of these moves a pod; a new field may. */
 const PLACED: readonly Attack[] = [
   {
     name: 'moved by an update',
-    tries: 'a placed pod gets an other nodeName',
+    tries: 'a placed pod gets another nodeName',
     harmlessBecause: 'placement is immutable',
     steps: async (scene) => {
       await placed(scene);

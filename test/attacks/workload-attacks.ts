@@ -71,7 +71,7 @@ interface DaemonSetObject {
   readonly status: { readonly desiredNumberScheduled: number };
 }
 
-/** The controller makes the pods of all nodes in batches. */
+/** The controller creates the pods of all nodes in batches. */
 const everyNodeTried = (scene: Scene): Promise<unknown> =>
   eventually(async () => {
     const { status } = await scene.mallory.read<DaemonSetObject>(`${workloadPath(DAEMON_SET, scene.namespace)}/attack`);
@@ -85,10 +85,10 @@ const byController = (workload: Workload, what: string, tries: string, pod: PodS
   steps: (scene) => create(scene, workload, pod),
 });
 
-/** A schedule is at least a minute; a run that is overdue starts at once. */
+/** The shortest schedule is a minute; an overdue run starts at once. */
 const CRON: Attack = {
   name: 'CronJob without a region',
-  tries: 'lets the CronJob and Job controllers make the pod',
+  tries: 'lets the CronJob and Job controllers create the pod',
   steps: async (scene) => {
     const { mallory, namespace, admin, signal } = scene;
     const { accepted } = await mallory.post(workloadPath(CRON_JOB, namespace), workloadOf(CRON_JOB, 'attack', {}));
@@ -100,7 +100,7 @@ const CRON: Attack = {
   },
 };
 
-/** The template is admitted with a region, and loses it. */
+/** The template is admitted with a region, and then loses it. */
 const CHANGED: Attack = {
   name: 'Deployment that loses its region',
   tries: 'rolls a confined Deployment over to a template without a region',
@@ -126,7 +126,7 @@ export const WORKLOAD_ATTACKS: readonly Attack[] = [
     requiring(termOf(expression('In', INSIDE)), termOf({ key: 'kubernetes.io/os', operator: 'Exists' })),
   ),
   byController(DAEMON_SET, 'over all nodes', 'lets the DaemonSet controller, whose pods are admitted by their shape, cover every node', {}),
-  byController(DAEMON_SET, 'of an other region', 'selects nodes outside only', {
+  byController(DAEMON_SET, 'of another region', 'selects nodes outside only', {
     nodeSelector: { 'topology.kubernetes.io/region': 'us-east-1' },
   }),
   byController(DAEMON_SET, 'with a nodeName', 'names the node in the template', { nodeName: OUTSIDE_NODE }),
