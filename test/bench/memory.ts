@@ -13,7 +13,7 @@ import { createRandom } from '../harness/random.ts';
 import { createClusterLife } from '../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../simulated-fleet/commits.ts';
 import { GEOS } from '../simulated-fleet/geography.ts';
-import { createSeededAgent, type SeededAgent } from '../simulated-fleet/seeded-agent.ts';
+import { createSimulatedAgent, type SimulatedAgent } from '../simulated-fleet/simulated-agent.ts';
 import { type Amount, memoryOf, type ProcessMemory } from './memory-of.ts';
 
 const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
@@ -86,7 +86,7 @@ const look = async (hub: HubProcess): Promise<Omit<Result, 'settings' | 'starts'
 interface Fleet {
   readonly gitUrl: string;
   readonly tokens: ReadonlyMap<string, string>;
-  connect(agentUrl: string): readonly SeededAgent[];
+  connect(agentUrl: string): readonly SimulatedAgent[];
   stop(): Promise<void>;
 }
 
@@ -107,9 +107,9 @@ const openFleet = async (folder: string, { clusters, policies }: Settings): Prom
   const tokens = new Map(names.map((name) => [name, `token-of-${name}-0123456789`]));
   const [geo] = GEOS;
   if (geo === undefined) throw new Error('there is no geography');
-  const connect = (agentUrl: string): SeededAgent[] =>
+  const connect = (agentUrl: string): SimulatedAgent[] =>
     names.map((name, cell) =>
-      createSeededAgent({
+      createSimulatedAgent({
         agentUrl,
         token: tokens.get(name) ?? '',
         life: createClusterLife({
@@ -131,7 +131,7 @@ const measureOn = async (folder: string, settings: Settings, postgres: TestPostg
   const env = { ...settings.env, ...(postgres && { DATABASE_URL: await postgres.createDatabase() }) };
   const { gitUrl, tokens } = fleet;
   const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env, command: [FSO, 'serve'] });
-  let agents: readonly SeededAgent[] = [];
+  let agents: readonly SimulatedAgent[] = [];
   try {
     const starts: Start[] = [];
     for (let start = 1; start <= settings.starts; start += 1) {

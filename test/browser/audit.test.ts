@@ -1,9 +1,9 @@
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');

@@ -2,9 +2,9 @@ import { ClusterPage, PolicySummaryPage, REGION_LABEL } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const get = async (path: string): Promise<unknown> => (await fetch(`${world().hub.url}${path}`)).json();

@@ -1,11 +1,11 @@
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
 /** The dashboard without a mouse, and without colours. */
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const MAX_TABS = 60;

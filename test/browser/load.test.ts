@@ -2,11 +2,11 @@ import { gzipSync } from 'node:zlib';
 import type { Page } from '@playwright/test';
 import { it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
 /** What it takes until somebody can work with the dashboard of a large fleet. */
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const SCRIPT_BYTES = 500 * 1024;

@@ -2,11 +2,11 @@ import type { Page } from '@playwright/test';
 import { beforeAll, describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, type OpenOptions, PHONE } from './harness/dashboard.ts';
 import { details, LISTS, type PageEntry } from './harness/pages.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
 /** Every page for everyone: bright and dark, on a phone, without colours, by those who listen to it. */
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 /** By name: the pages of things whose names only the world knows. */

@@ -2,9 +2,9 @@ import { type Page as Listed, type PolicySummary, type PolicyView, policyKey } f
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 /** Meant for every cluster of the fleet, also for those that are gone and those that were never there. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { useSeededWorld } from './harness/suite.ts';
+import { useSimulatedWorld } from './harness/suite.ts';
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 
 it('the simulated fleet is large enough, and has every kind of issue', async () => {
   const status = await world().client.status();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { until } from '../../clusters/demo/programs.ts';
 import { never } from '../harness/waiting.ts';
-import { openSeededWorld } from '../simulated-fleet/world.ts';
+import { openSimulatedWorld } from '../simulated-fleet/world.ts';
 import { launchChromium } from './harness/chromium.ts';
 import { createDashboard, type Dashboard, DESKTOP, expect } from './harness/dashboard.ts';
 import { details, LISTS, type PageEntry } from './harness/pages.ts';
@@ -79,11 +79,11 @@ const take = async (dashboard: Dashboard, pages: readonly PageEntry[], token?: s
 await mkdir(FOLDER, { recursive: true });
 const browser = await launchChromium();
 try {
-  const seeded = await openSeededWorld({ log: print });
+  const world = await openSimulatedWorld({ log: print });
   try {
-    await take(createDashboard(browser, seeded.hub.url), LISTS);
+    await take(createDashboard(browser, world.hub.url), LISTS);
   } finally {
-    await seeded.stop();
+    await world.stop();
   }
   const real = await openRealWorld();
   try {

@@ -1,11 +1,11 @@
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
-import { useDashboard, useSeededWorld } from './harness/suite.ts';
+import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
 /** Lists of a large fleet stay small in the document however far one scrolls; how smooth that is, is printed. */
 
-const world = useSeededWorld();
+const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 /** One notch. */

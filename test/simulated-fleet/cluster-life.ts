@@ -21,17 +21,17 @@ import { type PolicyViolations, ViolationFinder } from '../../agent/observe/viol
 import type { LockFacts, PolicyLocks } from '../../agent/status/locks.ts';
 import { planStatus, toReport } from '../../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../../agent/status/policy-events.ts';
-import { type MadeUpCluster, namespaceOf, pick } from './fleet-files.ts';
+import { namespaceOf, pick, type SimulatedCluster } from './fleet-files.ts';
 
-/** What is wrong with a cluster, beyond its violating pods. */
+/** The problem of a cluster, apart from its violating pods. */
 export type Trouble = 'tampered' | 'noGatekeeper' | 'lockOneFails' | 'unproven' | undefined;
 
 /**
- * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code says what they mean.
+ * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's own code judges them.
  */
 export interface ClusterLife {
   readonly name: string;
-  /** Takes up the policies of a commit. @returns the reports that changed */
+  /** Applies the policies of a commit. @returns the reports that changed */
   accept(revision: string, compiled: CompiledCluster): PolicyReport[];
   /** Adds a pod that runs outside. @returns the reports that changed */
   addViolation(namespace: string, pod: string): PolicyReport[];
@@ -71,7 +71,7 @@ const podOf = (namespace: string, name: string, spec: Pod['spec']): Pod => ({
 
 type Random = () => number;
 
-/** Each cluster has a few namespaces whose pods stand where they may not. */
+/** Each cluster has a few namespaces whose pods run outside of the allowed regions. */
 const makePods = (home: string, outside: string, random: Random): Pod[] => {
   const suffix = (): string =>
     Math.floor(random() * 36 ** 5)
@@ -94,7 +94,7 @@ const makePods = (home: string, outside: string, random: Random): Pod[] => {
   );
 };
 
-interface Sight {
+interface PolicyState {
   readonly outcome: PolicyOutcome;
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];
@@ -103,7 +103,7 @@ interface Sight {
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
 
-/** Namespaces that the agent would label again. */
+/** Namespaces with the labels that the agent would write. */
 const planLabels = (governance: Governance, spaces: Spaces, at: Date): [string, NamespaceInput][] =>
   planNamespaces(governance, [...spaces.values()], at).flatMap((action) => {
     if (action.type !== 'apply') return [];
@@ -119,7 +119,7 @@ const labelsOf = (outcome: PolicyOutcome | undefined, spaces: Spaces): Namespace
     .map((namespace) => ({ namespace, labels: { ...spaces.get(namespace)?.labels } }));
 
 interface LifeOptions {
-  readonly cluster: MadeUpCluster;
+  readonly cluster: SimulatedCluster;
   readonly trouble: Trouble;
   readonly random: Random;
   readonly now: Date;
@@ -162,28 +162,28 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
   let revision: string | null = null;
   const digests = new Map<string, string>();
   const statuses = new Map<string, SovereignPolicyStatus>();
-  const told = new Map<string, PolicyReport>();
-  let unheard: ClusterEvent[] = [];
+  const reported = new Map<string, PolicyReport>();
+  let unsentEvents: ClusterEvent[] = [];
 
-  /** Of one policy. @returns its report where it changed */
-  const judgePolicy = (policy: PolicyInput, { outcome, violations, labels, locks }: Sight): PolicyReport | undefined => {
+  /** Judges one policy. @returns its report if it changed */
+  const judgePolicy = (policy: PolicyInput, { outcome, violations, labels, locks }: PolicyState): PolicyReport | undefined => {
     const previous = statuses.get(policy.key);
-    // What was there before the fleet was watched has a past.
+    // Objects from before the start of the simulation have a past.
     const at = previous === undefined ? past(20) : new Date();
     const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count }, now: at });
     const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
-    if (status !== previous) unheard.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
+    if (status !== previous) unsentEvents.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
     statuses.set(policy.key, status);
     const report = toReport(policy, status, { violations, labels });
-    if (isDeepStrictEqual(report, told.get(policy.key))) return undefined;
-    told.set(policy.key, report);
+    if (isDeepStrictEqual(report, reported.get(policy.key))) return undefined;
+    reported.set(policy.key, report);
     return report;
   };
   const judge = (): PolicyReport[] => {
     const governance = planGovernance(inputs, [...spaces.values()], now);
     const podsIn = (namespace: string): Pod[] => pods.filter(({ metadata }) => metadata.namespace === namespace);
     const found = finder.find({ governance, podsIn, node: (name) => nodes.get(name), restored, now: new Date() });
-    for (const [name, labels] of planLabels(governance, spaces, told.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
+    for (const [name, labels] of planLabels(governance, spaces, reported.size === 0 ? past(20) : new Date())) spaces.set(name, labels);
     return inputs.flatMap((policy, index) => {
       const outcome = governance.policies.get(policy.key);
       const violations = found.get(policy.key) ?? { count: 0, samples: [] };
@@ -217,7 +217,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
   };
 
   if (tampering !== undefined)
-    unheard.push({ time: tampering.time, severity: 'alert', reason: 'TamperingRepaired', message: tampering.message });
+    unsentEvents.push({ time: tampering.time, severity: 'alert', reason: 'TamperingRepaired', message: tampering.message });
 
   return {
     name: cluster.name,
@@ -243,7 +243,7 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
       pods.push(podOf(namespace, name, { nodeName: outside }));
       return judge();
     },
-    reports: () => [...told.values()],
+    reports: () => [...reported.values()],
     cluster: () => ({
       revision,
       provenRevision: trouble === 'lockOneFails' || trouble === 'unproven' ? null : revision,
@@ -258,8 +258,8 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
       certificateExpires: new Date(now.getTime() + certificateMs).toISOString(),
     }),
     events: () => {
-      const events = unheard;
-      unheard = [];
+      const events = unsentEvents;
+      unsentEvents = [];
       return events;
     },
   };

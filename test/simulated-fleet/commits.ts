@@ -3,9 +3,9 @@ import { decodeFiles } from '@fso/shared/decode';
 
 type Fleet = ReadonlyMap<string, CompiledCluster>;
 
-/** What each commit means for each cluster, as agents would compile it; who asks early waits. */
+/** The policies of each commit for each cluster, as agents would compile them; a request for a commit waits until it is known. */
 export interface Commits {
-  /** @throws Error where the files are no valid set */
+  /** @throws Error if the files are not a valid set */
   compile(files: Readonly<Record<string, string>>): Fleet;
   add(revision: string, fleet: Fleet): void;
   compiled(revision: string, cluster: string): Promise<CompiledCluster>;

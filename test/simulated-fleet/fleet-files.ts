@@ -20,7 +20,7 @@ const WHY = [
 const ENVIRONMENTS = ['production', 'production', 'production', 'staging', 'edge'];
 const DAY_MS = 86_400_000;
 
-export interface MadeUpCluster {
+export interface SimulatedCluster {
   readonly name: string;
   readonly cell: number;
   readonly geo: Geo;
@@ -38,7 +38,7 @@ export const pick = <T>(items: readonly T[], random: Random): T => {
 const document = (kind: string, metadata: object, spec: object): string =>
   stringify({ apiVersion: 'compliance.federated.io/v1', kind, metadata, spec });
 
-const makeClusters = (random: Random): MadeUpCluster[] =>
+const makeClusters = (random: Random): SimulatedCluster[] =>
   Array.from({ length: CLUSTERS }, (_, index) => {
     const cell = index % CELLS;
     const geo = geoOfCell(cell);
@@ -48,14 +48,14 @@ const makeClusters = (random: Random): MadeUpCluster[] =>
     return { name: `${nameOfCell(cell)}-${home}-${number}`, cell, geo, regions: [...new Set([home, second])] };
   });
 
-const clusterFile = ({ name, cell, geo, regions }: MadeUpCluster, random: Random): string =>
+const clusterFile = ({ name, cell, geo, regions }: SimulatedCluster, random: Random): string =>
   document(
     'ManagedCluster',
     { name, labels: { environment: pick(ENVIRONMENTS, random), geo: geo.name, cell: nameOfCell(cell) } },
     { regions: [...regions] },
   );
 
-/** Most deny. */
+/** Most policies deny. */
 const actionOf = (random: Random): object => {
   const dice = random();
   if (dice < 0.72) return {};
@@ -67,7 +67,7 @@ const actionOf = (random: Random): object => {
   };
 };
 
-/** Of a hundred policies two are about to end, one has ended. */
+/** Of a hundred policies, two are about to expire and one has expired. */
 const expiryOf = (random: Random, now: Date): object => {
   const dice = random();
   if (dice >= 0.06) return {};
@@ -92,7 +92,7 @@ export const policyFile = (sketch: PolicySketch, random: Random, now: Date): str
   );
 };
 
-/** Namespace of the n-th policy of a cell; different ones within a cell. */
+/** Namespace of the n-th policy of a cell; distinct within a cell. */
 export const namespaceOf = (n: number): string => `${TEAMS[n % TEAMS.length]}-${PARTS[Math.floor(n / TEAMS.length) % PARTS.length]}`;
 
 const regionsFor = (geo: Geo, random: Random): string[] =>
@@ -100,7 +100,7 @@ const regionsFor = (geo: Geo, random: Random): string[] =>
 
 const cellPolicies = (cell: number, random: Random): PolicySketch[] =>
   Array.from({ length: PER_CELL }, (_, index) => {
-    // From another start in each cell, so that cells differ in their teams.
+    // Each cell starts at another team, so that cells differ.
     const targetNamespace = namespaceOf(index + cell * 7);
     return {
       name: `${targetNamespace}-${nameOfCell(cell)}`,
@@ -132,7 +132,7 @@ const sketches = (random: Random): PolicySketch[] => [
 ];
 
 export interface FleetFiles {
-  readonly clusters: readonly MadeUpCluster[];
+  readonly clusters: readonly SimulatedCluster[];
   /** By path. */
   readonly files: Readonly<Record<string, string>>;
 }

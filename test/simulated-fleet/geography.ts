@@ -1,16 +1,16 @@
-/** Where the clusters of the simulated fleet are. */
+/** Locations of the clusters of the simulated fleet. */
 
 export interface Geo {
   readonly name: string;
   /** Regions of its RegionGroup. */
   readonly regions: readonly string[];
-  /** Somewhere else: where its violating pods run. */
+  /** Region of its violating pods. */
   readonly outside: string;
   /** Share of the cells, in fortieths. */
   readonly cells: number;
 }
 
-/** The last one has regions that no cloud knows. */
+/** The last one has regions of no cloud. */
 export const GEOS: readonly Geo[] = [
   {
     name: 'eu',

@@ -1,8 +1,8 @@
 import { shutdownSignal, untilAborted } from '@fso/shared/runtime';
 import { Command } from 'commander';
-import { openSeededWorld } from './world.ts';
+import { openSimulatedWorld } from './world.ts';
 
-/** `npm run dashboard:seeded`: a hub with a simulated fleet, to look at pages with. */
+/** `npm run dashboard:seeded`: a hub with a simulated fleet, to try the dashboard with. */
 
 const { seed, port } = new Command('dashboard:seeded')
   .description('A hub with 1,000 policies and 500 clusters with simulated agents, to look at the dashboard at scale.')
@@ -14,7 +14,7 @@ const { seed, port } = new Command('dashboard:seeded')
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const signal = shutdownSignal();
 
-const world = await openSeededWorld({ seed, port, log: print });
+const world = await openSimulatedWorld({ seed, port, log: print });
 print(`\ndashboard    ${world.hub.url}/ (no login: the hub runs without authentication)\n\nCtrl-C ends all of it.`);
 await untilAborted(signal);
 await world.stop();

@@ -11,39 +11,39 @@ import { type ClusterLife, createClusterLife, type Trouble } from './cluster-lif
 import { createCommits } from './commits.ts';
 import { makeFleetFiles, policyFile } from './fleet-files.ts';
 import { CELLS, nameOfCell } from './geography.ts';
-import { createSeededAgent, type SeededAgent } from './seeded-agent.ts';
+import { createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts';
 
 /** A hub with a thousand policies and five hundred clusters, with simulated agents; the same for the same seed. */
-export interface SeededWorld {
+export interface SimulatedWorld {
   readonly hub: HubProcess;
   readonly client: HubClient;
   readonly repository: GitRepository;
-  /** By cluster; those that were never seen have none. */
-  readonly agents: ReadonlyMap<string, SeededAgent>;
+  /** By cluster; clusters that were never seen have none. */
+  readonly agents: ReadonlyMap<string, SimulatedAgent>;
   /** Paths and contents of the commit in force. */
   readonly files: Readonly<Record<string, string>>;
   /**
-   * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. The commit that the hub refuses
-   * is made again on top. @returns the commit id
+   * Commits changes of valid files, and waits until every connected cluster that does not refuse has them. Then commits the refused
+   * change again on top. @returns the commit id
    */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   stop(): Promise<void>;
 }
 
-export interface SeededWorldOptions {
+export interface SimulatedWorldOptions {
   readonly seed?: number;
-  /** More settings of the hub. */
+  /** Further settings of the hub. */
   readonly env?: Readonly<Record<string, string>>;
   readonly apiToken?: string;
   /** Of the hub; default: a free one. */
   readonly port?: number | undefined;
-  /** Folder in which it makes its own; default: that of the system for temporary files. */
+  /** Parent of its folder; default: the system's folder for temporary files. */
   readonly parent?: string;
   readonly log?: (line: string) => void;
 }
 
 const AT_ONCE = 25;
-/** Nobody of the last cell was ever there; the cell before it was, and is gone. */
+/** Clusters of the last cell have never connected; those of the cell before it have, and are disconnected. */
 const NEVER_SEEN = CELLS - 1;
 const GONE = CELLS - 2;
 const REFUSING = 170;
@@ -65,8 +65,8 @@ const inGroups = async <T>(items: readonly T[], act: (item: T) => Promise<void>)
 
 const BROKEN_PATH = 'policies/telemetry/typo.yaml';
 
-/** @returns the text of a document that makes the hub refuse a commit with it */
-const makeCommits = async ({ commit, files }: Pick<SeededWorld, 'commit' | 'files'>, random: () => number): Promise<string> => {
+/** @returns the text of a document that makes the hub refuse its commit */
+const makeCommits = async ({ commit, files }: Pick<SimulatedWorld, 'commit' | 'files'>, random: () => number): Promise<string> => {
   const edited = Object.keys(files).filter((path) => path.startsWith(`policies/claims/`) && path.includes('-eu-'));
   const described = edited.map((path) => [
     path,
@@ -88,8 +88,8 @@ const makeCommits = async ({ commit, files }: Pick<SeededWorld, 'commit' | 'file
   return telemetry.replace('group:eu', 'group:europe');
 };
 
-/** Everything is up and reported when it resolves. */
-export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise<SeededWorld> => {
+/** Resolves when all parts run and all clusters have reported. */
+export const openSimulatedWorld = async (options: SimulatedWorldOptions = {}): Promise<SimulatedWorld> => {
   const { seed = 1, env = {}, apiToken, port, parent = tmpdir(), log = () => undefined } = options;
   const now = new Date();
   const random = createRandom(seed);
@@ -110,7 +110,7 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
     port,
   });
   const client = createHubClient({ server: hub.url, token: apiToken });
-  const agents = new Map<string, SeededAgent>();
+  const agents = new Map<string, SimulatedAgent>();
   const refusing = new Set<string>();
   let current = { ...files };
 
@@ -123,7 +123,7 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
   const breakHead = async (): Promise<void> => {
     if (broken !== undefined) await repository.commit({ [BROKEN_PATH]: broken }, 'Telemetry, now for all of Europe');
   };
-  const commit: SeededWorld['commit'] = async (changes, message) => {
+  const commit: SimulatedWorld['commit'] = async (changes, message) => {
     const next = { ...current, ...changes };
     const fleet = commits.compile(next);
     const revision = await repository.commit(broken === undefined ? changes : { ...changes, [BROKEN_PATH]: null }, message);
@@ -139,8 +139,8 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
     await git.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  const agentOf = (life: ClusterLife, first: string): SeededAgent =>
-    createSeededAgent({
+  const agentOf = (life: ClusterLife, first: string): SimulatedAgent =>
+    createSimulatedAgent({
       agentUrl: hub.agentUrl,
       token: tokens.get(life.name) ?? '',
       life,
@@ -149,7 +149,7 @@ export const openSeededWorld = async (options: SeededWorldOptions = {}): Promise
       refuses: () => (refusing.has(life.name) ? 'the commit is signed by a key that this cluster does not know' : undefined),
     });
 
-  const world: SeededWorld = {
+  const world: SimulatedWorld = {
     hub,
     client,
     repository,

@@ -9,13 +9,13 @@ import { createRandom } from '../../harness/random.ts';
 import { createClusterLife } from '../../simulated-fleet/cluster-life.ts';
 import { createCommits } from '../../simulated-fleet/commits.ts';
 import { geoOfCell } from '../../simulated-fleet/geography.ts';
-import { createSeededAgent, type SeededAgent } from '../../simulated-fleet/seeded-agent.ts';
+import { createSimulatedAgent, type SimulatedAgent } from '../../simulated-fleet/simulated-agent.ts';
 
 /** A hub as a process, which can be killed, with two policies and one cluster whose agent is made up. */
 export interface SmallHub {
   readonly hub: HubProcess;
   readonly repository: GitRepository;
-  readonly agent: SeededAgent;
+  readonly agent: SimulatedAgent;
   stop(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export const openSmallHub = async (apiToken?: string): Promise<SmallHub> => {
   const tokens = new Map([[CLUSTER, token]]);
   const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl: git.url('policies.git'), tokens, env });
   const cluster = { name: CLUSTER, cell: 0, geo: geoOfCell(0), regions: ['eu-west-1'] };
-  const agent = createSeededAgent({
+  const agent = createSimulatedAgent({
     agentUrl: hub.agentUrl,
     token,
     life: createClusterLife({ cluster, trouble: undefined, random: createRandom(1), now: new Date() }),

@@ -1,6 +1,6 @@
 import type { Browser } from '@playwright/test';
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
-import { openSeededWorld, type SeededWorld } from '../../simulated-fleet/world.ts';
+import { openSimulatedWorld, type SimulatedWorld } from '../../simulated-fleet/world.ts';
 import { launchChromium } from './chromium.ts';
 import { createDashboard, type Dashboard, expect } from './dashboard.ts';
 import { openRealWorld, type RealWorld } from './real-world.ts';
@@ -18,7 +18,7 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
 };
 
 export const sharedBrowser: () => Promise<Browser> = once(launchChromium);
-const seededWorld: () => Promise<SeededWorld> = once(() => openSeededWorld({ parent: inject('folder') }));
+const simulatedWorld: () => Promise<SimulatedWorld> = once(() => openSimulatedWorld({ parent: inject('folder') }));
 
 const inTests = <T>(open: () => Promise<T>): (() => T) => {
   let world: T | undefined;
@@ -32,7 +32,7 @@ const inTests = <T>(open: () => Promise<T>): (() => T) => {
 };
 
 /** 1,000 policies and 500 clusters; the hub asks nobody to log in. Tests leave it as they found it, but for what they add. */
-export const useSeededWorld = (): (() => SeededWorld) => inTests(seededWorld);
+export const useSimulatedWorld = (): (() => SimulatedWorld) => inTests(simulatedWorld);
 
 /** Real clusters and agents for the tests of one file. */
 export const useRealWorld = (): (() => RealWorld) => {

@@ -4,34 +4,34 @@ import type { CompiledCluster } from '@fso/shared/compile';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { ClusterLife } from './cluster-life.ts';
 
-/** The network side of an agent over a {@link ClusterLife}: it takes what the hub offers, and reports, over the real protocol. */
-export interface SeededAgent {
+/** The network side of an agent over a {@link ClusterLife}: it accepts offers and reports, over the real protocol. */
+export interface SimulatedAgent {
   readonly cluster: string;
   readonly connected: boolean;
-  /** Commit that its cluster has, and has reported. */
+  /** Commit that its cluster has and has reported. */
   readonly revision: string;
-  /** Connects and reports everything, again and again where the hub goes away; resolves once the hub has taken it the first time. */
+  /** Connects and reports everything, again after each loss of the hub; resolves once the hub has recorded the first report. */
   connect(): Promise<void>;
-  /** Makes a pod run outside, and reports it. Resolves once the hub has taken it. */
+  /** Starts a pod outside, and reports it. Resolves once the hub has recorded it. */
   addViolation(namespace: string, pod: string): Promise<void>;
   disconnect(): Promise<void>;
 }
 
-export interface SeededAgentOptions {
+export interface SimulatedAgentOptions {
   readonly agentUrl: string;
   readonly token: string;
   readonly life: ClusterLife;
-  /** Commit that it holds when it connects first. */
+  /** Commit that it has when it first connects. */
   readonly holds: string;
-  /** What the cluster gets of a commit. */
+  /** The cluster's share of a commit. */
   readonly compiled: (revision: string) => Promise<CompiledCluster>;
-  /** Why it refuses a commit, if it does. */
+  /** The reason why it refuses a commit, if it does. */
   readonly refuses: (revision: string) => string | undefined;
 }
 
 const RETRY_MS = 300;
 
-export const createSeededAgent = ({ agentUrl, token, life, holds, compiled, refuses }: SeededAgentOptions): SeededAgent => {
+export const createSimulatedAgent = ({ agentUrl, token, life, holds, compiled, refuses }: SimulatedAgentOptions): SimulatedAgent => {
   let stream: StreamClient | undefined;
   let revision = holds;
   let seq = 0;
@@ -83,13 +83,13 @@ export const createSeededAgent = ({ agentUrl, token, life, holds, compiled, refu
   const serve = async (client: StreamClient): Promise<void> => {
     await Promise.all([takeOffers(client), answerResyncs(client)]);
   };
-  /** As a real one, it comes back to a hub that was away. */
+  /** Reconnects like a real agent after the hub was away. */
   const keep = async (first: StreamClient): Promise<void> => {
     for (let client: StreamClient | undefined = first; wanted; client = undefined) {
       try {
         await serve(client ?? (await open()));
       } catch {
-        // No hub now.
+        // There is no hub now.
       }
       if (wanted) await delay(RETRY_MS);
     }
