@@ -9,7 +9,7 @@ const REJECTED = 'Telemetry, now for all of Europe';
 const REFUSED = 'Say why claims stay in the EU';
 
 describe('commits', () => {
-  it('come with their state, and lead to where they failed', async () => {
+  it('show their state, and link to the failure', async () => {
     const page = await dashboard.open('/activity');
     const row = page.getByRole('row').filter({ hasText: REJECTED });
     await expect(row).toContainText('Rejected');
@@ -21,7 +21,7 @@ describe('commits', () => {
     await expectAccessible(page);
   });
 
-  it('show the way of one through steps and clusters', async () => {
+  it('show the progress of one through steps and clusters', async () => {
     const page = await dashboard.open('/activity');
     await page.getByRole('row').filter({ hasText: REFUSED }).getByRole('link').first().click();
     const steps = page.getByRole('region', { name: 'Progress through the nine steps' }).getByRole('listitem');
@@ -49,11 +49,11 @@ describe('commits', () => {
     await expectAccessible(page);
   });
 
-  it('appear and go on without a reload', async () => {
+  it('appear and progress without a reload', async () => {
     const page = await dashboard.open('/activity');
     await expect(page.getByText('Live', { exact: true })).toBeVisible();
     const [path, text] = Object.entries(world().files).find(([name]) => name.startsWith('policies/')) ?? ['', ''];
-    const subject = 'Describe a policy anew';
+    const subject = 'Describe a policy again';
     await world().commit({ [path]: text.replace(/description: .*/, 'description: As decided lately.') }, subject);
     const row = page.getByRole('row').filter({ hasText: subject });
     await expect(row).toContainText('1 changed');

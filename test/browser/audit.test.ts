@@ -8,12 +8,12 @@ const dashboard = useDashboard(() => world().hub.url);
 
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]');
 
-/** The repository ends with a commit that is refused; so is one on top of it, which changes nothing but the log. */
+/** The hub refuses the last commit of the repository, and one on top of it, which changes only the log. */
 const leaveEntry = (): Promise<unknown> =>
   world().repository.commit({ 'policies/note.md': 'Read again.\n' }, 'Note that it was read again');
 
 describe('entries', () => {
-  it('are shown in full, with the link to each', async () => {
+  it('are shown in full, each with a link', async () => {
     const page = await dashboard.open('/audit');
     await rows(page)
       .first()
@@ -28,7 +28,7 @@ describe('entries', () => {
     await expect(detail).toBeHidden();
   });
 
-  it('are filtered by what stands in the URL', async () => {
+  it('are filtered by the URL', async () => {
     const page = await dashboard.open('/audit?action=revision.reject&span=24h');
     await expect(rows(page).first()).toContainText('revision.reject');
     await expect(page.locator('tbody tr', { hasText: 'cluster.connect' })).toHaveCount(0);
@@ -40,7 +40,7 @@ describe('entries', () => {
     await expectAccessible(page);
   });
 
-  it('have hashes that the browser can compute', async () => {
+  it('have hashes that the browser can check', async () => {
     const page = await dashboard.open('/audit');
     await page.getByRole('button', { name: 'Check the hashes of these entries' }).click();
     await expect(page.getByText(/entries have the expected hash/)).toBeVisible();
@@ -89,7 +89,7 @@ describe('events of clusters', () => {
 });
 
 describe('verification', () => {
-  it('shows what the hub finds, and how to verify without trusting it', async () => {
+  it("shows the hub's result, and how to verify without trusting the hub", async () => {
     const page = await dashboard.open('/audit/verification');
     await expect(page.getByText('The hub finds the log intact')).toBeVisible();
     await expect(page.getByRole('link', { name: /^Chain: Intact/ })).toBeVisible();

@@ -9,14 +9,14 @@ const dashboard = useDashboard(() => world().hub.url);
 /** A cluster of the simulated fleet. */
 const clusterThat = async (fits: (cluster: ClusterView) => boolean): Promise<ClusterView> => {
   const found = (await world().client.clusters()).find(fits);
-  if (found === undefined) throw new Error('no cluster is like that');
+  if (found === undefined) throw new Error('no cluster matches');
   return found;
 };
 const isTampered = ({ report }: ClusterView): boolean =>
   report?.conditions.some(({ type, status }) => type === 'Tampered' && status === 'True') === true;
 
 describe('the list', () => {
-  it('searches and filters at the hub, and the URL says what is shown', async () => {
+  it('searches and filters at the hub, and keeps the filters in the URL', async () => {
     const page = await dashboard.open('/clusters');
     await expect(page.getByText('500 clusters')).toBeVisible();
     await page.getByRole('textbox', { name: 'Search clusters' }).fill('berlin');
@@ -43,7 +43,7 @@ describe('the list', () => {
     await expect(page).toHaveURL(/sort=name/);
   });
 
-  it('draws only what is on screen of 500, and reads on at its end', async () => {
+  it('draws only the visible rows of 500, and loads more at the end', async () => {
     const page = await dashboard.open('/clusters');
     await expect(page.getByRole('grid', { name: 'Clusters' })).toHaveAttribute('aria-rowcount', '501');
     await expect(async () => {
@@ -55,7 +55,7 @@ describe('the list', () => {
 });
 
 describe('one cluster', () => {
-  it('says first that its locks were tampered with', async () => {
+  it('first reports that its locks were tampered with', async () => {
     const { name } = await clusterThat(isTampered);
     const page = await dashboard.open(`/clusters/${name}`);
     await expect(page.getByRole('heading', { level: 2 }).first()).toContainText('Objects of the locks were changed');
@@ -71,7 +71,7 @@ describe('one cluster', () => {
     await expectAccessible(page);
   });
 
-  it('says since when its state is stale', async () => {
+  it('shows the age of a stale state', async () => {
     const { name } = await clusterThat(({ connection }) => connection === 'Disconnected');
     const page = await dashboard.open(`/clusters/${name}`);
     await expect(page.getByText(/Not connected: everything below is the last known state/)).toBeVisible();

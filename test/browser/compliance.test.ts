@@ -27,7 +27,7 @@ describe('violations', () => {
     await expect(detail.getByText('How to fix it')).toBeVisible();
     await expect(detail.getByLabel('Command: The object')).toHaveValue(/^kubectl -n .+ get pod\/.+ -o yaml$/);
     await expectAccessible(page);
-    // The link shows the same to somebody else.
+    // The link shows the same in another browser.
     const copy = await dashboard.open(new URL(page.url()).pathname + new URL(page.url()).search);
     await expect(copy.getByRole('region', { name: /^Pod / })).toBeVisible();
     await page.keyboard.press('Escape');
@@ -44,7 +44,7 @@ describe('violations', () => {
     await expect(page.getByText(/^[\d,]+ listed violations?/).first()).toBeVisible();
   });
 
-  it('of one workload are filtered in sight, and one click takes that away', async () => {
+  it('of one workload show their filter, and one click removes it', async () => {
     const page = await dashboard.open('/compliance?by=workload');
     await rows(page).first().getByRole('link').first().click();
     await expect(page.getByText('Kind: Pod', { exact: true })).toBeVisible();
@@ -55,7 +55,7 @@ describe('violations', () => {
     await expect(page).toHaveURL(/\/compliance$/);
   });
 
-  it('stay in sight while a filter is half typed', async () => {
+  it('stay visible while a filter is incomplete', async () => {
     const page = await dashboard.open('/compliance');
     const region = page.getByLabel('Region', { exact: true });
     await region.fill('eu-');
@@ -77,7 +77,7 @@ describe('violations', () => {
     await expect(page.getByText('The cluster is not connected: this is the last known state.')).toBeVisible();
   });
 
-  it('show up by themselves, within two seconds', async () => {
+  it('appear without a reload, within two seconds', async () => {
     const [first] = world().agents.values();
     if (first === undefined) throw new Error('no agent');
     const page = await dashboard.open(`/compliance?cluster=${first.cluster}&q=late-comer`);
@@ -97,7 +97,7 @@ describe('violations', () => {
   });
 });
 
-/** Where a policy without violations in any cluster governs, so that a new one is among those that are named. */
+/** A namespace of a policy without violations in any cluster, so that a new violation is among the listed ones. */
 const namespaceWithPolicy = async (cluster: string): Promise<string> => {
   const { items } = PolicySummaryPage.parse(await get(`/api/v1/policy-summaries?cluster=${cluster}&violating=false&phase=Active&limit=20`));
   for (const { namespace, name } of items) {
@@ -105,7 +105,7 @@ const namespaceWithPolicy = async (cluster: string): Promise<string> => {
     const governed = policy.clusters.find((row) => row.cluster === cluster)?.report?.namespaces[0];
     if (governed !== undefined) return governed;
   }
-  throw new Error(`nothing governs ${cluster}`);
+  throw new Error(`no policy governs ${cluster}`);
 };
 
 const DEPLOYMENT = `apiVersion: apps/v1
@@ -128,7 +128,7 @@ spec:
 describe('the pod affinity checker', () => {
   const text = (page: Page) => page.getByLabel(/as YAML or JSON$/);
 
-  it('shows what fails, where, and the fix; nothing leaves the browser', async () => {
+  it('shows the problem, its place and the fix; nothing leaves the browser', async () => {
     const page = await dashboard.open('/compliance/checker?by=regions&regions=eu-central-1,eu-west-1');
     await expect(page.getByText('Paste a workload to see its verdict.')).toBeVisible();
     const sent: string[] = [];
@@ -146,7 +146,7 @@ describe('the pod affinity checker', () => {
     expect(sent.filter((request) => request.includes('disktype'))).toEqual([]);
   });
 
-  it('says on which line a text cannot be read', async () => {
+  it('names the line of a syntax error', async () => {
     const page = await dashboard.open('/compliance/checker?by=regions&regions=a');
     await text(page).fill('kind: Pod\nspec: &a {x: [*a, *a]}\n');
     await expect(page.getByText('Could not be judged')).toBeVisible();
@@ -154,7 +154,7 @@ describe('the pod affinity checker', () => {
     await expectAccessible(page);
   });
 
-  it('takes up a reported violation with what governs its namespace', async () => {
+  it('opens a reported violation with the policies of its namespace', async () => {
     const page = await dashboard.open('/compliance');
     await rows(page).first().getByRole('button').click();
     await page.getByRole('link', { name: 'Check its manifest in the pod affinity checker' }).click();
@@ -165,7 +165,7 @@ describe('the pod affinity checker', () => {
     await expectAccessible(page);
   });
 
-  it('judges by a policy', async () => {
+  it('checks against a policy', async () => {
     const { items } = PolicySummaryPage.parse(await get('/api/v1/policy-summaries?action=deny&phase=Active&limit=1'));
     const [policy] = items;
     if (policy === undefined) throw new Error('no policy');
@@ -185,7 +185,7 @@ describe('the pod affinity checker', () => {
 });
 
 describe('the issue report', () => {
-  it('says what is in it, and can be taken away', async () => {
+  it('lists its content, and can be downloaded', async () => {
     const page = await dashboard.open('/compliance/report');
     await expect(page.getByRole('heading', { name: 'Violations listed' })).toBeVisible();
     await expectAccessible(page);

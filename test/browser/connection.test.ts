@@ -5,7 +5,7 @@ import { expect } from './harness/dashboard.ts';
 import { NAMESPACE, openSmallHub, POLICY, type SmallHub } from './harness/small-hub.ts';
 import { useDashboard } from './harness/suite.ts';
 
-/** What happens between browser and hub: shown, survived, and over by itself. */
+/** Interruptions between browser and hub: the page shows them, survives them, and recovers. */
 
 let small: SmallHub;
 let proxy: CutProxy;
@@ -20,10 +20,10 @@ afterAll(async () => {
 });
 
 const dashboard = useDashboard(() => proxy.url);
-/** Of Chromium, for each request that finds nobody; also of the proxy, whose connection it loses in the middle of an answer. */
+/** Errors of Chromium for each request that fails to connect, or whose connection breaks in the middle of a response. */
 const NOBODY_THERE = [/Failed to load resource: net::ERR_/];
 
-/** The label that says whether the page follows what happens. */
+/** The label that shows whether the page receives live updates. */
 const live = (page: Page) => page.locator('[data-live]');
 const isLive = (page: Page): Promise<void> => expect(live(page)).toHaveAttribute('data-live', 'live');
 const showsPolicies = async (page: Page): Promise<void> => {
@@ -31,7 +31,7 @@ const showsPolicies = async (page: Page): Promise<void> => {
   await expect(page.getByRole('link', { name: 'ledger', exact: true })).toBeVisible();
 };
 
-it('a violation shows up without a reload', async () => {
+it('a violation appears without a reload', async () => {
   const page = await dashboard.open('/compliance');
   await isLive(page);
   await small.agent.addViolation(NAMESPACE, 'seen-live');
@@ -40,7 +40,7 @@ it('a violation shows up without a reload', async () => {
   console.log(`live: ${Math.round(performance.now() - at)} ms from the hub's receipt to the screen`);
 });
 
-it('the stream is cut: said, nothing is lost from the screen, and what happened meanwhile is there afterwards', async () => {
+it('the stream is cut: the page says so, keeps its content, and shows later what happened meanwhile', async () => {
   const page = await dashboard.open('/policies', { allow: NOBODY_THERE });
   await isLive(page);
   await showsPolicies(page);
@@ -55,7 +55,7 @@ it('the stream is cut: said, nothing is lost from the screen, and what happened 
   await expect(page.getByRole('link', { name: /^1 violations? of ledger$/ })).toBeVisible();
 });
 
-it('the hub is killed and starts again: the page says so, keeps what it shows, and goes on by itself', async () => {
+it('the hub is killed and starts again: the page says so, keeps its content, and recovers', async () => {
   const page = await dashboard.open('/policies', { allow: [...NOBODY_THERE, /status of 5\d\d/] });
   await isLive(page);
   await small.hub.kill();
@@ -66,10 +66,10 @@ it('the hub is killed and starts again: the page says so, keeps what it shows, a
   await showsPolicies(page);
 });
 
-it('the browser is offline: said, and over when it is not any more', async () => {
+it('the browser is offline: the page says so until it is online again', async () => {
   const page = await dashboard.open('/clusters', { allow: NOBODY_THERE });
   await isLive(page);
-  // What Chromium calls offline does not end a connection that is there.
+  // Offline mode of Chromium does not end an existing connection.
   await page.context().setOffline(true);
   proxy.cut();
   await expect(page.getByText('This browser is offline')).toBeVisible();
@@ -79,7 +79,7 @@ it('the browser is offline: said, and over when it is not any more', async () =>
   await isLive(page);
 });
 
-it('a page that is opened while nobody answers says so, and is there when somebody does', async () => {
+it('a page that is opened while the hub does not answer says so, and loads when the hub answers', async () => {
   const page = await dashboard.open('/', { allow: [...NOBODY_THERE, /Unable to preload CSS|dynamically imported module/] });
   await isLive(page);
   proxy.cut();

@@ -17,7 +17,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 const dashboard = useDashboard(() => server.url);
 
-it('gives an administrator a token, with what to run, and keeps it nowhere', async () => {
+it('gives an administrator a token, with the command to run, and does not keep it', async () => {
   const page = await dashboard.open('/clusters/eu', { token: TOKEN });
   await page.getByRole('button', { name: 'Create an enrolment token' }).click();
   const dialog = page.getByRole('dialog', { name: 'Enrolment token for eu' });
@@ -47,7 +47,7 @@ it('revokes only the cluster whose name was typed', async () => {
 });
 
 it('forgets a cluster that is neither registered nor connected, and shows the others', async () => {
-  // Its page may read it once more before it is left.
+  // Its page may read it once more before it closes.
   const page = await dashboard.open('/clusters/us', { token: TOKEN, allow: [/status of 404 .*\/api\/v1\/clusters\/old\b/] });
   await expect(page.getByRole('button', { name: 'Revoke' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Forget' })).toHaveCount(0);

@@ -3,14 +3,14 @@ import { it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-/** The dashboard without a mouse, and without colours. */
+/** Tests the dashboard without a mouse and without colours. */
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const MAX_TABS = 60;
 
-/** Presses Tab until something of this role and name has the focus. */
+/** Presses Tab until an element of this role and name has the focus. */
 const tabTo = async (page: Page, role: 'link' | 'textbox', name: string | RegExp): Promise<void> => {
   const target = page.getByRole(role, { name, exact: typeof name === 'string' }).first();
   await expect(target).toBeVisible();

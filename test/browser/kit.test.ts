@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDashboard, expectAccessible } from './harness/dashboard.ts';
 import { sharedBrowser } from './harness/suite.ts';
 
-/** What the other tests rely on: that nothing wrong in a page goes unnoticed. */
+/** The other tests rely on this: no error in a page goes unnoticed. */
 
 const servers: Server[] = [];
 const serve = async (listener: RequestListener): Promise<string> => {

@@ -4,14 +4,14 @@ import { it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-/** What it takes until somebody can work with the dashboard of a large fleet. */
+/** Measures the time until the dashboard of a large fleet is usable. */
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 const SCRIPT_BYTES = 500 * 1024;
 const LOADS = 7;
-/** Loaded when they are drawn, and not counted. */
+/** Scripts of charts load when they are drawn, and are not counted. */
 const CHARTS = /echarts|chart|map|topo|countries/i;
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
@@ -56,7 +56,7 @@ it(`needs at most ${SCRIPT_BYTES / 1024} KB of script (gzip) before charts`, asy
   expect(total).toBeLessThanOrEqual(SCRIPT_BYTES);
 });
 
-it('is there with data of 1,000 policies, and prints how soon', async () => {
+it('shows data of 1,000 policies, and prints the time', async () => {
   const times: number[] = [];
   for (let load = 0; load < LOADS; load += 1) {
     // Nothing is cached in a new browser context.

@@ -54,7 +54,7 @@ describe('the overview', () => {
     expect(new URL(page.url()).searchParams.get('region')).toBe('eu-west-1');
   });
 
-  it('keeps the range of the trend in the URL, and tells the curve in words and numbers', async () => {
+  it('keeps the range of the trend in the URL, and describes the curve in words and numbers', async () => {
     const page = await dashboard.open('/');
     await expect(page.getByRole('img', { name: /^Violations over the last 24 hours: / })).toBeVisible();
     await page.getByRole('button', { name: '7 d: the last 7 days' }).click();

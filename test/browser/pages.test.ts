@@ -4,12 +4,12 @@ import { expect, expectAccessible, expectNoSidewaysScroll, type OpenOptions, PHO
 import { details, LISTS, type PageEntry } from './harness/pages.ts';
 import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-/** Every page for everyone: bright and dark, on a phone, without colours, by those who listen to it. */
+/** Every page: light and dark, on a phone, without colours, and with a screen reader. */
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** By name: the pages of things whose names only the world knows. */
+/** The page with this name, also a detail page, whose path depends on the world. */
 const known = new Map<string, PageEntry>(LISTS.map((entry) => [entry.name, entry]));
 beforeAll(async () => {
   const { client, agents } = world();

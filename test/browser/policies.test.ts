@@ -7,9 +7,9 @@ import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** Meant for every cluster of the fleet, also for those that are gone and those that were never there. */
+/** For every cluster of the fleet, also those that are disconnected or have never connected. */
 const EVERYWHERE = '/policies/fso-system/backups-api-1';
-/** One that a later commit changed again. */
+/** A policy that a later commit changed. */
 const changedPath = (): string => Object.keys(world().files).find((path) => /^policies\/claims\/.*-eu-/.test(path)) ?? '';
 const nameOf = (path: string): string => path.replace(/^.*\/|\.yaml$/g, '');
 const pageOf = (path: string): string => `/policies/fso-system/${nameOf(path)}`;
@@ -19,7 +19,7 @@ const TABS = ['overview', 'clusters', 'source', 'labels', 'violations', 'history
 const table = (page: Page, label: string) => page.getByRole('grid', { name: label }).or(page.getByRole('table', { name: label }));
 
 describe('the list of policies', () => {
-  it('is searched, filtered and sorted, and says so in its URL', async () => {
+  it('is searched, filtered and sorted, and keeps that in its URL', async () => {
     const page = await dashboard.open('/policies');
     await expect(page.getByText(/^1,0\d\d policies/)).toBeVisible();
     await page.getByRole('textbox', { name: 'Search policies' }).fill('payments-eu');
@@ -37,7 +37,7 @@ describe('the list of policies', () => {
     await expect(page.getByRole('columnheader', { name: 'Violations' })).toHaveAttribute('aria-sort', 'descending');
   });
 
-  it('offers the clusters and regions of the fleet, and asks for policies of one', async () => {
+  it('offers the clusters and regions of the fleet, and shows the policies of one', async () => {
     const page = await dashboard.open('/policies?namespace=backups-1');
     await expect(page.getByText('1 policy', { exact: true })).toBeVisible();
     await expect(page.getByRole('link', { name: 'backups-api-1' })).toBeVisible();
@@ -86,7 +86,7 @@ describe('one policy', () => {
     await expect(row).toContainText('Gatekeeper is not installed');
   });
 
-  it('shows its document as it stands in Git', async () => {
+  it('shows its document from Git', async () => {
     const path = changedPath();
     const page = await dashboard.open(`${pageOf(path)}?tab=source`);
     const document = page.getByRole('region', { name: 'Document of the policy' });
@@ -94,7 +94,7 @@ describe('one policy', () => {
     await expect(page.getByText(`${path}:1`).first()).toBeVisible();
   });
 
-  it('shows labels of namespaces as they stand', async () => {
+  it('shows the current labels of namespaces', async () => {
     const page = await dashboard.open(`${EVERYWHERE}?tab=labels`);
     await page.goto('/policies/fso-system/payments-eu?tab=labels');
     const labels = table(page, 'Labels of namespaces');
@@ -140,7 +140,7 @@ describe('one policy', () => {
     await expect(page.getByRole('tab', { name: 'Violations (1)' })).toBeVisible();
   });
 
-  it('says that a policy does not exist', async () => {
+  it('reports that a policy does not exist', async () => {
     const page = await dashboard.open('/policies/fso-system/no-such-policy', { allow: [/status of 404/] });
     await expect(page.getByRole('heading', { name: 'There is no policy fso-system/no-such-policy' })).toBeVisible();
     await page.getByRole('link', { name: 'All policies' }).click();

@@ -4,7 +4,7 @@ import { it } from 'vitest';
 import { expect, type OpenOptions } from './harness/dashboard.ts';
 import { useDashboard, useRealWorld } from './harness/suite.ts';
 
-/** Real clusters, agents, commits and pods, seen through the dashboard. */
+/** The dashboard with real clusters, agents, commits and pods. */
 
 const world = useRealWorld();
 const dashboard = useDashboard(() => world().hubUrl);
@@ -13,11 +13,11 @@ const open = (path: string, options: OpenOptions = {}): Promise<Page> => dashboa
 const SAMPLES = 5;
 
 const isLive = (page: Page): Promise<void> => expect(page.locator('[data-live]')).toHaveAttribute('data-live', 'live');
-/** From the list of commits to one of them. */
+/** Opens one commit from the list. */
 const linkOf = (page: Page, subject: string) => page.getByRole('row', { name: subject }).getByRole('link').first();
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-it('shows the clusters with what they run and how they are', async () => {
+it('shows the clusters with their versions and states', async () => {
   const page = await open('/clusters');
   for (const cluster of ['apac', 'eu', 'us']) {
     const row = page.getByRole('row', { name: new RegExp(`^${cluster} `) });
@@ -37,7 +37,7 @@ it('shows a policy with both locks in each cluster, and its text in Git', async 
   await expect(page.getByText('policies/finance-eu.yaml').first()).toBeVisible();
 });
 
-it('shows a violation without a reload, and prints how soon', async () => {
+it('shows a violation without a reload, and prints the time', async () => {
   const page = await open('/compliance');
   await isLive(page);
   const times: number[] = [];
@@ -71,7 +71,7 @@ it('follows a commit through the hub and every cluster', async () => {
   await expect(page.getByText(/enforced/i).first()).toBeVisible();
 });
 
-it('says why a commit was refused: file, line and reason', async () => {
+it('explains why a commit was refused: file, line and reason', async () => {
   const page = await open('/activity');
   await isLive(page);
   const text =

@@ -23,7 +23,7 @@ afterAll(() => bench.close());
 const dashboard = useDashboard(() => hub.url);
 
 describe('a restart of the hub', () => {
-  it('signs nobody out: the page connects again and shows what is new', async () => {
+  it('ends no session: the page reconnects and shows new data', async () => {
     const page = await dashboard.open('/policies', { token: TOKEN, allow: [/^console: Failed to load resource: net::ERR_/] });
     const live = page.getByText('Live', { exact: true });
     await expect(live).toBeVisible();

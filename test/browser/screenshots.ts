@@ -31,7 +31,7 @@ spec:
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Until nothing on the page is still on its way, and two pictures in a row are the same. */
+/** Waits until the page is complete and two consecutive pictures are equal. */
 const settle = async (page: Page, heading: string): Promise<void> => {
   await expect(page.getByRole('heading', { level: 1, name: heading })).toBeVisible();
   await expect(page.locator('.pf-v6-c-skeleton, .pf-v6-c-spinner')).toHaveCount(0);
@@ -43,7 +43,7 @@ const settle = async (page: Page, heading: string): Promise<void> => {
   }
 };
 
-/** WebP, as small as it has to be. */
+/** Encodes a picture as a WebP of limited size. */
 const picture = async (page: Page): Promise<Buffer> => {
   const session = await page.context().newCDPSession(page);
   let image: Buffer = Buffer.alloc(0);

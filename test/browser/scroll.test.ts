@@ -3,18 +3,18 @@ import { describe, it } from 'vitest';
 import { expect } from './harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from './harness/suite.ts';
 
-/** Lists of a large fleet stay small in the document however far one scrolls; how smooth that is, is printed. */
+/** Lists of a large fleet stay small in the document however far a user scrolls. The test prints how smooth it is. */
 
 const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
-/** One notch. */
+/** Pixels of one notch of the wheel. */
 const WHEEL_PX = 120;
 const WHEELS = 250;
-/** Of the document at once; the others are not drawn. */
+/** Maximum rows in the document at once; the others are not drawn. */
 const MAX_ROWS = 120;
 
-/** Notes how long each frame takes and each task that is a long one (https://www.w3.org/TR/longtasks-1/). */
+/** Records the time of each frame and each long task (https://www.w3.org/TR/longtasks-1/). */
 const START_MEASURING = `
   window.measured = { frames: [], tasks: [] };
   new PerformanceObserver((list) => measured.tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
@@ -23,13 +23,13 @@ const START_MEASURING = `
   requestAnimationFrame(frame);
 `;
 
-interface Measured {
-  /** Of the wall clock, in ms. */
+interface Measurement {
+  /** Wall-clock times, in ms. */
   readonly frames: readonly number[];
   readonly tasks: readonly number[];
 }
 
-interface Scrolled extends Measured {
+interface ScrollResult extends Measurement {
   readonly rows: number;
   readonly lastRow: number;
   /** Of the page's thread for one notch of the wheel, which brings two or three rows: time that other processes take is not in it. */

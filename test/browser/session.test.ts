@@ -5,7 +5,7 @@ import { HOUR, openPeopleHarness, PEOPLE, type PeopleHarness } from '../harness/
 import { expect, expectAccessible } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
-/** People with a real identity provider: in, out, without rights, and when their time is over. */
+/** Users of a real identity provider: sign-in, sign-out, missing rights, and expired sessions. */
 
 let world: PeopleHarness;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const dashboard = useDashboard(() => world.hub.url);
-/** The way over the provider leaves the hub; a session that is over is a 401, and the end of the stream. */
+/** Expected errors: the login leaves the hub for the provider, and an ended session causes a 401 and the end of the stream. */
 const allow = [
   /request to elsewhere: GET http:\/\/localhost:/,
   /\(http:\/\/localhost:/,
@@ -32,7 +32,7 @@ const logIn = async (user: keyof typeof PEOPLE, path: string, allowed = allow): 
   return page;
 };
 
-it('asks who it is, goes over the provider, and comes back to the page that was asked for', async () => {
+it('asks for a sign-in at the provider, and returns to the requested page', async () => {
   world.idp.user = 'ada';
   const page = await dashboard.open('/clusters?q=eu', { allow });
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
@@ -43,7 +43,7 @@ it('asks who it is, goes over the provider, and comes back to the page that was 
   await expect(account(page)).toHaveAccessibleName(`Account: ${PEOPLE.ada.name} (admin)`);
 });
 
-it('a viewer sees everything and may change nothing', async () => {
+it('a viewer sees everything and may not change anything', async () => {
   const page = await logIn('vera', '/');
   await expect(account(page)).toHaveAccessibleName(`Account: ${PEOPLE.vera.name} (viewer)`);
   const fetchNow = page.getByRole('button', { name: 'Fetch now' });
@@ -52,14 +52,14 @@ it('a viewer sees everything and may change nothing', async () => {
   await expect(page.getByText(/needs the role operator/i)).toBeVisible();
 });
 
-it('somebody without a role is told what is missing, and nothing else', async () => {
+it('a user without a role sees only what is missing', async () => {
   const page = await logIn('greta', '/policies');
   await expect(page.getByRole('heading', { level: 1, name: 'You have no role yet' })).toBeVisible();
   await expect(page.getByText('ask an administrator of this hub')).toBeVisible();
   await expectAccessible(page);
 });
 
-it('logout ends the session, and asks the provider to end its own', async () => {
+it("a logout ends the session, and requests the end of the provider's session", async () => {
   const page = await logIn('ada', '/', [...allow, FONTS]);
   await account(page).click();
   await page.getByRole('menuitem', { name: 'Sign out' }).click();
@@ -71,18 +71,18 @@ it('logout ends the session, and asks the provider to end its own', async () => 
 const endSession = async (page: Page): Promise<void> => {
   await page.context().request.post(world.url('/auth/logout'), { headers: { [CSRF_HEADER]: '1', Origin: world.hub.url } });
 };
-/** The next thing that the page asks for is refused; the hub asks every 30 s whether an open stream may go on. */
+/** The hub refuses the next request of the page; it checks every 30 s whether an open stream may continue. */
 const letTimePass = async (page: Page): Promise<void> => {
   world.offsetMs = 25 * HOUR;
   await page.getByRole('link', { name: 'finance' }).hover();
 };
 
-describe('a session that ends while somebody reads', () => {
+describe('a session that ends while a page is open', () => {
   afterEach(() => {
     world.offsetMs = 0;
   });
 
-  it.each(['elsewhere', 'by time'] as const)('asks again over the page, and goes on where it was: %s', async (how) => {
+  it.each(['elsewhere', 'by time'] as const)('asks for a sign-in on top of the page, and then continues there: %s', async (how) => {
     const page = await logIn('ada', '/policies');
     const filter = page.getByRole('searchbox').or(page.getByRole('textbox')).first();
     await filter.fill('fin');

@@ -4,7 +4,7 @@ import { type Browser, chromium } from '@playwright/test';
 import { installPackages, isRoot } from '../../harness/debian.ts';
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
-/** Where installers of other systems put it. */
+/** Paths of Chromium on other systems. */
 const PLACES = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
@@ -18,7 +18,7 @@ const search = (): string | undefined => {
   return [...named, ...PLACES].find((path) => existsSync(path));
 };
 
-/** A browser of FSO_TEST_CHROMIUM, else of this machine, else Debian's package, which is installed where that is possible. */
+/** The browser of FSO_TEST_CHROMIUM, else one of this machine, else Debian's package, which is installed if possible. */
 const findChromium = async (): Promise<string> => {
   const given = process.env['FSO_TEST_CHROMIUM'];
   if (given) return given;
@@ -28,7 +28,7 @@ const findChromium = async (): Promise<string> => {
   throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');
 };
 
-/** Nothing leaves this machine, whatever a page asks for. */
+/** No request leaves this machine, whatever a page asks for. */
 const ARGUMENTS = [
   '--disable-dev-shm-usage',
   '--disable-background-networking',

@@ -1,8 +1,8 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** What lies between a browser and the hub, and can break. */
+/** A connection between a browser and the hub that a test can break. */
 export interface CutProxy {
-  /** Where the browser finds the hub. */
+  /** URL of the hub for the browser. */
   readonly url: string;
   /** Breaks every connection, and lets none through until {@link mend}. */
   cut(): void;

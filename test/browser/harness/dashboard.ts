@@ -12,18 +12,18 @@ export const PHONE = { width: 375, height: 740 } as const;
 export interface OpenOptions {
   readonly theme?: 'light' | 'dark';
   readonly viewport?: { readonly width: number; readonly height: number };
-  /** API token that the browser's session is made with; absent: whatever the hub gives to strangers. */
+  /** API token for the browser's session; absent: the access of anonymous users. */
   readonly token?: string;
-  /** Troubles that this page is expected to have. */
+  /** Troubles that the test expects on this page. */
   readonly allow?: readonly RegExp[];
-  /** More of Playwright's options, e.g. forcedColors, offline. */
+  /** Further options of Playwright, e.g. forcedColors, offline. */
   readonly context?: BrowserContextOptions;
 }
 
-/** Pages of one hub in a real browser, watched: what should not happen in any of them is kept as a trouble. */
+/** Pages of one hub in a real browser; every unexpected error in them is recorded as a trouble. */
 export interface Dashboard {
   readonly browser: Browser;
-  /** Opens a path of the hub in a browser of its own: nothing is shared with other pages but the hub. */
+  /** Opens a path of the hub in a new browser context, which shares only the hub with other pages. */
   open(path: string, options?: OpenOptions): Promise<Page>;
   /** Console and page errors, violations of the Content-Security-Policy, requests to elsewhere; of all pages since the last call. */
   takeTroubles(): string[];
@@ -31,7 +31,7 @@ export interface Dashboard {
   closePages(): Promise<void>;
 }
 
-/** Runs in each page before anything of the page does. */
+/** Script that runs in each page before its own scripts. */
 const TELL_VIOLATIONS = `document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
   console.error('Content-Security-Policy: ' + violatedDirective + ' refuses ' + blockedURI + ' at ' + sourceFile + ':' + lineNumber);
 });`;
@@ -49,7 +49,7 @@ const watch = (context: BrowserContext, origin: string, tell: (trouble: string) 
 
 const logIn = async (context: BrowserContext, origin: string, token: string): Promise<void> => {
   const response = await context.request.post(`${origin}/auth/token`, { data: { token }, headers: { [CSRF_HEADER]: '1', Origin: origin } });
-  if (!response.ok()) throw new Error(`the hub does not take the token: ${response.status()} ${await response.text()}`);
+  if (!response.ok()) throw new Error(`the hub refuses the token: ${response.status()} ${await response.text()}`);
 };
 
 /** @param origin of the hub, e.g. `http://127.0.0.1:8080` */
@@ -132,7 +132,7 @@ export const expectAccessible = async (page: Page): Promise<void> => {
   expect(findings).toEqual([]);
 };
 
-/** Fails where the page is wider than the window. */
+/** Fails if the page is wider than the window. */
 export const expectNoSidewaysScroll = async (page: Page): Promise<void> => {
   const excess = await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
   expect(excess, 'the page scrolls sideways').toBeLessThanOrEqual(0);

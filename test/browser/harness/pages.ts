@@ -1,15 +1,15 @@
 /** One page of the dashboard. */
 export interface PageEntry {
-  /** Of its pictures in docs/images. */
+  /** Name of its pictures in docs/images. */
   readonly name: string;
   readonly path: string;
-  /** Of the first level. */
+  /** Heading of the first level. */
   readonly heading: string;
-  /** Of its pictures; default: that of a desktop window. */
+  /** Height of its pictures; default: that of a desktop window. */
   readonly height?: number;
 }
 
-/** What pages that show one thing are opened with. */
+/** The policy, cluster and commit of detail pages. */
 export interface Shown {
   readonly policy: { readonly namespace: string; readonly name: string };
   readonly cluster: string;

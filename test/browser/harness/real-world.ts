@@ -7,11 +7,11 @@ import { type KubeClient, POD_KIND } from '@fso/shared/kube';
 import { until } from '../../../clusters/demo/programs.ts';
 import { never } from '../../harness/waiting.ts';
 
-/** Three real clusters with agents, a Git server and a hub, as the demo has them, and pods that violate. */
+/** Three real clusters with agents, a Git server and a hub, as in the demo, and pods that violate policies. */
 export interface RealWorld extends Pick<World, 'hub' | 'hubUrl' | 'apiToken' | 'repository' | 'startHub' | 'stopHub' | 'stop'> {
   /** Administrator of a cluster: us, eu or apac. */
   kube(cluster: string): KubeClient;
-  /** Makes a pod that asks for a region. Resolves once the API server has it. */
+  /** Creates a pod with a region. Resolves once the API server has it. */
   createPod(cluster: string, ref: { readonly namespace: string; readonly name: string }, region: string): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export const openRealWorld = async (): Promise<RealWorld> => {
   try {
     await world.startFleet(signal);
     await createNamespaces(world, signal);
-    // It runs before any policy is there, outside of what customer-data will allow.
+    // It runs before any policy exists, outside of the regions that customer-data will allow.
     await createPod('us', { namespace: 'customer-data', name: 'crm-export' }, 'us-west-2');
     await world.startGit();
     await world.startHub();

@@ -7,7 +7,7 @@ import type { TestProject } from 'vitest/node';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 
-/** Builds the dashboard where that was not done for the present sources. */
+/** Builds the dashboard if it is not built from the current sources. */
 const buildDashboard = async (): Promise<void> => {
   const turbo = join(root, 'node_modules', '.bin', 'turbo');
   const env = {
@@ -25,12 +25,12 @@ const buildDashboard = async (): Promise<void> => {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Folder for what lives as long as the run. */
+    /** Folder for files of the whole run. */
     folder: string;
   }
 }
 
-/** Once, before the first test file. @returns what happens after the last one */
+/** Runs once, before the first test file. @returns the clean-up after the last one */
 const setup = async (project: TestProject): Promise<() => Promise<void>> => {
   await buildDashboard();
   const folder = await mkdtemp(join(tmpdir(), 'fso-browser-'));

@@ -11,7 +11,7 @@ import { createCommits } from '../../simulated-fleet/commits.ts';
 import { geoOfCell } from '../../simulated-fleet/geography.ts';
 import { createSimulatedAgent, type SimulatedAgent } from '../../simulated-fleet/simulated-agent.ts';
 
-/** A hub as a process, which can be killed, with two policies and one cluster whose agent is made up. */
+/** A hub as a process, which can be killed, with two policies and one cluster with a simulated agent. */
 export interface SmallHub {
   readonly hub: HubProcess;
   readonly repository: GitRepository;
@@ -20,7 +20,7 @@ export interface SmallHub {
 }
 
 const CLUSTER = 'home';
-/** Namespace of its first policy: the simulated cluster has it. */
+/** Namespace of its first policy, which exists in the simulated cluster. */
 export const NAMESPACE = 'payments-api';
 export const POLICY = 'payments';
 
@@ -33,7 +33,7 @@ const FILES = {
   'policies/ledger.yaml': policyText('ledger', 'ledger-api'),
 };
 
-/** @param apiToken absent: the hub asks nobody */
+/** @param apiToken absent: the hub runs without authentication */
 export const openSmallHub = async (apiToken?: string): Promise<SmallHub> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-small-'));
   const git = await startGitServer({ root: join(folder, 'repositories') });

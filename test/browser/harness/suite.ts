@@ -6,8 +6,8 @@ import { createDashboard, type Dashboard, expect } from './dashboard.ts';
 import { openRealWorld, type RealWorld } from './real-world.ts';
 
 /**
- * All files of the suite run in one process, one after another: what takes long to start is started once, where a test asks for it
- * first. Its programs end with this process.
+ * All files of the suite run in one process, one after another: slow fixtures start once, for the first test that needs them. Their
+ * programs end with this process.
  */
 const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
   let made: Promise<T> | undefined;
@@ -26,12 +26,12 @@ const inTests = <T>(open: () => Promise<T>): (() => T) => {
     world = await open();
   });
   return () => {
-    if (world === undefined) throw new Error('the world is there in tests and hooks only');
+    if (world === undefined) throw new Error('the world is available only in tests and hooks');
     return world;
   };
 };
 
-/** 1,000 policies and 500 clusters; the hub asks nobody to log in. Tests leave it as they found it, but for what they add. */
+/** 1,000 policies and 500 clusters; the hub runs without authentication. Tests may add to it, but change nothing else. */
 export const useSimulatedWorld = (): (() => SimulatedWorld) => inTests(simulatedWorld);
 
 /** Real clusters and agents for the tests of one file. */
@@ -45,7 +45,7 @@ export const useRealWorld = (): (() => RealWorld) => {
 };
 
 /**
- * Opens pages of a hub; after each test they are closed, and the test fails for what should not have happened in them.
+ * Opens pages of a hub. After each test it closes them, and fails the test for unexpected errors in them.
  *
  * @param url of the hub; asked when a page is opened
  */
