@@ -48,7 +48,7 @@ const createWorkMeter = async (page: Page): Promise<() => Promise<number>> => {
   };
 };
 
-const scroll = async (page: Page, label: string): Promise<Scrolled> => {
+const scroll = async (page: Page, label: string): Promise<ScrollResult> => {
   const table = page.getByRole('region', { name: label });
   await expect(table.getByRole('row').nth(5)).toBeVisible();
   await table.hover();
@@ -62,7 +62,7 @@ const scroll = async (page: Page, label: string): Promise<Scrolled> => {
   }
   const workMs = ((await work()) - before) / WHEELS;
   const last = await table.locator('tr[aria-rowindex]').last().getAttribute('aria-rowindex');
-  return { ...(await page.evaluate<Measured>('measured')), rows, lastRow: Number(last), workMs };
+  return { ...(await page.evaluate<Measurement>('measured')), rows, lastRow: Number(last), workMs };
 };
 
 describe.each([

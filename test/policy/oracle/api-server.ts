@@ -27,7 +27,7 @@ export interface ApiServer extends Implementation {
 }
 
 const CONCURRENCY = 24;
-/** The policies, with their bindings, that decide on pods: by labels, and by index. Others of the floor judge other things. */
+/** The policies that decide on pods, with their bindings: by labels, and by index. The others of the floor judge other objects. */
 const POD_POLICIES: readonly string[] = ['fso-floor-pods-deny', 'fso-floor-index-pods-deny'];
 const DENIED_BY = POD_POLICIES.map((name) => `ValidatingAdmissionPolicy '${name}' with binding '${name}' denied request: `);
 
@@ -49,7 +49,7 @@ const podOf = ({ governed, pod }: OracleCase): Pod => ({
   spec: { containers: [{ name: 'main', image: 'example.com/none' }], ...pod },
 });
 
-/** What the floor says to the pod; undefined = admitted. Any other refusal, e.g. of a malformed pod, is an error. */
+/** The floor's refusal of the pod; undefined = admitted. Any other refusal, e.g. of a malformed pod, is an error. */
 const ask = async (client: KubeClient, asked: OracleCase, signal: AbortSignal): Promise<string | undefined> => {
   try {
     await client.create(POD_KIND, podOf(asked), { dryRun: true }, signal);
@@ -89,7 +89,7 @@ const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> =>
   );
 };
 
-/** Until every namespace refuses a pod that says nothing: service accounts are there, and the new policy judges. */
+/** Waits until every namespace refuses a pod without a region: then service accounts exist, and the new policy is in force. */
 const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(HANG_MS)]);
   const refuses = async (namespace: string): Promise<boolean> => {

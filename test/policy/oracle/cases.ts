@@ -6,7 +6,7 @@ import type { Governed, OracleCase } from './types.ts';
 export interface World {
   readonly namespace: string;
   readonly lists: Readonly<Record<string, readonly string[]>>;
-  /** The namespace has no labels (yet): the index of the floor judges instead. */
+  /** Whether the namespace has no labels yet: then the index of the floor judges. */
   readonly byIndex?: true;
 }
 
@@ -27,7 +27,7 @@ export const WORLDS: readonly World[] = [
 /** The namespace in which the policies of a world live. */
 export const POLICY_NAMESPACE = 'team';
 
-/** The name of the policy that brings one of a world's lists. */
+/** The name of the policy with one of a world's lists. */
 export const policyName = (world: World, list: string): string => `${world.namespace}-${list}`;
 
 export const governedOf = (world: World): Governed => {
@@ -42,7 +42,7 @@ export const governedOf = (world: World): Governed => {
 const ofWorlds = fc.constantFrom(...WORLDS.map(governedOf));
 const ofAnyList = allowedRegions.map((regions) => governedOf({ namespace: 'governed', lists: { policy: regions } }));
 
-/** What the real API server can be asked. */
+/** Cases that the real API server accepts. */
 export const acceptedCase: fc.Arbitrary<OracleCase> = fc.record({ governed: ofWorlds, pod: acceptedPlacement });
 
 export const anyCase: fc.Arbitrary<OracleCase> = fc.record({ governed: fc.oneof(ofWorlds, ofAnyList), pod: anyPlacement });

@@ -5,7 +5,7 @@ import type { Implementation, Matcher, MatchResult, ModelNode, OracleCase } from
 /**
  * - `unsound`: admitted, and Kubernetes lets it run outside of the allowed regions. Never excepted.
  * - `too strict`: refused, nothing outside matches, and no exception explains it.
- * - `text`: not what shared/residency says, word for word.
+ * - `text`: the text differs from that of shared/residency.
  */
 export type MismatchKind = 'unsound' | 'too strict' | 'text';
 
@@ -16,7 +16,7 @@ export interface Mismatch {
   readonly asked: OracleCase;
   readonly implementation: string;
   readonly answer: string | undefined;
-  /** What shared/residency says. */
+  /** The answer of shared/residency. */
   readonly expected: string | undefined;
   readonly node?: ModelNode;
 }
@@ -25,7 +25,7 @@ export interface Mismatch {
 export interface Counts {
   pods: number;
   admitted: number;
-  /** Admitted, and some node of an allowed region matches: not merely pods that can run nowhere. */
+  /** Admitted pods that match some node of an allowed region, and so not only pods that can run nowhere. */
   admittedInside: number;
   refused: number;
   nodes: number;
@@ -91,7 +91,7 @@ const judge = async ({ matcher, implementation }: Comparison, cases: readonly Or
   });
 };
 
-/** Compares one batch, adds to the counts, and says what does not fit. */
+/** Compares one batch, adds to the counts, and returns the mismatches. */
 export const compare = async (comparison: Comparison, cases: readonly OracleCase[], counts: Counts): Promise<readonly Mismatch[]> => {
   const judged = await judge(comparison, cases);
   for (const each of judged) count(counts, each);

@@ -21,7 +21,7 @@ export interface ConservativeException {
   readonly relax: (pod: PlacementSpec) => PlacementSpec | undefined;
 }
 
-/** Holds on every node of the model: a term from which all is taken away still has something to match. */
+/** True on every node of the model: a term whose requirements are all removed still has one to match. */
 const ALWAYS: NodeSelectorRequirement = { key: 'oracle.example/never-set', operator: 'DoesNotExist' };
 /** A region that no policy allows and no generated pod names. */
 const ELSEWHERE = 'region-of-the-oracle';
@@ -67,7 +67,7 @@ const forgetNumbers = (pod: PlacementSpec): PlacementSpec =>
 
 const VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
 
-/** What the decision makes of a requirement that Kubernetes cannot parse; a well-formed one stays. */
+/** The decision's reading of a requirement that Kubernetes cannot parse; a well-formed one stays. */
 const wellFormed = (requirement: NodeSelectorRequirement): NodeSelectorRequirement => {
   const { key, operator, values = [] } = requirement;
   if (!onRegion(requirement)) return requirement;

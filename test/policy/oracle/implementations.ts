@@ -9,16 +9,16 @@ const textOf = ({ governed, pod }: OracleCase, decide: Decide): string | undefin
   return decision.admitted ? undefined : violationMessage({ ...governed, ...decision });
 };
 
-/** What every implementation must say: the text of shared/residency. */
+/** The expected text of every implementation: that of shared/residency. */
 export const expectedText = (asked: OracleCase): string | undefined => textOf(asked, decideResidency);
 
-/** @param decide another decision than shared/residency's, to see the oracle object */
+/** @param decide a faulty decision instead of shared/residency's, which the oracle must find */
 export const typescript = (decide: Decide = decideResidency): Implementation => ({
   name: 'TypeScript',
   answers: async (cases) => cases.map((asked) => textOf(asked, decide)),
 });
 
-/** A user's creation of the pod, as Gatekeeper's webhook hands it to the template. */
+/** A user's request to create the pod, as Gatekeeper's webhook passes it to the template. */
 const regoInput = ({ governed, pod }: OracleCase) => {
   const { namespace, policies, regions } = governed;
   return {
@@ -44,7 +44,7 @@ export const rego = (oracle: GoOracle): Implementation => ({
   name: 'Rego',
   answers: async (cases) => {
     const messages = await oracle.rego(cases.map(regoInput));
-    // More than one violation is a fault of its own, and shows as an other text.
+    // More than one violation is a fault too, and shows as another text.
     return messages.map((list) => (list.length === 0 ? undefined : list.join(' | ')));
   },
 });

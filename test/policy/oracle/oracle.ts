@@ -17,11 +17,11 @@ export interface OracleOptions {
 
 export interface OracleReport {
   readonly columns: readonly Column[];
-  /** Hand-written cases that do not fit. */
+  /** Mismatches of hand-written cases. */
   readonly known: readonly Mismatch[];
 }
 
-/** A DaemonSet's pod is left to the bind gate: admitted here, although its node may be anywhere. */
+/** The bind gate judges a DaemonSet's pod: it is admitted here, although its node may be in any region. */
 const knownCases = (): OracleCase[] =>
   CASES.filter(({ pod }) => pod.ownerReferences === undefined).flatMap(({ pod }) =>
     WORLDS.map((world) => ({ governed: governedOf(world), pod })),
@@ -49,7 +49,7 @@ interface Task {
   readonly open: () => Promise<Implementation & { close?: () => Promise<void> }>;
 }
 
-/** Asks each implementation in turn, and Kubernetes' matcher beside it; goes on to the next after a mismatch. */
+/** Compares each implementation in turn with Kubernetes' matcher; continues with the next after a mismatch. */
 export const runOracle = async ({ seed, pods, log }: OracleOptions, signal: AbortSignal): Promise<OracleReport> => {
   const matcher = await startGoOracle(log, signal);
   const columns: Column[] = [];

@@ -15,12 +15,12 @@ interface Answer {
 
 /** The Go program: Kubernetes' matcher, and OPA with the template's Rego. */
 export interface GoOracle extends Matcher {
-  /** For each input, as Gatekeeper gives it, the messages of its violations. */
+  /** The messages of the violations of each input in Gatekeeper's form. */
   rego(inputs: readonly unknown[]): Promise<readonly (readonly string[])[]>;
   close(): Promise<void>;
 }
 
-/** What matters to the matcher, as JSON. */
+/** The fields that the matcher reads, as JSON. */
 const matchQuestion = ({ governed, pod }: OracleCase) => ({
   regions: governed.regions,
   pod: { nodeSelector: pod.nodeSelector, affinity: pod.affinity },
@@ -36,7 +36,7 @@ class PipedOracle implements GoOracle {
     const child = spawn(program, ['-rego', REGO], { signal, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => this.#take(line));
-    // What a write fails with is told by the end of the process.
+    // The end of the process reports the cause of a failed write.
     child.stdin.on('error', () => {});
     const ended = Promise.withResolvers<void>();
     this.#ended = ended.promise;
@@ -83,7 +83,7 @@ class PipedOracle implements GoOracle {
   }
 }
 
-/** Starts the Go program, building it where it is not in the user's cache. */
+/** Starts the Go program, and builds it if it is not in the user's cache. */
 export const startGoOracle = async (log: Log, signal: AbortSignal): Promise<GoOracle> => {
   const folders = await ensureTools({ env: process.env, log, modules: [ORACLE_TOOL] }, signal);
   return new PipedOracle(`${folders[ORACLE_TOOL.name]}/oracle`, signal);

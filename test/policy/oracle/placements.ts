@@ -11,12 +11,12 @@ import fc from 'fast-check';
 
 /** Few, so that terms meet and contradict each other. */
 const COMMON_REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1', 'us-west-2'];
-/** Near misses, numbers, and texts that a program may take for something else. All of them may stand in a label. */
+/** Near misses, numbers, and texts that a program may misread. All of them are valid label values. */
 const ODD_REGIONS = [
   ...['', 'EU-WEST-1', 'eu-west-10', 'eu-west', 'eu_west.1', 'null', 'true', 'constructor', 'r'.repeat(63)],
   ...['0', '3', '5', '6', '7', '007', '12', '9223372036854775807'],
 ];
-/** What no label can hold. The API server refuses it in a new pod; an implementation may still be asked. */
+/** Invalid label values. The API server refuses them in a new pod, but an implementation may still get them. */
 const IMPOSSIBLE_VALUES = ['eu west', '-5', 'région', '日本', 'eu-west-1,us-east-1', '"', '%s', '\\', 'a\nb', '🌍', 'r'.repeat(64)];
 
 const DISKS = ['ssd', 'hdd', '3', '5'];
@@ -30,7 +30,7 @@ const OTHER_KEYS: readonly (readonly [string, readonly string[]])[] = [
 const repeated = <T>(times: number, values: readonly T[]): T[] => Array.from({ length: times }, () => values).flat();
 const someOf = (values: fc.Arbitrary<string>, maxLength: number) => fc.array(values, { minLength: 1, maxLength });
 
-/** One region often stands on both sides, or most pods would be refused for the same reason. */
+/** One region is often on both sides: else most pods would be refused for the same reason. */
 const usual = [...repeated(40, ['eu-west-1']), ...repeated(10, COMMON_REGIONS)];
 const region = fc.constantFrom(...usual, ...ODD_REGIONS);
 const regions = fc.oneof(
@@ -40,7 +40,7 @@ const regions = fc.oneof(
     arbitrary: fc.nat({ max: 30 }).map((count) => [...COMMON_REGIONS, ...Array.from({ length: count }, (_, at) => `region-${at}`)]),
   },
 );
-/** Numbers, and what Kubernetes takes for none (the API server accepts it). */
+/** Numbers, and texts that Kubernetes does not read as numbers (the API server accepts them). */
 const bound = fc.constantFrom(...repeated(3, ['3', '5', '6']), 'x1', '', '007', '99999999999999999999', ...COMMON_REGIONS);
 
 const requirement = (key: string, operator: string, values?: string[]): NodeSelectorRequirement =>
@@ -57,7 +57,7 @@ const onKey = (key: string, values: fc.Arbitrary<string[]>, bounds: fc.Arbitrary
 
 const onOther = fc.oneof(...OTHER_KEYS.map(([key, values]) => onKey(key, someOf(fc.constantFrom(...values), 2), bound)));
 
-/** What the API server would refuse. */
+/** Values that the API server would refuse. */
 const malformed: fc.Arbitrary<NodeSelectorRequirement> = fc.oneof(
   fc
     .tuple(fc.constantFrom('In', 'NotIn'), someOf(fc.constantFrom(...COMMON_REGIONS, ...IMPOSSIBLE_VALUES), 3))
@@ -93,7 +93,7 @@ const nodeSelector: fc.Arbitrary<Record<string, string>> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({}) },
 );
 
-/** There in one of so many pods. */
+/** Present in one of this many pods. */
 const oneIn = <T>(count: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: count - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 
@@ -146,7 +146,7 @@ export const acceptedPlacement: fc.Arbitrary<PlacementSpec> = placement(
   1,
 );
 
-/** Some of these the API server would refuse. */
+/** Placements of which the API server would refuse some. */
 export const anyPlacement: fc.Arbitrary<PlacementSpec> = fc.oneof(
   { weight: 9, arbitrary: acceptedPlacement },
   {
@@ -158,7 +158,7 @@ export const anyPlacement: fc.Arbitrary<PlacementSpec> = fc.oneof(
   },
 );
 
-/** Lists as policies allow them: any text that a region label can hold, also none at all (policies that exclude each other). */
+/** Lists as policies allow them: any valid value of a region label, or none (policies that exclude each other). */
 export const allowedRegions: fc.Arbitrary<string[]> = fc.uniqueArray(
   fc.constantFrom(...usual, ...ODD_REGIONS.filter((text) => text !== '')),
   { maxLength: 6 },

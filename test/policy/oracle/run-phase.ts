@@ -8,11 +8,11 @@ export interface Phase extends Comparison {
   readonly pods: number;
   /** Seed of the first batch; each further batch has the next number. */
   readonly seed: number;
-  /** Takes the number of pods compared so far, after each batch. */
+  /** Receives the number of pods compared so far, after each batch. */
   readonly onProgress?: (pods: number) => void;
 }
 
-/** Where a batch went wrong: enough to see it again. */
+/** A mismatch in a batch, with all that is needed to reproduce it. */
 export interface Finding {
   readonly mismatch: Mismatch;
   /** fast-check's seed and path of the shrunk case. */
@@ -29,7 +29,7 @@ export interface PhaseResult {
 }
 
 const BATCH = 500;
-/** While one batch is generated others are with the Go program or the API server. */
+/** While one batch is generated, the Go program or the API server processes others. */
 const IN_FLIGHT = 4;
 
 interface BadBatch {
@@ -44,7 +44,7 @@ const mismatchOf = async (phase: Phase, asked: OracleCase, kind: MismatchKind): 
   return mismatches.find((mismatch) => mismatch.kind === kind);
 };
 
-/** fast-check finds the case again by seed and position and looks for a smaller one; then goes what the pod does not need. */
+/** fast-check finds the case again by seed and position and shrinks it; then the unneeded parts of the pod are removed. */
 const shrink = async (phase: Phase, { seed, first, found }: BadBatch): Promise<Finding> => {
   let smallest = first;
   const property = fc.asyncProperty(phase.cases, async (asked) => {
@@ -56,7 +56,7 @@ const shrink = async (phase: Phase, { seed, first, found }: BadBatch): Promise<F
   if (!details.failed) throw new Error(`the mismatch is not found again with seed ${seed}, path ${first.index}`);
   const { governed, pod } = smallest.asked;
   await simplify(pod, async (smaller) => {
-    // Asked alone, an API server refuses a pod that lost a part it needs: no mismatch.
+    // The API server refuses a pod that lost a required part: no mismatch.
     const mismatch = await mismatchOf(phase, { governed, pod: smaller }, first.kind).catch(() => undefined);
     if (mismatch !== undefined) smallest = mismatch;
     return mismatch !== undefined;
@@ -78,7 +78,7 @@ export const runPhase = async (phase: Phase, signal: AbortSignal): Promise<Phase
     const cases = fc.sample(phase.cases, { seed, numRuns: Math.min(BATCH, phase.pods - batch * BATCH) });
     const mismatches = await compare(phase, cases, counts);
     const [first] = mismatches;
-    // Batches end in any order; the earliest that does not fit is the same one in every run with this seed.
+    // Batches end in any order; the earliest with a mismatch is the same in every run with this seed.
     if (first !== undefined && batch < earliest) {
       earliest = batch;
       bad = { seed, first, found: mismatches.length };

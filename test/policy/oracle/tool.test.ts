@@ -5,15 +5,15 @@ import { ORACLE_TOOL } from './tool.ts';
 
 const toolOf = (name: string) => LOCAL_TOOLS.find((tool) => tool.name === name) ?? expect.fail(`no tool ${name}`);
 
-it('asks the OPA that Gatekeeper runs', () => {
+it('uses the OPA version of Gatekeeper', () => {
   const opa = 'github.com/open-policy-agent/opa';
   expect(requiredVersion(readGoMod(ORACLE_TOOL), opa)).toBe(requiredVersion(readGoMod(toolOf('gatekeeper')), opa));
 });
 
-it('asks the matcher of the Kubernetes that the local clusters run', () => {
+it('uses the matcher of the Kubernetes version of the local clusters', () => {
   expect(toolVersion(ORACLE_TOOL)).toBe(toolVersion(toolOf('kubernetes')).replace(/^v1\./, 'v0.'));
 });
 
-it('is built anew when any of its Go files changes', () => {
+it('is built again when any of its Go files changes', () => {
   expect(ORACLE_TOOL.sources).toEqual(readdirSync(ORACLE_TOOL.dir).filter((file) => file.endsWith('.go')));
 });

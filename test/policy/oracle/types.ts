@@ -5,7 +5,7 @@ export interface Governed {
   readonly namespace: string;
   /** `namespace/name` of each policy. */
   readonly policies: readonly string[];
-  /** What all of the policies allow; sorted, each once. */
+  /** Regions that all of the policies allow; sorted, each once. */
   readonly regions: readonly string[];
 }
 
@@ -15,14 +15,14 @@ export interface OracleCase {
   readonly pod: PlacementSpec;
 }
 
-/** One of the three implementations of the residency decision, as the oracle asks it. */
+/** One of the three implementations of the residency decision, in the form that the oracle calls. */
 export interface Implementation {
   readonly name: string;
-  /** For each case the whole text of the refusal; undefined for a pod that is admitted. */
+  /** The whole text of the refusal of each case; undefined for an admitted pod. */
   answers(cases: readonly OracleCase[]): Promise<readonly (string | undefined)[]>;
 }
 
-/** A node as the matcher tries it. */
+/** A node that the matcher tries. */
 export interface ModelNode {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface MatchResult {
   readonly outside?: ModelNode;
   /** Whether Kubernetes lets the pod run on any node of an allowed region. */
   readonly inside: boolean;
-  /** Nodes that the matcher was asked about. */
+  /** Number of nodes that the matcher tried. */
   readonly tried: number;
 }
 

@@ -4,7 +4,7 @@ import { CANARY_LABEL, canaryBody } from '../../../agent/enforce/gatekeeper/cana
 import { type ConstraintGroup, constraintBody } from '../../../agent/enforce/gatekeeper/constraint.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from '../../integration/decision-cases.ts';
 
-/** What Gatekeeper is asked, as the API server's AdmissionReview or, in an audit, as the object alone. */
+/** Input of Gatekeeper: the API server's AdmissionReview or, in an audit, the object alone. */
 export interface ReviewCase {
   readonly name: string;
   readonly review: object;
@@ -70,7 +70,7 @@ const refusalOf = (pod: Pod): { readonly refused?: string } => {
   return decision.admitted ? {} : { refused: message(decision.violation, decision.fix) };
 };
 
-/** The DaemonSet's pod is the controller's alone; decideResidency does not know who asks. */
+/** Only the controller may create the DaemonSet's pod; decideResidency does not know the user. */
 const isDaemonPod = ({ ownerReferences }: Pod): boolean => ownerReferences !== undefined;
 
 const decided = CASES.map(
@@ -81,7 +81,7 @@ const decided = CASES.map(
   }),
 );
 
-/** An audit reads what stands: the node is the scheduler's answer there, and who made the pod is past. */
+/** An audit reads the existing pod: the scheduler chose its node, and its creator is unknown. */
 const audited = CASES.map(({ name, pod: { nodeName: _, ...pod } }): ReviewCase => ({ name, review: podOf(pod), ...refusalOf(pod) }));
 
 const inRegion = (region: string): PlacementSpec => ({ nodeSelector: { [REGION_LABEL]: region } });
@@ -137,7 +137,7 @@ const makers: readonly ReviewCase[] = [
     ...refusalOf(affinity(byNodeName)),
   },
   { name: 'a mirror pod by its kubelet', review: reviewOf(podOf(onNode, MIRROR), { user: 'system:node:us-east-1-a' }) },
-  { name: 'a mirror pod by an other kubelet', review: reviewOf(podOf(onNode, MIRROR), { user: 'system:node:b' }), ...refusalOf(onNode) },
+  { name: 'a mirror pod by another kubelet', review: reviewOf(podOf(onNode, MIRROR), { user: 'system:node:b' }), ...refusalOf(onNode) },
   { name: 'a mirror pod by a person', review: reviewOf(podOf(onNode, MIRROR)), ...refusalOf(onNode) },
   { name: 'a kubelet without the annotation', review: reviewOf(podOf(onNode), { user: 'system:node:us-east-1-a' }), ...refusalOf(onNode) },
   { name: 'the legacy key is no proof', review: reviewOf(podOf({ nodeSelector: { [LEGACY_REGION_LABEL]: 'eu-west-1' } })), ...open },
@@ -170,15 +170,15 @@ const bindings: readonly ReviewCase[] = [
   binding('to a node with an empty region', bindingOf(NODE, ''), BINDING_VIOLATIONS.unknown('node-1')),
   binding('to no kind', bindingOf({ kind: '', name: 'node-1' }, 'eu-west-1'), BINDING_VIOLATIONS.noNode),
   binding('to nothing', bindingOf({}), BINDING_VIOLATIONS.noNode),
-  binding('by somebody else', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder('mallory'), { user: 'mallory' }),
-  binding('by somebody whose name begins like it', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder(`${SCHEDULER}2`), {
+  binding('by another user', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder('mallory'), { user: 'mallory' }),
+  binding('by a user whose name begins like it', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder(`${SCHEDULER}2`), {
     user: `${SCHEDULER}2`,
   }),
   binding('by the legacy route', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.legacy, LEGACY),
-  binding('by the legacy route, by somebody else, to nothing', bindingOf({}), BINDING_VIOLATIONS.legacy, { ...LEGACY, user: 'mallory' }),
+  binding('by the legacy route, by another user, to nothing', bindingOf({}), BINDING_VIOLATIONS.legacy, { ...LEGACY, user: 'mallory' }),
 ];
 
-const withoutBinders: ReviewCase = binding('nobody is trusted', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder(SCHEDULER));
+const withoutBinders: ReviewCase = binding('no binder is trusted', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder(SCHEDULER));
 
 const PATTERNS = [
   { name: 'team/all', pattern: '*' },
@@ -207,7 +207,7 @@ const noRegion = (violation: string, fix: string): string =>
 const ASK = 'no region is allowed, ask the owners of the policies';
 
 const empty: readonly ReviewCase[] = [
-  { name: 'nothing said', review: reviewOf(podOf({})), refused: noRegion('nothing in the pod confines it to a region', ASK) },
+  { name: 'no region', review: reviewOf(podOf({})), refused: noRegion('nothing in the pod confines it to a region', ASK) },
   {
     name: 'a region',
     review: reviewOf(podOf(inRegion('eu-west-1'))),

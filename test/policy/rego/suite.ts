@@ -8,7 +8,7 @@ const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g,
 
 const ASSERT = {
   admitted: () => [{ violations: 'no' }],
-  // One violation, with this text and no other.
+  // One violation, with exactly this text.
   refused: (text: string) => [{ violations: 1 }, { violations: 1, message: `^${escaped(text)}$` }],
 };
 
