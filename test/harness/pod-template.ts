@@ -85,3 +85,13 @@ export const mountedEnvironment = async (
   };
   return Object.fromEntries((container?.env ?? []).map((variable) => [variable.name, textOf(variable)]));
 };
+
+interface NetworkPolicy extends KubeObject {
+  readonly spec: { readonly egress: readonly { readonly ports: readonly { readonly port: number }[]; readonly to?: readonly unknown[] }[] };
+}
+
+/** What the network policies among the objects let out: ports, and peers where not everybody is one. */
+export const egressOf = (objects: readonly KubeObject[]): readonly (readonly [readonly number[], readonly unknown[] | undefined])[] =>
+  objects
+    .filter((object): object is NetworkPolicy => object.kind === 'NetworkPolicy')
+    .flatMap(({ spec }) => spec.egress.map(({ ports, to }) => [ports.map(({ port }) => port), to] as const));

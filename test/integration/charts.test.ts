@@ -1,11 +1,13 @@
+import { execFile } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
 import { HUB_SETTINGS, loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
@@ -24,8 +26,8 @@ import {
   TOKEN,
 } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { CHARTS, Helm, type Release } from '../harness/helm.ts';
-import { type Container, mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
+import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
@@ -39,12 +41,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-/** What a network policy lets out. */
-interface Rule {
-  readonly ports: readonly { readonly port: number }[];
-  readonly to?: readonly unknown[];
-}
 
 const ofKind = (objects: readonly KubeObject[], kind: string): readonly KubeObject[] => objects.filter((object) => object.kind === kind);
 
@@ -176,12 +172,7 @@ describe('the parts of the charts', () => {
   });
 
   it('network policies let out what is needed, and no more', async () => {
-    const portsOf = async (release: Release): Promise<unknown[]> => {
-      const policies = ofKind(await helm.render(release), 'NetworkPolicy') as readonly (KubeObject & {
-        spec: { egress: readonly Rule[] };
-      })[];
-      return policies.flatMap(({ spec }) => spec.egress.map(({ ports, to }) => [ports.map(({ port }) => port), to]));
-    };
+    const portsOf = async (release: Release): Promise<unknown> => egressOf(await helm.render(release));
     expect(await portsOf(agentWith())).toEqual([
       [[53, 53], undefined],
       [[443, 6443], undefined],
@@ -205,6 +196,36 @@ describe('the parts of the charts', () => {
     const one = signer();
     expect(await checksum(one)).toBe(await checksum(one));
     expect(await checksum(one)).not.toBe(await checksum(signer()));
+  });
+});
+
+describe('docs/operate/install.md', () => {
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/install.md'), 'utf8');
+  const blocks = (language: string): string[] =>
+    [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, block = '']) => block);
+
+  it('has values that the charts take', async () => {
+    const [hub, agent, ...others] = blocks('yaml').map((block) => parse(block) as Values);
+    expect(others).toEqual([]);
+    await helm.lint({ chart: 'fso-hub', namespace: HUB_NAMESPACE, values: { ...hub, ...KEYS } });
+    await helm.lint({ chart: 'fso-agent', namespace: SYSTEM_NAMESPACE, values: agent ?? {} });
+  });
+
+  it('makes keys that the hub can use', async () => {
+    const lines = blocks('sh').flatMap((block) => block.split('\n').filter((line) => line.startsWith('openssl ')));
+    expect(lines).toHaveLength(3);
+    await promisify(execFile)('sh', ['-ec', lines.join('\n')], { cwd: folder });
+    const [cert, key] = ['ca.crt', 'ca.key'].map((file) => readFileSync(join(folder, file), 'utf8'));
+    expect(createAuthority({ cert: cert ?? '', key: key ?? '' }).bundle).toBe(cert);
+    expect((await loadAuditKey(join(folder, 'audit-key.pem'))).id).toHaveLength(43);
+  });
+
+  it.each(['kubeadm', 'eks', 'gke', 'aks'])('names whom the chart trusts on %s', async (platform) => {
+    const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));
+    const { trustedBinders, trustedNodeLabelers } = await loadAgentConfig(
+      await mountedEnvironment(await helm.render(agentWith({ platform })), {}, folder),
+    );
+    for (const name of [trustedBinders.at(-1), ...trustedNodeLabelers]) expect(row).toContain(name?.replace(/.*:kube-system:/, ''));
   });
 });
 
