@@ -51,11 +51,24 @@ const hello = encodeFrame({
   agentVersion: 'test',
 });
 
+const startServer = async (): Promise<WebSocketServer> => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  return server;
+};
+
+const connect = async (server: WebSocketServer): Promise<WebSocket> => {
+  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await once(agent, 'open');
+  agent.send(hello);
+  await once(agent, 'message');
+  return agent;
+};
+
 it('pongs without end wait in the network and not in the hub', async () => {
   const clock = new FakeClock();
   const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, frames: { burst: 1, perSecond: 1000 } });
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
-  await once(server, 'listening');
+  const server = await startServer();
   let read = 0;
   server.on('connection', (socket) => {
     socket.on('pong', () => {
@@ -63,10 +76,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
     });
     new Session({ cluster: 'eu', budget, socket }, OPTIONS, createDeps(clock), { onReady: nothing, onClosed: nothing });
   });
-  const agent = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  await once(agent, 'open');
-  agent.send(hello);
-  await once(agent, 'message');
+  const agent = await connect(server);
   const sent = 100_000;
   for (let i = 0; i < sent; i += 1) agent.pong();
   await expect.poll(() => read).toBeGreaterThan(0);
@@ -74,6 +84,29 @@ it('pongs without end wait in the network and not in the hub', async () => {
   for (let ms = 0; ms < 300; ms += 1) await clock.advance(1);
   // The network is read 64 KiB at a time, which are 10,922 pongs.
   expect(read).toBeLessThan(sent / 3);
+  agent.terminate();
+  server.close();
+});
+
+it('digests without end are compared a few at once, then one in five seconds', async () => {
+  const clock = new FakeClock();
+  const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
+  const deps = createDeps(clock);
+  let compared = 0;
+  const cluster: DeliveryDeps['ledger']['cluster'] = (name) => {
+    compared += 1;
+    return deps.ledger.cluster(name);
+  };
+  const server = await startServer();
+  server.on('connection', (socket) => {
+    const owner = { cluster: 'eu', budget, socket };
+    new Session(owner, OPTIONS, { ...deps, ledger: { ...deps.ledger, cluster } }, { onReady: nothing, onClosed: nothing });
+  });
+  const agent = await connect(server);
+  for (let i = 0; i < 20; i += 1) agent.send(encodeFrame({ type: 'digest', digest: 'd', seq: 0 }));
+  await expect.poll(() => compared).toBe(11);
+  await clock.advance(5_000);
+  await expect.poll(() => compared).toBe(12);
   agent.terminate();
   server.close();
 });

@@ -35,6 +35,18 @@ const startFollower = async () => {
   return { ledger, checkpoints };
 };
 
+it('the hub that leads signs the end of the log and keeps the checkpoint beside it', async () => {
+  const ledger = createMemoryLedger({ clock: fixedClock });
+  await append(ledger, 2);
+  const checkpoints = createCheckpoints({ ledger, key, clock: new FakeClock(), logger });
+  const stop = new AbortController();
+  const running = checkpoints.run(stop.signal);
+  const kept = async () => (await ledger.audit.proofs()).checkpoints;
+  await expect.poll(kept).toMatchObject([{ ...(await ledger.audit.head()), key: key.id }]);
+  stop.abort();
+  await running;
+});
+
 it('an agent that has a newer checkpoint of another hub is not sent an older one', async () => {
   const { ledger, checkpoints } = await startFollower();
   await append(ledger, 1);
