@@ -10,6 +10,7 @@ import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { printMs, waitFor } from '../harness/waiting.ts';
 
 const TOKENS = new Map([
@@ -20,6 +21,7 @@ const TOKENS = new Map([
 const LEADS = 'this hub leads';
 
 let folder: string;
+let databaseUrl: string;
 let env: Record<string, string>;
 let git: GitServer;
 let repository: GitRepository;
@@ -35,8 +37,9 @@ beforeAll(async () => {
   repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
   await repository.commit(basicRepository(), 'first');
   postgres = await startPostgres();
+  databaseUrl = await postgres.createDatabase();
   env = {
-    DATABASE_URL: await postgres.createDatabase(),
+    DATABASE_URL: databaseUrl,
     FSO_AUDIT_KEY_FILE: join(folder, 'audit-key.pem'),
     FSO_GIT_POLL_MS: '60000',
     FSO_API_TOKEN: ADMIN,
@@ -180,6 +183,32 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(here)).toBe(401);
     await expect(stream.text()).rejects.toThrow();
     expect(await statusAt(there)).toBe(401);
+  });
+
+  it('one that is cut off takes no token for a change that the other may have revoked, once FSO_REVOCATION_MAX_AGE_MS is over', async () => {
+    const database = new URL(databaseUrl);
+    const network = await startTcpProxy({ host: database.hostname, port: Number(database.port || 5432) });
+    Object.assign(database, { hostname: '127.0.0.1', port: String(network.port) });
+    const cut = await createHubProcess({
+      name: 'cut',
+      folder: join(folder, 'cut'),
+      gitUrl: git.url('policies.git'),
+      tokens: TOKENS,
+      env: { ...env, DATABASE_URL: database.href, FSO_REVOCATION_MAX_AGE_MS: '10000' },
+    });
+    await cut.start();
+    const { token, view } = await clientOf(a()).createToken({ name: 'root', role: 'admin', expiresInDays: 1 });
+    const statusOf = async (path: string, bearer = token): Promise<number> =>
+      (await fetch(new URL(path, cut.url), { headers: { Authorization: `Bearer ${bearer}` } })).status;
+    await waitFor(async () => expect(await statusOf('/api/v1/tokens')).toBe(200));
+    network.cut();
+    await clientOf(a()).revokeToken(view.id);
+    await waitFor(async () => expect(await statusOf('/api/v1/tokens')).toBe(503));
+    expect([await statusOf('/api/v1/status'), await statusOf('/api/v1/tokens', ADMIN)]).toEqual([200, 200]);
+    network.mend();
+    await waitFor(async () => expect(await statusOf('/api/v1/status')).toBe(401));
+    await cut.stop();
+    await network.close();
   });
 
   it('when the leader is killed the other one goes on, and nothing stays connected to the dead one', async () => {
