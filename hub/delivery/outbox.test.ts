@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { FakeClock } from '@fso/shared/runtime';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import type { EncodedOffer } from './offers.ts';
