@@ -1,12 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { compileCluster } from '@fso/shared/compile';
+import type { Offer } from '@fso/shared/protocol';
 import pino from 'pino';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { type GitServer, type GitServerOptions, startGitServer } from '../../clusters/demo/git-server.ts';
 import type { HubConfig } from '../../hub/config/config.ts';
 import { type HubDeps, type RunningHub, startHub } from '../../hub/hub.ts';
 import { connectStream, type StreamClient } from './stream-client.ts';
+import { eventually } from './waiting.ts';
 
 export const TOKENS: ReadonlyMap<string, string> = new Map([
   ['eu', 'token-of-eu-0123456789'],
@@ -81,4 +84,16 @@ export const openHubHarness = async (gitOptions: Partial<GitServerOptions> = {})
       await rm(folder, { recursive: true, force: true });
     },
   };
+};
+
+/** Takes the next offer as an agent does, and waits until the hub has its ack. */
+export const takeOffer = async (stream: StreamClient, hub: RunningHub, cluster: string): Promise<Offer> => {
+  const offer = await stream.next('offer');
+  const desired = await eventually(async () => {
+    const now = await hub.ledger.desired();
+    return now?.revision === offer.revision && now;
+  });
+  stream.send({ type: 'ack', revision: offer.revision, digest: compileCluster(desired.set, cluster).digest });
+  await eventually(async () => (await hub.ledger.cluster(cluster))?.acked?.revision === offer.revision);
+  return offer;
 };
