@@ -1,4 +1,4 @@
-/** `fso login` through the browser: the command gets a session of the person who allowed it, and nobody else does. */
+/** `fso login` through the browser: only the command gets a session of the person who allowed it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 const fso = (args: readonly string[], onProgress?: (err: string) => void): Promise<Outcome> =>
   runFso(args, { FSO_SERVER: world.hub.url, XDG_CONFIG_HOME: home }, onProgress);
 
-/** Starts `fso login`; resolves with its link, and its outcome to come. */
+/** Starts `fso login`; resolves with its link and a promise of its outcome. */
 const startLogin = (): Promise<{ link: string; outcome: Promise<Outcome> }> =>
   new Promise((resolve) => {
     const outcome = fso(['login'], (err) => {
@@ -48,7 +48,7 @@ const linkOf = (port: number, verifier: string): string =>
   world.url(
     `/auth/cli?${new URLSearchParams({ port: String(port), challenge: createHash('sha256').update(verifier).digest('base64url'), state: secret() })}`,
   );
-/** As far as the code that the browser would bring to the command. */
+/** Goes through the login up to the code that the browser would bring to the command. */
 const allowed = async (browser: Browser, verifier: string): Promise<string> => {
   const answer = await submit(browser, await formOf(await browser.request(linkOf(40_000, verifier))));
   const target = new URL(answer.headers.get('Location') ?? '');
@@ -91,7 +91,7 @@ describe('fso login', () => {
     expect((await world.withToken('/auth/session', token)).status).toBe(401);
   });
 
-  it('does not take a code that another page brings', async () => {
+  it('refuses a code that another page brings', async () => {
     const { link, outcome } = await startLogin();
     const port = new URL(link).searchParams.get('port');
     expect((await fetch(`http://127.0.0.1:${port}/?code=${secret()}&state=${secret()}`)).status).toBe(404);
@@ -103,35 +103,35 @@ describe('fso login', () => {
 });
 
 describe('a code', () => {
-  it('is good once', async () => {
+  it('is valid once', async () => {
     const verifier = secret();
     const code = await allowed(await world.login('ada'), verifier);
     expect((await exchange(code, verifier)).status).toBe(200);
     expect((await exchange(code, verifier)).status).toBe(400);
   });
 
-  it('is good for who has the secret of the command only, who else shows it uses it up', async () => {
+  it('is valid only with the secret of the command, and invalid after an attempt without it', async () => {
     const verifier = secret();
     const code = await allowed(await world.login('ada'), verifier);
     expect((await exchange(code, secret())).status).toBe(400);
     expect((await exchange(code, verifier)).status).toBe(400);
   });
 
-  it('is good for a minute', async () => {
+  it('is valid for a minute', async () => {
     const verifier = secret();
     const code = await allowed(await world.login('ada'), verifier);
     world.offsetMs = 60_000;
     expect((await exchange(code, verifier)).status).toBe(400);
   });
 
-  it('is good for nothing once the person has logged out', async () => {
+  it('is invalid once the person has logged out', async () => {
     const [browser, verifier] = [await world.login('ada'), secret()];
     const code = await allowed(browser, verifier);
     await world.call(browser, 'POST', '/auth/logout');
     expect((await exchange(code, verifier)).status).toBe(400);
   });
 
-  it('gives a session that is none as a cookie, and ends when the login would have', async () => {
+  it('gives a session that is invalid as a cookie, and ends when the login would have', async () => {
     const [browser, verifier] = [await world.login('ada'), secret()];
     const begun = await world.sessionOf(browser);
     world.offsetMs = 7 * HOUR;
@@ -145,7 +145,7 @@ describe('a code', () => {
 });
 
 describe('the page', () => {
-  it('takes no form of another session, of nobody, or made up', async () => {
+  it('refuses a form of another session, of none, or a forged one', async () => {
     const [ada, vera] = [await world.login('ada'), await world.login('vera')];
     const form = await formOf(await ada.request(linkOf(40_000, secret())));
     for (const [browser, text] of [
@@ -160,7 +160,7 @@ describe('the page', () => {
   });
 
   it.each([[{ Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' }], [{ Origin: 'null', 'Sec-Fetch-Site': 'same-origin' }]])(
-    'takes no form of another origin: %j',
+    'refuses a form of another origin: %j',
     async (headers) => {
       const ada = await world.login('ada');
       const answer = await submit(ada, await formOf(await ada.request(linkOf(40_000, secret()))), headers);
@@ -182,7 +182,7 @@ describe('the page', () => {
   });
 });
 
-it('without a provider the command says what to do instead', async () => {
+it('without a provider the command explains the alternative', async () => {
   const port = await freePort();
   const hub = await world.bench.startHub({
     config: { apiToken: 'x'.repeat(16), listen: { host: '127.0.0.1', port }, dataDir: join(world.bench.folder, 'plain') },

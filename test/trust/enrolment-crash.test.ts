@@ -8,7 +8,7 @@ import { caOf, type EnrolledAgent, useToken } from '../harness/enrolment-client.
 import { connectStream } from '../harness/stream-client.ts';
 import { never } from '../harness/waiting.ts';
 
-/** A hub as a process, killed right after each answer: what it has answered it still knows. */
+/** A hub process that is killed right after each response: it loses nothing that it has acknowledged. */
 
 const ROUNDS = 3;
 const PROGRAM = join(import.meta.dirname, '..', '..', 'hub', 'cli', 'main.ts');
@@ -39,7 +39,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-crash-'));
   const [api, agents] = [await freePort(), await freePort()];
   const env = {
-    // Nobody answers there: enrolment does not wait for the repository.
+    // No server listens there: enrolment does not wait for the repository.
     FSO_GIT_URL: 'http://127.0.0.1:1/policies.git',
     FSO_LISTEN: `127.0.0.1:${api}`,
     FSO_AGENT_LISTEN: `127.0.0.1:${agents}`,
@@ -54,7 +54,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it('loses no token, no enrolment and no revocation that it has answered', async () => {
+it('loses no token, no enrolment and no revocation that it has acknowledged', async () => {
   const ca = caOf(join(folder, 'hub'));
   const gone: EnrolledAgent[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {

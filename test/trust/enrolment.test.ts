@@ -62,7 +62,7 @@ describe('an agent with a token', () => {
     stream.close();
   });
 
-  it('believes the CA with the fingerprint of the token alone, and learns why it is refused', async () => {
+  it('trusts only the CA with the fingerprint of the token, and learns why it is refused', async () => {
     await start();
     const token = await issueToken(hub, 'eu');
     const fingerprint = new X509Certificate(ca).fingerprint256.replaceAll(':', '').toLowerCase();
@@ -81,7 +81,7 @@ describe('an agent with a token', () => {
     expect(refused).toBeInstanceOf(HubRefusal);
   });
 
-  it('does not take an agent for the hub, nor a hub with another CA', async () => {
+  it('accepts neither an agent as the hub, nor a hub with another CA', async () => {
     await start();
     const token = await issueToken(hub, 'eu');
     const eu = await enrolAgent(hub, 'us', ca);
@@ -99,11 +99,11 @@ describe('an agent with a token', () => {
     } finally {
       await other.close();
     }
-    // Nothing of it has used the token.
+    // None of these used up the token.
     expect((await useToken(hub, token, ca)).cluster).toBe('eu');
   });
 
-  it('is told which CA has signed the listener, where that is another one than that of the agents', async () => {
+  it('learns the CA of the listener if it differs from that of the agents', async () => {
     const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
     const publicCa = await createCa('a public CA', validity);
     const config = { identity: { ca: undefined, hostnames: [] }, agentTls: await issueServer(publicCa, ['127.0.0.1'], validity) };
@@ -118,7 +118,7 @@ describe('an agent with a token', () => {
     (await joinHub({ cluster: 'eu', cert: issued.certificate, key, ca: publicCa.cert, expires: new Date(issued.expires) })).close();
   });
 
-  it('does not call the hub by a name that is not in its certificate', async () => {
+  it('refuses a hub whose certificate lacks its name', async () => {
     const config = { identity: { ca: undefined, hostnames: ['localhost'] }, agentListen: { host: '0.0.0.0', port: 0 } };
     hub = await bench.startHub({ config });
     const agent = await enrolAgent(hub, 'eu', caOf(folder));
@@ -127,7 +127,7 @@ describe('an agent with a token', () => {
     await expect(renewal).rejects.toThrow('is not for 127.0.0.2: set FSO_AGENT_HOSTNAMES');
   });
 
-  it('is let in once, however many try at the same time', async () => {
+  it('is accepted once, however many try at the same time', async () => {
     await start();
     const token = await issueToken(hub, 'eu');
     const tries = await Promise.allSettled(Array.from({ length: 10 }, () => useToken(hub, token, ca)));
@@ -135,7 +135,7 @@ describe('an agent with a token', () => {
     expect((await hub.identity?.get('eu'))?.generation).toBe(1);
   });
 
-  it('is still known after the hub was started again', async () => {
+  it('is still known after a restart of the hub', async () => {
     await start();
     const agent = await enrolAgent(hub, 'eu', ca);
     const spent = await issueToken(hub, 'us');
@@ -160,7 +160,7 @@ describe('a certificate', () => {
     (await joinHub({ ...agent, cert: issued.certificate, key })).close();
   });
 
-  it('that is worth nothing any more, or is an older copy, does not use up the renewals of the agent', async () => {
+  it('that is no longer valid, or is an older copy, does not use up the renewals of the agent', async () => {
     await start({ identityLimits: { renewalBurst: 2 } });
     const superseded = await enrolAgent(hub, 'eu', ca);
     const older = await enrolAgent(hub, 'eu', ca);
@@ -176,7 +176,7 @@ describe('a certificate', () => {
         .filter(({ action }) => action.startsWith('cluster.'))
         .map(({ action, subject, from }) => `${action} ${subject} ${from}`)
         .toSorted();
-    // Of the refusals there is one in a minute, and who is refused does not wait for it.
+    // One refusal a minute is recorded, and a refused client does not wait for that.
     await expect
       .poll(ofAgents)
       .toEqual([
@@ -199,12 +199,12 @@ describe('a certificate', () => {
     expect(status).toBe(200);
     const fresh = { ...agent, cert: IssuedIdentity.parse(JSON.parse(body)).certificate, key };
     (await joinHub(fresh)).close();
-    // A copy of the old key is worth nothing once the new certificate was shown.
+    // A copy of the old key is invalid once the new certificate was shown.
     const copy = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
     expect([copy.status, copy.body]).toEqual([403, expect.stringContaining('superseded')]);
   });
 
-  it('that is not good yet, as the clock of the hub ran ahead when it was made, opens no stream and may be renewed', async () => {
+  it('that is not valid yet, because the clock of the hub was ahead when it was issued, opens no stream and may be renewed', async () => {
     await start();
     const agent = await enrolAgent(hub, 'eu', ca);
     const at = (hours: number): Date => new Date(Date.now() + hours * 3_600_000);
@@ -264,7 +264,7 @@ const upgradeOver = (agent: EnrolledAgent, maxVersion: 'TLSv1.2' | 'TLSv1.3', se
   });
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a resumed TLS session (%s)', (version) => {
-  it('proves the same cluster, and nothing once that was revoked', async () => {
+  it('proves the same cluster, and nothing after its revocation', async () => {
     await start();
     const agent = await enrolAgent(hub, 'eu', ca);
     const first = await upgradeOver(agent, version);
@@ -284,7 +284,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a resumed TLS session (%s)', (ve
 });
 
 describe('revocation', () => {
-  it('closes the stream, and nothing of the cluster is taken any more, until it enrols anew', async () => {
+  it('closes the stream, and the hub accepts nothing of the cluster until it enrols again', async () => {
     await start();
     const [agent, bystander] = [await enrolAgent(hub, 'eu', ca), await enrolAgent(hub, 'eu-1', ca)];
     const [stream, other] = [await joinHub(agent), await joinHub(bystander)];
@@ -300,7 +300,7 @@ describe('revocation', () => {
     const renewal = await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr: (await makeRequest()).csr });
     expect([renewal.status, renewal.body]).toEqual([403, expect.stringContaining('revoked')]);
     await expect(useToken(hub, open, ca)).rejects.toThrow('token-unknown');
-    // The other one goes on.
+    // The other one stays connected.
     other.send({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] });
     await other.next('reported');
 
@@ -323,7 +323,7 @@ describe('revocation', () => {
     expect(await reasonsOf()).toContain('ClusterRevoked us');
   });
 
-  it('an enrolment takes over from the one before at once', async () => {
+  it('an enrolment replaces the previous one at once', async () => {
     await start();
     const before = await joinHub(await enrolAgent(hub, 'eu', ca));
     const after = await enrolAgent(hub, 'eu', ca);
@@ -333,18 +333,18 @@ describe('revocation', () => {
 });
 
 describe('the listener', () => {
-  it('writes few lines of what anybody can ask', async () => {
+  it('writes few lines about requests without credentials', async () => {
     const lines: string[] = [];
     await start({ logger: pino({}, { write: (line: string) => void lines.push(line) }) });
     for (let i = 0; i < 30; i += 1) expect((await askHub(hub, `POST ${RENEW_PATH}`, { ca }, {})).status).toBe(401);
     for (let i = 0; i < 30; i += 1) await expect(connectStream(hub.agentUrl, 'no token', 'eu', { ca })).rejects.toThrow('HTTP 401');
     const countOf = (message: string) => lines.filter((line) => line.includes(`"msg":"${message}"`)).length;
-    // A minute is worth another one.
+    // Each minute allows another one.
     for (const message of ['enrolment request refused', 'agent refused'])
       expect(countOf(message)).toSatisfy((n: number) => n >= 10 && n < 20);
   });
 
-  it('bounds bodies and requests', async () => {
+  it('limits bodies and requests', async () => {
     await start({ identityLimits: { requestBurst: 5 } });
     const agent = await enrolAgent(hub, 'eu', ca);
     const huge = await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token: 'x'.repeat(200_000), csr: '' }).catch(
@@ -355,17 +355,17 @@ describe('the listener', () => {
     for (let i = 0; i < 8; i += 1) statuses.push((await askHub(hub, `POST ${ENROL_PATH}`, { ca }, 'no json')).status);
     expect(statuses.slice(0, 3)).toEqual([400, 400, 400]);
     expect(statuses).toContain(429);
-    // Who has a certificate is not held up by those that share its address.
+    // An agent with a certificate is not delayed by others at its address.
     const { csr } = await makeRequest();
     expect((await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr })).status).toBe(200);
   });
 
-  it('does not count what succeeds, however many come from one address', async () => {
+  it('does not count successful requests, however many come from one address', async () => {
     await start({ identityLimits: { requestBurst: 3 } });
     for (let i = 0; i < 8; i += 1) await enrolAgent(hub, 'eu', ca);
   });
 
-  it('has nothing else to say', async () => {
+  it('serves nothing else', async () => {
     await start();
     expect((await readCaOfHub(hub, ca)).body).toBe(ca);
     for (const [method, path, status] of [

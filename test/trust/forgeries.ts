@@ -6,7 +6,7 @@ import { createAuthority } from '../../hub/identity/index.ts';
 import { createCa, issue, type KeyPair, newSerial, SERIAL_NUMBER } from '../../hub/identity/x509.ts';
 import { type Credential, caOf } from '../harness/enrolment-client.ts';
 
-/** Certificates that nobody should accept, each with its key. */
+/** Forged certificates, each with its key. */
 
 const HOUR_MS = 3600 * 1000;
 const ALIKE: readonly string[] = [
@@ -37,7 +37,7 @@ interface Claim {
   readonly lifetime?: { readonly notBefore: Date; readonly notAfter: Date };
 }
 
-/** A certificate with whatever claims, by whoever holds this CA. */
+/** A certificate of this CA with any claims. */
 export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAuth', lifetime = validity() }: Claim): Promise<KeyPair> => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const cert = await issue(ca, {
@@ -51,7 +51,7 @@ export const forge = async (ca: KeyPair, { names, generation, usage = 'clientAut
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 };
 
-/** As {@link forge}, by a CA that nobody knows; with that CA. */
+/** As {@link forge}, by an unknown CA; with that CA. */
 export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca: string }> => {
   const ca = await createCa('nobody', validity());
   return { ...(await forge(ca, claim)), ca: ca.cert };
@@ -59,7 +59,7 @@ export const forgeAlone = async (claim: Claim): Promise<KeyPair & { readonly ca:
 
 const uri = (value: string) => ({ type: 'url' as const, value });
 
-/** What would be signed by somebody who has the hub's own CA, or by another CA that says it were it: by name. */
+/** Certificates of an attacker with the hub's own CA, or of another CA with its name: by description. */
 export const forgeries = async (dataDir: string, victim: string, generation: number): Promise<ReadonlyMap<string, Credential>> => {
   const ca = caOf(dataDir);
   const own: KeyPair = { cert: ca, key: readFileSync(join(dataDir, 'identity', 'ca.key'), 'utf8') };

@@ -15,7 +15,7 @@ import { waitFor } from '../harness/waiting.ts';
 import { openSigningBench, type SigningBench } from './signing-bench.ts';
 
 const MB = 1024 * 1024;
-/** What one hub may take, whatever it is sent, with a PostgreSQL server and the heap that docs/reference/limits.md names for it. */
+/** The resources of one hub stay limited, whatever it receives, with PostgreSQL and the heap that docs/reference/limits.md names. */
 const MEMORY_MB = 512;
 
 let folder: string;
@@ -37,7 +37,7 @@ beforeAll(async () => {
   cleanups.push(() => git.stop());
   await git.create('policies.git');
   repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
-  // Whoever signs is the attacker here: a signature says who, not that it is sensible.
+  // The signer is the attacker here: a signature proves the author, not that the content is sensible.
   for (const [name, value] of [
     ['gpg.format', 'ssh'],
     ['user.signingKey', ana.file],
@@ -85,7 +85,7 @@ const eventsOf = async (reason: string): Promise<{ message: string; revision?: s
   return items.filter((event) => event.reason === reason);
 };
 const memoryPeakMb = (): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${hub.pid}/status`, 'utf8'))?.[1]) / 1024;
-/** The hub answers, is within its memory, and has the good commit. */
+/** Checks that the hub answers, is within its memory, and has the good commit. */
 const standsFirm = async (): Promise<void> => {
   hub.assertRunning();
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
@@ -93,13 +93,13 @@ const standsFirm = async (): Promise<void> => {
   expect(memoryPeakMb()).toBeLessThan(MEMORY_MB);
 };
 
-/** Makes a commit of what is in the index, and pushes it. */
+/** Commits the index, and pushes the commit. */
 const push = async (): Promise<string> => {
   await repository.git('commit', '--quiet', '--allow-empty', '--message', 'bad');
   await repository.git('push', '--quiet', 'origin', 'HEAD:main');
   return repository.git('rev-parse', 'HEAD');
 };
-/** Back to the good commit; a revert would keep what is bad in the history. */
+/** Resets to the good commit; a revert would keep the bad content in the history. */
 const goBack = async (): Promise<void> => {
   await repository.git('reset', '--quiet', '--hard', good);
   await repository.git('push', '--quiet', '--force', 'origin', `${good}:main`);
@@ -134,8 +134,8 @@ const pushTree = async (entries: readonly (readonly [mode: string, name: string,
   return id;
 };
 
-describe('a commit that somebody who may sign made to do harm', () => {
-  it('with a symbolic link, and a submodule, where policy stands', async () => {
+describe('a harmful commit of a trusted signer', () => {
+  it('with a symbolic link, and a submodule, in place of policies', async () => {
     symlinkSync('/etc/passwd', join(repository.folder, 'policies', 'link.yaml'));
     symlinkSync('..', join(repository.folder, 'regions'));
     await repository.git('add', '--all');
@@ -147,7 +147,7 @@ describe('a commit that somebody who may sign made to do harm', () => {
     ]);
   });
 
-  it('with names that leave the folder, or are there twice', async () => {
+  it('with names that leave the folder, or occur twice', async () => {
     const policies = await repository.git('rev-parse', `${good}:policies`);
     for (const name of ['..', '.', 'a/b', '.git', '.GIT'])
       expect(await refusalOf(await pushTree([['40000', name, policies]])), name).toEqual([
@@ -172,13 +172,13 @@ describe('a commit that somebody who may sign made to do harm', () => {
   });
 });
 
-describe('a repository that is too much', () => {
-  /** The repository cannot be taken; said once, and over when the branch is mended. */
+describe('a repository that is too large', () => {
+  /** Checks that the hub reports the repository as unreadable once, until the branch is repaired. */
   const unreachable = async (message: RegExp): Promise<void> => {
     const before = (await eventsOf('SourceUnreachable')).length;
     await push();
     await waitFor(async () => expect((await sourceOf()).error?.message).toMatch(message));
-    // Tried again meanwhile, and told once.
+    // Tried again meanwhile, and reported once.
     await waitFor(() => expect(readFileSync(join(folder, 'hub.log'), 'utf8')).toMatch(message));
     expect((await eventsOf('SourceUnreachable')).length).toBe(before + 1);
     await standsFirm();
@@ -202,7 +202,7 @@ describe('a repository that is too much', () => {
     await unreachable(/an object of more than \d+ bytes/);
   });
 
-  it('takes the next good commit all the same', async () => {
+  it('still accepts the next good commit', async () => {
     const next = await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'good again');
     await inForce(next);
     expect((await sourceOf()).verification?.state).toBe('verified');

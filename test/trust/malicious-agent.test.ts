@@ -13,8 +13,8 @@ import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { forgeries } from './forgeries.ts';
 
 /**
- * Every credential × every route and frame × every other cluster: nothing is read or written across. The clusters' names begin with each
- * other; `stray` and `us` have static tokens, the others have enrolled.
+ * Every credential × every route and frame × every other cluster: no cluster reads or writes data of another. The clusters' names
+ * are prefixes of each other; `stray` and `us` have static tokens, the others have enrolled.
  */
 const VICTIMS = ['eu', 'eu-1', 'eu-1-x', 'us'] as const;
 const API_TOKEN = 'api-token-0123456789';
@@ -23,11 +23,11 @@ const REVISION = 'c'.repeat(40);
 let bench: HubHarness;
 let hub: RunningHub;
 let ca: string;
-/** Who can prove to be which cluster, by the cluster; all good. */
+/** Valid credentials, by cluster. */
 const own = new Map<string, Credential>();
-/** What proves nothing, by what it is. */
+/** Invalid credentials, by description. */
 let worthless: ReadonlyMap<string, Credential> = new Map();
-/** Tokens that let nobody in, by what they are. */
+/** Invalid tokens, by description. */
 const spent = new Map<string, string>();
 
 const stream = (cluster: string, { token = '', ...tls }: Credential): Promise<StreamClient> =>
@@ -35,7 +35,7 @@ const stream = (cluster: string, { token = '', ...tls }: Credential): Promise<St
 
 const report = (name: string) => ({ type: 'report' as const, seq: 1, full: true, policies: [policyReport(name)], removed: [], events: [] });
 
-/** Everything that the hub keeps of a cluster. */
+/** All data of the hub about a cluster. */
 const stateOf = async (cluster: string) => {
   const record = await hub.ledger.cluster(cluster);
   const events = await hub.ledger.events({ cluster, limit: 500 });
@@ -54,7 +54,7 @@ beforeAll(async () => {
   ca = caOf(dataDir);
   for (const cluster of ['eu', 'eu-1', 'eu-1-x']) own.set(cluster, await enrolAgent(hub, cluster, ca));
   for (const cluster of ['us', 'stray']) own.set(cluster, { ca, token: TOKENS.get(cluster) ?? '' });
-  // Each has something to lose.
+  // Each cluster has data that an attack could change.
   for (const [cluster, credential] of own) {
     const client = await stream(cluster, credential);
     client.hello();
@@ -65,12 +65,12 @@ beforeAll(async () => {
   }
   const revoked = await enrolAgent(hub, 'gone', ca);
   await hub.identity?.revoke('gone');
-  const superseded = await enrolAgent(hub, 'anew', ca);
-  await enrolAgent(hub, 'anew', ca);
+  const superseded = await enrolAgent(hub, 'renewed', ca);
+  await enrolAgent(hub, 'renewed', ca);
   const generation = (await hub.identity?.get('eu-1'))?.generation ?? 0;
   worthless = new Map<string, Credential>([
     ['nothing', { ca }],
-    ['a token that is none', { ca, token: 'token-of-nobody-0123456789' }],
+    ['an invalid token', { ca, token: 'token-of-nobody-0123456789' }],
     ['the API token', { ca, token: API_TOKEN }],
     ['a revoked certificate', revoked],
     ['a superseded certificate', superseded],
@@ -79,10 +79,10 @@ beforeAll(async () => {
       credential,
     ]),
   ]);
-  const used = await issueToken(hub, 'anew');
+  const used = await issueToken(hub, 'renewed');
   await useToken(hub, used, ca);
-  const withdrawn = await issueToken(hub, 'anew');
-  await issueToken(hub, 'anew');
+  const withdrawn = await issueToken(hub, 'renewed');
+  await issueToken(hub, 'renewed');
   const short = await issueToken(hub, 'short', 1);
   const fresh = await issueToken(hub, 'fresh');
   spent.set('used', used).set('withdrawn', withdrawn).set('expired', short);
@@ -90,7 +90,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-/** Runs an attack on the clusters, and shows that it left no trace in them. */
+/** Runs an attack on the clusters, and checks that it left no trace in them. */
 const leavesNoTrace = async (
   victims: readonly string[],
   attack: () => Promise<void>,
@@ -102,15 +102,15 @@ const leavesNoTrace = async (
   await attack();
   expect(await look()).toEqual(before);
 };
-/** The hub's own word that it has refused somebody. */
+/** The hub's own event about a refusal. */
 const isRefusal = ({ reason, severity }: EventView): boolean => reason === 'EnrolmentRefused' && severity === 'warning';
 
-describe('who proves nothing', () => {
-  it('covers what there is', () => {
+describe('a client without valid credentials', () => {
+  it('covers all kinds of credentials', () => {
     expect(worthless.size).toBeGreaterThan(30);
   });
 
-  it('opens no stream, in nobody’s name', async () => {
+  it('opens no stream, in any name', async () => {
     await leavesNoTrace(VICTIMS, async () => {
       for (const [name, credential] of worthless) {
         const answers = await Promise.all(
@@ -138,7 +138,7 @@ describe('who proves nothing', () => {
             expect(renewal.body).not.toContain('BEGIN CERTIFICATE');
           }
         }
-        // A certificate of the CA, of another enrolment: the hub says so where people look for what concerns the cluster.
+        // A certificate of the CA, of another enrolment: the hub reports it among the events of the cluster.
         const refusals = async () => (await hub.ledger.events({ cluster: 'eu-1', limit: 500 })).filter(isRefusal);
         await expect.poll(async () => (await refusals()).at(-1)?.message).toContain('enrolled again');
       },
@@ -147,10 +147,10 @@ describe('who proves nothing', () => {
   });
 
   it.each(['used', 'withdrawn', 'expired', ...VICTIMS.map((victim) => `of another cluster, renamed to ${victim}`)])(
-    'enrols nobody with a token %s',
+    'does not enrol with a token %s',
     async (name) => {
       const token = spent.get(name) ?? '';
-      await leavesNoTrace([...VICTIMS, 'anew', 'short', 'fresh'], async () => {
+      await leavesNoTrace([...VICTIMS, 'renewed', 'short', 'fresh'], async () => {
         for (const credential of [{ ca }, ...own.values()]) {
           const { csr } = await makeRequest({ subject: 'CN=eu', uri: 'fso://cluster/eu' });
           const { status, body } = await askHub(hub, `POST ${ENROL_PATH}`, credential, { token, csr });
@@ -165,7 +165,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
   const others = VICTIMS.filter((name) => name !== attacker);
   const mine = (): Credential => own.get(attacker) ?? {};
 
-  it('is let in as itself', async () => {
+  it('is accepted as itself', async () => {
     const client = await stream(attacker, mine());
     client.hello();
     client.send({ ...report('mine'), seq: 1 });
@@ -175,7 +175,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     await client.closed;
   });
 
-  it.each(others)('cannot say that it were %s', async (victim) => {
+  it.each(others)('cannot claim to be %s', async (victim) => {
     await leavesNoTrace(others, async () => {
       const client = await stream(victim, mine());
       client.hello({ cluster: victim });
@@ -183,7 +183,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
       client.send({ type: 'ack', revision: REVISION, digest: 'forged' });
       expect((await client.closed).code).toBe(CLOSE_CODES.unauthorized);
       expect(client.frames).toEqual([]);
-      // Nor after it was let in as itself.
+      // Nor after it was accepted as itself.
       const second = await stream(attacker, mine());
       second.hello();
       await second.next('welcome');
@@ -192,7 +192,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     });
   });
 
-  it('cannot say anything before its hello', async () => {
+  it('cannot send any frame before its hello', async () => {
     await leavesNoTrace(others, async () => {
       const frames: readonly AgentFrame[] = [
         report('forged'),
@@ -238,12 +238,12 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     client.close();
     await client.closed;
     expect(await statesOf(others)).toEqual(before);
-    // What its cluster is to have is in the offer, as the repository has it for all; of what others say there is nothing.
+    // The offer contains the policies of all clusters in the repository, but no report of another cluster.
     const said = JSON.stringify(client.frames.filter(({ type }) => type !== 'offer'));
     for (const name of others) expect(said).not.toContain(`of-${name}`);
   });
 
-  it('cannot pass for another by showing two credentials', async () => {
+  it('cannot impersonate another by showing two credentials', async () => {
     await leavesNoTrace(others, async () => {
       for (const victim of others) {
         const client = await stream(victim, {
@@ -267,13 +267,13 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     });
   });
 
-  it('has no way into the API', async () => {
+  it('has no access to the API', async () => {
     await leavesNoTrace(VICTIMS, async () => {
       const authorization = `Bearer ${mine().token ?? 'none'}`;
       for (const { method, path } of ROUTES.filter((route) => route.access !== 'open')) {
         const url = path.replace('{name}', others[0] ?? '').replaceAll(/[{}]/g, '');
         const atApi = await fetch(hub.url + url, { method, headers: { authorization } });
-        // 429: so many calls were not let in that the rest is not looked at.
+        // 429: after so many refused calls the hub does not check the rest.
         expect([url, atApi.status]).toEqual([url, expect.toBeOneOf([401, 429])]);
         await atApi.body?.cancel();
         expect([url, (await askHub(hub, `${method.toUpperCase()} ${url}`, mine())).status]).toEqual([url, 426]);

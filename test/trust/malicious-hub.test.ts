@@ -29,7 +29,7 @@ let keys: SigningBench;
 let [ana, bob, eve]: SshKey[] = [];
 let repository: ObjectRepository;
 const cleanups: (() => unknown)[] = [];
-/** What the agent accepted last. */
+/** The revision that the agent last accepted. */
 let head = '';
 
 /** @param key null: commits are not signed */
@@ -79,7 +79,7 @@ afterAll(async () => {
 const greeted = (times: number): Promise<void> => waitFor(() => expect(hub.got('hello').length).toBeGreaterThanOrEqual(times));
 const acked = (revision: string): Promise<void> => waitFor(() => expect(hub.got('ack').map((ack) => ack.revision)).toContain(revision));
 
-/** Everything that stands in the cluster of what the agent was told. */
+/** All objects in the cluster that follow from the agent's offers. */
 const standing = async () => {
   const signal = never;
   const policies = await client.list(SOVEREIGN_POLICY_KIND, { namespace: SYSTEM_NAMESPACE }, signal);
@@ -90,7 +90,7 @@ const standing = async () => {
   };
 };
 
-/** Does something that must change nothing. @returns the codes of the refusal */
+/** Runs an attack that must change nothing. @returns the codes of the refusal */
 const refusalOf = async (revision: string, attack: () => Promise<void> | void): Promise<(string | undefined)[]> => {
   const before = await standing();
   const seen = hub.got('nack').length;
@@ -105,13 +105,13 @@ const refusalOf = async (revision: string, attack: () => Promise<void> | void): 
     return found;
   });
   const codes = nack.reasons.map(({ code }) => code);
-  // What is missing is asked for in a new connection.
+  // The agent requests missing objects over a new connection.
   if (codes.includes('object-missing') || nack.reasons[0]?.message.match(/missing|not all there/)) await greeted(hellos + 1);
   expect(await standing()).toEqual(before);
   expect(nack.reasons.every(({ message }) => message.length > 20)).toBe(true);
   return codes;
 };
-/** Makes a commit that never becomes the agent's, and goes back to the accepted one. */
+/** Creates a commit that the agent never gets, and returns to the accepted one. */
 const aside = (files: Record<string, string | undefined>, key: SshKey | null | undefined = ana): string => {
   signAs(key);
   const id = repository.commit(files);
@@ -120,10 +120,10 @@ const aside = (files: Record<string, string | undefined>, key: SshKey | null | u
   return id;
 };
 const weaker = { 'policies/finance.yaml': policyFile('finance', ['us-east-1']) };
-/** In full: an agent that missed something holds nothing more. */
+/** A full offer: an agent that missed objects keeps none of them. */
 const offerOf = (revision: string): Promise<Offer> => repository.offer(revision, null, head);
 const idOf = (text: string): string => objectId('blob', Buffer.from(text));
-/** The way of good faith still works. */
+/** Checks that an honest offer is still accepted. */
 let notes = 0;
 const goesOn = async (files: Record<string, string> = {}) => {
   notes += 1;
@@ -134,8 +134,8 @@ const goesOn = async (files: Record<string, string> = {}) => {
 };
 const memoryPeakMb = (): number => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${agent.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-describe('a hub that was taken over', () => {
-  it('is reported to have brought a verified commit while it was honest', async () => {
+describe('a compromised hub', () => {
+  it('has delivered a verified commit while it was honest', async () => {
     await waitFor(() =>
       expect(hub.got('report').findLast(({ cluster: facts }) => facts)?.cluster).toMatchObject({
         revision: head,
@@ -146,7 +146,7 @@ describe('a hub that was taken over', () => {
     expect((await standing()).policies.map(([name]) => name)).toEqual(['finance', 'hr']);
   });
 
-  it('cannot forge a policy: nobody signed it, or a stranger did', async () => {
+  it('cannot forge a policy, unsigned or signed by a stranger', async () => {
     const unsigned = aside(weaker, null);
     expect(await refusalOf(unsigned, async () => hub.send(await offerOf(unsigned)))).toEqual(['unsigned']);
     const stranger = aside(weaker, eve);
@@ -155,7 +155,7 @@ describe('a hub that was taken over', () => {
       const events = hub.got('report').flatMap((report) => report.events);
       expect(events.filter(({ reason }) => reason === 'RevisionNotTrusted').map(({ revision }) => revision)).toEqual([unsigned, stranger]);
     });
-    // Past the hub as well, which may keep it to itself.
+    // Also reported in the cluster, as the hub may hide it.
     const metrics = await (await fetch(`${agent.url}/metrics`)).text();
     expect(metrics).toMatch(/^fso_agent_untrusted_revisions_total\{.*\} 2$/m);
   });
@@ -199,11 +199,11 @@ describe('a hub that was taken over', () => {
       objects: offer.objects.filter((object) => object.type !== type && !ids.includes(object.id)),
     });
     expect(await refusalOf(next, () => hub.send(without('', idOf(text))))).toEqual(['object-missing']);
-    // A folder without it is another folder: the signed commit does not name it.
+    // A folder without the file has another id, which the signed commit does not name.
     expect(await refusalOf(next, () => hub.send(without('tree')))).toEqual(['chain-incomplete']);
   });
 
-  it('cannot go back to an old commit, though it is validly signed', async () => {
+  it('cannot go back to an old commit, although its signature is valid', async () => {
     const old = head;
     await goesOn();
     const whole = await repository.offer(old, null);
@@ -212,7 +212,7 @@ describe('a hub that was taken over', () => {
     expect(await refusalOf(old, () => hub.send({ ...whole, anchor: old }))).toEqual(['chain-incomplete']);
   });
 
-  it('cannot go back after the agent was restarted', async () => {
+  it('cannot go back after a restart of the agent', async () => {
     const old = repository.git('rev-parse', `${head}^`);
     const hellos = hub.got('hello').length;
     await agent.stop('SIGKILL');
@@ -227,7 +227,7 @@ describe('a hub that was taken over', () => {
     head = next;
   });
 
-  it('cannot leave commits out of the chain, nor put others in', async () => {
+  it('cannot remove commits from the chain, nor insert others', async () => {
     const middle = repository.commit({ 'policies/a.yaml': policyFile('a') });
     const last = aside({ 'policies/b.yaml': policyFile('b') });
     const offer = await offerOf(last);
@@ -244,9 +244,9 @@ describe('a hub that was taken over', () => {
     head = last;
   });
 
-  it('cannot replay what it sent to another cluster: each agent takes its own share', async () => {
+  it('cannot replay the offer of another cluster: each agent applies its own share', async () => {
     const next = repository.commit({ 'policies/us.yaml': `${policyFile('us-only', ['us-east-2'])}  placement: { clusterNames: [us] }\n` });
-    // The frame of an agent of cluster us that has nothing yet; only the way from this agent's commit is its own.
+    // A frame for an agent of cluster us without a commit; only the chain from this agent's commit differs.
     const { objects } = await repository.offer(next, null);
     const replay: Offer = { type: 'offer', revision: next, anchor: null, chain: [next], objects };
     expect(await refusalOf(next, () => hub.send(replay))).toEqual(['not-a-descendant']);
@@ -256,7 +256,7 @@ describe('a hub that was taken over', () => {
     expect((await standing()).policies.map(([name]) => name)).not.toContain('us');
   });
 
-  it('cannot hand the keys over to itself', async () => {
+  it('cannot make itself a signer', async () => {
     const signers = (key: SshKey | undefined) => ({ 'signers/allowed_signers': `x ${key?.line}\n` });
     const seized = aside(signers(eve), eve);
     expect(await refusalOf(seized, async () => hub.send(await offerOf(seized)))).toEqual(['signer-unknown']);
@@ -266,14 +266,14 @@ describe('a hub that was taken over', () => {
     signAs(bob);
     await goesOn(signers(ana));
     signAs(ana);
-    const nobody = aside({ 'signers/allowed_signers': undefined });
-    expect(await refusalOf(nobody, async () => hub.send(await offerOf(nobody)))).toEqual(['signers-removed']);
+    const unsigned = aside({ 'signers/allowed_signers': undefined });
+    expect(await refusalOf(unsigned, async () => hub.send(await offerOf(unsigned)))).toEqual(['signers-removed']);
     await goesOn();
   });
 });
 
-describe('frames that no hub sends', () => {
-  /** The agent ends the connection, comes back, and nothing has changed. @returns the code that it closed with */
+describe('invalid frames', () => {
+  /** Checks that the agent closes the connection, reconnects, and has changed nothing. @returns the close code */
   const cutOffBy = async (attack: () => void): Promise<number> => {
     const before = await standing();
     const hellos = hub.got('hello').length;
@@ -291,15 +291,15 @@ describe('frames that no hub sends', () => {
   it.each<[string, () => string | Buffer]>([
     ['an object of unknown type', () => raw({ objects: [{ id: head, type: 'tag', data: '' }] })],
     ['a chain without end', () => raw({ chain: Array.from({ length: 10_001 }, () => head) })],
-    ['a field that is not known', () => raw({ trust: 'me' })],
+    ['an unknown field', () => raw({ trust: 'me' })],
     ['another type of frame', () => JSON.stringify({ type: 'obey' })],
-    ['something else than JSON', () => '{'],
+    ['text that is not JSON', () => '{'],
     ['nesting without end', () => '['.repeat(1_000_000)],
   ])('%s', async (_what, frame) => {
     expect(await cutOffBy(() => hub.sendRaw(frame()))).toBe(CLOSE_CODES.badFrame);
   });
 
-  it('a commit where a tree belongs', async () => {
+  it('a commit in place of a tree', async () => {
     const data = Buffer.from(`tree ${head}\n\n`);
     const odd = objectId('commit', data);
     const objects = [{ id: odd, type: 'commit' as const, data: data.toString('base64') }];
@@ -323,7 +323,7 @@ describe('frames that no hub sends', () => {
     const offer = await offerOf(unsigned);
     const frame = encodeFrame({ ...offer, objects: [...offer.objects, ...blobs] });
     expect(frame.length).toBeGreaterThan(40 * MB);
-    // Faster than they can be judged: none may pile up.
+    // Faster than the agent can judge them: they must not pile up.
     await refusalOf(unsigned, () => {
       for (let count = 0; count < 8; count += 1) hub.sendRaw(frame);
     });
@@ -347,14 +347,14 @@ describe('a hub that is slow on purpose', () => {
     server.close();
   });
 
-  it('holds the agent up, and changes nothing: the agent enforces, answers, and dials again', async () => {
+  it('delays the agent, and changes nothing: the agent enforces, answers, and reconnects', async () => {
     const before = await standing();
     await agent.stop();
     server = createServer((socket) => {
       sockets.push(socket);
       dials += 1;
       socket.on('error', () => undefined);
-      // One byte of an answer each 100 ms.
+      // One byte of the response every 100 ms.
       const answer = 'HTTP/1.1 101 Switching Protocols\r\n';
       let at = 0;
       const drip = setInterval(() => socket.write(answer[at++ % answer.length] ?? ''), 100);

@@ -43,7 +43,7 @@ const trusting = (mode: 'strict' | 'warn' = 'strict'): TrustConfig => ({
   signers: parseSigners({ allowedSigners: lineOf(ana), keyring: gpg.export(pgp.ana) }),
 });
 
-/** Commits of the working copy are signed by this key from now on; undefined: by none. */
+/** Sets the key that signs the next commits of the working copy; undefined: none. */
 const signAs = async (key: SshKey | undefined): Promise<void> => {
   const { repository } = bench;
   await repository.git('config', 'gpg.format', 'ssh');
@@ -53,7 +53,7 @@ const signAs = async (key: SshKey | undefined): Promise<void> => {
 const pushForced = async (revision: string): Promise<void> => {
   await bench.repository.git('push', '--quiet', '--force', 'origin', `${revision}:main`);
 };
-/** Stores a commit object as it is, and makes it the branch. */
+/** Stores a raw commit object, and sets the branch to it. */
 const pushRaw = async (raw: string): Promise<string> => {
   const { repository } = bench;
   const path = join(folder, 'object');
@@ -63,7 +63,7 @@ const pushRaw = async (raw: string): Promise<string> => {
   await pushForced(id);
   return id;
 };
-/** The commit at the branch, made anew with a signature of one's own. */
+/** The commit of the branch, created again with another signature. */
 const resigned = async (change: (payload: Buffer) => string): Promise<string> => {
   const payload = `${await bench.repository.git('cat-file', 'commit', 'HEAD')}\n`;
   return pushRaw(withSignature(payload, change(Buffer.from(payload))));
@@ -75,7 +75,7 @@ const accepted = (hub: RunningHub, revision: string) =>
     return hub.source.state();
   });
 
-/** A hub that has a good commit, and what it says of the next one. */
+/** A hub with a good commit, and its verdict on the next one. */
 const follow = async (mode: 'strict' | 'warn' = 'strict') => {
   await signAs(ana);
   const good = await bench.repository.commit(basicRepository(), 'good');
@@ -100,8 +100,8 @@ const refusal = async (hub: RunningHub, good: string, revision: string): Promise
 };
 const change = { 'policies/hr.yaml': policyFile('hr') };
 
-describe('a repository that somebody else can write to', () => {
-  it('gets nothing in without a signature, nor with one by a stranger', async () => {
+describe('a repository with an attacker who can write', () => {
+  it('is refused without a signature, and with one by a stranger', async () => {
     const { hub, good } = await follow();
     await signAs(undefined);
     expect(await refusal(hub, good, await bench.repository.commit(change, 'unsigned'))).toBe('unsigned');
@@ -114,7 +114,7 @@ describe('a repository that somebody else can write to', () => {
     expect(await refusal(hub, good, stranger)).toBe('signer-unknown');
   });
 
-  it('goes on with the next good commit on top of what was refused', async () => {
+  it('continues with the next good commit on top of a refused one', async () => {
     const { hub, good } = await follow();
     await signAs(undefined);
     expect(await refusal(hub, good, await bench.repository.commit(change, 'unsigned'))).toBe('unsigned');
@@ -124,7 +124,7 @@ describe('a repository that somebody else can write to', () => {
     expect((await accepted(hub, next)).rejected).toBeNull();
   });
 
-  it('cannot change what was signed', async () => {
+  it('cannot change signed content', async () => {
     const { hub, good } = await follow();
     await bench.repository.commit(change, 'signed');
     const raw = await bench.repository.git('cat-file', 'commit', 'HEAD');
@@ -132,7 +132,7 @@ describe('a repository that somebody else can write to', () => {
     expect(await refusal(hub, good, forged)).toBe('signature-invalid');
   });
 
-  it('cannot pass a signature off as that of another OpenPGP key', async () => {
+  it('cannot attribute a signature to another OpenPGP key', async () => {
     const { hub, good } = await follow();
     await signAs(undefined);
     await bench.repository.commit(change, 'masked');
@@ -145,7 +145,7 @@ describe('a repository that somebody else can write to', () => {
     expect(await refusal(hub, good, masked)).toBe('signer-unknown');
   });
 
-  it('takes OpenPGP signatures as well', async () => {
+  it('accepts OpenPGP signatures too', async () => {
     const { hub } = await follow();
     await signAs(undefined);
     await bench.repository.commit(change, 'by OpenPGP');
@@ -154,7 +154,7 @@ describe('a repository that somebody else can write to', () => {
     expect((await accepted(hub, id)).verification?.signer).toContain(pgp.ana);
   });
 
-  it('cannot go back, nor start a new history, nor after a restart of the hub', async () => {
+  it('cannot go back, nor start a new history, even after a restart of the hub', async () => {
     const { hub, good } = await follow();
     const newer = await bench.repository.commit(change, 'newer');
     hub.source.hint();
@@ -174,7 +174,7 @@ describe('a repository that somebody else can write to', () => {
     await waitFor(() => expect(again.source.state()).toMatchObject({ rejected: null, revision: { revision: newer } }));
   });
 
-  it('hands its keys over only by a commit under the old ones', async () => {
+  it('changes its signers only by a commit with an old key', async () => {
     const { hub } = await follow();
     const signers = (key: SshKey | undefined) => ({ 'signers/allowed_signers': lineOf(key) });
     const first = await bench.repository.commit(signers(ana), 'signers');
@@ -187,9 +187,9 @@ describe('a repository that somebody else can write to', () => {
     await signAs(ana);
     await bench.repository.git('rm', '--quiet', '-r', 'signers');
     await bench.repository.git('commit', '--quiet', '--message', 'nobody signs');
-    const nobody = await bench.repository.git('rev-parse', 'HEAD');
-    await pushForced(nobody);
-    expect(await refusal(hub, first, nobody)).toBe('signers-removed');
+    const unsigned = await bench.repository.git('rev-parse', 'HEAD');
+    await pushForced(unsigned);
+    expect(await refusal(hub, first, unsigned)).toBe('signers-removed');
     await bench.repository.git('reset', '--quiet', '--hard', first);
     await pushForced(first);
     const handover = await bench.repository.commit(signers(bob), 'handover');
@@ -210,7 +210,7 @@ describe('a repository that somebody else can write to', () => {
     );
   });
 
-  it('is taken once the time of its commit has come', async () => {
+  it('is accepted once the time of its commit has come', async () => {
     const { good } = await follow();
     let aheadMs = 0;
     const clock: Clock = { ...systemClock, now: () => new Date(Date.now() + aheadMs) };
@@ -231,7 +231,7 @@ describe('a repository that somebody else can write to', () => {
     expect((await accepted(hub, id)).rejected).toBeNull();
   });
 
-  it('with FSO_VERIFY=warn is followed, and said not to be trusted', async () => {
+  it('is followed with FSO_VERIFY=warn, and reported as untrusted', async () => {
     const { hub } = await follow('warn');
     await signAs(undefined);
     const unsigned = await bench.repository.commit(change, 'unsigned');
@@ -243,7 +243,7 @@ describe('a repository that somebody else can write to', () => {
       .toEqual(['RevisionAccepted', 'RevisionNotTrusted']);
   });
 
-  it('is judged anew when signers are configured for a commit that was taken without', async () => {
+  it('is checked again when signers are configured for a commit that was accepted without', async () => {
     await signAs(undefined);
     const unsigned = await bench.repository.commit(basicRepository(), 'unsigned');
     const open = await bench.startHub();

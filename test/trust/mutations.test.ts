@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKey, signSsh } from '../../shared/trust/testing/commits.ts';
 import { gpgTime, openSigningBench, type SigningBench, withSignature } from './signing-bench.ts';
 
-/** What somebody who cannot sign sends is refused in an orderly way, whatever it is. */
+/** Any input without a valid signature is refused in an orderly way. */
 
 const NOW = new Date();
 const SECONDS = Math.floor(NOW.getTime() / 1000);
@@ -44,7 +44,7 @@ const mutate = (bytes: Buffer, { at, remove, insert }: Mutation): Buffer => {
   const start = Math.floor(at * bytes.length);
   return Buffer.concat([bytes.subarray(0, start), insert, bytes.subarray(start + remove)]);
 };
-/** The bytes within an armour, changed; the armour around them is right. */
+/** Changed bytes within a correct armour. */
 const mutateArmored = (armored: string, change: Mutation): string => {
   const match = /^(-----BEGIN [A-Z ]+-----\n(?:[^\n]*: [^\n]*\n)*\n?)([\s\S]*?)(?:\n=[^\n]{4})?\n(-----END [A-Z ]+-----)/.exec(armored);
   const [, begin = '', data = '', end = ''] = match ?? [];
@@ -67,7 +67,7 @@ describe('SSH', () => {
       fc.property(mutation, (change) => {
         const changed = mutate(good, change);
         fc.pre(!changed.equals(good));
-        // Spaces at the end of the armour's lines say nothing.
+        // Spaces at the end of the armour's lines are ignored.
         fc.pre(changed.toString('latin1').replace(/[ \t\r]+\n/g, '\n') !== good.toString('latin1'));
         return verdict(changed, sshSigners) !== 'ana';
       }),
@@ -116,7 +116,7 @@ describe('OpenPGP', () => {
   });
   afterAll(() => bench.close());
 
-  it('no change of a signature makes it one of another commit, and none is more than refused', () => {
+  it('no change of a signature makes it valid for another commit, and each is refused cleanly', () => {
     const other = PAYLOAD.replace('Change', 'Other');
     expect(verdict(commitOf(signature), signers)).toBe(OWNER);
     fc.assert(
@@ -129,7 +129,7 @@ describe('OpenPGP', () => {
     );
   });
 
-  it('keyrings of any bytes are read or refused, and let nobody else sign', () => {
+  it('keyrings of any bytes are read or refused, and add no signer', () => {
     const raw = commitOf(signature);
     fc.assert(
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 3 }), (changes) => {

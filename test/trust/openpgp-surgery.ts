@@ -1,4 +1,4 @@
-/** Takes OpenPGP data apart and puts it together again, changed; written without the code under test. */
+/** Parses OpenPGP data and assembles it with changes; independent of the code under test. */
 
 export interface PgpPacket {
   readonly tag: number;
@@ -10,7 +10,7 @@ interface Part {
   readonly body: Buffer;
 }
 
-/** Of gpg's own output only: no partial lengths. @returns length and offset of the body */
+/** Reads a length in gpg's own output, which has no partial lengths. @returns length and offset of the body */
 const lengthAt = (bytes: Buffer, at: number): { length: number; start: number } => {
   const header = bytes[at] ?? 0;
   if ((header & 0x40) === 0) {
@@ -53,7 +53,7 @@ export const writeBlock = (kind: 'SIGNATURE' | 'PUBLIC KEY BLOCK', packets: read
   return `-----BEGIN PGP ${kind}-----\n\n${lines.join('\n')}\n-----END PGP ${kind}-----\n`;
 };
 
-/** Length, and how many bytes it takes itself. */
+/** A length and the number of its own bytes. */
 const partLength = (bytes: Buffer, at: number): readonly [length: number, size: number] => {
   const first = bytes[at] ?? 0;
   if (first < 192) return [first, 1];
@@ -80,7 +80,7 @@ const writePart = ({ type, body }: Part): Buffer => {
   return Buffer.concat([header, body]);
 };
 
-/** Changes, keeps (true) or drops (false) what no signature protects of a signature packet; other packets stay as they are. */
+/** Changes, keeps (true) or drops (false) the unprotected part of a signature packet; other packets stay unchanged. */
 export const mapUnhashed = (packet: PgpPacket, change: (part: Part) => Part | boolean): PgpPacket => {
   const { tag, body } = packet;
   if (tag !== 2 || body[0] !== 4) return packet;

@@ -25,10 +25,10 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
   });
   const GOOD = { ours: 'ok', git: true };
   const refused = (code: string) => ({ ours: code, git: false });
-  /** Where this project is stricter, on purpose. */
+  /** Cases in which this project is stricter on purpose. */
   const onlyGitAccepts = (code: string) => ({ ours: code, git: true });
   const signed = (options: CommitOptions = {}): string => bench.commit({ sign: gpg.sign(ana), ...options });
-  /** Signs, and changes the packet of the signature. */
+  /** Signs, and changes the signature packet. */
   const altered =
     (change: (body: Buffer) => Buffer, sign: Sign = gpg.sign(ana)): Sign =>
     (payload) =>
@@ -43,7 +43,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
   });
 
   it.each([
-    // gpg takes no hash that is too short for the curve.
+    // gpg refuses a hash that is too short for the curve.
     ['rsa2048', ['SHA256', 'SHA384', 'SHA512']],
     ['rsa3072', ['SHA256', 'SHA512']],
     ['ed25519', ['SHA256', 'SHA384', 'SHA512']],
@@ -89,7 +89,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
       expect(verdicts(id, gpg.export(owner))).toEqual(GOOD);
     });
 
-    it('do not when they do not vouch for it', () => {
+    it('do not sign for it without its back signature', () => {
       const id = signed({ sign: gpg.sign(`${subkey}!`) });
       const without = readBlock(gpg.export(owner, ana)).map((packet) =>
         mapUnhashed(packet, (subpacket) => subpacket.type !== EMBEDDED_SIGNATURE),
@@ -97,7 +97,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
       expect(verdicts(id, writeBlock('PUBLIC KEY BLOCK', without))).toEqual(refused('signer-not-valid'));
     });
 
-    it('do not when they are bound to the key of somebody else', () => {
+    it('do not when they are bound to the key of another person', () => {
       const id = signed({ sign: gpg.sign(`${subkey}!`) });
       const packets = readBlock(gpg.export(owner));
       const at = packets.findIndex(({ tag }) => tag === 14);
@@ -113,7 +113,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
     });
   });
 
-  it('revoked keys, also for commits of before', () => {
+  it('revoked keys, also for earlier commits', () => {
     const key = gpg.generate('revoked', 'ed25519', 'sign', '0', '--faked-system-time', gpgTime(daysAgo(100)));
     const id = signed({ sign: gpg.sign(key, '--faked-system-time', gpgTime(daysAgo(50))), seconds: daysAgo(50) });
     expect(verdicts(id, gpg.export(key, ana))).toEqual(GOOD);
@@ -129,7 +129,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
     const keyring = gpg.export(key);
     const inTime = ['--faked-system-time', gpgTime(daysAgo(60))];
     const good = signed({ seconds: daysAgo(60), sign: gpg.sign(key, ...inTime) });
-    // gpg judges the key by the present and says EXPKEYSIG; here the commit stays good, as with SSH.
+    // gpg checks the key at the current time and reports EXPKEYSIG; here the commit stays good, as with SSH.
     expect(ourVerdict(bench.raw(good), { keyring })).toBe('ok');
     gpg.gpg(['--quick-set-expire', key, '0']);
     const late = signed({ seconds: daysAgo(10), sign: gpg.sign(key, '--faked-system-time', gpgTime(daysAgo(10))) });
@@ -176,7 +176,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
       expect(verdicts(signed({ sign }), gpg.export(ana, eve))).toEqual(GOOD);
     });
 
-    it('another one, for a signature that is good: git accepts by the protected fingerprint, here a contradiction is none', () => {
+    it('another one, for a good signature: git accepts by the protected fingerprint, and so does this project', () => {
       expect(verdicts(signed({ sign: naming(eve.slice(-16)) }), gpg.export(ana, eve))).toEqual(onlyGitAccepts('signer-unknown'));
       expect(verdicts(signed({ sign: naming('0123456789abcdef') }), gpg.export(ana, eve))).toEqual(onlyGitAccepts('signer-unknown'));
     });
@@ -190,7 +190,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
   ])('armour with %s', (_what, tamper, code) => {
     const { ours, git } = verdicts(signed({ tamper }), gpg.export(ana));
     expect(ours).toBe(code);
-    // gpg reads on to the end of the text where the last line is missing.
+    // gpg reads to the end of the text if the last line is missing.
     if (!_what.startsWith('no last')) expect(git).toBe(false);
   });
 
@@ -199,7 +199,7 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
     expect(verdicts(signed({ sign }), gpg.export(ana, eve))).toEqual(refused('signature-malformed'));
   });
 
-  it('critical parts that nobody understands, and others', () => {
+  it('unknown critical parts, and other unknown parts', () => {
     const notation = (text: string): string => signed({ sign: gpg.sign(ana, '--sig-notation', text) });
     expect(verdicts(notation('note@example.org=1'), gpg.export(ana))).toEqual(GOOD);
     expect(verdicts(notation('!note@example.org=1'), gpg.export(ana))).toEqual(refused('signature-unsupported'));

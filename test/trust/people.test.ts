@@ -1,4 +1,4 @@
-/** People and programs before the hub, with a real identity provider beside it: who gets in, as what, and who does not. */
+/** Access of people and programs to the hub, with a real identity provider: sign-in, roles and refusals. */
 import { join } from 'node:path';
 import { CreatedToken, LogoutView, type Role, SessionView } from '@fso/shared/api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { type Browser, createBrowser } from '../harness/browser.ts';
 import { CLIENT_ID, type IdentityProvider, PUBLIC_CLIENT_ID } from '../harness/identity-provider.ts';
 import { API_TOKEN, BEHIND_PROXY, HOUR, openPeopleHarness, PEOPLE, type PeopleHarness, problemOf } from '../harness/people-harness.ts';
 
-/** Well before a stream asks by itself whether its reader is still let in. */
+/** Well before a stream itself checks whether its reader still has access. */
 
 let world: PeopleHarness;
 let idp: IdentityProvider;
@@ -23,7 +23,7 @@ beforeEach(() => {
 
 const url = (path: string): string => world.url(path);
 const post = (browser: Browser, path: string, body?: object): Promise<Response> => world.call(browser, 'POST', path, body);
-/** Goes to the provider and back, as far as the callback, which is not called yet. */
+/** Goes to the provider and back, up to the callback, which it does not call. */
 const halfLogin = async (change: (provider: URL) => void = () => undefined): Promise<{ browser: Browser; callback: URL }> => {
   const browser = createBrowser();
   const start = await browser.request(url('/auth/login'));
@@ -48,7 +48,7 @@ describe('login', () => {
     expect(left).toBeLessThanOrEqual(24 * HOUR);
   });
 
-  it('goes on where it was meant to, and nowhere else', async () => {
+  it('continues at the requested page, and at no other site', async () => {
     const landing = async (returnTo: string): Promise<string> => {
       const browser = createBrowser();
       const { url: callback } = await browser.follow(url(`/auth/login?returnTo=${encodeURIComponent(returnTo)}`), url('/auth/callback'));
@@ -70,7 +70,7 @@ describe('login', () => {
     expect(browser.cookies(hub.url).has('fso-login')).toBe(false);
   });
 
-  it('begins a new session each time, and ends the one before', async () => {
+  it('starts a new session each time, and ends the previous one', async () => {
     const browser = await world.login('ada');
     const before = browser.copy();
     idp.user = 'ada';
@@ -80,7 +80,7 @@ describe('login', () => {
     expect((await before.request(url('/auth/session'))).status).toBe(401);
   });
 
-  it('does not take a session id that somebody else chose', async () => {
+  it('does not accept a session id that the client chose', async () => {
     const browser = createBrowser();
     browser.cookies(hub.url).set('fso', 'A'.repeat(43));
     await browser.follow(url('/auth/login?returnTo=/auth/session'));
@@ -89,7 +89,7 @@ describe('login', () => {
 });
 
 describe('a hub that starts while the provider is gone, behind a proxy with TLS, as a client without a secret', () => {
-  it('says so, and takes logins once the provider is back, with the groups of the ID token', async () => {
+  it('reports it, and accepts logins once the provider is back, with the groups of the ID token', async () => {
     await idp.stop();
     const config = {
       oidc: { ...world.oidc, clientId: PUBLIC_CLIENT_ID, clientSecret: undefined },
@@ -147,12 +147,12 @@ describe('login fails', () => {
     await refused(browser, callback.href);
   });
 
-  it('in a browser that has not begun it', async () => {
+  it('in a browser that did not start it', async () => {
     const { callback } = await halfLogin();
     expect(await refused(createBrowser(), callback.href)).toContain('has begun no login here');
   });
 
-  it('in a browser that has begun another one', async () => {
+  it('in a browser that started another one', async () => {
     const { callback } = await halfLogin();
     const { browser } = await halfLogin();
     await refused(browser, callback.href);
@@ -173,7 +173,7 @@ describe('login fails', () => {
     expect(await refused(browser, callback.href)).toContain('invalid_grant');
   });
 
-  it('with a code that was used', async () => {
+  it('with a used code', async () => {
     const { browser, callback } = await halfLogin();
     const again = browser.copy();
     expect((await browser.request(callback.href)).status).toBe(303);
@@ -186,7 +186,7 @@ describe('login fails', () => {
     await refused(browser, callback.href);
   });
 
-  it('when the provider refuses, in words and as a page for a browser', async () => {
+  it('when the provider refuses, with a text and a page for a browser', async () => {
     const { browser, callback } = await halfLogin();
     const state = callback.searchParams.get('state');
     const denied = url(`/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C/b%3E&state=${state}&iss=${idp.issuer}`);
@@ -207,7 +207,7 @@ describe('login fails', () => {
 });
 
 describe('sessions', () => {
-  it('end when nobody uses them for eight hours', async () => {
+  it('end after eight hours without use', async () => {
     const browser = await world.login('vera');
     world.offsetMs = 8 * HOUR - 60_000;
     expect((await browser.request(url('/api/v1/status'))).status).toBe(200);
@@ -226,7 +226,7 @@ describe('sessions', () => {
     expect((await browser.request(url('/api/v1/status'))).status).toBe(401);
   });
 
-  it('end by logout, with what is under way, and say where the provider ends its own', async () => {
+  it("end by logout, with open requests, and return the URL that ends the provider's session", async () => {
     const browser = await world.login('vera');
     const stream = await browser.request(url('/api/v1/stream'));
     const copy = browser.copy();
@@ -237,7 +237,7 @@ describe('sessions', () => {
     await expect(stream.text()).rejects.toThrow();
   });
 
-  it('go on while the provider is gone; a login says so, and works again by itself', async () => {
+  it('continue while the provider is gone; a login reports it, and works again without a restart', async () => {
     const browser = await world.login('ada');
     await idp.stop();
     try {
@@ -294,8 +294,8 @@ describe('a foreign page cannot use the session', () => {
     ['a script of another site', { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site', 'X-FSO-CSRF': '1' }],
     ['another port of the same host', { Origin: 'http://127.0.0.1:1', 'Sec-Fetch-Site': 'same-site', 'X-FSO-CSRF': '1' }],
     ['a sandboxed frame', { Origin: 'null', 'X-FSO-CSRF': '1' }],
-    ['an old browser that says nothing', { 'X-FSO-CSRF': '1' }],
-    ['a form of an own page, which no own page has', { Origin: 'own', 'Sec-Fetch-Site': 'same-origin', ...FORM }],
+    ['an old browser without these headers', { 'X-FSO-CSRF': '1' }],
+    ['a form of the same origin, which no page has', { Origin: 'own', 'Sec-Fetch-Site': 'same-origin', ...FORM }],
     ['the address bar', { 'Sec-Fetch-Site': 'none', 'X-FSO-CSRF': '1' }],
   ])('by %s', async (_who, sent) => {
     const browser = await world.login('ada');
@@ -310,7 +310,7 @@ describe('a foreign page cannot use the session', () => {
     expect((await world.sessionOf(browser)).role).toBe('admin');
   });
 
-  it('nor is it told that it might: no answer allows another origin', async () => {
+  it('and no response allows another origin', async () => {
     const preflight = await fetch(url('/api/v1/tokens'), {
       method: 'OPTIONS',
       headers: { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'x-fso-csrf' },
@@ -318,7 +318,7 @@ describe('a foreign page cannot use the session', () => {
     expect([preflight.status, [...preflight.headers.keys()].filter((name) => name.startsWith('access-control'))]).toEqual([405, []]);
   });
 
-  it('but an own page can', async () => {
+  it('but a page of the hub can', async () => {
     const browser = await world.login('olaf');
     expect((await post(browser, '/api/v1/source/fetch')).status).toBe(202);
   });
@@ -346,7 +346,7 @@ describe('access tokens of the provider', () => {
     expect((await world.withToken('/auth/session', token)).status).toBe(401);
   });
 
-  it('that were changed, or are signed by nobody or somebody else, are refused', async () => {
+  it('that were changed, are unsigned or have another signer are refused', async () => {
     const token = await idp.accessToken({ groups: ['staff'] });
     const [header = '', payload = '', signature = ''] = token.split('.');
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -364,7 +364,7 @@ describe('access tokens of the provider', () => {
 });
 
 describe('API tokens', () => {
-  it('are made by an administrator in the browser, and end open streams when they are revoked', async () => {
+  it('are created by an administrator in the browser, and end open streams when they are revoked', async () => {
     const browser = await world.login('ada');
     const created = await post(browser, '/api/v1/tokens', { name: 'ci', role: 'operator' });
     expect(created.status).toBe(201);
@@ -382,13 +382,13 @@ describe('API tokens', () => {
 });
 
 describe('audit', () => {
-  it('tells who changed what, from where, and who tried', async () => {
+  it('records who changed what, from where, and who tried', async () => {
     const [ada, vera] = [await world.login('ada'), await world.login('vera')];
     await post(vera, '/api/v1/source/fetch');
     const { view } = CreatedToken.parse(await (await post(ada, '/api/v1/tokens', { name: 'audited', role: 'viewer' })).json());
     await post(ada, '/auth/logout');
-    const told = (await hub.ledger.events({ limit: 6 })).filter(({ reason }) => reason === 'AccessAudit').map(({ message }) => message);
-    expect(told).toEqual(
+    const messages = (await hub.ledger.events({ limit: 6 })).filter(({ reason }) => reason === 'AccessAudit').map(({ message }) => message);
+    expect(messages).toEqual(
       expect.arrayContaining([
         expect.stringContaining(`ada@example.com (user, admin) from ${ada.address}: login: done`),
         expect.stringContaining(`vera@example.com (user, viewer) from ${vera.address}: fetchSource: refused (You are vera`),

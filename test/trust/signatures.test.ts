@@ -3,7 +3,7 @@ import { type CommitOptions, daysAgo, NOW_SECONDS, openSigningBench, type Signin
 import { ecdsaToken, ed25519Key, ed25519Token, signWith } from './ssh-forge.ts';
 import { ourVerdict } from './verdicts.ts';
 
-/** What this project says of a commit, beside what `git verify-commit` and `ssh-keygen -Y verify` say of it. */
+/** This project's verdict on a commit, compared with those of `git verify-commit` and `ssh-keygen -Y verify`. */
 describe('SSH signatures, as git and ssh-keygen judge them', () => {
   let bench: SigningBench;
   let ed: SshKey;
@@ -30,7 +30,7 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
   });
   const GOOD = { ours: 'ok', git: true, sshKeygen: true };
   const refused = (code: string) => ({ ours: code, git: false, sshKeygen: false });
-  /** Where this project is stricter, on purpose. */
+  /** Cases in which this project is stricter on purpose. */
   const onlyGitAccepts = (code: string) => ({ ours: code, git: true, sshKeygen: true });
   const signed = (options: CommitOptions = {}): string => bench.commit({ sign: bench.signSsh(ed), ...options });
   const allow = (options = '', key = ed): string => `ana@example.org ${options === '' ? '' : `${options} `}${key.line}\n`;
@@ -72,7 +72,7 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
     expect(by({ hash: 'sha1' })).toEqual(refused('signature-unsupported'));
   });
 
-  it('armour in lines of other lengths, as other programs than ssh-keygen write it', () => {
+  it('armour with lines of other lengths, which other programs than ssh-keygen write', () => {
     const key = ed25519Key();
     for (const width of [64, 76]) {
       const sign = signWith(key);
@@ -118,7 +118,7 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
   });
 
   it('windows of validity, by the time of the commit', () => {
-    // ssh-keygen by itself judges by the present time; git tells it the time of the commit.
+    // ssh-keygen alone uses the current time; git passes it the time of the commit.
     const byGit = (id: string, allowed: string) => ({
       ours: ourVerdict(bench.raw(id), { allowedSigners: allowed }),
       git: bench.gitAcceptsSsh(id, allowed),
@@ -168,12 +168,12 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
       expect(verdicts(id, allow())).toEqual(refused('signer-unknown'));
     });
 
-    it('an allowed signers file with a line that cannot be used: it is refused whole instead of the line skipped', () => {
+    it('an allowed signers file with an unusable line: this project refuses the whole file instead of skipping the line', () => {
       for (const line of ['bob@example.org ssh-ed25519 !!!', 'bob@example.org colour="blue" ssh-ed25519 AAAA', 'bob@example.org'])
         expect(verdicts(signed(), `${line}\n${allow()}`), line).toEqual(onlyGitAccepts('signers'));
     });
 
-    it('a security token that nobody touched', () => {
+    it('a security token without a touch', () => {
       for (const token of [ed25519Token(0), ecdsaToken(0)])
         expect(verdicts(bench.commit({ sign: signWith(token) }), `ana@example.org ${token.line}\n`)).toEqual(
           onlyGitAccepts('signature-invalid'),
@@ -184,7 +184,7 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
       expect(verdicts(signed(), allow('cert-authority', stranger) + allow())).toEqual(onlyGitAccepts('signers'));
     });
 
-    it('times in the zone of whatever machine reads them', () => {
+    it('times in the local zone of the machine', () => {
       expect(verdicts(signed(), allow('valid-after="20200101"'))).toEqual(onlyGitAccepts('signers'));
     });
   });

@@ -8,7 +8,7 @@ export type Sign = (payload: Buffer) => string;
 
 export interface CommitOptions {
   readonly message?: string;
-  /** Of the committer, seconds since 1970. */
+  /** Time of the committer, seconds since 1970. */
   readonly seconds?: number;
   readonly sign?: Sign;
   /** Changes the object after it was signed. */
@@ -17,7 +17,7 @@ export interface CommitOptions {
 
 export interface SshKey {
   readonly file: string;
-  /** As in an allowed signers file: type and base64. */
+  /** Public key as in an allowed signers file: type and base64. */
   readonly line: string;
 }
 
@@ -26,18 +26,18 @@ export interface SigningBench {
   readonly folder: string;
   /** A raw commit object, stored in the repository. @returns its id */
   commit(options: CommitOptions): string;
-  /** A commit that git itself makes and signs. @param settings of `git -c` */
+  /** A commit that git itself creates and signs. @param settings of `git -c` */
   commitByGit(settings: readonly string[]): string;
   raw(id: string): Buffer;
   /** @param allowed an allowed signers file */
   gitAcceptsSsh(id: string, allowed: string): boolean;
-  /** @param keyring armoured keys, imported into a home of their own */
+  /** @param keyring armoured keys, imported into a separate home */
   gitAcceptsPgp(id: string, keyring: string): boolean;
   /** Whether `ssh-keygen -Y verify` accepts a commit's signature in the name of a principal. */
   sshKeygenAccepts(id: string, allowed: string, principal: string): boolean;
   sshKey(name: string, ...args: readonly string[]): SshKey;
   signSsh(key: SshKey, ...args: readonly string[]): Sign;
-  /** A home of gpg with its own keys. */
+  /** A home folder of gpg with its own keys. */
   gpgHome(name: string): GpgHome;
   /** A program for `gpg.program` that signs with the keys of a home. */
   gpgProgram(home: GpgHome): string;
@@ -46,7 +46,7 @@ export interface SigningBench {
 
 export interface GpgHome {
   gpg(args: readonly string[], input?: string | Buffer): Buffer;
-  /** Makes a key without a passphrase. @returns its fingerprint */
+  /** Creates a key without a passphrase. @returns its fingerprint */
   generate(name: string, algorithm: string, ...rest: readonly string[]): string;
   sign(key: string, ...args: readonly string[]): Sign;
   export(...keys: readonly string[]): string;
@@ -61,9 +61,9 @@ export interface GpgHome {
 export const NOW_SECONDS: number = Math.floor(Date.now() / 1000);
 const DAY = 86_400;
 export const daysAgo = (days: number): number => NOW_SECONDS - days * DAY;
-/** `YYYYMMDDHHMMSSZ`, as allowed signers have it. */
+/** `YYYYMMDDHHMMSSZ`, as in allowed signers. */
 export const sshTime = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(/[-:T]|\.000/g, '');
-/** As `gpg --faked-system-time` takes it. */
+/** Format of `gpg --faked-system-time`. */
 export const gpgTime = (seconds: number): string => `${new Date(seconds * 1000).toISOString().replace(/[-:]|\.000Z/g, '')}!`;
 
 /** Puts a signature into a commit as git does: before the empty line. */
@@ -73,7 +73,7 @@ export const withSignature = (payload: string, signature: string): string => {
 };
 
 export const openSigningBench = (): SigningBench => {
-  // gpg's sockets want a short path.
+  // gpg's sockets need a short path.
   const folder = mkdtempSync(join(tmpdir(), 'fso-sig-'));
   const homes: GpgHome[] = [];
   const who = (role: string) => ({ [`GIT_${role}_NAME`]: 'Ana', [`GIT_${role}_EMAIL`]: 'ana@example.org' });

@@ -10,7 +10,7 @@ const sshString = (content: Uint8Array | string): Buffer => {
   return Buffer.concat([length, bytes]);
 };
 const sha256 = (bytes: Uint8Array | string): Buffer => createHash('sha256').update(bytes).digest();
-/** As SSH writes a positive number. */
+/** A positive number in the encoding of SSH. */
 const mpint = (bytes: Buffer): Buffer => {
   const start = bytes.findIndex((byte) => byte !== 0);
   const short = bytes.subarray(start < 0 ? bytes.length : start);
@@ -22,9 +22,9 @@ const APPLICATION = 'ssh:';
 interface ForgedKey {
   readonly privateKey: KeyObject;
   readonly blob: Buffer;
-  /** The inner signature over what SSHSIG signs. */
+  /** The inner signature over the signed data of SSHSIG. */
   readonly sign: (data: Buffer) => Buffer;
-  /** As in an allowed signers file. */
+  /** Public key as in an allowed signers file. */
   readonly line: string;
 }
 
@@ -34,7 +34,7 @@ const jwkOf = (key: KeyObject) => {
 };
 const lineOf = (type: string, blob: Buffer): string => `${type} ${blob.toString('base64')}`;
 
-/** @param flags 1: somebody touched the token */
+/** @param flags 1: a person touched the token */
 const inToken = (data: Buffer, flags: number) => {
   const counter = Buffer.from([0, 0, 0, 7]);
   const rest = Buffer.concat([Buffer.from([flags]), counter]);
@@ -89,7 +89,7 @@ export const ed25519Key = (): ForgedKey => {
 export interface Envelope {
   readonly reserved?: string;
   readonly hash?: string;
-  /** After everything else. */
+  /** Bytes after all other fields. */
   readonly tail?: Buffer;
 }
 

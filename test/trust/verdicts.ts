@@ -1,6 +1,6 @@
 import { parseSigners, SignatureError, type SignerFiles, SignersError, verifyCommit } from '@fso/shared/signatures';
 
-/** `ok`, the code of a refusal, or `signers` where the signers' files themselves are refused. */
+/** `ok`, the code of a refusal, or `signers` if the signers' files themselves are refused. */
 export const ourVerdict = (raw: Buffer, files: SignerFiles, now = new Date()): string => {
   try {
     verifyCommit(raw, parseSigners(files), now);
