@@ -77,7 +77,7 @@ const usableToken = (record: EnrolmentRecord | undefined, digest: string, key: s
   return token;
 };
 
-const certificateOf = ({ serial, issued, expires }: Issue): EnrolmentRecord['certificate'] => ({
+const certificateOf = ({ serial, issued, expires }: Issue): NonNullable<EnrolmentRecord['certificate']> => ({
   serial,
   issued: issued.toISOString(),
   expires: expires.toISOString(),
@@ -121,6 +121,16 @@ export const assertCurrent = (
 };
 
 /**
+ * A certificate that is not valid yet was made while the clock of the hub ran ahead, and so may copies of it be: only the last one counts.
+ *
+ * @throws Refusal
+ */
+const assertLast = ({ certificate }: EnrolmentRecord, serial: string): void => {
+  if (serial !== certificate?.serial && serial !== certificate?.renewed)
+    throw new Refusal('superseded', 'the certificate is not valid yet, and a newer one of this identity was issued');
+};
+
+/**
  * A certificate more for the same identity. One that expired not too long ago will do, as long as no newer one was shown: an agent that was
  * away for days comes back by itself, and an old copy of its key does not.
  */
@@ -131,12 +141,23 @@ export const renew = (before: EnrolmentRecord | undefined, peer: Peer, issue: Is
     throw new Refusal('not-authorized', `the certificate expired at ${peer.expires.toISOString()}, too long ago to be renewed`);
   if (lateMs > 0 && peer.expires.getTime() < Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z'))
     throw new Refusal('superseded', 'a newer certificate of this identity was used already');
-  return { ...record, certificate: certificateOf(issue) };
+  const isEarly = issue.issued < peer.notBefore;
+  if (isEarly) assertLast(record, peer.serial);
+  const certificate = { ...certificateOf(issue), renewed: peer.serial };
+  // What was shown while the clock ran ahead would outlast what is issued now.
+  return { ...record, certificate, newestShown: isEarly ? certificate.issued : record.newestShown };
+};
+
+const withoutRenewed = (record: EnrolmentRecord): EnrolmentRecord => {
+  if (record.certificate?.renewed === undefined) return record;
+  const { renewed: _, ...certificate } = record.certificate;
+  return { ...record, certificate };
 };
 
 /** Notes that an agent has shown a certificate and has its key. */
 export const show = (before: EnrolmentRecord | undefined, peer: Peer): EnrolmentRecord => {
-  const record = assertCurrent(before, peer);
+  const current = assertCurrent(before, peer);
+  const record = current.certificate?.serial === peer.serial ? withoutRenewed(current) : current;
   if (peer.expires.getTime() <= Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z')) return record;
   return { ...record, newestShown: peer.expires.toISOString() };
 };

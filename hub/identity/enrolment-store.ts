@@ -36,7 +36,15 @@ export const EnrolmentRecord = z.strictObject({
   enrolled: Time.nullable(),
   revoked: Time.nullable(),
   /** The newest one that was issued. */
-  certificate: z.strictObject({ serial: z.string().max(64), issued: Time, expires: Time }).nullable(),
+  certificate: z
+    .strictObject({
+      serial: z.string().max(64),
+      issued: Time,
+      expires: Time,
+      /** Serial of the one that was renewed, until this one is shown: the answer with this one may have been lost. */
+      renewed: z.string().max(64).optional(),
+    })
+    .nullable(),
   /** Expiry of the newest certificate that was shown to the hub. */
   newestShown: Time.nullable(),
 });

@@ -36,7 +36,7 @@ beforeEach(async () => {
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
     authority: await openAuthority({ folder, given: undefined, now: clock.now(), records: undefined, isInUse: async () => false }),
     store: createEnrolmentStore(records),
-    clock,
+    clock: { now: () => clock.now(), monotonicMs: () => clock.monotonicMs(), sleep: (ms, signal) => clock.sleep(ms, signal) },
     limits: DEFAULT_IDENTITY_LIMITS,
     onEvent: async (event) => {
       events.push(event);
@@ -57,8 +57,8 @@ const codeOf = async (call: Promise<unknown>): Promise<string> => {
 };
 const tokenFor = async (cluster: string): Promise<string> => (await identity.issueToken(cluster, HOUR)).token;
 const peerOf = ({ cluster, certificate }: IssuedIdentity, generation: number): Peer => {
-  const { serialNumber: serial, validFromDate: notBefore, validToDate: expires } = new X509Certificate(certificate);
-  return { cluster, generation, serial, notBefore, expires };
+  const { serialNumber, validFromDate: notBefore, validToDate: expires } = new X509Certificate(certificate);
+  return { cluster, generation, serial: serialNumber.toLowerCase(), notBefore, expires };
 };
 const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
   peerOf(await identity.enrol(await tokenFor(cluster), (await makeRequest()).csr), generation);
@@ -195,6 +195,45 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('taken');
     await clock.advance(8 * HOUR);
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
+  });
+
+  describe('of a clock that ran ahead', () => {
+    const DAY = 24 * HOUR;
+    const renewed = async (peer: Peer): Promise<Peer> => peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
+    /** As {@link renewed}, by a hub whose clock is ten days ahead. */
+    const renewedAhead = async (peer: Peer, isShown: boolean): Promise<Peer> => {
+      const present = clock;
+      clock = new FakeClock(new Date(present.now().getTime() + 10 * DAY));
+      const next = await renewed(peer);
+      if (isShown) await identity.admit(next);
+      clock = present;
+      return next;
+    };
+
+    it('is renewed if it is the last one, and no older copy is', async () => {
+      const first = await renewedAhead(await enrolled('eu'), true);
+      const last = await renewedAhead(first, true);
+      expect(await codeOf(identity.renew(first, (await makeRequest()).csr))).toBe('superseded');
+      const next = await renewed(last);
+      // The answer may be lost, until the new one is shown.
+      const again = await renewed(last);
+      await identity.admit(again);
+      for (const copy of [first, last]) expect(await codeOf(identity.renew(copy, (await makeRequest()).csr))).toBe('superseded');
+      expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('taken');
+    });
+
+    it('is renewed where the answer with the one after it was lost', async () => {
+      const held = await renewedAhead(await enrolled('eu'), true);
+      await renewedAhead(held, false);
+      expect(await codeOf(identity.renew(held, (await makeRequest()).csr))).toBe('taken');
+    });
+
+    it('does not keep the ones after it from a renewal when they have expired', async () => {
+      const next = await renewed(await renewedAhead(await enrolled('eu'), true));
+      await identity.admit(next);
+      await clock.advance(3 * DAY);
+      expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('taken');
+    });
   });
 
   it('is worth nothing after a revocation, until the cluster enrols again', async () => {
