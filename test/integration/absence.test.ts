@@ -16,7 +16,7 @@ import { eventually } from '../harness/waiting.ts';
 
 const GUARD = 'fso-guard-nodes';
 
-/** A hub that is away for long, and an agent that is killed meanwhile. */
+/** A long outage of the hub, during which the agent is killed. */
 describe('after an absence', () => {
   const stop = new AbortController();
   let folder: string;
@@ -68,7 +68,7 @@ describe('after an absence', () => {
     };
   });
 
-  it('one exchange brings hub and agent together, and no alert was lost', async () => {
+  it('one exchange synchronises hub and agent, and no alert is lost', async () => {
     const first = await bench.repository.commit(basicRepository(), 'first');
     await hub.start();
     await startAgent();
@@ -86,10 +86,10 @@ describe('after an absence', () => {
     await hub.start();
     const view = await isProven(last);
 
-    const told = (await eventsOf('TamperingRepaired')).map(({ message }) => message);
+    const messages = (await eventsOf('TamperingRepaired')).map(({ message }) => message);
     for (const name of [GUARD, 'fso-guard-policies'])
       expect(
-        told.filter((message) => message.includes(name)),
+        messages.filter((message) => message.includes(name)),
         name,
       ).toHaveLength(1);
     expect(await eventsOf('DigestMismatch')).toEqual([]);

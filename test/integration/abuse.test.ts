@@ -9,7 +9,7 @@ const LIMIT_RANGES: KindDescriptor = { apiVersion: 'v1', kind: 'LimitRange', plu
 const policy = (namespace: string, name: string, spec: SovereignPolicySpecInput): SovereignPolicy =>
   ({ apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: { namespace, name }, spec }) as SovereignPolicy;
 
-/** What people of one namespace, or of the cluster, can do to others with rights that they may well have. */
+/** Harm that users of one namespace, or of the cluster, could do to others with ordinary rights. */
 describe('abuse of ordinary rights', () => {
   const stop = new AbortController();
   const { signal } = stop;
@@ -32,7 +32,7 @@ describe('abuse of ordinary rights', () => {
     tenant = await world.openTenant('team');
     for (const name of ['victim', 'crowd', 'ranged', 'disowned']) await world.makeNamespace(name);
     await eventually(() => tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal));
-    // The guard comes a moment after the first policies can be written.
+    // The guard is installed a moment after the first policies can be written.
     const theirs = policy('team', 'theirs', { targetNamespace: 'victim', allowedRegions: ['nowhere'] });
     const isGuarded = async () =>
       (await answer(tenant.create(SOVEREIGN_POLICY_KIND, theirs, { dryRun: true }, signal))).includes('fso-guard-policies');
@@ -44,7 +44,7 @@ describe('abuse of ordinary rights', () => {
     stop.abort();
   });
 
-  it('lets who has rights on policies of one namespace govern that namespace only', async () => {
+  it('lets users with rights on policies of one namespace govern only that namespace', async () => {
     const create = (name: string, targetNamespace: string): Promise<string> =>
       answer(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, { targetNamespace, allowedRegions: ['nowhere'] }), {}, signal));
     for (const target of ['victim', 'kube-system', 'team*', '*'])
@@ -55,7 +55,7 @@ describe('abuse of ordinary rights', () => {
       answer(tenant.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, { spec }, signal));
     expect(await patch('own', { targetNamespace: 'victim' })).toContain('fso-guard-policies');
     expect(await patch('own', { allowedRegions: ['eu-west-1'] })).toBe('');
-    // Somebody with rights in all namespaces may; the tenant may not bend or remove it.
+    // A user with rights in all namespaces may; the tenant may neither change nor remove it.
     const broad = policy('team', 'broad', { targetNamespace: 'victim', allowedRegions: ['eu-west-1'] });
     expect(await answer(world.client.create(SOVEREIGN_POLICY_KIND, broad, {}, signal))).toBe('');
     expect(await patch('broad', { targetNamespace: 'team' })).toContain('fso-guard-policies');
@@ -66,7 +66,7 @@ describe('abuse of ordinary rights', () => {
     expect(await answer(world.client.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toBe('');
   });
 
-  it('proves policies whose names and regions are too long for one message, and still says how to mend a pod', async () => {
+  it('proves policies whose names and regions are too long for one message, and still explains the fix', async () => {
     const allowedRegions = Array.from({ length: 100 }, (_, index) => (index === 0 ? 'eu-west-1' : `r${index}`.padEnd(63, 'x')));
     const names = Array.from({ length: 40 }, (_, index) => `crowd-${index}`.padEnd(250, 'x'));
     for (const name of names) await world.applyPolicy(name, { targetNamespace: 'crowd', allowedRegions });
@@ -78,7 +78,7 @@ describe('abuse of ordinary rights', () => {
     await world.removePolicies(...names);
   });
 
-  it('honours the 20 oldest policies that a namespace has for itself, and keeps them out of the constraints of others', async () => {
+  it("applies a namespace's 20 oldest own policies, and keeps them out of the constraints of others", async () => {
     const spec = (targetNamespace: string) => ({ targetNamespace, allowedRegions: ['eu-west-1'] });
     await world.applyPolicy('victim', spec('victim'));
     const names = Array.from({ length: 22 }, (_, index) => `own-${index}`);
@@ -103,7 +103,7 @@ describe('abuse of ordinary rights', () => {
     await world.removePolicies('victim');
   });
 
-  it('proves a policy in a namespace whose LimitRange wants more than a probe asks for', async () => {
+  it('proves a policy in a namespace whose LimitRange requires more than a probe requests', async () => {
     const limits = [{ type: 'Container', min: { cpu: '100m', memory: '64Mi' }, max: { cpu: '2', memory: '4Gi' } }];
     const range = { metadata: { name: 'range', namespace: 'ranged' }, spec: { limits } } as KubeObject;
     await world.client.create(LIMIT_RANGES, range, {}, signal);
@@ -112,7 +112,7 @@ describe('abuse of ordinary rights', () => {
     await eventually(async () => (await world.conditionOf('ranged', 'GatekeeperReady'))?.status === 'True');
   });
 
-  it('takes a label back whose ownership somebody reset', async () => {
+  it('reverts a label whose ownership was reset', async () => {
     await world.applyPolicy('disowned', { targetNamespace: 'disowned', allowedRegions: ['eu-west-1'] });
     await world.reaches('disowned', 'Active');
     await world.client.mergePatch(NAMESPACE_KIND, { name: 'disowned' }, { metadata: { managedFields: [{}] } }, signal);
@@ -122,7 +122,7 @@ describe('abuse of ordinary rights', () => {
     expect(await world.tryPod('disowned')).toBe('');
   });
 
-  it('has a pod judged by both locks before the API server gives up on Gatekeeper, however much it says', async () => {
+  it('judges a pod with both locks before the call of Gatekeeper times out, however large the pod is', async () => {
     await world.applyPolicy('team', { targetNamespace: 'team', allowedRegions: ['eu-west-1'] });
     await world.reaches('team', 'Active');
     await eventually(async () => (await world.conditionOf('team', 'GatekeeperReady'))?.status === 'True');
@@ -143,7 +143,7 @@ describe('abuse of ordinary rights', () => {
     };
     const ask = (pod: KubeObject): Promise<string> =>
       answer(world.client.raw({ method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod }, signal));
-    // Refused by the canary of lock 2: Gatekeeper was heard, and a webhook that takes too long is not.
+    // Refused by the canary of lock 2, so Gatekeeper answered in time.
     expect(await ask(podOf({ others: 998 }))).toContain('[geo-canary]');
     expect(await ask(podOf({ others: 20_000 }))).toContain('too large to be judged');
     expect(await ask(podOf({ keys: 40_000 }))).toContain('[geo-canary]');

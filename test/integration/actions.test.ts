@@ -23,13 +23,13 @@ interface ActionCase {
   /** Name of the policy and of its namespace. */
   readonly name: string;
   readonly spec: Partial<SovereignPolicySpecInput>;
-  /** What a pod outside meets. */
+  /** The lock that refuses a pod outside. */
   readonly refusedBy?: 'floor' | 'gatekeeper';
-  /** Of an admitted pod. */
+  /** The locks that warn of an admitted pod. */
   readonly warnedBy?: readonly ('floor' | 'gatekeeper')[];
-  /** Actions whose floor policy leaves its word in the API server's audit log. */
+  /** Actions whose floor policy writes to the API server's audit log. */
   readonly recorded: readonly FloorAction[];
-  /** Whether Gatekeeper's audit finds the pod once it is there, and under which action. */
+  /** The action under which Gatekeeper's audit finds the admitted pod; absent: it does not. */
   readonly audited?: FloorAction;
   readonly locks: { readonly admission: string; readonly binding: string; readonly gatekeeper: string };
 }
@@ -112,7 +112,7 @@ interface AuditEvent {
 
 const lockOf = (text: string): string => (text.includes('fso-floor-pods-') ? 'floor' : /\[geo-[a-z]+-/.test(text) ? 'gatekeeper' : text);
 
-/** Gatekeeper writes `scoped` where the constraint has scoped actions, and those of its audit beside it. */
+/** Gatekeeper writes `scoped` if the constraint has scoped actions, and the actions of its audit beside it. */
 const actionsOf = (violation: ConstraintViolation & { readonly enforcementActions?: readonly string[] }): readonly (string | undefined)[] =>
   violation.enforcementActions ?? [violation.enforcementAction];
 
@@ -155,7 +155,7 @@ describe('what each action does at each point', () => {
     spec: { containers: [{ name: 'main', image: 'example.com/none' }], nodeSelector: { 'topology.kubernetes.io/region': 'us-east-1' } },
   });
 
-  /** @returns what was said, and whether the pod is there. */
+  /** @returns the texts of the response, and whether the pod exists */
   const create = async (namespace: string, name: string): Promise<{ refusal: string; warnings: readonly string[] }> => {
     try {
       const { warnings } = await world.client.create(POD_KIND, outside(namespace, name), {}, stop.signal);
@@ -185,7 +185,7 @@ describe('what each action does at each point', () => {
   };
 
   describe.each(CASES)('$name', ({ name, refusedBy, warnedBy = [], recorded, audited, locks }) => {
-    it('is proven, and its status says which locks have a part in it', async () => {
+    it('is proven, and its status names the locks that enforce it', async () => {
       // A policy is Active once lock 1 is proven; lock 2 may take longer on a busy machine.
       const statesOfLocks = async () => {
         const { admission, binding, gatekeeper } = (await world.reaches(name, 'Active')).status?.enforcement ?? {};
@@ -199,7 +199,7 @@ describe('what each action does at each point', () => {
       });
     });
 
-    it('refuses, warns or keeps silent, by the lock that it is scoped to', async () => {
+    it('refuses, warns or stays silent, according to its scope', async () => {
       const { refusal, warnings } = await create(name, 'subject');
       expect(refusal === '' ? undefined : lockOf(refusal)).toBe(refusedBy);
       expect(new Set(warnings.map(lockOf))).toEqual(new Set(warnedBy));
@@ -208,7 +208,7 @@ describe('what each action does at each point', () => {
       for (const said of [refusal, ...warnings].filter(Boolean)) expect(said).toContain(text);
     });
 
-    it('leaves policy and revision in the audit log of the API server', async () => {
+    it('writes policy and revision to the audit log of the API server', async () => {
       const events = await eventually(async () => {
         const found = await eventsOf(name, 'subject');
         return found.length > 0 && found;
@@ -224,11 +224,11 @@ describe('what each action does at each point', () => {
       );
     });
 
-    it('is found by the audit of Gatekeeper where it got in and that has a part in it', async () => {
+    it('appears in the audit of Gatekeeper if it was admitted and Gatekeeper audits it', async () => {
       const written = Date.now();
       await eventually(async () => {
         const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
-        // In whole seconds: one of the same second may have been before.
+        // In whole seconds: an audit of the same second may have been earlier.
         return constraints.every(({ status }) => Date.parse(status?.auditTimestamp ?? '') > written);
       });
       const found = await violationsOf(name);
@@ -238,7 +238,7 @@ describe('what each action does at each point', () => {
     });
   });
 
-  it('refuses a point at which nobody enforces, by name', async () => {
+  it('refuses an unknown enforcement point, by name', async () => {
     const scopedEnforcementActions = [{ action: 'deny', enforcementPoints: [{ name: 'validation.gatekeper.sh' }] }];
     const spec = { targetNamespace: 'deny', allowedRegions: ['eu-west-1'], enforcementAction: 'custom', scopedEnforcementActions };
     await expect(world.applyPolicy('typo', spec as SovereignPolicySpecInput)).rejects.toThrow(

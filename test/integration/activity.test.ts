@@ -29,7 +29,7 @@ const clusterReport = (revision: string) => ({
   conditions: [],
 });
 const answers = new Map<StreamClient, number>();
-/** Takes the offer, and says that everything is written and proven. */
+/** Accepts the offer, and reports that everything is written and proven. */
 const enforce = async (stream: StreamClient, revision: string): Promise<void> => {
   await waitFor(() => expect(stream.frames.some((frame) => frame.type === 'offer' && frame.revision === revision)).toBe(true));
   stream.send({ type: 'ack', revision, digest: 'd' });
@@ -38,8 +38,8 @@ const enforce = async (stream: StreamClient, revision: string): Promise<void> =>
   stream.send({ type: 'report', seq, full: true, cluster: clusterReport(revision), policies: [], removed: [], events: [] });
 };
 
-describe('a commit on its way', () => {
-  it('is followed from the push until it is enforced, refused or rejected, through a rollback and a restart of the hub', async () => {
+describe('the activity of a commit', () => {
+  it('is recorded from the push until it is enforced, refused or rejected, through a rollback and a restart of the hub', async () => {
     bench = await openHubHarness();
     const { repository, startHub, agent } = bench;
     const first = await repository.commit(basicRepository(), 'first');
@@ -64,11 +64,11 @@ describe('a commit on its way', () => {
     );
     hub.source.hint();
     await waitFor(() => expect(us.frames.some((frame) => frame.type === 'offer' && frame.revision === second)).toBe(true));
-    us.send({ type: 'nack', revision: second, reasons: [{ code: 'unsigned', message: 'nobody signed it' }] });
+    us.send({ type: 'nack', revision: second, reasons: [{ code: 'unsigned', message: 'it is not signed' }] });
     await reaches(hub, second, { state: 'refused', changes: { added: [], changed: ['finance'], removed: [] } });
     expect((await commit(hub, second)).clusterSteps.map(({ cluster, refused }) => [cluster, refused?.reasons])).toEqual([
       ['eu', undefined],
-      ['us', [{ code: 'unsigned', reason: 'nobody signed it' }]],
+      ['us', [{ code: 'unsigned', reason: 'it is not signed' }]],
     ]);
 
     const source = PolicySourceView.parse(await read(hub, '/policies/fso-system/finance/source'));

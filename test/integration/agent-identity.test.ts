@@ -19,7 +19,7 @@ import { eventually } from '../harness/waiting.ts';
 
 const REF = { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY };
 
-/** An agent with deploy/agent/rbac.yaml on a real API server, and a hub: how it comes to its identity and keeps it. */
+/** An agent with deploy/agent/rbac.yaml on a real API server, and a hub: how it gets its identity and keeps it. */
 describe('the identity of an agent', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
@@ -63,7 +63,7 @@ describe('the identity of an agent', () => {
     agents.push(agent);
     return agent;
   };
-  /** As somebody who has stopped the agent and taken the guard off, for it refuses that. */
+  /** Runs as an administrator who has stopped the agent and removed the guard, which would refuse it. */
   const deleteSecret = async (): Promise<void> => {
     await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-state' }, stop.signal);
     await eventually(async () => {
@@ -71,7 +71,7 @@ describe('the identity of an agent', () => {
       return true;
     });
   };
-  /** What a cluster administrator hears who changes the Secret. */
+  /** The refusal of a cluster administrator who changes the Secret. */
   const refusal = (): Promise<string> =>
     world.client.mergePatch(SECRET_KIND, REF, { metadata: { labels: { touched: 'yes' } } }, stop.signal).then(
       () => '',
@@ -86,7 +86,7 @@ describe('the identity of an agent', () => {
       .filter(({ reason }) => reason === 'NotEnrolled')
       .map(({ message }) => message);
 
-  it('comes by a token, is kept in its Secret, and outlives the token', async () => {
+  it('is issued for a token, is kept in its Secret, and outlives the token', async () => {
     const token = await issueToken(hub, 'eu');
     const first = await startAgent('first', token);
     await connected();
@@ -96,7 +96,7 @@ describe('the identity of an agent', () => {
     const report = await eventually(async () => (await hub.ledger.cluster('eu'))?.report ?? undefined);
     expect(report.clockSkewMs).toEqual(expect.any(Number));
     expect(report.certificateExpires).toBeDefined();
-    // The guard is about a second old before it is in force.
+    // The guard is in force about a second after it was written.
     await eventually(async () => (await refusal()).includes('only the agent writes'));
     await world.stopAgent(first);
 
@@ -124,7 +124,7 @@ describe('the identity of an agent', () => {
     }
   });
 
-  it('is renewed in time, and the agent goes on with the new certificate', async () => {
+  it('is renewed in time, and the agent continues with the new certificate', async () => {
     await hub.stop();
     // Backdated by 5 min, so that two thirds are over at once; an agent waits for 10 s at least.
     hub = await startHub({ certificateMs: 390_000 });
@@ -141,7 +141,7 @@ describe('the identity of an agent', () => {
     await world.stopAgent(agent);
   });
 
-  it('that was revoked is complained about once, and a new token takes over', async () => {
+  it('is reported once when it was revoked, and a new token replaces it', async () => {
     const agent = await startAgent('first', await issueToken(hub, 'eu'));
     await connected();
     await hub.identity?.revoke('eu');
@@ -154,7 +154,7 @@ describe('the identity of an agent', () => {
     await world.stopAgent(again);
   });
 
-  it('is not had with a spent token, and the agent says so and enforces all the same', async () => {
+  it('is not issued for a used token, and the agent reports it and still enforces', async () => {
     const token = await issueToken(hub, 'eu');
     const agent = await startAgent('first', token);
     await connected();

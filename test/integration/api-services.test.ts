@@ -43,24 +43,24 @@ const isTakenBack = async (): Promise<boolean> => {
 const VERSION = '1';
 const statusOf = (code: number, reason: string) => ({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message: reason });
 
-/** What an impostor has to say of the API group: there is nothing in it. undefined: a watch that stays open. */
+/** The impostor's responses for the API group: empty lists. undefined: a watch that stays open. */
 const impostorSays = (method: string | undefined, { pathname, searchParams: query }: URL): readonly [number, object] | undefined => {
   const plural = pathname.split('/').at(-1) ?? '';
   if (plural === 'v1') return [200, { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: `${API_GROUP}/v1`, resources: [] }];
   if (method !== 'GET' || !['sovereignpolicies', 'floorparameters'].includes(plural)) return [404, statusOf(404, 'NotFound')];
   if (!query.has('watch')) return [200, { kind: 'List', apiVersion: `${API_GROUP}/v1`, metadata: { resourceVersion: VERSION }, items: [] }];
-  // Whoever comes with the version of another list has to list here.
+  // A client with the version of another list must list here again.
   return query.get('resourceVersion') === VERSION ? undefined : [410, statusOf(410, 'Expired')];
 };
 
-/** Answers for the API group in the API server's place, to everybody. @returns its port, and who has asked for what */
+/** Serves the API group instead of the API server, for every client. @returns its port, and the requests of each user */
 const startImpostor = async () => {
   const { certificate: cert, key } = await createAuthority('impostor');
-  const heard: string[] = [];
+  const requests: string[] = [];
   const server = createServer({ cert, key }, ({ method, url, headers }, response) => {
     const asked = new URL(url ?? '/', 'https://x');
     const [status, body] = impostorSays(method, asked) ?? [200];
-    heard.push(`${headers['x-remote-user']} ${method} ${asked.pathname.split('/').at(-1)} ${status}`);
+    requests.push(`${headers['x-remote-user']} ${method} ${asked.pathname.split('/').at(-1)} ${status}`);
     response.writeHead(status, { 'content-type': 'application/json' });
     if (body === undefined) response.flushHeaders();
     else response.end(JSON.stringify(body));
@@ -70,7 +70,7 @@ const startImpostor = async () => {
     server.close();
     server.closeAllConnections();
   };
-  return { port: (server.address() as AddressInfo).port, heard, stop };
+  return { port: (server.address() as AddressInfo).port, requests, stop };
 };
 
 beforeAll(async () => {
@@ -90,7 +90,7 @@ beforeAll(async () => {
   };
 });
 
-describe('an API group that is sent elsewhere while the agent may not take it back', () => {
+describe('a redirected API group that the agent may not restore', () => {
   let allow: () => Promise<void>;
 
   beforeEach(async () => {
@@ -98,9 +98,9 @@ describe('an API group that is sent elsewhere while the agent may not take it ba
     allow = await world.refuseTheAgent(API_SERVICE_KIND, API.name);
   });
 
-  it('to nowhere is an alert after a while, and opens nothing', async () => {
+  it('without a server behind it raises an alert after a while, and opens nothing', async () => {
     await sendTo('nowhere', 443);
-    // Watches that are open go on with the API server itself.
+    // Open watches continue at the API server itself.
     proxy.drop();
     await eventually(() => isTold('PoliciesUnreadable') && isTold('ParametersUnreadable'));
     expect(await isGoverned('finance')).toBe(true);
@@ -108,13 +108,13 @@ describe('an API group that is sent elsewhere while the agent may not take it ba
     await allow();
     await eventually(isTakenBack);
     expect(isTold('Released')).toBe(false);
-    // What is written now is read again.
+    // New writes are read again.
     await world.makeNamespace('after');
     await world.govern('after');
     await eventually(() => isGoverned('after'));
   });
 
-  it('to an impostor who says that there are no policies opens nothing, for those of the hub nor for local ones', async () => {
+  it('with an impostor that lists no policies opens nothing, neither for policies of the hub nor for local ones', async () => {
     const labels = { [LABELS.managedBy]: 'hub' };
     const spec = { targetNamespace: 'hubbed', allowedRegions: [EU] };
     const policy = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'hubbed', labels }, spec } as KubeObject;
@@ -132,9 +132,9 @@ describe('an API group that is sent elsewhere while the agent may not take it ba
     await eventually(async () => (await world.stranger.list(SOVEREIGN_POLICY_KIND, {}, world.signal)).length === 0);
     proxy.drop();
     // Every agent's list of policies is empty from here on.
-    const isHeard = (plural: string): boolean => impostor.heard.includes(`fso-admin GET ${plural} 200`);
-    await eventually(() => isHeard('sovereignpolicies') && isHeard('floorparameters'));
-    // The agent plans, with the empty list in its hands.
+    const wasRead = (plural: string): boolean => impostor.requests.includes(`fso-admin GET ${plural} 200`);
+    await eventually(() => wasRead('sovereignpolicies') && wasRead('floorparameters'));
+    // The agent plans with the empty list.
     const floor = { name: 'fso-floor-workloads-deny' };
     await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, floor, world.signal);
     await eventually(() => world.client.get(ADMISSION_POLICY_BINDING_KIND, floor, world.signal));

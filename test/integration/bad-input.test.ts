@@ -1,4 +1,4 @@
-/** What goes wrong is said where people look: API, command, log. What was good stays in force, and the hub keeps answering. */
+/** API, command and log report every problem. The last good commit stays in force, and the hub keeps answering. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SourceView } from '@fso/shared/api';
@@ -56,7 +56,7 @@ it.each([
   expect([wait.code, wait.err]).toEqual([1, expect.stringMatching(place)]);
 });
 
-it('Git that cannot be reached', async () => {
+it('an unreachable Git server', async () => {
   const faults = new Set<'cut'>();
   bench = await openHubHarness({
     onRequest: (request) => {
@@ -77,7 +77,7 @@ it('Git that cannot be reached', async () => {
   expect((await get(hub, '/readyz')).status).toBe(200);
 });
 
-it('Git credentials of a command: taken anew when the server has refused them, and nowhere to be read', async () => {
+it('Git credentials of a command: read again after the server refused them, and shown nowhere', async () => {
   const credentials = { username: 'git', password: 'right-password' };
   bench = await openHubHarness({ credentials });
   const good = await bench.repository.commit(basicRepository(), 'good');
@@ -99,7 +99,7 @@ it('Git credentials of a command: taken anew when the server has refused them, a
   for (const secret of [header, 'right-password', 'old-and-refused']) expect(everything).not.toContain(secret);
 });
 
-it('Git that refuses the credentials from the start: not ready, and it says why', async () => {
+it('a Git server that refuses the credentials from the start: the hub is not ready, and reports why', async () => {
   bench = await openHubHarness({ credentials: { username: 'git', password: 'right-password' } });
   await bench.repository.commit(basicRepository(), 'good');
   const { hub, logged } = await start({ gitConfig: { credentials: { username: 'git', password: 'wrong-password' } } });

@@ -30,7 +30,7 @@ const policy = (metadata: ObjectMeta, spec: Partial<SovereignPolicySpecInput>): 
   }) as SovereignPolicy;
 
 /** A tenant with rights on the policies of one namespace, an agent, and a real hub. */
-describe('policies that no schema has foreseen', () => {
+describe('policies that the current schema refuses', () => {
   const stop = new AbortController();
   const { signal } = stop;
   let world: ClusterHarness;
@@ -38,12 +38,12 @@ describe('policies that no schema has foreseen', () => {
   let hub: RunningHub;
   let agent: RunningAgent;
   let tenant: KubeClient;
-  /** Messages in the log of the hub. */
+  /** Messages of the hub's log. */
   const logged: string[] = [];
 
   const create = (body: SovereignPolicy) => tenant.create(SOVEREIGN_POLICY_KIND, body, {}, signal);
   const reported = async (key: string) => (await hub.ledger.cluster('eu'))?.policies.get(key);
-  /** A new namespace and its policy come through to the hub. */
+  /** Checks that a new namespace and its policy reach the hub. */
   const arrives = async (name: string): Promise<void> => {
     await world.makeNamespace(name);
     await world.applyPolicy(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
@@ -62,7 +62,7 @@ describe('policies that no schema has foreseen', () => {
     const logger = pino({ level: 'info' }, { write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
     hub = await bench.startHub({ deps: { logger } });
     tenant = await world.openTenant('team');
-    // As a CRD of an earlier version let them be written: what is stored stays when a schema gets stricter.
+    // The CRD of an earlier version accepted them: stored objects stay when a schema becomes stricter.
     const crd = parse(await readFile(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
     const { properties } = crd.spec.versions[0].schema.openAPIV3Schema.properties.spec;
     properties.allowedRegions.items = { type: 'string' };
@@ -84,7 +84,7 @@ describe('policies that no schema has foreseen', () => {
     stop.abort();
   });
 
-  it('stand in the cluster, and everything else of it reaches the hub over one stream', async () => {
+  it('stay in the cluster, and all its other reports reach the hub over one stream', async () => {
     await arrives('other');
     const phases = async () => {
       const names = ['long', 'long-and-over', 'odd', 'empty', 'wide'];
@@ -99,7 +99,7 @@ describe('policies that no schema has foreseen', () => {
     for (const message of ['bad frame', 'agent disconnected', 'entries of a report are not valid']) expect(logged).not.toContain(message);
   });
 
-  it('have a status that says what became of them', async () => {
+  it('have a status that describes them', async () => {
     const statusOf = (name: string) =>
       eventually(async () => (await tenant.get(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, signal))?.status);
     expect(await statusOf('long')).toMatchObject({ phase: 'Failed', message: expect.stringContaining('cannot be the region of a node') });
@@ -107,7 +107,7 @@ describe('policies that no schema has foreseen', () => {
     expect((await statusOf('odd')).conditions).toContainEqual(expect.objectContaining({ type: 'Expiring', reason: 'Unreadable' }));
   });
 
-  it('are not taken in any more', async () => {
+  it('are no longer accepted', async () => {
     const refusal = async (spec: Partial<SovereignPolicySpecInput>): Promise<string> => {
       try {
         await create(policy({ name: 'new' }, spec));
@@ -126,7 +126,7 @@ describe('policies that no schema has foreseen', () => {
     expect(await refusal({ expiryDate: '2030-01-01T00:00:00+23:59' })).toBe('');
   });
 
-  it('are reported by the next agent too', async () => {
+  it('are also reported by the next agent', async () => {
     await world.stopAgent(agent);
     agent = await startAgent();
     await arrives('later');

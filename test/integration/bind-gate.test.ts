@@ -24,7 +24,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     return () => world.end();
   });
 
-  it('runs on the API server that it is meant for, which finds nothing to complain about', async () => {
+  it('runs on the intended API server, without type warnings', async () => {
     expect(await world.client.version(world.signal)).toMatch(version);
     await world.createPod('free', 'placed', { [REGION_LABEL]: US });
     await eventually(() => world.nodeOf('free', 'placed'));
@@ -41,7 +41,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     expect((await world.parameters(NAMESPACES_PARAMETERS)).nodes).toEqual(mode === 'list' ? listed : {});
   });
 
-  it('admits what a trusted binder binds inside, and leaves other namespaces alone', async () => {
+  it('admits bindings of a trusted binder to nodes inside, and leaves other namespaces alone', async () => {
     expect(await world.tryBind({ as: world.trusted })).toBe('');
     expect(await world.tryBind({ as: world.stranger, node: `${US}-a`, namespace: 'free' })).toBe('');
   });
@@ -50,21 +50,21 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     ['outside', () => ({ as: world.trusted, node: `${US}-a` }), BINDING_VIOLATIONS.region(`${US}-a`, US)],
     ['by the legacy route', () => ({ as: world.trusted, legacy: true }), BINDING_VIOLATIONS.legacy],
     ['to no kind', () => ({ as: world.trusted, kind: '' }), BINDING_VIOLATIONS.noNode],
-    ['by somebody else', () => ({ as: world.stranger }), BINDING_VIOLATIONS.binder('stranger')],
+    ['by another user', () => ({ as: world.stranger }), BINDING_VIOLATIONS.binder('stranger')],
     [
-      'by somebody else, with a region of his own',
+      'by another user, with a forged region',
       () => ({ as: world.stranger, node: `${US}-a`, labels: { [REGION_LABEL]: EU } }),
       BINDING_VIOLATIONS.binder('stranger'),
     ],
     ['to a node without a region', () => ({ as: world.trusted, node: 'nowhere' }), BINDING_VIOLATIONS.unknown('nowhere')],
     [
-      'to a node without a region, with a region of its own',
+      'to a node without a region, with a forged region',
       () => ({ as: world.trusted, node: 'nowhere', labels: { [REGION_LABEL]: EU } }),
       BINDING_VIOLATIONS.unknown('nowhere'),
     ],
     ['to a node that does not exist', () => ({ as: world.trusted, node: 'ghost' }), BINDING_VIOLATIONS.unknown('ghost')],
     [
-      'outside, with a region of its own',
+      'outside, with a forged region',
       () => ({ as: world.trusted, node: `${US}-a`, labels: { [REGION_LABEL]: EU } }),
       BINDING_VIOLATIONS.region(`${US}-a`, US),
     ],
@@ -98,7 +98,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await world.client.delete(DAEMON_SET_KIND, { namespace: 'finance', name: 'd' }, world.signal);
   });
 
-  it('binds to a node that joins, and follows one that is relabelled', async () => {
+  it('admits a binding to a node that joins, and follows a relabelled node', async () => {
     const size = { cpu: '8', memory: '8Gi', pods: '100' };
     const labels = { [REGION_LABEL]: EU, 'kubernetes.io/hostname': 'joined' };
     const joined = {
@@ -125,9 +125,9 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === undefined);
   });
 
-  // By list the name of the node is what counts: docs/reference/limits.md says so.
+  // In mode list only the name of the node counts, see docs/reference/limits.md.
   if (mode === 'label')
-    it('takes a node that came back without a region while no agent ran for one without a region', async () => {
+    it('refuses a node that came back without a region while no agent ran', async () => {
       const name = `${EU}-b`;
       const before = (await world.client.get(NODE_KIND, { name }, world.signal)) ?? expect.fail('no node');
       await world.pause();
@@ -141,7 +141,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
       await world.resume();
     });
 
-  it('puts the parameters back, as they were', async () => {
+  it('restores the parameters', async () => {
     await world.govern('teams', 'team-*');
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 1);
     await world.client.delete(FLOOR_PARAMETERS_KIND, { name: NODES_PARAMETERS }, world.signal);
@@ -154,7 +154,7 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     });
   });
 
-  it('is in force again soon after somebody deleted the kind of its parameters', async () => {
+  it('is in force again soon after the kind of its parameters was deleted', async () => {
     await world.client.delete(CRD_KIND, { name: 'floorparameters.compliance.federated.io' }, world.signal);
     await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.[`${EU}-a`]);
     await eventually(async () => !(await world.tryBind({ as: world.trusted })).includes('fso-floor'));

@@ -1,4 +1,4 @@
-/** What the agent of one cluster can do to the hub and to the other clusters, with an identity that is good. */
+/** Harm that the agent of one cluster could do to the hub and to other clusters with a valid identity. */
 import type { ClusterEvent } from '@fso/shared/api';
 import { CLOSE_CODES } from '@fso/shared/protocol';
 import pino from 'pino';
@@ -24,7 +24,7 @@ const start = async ({ deps, ...change }: StartOptions = {}) => {
 };
 
 const report = { type: 'report' as const, seq: 1, full: true, policies: [], removed: [], events: [] };
-/** Whether it is taken or the stream is closed for it. */
+/** Sends a frame. @returns whether the hub accepts it or closes the stream */
 const answered = (stream: StreamClient) => Promise.race([stream.closed, stream.next('reported')]);
 
 it('numbers and texts that no column of the ledger holds never reach it', async () => {
@@ -64,11 +64,11 @@ it('events beyond what one cluster may send are counted, however often its agent
   const countOf = async (wanted: string) =>
     (await hub.ledger.events({ cluster: 'eu', limit: 5000 })).filter(({ reason }) => reason === wanted).length;
   await expect.poll(() => countOf('EventsDropped')).toBeGreaterThan(0);
-  // A second is worth 10 more, however long the test takes.
+  // Each second allows 10 more, however long the test takes.
   expect(await countOf('Flood')).toBeLessThan(3000);
 });
 
-it('a frame is no larger than reports of the policies of the commit are, and a hello is small', async () => {
+it('the size of a frame is limited by the policies of the commit, and a hello is small', async () => {
   const { hub } = await start();
   const greeted = await bench.agent(hub, 'eu');
   await greeted.next('offer');
@@ -79,7 +79,7 @@ it('a frame is no larger than reports of the policies of the commit are, and a h
   expect(await silent.closed).toEqual({ code: CLOSE_CODES.badFrame, reason: 'the first frame must be a hello' });
 });
 
-it('an agent that sends without end waits, and the others do not', async () => {
+it('an agent that floods the hub waits, and the others do not', async () => {
   const once = { burst: 3, perSecond: 0.001 };
   const { hub } = await start({ deps: { deliveryLimits: { agent: { ...DEFAULT_AGENT_LIMITS, frames: once } } } });
   const eu = await bench.agent(hub, 'eu');
@@ -90,7 +90,7 @@ it('an agent that sends without end waits, and the others do not', async () => {
   us.send(report);
   await us.next('reported');
   expect(eu.frames.filter(({ type }) => type === 'reported').length).toBeLessThan(5);
-  // Nor is it better off with a stream of its own for each.
+  // Separate streams do not help it.
   const again = await bench.agent(hub, 'eu');
   await again.next('welcome');
   again.send({ ...report, seq: 30 });

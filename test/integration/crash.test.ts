@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { crash } from '../crash/crash.ts';
 
-/** A few kills of what `npm run test:crash` does a hundred times. */
+/** A few of the kills that `npm run test:crash` does a hundred times. */
 const KILLS = 5;
 const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 

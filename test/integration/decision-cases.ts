@@ -39,9 +39,9 @@ export const byNodeName: NodeSelectorTerm = { matchFields: [{ key: 'metadata.nam
 
 /** Every rule and every known bypass, with the verdict that all three implementations must give. */
 export const CASES: readonly DecisionCase[] = [
-  { name: 'nothing said', pod: {}, admitted: false },
+  { name: 'no constraint', pod: {}, admitted: false },
   { name: 'nodeSelector on an allowed region', pod: selector('eu-west-1'), admitted: true },
-  { name: 'nodeSelector on an other region', pod: selector('us-east-1'), admitted: false },
+  { name: 'nodeSelector on another region', pod: selector('us-east-1'), admitted: false },
   { name: 'nodeSelector on the legacy key', pod: { nodeSelector: { [LEGACY_REGION_LABEL]: 'eu-west-1' } }, admitted: false },
   { name: 'nodeSelector on a zone', pod: { nodeSelector: { 'topology.kubernetes.io/zone': 'eu-west-1a' } }, admitted: false },
   { name: 'nodeSelector on the empty region', pod: selector(''), admitted: false },

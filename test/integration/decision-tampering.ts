@@ -8,7 +8,7 @@ const podRule = (operations: readonly string[], more: object = {}) => ({
   ...more,
 });
 
-/** What someone may write to the `spec` of the policy of the floor that refuses pods, and of its binding. */
+/** Changes of the `spec` of the floor's policy that refuses pods, and of its binding. */
 export const FLOOR_TAMPERING = [
   [ADMISSION_POLICY_KIND, { matchConditions: [{ name: 'never', expression: 'false' }] }],
   [ADMISSION_POLICY_KIND, { failurePolicy: 'Ignore' }],
@@ -40,7 +40,7 @@ export const FLOOR_TAMPERING = [
   [ADMISSION_POLICY_BINDING_KIND, { matchResources: { excludeResourceRules: [podRule(['*'])] } }],
 ] as const;
 
-/** Likewise of the constraint of lock 2. */
+/** Changes of the constraint of lock 2. */
 export const CONSTRAINT_TAMPERING = [
   { enforcementAction: 'dryrun' },
   {

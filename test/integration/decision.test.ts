@@ -44,7 +44,7 @@ import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner
 import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
 import { anyPlacement } from './placements.ts';
 
-/** Governed by lock 1 alone, by lock 2 alone, by nothing. */
+/** Namespaces that only lock 1, only lock 2, or no lock governs. */
 const LOCK_ONE = 'lock-one';
 const LOCK_TWO = 'lock-two';
 const WARNED = 'warned';
@@ -65,7 +65,7 @@ const connect = (kubeconfig: string): KubeClient => {
 const userConfig = async (user: string, groups: string[]): Promise<string> =>
   (await cluster?.createUserKubeconfig(user, groups)) ?? expect.fail('no cluster');
 
-/** The scheduler, and who runs the tests. */
+/** The scheduler, and the user of the tests. */
 let binders: readonly string[] = [];
 const regions = [...ALLOWED];
 const POLICY_ONE = policyOf('one', { targetNamespace: LOCK_ONE, allowedRegions: regions });
@@ -99,7 +99,7 @@ const constraintsServed = async () =>
     (condition) => condition.type === 'Established' && condition.status === 'True',
   ) === true;
 
-/** Those of policies. */
+/** Refusals by policies. */
 const ownConstraints = async () =>
   (await client.list(GEO_RESIDENCY_KIND, {}, signal)).filter(({ metadata }) => metadata.name !== 'geo-canary');
 
@@ -148,7 +148,7 @@ const create = (pod: Pod, as: KubeClient = client): Promise<Answer> => answerOf(
 const expectedText = (from: PolicyInput, decision: { violation: string; fix: string }): string =>
   violationMessage({ policies: [from.key], regions, namespace: from.spec.targetNamespace, ...decision });
 
-/** From before the policies: a gated pod may still be given a placement, and one that names a node. */
+/** Pods from before the policies: a gated pod may still get a placement, also one that names a node. */
 const createGatedPods = async (): Promise<void> => {
   for (const namespace of [LOCK_ONE, LOCK_TWO]) {
     await eventually(async () => (await create(podOf(namespace, {}))).admitted);
@@ -205,7 +205,7 @@ describe('one decision, three implementations', () => {
     expect(await expectSame(pod)).toBe(admitted);
   });
 
-  it('agrees word for word on pods that nobody thought of', async () => {
+  it('gives the same text for generated pods', async () => {
     for (const pod of fc.sample(anyPlacement, { seed: 3, numRuns: 400 })) await expectSame(pod);
   });
 });
@@ -219,17 +219,17 @@ describe('cost', () => {
       ],
     }));
 
-  it('decides on an affinity of as many terms as are judged', async () => {
+  it('decides on an affinity with the maximum number of terms', async () => {
     expect(await expectSame(affinity(...terms(MAX_TERMS, 'eu-central-1')))).toBe(true);
     expect(await expectSame(affinity(...terms(MAX_TERMS, 'us-east-1')))).toBe(false);
   });
 });
 
-describe('who may skip the region', () => {
+describe('exceptions by user', () => {
   const daemonPod = { ...affinity(byNodeName), ownerReferences: daemonSetOwner };
 
   it('admits a pod of the DaemonSet controller, and no copy of it', async () => {
-    // The second: all controllers, where kube-controller-manager runs without --use-service-account-credentials.
+    // The second: all controllers, if kube-controller-manager runs without --use-service-account-credentials.
     const users = ['system:serviceaccount:kube-system:daemon-set-controller', 'system:kube-controller-manager'];
     for (const user of users) {
       const controller = connect(await userConfig(user, ['system:masters']));
@@ -241,7 +241,7 @@ describe('who may skip the region', () => {
     }
   });
 
-  it('refuses an update to what a DaemonSet pod looks like, and lets one go that was placed before', async () => {
+  it('refuses an update to the shape of a DaemonSet pod, and releases a pod that was placed before', async () => {
     const update = (namespace: string, name: string, spec: DecisionCase['pod']) => {
       const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
       const body = { metadata: { ownerReferences: daemonSetOwner }, spec: { ...spec, schedulingGates: null } };
@@ -314,7 +314,7 @@ describe('workload templates', () => {
 });
 
 describe('updates of workloads', () => {
-  it('warns again only where the pod template changed', async () => {
+  it('warns again only if the pod template changed', async () => {
     const spec = { replicas: 0, selector: SELECTOR, template: TEMPLATE };
     const body = { metadata: { name: 'updated', namespace: WARNED }, spec } as Deployment;
     expect((await client.create(DEPLOYMENT_KIND, body, {}, signal)).warnings).toHaveLength(1);
@@ -365,7 +365,7 @@ describe('pods from before the policy', () => {
     });
   });
 
-  it('is not bound outside, whoever asks', async () => {
+  it('is not bound outside by any user', async () => {
     const outside = await bind({ kind: 'Node', name: 'us-east-1-a' });
     expect(outside).toMatchObject({ admitted: false });
     expect(outside.text).toContain(
@@ -377,7 +377,7 @@ describe('pods from before the policy', () => {
     expect(await bind({ kind: 'Node', name: 'eu-west-1-a' })).toMatchObject({ admitted: true });
   });
 
-  it('is held back by the bind gate until the scheduler finds an allowed node', async () => {
+  it('is refused by the bind gate until the scheduler finds an allowed node', async () => {
     const pod = { namespace: LATER, name: 'waiting' };
     const stage = (name: string, value: string | null) =>
       client.mergePatch(NODE_KIND, { name }, { metadata: { labels: { stage: value } } }, signal);
@@ -400,7 +400,7 @@ describe('pods from before the policy', () => {
 });
 
 describe("Gatekeeper's audit", () => {
-  it('counts what is not confined, and no pod for the node that the scheduler gave it', async () => {
+  it('counts unconfined pods, and no pod because of the node that the scheduler chose', async () => {
     const confined = { nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } };
     const AUDITED = 'audited';
     await client.create(NAMESPACE_KIND, { metadata: { name: AUDITED } }, {}, signal);
@@ -431,8 +431,8 @@ describe("Gatekeeper's audit", () => {
   });
 });
 
-describe('what the cluster says of the plans', () => {
-  it('finds nothing to complain about in the CEL', async () => {
+describe('plans in a real cluster', () => {
+  it('cause no type warnings for the CEL', async () => {
     for (const { metadata, status } of await client.list(ADMISSION_POLICY_KIND, {}, signal)) {
       if (!metadata.name.startsWith('fso-floor-')) continue;
       expect(status?.typeChecking?.expressionWarnings ?? [], metadata.name).toEqual([]);
@@ -444,22 +444,22 @@ describe('what the cluster says of the plans', () => {
       binders,
     });
 
-  it('reads back what was planned: nothing is left to do', async () => {
+  it('have nothing left to do after their writes', async () => {
     expect(await floorRound()).toEqual([]);
     expect(await gatekeeperRound([POLICY_TWO])).toEqual([]);
   });
 
-  it.each(FLOOR_TAMPERING)('puts a floor object back, in one round: %#', async (kind, spec) => {
+  it.each(FLOOR_TAMPERING)('restore a floor object in one round: %#', async (kind, spec) => {
     const { object } = await client.mergePatch(kind, { name: 'fso-floor-pods-deny' }, { spec }, signal);
     const actions = await floorRound();
     expect(actions).not.toEqual([]);
     await runAll(actions);
     expect(await floorRound()).toEqual([]);
-    // Not made anew: a new binding does not judge at once.
+    // The object is not created again: a new binding is not in force at once.
     expect((await client.get(kind, { name: 'fso-floor-pods-deny' }, signal))?.metadata.uid).toBe(object.metadata.uid);
   });
 
-  it.each(CONSTRAINT_TAMPERING)('puts a constraint back, in one round: %j', async (spec) => {
+  it.each(CONSTRAINT_TAMPERING)('restore a constraint in one round: %j', async (spec) => {
     const [constraint] = await ownConstraints();
     const ref = { name: constraint?.metadata.name ?? '' };
     await client.mergePatch(GEO_RESIDENCY_KIND, ref, { spec }, signal);
@@ -471,7 +471,7 @@ describe('what the cluster says of the plans', () => {
     await eventually(async () => !(await create(podOf(LOCK_TWO, {}))).admitted);
   });
 
-  it('passes scoped actions on, and Gatekeeper enforces them', async () => {
+  it('pass scoped actions on, and Gatekeeper enforces them', async () => {
     const scoped = (action: 'deny' | 'warn', ...points: (typeof ENFORCEMENT_POINTS)[number][]) => ({
       action,
       enforcementPoints: points.map((name) => ({ name })),

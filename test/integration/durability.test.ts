@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** What a process that writes to an embedded ledger asks of the system: each sync that went well, and each answer of the ledger. */
+/** System calls of a process that writes to an embedded ledger: each successful sync, and each response of the ledger. */
 const traceWrites = async (): Promise<string[]> => {
   const trace = join(folder, 'trace');
   const program = join(import.meta.dirname, '../harness/acknowledge-writes.ts');

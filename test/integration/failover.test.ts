@@ -28,7 +28,7 @@ const open = async (url: string, replica: string): Promise<Ledger> => {
 };
 const view = (revision: string) => source({ url: revision });
 
-it('a leader whose network is gone is replaced, and what it still writes once it is back changes nothing', async () => {
+it('a leader without a network is replaced, and its late writes change nothing', async () => {
   const url = new URL(await server.createDatabase());
   proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port || 5432) });
   const through = new URL(url);
@@ -42,13 +42,13 @@ it('a leader whose network is gone is replaced, and what it still writes once it
   expect(b.leads()).toBe(false);
 
   proxy.cut();
-  // Submitted while it leads, as far as it knows.
+  // Submitted while it still considers itself the leader.
   expect(a.leads()).toBe(true);
   const late = a.setSource(view('late'));
   await waitFor(() => expect(b.leads()).toBe(true));
-  // It has stopped by itself, without a word from the database.
+  // It has stopped by itself, without contact to the database.
   expect(a.leads()).toBe(false);
-  // Nobody knows of what was connected to it.
+  // Its connections are unknown.
   await waitFor(async () => expect((await b.cluster('eu'))?.connected).toBe(false));
   await b.setSource(view('new'));
 
@@ -59,7 +59,7 @@ it('a leader whose network is gone is replaced, and what it still writes once it
   await a.setSource(view('later'));
   expect([(await a.source())?.url, a.leads(), b.leads()]).toEqual(['new', false, true]);
 
-  // One that stops leaves the lead at once.
+  // A hub that stops gives up leadership at once.
   await b.close();
   await waitFor(() => expect(a.leads()).toBe(true));
   await a.setSource(view('last'));

@@ -7,7 +7,7 @@ import { never } from '../harness/waiting.ts';
 
 const PODS = 80;
 const AT_ONCE = 4;
-/** A pod of about 1.2 MB: parsed, all of them are more than the agent below may have. */
+/** A pod of about 1.2 MB: parsed, all of them exceed the memory of the agent below. */
 const fatPod = (index: number): Pod => {
   const junk = Array.from({ length: 55_000 }, (_, key) => [`k${index}-${key}`, 'xxxxxxxx'] as const);
   return {
@@ -16,7 +16,7 @@ const fatPod = (index: number): Pod => {
   };
 };
 
-/** Whoever may create pods decides how large they are. */
+/** Users who may create pods decide on their size. */
 describe('pods of more than a megabyte each', () => {
   let world: ClusterHarness;
 
@@ -48,7 +48,7 @@ describe('pods of more than a megabyte each', () => {
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-central-1'] });
       const { status } = await world.reaches('finance', 'Active');
-      // Each of them asks for a region that is not allowed.
+      // Each of them requires a region that is not allowed.
       expect(status?.violations).toBe(PODS);
       expect((await fetch(`${agent.url}/healthz`)).ok).toBe(true);
     } finally {

@@ -1,6 +1,6 @@
 /**
- * A local cluster: what others build their tests and the demo on. One cluster as a library serves most cases; the
- * lifetimes (a parent that is killed, an `up` that is killed) start their own, without Gatekeeper.
+ * The local clusters, on which other tests and the demo rely. One cluster as a library serves most cases; the tests of lifetimes
+ * (a killed parent, a killed `up`) start their own, without Gatekeeper.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -76,7 +76,7 @@ describe('a cluster as a library', () => {
     expect(node?.metadata.labels?.[REGION]).toBe('eu-central-1');
   });
 
-  it('enforces a Gatekeeper constraint, also after Gatekeeper was killed and started again', async () => {
+  it('enforces a Gatekeeper constraint, also after Gatekeeper was killed and restarted', async () => {
     await createNamespace('refused');
     const rego = 'package refuseall\n\nviolation[{"msg": "refused by the test"}] { true }\n';
     const path = '/apis/templates.gatekeeper.sh/v1/constrainttemplates';
@@ -121,7 +121,7 @@ describe('a cluster as a library', () => {
     await user.close();
   });
 
-  it('comes back on the same address after its API server was killed', async () => {
+  it('keeps its address after its API server was killed', async () => {
     await cluster.kill('apiserver');
     await expect(client.version(signal)).rejects.toThrow();
     await cluster.start('apiserver');
@@ -139,7 +139,7 @@ describe('a cluster as a library', () => {
 const ended = (child: ChildProcess): Promise<unknown> => new Promise((resolve) => child.once('exit', resolve));
 
 describe('lifetimes', () => {
-  it('ends with the parent, even when that is killed while it starts', async () => {
+  it('ends with the parent, even if that is killed during the start', async () => {
     const stateDir = join(scratch, 'parent');
     const options = JSON.stringify({ name: 'two', stateDir, regions: ['eu-west-1'], gatekeeper: false });
     const index = join(clusters, 'local', 'index.ts');

@@ -48,7 +48,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
       expect(await world.tryBind({ as: world.trusted })).not.toContain('fso-floor');
     });
 
-    it('a namespace that is made to allow more allows no more', async () => {
+    it('a namespace whose annotations are widened does not allow more', async () => {
       await world.label(NAMESPACE_KIND, 'finance', { [floorLabel('deny')]: 'active' });
       const patch = { metadata: { annotations: { [floorRegionsAnnotation('deny')]: `${EU},${US}` } } };
       await world.client.mergePatch(NAMESPACE_KIND, { name: 'finance' }, patch, world.signal);
@@ -69,12 +69,12 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
       await eventually(async () => (await world.tryPod('planned', EU)) === '');
     });
 
-    it('a new namespace that a glob means lets nothing pass until the agent has seen it', async () => {
+    it('a new namespace that a glob matches admits no pod until the agent has seen it', async () => {
       await world.makeNamespace('team-two');
       const text = 'namespace team-two is not set up yet for policy default/teams: try again in a moment';
       expect(await world.tryPod('team-two', EU)).toContain(text);
       expect(await world.tryBind({ as: world.trusted, namespace: 'team-two' })).toContain(text);
-      // As if it said itself what it allows.
+      // As if the namespace itself allowed regions.
       const { client } = world;
       const annotations = { [floorRegionsAnnotation('deny')]: US };
       await client.mergePatch(
@@ -93,7 +93,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
     });
   });
 
-  it('a glob over everything leaves the cluster itself alone', async () => {
+  it('a glob over everything excludes the namespaces of the cluster itself', async () => {
     await world.govern('everything', '*', ['free', 'default']);
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 2);
     await world.pause();
@@ -105,7 +105,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
     await world.resume();
   });
 
-  it('releases a namespace from the index before the policy goes', async () => {
+  it('releases a namespace from the index before the policy is deleted', async () => {
     await world.removePolicies('everything', 'teams', 'planned', 'finance');
     expect(await world.parameters(NAMESPACES_PARAMETERS)).not.toHaveProperty('namespaces.finance');
     await eventually(async () => (await world.tryPod('finance')) === '');

@@ -51,7 +51,7 @@ beforeAll(async () => {
 const specOf = async (kind: KindDescriptor, name: string): Promise<Spec> =>
   ((await world.client.get(kind, { name }, signal)) as (KubeObject & { spec?: Spec }) | undefined)?.spec ?? {};
 
-/** Nothing of the status, and none of its writes, is looked at. */
+/** Ignores the status and its writes. */
 const settled = (kind: KindDescriptor, name: string, spec: Spec, change: Spec): Promise<void> =>
   waitFor(async () => expect(isSame(await specOf(kind, name), spec), `${kind.kind} ${name}: ${JSON.stringify(change)} stays`).toBe(true));
 
@@ -62,13 +62,13 @@ const nested = ([name = '', ...rest]: readonly string[], value: unknown): Spec =
 const valueAt = (spec: unknown, path: readonly string[]): unknown =>
   path.reduce<unknown>((value, name) => (value as Spec | undefined)?.[name], spec);
 
-/** A list keeps what it has: what is added to it is foreign. */
+/** A list keeps its items and gets a foreign one. */
 const additionTo = (spec: Spec, { path }: Field, sample: unknown): Spec => {
   const known = valueAt(spec, path);
   return nested(path, Array.isArray(known) && Array.isArray(sample) ? [...known, ...sample] : sample);
 };
 
-/** @returns the first change of the field that the API server takes and keeps */
+/** @returns the first change of the field that the API server accepts and keeps */
 const acceptedChange = async (kind: KindDescriptor, name: string, field: Field): Promise<Spec | undefined> => {
   const spec = await specOf(kind, name);
   for (const sample of field.samples) {
@@ -91,22 +91,22 @@ const acceptedChange = async (kind: KindDescriptor, name: string, field: Field):
   return undefined;
 };
 
-/** Adds to an object all that the API server takes, one field after the other, and waits until it is gone again. @returns what was taken */
+/** Adds to an object every field that the API server accepts, one by one, and waits until the agent removed it. @returns the added fields */
 const addEverything = async (kind: KindDescriptor, name: string): Promise<readonly string[]> => {
   const fields = await specFieldsOf(world.client, kind, signal);
-  const taken: string[] = [];
+  const added: string[] = [];
   for (const field of fields) {
     const before = await specOf(kind, name);
     const change = await acceptedChange(kind, name, field);
     if (change === undefined) continue;
     await world.client.mergePatch(kind, { name }, change, signal);
-    taken.push(field.path.join('.'));
+    added.push(field.path.join('.'));
     await settled(kind, name, before, change);
   }
-  return taken;
+  return added;
 };
 
-describe('what somebody adds to an object of the locks', () => {
+describe('a field that another writer adds to an object of the locks', () => {
   it.each([
     [ADMISSION_POLICY_KIND, 'fso-floor-pods-deny', 'matchConditions'],
     [ADMISSION_POLICY_KIND, 'fso-floor-bindings-deny', 'matchConstraints.objectSelector.matchLabels'],
@@ -119,17 +119,17 @@ describe('what somebody adds to an object of the locks', () => {
     [CONSTRAINT_TEMPLATE_KIND, 'k8sgeoresidency', 'crd.spec.names.shortNames'],
     [GEO_RESIDENCY_KIND, 'geo-canary', 'match.namespaceSelector'],
   ])(
-    'goes again, whatever field of %o %s it is, %s among them',
+    'is removed, for every field of %o %s, %s among them',
     async (kind, name, witness) => {
-      const taken = await addEverything(kind, name);
-      expect(taken).toContain(witness);
-      console.log(`${kind.kind} ${name}: ${taken.length} fields: ${taken.join(', ')}`);
+      const added = await addEverything(kind, name);
+      expect(added).toContain(witness);
+      console.log(`${kind.kind} ${name}: ${added.length} fields: ${added.join(', ')}`);
     },
     900_000,
   );
 });
 
-it('says so, and writes no more than now and then, where what it takes away comes again with the answer', async () => {
+it('reports a field that a webhook adds again to each write, and then writes only rarely', async () => {
   const name = 'adds-a-scope';
   const rule = { apiGroups: ['constraints.gatekeeper.sh'], apiVersions: ['*'], operations: ['UPDATE'], resources: ['k8sgeoresidency'] };
   const policy = {

@@ -5,7 +5,7 @@ import { FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
-/** In the schema of FloorParameters. */
+/** Path in the schema of FloorParameters. */
 const FIELDS = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
 
 const [MODE] = MODES;
@@ -19,7 +19,7 @@ const floorCondition = () => {
 
 const isTold = (text: string): boolean => events.some(({ reason, message }) => reason === 'TamperingRepaired' && message.includes(text));
 
-/** Takes fields out of the schema, whatever guards it, as an administrator who deletes the guard again and again. */
+/** Removes fields from the schema as an administrator who deletes the guard again and again. */
 const dropFields = async (...fields: readonly string[]): Promise<void> => {
   const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${FLOOR_PARAMETERS}`;
   const body = fields.map((field) => ({ op: 'remove', path: `${FIELDS}/${field}` }));
@@ -41,8 +41,8 @@ beforeAll(async () => {
   return () => world.end();
 });
 
-describe('what lock 1 stands on', () => {
-  it('proves the index by a namespace that nothing else speaks of', async () => {
+describe('the foundation of lock 1', () => {
+  it('proves the index with a namespace that only the index governs', async () => {
     expect((await world.namespace(CANARY_NAMESPACE))?.metadata.labels).toEqual({ 'kubernetes.io/metadata.name': CANARY_NAMESPACE });
     expect((await world.parameters(NAMESPACES_PARAMETERS)).namespaces?.[CANARY_NAMESPACE]?.regions).toBe('');
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
@@ -50,7 +50,7 @@ describe('what lock 1 stands on', () => {
     expect(await world.tryDelete(world.stranger, NAMESPACE_KIND, CANARY_NAMESPACE)).toContain('hold the objects that enforce and prove');
   });
 
-  it('puts fields back that somebody takes out of the schema of the parameters, and tells of it', async () => {
+  it('restores removed fields of the schema of the parameters, and reports it', async () => {
     await dropFields('namespaces', 'patterns', 'reach');
     await eventually(() => isTold(`CustomResourceDefinition/${FLOOR_PARAMETERS} was changed`));
     await eventually(async () => (await hasField('namespaces')) && (await hasField('patterns')));
@@ -60,33 +60,33 @@ describe('what lock 1 stands on', () => {
     await eventually(() => floorCondition()?.status === 'True');
   });
 
-  describe('while the schema cannot be put back', () => {
+  describe('while the schema cannot be restored', () => {
     beforeAll(async () => {
       const allow = await world.refuseTheAgent(CRD_KIND, FLOOR_PARAMETERS);
       await dropFields('namespaces', 'patterns', 'reach');
       return allow;
     });
 
-    it('does not take for written what the API server drops, and says so', async () => {
+    it('detects fields that the API server drops, and reports it', async () => {
       await world.govern('more', 'more-*');
       await eventually(() => floorCondition()?.message.includes('spec.namespaces') === true);
       expect(floorCondition()?.status).toBe('False');
     });
 
-    it('says of the cluster, and of each policy that denies, that the index judges nothing', async () => {
+    it('reports on the cluster, and on each deny policy, that the index is not enforced', async () => {
       await eventually(() => floorCondition()?.reason === 'IndexOpen');
       await eventually(async () => (await world.policy('finance'))?.status?.phase === 'Failed');
       expect((await world.policy('finance'))?.status?.message).toContain('the index of lock 1 judges nothing');
     });
   });
 
-  it('is whole again as soon as it can be put back', async () => {
+  it('recovers as soon as the schema can be restored', async () => {
     await eventually(async () => (await world.parameters(NAMESPACES_PARAMETERS)).patterns?.length === 2);
     await world.reaches('finance', 'Active');
     await eventually(() => floorCondition()?.status === 'True');
   });
 
-  it('takes an API group back that somebody sent elsewhere, and releases nothing meanwhile', async () => {
+  it('restores a redirected API group, and releases nothing meanwhile', async () => {
     const api = { name: `v1.${API_GROUP}` };
     const spec = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
     const metadata = { labels: { 'kube-aggregator.kubernetes.io/automanaged': null } };
@@ -104,12 +104,12 @@ describe('what lock 1 stands on', () => {
     expect((await world.namespace('finance'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
     expect(events.filter(({ reason }) => reason === 'Released')).toEqual([]);
     expect(await world.tryPod('finance', US)).toContain("'fso-floor-pods-deny'");
-    // What is written now is read again.
+    // New writes are read again.
     await world.govern('after', 'after');
     await eventually(async () => (await world.policy('after'))?.status?.phase === 'Failed');
   });
 
-  it('makes the namespace again when it is gone', async () => {
+  it('creates the namespace again when it is deleted', async () => {
     const before = (await world.namespace(CANARY_NAMESPACE))?.metadata.uid;
     await eventually(async () => {
       await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-namespaces' }, world.signal);

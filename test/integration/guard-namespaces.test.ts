@@ -14,17 +14,17 @@ const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clust
 const ROLE_BINDING_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' };
 
 let world: FloorHarness;
-/** May do what it likes with namespaces, and nothing else. */
+/** A user with all rights on namespaces, and no others. */
 let selfService: KubeClient;
 
-/** That many keys of three characters, without values: as many as there can be in an object. */
+/** This many keys of three characters, without values: the maximum of an object. */
 const fill = (count: number): Record<string, string> => {
   const character = (index: number): string => CHARACTERS[index % CHARACTERS.length] ?? '';
   const key = (index: number): string => [index, index / 62, index / 62 ** 2].map((digit) => character(Math.floor(digit))).join('');
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [key(index), '']));
 };
 
-/** What the API server answers; '' = the request went through. */
+/** The refusal of the API server; '' = the request succeeded. */
 const answer = async (request: Promise<unknown>): Promise<string> => {
   try {
     await request;
@@ -33,12 +33,12 @@ const answer = async (request: Promise<unknown>): Promise<string> => {
     return (error as Error).message;
   }
 };
-/** The answer to a change of the metadata by an administrator, who waits as long as the API server works on a request. */
+/** The response to a change of the metadata by an administrator, who waits as long as the API server processes a request. */
 const change = (name: string, metadata: object): Promise<string> => {
   const request = { method: 'PATCH', path: `/api/v1/namespaces/${name}`, contentType: 'application/merge-patch+json' } as const;
   return answer(world.stranger.raw({ ...request, body: { metadata }, timeoutMs: 60_000 }, world.signal));
 };
-/** A namespace without notes of who wrote what: they take the API server half a minute for 75,000 keys, and half of the room. */
+/** A namespace without managedFields, which take the API server half a minute for 75,000 keys, and half of the room. */
 const makeUnnoted = async (name: string): Promise<void> => {
   await world.makeNamespace(name);
   expect(await change(name, { managedFields: [{}] })).toBe('');
@@ -64,11 +64,11 @@ beforeAll(async () => {
   };
 });
 
-describe("the guard on the name of Gatekeeper's namespace, where there is no Gatekeeper", () => {
+describe("the guard on the name of Gatekeeper's namespace, without Gatekeeper", () => {
   const create = (client: KubeClient, name: string): Promise<string> =>
     answer(client.create(NAMESPACE_KIND, { metadata: { name } }, {}, world.signal));
 
-  it('keeps it from those who may create namespaces only', async () => {
+  it('refuses it to users who may only create namespaces', async () => {
     await eventually(async () => (await create(selfService, 'theirs')) === '');
     const refusal = 'only those who may create ValidatingWebhookConfigurations may create it';
     expect(await create(selfService, GATEKEEPER)).toContain(refusal);
@@ -76,7 +76,7 @@ describe("the guard on the name of Gatekeeper's namespace, where there is no Gat
     expect(await answer(applied)).toContain(refusal);
   });
 
-  it('leaves it to those who may install Gatekeeper', async () => {
+  it('allows it to users who may install Gatekeeper', async () => {
     expect(await create(world.stranger, GATEKEEPER)).toBe('');
     const labelled = { metadata: { labels: { team: 'x' } } };
     expect(await answer(selfService.mergePatch(NAMESPACE_KIND, { name: GATEKEEPER }, labelled, world.signal))).toBe('');
@@ -84,7 +84,7 @@ describe("the guard on the name of Gatekeeper's namespace, where there is no Gat
 });
 
 describe('the guard on a namespace full of keys', () => {
-  it('lets everybody change and end one with 75,000 annotations, and refuses the keys of this system for what they are', async () => {
+  it('lets users change and delete one with 75,000 annotations, and still refuses the keys of this system', async () => {
     await makeUnnoted('full');
     expect(await change('full', { annotations: fill(75_000) })).toBe('');
     expect(await change('full', { labels: { team: 'x' } })).toBe('');
@@ -94,7 +94,7 @@ describe('the guard on a namespace full of keys', () => {
     await ends('full');
   });
 
-  it('lets one change and end that was filled with labels, of which there may be more, while no guard stood', async () => {
+  it('allows to change and delete one that was filled with labels, of which there may be more, without the guard', async () => {
     await world.pause();
     await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: GUARD }, world.signal);
     await makeUnnoted('crowded');

@@ -50,7 +50,7 @@ const POD_STATUS_KIND: KindDescriptor = {
   namespaced: true,
 };
 
-/** The guard, asked by an administrator with every right, while the agent has no more than deploy/agent/rbac.yaml. */
+/** The guard against an administrator with every right, while the agent has only those of deploy/agent/rbac.yaml. */
 const API_SERVICE_KIND: KindDescriptor = {
   apiVersion: 'apiregistration.k8s.io/v1',
   kind: 'APIService',
@@ -70,7 +70,7 @@ describe('guard', () => {
   let agent: RunningAgent;
   const events: ClusterEvent[] = [];
 
-  /** What the API server answers to a refused request; '' = it went through. */
+  /** The text of a refusal by the API server; '' = the request succeeded. */
   const answer = async (request: Promise<unknown>): Promise<string> => {
     try {
       await request;
@@ -128,7 +128,7 @@ describe('guard', () => {
   describe('on namespaces', () => {
     const KEYS = 'only the agent writes compliance.gov/* labels and annotations';
 
-    it('refuses to add, change or remove a key of this system, by every way into the object', async () => {
+    it('refuses to add, change or remove a key of this system, by every kind of write', async () => {
       for (const body of [
         labelled({ [floorLabel('deny')]: null }),
         labelled({ [floorLabel('deny')]: 'off' }),
@@ -154,7 +154,7 @@ describe('guard', () => {
       expect((await world.namespace('finance'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
     });
 
-    it('lets every other change of a governed namespace pass, for everybody', async () => {
+    it('allows every other change of a governed namespace, to every user', async () => {
       expect(
         await patch(NAMESPACE_KIND, { name: 'finance' }, labelled({ team: 'money', 'pod-security.kubernetes.io/enforce': 'baseline' })),
       ).toBe('');
@@ -170,7 +170,7 @@ describe('guard', () => {
       });
     });
 
-    it('lets a governed namespace be deleted with the local policies in it, and made anew', async () => {
+    it('allows to delete a governed namespace with its local policies, and to create it again', async () => {
       for (const name of ['leaving', 'leaving-target']) await world.makeNamespace(name);
       await admin.create(SOVEREIGN_POLICY_KIND, policyOf('leaving', 'leaving'), {}, signal);
       const policy = () => admin.get(SOVEREIGN_POLICY_KIND, { namespace: 'leaving', name: 'leaving' }, signal);
@@ -193,7 +193,7 @@ describe('guard', () => {
     const HUB = 'comes from Git, and only the agent writes it';
     const ref = { namespace: 'default', name: 'finance-eu' };
 
-    it('refuses the label of the hub, to give as to take, and every change of what carries it', async () => {
+    it('refuses to add or remove the label of the hub, and every change of an object with it', async () => {
       const fromHub = policyOf(SYSTEM_NAMESPACE, 'forged', { [LABELS.managedBy]: 'hub' });
       expect(await answer(admin.create(SOVEREIGN_POLICY_KIND, fromHub, {}, signal))).toContain(HUB);
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, labelled({ [LABELS.managedBy]: 'hub' }))).toContain(HUB);
@@ -214,7 +214,7 @@ describe('guard', () => {
       await eventually(async () => (await admin.get(SOVEREIGN_POLICY_KIND, hubRef, signal)) === undefined);
     });
 
-    it('refuses a forged status, and to take the finalizer', async () => {
+    it('refuses a forged status, and the removal of the finalizer', async () => {
       const status = { status: { phase: 'Active', violations: 0 } };
       const path = `/apis/${API_VERSION}/namespaces/default/sovereignpolicies/finance-eu/status`;
       expect(await answer(send(admin, 'PATCH', path, status))).toContain('only the agent writes the status of a SovereignPolicy');
@@ -223,7 +223,7 @@ describe('guard', () => {
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER] } })).toBe('');
     });
 
-    it('lets local policies be made, changed, labelled and deleted', async () => {
+    it('allows to create, change, label and delete local policies', async () => {
       await admin.create(SOVEREIGN_POLICY_KIND, policyOf('default', 'mine'), {}, signal);
       const mine = { namespace: 'default', name: 'mine' };
       expect(await patch(SOVEREIGN_POLICY_KIND, mine, { ...labelled({ team: 'x' }), spec: { allowedRegions: ['us-east-1'] } })).toBe('');
@@ -231,13 +231,13 @@ describe('guard', () => {
     });
   });
 
-  describe('on lock 2 and what proves it', () => {
+  describe('on lock 2 and its evidence', () => {
     const LOCK = 'only the agent writes floor parameters, the template';
     const constraint = async (): Promise<KubeObject> =>
       (await admin.list(GEO_RESIDENCY_KIND, {}, signal))[0] ?? expect.fail('no constraint');
     const template = { name: GEO_RESIDENCY_KIND.plural };
 
-    it('refuses constraints and the template to all but the agent', async () => {
+    it('refuses writes of constraints and the template to all but the agent', async () => {
       const { name } = (await constraint()).metadata;
       expect(await patch(GEO_RESIDENCY_KIND, { name }, { spec: { enforcementAction: 'dryrun' } })).toContain(LOCK);
       expect(await answer(admin.delete(GEO_RESIDENCY_KIND, { name }, signal))).toContain(LOCK);
@@ -251,7 +251,7 @@ describe('guard', () => {
       expect(await answer(gatekeeper.mergePatch(CONSTRAINT_TEMPLATE_KIND, template, labelled({ note: 'x' }), signal))).toBe('');
     });
 
-    it('lets other templates be written', async () => {
+    it('allows writes of other templates', async () => {
       const mine = (await admin.get(CONSTRAINT_TEMPLATE_KIND, template, signal)) ?? expect.fail();
       const text = JSON.stringify({ apiVersion: mine.apiVersion, kind: mine.kind, metadata: { name: 'k8sother' }, spec: mine.spec });
       const other = JSON.parse(text.replaceAll('K8sGeoResidency', 'K8sOther'));
@@ -259,7 +259,7 @@ describe('guard', () => {
       await admin.delete(CONSTRAINT_TEMPLATE_KIND, { name: 'k8sother' }, signal);
     });
 
-    it('refuses forged words of Gatekeeper on itself, and takes its own', async () => {
+    it('refuses forged reports of Gatekeeper, and allows its own', async () => {
       const { name } = (await constraint()).metadata;
       const EVIDENCE = 'only service accounts of gatekeeper-system';
       const forged = { status: { byPod: [], totalViolations: 0 } };
@@ -276,7 +276,7 @@ describe('guard', () => {
       const cleaner = await as('system:serviceaccount:kube-system:generic-garbage-collector');
       expect(await answer(cleaner.delete(POD_STATUS_KIND, ref, signal))).toBe('');
       const labels = { 'internal.gatekeeper.sh/constraint-kind': 'K8sOther' };
-      const other = { name: 'of-somebody', namespace: ref.namespace };
+      const other = { name: 'foreign', namespace: ref.namespace };
       await admin.create(POD_STATUS_KIND, { metadata: { ...other, labels } }, {}, signal);
       expect(await patch(POD_STATUS_KIND, other, labelled({ note: 'x' }))).toBe('');
       for (const ours of [
@@ -290,7 +290,7 @@ describe('guard', () => {
       await eventually(() => admin.get(POD_STATUS_KIND, ref, signal));
     });
 
-    it('refuses to send an API group elsewhere that the policies are read from, and to take it from the API server', async () => {
+    it('refuses to redirect an API group that the policies rely on, and to take it from the API server', async () => {
       const KEPT = 'only the API server writes';
       const away = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
       const unmanaged = labelled({ 'kube-aggregator.kubernetes.io/automanaged': null });
@@ -312,10 +312,10 @@ describe('guard', () => {
       });
       const create = (name: string) => answer(admin.create(API_SERVICE_KIND, other(name) as KubeObject, { dryRun: true }, signal));
       expect(await create('compliance.federated.io')).toContain(KEPT);
-      expect(await create('of-somebody.example')).toBe('');
+      expect(await create('foreign.example')).toBe('');
     });
 
-    it('refuses to change or delete the CRDs that this system stands on', async () => {
+    it('refuses to change or delete the CRDs that this system relies on', async () => {
       const OURS = 'only the agent creates, changes and deletes';
       for (const name of ['sovereignpolicies.compliance.federated.io', 'k8sgeoresidency.constraints.gatekeeper.sh']) {
         expect(await answer(admin.delete(CRD_KIND, { name }, signal)), name).toContain(OURS);
@@ -351,7 +351,7 @@ describe('guard', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('refuses what the floor reads', async () => {
+  it('refuses changes of the parameters of the floor', async () => {
     const parameters = await admin.list(FLOOR_PARAMETERS_KIND, {}, signal);
     expect(parameters.length).toBeGreaterThan(0);
     for (const { metadata, ...content } of parameters) {
@@ -363,7 +363,7 @@ describe('guard', () => {
     }
   });
 
-  it('keeps the lease and the state of the agent', async () => {
+  it('protects the lease and the state of the agent', async () => {
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE };
     expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('only the agent writes');
     const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
@@ -376,7 +376,7 @@ describe('guard', () => {
     }
   });
 
-  it('says names of users so that they stay names, whatever stands in them', async () => {
+  it('writes user names as literals, whatever characters they have', async () => {
     const names = [
       'plain',
       "o'brien",
@@ -422,7 +422,7 @@ describe('guard', () => {
       metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
     });
 
-    it('refuses another region to all but the trusted', async () => {
+    it('refuses a new region of a node to all but trusted users', async () => {
       const name = 'us-east-1-a';
       for (const body of [
         labelled({ [REGION_LABEL]: 'eu-west-1' }),
@@ -433,13 +433,13 @@ describe('guard', () => {
         expect(await answer(send(admin, 'PATCH', `/api/v1/nodes/${name}/status`, body))).toContain(MOVED);
       }
       expect(await answer(admin.create(NODE_KIND, node('new', 'eu-west-1'), {}, signal))).toContain(MOVED);
-      for (const trusted of [await as('cloud'), await as('somebody', ['node-team'])]) {
+      for (const trusted of [await as('cloud'), await as('member', ['node-team'])]) {
         for (const region of ['us-west-2', 'us-east-1'])
           await trusted.mergePatch(NODE_KIND, { name }, labelled({ [REGION_LABEL]: region }), signal);
       }
     });
 
-    it('lets a kubelet say its region when it registers, and never after', async () => {
+    it('allows a kubelet to set its region when it registers, and never later', async () => {
       const kubelet = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
       clients.push(kubelet);
       await kubelet.create(NODE_KIND, node('fresh', 'eu-west-1'), {}, signal);
@@ -452,7 +452,7 @@ describe('guard', () => {
       await admin.delete(NODE_KIND, { name: 'fresh' }, signal);
     });
 
-    it('lets everything else of a node pass', async () => {
+    it('allows all other changes of a node', async () => {
       await admin.create(NODE_KIND, node('plain'), {}, signal);
       expect(await patch(NODE_KIND, { name: 'plain' }, { ...labelled({ disk: 'ssd' }), spec: { unschedulable: true } })).toBe('');
       expect(await patch(NODE_KIND, { name: 'us-east-1-a' }, labelled({ disk: 'ssd' }))).toBe('');
@@ -460,27 +460,27 @@ describe('guard', () => {
     });
   });
 
-  describe('what it cannot refuse', () => {
+  describe('tampering that the guard cannot refuse', () => {
     const BINDINGS = ['fso-guard-namespaces', 'fso-floor-pods-deny'];
-    const told = (key: string): ClusterEvent | undefined =>
+    const tamperingOf = (key: string): ClusterEvent | undefined =>
       events.find(({ reason, message }) => reason === 'TamperingRepaired' && message.startsWith(key));
     const bindingKey = (name: string): string => `ValidatingAdmissionPolicyBinding/${name}`;
     const clusterCondition = () => agent.observatory.snapshot().cluster.conditions.find(({ type }) => type === CONDITIONS.tampered);
 
-    it('said nothing of tampering so far: refused changes and namespaces made anew are none', async () => {
+    it('was not reported so far: refused changes and re-created namespaces are no tampering', async () => {
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
       expect(clusterCondition()).toMatchObject({ status: 'False', reason: 'Never' });
       expect(await world.conditionOf('finance-eu', CONDITIONS.tampered)).toBeUndefined();
     });
 
-    it.each(BINDINGS)('is put back when an administrator deletes it, and reported: %s', async (name) => {
+    it.each(BINDINGS)('is reverted and reported when an administrator deletes a binding: %s', async (name) => {
       const before = await admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
       const started = performance.now();
       await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
       const back = await eventually(() => admin.get(ADMISSION_POLICY_BINDING_KIND, { name }, signal));
       expect(back.metadata.uid).not.toBe(before?.metadata.uid);
-      const event = await eventually(() => told(bindingKey(name)));
-      console.log(`${name} deleted → back and told: ${Math.round(performance.now() - started)} ms`);
+      const event = await eventually(() => tamperingOf(bindingKey(name)));
+      console.log(`${name} deleted → restored and reported: ${Math.round(performance.now() - started)} ms`);
       expect(event).toMatchObject({ severity: 'alert', message: `${bindingKey(name)} was deleted by someone else and put back` });
       await eventually(async () => {
         const recorded = await admin.list(EVENT_KIND, { namespace: 'default' }, signal);
@@ -488,7 +488,7 @@ describe('guard', () => {
       });
     });
 
-    it('shows in the conditions of the policies and of the cluster, and in the metrics', async () => {
+    it('appears in the conditions of the policies and of the cluster, and in the metrics', async () => {
       const condition = await eventually(async () => {
         const found = (await world.policy('finance-eu'))?.status?.conditions?.find(({ type }) => type === CONDITIONS.tampered);
         return found?.message === clusterCondition()?.message && found;
@@ -501,22 +501,22 @@ describe('guard', () => {
       await world.reaches('finance-eu', 'Active');
     });
 
-    it('names the field manager of a change', async () => {
+    it('is reported with the field manager of the change', async () => {
       const ref = { name: 'fso-guard-nodes' };
       expect(await patch(ADMISSION_POLICY_KIND, ref, { spec: { failurePolicy: 'Ignore' } })).toBe('');
-      const event = await eventually(() => told('ValidatingAdmissionPolicy/fso-guard-nodes'));
+      const event = await eventually(() => tamperingOf('ValidatingAdmissionPolicy/fso-guard-nodes'));
       expect(event.message).toMatch(/was changed by someone else \(field manager \S+\) and put back/);
       await eventually(async () => (await admin.get(ADMISSION_POLICY_KIND, ref, signal))?.spec?.['failurePolicy'] === 'Fail');
     });
 
-    it('is found by the next agent where no agent ran, and only what was taken', async () => {
+    it('is found by the next agent if no agent ran, and nothing else is', async () => {
       await eventually(async () => (await world.namespace(SYSTEM_NAMESPACE))?.metadata.annotations?.['compliance.gov/installed']);
       await world.stopAgent(agent);
       events.length = 0;
       const name = 'fso-floor-workloads-deny';
       await admin.delete(ADMISSION_POLICY_BINDING_KIND, { name }, signal);
       await start('next');
-      await eventually(() => told(bindingKey(name)));
+      await eventually(() => tamperingOf(bindingKey(name)));
       await eventually(async () => (await world.conditionOf('finance-eu', CONDITIONS.tampered))?.message.includes(name));
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired').map(({ message }) => message)).toEqual([
         `${bindingKey(name)} was deleted by someone else and put back`,
@@ -529,12 +529,12 @@ describe('guard', () => {
       expect(clusterCondition()?.message).toContain(name);
     });
 
-    it('is left alone by a replica with other settings until it leads, and written anew then: neither is tampering', async () => {
+    it('does not include a replica with other settings, which writes the guard only when it leads', async () => {
       const ref = { name: 'fso-guard-nodes' };
       const before = (await admin.get(ADMISSION_POLICY_KIND, ref, signal)) ?? expect.fail();
       const { apiVersion, kind, spec } = before;
       const { name, labels } = before.metadata;
-      // Somebody's tool applies what is there already, and owns it together with the agent from then on.
+      // Another tool applies the existing values, and from then on owns them together with the agent.
       const copy = { apiVersion, kind, metadata: { name, labels }, spec } as typeof before;
       await admin.apply(ADMISSION_POLICY_KIND, copy, { fieldManager: 'argocd' }, signal);
       events.length = 0;
@@ -553,7 +553,7 @@ describe('guard', () => {
       expect(events.filter(({ reason }) => reason === 'TamperingRepaired')).toEqual([]);
     });
 
-    it('lets an agent under another name take over, and the one before no more', async () => {
+    it('does not include an agent under another name that takes over; the previous agent loses its exemption', async () => {
       await world.stopAgent(agent);
       events.length = 0;
       const other = await world.startAgent('renamed', { trustedNodeLabelers: ['cloud'] });

@@ -12,7 +12,7 @@ const open = async (...args: Parameters<typeof openHubHarness>): Promise<HubHarn
 };
 afterEach(() => bench.close());
 
-describe('agents that are not let in, or not kept', () => {
+describe('agents that are refused or disconnected', () => {
   const prepare = async (...args: Parameters<HubHarness['startHub']>) => {
     await open();
     await bench.repository.commit(basicRepository(), 'first');
@@ -38,7 +38,7 @@ describe('agents that are not let in, or not kept', () => {
   });
 
   it.each([
-    ['text that is no frame', '{"type":"take-over"}'],
+    ['text that is not a frame', '{"type":"take-over"}'],
     ['binary data', Buffer.from([1, 2, 3])],
     ['a report before the hello', JSON.stringify({ type: 'report', seq: 1, full: true, policies: [], removed: [], events: [] })],
   ])('%s', async (_name, data) => {
@@ -71,7 +71,7 @@ describe('agents that are not let in, or not kept', () => {
     await eventually(async () => (await hub.ledger.cluster('eu'))?.connected === false);
   });
 
-  it('a cluster with a token that is not registered gets the commit, is shown, and has nothing compiled', async () => {
+  it('an unregistered cluster with a token gets the commit, is shown, and has no policies', async () => {
     const hub = await prepare();
     const stray = await bench.agent(hub, 'stray');
     await stray.next('offer');
@@ -79,7 +79,7 @@ describe('agents that are not let in, or not kept', () => {
     expect((await hub.ledger.desired())?.clusters.has('stray')).toBe(false);
   });
 
-  it('an agent that does not answer pings is taken for gone', async () => {
+  it('an agent that does not answer pings counts as disconnected', async () => {
     const hub = await prepare({ deps: { deliveryLimits: { heartbeatMs: 100 } } });
     const eu = await bench.agent(hub, 'eu');
     await takeOffer(eu, hub, 'eu');
@@ -89,13 +89,13 @@ describe('agents that are not let in, or not kept', () => {
     expect((await eu.closed).code).toBe(1006);
   });
 
-  it('a slow agent is let go while a fast one gets its offer', async () => {
+  it('a slow agent is disconnected while a fast one gets its offer', async () => {
     const hub = await prepare({ deps: { deliveryLimits: { stallMs: 500 } } });
     const slow = await bench.agent(hub, 'us');
     const fast = await bench.agent(hub, 'eu');
     await Promise.all([takeOffer(slow, hub, 'us'), takeOffer(fast, hub, 'eu')]);
     slow.pause();
-    // More than the buffers of a connection hold.
+    // Larger than the buffers of a connection.
     const big = Object.fromEntries(
       Array.from({ length: 80 }, (_, i) => [`policies/p${i}.yaml`, `${policyFile(`p${i}`)}# ${String(i % 10).repeat(240_000)}\n`]),
     );
@@ -109,7 +109,7 @@ describe('agents that are not let in, or not kept', () => {
   });
 });
 
-describe('what agents say', () => {
+describe('frames of agents', () => {
   const connect = async () => {
     await open();
     await bench.repository.commit(basicRepository(), 'first');
@@ -135,7 +135,7 @@ describe('what agents say', () => {
     await expect
       .poll(async () => (await hub.ledger.events({ limit: 1 }))[0])
       .toMatchObject({ cluster: 'eu', reason: 'RevisionRefused', severity: 'alert' });
-    // What an agent holds after a refusal is not known, so the next offer is whole.
+    // The state of an agent after a refusal is unknown, so the next offer is complete.
     const next = await bench.repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'next');
     hub.source.hint();
     const whole = await eu.next('offer');
@@ -145,7 +145,7 @@ describe('what agents say', () => {
     await eventually(async () => (await hub.ledger.events({ limit: 10 })).find((event) => event.reason === 'DigestMismatch'));
   });
 
-  it('an ack of something that was not offered changes nothing', async () => {
+  it('an ack without an offer changes nothing', async () => {
     const { hub, eu, offer } = await connect();
     eu.send({ type: 'ack', revision: 'f'.repeat(40), digest: 'x' });
     eu.send({ type: 'ack', revision: offer.revision, digest: 'x' });
@@ -153,7 +153,7 @@ describe('what agents say', () => {
     expect(acked.revision).toBe(offer.revision);
   });
 
-  it('reports are confirmed in order; a gap and a wrong digest ask for everything', async () => {
+  it('reports are confirmed in order; a gap and a wrong digest cause a request for everything', async () => {
     const { hub, eu } = await connect();
     eu.send(report(1, true));
     expect((await eu.next('reported')).seq).toBe(1);
@@ -162,7 +162,7 @@ describe('what agents say', () => {
     eu.send(report(4, false));
     await eu.next('resync');
     expect((await hub.ledger.cluster('eu'))?.reportedSeq).toBe(2);
-    // Already on its way when the hub asked: neither taken nor asked for again.
+    // In flight when the hub asked: neither accepted nor requested again.
     eu.send(report(5, false));
     eu.send(report(6, true));
     expect((await eu.next('reported')).seq).toBe(6);

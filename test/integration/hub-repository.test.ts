@@ -35,7 +35,7 @@ describe('a commit that is refused', () => {
     ],
     ['an alias bomb', { 'policies/bad.yaml': ALIAS_BOMB }, { path: 'policies/bad.yaml', line: 1, reason: /alias|anchor/ }],
     ['an oversized file', { 'policies/bad.yaml': `# ${'x'.repeat(300_000)}\n` }, { path: 'policies/bad.yaml', line: 1, reason: /bytes/ }],
-  ])('%s: the last good one stays, the place is named', async (_name, files, problem) => {
+  ])('%s: the last good one stays, and the problem is located', async (_name, files, problem) => {
     const { repository, startHub, agent } = await open();
     const good = await repository.commit(basicRepository(), 'good');
     const hub = await startHub();
@@ -96,8 +96,8 @@ describe('a commit that is refused', () => {
   });
 });
 
-describe('a repository that cannot be read', () => {
-  it('unreachable: said with since when, the last good one stays, and found again by itself', async () => {
+describe('an unreadable repository', () => {
+  it('unreachable: the hub reports it with its start, keeps the last good commit, and recovers', async () => {
     const faults = new Set<'cut'>();
     const { repository, startHub } = await open({
       onRequest: (request) => {
@@ -142,7 +142,7 @@ describe('a repository that cannot be read', () => {
     expect((await eventually(async () => empty.source.state().error)).message).toMatch(/no commits/);
   });
 
-  it('makes a damaged clone anew', async () => {
+  it('replaces a damaged clone', async () => {
     const { repository, startHub, folder } = await open();
     const good = await repository.commit(basicRepository(), 'good');
     const before = await startHub();

@@ -19,7 +19,7 @@ afterEach(() => bench.close());
 const accepted = (hub: RunningHub, revision: string) => eventually(async () => hub.source.state().revision?.revision === revision);
 
 describe('from a push to an offer', () => {
-  it('offers a new agent everything and then only what changed, soon after a hint', async () => {
+  it('offers a new agent everything and then only changes, soon after a hint', async () => {
     const { repository, startHub, agent } = await open();
     const first = await repository.commit(basicRepository(), 'first');
     const hub = await startHub();
@@ -42,12 +42,12 @@ describe('from a push to an offer', () => {
     const record = await hub.ledger.cluster('eu');
     expect(record?.offeredRevision).toBe(third);
     expect((await hub.ledger.events({ limit: 10 })).map((event) => event.reason)).not.toContain('DigestMismatch');
-    // The hub says by digest what the agent should have, which is what it acked.
+    // The hub sends the digest of the expected state, which is the acked one.
     eu.send({ type: 'digest', seq: 0, digest: digestOfReports([]) });
     expect((await eu.next('digest')).digest).toBe(record?.acked?.digest);
   });
 
-  it('says nothing to an agent that is up to date, and sends everything after a history was rewritten', async () => {
+  it('sends nothing to an agent that is up to date, and everything after a rewrite of the history', async () => {
     const { repository, startHub, agent } = await open();
     const first = await repository.commit(basicRepository(), 'first');
     const hub = await startHub();
@@ -70,7 +70,7 @@ describe('from a push to an offer', () => {
     eu.close();
   });
 
-  it('calls an agent back from a commit that it was offered and has not acked', async () => {
+  it('withdraws a commit that it offered and that the agent has not acked', async () => {
     const { repository, startHub, agent } = await open();
     const first = await repository.commit(basicRepository(), 'first');
     const hub = await startHub();
@@ -91,7 +91,7 @@ describe('from a push to an offer', () => {
     expect((await hub.ledger.cluster('eu'))?.acked?.revision).toBe(first);
   });
 
-  it('takes a hello for the ack that was lost with the stream before', async () => {
+  it('accepts a hello instead of an ack that was lost with the previous stream', async () => {
     const { repository, startHub, agent } = await open();
     await repository.commit(basicRepository(), 'first');
     const hub = await startHub();
@@ -109,7 +109,7 @@ describe('from a push to an offer', () => {
     after.close();
   });
 
-  it('serialises a revision once for all agents that hold the same', async () => {
+  it('serialises a revision once for all agents with the same state', async () => {
     const { repository, startHub, agent } = await open();
     await repository.commit(basicRepository(), 'first');
     const hub = await startHub();
@@ -124,7 +124,7 @@ describe('from a push to an offer', () => {
     expect(hub.offersMade()).toBe(2);
   });
 
-  it('fetches at a signed webhook and refuses an unsigned one', async () => {
+  it('fetches on a signed webhook and refuses an unsigned one', async () => {
     const { repository, startHub, agent } = await open();
     await repository.commit(basicRepository(), 'first');
     const secret = 'webhook-secret-0123456789';
@@ -145,7 +145,7 @@ describe('from a push to an offer', () => {
     expect((await eu.next('offer')).revision).toBe(second);
   });
 
-  it('any number of hints during a fetch make exactly one more', async () => {
+  it('any number of hints during a fetch cause exactly one more', async () => {
     let fetches = 0;
     let release = (): void => undefined;
     let arrived = (): void => undefined;
@@ -174,14 +174,14 @@ describe('from a push to an offer', () => {
     release();
     await accepted(hub, first);
     await eventually(async () => lastFetches >= 2);
-    // The next hint is a fetch of its own; had the five left more than one, it would not be the third.
+    // The next hint causes a separate fetch; if the five had caused more than one, it would not be the third.
     hub.source.hint();
     await eventually(async () => fetches >= 3);
     await hub.stop();
     expect(fetches).toBe(3);
   });
 
-  it('says that a rollout strategy is not followed', async () => {
+  it('reports that a rollout strategy is not followed', async () => {
     const { repository, startHub } = await open();
     const rollout = `apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: careful}\nspec: {waves: [{name: all, clusterSelector: {}}]}\n`;
     await repository.commit({ ...basicRepository(), 'rollout/careful.yaml': rollout }, 'first');
@@ -201,7 +201,7 @@ it('registers a cluster by a commit', async () => {
   await eventually(async () => (await hub.ledger.cluster('apac'))?.connected === false);
 });
 
-it('ends, and says why, when a part of it fails: it does not listen on and do nothing', async () => {
+it('ends with the reason when a part of it fails, instead of listening without effect', async () => {
   const own = await openHubHarness();
   await own.repository.commit(basicRepository(), 'first');
   let draws = 0;
@@ -217,7 +217,7 @@ it('ends, and says why, when a part of it fails: it does not listen on and do no
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
   await expect(connectStream(agentUrl, 'token-of-eu-0123456789', 'eu')).rejects.toThrow('ECONNREFUSED');
   await expect(hub.stop()).rejects.toThrow('no randomness left');
-  // The bench stops its hubs too.
+  // The harness stops its hubs too.
   await expect(own.close()).rejects.toThrow('no randomness left');
   await own.git.stop();
   await rm(own.folder, { recursive: true, force: true });

@@ -24,9 +24,9 @@ import { anyPlacement } from './placements.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const REGIONS = [...EU, 'us-east-1'];
-/** Injected, and refused what still stands outside. */
+/** Injected; pods that are still outside are refused. */
 const DENIED = 'denied';
-/** Injected, and only warned of: shows what became of any pod. */
+/** Injected; pods outside only cause a warning, so that the test sees the result of any pod. */
 const WARNED = 'warned';
 const KINDS = injectionKinds('v1');
 const OBJECT = { name: 'fso-placement-injection' };
@@ -38,13 +38,13 @@ const isEmpty = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm):
 const termsOf = (spec: PlacementSpec): readonly NodeSelectorTerm[] | undefined =>
   spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
 
-/** As the API server stores a term: without empty lists. */
+/** A term as the API server stores it: without empty lists. */
 const stored = ({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm): NodeSelectorTerm => ({
   ...(matchExpressions.length > 0 ? { matchExpressions } : {}),
   ...(matchFields.length > 0 ? { matchFields } : {}),
 });
 
-/** The terms that a pod should have, said anew. */
+/** The expected terms of a pod, computed independently. */
 const expectedTerms = (spec: PlacementSpec): readonly NodeSelectorTerm[] | undefined => {
   const terms = termsOf(spec)?.map(stored);
   if (spec.nodeName !== undefined || spec.nodeSelector?.[REGION_LABEL] !== undefined) return terms;
@@ -108,7 +108,7 @@ describe('placement injection', () => {
   const injects = (namespace: string) =>
     eventually(async () => termsOf((await tryOut(namespace, {})).object.spec)?.[0]?.matchExpressions?.[0]?.key === REGION_LABEL);
 
-  it('changes nothing, and says nothing, until a policy asks for it', async () => {
+  it('changes nothing, and has no condition, until a policy asks for it', async () => {
     await world.applyPolicy('denied', { ...asking(DENIED), placementInjection: false });
     await world.reaches('denied', 'Active');
     expect(await world.conditionOf('denied', CONDITIONS.placementInjection)).toBeUndefined();
@@ -117,7 +117,7 @@ describe('placement injection', () => {
     await createPod(DENIED, 'old', { nodeSelector: { [REGION_LABEL]: 'eu-west-1', disk: 'none' } });
   });
 
-  it('becomes active, proven by both locks, and says so', async () => {
+  it('becomes active, proven by both locks, and reports it', async () => {
     await world.applyPolicy('denied', asking(DENIED));
     await world.applyPolicy('warned', asking(WARNED, { enforcementAction: 'warn' }));
     await Promise.all([injects(DENIED), injects(WARNED)]);
@@ -131,7 +131,7 @@ describe('placement injection', () => {
     });
   });
 
-  it('lets an update of an older pod be', async () => {
+  it('does not change an update of an older pod', async () => {
     const { object } = await world.client.mergePatch(
       POD_KIND,
       { namespace: DENIED, name: 'old' },
@@ -142,7 +142,7 @@ describe('placement injection', () => {
     expect(object.spec.affinity).toBeUndefined();
   });
 
-  it.each(CASES.filter(({ pod }) => pod.ownerReferences === undefined))('gives what is missing, and no more: $name', async ({ pod }) => {
+  it.each(CASES.filter(({ pod }) => pod.ownerReferences === undefined))('adds only the missing requirements: $name', async ({ pod }) => {
     const { object, warnings } = await tryOut(WARNED, pod);
     expect(termsOf(object.spec)?.map(stored)).toEqual(expectedTerms(pod));
     expect({ nodeSelector: object.spec.nodeSelector, nodeName: object.spec.nodeName }).toEqual({
@@ -153,7 +153,7 @@ describe('placement injection', () => {
     expect(warnings.some((text) => text.includes('policy default/warned'))).toBe(!decideResidency(object.spec, EU).admitted);
   });
 
-  it('keeps preferences beside what it adds', async () => {
+  it('keeps preferences', async () => {
     const preferred = [{ weight: 1, preference: { matchExpressions: [{ key: 'disk', operator: 'Exists' }] } }];
     const podAntiAffinity = { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: {} }] };
     for (const given of [
@@ -174,7 +174,7 @@ describe('placement injection', () => {
     }
   });
 
-  it('only ever narrows, and what it made passes both locks, for any placement', async () => {
+  it('only narrows, and its result passes both locks, for any placement', async () => {
     let widened = 0;
     await fc.assert(
       fc.asyncProperty(anyPlacement, async (placement) => {
@@ -183,7 +183,7 @@ describe('placement injection', () => {
         expect(termsOf(after)?.map(stored)).toEqual(expectedTerms(placement));
         widened += widenedNodes(placement, after);
         const decision = decideResidency(after, EU);
-        // Each lock warns on its own; both see the pod as it was made.
+        // Each lock warns separately; both see the mutated pod.
         expect(warnings.length).toBe(decision.admitted ? 0 : 2);
         expect(decision.admitted || saysRegion(placement)).toBe(true);
       }),
@@ -198,7 +198,7 @@ describe('placement injection', () => {
     await expect(tryOut(DENIED, { nodeName: 'eu-west-1-a' })).rejects.toThrow('spec.nodeName bypasses the scheduler');
   });
 
-  it('gives a node by name the region too, but for the pods of a DaemonSet', async () => {
+  it('adds the region also to a term that names a node, except for pods of a DaemonSet', async () => {
     const { object } = await tryOut(DENIED, affinity(byNodeName));
     expect(termsOf(object.spec)).toEqual([{ ...byNodeName, matchExpressions: [requirement] }]);
     const template = {
@@ -217,7 +217,7 @@ describe('placement injection', () => {
     await world.client.delete(kind, { namespace: DENIED, name: 'each' }, stop.signal);
   });
 
-  it('brings a Deployment that says nothing inside, without a warning', async () => {
+  it('places a Deployment without a region inside, without a warning', async () => {
     const template = { metadata: { labels: { app: 'plain' } }, spec: { containers: [{ name: 'main', image: 'example.com/none' }] } };
     const spec = { replicas: 6, selector: { matchLabels: { app: 'plain' } }, template };
     const body = { metadata: { name: 'plain', namespace: DENIED }, spec } as Deployment;
@@ -229,7 +229,7 @@ describe('placement injection', () => {
     for (const { spec: placed } of pods) expect(placed.nodeName).toMatch(/^eu-/);
   });
 
-  it('names the regions of the strongest action, and none where none is left', async () => {
+  it('adds the regions of the strongest action, and none if none is left', async () => {
     await world.applyPolicy('mixed', asking('mixed', { allowedRegions: ['us-east-1'], enforcementAction: 'warn' }));
     await world.applyPolicy('mixed-deny', { targetNamespace: 'mixed', allowedRegions: ['eu-west-1'] });
     await eventually(async () => {
@@ -243,7 +243,7 @@ describe('placement injection', () => {
     await world.removePolicies('mixed', 'mixed-deny', 'mixed-too');
   });
 
-  it('is put back when someone deletes or changes it, and loses the label with the wish', async () => {
+  it('is restored after a deletion or change, and the label goes with the last request', async () => {
     const uid = (await world.client.get(KINDS.policy, OBJECT, stop.signal))?.metadata.uid;
     await world.client.delete(KINDS.policy, OBJECT, stop.signal);
     await eventually(async () => {

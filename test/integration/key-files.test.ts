@@ -4,7 +4,7 @@ import pino from 'pino';
 import { expect, it } from 'vitest';
 import { openHubHarness } from '../harness/hub-harness.ts';
 
-it('a hub warns of files of secrets that others of its machine may use, and of no others', async () => {
+it('a hub warns only about secret files that other users of its machine may use', async () => {
   const bench = await openHubHarness();
   const logged: { level: number; path?: string; mode?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void logged.push(JSON.parse(line)) });

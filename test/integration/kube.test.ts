@@ -75,11 +75,11 @@ afterEach(async () => {
 describe('client', () => {
   it('sends 100 requests over kept-alive connections', async () => {
     for (let n = 0; n < 100; n += 1) await client.get(NAMESPACE_KIND, { name: 'default' }, stop.signal);
-    // The second one comes when a request starts in the same tick in which the one before ends.
+    // The second connection opens if a request starts in the tick in which the previous one ends.
     expect(connections).toBeLessThanOrEqual(2);
   });
 
-  it('reads what is there, and undefined for what is not', async () => {
+  it('reads existing objects, and undefined for missing ones', async () => {
     expect(await client.version(stop.signal)).toMatch(/^v1\./);
     expect((await client.get(NAMESPACE_KIND, { name: 'default' }, stop.signal))?.metadata.name).toBe('default');
     expect(await client.get(NAMESPACE_KIND, { name: 'nowhere' }, stop.signal)).toBeUndefined();
@@ -102,7 +102,7 @@ describe('client', () => {
     expect(await client.get(CONFIG_MAP_KIND, { namespace: 'default', name: 'dry' }, stop.signal)).toBeUndefined();
   });
 
-  it('hands out warnings of the API server', async () => {
+  it('returns warnings of the API server', async () => {
     const labels = { 'pod-security.kubernetes.io/warn': 'restricted' };
     await client.apply(NAMESPACE_KIND, { metadata: { name: 'warned', labels } }, { fieldManager: 'test' }, stop.signal);
     const pod: Pod = { metadata: { namespace: 'warned', name: 'loose' }, spec: { containers: [{ name: 'c', image: 'none' }] } };
@@ -110,7 +110,7 @@ describe('client', () => {
     expect(warnings.join()).toContain('would violate PodSecurity "restricted:latest"');
   });
 
-  it('says clearly what a user without rights may not do', async () => {
+  it('names the missing right of a user', async () => {
     const kubeconfig = await cluster.createUserKubeconfig('nobody-special');
     const powerless = openKubeClient({ kubeconfig });
     const error = await powerless.list(NAMESPACE_KIND, {}, stop.signal).catch((caught: unknown) => caught);
@@ -152,7 +152,7 @@ describe('informer', () => {
     expect(new Set(found.map((object) => object.metadata.name))).toEqual(new Set(names));
   });
 
-  it('picks up a kind that is served later, and forgets its objects when it goes', async () => {
+  it('reads a kind that is served later, and drops its objects when it is removed', async () => {
     const informers = createInformers(client, { logger, absentRetryMs: 1_000 }, stop.signal);
     const informer = informers.informer(WIDGET_KIND);
     await informer.ready(stop.signal);
@@ -166,15 +166,15 @@ describe('informer', () => {
     await waitFor(() => expect(informer.list()).toEqual([]));
   });
 
-  it('survives a restart of the API server and sees what changed meanwhile', async () => {
+  it('survives a restart of the API server and sees the changes made meanwhile', async () => {
     const informer = createInformers(client, { logger }, stop.signal).informer(CONFIG_MAP_KIND, { namespace: 'default' });
     await informer.ready(stop.signal);
     const deleted: string[] = [];
     informer.onChange((key, current) => current === undefined && deleted.push(key));
     await cluster.kill('apiserver');
-    // The port of a killed process is free a moment after its end.
+    // The port of a killed process becomes free a moment after its end.
     await waitFor(() => cluster.start('apiserver'));
-    // Written through connections of another client: this one's informer has to come back by itself.
+    // Written through another client: the informer of this one must reconnect by itself.
     const writer = openKubeClient({ kubeconfig: cluster.kubeconfig });
     await writer.apply(CONFIG_MAP_KIND, configMap('meanwhile', 'here'), { fieldManager: 'test' }, stop.signal);
     await writer.close();
@@ -220,7 +220,7 @@ describe('leader election', () => {
     await second.ended;
   });
 
-  it('hands over after the lease when the leader vanishes, which then knows that it lost', async () => {
+  it('hands over after the lease when the leader vanishes, which then detects its loss', async () => {
     const { leading, stepped, start } = candidates('crash', { leaseDurationMs: 6_000, renewDeadlineMs: 4_000, retryPeriodMs: 500 });
     const doomedClient = openKubeClient({ kubeconfig: cluster.kubeconfig });
     const doomed = start('a', doomedClient);

@@ -22,7 +22,7 @@ const logger = pino({ level: process.env['FSO_TEST_LOG'] ?? 'silent' });
 const never = new AbortController().signal;
 const HISTORY = { days: 400, events: 1_000_000 };
 
-/** A life of a hub's ledger on a server. */
+/** A hub's ledger on a PostgreSQL server. */
 const open = async (url: string): Promise<Ledger> => {
   const ledger = await openLedger({ database: { url }, history: HISTORY, clock: fixedClock, random: Math.random, logger }, never);
   await new Promise<void>((resolve) => ledger.onLead(resolve));
@@ -56,11 +56,11 @@ describe('a PostgreSQL server that goes away', () => {
   });
   afterAll(() => server.stop());
 
-  it('is said once and waited for: reads go on, writes wait, nothing is lost or doubled', async () => {
+  it('is reported once: reads continue, writes wait, nothing is lost or doubled', async () => {
     const lines: { level: number; msg: string }[] = [];
-    const told = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const capturedLog = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
     const database = await openDatabase({ url: await server.createDatabase() });
-    const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: told, maxQueued: 50 });
+    const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: capturedLog, maxQueued: 50 });
     await ledger.applyReport('eu', report(1, { full: true, policies: [policy('a')] }));
     await server.kill?.();
     const writes = Array.from({ length: 200 }, (_, i) =>
@@ -74,7 +74,7 @@ describe('a PostgreSQL server that goes away', () => {
     expect(ledger.health()).toEqual({ ok: true });
     expect((await ledger.cluster('eu'))?.reportedSeq).toBe(201);
     await ledger.close();
-    const next = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: told });
+    const next = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: capturedLog });
     expect((await next.cluster('eu'))?.policies.size).toBe(201);
     const reasons = (await next.events({ limit: 500 })).map(({ reason }) => reason);
     expect([reasons.length, new Set(reasons).size]).toEqual([200, 200]);
@@ -83,29 +83,29 @@ describe('a PostgreSQL server that goes away', () => {
     expect(lines.map(({ msg }) => msg)).toEqual(['ledger database unreachable']);
   });
 
-  it('is noticed by a hub that has nothing to write, which then does not say that it is ready', async () => {
+  it('is noticed by a hub without writes, which then is not ready', async () => {
     const clock = { ...systemClock, offsetMs: 0, monotonicMs: () => performance.now() + clock.offsetMs };
-    const told: string[] = [];
-    const toldTo = pino({ level: 'warn' }, { write: (line: string) => void told.push(JSON.parse(line).msg) });
+    const messages: string[] = [];
+    const capturedLog = pino({ level: 'warn' }, { write: (line: string) => void messages.push(JSON.parse(line).msg) });
     const database = await openDatabase({ url: await server.createDatabase() });
-    const ledger = await createSqlLedger({ database, clock, random: Math.random, logger: toldTo });
+    const ledger = await createSqlLedger({ database, clock, random: Math.random, logger: capturedLog });
     await waitFor(() => expect([ledger.leads(), ledger.health().ok]).toEqual([true, true]));
     await server.kill?.();
     clock.offsetMs += 11_000;
     await waitFor(() => expect([ledger.health().ok, ledger.behindMs() > 10_000]).toEqual([false, true]));
-    await waitFor(() => expect(told).toContain('changes of other hubs are not read: what they revoke is not known here'));
+    await waitFor(() => expect(messages).toContain('changes of other hubs are not read: what they revoke is not known here'));
     await server.start?.();
     await waitFor(() => expect([ledger.health(), ledger.behindMs() < 10_000]).toEqual([{ ok: true }, true]));
     await ledger.close();
     await database.close();
   });
 
-  it('that is not there yet is waited for at start, and its password is told to nobody', async () => {
+  it('delays the start until it is available, and its password appears in no log', async () => {
     const url = new URL(await server.createDatabase());
     await server.kill?.();
     const lines: string[] = [];
-    const told = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
-    const options = { history: HISTORY, clock: { ...fixedClock }, random: () => 0, logger: told };
+    const capturedLog = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) });
+    const options = { history: HISTORY, clock: { ...fixedClock }, random: () => 0, logger: capturedLog };
     const opening = openLedger({ ...options, database: { url: url.href } }, never);
     await waitFor(() => expect(lines.join('')).toContain('ledger database is waited for'));
     await server.start?.();
@@ -124,14 +124,14 @@ describe('a PostgreSQL server that goes away', () => {
   });
 });
 
-describe('a database that others touch', () => {
+describe('a database with other writers', () => {
   let server: TestPostgres;
   beforeAll(async () => {
     server = await startPostgres();
   });
   afterAll(() => server.stop());
 
-  it('a hub that was cut off for days still finds which of its batches was the last one', async () => {
+  it('a hub that was cut off for days still finds its last batch', async () => {
     const database = await openDatabase({ url: await server.createDatabase() });
     await migrate(database);
     const beat = (days: number) => sql`insert into replicas values (${`away ${days}`}, 7, now() - make_interval(days => ${days}))`;
@@ -143,11 +143,11 @@ describe('a database that others touch', () => {
     await database.close();
   });
 
-  it('what is too much for one transaction is written in parts', async () => {
+  it('a batch that is too large for one transaction is written in parts', async () => {
     const url = await server.createDatabase();
     const ledger = await open(url);
     const database = await openDatabase({ url });
-    // As a server that gives up a statement for the time that it takes.
+    // Like a server that cancels a slow statement.
     const limited = `create function limit_rows() returns trigger language plpgsql as $$ begin
       if (select count(*) from added) > 10 then raise exception 'too slow' using errcode = 'query_canceled'; end if;
       return null; end $$`;
@@ -172,7 +172,7 @@ describe('a database that others touch', () => {
     await ledger.close();
   });
 
-  it('a migration has no bound on its statements, but on its waiting for others', async () => {
+  it('a migration has no time limit on its statements, but one on waiting for locks', async () => {
     const database = await openDatabase({ url: await server.createDatabase() });
     const settingsIn = (db: Kysely<Schema>) =>
       sql<{
@@ -231,7 +231,7 @@ describe('backup', () => {
     await source.close();
     const to = await server.createDatabase();
     const target = await openDatabase({ url: to });
-    // Of an empty database there is no backup, and none of its tables are made.
+    // An empty database has no backup, and the command creates no tables in it.
     await expect(backupLedger(target, { path: `${folder}/none.gz`, version: 'test' })).rejects.toThrow('holds no ledger');
     expect(await target.db.introspection.getTables()).toEqual([]);
     await restoreLedger(target, `${folder}/backup.gz`, { kind: 'operator', id: 'ada', roles: [] });

@@ -62,7 +62,7 @@ describe('lifecycle of a policy', () => {
   const eventReasons = (policy: string): string[] =>
     events.filter((event) => event.policy === `default/${policy}`).map(({ reason }) => reason);
 
-  it('enforces with lock 1 alone where Gatekeeper is absent, and says so', async () => {
+  it('enforces with lock 1 alone if Gatekeeper is absent, and reports it', async () => {
     await world.makeNamespace('finance');
     await world.applyPolicy('finance-eu', { targetNamespace: 'finance', allowedRegions: EU });
     const policy = await world.reaches('finance-eu', 'Active');
@@ -82,7 +82,7 @@ describe('lifecycle of a policy', () => {
     expect(eventReasons('finance-eu')).toEqual(['Enforced']);
   });
 
-  it('picks Gatekeeper up without a restart once it is installed', async () => {
+  it('uses Gatekeeper without a restart once it is installed', async () => {
     await cluster.startGatekeeper();
     await eventually(async () => (await world.policy('finance-eu'))?.status?.enforcement?.gatekeeper.state === 'Enforced');
     expect((await world.policy('finance-eu'))?.status).toMatchObject({ phase: 'Active', constraintCreated: true });
@@ -119,7 +119,7 @@ describe('lifecycle of a policy', () => {
     await world.reaches('finance-eu', 'Active');
   });
 
-  it('tells a missing namespace, and becomes Active by itself once it appears', async () => {
+  it('reports a missing namespace, and becomes Active once it appears', async () => {
     await world.applyPolicy('later', { targetNamespace: 'later', allowedRegions: ['eu-west-1'] });
     const policy = await world.reaches('later', 'Failed');
     expect(policy.status?.message).toContain('namespace later does not exist');
@@ -144,7 +144,7 @@ describe('lifecycle of a policy', () => {
     await eventually(async () => (await world.tryPod('team-a')) === '');
   });
 
-  it('intersects policies of a namespace, never blocks by dryrun, and tells a conflict', async () => {
+  it('intersects policies of a namespace, never blocks by dryrun, and reports a conflict', async () => {
     await world.makeNamespace('shared');
     await world.applyPolicy('wide', { targetNamespace: 'shared', allowedRegions: EU });
     await world.applyPolicy('narrow', { targetNamespace: 'shared', allowedRegions: ['eu-west-1', 'us-east-1'] });
@@ -161,7 +161,7 @@ describe('lifecycle of a policy', () => {
     await world.removePolicies('wide', 'narrow', 'trial');
   });
 
-  it('reports the labels as they stand on each governed namespace', async () => {
+  it('reports the current labels of each governed namespace', async () => {
     const reported = () => agent.observatory.snapshot().policies.get('default/finance-eu')?.report.namespaceLabels;
     await eventually(() => reported()?.[0]?.labels[LABELS.policyName] === 'finance-eu');
     const { labels = {} } = (await world.namespace('finance'))?.metadata ?? {};
@@ -169,7 +169,7 @@ describe('lifecycle of a policy', () => {
     expect(reported()).toEqual([{ namespace: 'finance', labels: Object.fromEntries(own) }]);
   });
 
-  it('puts drift of labels, floor and constraints back', async () => {
+  it('reverts drift of labels, floor and constraints', async () => {
     await world.reaches('finance-eu', 'Active');
     const patch = { metadata: { labels: { [floorLabel('deny')]: null }, annotations: { [floorRegionsAnnotation('deny')]: 'us-east-1' } } };
     await world.client.mergePatch(NAMESPACE_KIND, { name: 'finance' }, patch, stop.signal);
@@ -226,7 +226,7 @@ describe('lifecycle of a policy', () => {
     await world.removePolicies('unlucky');
   });
 
-  it('lets a policy expire by its time', async () => {
+  it('expires a policy at its time', async () => {
     await world.makeNamespace('brief');
     const expireIn = (ms: number) => {
       const expiryDate = new Date(Date.now() + ms).toISOString();
@@ -239,12 +239,12 @@ describe('lifecycle of a policy', () => {
     await world.reaches('brief', 'Expired');
     await eventually(async () => (await world.tryPod('brief')) === '');
     expect((await world.namespace('brief'))?.metadata.labels?.[LABELS.enforcementAction]).toBe('expired');
-    // The second date may be announced before it is over.
+    // The second date may be announced before it has passed.
     expect([...new Set(eventReasons('brief'))]).toEqual(['ExpiringSoon', 'Enforced', 'Expired']);
     await world.removePolicies('brief');
   });
 
-  it('counts the pods that violate', async () => {
+  it('counts violating pods', async () => {
     await world.makeNamespace('crowd');
     const pod = {
       metadata: { name: 'stray', namespace: 'crowd' },
@@ -262,7 +262,7 @@ describe('lifecycle of a policy', () => {
     await world.removePolicies('crowd');
   });
 
-  it('finds pods whose node is suddenly in another region', async () => {
+  it('finds pods whose node moves to another region', async () => {
     await world.makeNamespace('moved');
     await world.applyPolicy('moved', { targetNamespace: 'moved', allowedRegions: EU });
     await world.reaches('moved', 'Active');
@@ -286,7 +286,7 @@ describe('lifecycle of a policy', () => {
     await world.removePolicies('moved');
   });
 
-  it('releases the namespace before a deleted policy goes, and keeps the trail', async () => {
+  it('releases the namespace before a deleted policy disappears, and keeps the audit trail', async () => {
     await world.makeNamespace('past');
     await world.applyPolicy('past', { targetNamespace: 'past', allowedRegions: ['eu-central-1'] });
     await world.reaches('past', 'Active');
@@ -317,7 +317,7 @@ describe('lifecycle of a policy', () => {
     }
   });
 
-  it('fails over to a second replica, which enforces what changed meanwhile', async () => {
+  it('fails over to a second replica, which enforces changes made meanwhile', async () => {
     const second = await world.startAgent('second');
     await eventually(async () => (await fetch(`${second.url}/readyz`)).ok);
     expect(second.isLeader()).toBe(false);
@@ -329,7 +329,7 @@ describe('lifecycle of a policy', () => {
     agent = second;
   });
 
-  it('takes over from a replica that was killed, once its lease is over', async () => {
+  it('takes over from a killed replica once its lease has expired', async () => {
     await world.stopAgent(agent);
     const program = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
     const env = {
@@ -351,7 +351,7 @@ describe('lifecycle of a policy', () => {
     await world.reaches('finance-eu', 'Active');
   });
 
-  it('releases a policy that was deleted while no agent ran, and writes nothing when it comes back to the same', async () => {
+  it('releases a policy that was deleted while no agent ran, and writes nothing if nothing changed', async () => {
     await world.makeNamespace('orphan');
     await world.applyPolicy('orphan', { targetNamespace: 'orphan', allowedRegions: ['us-east-1'] });
     await world.reaches('orphan', 'Active');
@@ -366,7 +366,7 @@ describe('lifecycle of a policy', () => {
     expect((await world.policy('finance-eu'))?.metadata.resourceVersion).toBe(kept);
   });
 
-  it('without rights it is not ready, says why, and does not end', async () => {
+  it('without rights it is not ready, reports why, and keeps running', async () => {
     const kubeconfig = await cluster.createUserKubeconfig('nobody');
     const powerless = new AgentHarness(kubeconfig, stop.signal);
     const weak = await powerless.startAgent('weak');

@@ -8,7 +8,7 @@ import { eventually } from '../harness/waiting.ts';
 
 const NAMESPACES = ['one', 'two', 'three', 'four', 'five'];
 
-/** Every object of lock 1 stands, and nobody evaluates them. */
+/** All objects of lock 1 exist, but the API server does not evaluate them. */
 describe('an API server that was restarted without ValidatingAdmissionPolicy', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
@@ -36,13 +36,13 @@ describe('an API server that was restarted without ValidatingAdmissionPolicy', (
     };
   });
 
-  it('is found out, told of every policy, and over when it is', async () => {
+  it('is detected, reported on every policy, and cleared when it ends', async () => {
     await cluster.restartApiServer(['--disable-admission-plugins=ValidatingAdmissionPolicy']);
     expect(await world.tryPod('one')).toBe('');
     const since = performance.now();
     await all('Degraded');
-    console.log(`lock 1 off → told of all ${NAMESPACES.length} policies: ${((performance.now() - since) / 1000).toFixed(1)} s`);
-    // Where all of them begin anew, as after a restart, each fails by itself before it is known that all do.
+    console.log(`lock 1 off → reported on all ${NAMESPACES.length} policies: ${((performance.now() - since) / 1000).toFixed(1)} s`);
+    // If all proofs start again, as after a restart, each fails on its own before the outage is detected.
     await eventually(async () => (await messages()).every((message) => message?.includes('in every namespace that was probed')));
     await cluster.restartApiServer([]);
     await all('Enforced');

@@ -5,7 +5,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
-/** As Gatekeeper's own, reduced to what the API server needs of it. */
+/** Gatekeeper's CRD, reduced to the fields that the API server needs. */
 const TEMPLATE_CRD = {
   metadata: { name: 'constrainttemplates.templates.gatekeeper.sh' },
   spec: {
@@ -31,8 +31,8 @@ const TEMPLATE_CRD = {
 
 const NAMESPACE = 'broken';
 
-/** What people read where Gatekeeper, or an object of lock 2, is broken: a control plane whose Gatekeeper is played by the test. */
-describe('what is wrong with lock 2', () => {
+/** The texts about a broken Gatekeeper or a broken object of lock 2: the test simulates Gatekeeper on a real control plane. */
+describe('the reported problem of lock 2', () => {
   const { signal } = new AbortController();
   let world: ClusterHarness;
   let agent: RunningAgent;
@@ -50,7 +50,7 @@ describe('what is wrong with lock 2', () => {
     await world.close();
   });
 
-  /** Lock 2 says what is wrong; lock 1 holds, and the policy is in force. */
+  /** Checks the message of lock 2, and that lock 1 holds and the policy is in force. */
   const expectProblem = async (text: string): Promise<void> => {
     await eventually(async () => (await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady))?.message.includes(text));
     expect(await world.conditionOf(NAMESPACE, CONDITIONS.gatekeeperReady)).toMatchObject({ status: 'False' });
@@ -60,7 +60,7 @@ describe('what is wrong with lock 2', () => {
     expect(await world.tryPod(NAMESPACE)).toContain(`default/${NAMESPACE}`);
   };
 
-  /** What a pod of Gatekeeper writes about the template. */
+  /** Status of the template by a Gatekeeper pod. */
   const answer = async (errors: object[]): Promise<void> => {
     const template = await eventually(() => world.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal));
     const { generation, uid } = template.metadata;
@@ -76,26 +76,26 @@ describe('what is wrong with lock 2', () => {
     );
   };
 
-  it('is that there is no Gatekeeper', () => expectProblem('Gatekeeper is not installed'));
+  it('is a missing Gatekeeper', () => expectProblem('Gatekeeper is not installed'));
 
-  it('is that nobody takes up the template', async () => {
+  it('is a template that no pod loads', async () => {
     await world.client.create(CRD_KIND, TEMPLATE_CRD, {}, signal);
     await expectProblem('no Gatekeeper pod has loaded ConstraintTemplate k8sgeoresidency');
     expect(agent.observatory.snapshot().cluster.gatekeeper).toMatchObject({ state: 'NotReady' });
   });
 
-  it('is that the template does not compile', async () => {
+  it('is a template that does not compile', async () => {
     await answer([{ code: 'rego_compile_error', message: 'var x is unsafe', location: 'rule:7' }]);
     await expectProblem('ConstraintTemplate k8sgeoresidency: rego_compile_error var x is unsafe at rule:7');
   });
 
-  it('is that its kind is never served', async () => {
+  it('is a kind that is never served', async () => {
     await answer([]);
     await expectProblem('Gatekeeper has loaded ConstraintTemplate k8sgeoresidency, but K8sGeoResidency is not served');
   });
 });
 
-describe('a pod that would cost more to judge than the API server allows', () => {
+describe('a pod that exceeds the cost limit of the API server', () => {
   const { signal } = new AbortController();
   let world: ClusterHarness;
 
@@ -114,7 +114,7 @@ describe('a pod that would cost more to judge than the API server allows', () =>
 
   const many = <T>(item: T): T[] => Array.from({ length: 24_000 }, () => item);
   const exists = { key: 'a', operator: 'Exists' };
-  /** Each would take more than the budget of one expression if it were looked at; well below the 3 MiB that a request may have. */
+  /** Each would exceed the budget of one expression if it were evaluated; well below the 3 MiB of a request. */
   const MONSTERS = {
     terms: many({ matchExpressions: [exists] }),
     requirements: [{ matchExpressions: many(exists) }],
@@ -136,7 +136,7 @@ describe('a pod that would cost more to judge than the API server allows', () =>
   };
 
   it.each(['terms', 'requirements', 'fields', 'regions'] as const)(
-    'is refused with a reason where a policy governs, and nowhere else: %s',
+    'is refused with a reason in governed namespaces, and only there: %s',
     async (monster) => {
       const refused = await tryMonster('costly', monster);
       expect(refused).toContain("ValidatingAdmissionPolicy 'fso-floor-pods-deny'");
@@ -147,7 +147,7 @@ describe('a pod that would cost more to judge than the API server allows', () =>
     },
   );
 
-  it("stands in nobody else's way", async () => {
+  it('does not affect other pods', async () => {
     expect(await world.tryPod('costly', 'eu-west-1')).toBe('');
     expect(await world.tryPod('costly')).toContain('default/costly');
     await world.reaches('costly', 'Active');

@@ -81,7 +81,7 @@ describe('lock 2 alone', () => {
 
   beforeAll(async () => {
     await world.makeNamespace(NAMESPACE);
-    // From before the policy, and nobody schedules it.
+    // From before the policy, and without a scheduler.
     const pod = {
       metadata: { namespace: NAMESPACE, name: 'waiting' },
       spec: { schedulerName: 'nobody', containers: [{ name: 'c', image: 'i:1' }] },
@@ -104,7 +104,7 @@ describe('lock 2 alone', () => {
   const node = (name: string) => ({ apiVersion: 'v1', kind: 'Node', name });
   const REFUSED = 'admission webhook "validation.gatekeeper.sh" denied the request: [geo-deny-';
 
-  it('lets the scheduler bind inside, and nowhere else', async () => {
+  it('lets the scheduler bind only inside', async () => {
     expect(await bind(scheduler, node('eu-west-1-a'))).toBe('');
     const outside = await bind(scheduler, node('us-east-1-a'));
     expect(outside).toContain(REFUSED);
@@ -114,18 +114,18 @@ describe('lock 2 alone', () => {
     expect(await bind(scheduler, node('nowhere'))).toContain('node "nowhere" has no known region');
   });
 
-  it('sees through what a Binding says of itself', async () => {
+  it('ignores forged fields of a Binding', async () => {
     const spoofed = { labels: { [REGION_LABEL]: 'eu-west-1' } };
     expect(await bind(scheduler, node('us-east-1-a'), { metadata: spoofed })).toContain('is in region "us-east-1"');
     expect(await bind(world.client, node('eu-west-1-a'), { metadata: spoofed })).toContain('is not trusted to bind pods');
     expect(await bind(world.client, node('eu-west-1-a'), { legacy: true })).toContain('the legacy bindings route bypasses the bind gate');
     expect(await bind(scheduler, { apiVersion: 'v1', name: 'us-east-1-a' }, { metadata: spoofed })).not.toBe('');
-    // Whose namespace is empty: the route says where it is.
+    // A Binding without a namespace: the path names it.
     expect(await bind(scheduler, node('us-east-1-a'), { metadata: { namespace: undefined } })).toContain(REFUSED);
   });
 
-  it('leaves the audit of Gatekeeper whole: a Binding cannot be listed', async () => {
-    /** In whole seconds: one of the same second may have been before. */
+  it('does not break the audit of Gatekeeper: a Binding cannot be listed', async () => {
+    /** In whole seconds: an audit of the same second may have been earlier. */
     const audited = async (): Promise<number> => {
       const constraints = await world.client.list(GEO_RESIDENCY_KIND, {}, signal);
       return Date.parse(constraints.find(({ spec }) => spec?.parameters?.regions?.length === 2)?.status?.auditTimestamp ?? '');
@@ -139,7 +139,7 @@ describe('lock 2 alone', () => {
   });
 });
 
-describe('whether lock 2 holds', () => {
+describe('the proof of lock 2', () => {
   let agent: RunningAgent;
   const NAMESPACES = ['first', 'second'];
   const events: ClusterEvent[] = [];
@@ -177,14 +177,14 @@ describe('whether lock 2 holds', () => {
     for (const name of NAMESPACES) await world.reaches(name, 'Active');
   });
 
-  it('is proven by the canary, which nobody else meets', async () => {
+  it('comes from the canary, which affects no other pod', async () => {
     expect(reported()).toEqual({ state: 'Ready' });
     const canary = await world.client.get(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
     expect(canary?.status?.totalViolations ?? 0).toBe(0);
     expect(await world.tryPod('default')).toBe('');
   });
 
-  it('shows that Gatekeeper died, while its status still says that it enforces', async () => {
+  it('fails when Gatekeeper is dead, although its status still claims enforcement', async () => {
     const started = performance.now();
     await cluster.stopGatekeeper('SIGKILL');
     const { message } = await reaches('first', 'Degraded');
@@ -202,8 +202,8 @@ describe('whether lock 2 holds', () => {
     expect(reported()).toEqual({ state: 'Ready' });
   });
 
-  it('names the namespace that its label keeps from Gatekeeper', async () => {
-    // Gatekeeper refuses the label, but its refusal has no guard of its own.
+  it('names the namespace that a label exempts from Gatekeeper', async () => {
+    // Gatekeeper refuses the label, but its webhook is not guarded.
     const { webhooks } = await configuration();
     const patch = (list: unknown) =>
       world.client.raw({ method: 'PATCH', path: WEBHOOKS, body: { webhooks: list }, contentType: 'application/merge-patch+json' }, signal);
@@ -237,7 +237,7 @@ describe('whether lock 2 holds', () => {
     await reaches('second', 'Enforced');
   });
 
-  it('sees that the webhook is not called any more', async () => {
+  it('fails when the webhook is no longer called', async () => {
     const { metadata: _, ...whole } = await configuration();
     await world.client.raw({ method: 'DELETE', path: WEBHOOKS }, signal);
     for (const name of NAMESPACES) await reaches(name, 'Degraded');
@@ -246,7 +246,7 @@ describe('whether lock 2 holds', () => {
     for (const name of NAMESPACES) await reaches(name, 'Enforced');
   });
 
-  it('puts the canary back, and removes no policy for it', async () => {
+  it('survives a deletion of the canary, which is restored without a change of policies', async () => {
     const before = await world.client.get(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
     await world.client.delete(GEO_RESIDENCY_KIND, { name: CANARY_NAME }, signal);
     await eventually(async () => {
@@ -258,7 +258,7 @@ describe('whether lock 2 holds', () => {
     expect(new Set(snapshot.keys())).toEqual(new Set(['default/first', 'default/second']));
   });
 
-  it('agrees with the audits of Gatekeeper, and says where it does not', async () => {
+  it('agrees with the audits of Gatekeeper, and reports differences', async () => {
     await world.makeNamespace('counted');
     const pod = { metadata: { namespace: 'counted', name: 'old' }, spec: { containers: [{ name: 'c', image: 'i:1' }] } };
     await eventually(() => world.client.create(POD_KIND, pod, {}, signal));
@@ -274,7 +274,7 @@ describe('whether lock 2 holds', () => {
     await world.removePolicies('counted');
   });
 
-  it('skips the canary where nothing may run', async () => {
+  it('skips the canary in namespaces where no pod may run', async () => {
     await world.makeNamespace('none');
     await world.applyPolicy('none-eu', { targetNamespace: 'none', allowedRegions: ['eu-west-1'] });
     await world.applyPolicy('none-us', { targetNamespace: 'none', allowedRegions: ['us-east-1'] });

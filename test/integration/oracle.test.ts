@@ -29,9 +29,9 @@ describe(`the three implementations against Kubernetes' own matcher, seed ${seed
   });
 
   it.each(['TypeScript', 'Rego', 'CEL'])('%s has no mismatch', (name) => {
-    const result = report.columns.find((column) => column.name === name)?.result ?? expect.fail(`${name} was not asked`);
+    const result = report.columns.find((column) => column.name === name)?.result ?? expect.fail(`${name} is missing`);
     expect(result.finding && findingText(result.finding)).toBeUndefined();
-    // Pods of each fate were there, or nothing was compared.
+    // Both outcomes occurred: else nothing was compared.
     expect(result.counts.admittedInside).toBeGreaterThan(result.counts.pods / 50);
     expect(result.counts.refused).toBeGreaterThan(result.counts.pods / 2);
   });
@@ -59,7 +59,7 @@ const preferencesOf = (pod: PodPlacement) => {
 const rewritten = (pod: PodPlacement, from: string, to: string): PodPlacement =>
   JSON.parse(JSON.stringify(pod).replaceAll(from, to)) as PodPlacement;
 
-/** Admits what it should refuse for that reason. */
+/** Admits pods that it should refuse for this reason. */
 const forgives =
   (reason: string): Decide =>
   (pod, regions) => {
@@ -67,11 +67,11 @@ const forgives =
     return !decision.admitted && decision.violation.includes(reason) ? { admitted: true } : decision;
   };
 
-/** Faults that a decision could have, and what the oracle calls them. */
+/** Possible faults of a decision, and the kind of mismatch that the oracle reports. */
 const BROKEN: readonly (readonly [string, MismatchKind, Decide])[] = [
-  ['looks at the first term only', 'unsound', (pod, regions) => decideResidency(withTerms(pod, termsOf(pod).slice(0, 1)), regions)],
+  ['reads only the first term', 'unsound', (pod, regions) => decideResidency(withTerms(pod, termsOf(pod).slice(0, 1)), regions)],
   [
-    'takes a pod for confined when any term is',
+    'accepts a pod as confined if any term is',
     'unsound',
     (pod, regions) => {
       const decisions = termsOf(pod).map((term) => decideResidency(withTerms(pod, [term]), regions));
@@ -85,22 +85,22 @@ const BROKEN: readonly (readonly [string, MismatchKind, Decide])[] = [
     (pod, regions) => decideResidency(rewritten(pod, LEGACY_REGION_LABEL, REGION_LABEL), regions),
   ],
   [
-    'takes preferences for requirements',
+    'reads preferences as requirements',
     'unsound',
     (pod, regions) => decideResidency(withTerms(pod, [...termsOf(pod), ...preferencesOf(pod)]), regions),
   ],
   ['admits nodes without a region', 'unsound', forgives('allows nodes without a region')],
-  ['admits regions that nobody names', 'unsound', forgives('does not confine the region')],
+  ['admits regions that are not named', 'unsound', forgives('does not confine the region')],
   ['admits regions that are named and not allowed', 'unsound', forgives('allows region')],
   ['admits a node by its name', 'unsound', forgives('selects a node by name')],
-  ['admits pods that say nothing', 'unsound', forgives('nothing in the pod confines it')],
+  ['admits pods without constraints', 'unsound', forgives('nothing in the pod confines it')],
   [
     'admits what Gt and Lt compare',
     'unsound',
     (pod, regions) => (/"[GL]t"/.test(JSON.stringify(pod.affinity ?? {})) ? { admitted: true } : decideResidency(pod, regions)),
   ],
   [
-    'forgets that the nodeSelector cuts every term',
+    'ignores that the nodeSelector limits every term',
     'too strict',
     (pod, regions) => (termsOf(pod).length === 0 ? decideResidency(pod, regions) : decideResidency({ ...pod, nodeSelector: {} }, regions)),
   ],
@@ -123,11 +123,11 @@ describe('the oracle', () => {
 
   afterAll(() => oracle.close());
 
-  // Always the same pods: which fault shows first depends on them.
+  // Always the same pods, because they decide which fault shows first.
   const run = (implementation: Implementation) =>
     runPhase({ matcher: oracle, implementation, cases: anyCase, pods: 5_000, seed: 1 }, signal);
 
-  it.each(BROKEN)('objects to a decision that %s (%s)', async (_, kind, decide) => {
+  it.each(BROKEN)('finds a decision that %s (%s)', async (_, kind, decide) => {
     const { finding } = await run(typescript(decide));
     expect(finding?.mismatch.kind).toBe(kind);
     const { asked, answer, node } = finding?.mismatch ?? expect.fail('no mismatch');
@@ -137,7 +137,7 @@ describe('the oracle', () => {
     expect(answer === undefined).toBe(kind === 'unsound');
   });
 
-  it('tells how to see a mismatch again', async () => {
+  it('explains how to reproduce a mismatch', async () => {
     const admitsAll: Implementation = { name: 'open door', answers: async (cases) => cases.map(() => undefined) };
     const { finding } = await run(admitsAll);
     const text = finding === undefined ? '' : findingText(finding);
@@ -150,7 +150,7 @@ describe('the oracle', () => {
     expect(again.finding).toEqual(finding);
   });
 
-  it('passes on what its Go program objects to, and goes on', async () => {
+  it('reports errors of its Go program, and continues', async () => {
     const malformed = { nodeSelector: 'nowhere' } as unknown as PodPlacement;
     const governed = { namespace: 'governed', policies: [], regions: [] };
     await expect(oracle.match([{ governed, pod: malformed }])).rejects.toThrow("the oracle's Go program: json");

@@ -11,7 +11,7 @@ import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
 
-/** What an agent does while parts of the cluster, or the agent itself, are gone. */
+/** Behaviour of an agent during outages of the cluster's parts or of the agent itself. */
 describe('outages', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
@@ -51,7 +51,7 @@ describe('outages', () => {
     };
   });
 
-  it('does not take a policy for one of the hub because somebody labelled it so', async () => {
+  it('does not treat a policy as one of the hub because of a foreign label', async () => {
     await govern('steady');
     const claim = { labels: { [LABELS.managedBy]: 'hub' }, annotations: { [ANNOTATIONS.revision]: 'f'.repeat(40) } };
     await world.client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'default', name: 'steady' }, { metadata: claim }, stop.signal);
@@ -62,26 +62,26 @@ describe('outages', () => {
     expect(agent.observatory.snapshot().policies.get('default/steady')?.report.managedBy).toBe('local');
   });
 
-  it('makes it heard when somebody removes what enforces', async () => {
-    const heard = (key: string): Promise<unknown> =>
+  it('reports the removal of enforcing objects', async () => {
+    const reported = (key: string): Promise<unknown> =>
       eventually(() => events.some(({ reason, message }) => reason === 'TamperingRepaired' && message.startsWith(key)));
     const { labels = {}, annotations = {} } = (await world.namespace('steady'))?.metadata ?? {};
     const none = (values: object): Record<string, null> =>
       Object.fromEntries(Object.keys(values).flatMap((key) => (key.startsWith('compliance.gov/') ? [[key, null]] : [])));
     const patch = { metadata: { labels: none(labels), annotations: none(annotations) } };
     await world.client.mergePatch(NAMESPACE_KIND, { name: 'steady' }, patch, stop.signal);
-    await heard('Namespace/steady');
+    await reported('Namespace/steady');
     await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-floor-bindings-deny' }, stop.signal);
-    await heard('ValidatingAdmissionPolicyBinding/fso-floor-bindings-deny');
+    await reported('ValidatingAdmissionPolicyBinding/fso-floor-bindings-deny');
     const [constraint] = await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal);
     const name = constraint?.metadata.name ?? '';
     await world.client.delete(GEO_RESIDENCY_KIND, { name }, stop.signal);
-    await heard(`K8sGeoResidency/${name}`);
+    await reported(`K8sGeoResidency/${name}`);
     await world.reaches('steady', 'Active');
     expect((await world.namespace('steady'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
   });
 
-  it('sees what changed and what expired while no agent ran', async () => {
+  it('notices changes and expiries from while no agent ran', async () => {
     await govern('brief');
     await world.stopAgent(agent);
     const expiryDate = new Date(Date.now() + 500).toISOString();
@@ -96,8 +96,8 @@ describe('outages', () => {
     await world.removePolicies('brief');
   });
 
-  // Gatekeeper's own webhook on namespaces fails closed: while it is down nobody can change a namespace, so neither can the agent.
-  it('goes on enforcing while Gatekeeper is down, says what cannot be changed, and catches up', async () => {
+  // Gatekeeper's own webhook on namespaces fails closed: while it is down, no user can change a namespace, and neither can the agent.
+  it('keeps enforcing while Gatekeeper is down, reports writes that fail, and catches up', async () => {
     await govern('dark');
     await world.makeNamespace('idle');
     await cluster.stopGatekeeper('SIGKILL');
@@ -109,7 +109,7 @@ describe('outages', () => {
     expect(status?.message).toContain('check-ignore-label.gatekeeper.sh');
     expect(await world.tryPod('steady')).toContain('default/steady');
     expect((await world.policy('dark'))?.metadata.deletionTimestamp).toBeDefined();
-    // A namespace that nothing governed yet needs no label: the index of lock 1 says what holds.
+    // A namespace that no policy governed yet needs no label: the index of lock 1 governs it.
     await world.applyPolicy('late', { targetNamespace: 'idle', allowedRegions: EU });
     await world.reaches('late', 'Active');
     expect(await world.tryPod('idle')).toContain("'fso-floor-index-pods-deny'");
@@ -126,7 +126,7 @@ describe('outages', () => {
     expect(JSON.stringify(await world.client.list(GEO_RESIDENCY_KIND, {}, stop.signal))).not.toContain('default/dark');
   });
 
-  it('puts the CRD back when somebody deletes it, and governs again', async () => {
+  it('restores a deleted CRD, and governs again', async () => {
     await world.client.delete(CRD_KIND, { name: 'sovereignpolicies.compliance.federated.io' }, stop.signal);
     const deleted = 'CustomResourceDefinition/sovereignpolicies.compliance.federated.io was deleted';
     await eventually(() =>
@@ -138,7 +138,7 @@ describe('outages', () => {
     await world.reaches('again', 'Active');
   });
 
-  it('says so when Gatekeeper is removed, and still releases a deleted policy', async () => {
+  it('reports the removal of Gatekeeper, and still releases a deleted policy', async () => {
     await cluster.stopGatekeeper();
     const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
     await world.client.raw({ method: 'DELETE', path: webhooks }, stop.signal);

@@ -31,7 +31,7 @@ const nodeSelector = fc.oneof(
   fc.constant<Record<string, string>>({ disk: 'ssd' }),
 );
 
-/** Placements as the API server accepts them, with few regions, so that terms meet. */
+/** Placements that the API server accepts, with few regions, so that terms overlap. */
 export const anyPlacement = fc.oneof(
   { weight: 4, arbitrary: fc.record({ affinity }) },
   { weight: 2, arbitrary: fc.record({ affinity, nodeSelector }) },

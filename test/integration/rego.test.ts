@@ -20,7 +20,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const run = promisify(execFile);
 
-/** Whatever gator prints: it exits with 1 when a case fails, and says which on its standard output. */
+/** The output of gator, which exits with 1 if a case fails, and names it on its standard output. */
 const verify = async (program: string): Promise<string> => {
   try {
     return (await run(program, ['verify', '-v', join(folder, 'suite.yaml')])).stdout;

@@ -46,7 +46,7 @@ beforeAll(async () => {
   };
   for (const name of ['a', 'b'])
     hubs.push(await createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env }));
-  // One after the other, so that it is known which one leads.
+  // One after the other, so that the test knows the leader.
   for (const hub of hubs) await hub.start();
   await waitFor(() => expect(hubs.map((hub) => hub.logged(LEADS))).toEqual([true, false]));
 });
@@ -57,7 +57,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Resolves with the first live event of a hub that is meant. */
+/** Resolves with the first matching live event of a hub. */
 const liveEvent = async (hub: HubProcess, wanted: (text: string) => boolean, opened: () => Promise<void>): Promise<void> => {
   const stop = new AbortController();
   let begun: Promise<void> | undefined;
@@ -72,13 +72,13 @@ const liveEvent = async (hub: HubProcess, wanted: (text: string) => boolean, ope
 describe('two hubs on one PostgreSQL', () => {
   const [a, b] = [() => hubs[0] as HubProcess, () => hubs[1] as HubProcess];
 
-  it('what an agent reports to one is in the picture and the live events of the other', async () => {
+  it('a report to one appears in the data and the live events of the other', async () => {
     const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
     stream.hello();
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Connected'));
     let sent = 0;
     const send = async (): Promise<void> => {
-      const policies = [policyReport('finance', { phase: 'Failed', message: 'told to b' })];
+      const policies = [policyReport('finance', { phase: 'Failed', message: 'reported to b' })];
       sent = performance.now();
       stream.send({ type: 'report', seq: 1, full: true, policies, removed: [], events: [] });
       await stream.next('reported');
@@ -86,12 +86,12 @@ describe('two hubs on one PostgreSQL', () => {
     await liveEvent(a(), (text) => text.includes('"event":"policy"') && text.includes('finance'), send);
     printMs('report to one hub → live event of the other', performance.now() - sent);
     const [policy] = await clientOf(a()).policies({ cluster: 'eu' });
-    expect(policy?.clusters.find(({ cluster }) => cluster === 'eu')?.report?.message).toBe('told to b');
+    expect(policy?.clusters.find(({ cluster }) => cluster === 'eu')?.report?.message).toBe('reported to b');
     stream.close();
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
-  it('a stream that the agent left behind at one hub is not heard any more once it has one at the other', async () => {
+  it('an old stream at one hub is ignored once the agent has a stream at the other', async () => {
     const seen = async () => {
       const { report, ...cluster } = await clientOf(b()).cluster('eu');
       const [policy] = await clientOf(b()).policies({ cluster: 'eu' });
@@ -115,7 +115,7 @@ describe('two hubs on one PostgreSQL', () => {
     stream.hello();
     say(stream, 1, true, 'new');
     await stream.next('reported');
-    // As a delta that was on its way, or waited for the database, when the agent went to the other hub.
+    // Like a delta that was in flight, or waited for the database, when the agent changed hubs.
     say(left, 2, false, 'late');
     expect(await left.closed).toEqual({ code: 4409, reason: 'the same cluster connected again' });
     expect(await seen()).toEqual(['Connected', 'new']);
@@ -126,21 +126,21 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
-  it('a webhook to one makes both fetch', async () => {
+  it('a webhook to one causes both to fetch', async () => {
     const revision = await repository.commit({ 'policies/it.yaml': policyFile('it') }, 'a hint');
     const pushed = performance.now();
     await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
     for (const hub of [a(), b()]) await waitFor(async () => expect((await clientOf(hub).source()).revision?.revision).toBe(revision));
-    // The one that does not lead shows what the leader recorded; both have compiled it.
+    // The follower shows the leader's records; both have compiled the commit.
     for (const hub of [a(), b()])
       await waitFor(async () => expect((await clientOf(hub).policies()).map(({ name }) => name)).toContain('it'));
     printMs('webhook to one hub → both have compiled the commit', performance.now() - pushed);
-    // Its way is written by the leader, and shown by both.
+    // The leader writes its progress, and both show it.
     for (const hub of [a(), b()]) await waitFor(async () => expect((await clientOf(hub).commit(revision)).changes.added).toEqual(['it']));
     expect((await clientOf(b()).commits()).filter(({ commit }) => commit.revision === revision)).toHaveLength(1);
   });
 
-  it('a retired cluster that one forgets is gone at the other, and may come back', async () => {
+  it('a retired cluster that one hub forgets disappears at the other, and may come back', async () => {
     const join = async () => {
       const stream = await connectStream(b().agentUrl, TOKENS.get('retired') ?? '', 'retired');
       stream.hello();
@@ -158,7 +158,7 @@ describe('two hubs on one PostgreSQL', () => {
     again.close();
   });
 
-  it('a token that one makes is good at the other, until it is revoked there', async () => {
+  it('a token of one hub is valid at the other, until it is revoked there', async () => {
     const { token, view } = await clientOf(a()).createToken({ name: 'ci', role: 'viewer', expiresInDays: 1 });
     await waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0));
     await clientOf(b()).revokeToken(view.id);
@@ -167,7 +167,7 @@ describe('two hubs on one PostgreSQL', () => {
     expect(actions.filter((action) => action.endsWith('-token'))).toEqual(['api.revoke-token', 'api.create-token']);
   });
 
-  it('who signs in at one is signed in at the other, until it signs out there', async () => {
+  it('a session of one hub is valid at the other, until it ends there', async () => {
     const [there, here] = [new URL(a().url), new URL(b().url)];
     const own = ({ origin }: URL) => ({ Origin: origin, 'X-FSO-CSRF': '1', 'Content-Type': 'application/json' });
     const signedIn = await fetch(new URL('/auth/token', there), {
@@ -211,7 +211,7 @@ describe('two hubs on one PostgreSQL', () => {
     await network.close();
   });
 
-  it('when the leader is killed the other one goes on, and nothing stays connected to the dead one', async () => {
+  it('when the leader is killed, the other one continues, and no cluster stays connected to the dead one', async () => {
     const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
     stream.hello();
     await waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Connected'));
@@ -223,7 +223,7 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect((await clientOf(b()).source()).revision?.revision).toBe(second));
     await waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Disconnected'));
     printMs('leader killed → the other one has fetched a commit and shows who is gone', performance.now() - killed);
-    // Told once, by whichever led.
+    // Reported once, by the leader of that time.
     const accepted = (await clientOf(b()).events({ limit: 500 })).filter(({ reason }) => reason === 'RevisionAccepted');
     expect(accepted.map(({ revision }) => revision === second)).toEqual([true, false, false]);
     // The desired revision follows, once it is compiled.

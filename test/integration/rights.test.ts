@@ -30,8 +30,8 @@ const MUTATING: KindDescriptor = {
   namespaced: false,
 };
 
-/** An agent with deploy/agent/rbac.yaml and nothing else. */
-describe('an agent with the rights that it is given', () => {
+/** An agent with only the rights of deploy/agent/rbac.yaml. */
+describe('an agent with only its own rights', () => {
   const stop = new AbortController();
   let cluster: LocalCluster;
   let world: AgentHarness;
@@ -57,7 +57,7 @@ describe('an agent with the rights that it is given', () => {
     };
   });
 
-  /** '' when it may. */
+  /** The refusal; '' = allowed. */
   const answer = async (call: Promise<unknown>): Promise<string> => {
     try {
       await call;
@@ -91,14 +91,14 @@ describe('an agent with the rights that it is given', () => {
     ['fso-nodes', FLOOR_PARAMETERS_KIND],
     ['sovereignpolicies.compliance.federated.io', CRD_KIND],
     [SYSTEM_NAMESPACE, NAMESPACE_KIND],
-  ])('it writes no other object than %s and the like', async (ours, kind) => {
+  ])('it writes no object but %s and its other own objects', async (ours, kind) => {
     expect(await apply(kind, 'foreign')).toContain('forbidden');
     // A plain create has no name in its path.
     expect(await answer(asAgent.create(kind, { metadata: { name: ours } }, { dryRun: true }, stop.signal))).toContain('forbidden');
     if (kind !== NAMESPACE_KIND) expect(await answer(asAgent.delete(kind, { name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
-  it('it reads and writes no other lease and state than its own', async () => {
+  it('it reads and writes only its own lease and state', async () => {
     expect(await apply(CONFIG_MAP_KIND, 'foreign', SYSTEM_NAMESPACE)).toContain('forbidden');
     expect(await answer(asAgent.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: 'kube-root-ca.crt' }, stop.signal))).toContain(
       'forbidden',
@@ -106,7 +106,7 @@ describe('an agent with the rights that it is given', () => {
     expect(await answer(asAgent.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
-  it('the next agent knows since when a violation stands', async () => {
+  it('the next agent knows the start of a violation', async () => {
     await world.makeNamespace('old');
     const pod = {
       metadata: { namespace: 'old', name: 'stray' },

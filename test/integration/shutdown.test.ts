@@ -17,13 +17,13 @@ const open = async (): Promise<HubHarness> => {
 };
 afterEach(() => bench.close());
 
-/** A webhook that the hub has begun to read. */
+/** A webhook request that the hub has started to read. */
 const beginWebhook = async (url: string) => {
   const body = '{"ref":"refs/heads/main"}';
   const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length, 'X-GitHub-Event': 'push', Expect: '100-continue' };
   const sending = request(`${url}/api/v1/webhooks/git`, { method: 'POST', headers });
   const answered = once(sending, 'response');
-  // Looked at later than it may fail.
+  // Awaited later than it may fail.
   answered.catch(() => undefined);
   sending.flushHeaders();
   await once(sending, 'continue');
@@ -39,8 +39,8 @@ const beginWebhook = async (url: string) => {
 
 const isReady = (url: string) => eventually(async () => (await fetch(`${url}/readyz`)).ok);
 
-describe('a hub that is told to stop', () => {
-  it('answers what is under way, ends event streams, and says within which time agents are to come back', async () => {
+describe('a hub that gets a stop signal', () => {
+  it('completes open requests, ends event streams, and tells agents when to reconnect', async () => {
     const { startHub, agent } = await open();
     const hub = await startHub();
     await isReady(hub.url);
@@ -56,7 +56,7 @@ describe('a hub that is told to stop', () => {
     await expect(fetch(hub.url)).rejects.toThrow('fetch failed');
   });
 
-  it('is not ready at once, and serves everything until its delay is over', async () => {
+  it('is unready at once, and serves all requests until its delay is over', async () => {
     const delay = Promise.withResolvers<void>();
     const clock: Clock = { ...systemClock, sleep: (ms, signal) => (ms === 7_777 ? delay.promise : systemClock.sleep(ms, signal)) };
     const { startHub, agent } = await open();
@@ -73,7 +73,7 @@ describe('a hub that is told to stop', () => {
     await stopped;
   });
 
-  it('ends while its database hangs', async () => {
+  it('ends although its database hangs', async () => {
     const server = await startPostgres();
     const direct = new URL(await server.createDatabase());
     const proxy = await startTcpProxy({ host: direct.hostname, port: Number(direct.port) });

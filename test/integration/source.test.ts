@@ -59,18 +59,18 @@ const follow = async (change: Partial<SourceOptions> = {}, logger = pino({ level
   };
 };
 
-describe('what the source keeps of the last good revision', () => {
+describe("the source's record of the last good revision", () => {
   const STATE = 'source/source.json';
   const listen = () => {
     const messages: string[] = [];
     return { messages, logger: pino({ level: 'warn' }, { write: (line: string) => void messages.push(JSON.parse(line).msg) }) };
   };
 
-  it('is written again with the next fetch where it could not be, which is no failure of the repository', async () => {
+  it('is written with the next fetch if a write failed, which is no failure of the repository', async () => {
     bench = await openHubHarness();
     const first = await bench.repository.commit(basicRepository(), 'first');
     const path = join(bench.folder, STATE);
-    // No file takes the place of a folder.
+    // A file cannot replace a folder.
     await mkdir(path, { recursive: true });
     const { messages, logger } = listen();
     const { source, next } = await follow({}, logger);
@@ -83,7 +83,7 @@ describe('what the source keeps of the last good revision', () => {
     await expect.poll(() => readFile(path, 'utf8').catch(() => '')).toContain(first);
   });
 
-  it('is missed where it cannot be read', async () => {
+  it('is ignored if it cannot be read', async () => {
     bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const path = join(bench.folder, STATE);
@@ -125,7 +125,7 @@ describe('source', () => {
     expect((await alone.source.objects.objectsOf(last))?.[0]).toBe(last);
   });
 
-  it('takes nothing of another repository or ref for its own', async () => {
+  it('ignores records of another repository or ref', async () => {
     bench = await openHubHarness();
     await bench.repository.commit(basicRepository(), 'first');
     const main = await follow();

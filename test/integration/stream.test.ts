@@ -41,7 +41,7 @@ interface Agent {
   stop(): Promise<void>;
 }
 
-/** The stream as the agent runs it; instead of the enforcing side, every policy that stands in the cluster counts as proven. */
+/** The stream of an agent without the enforcing side: every policy in the cluster counts as proven. */
 const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
   const ended = new AbortController();
   const { signal } = ended;
@@ -149,7 +149,7 @@ describe('a commit that the hub offers', () => {
     expect(hub.got('report')[0]).toMatchObject({ seq: 1, full: true });
   });
 
-  it('carries and writes only what changed', async () => {
+  it('carries and writes only changes', async () => {
     await offerAndAck(first, null);
     const before = await get('hr');
     const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
@@ -162,7 +162,7 @@ describe('a commit that the hub offers', () => {
     });
   });
 
-  it('takes policies away that it no longer has, and leaves local ones alone', async () => {
+  it('removes policies that it no longer has, and leaves local ones alone', async () => {
     const local: SovereignPolicy = {
       apiVersion: 'compliance.federated.io/v1',
       kind: 'SovereignPolicy',
@@ -175,7 +175,7 @@ describe('a commit that the hub offers', () => {
     expect((await live()).map(({ metadata }) => metadata.name)).toEqual(['finance', 'local']);
   });
 
-  it('is refused when an object was altered, and nothing changes', async () => {
+  it('is refused if an object was altered, and nothing changes', async () => {
     await offerAndAck(first, null);
     const before = await live();
     const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
@@ -187,7 +187,7 @@ describe('a commit that the hub offers', () => {
     await offerAndAck(second, first);
   });
 
-  it('is asked for in full when objects are missing', async () => {
+  it('is requested in full if objects are missing', async () => {
     await offerAndAck(first, null);
     const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
     const offer = await repository.offer(second, first);
@@ -206,7 +206,7 @@ describe('a commit that the hub offers', () => {
     expect(await get('finance')).toMatchObject({ spec: { allowedRegions: ['eu-west-1'] } });
   });
 
-  it('gives way to a newer one', async () => {
+  it('is superseded by a newer one', async () => {
     const second = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) });
     const third = repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1', 'eu-west-1']) });
     for (const revision of [first, second, third]) hub.send(await repository.offer(revision, null));
@@ -251,7 +251,7 @@ describe('drift of a hub-managed policy', () => {
       }
     });
 
-  it('is put back, and the hub hears of it', async () => {
+  it('is reverted, and reported to the hub', async () => {
     await startAgent();
     await connected();
     await offerAndAck(first, null);
@@ -263,7 +263,7 @@ describe('drift of a hub-managed policy', () => {
     }
   });
 
-  it('is put back when a foreign finalizer keeps the deleted policy, and the hub is alerted', async () => {
+  it('is reverted when a foreign finalizer keeps the deleted policy, with an alert at the hub', async () => {
     await startAgent();
     await connected();
     await offerAndAck(first, null);
@@ -292,7 +292,7 @@ describe('drift of a hub-managed policy', () => {
     await waitFor(() => expect(events()).toContainEqual(expect.objectContaining(alert)));
   });
 
-  it('is put back after a restart without a hub, which keeps the revision', async () => {
+  it('is reverted after a restart without a hub, with the same revision', async () => {
     const before = await startAgent();
     await connected();
     await offerAndAck(first, null);
@@ -324,7 +324,7 @@ describe('the stream', () => {
     expect(report?.policies.map(({ name }) => name).sort()).toEqual(['finance', 'hr']);
   });
 
-  it('says that it was rejected, for a wrong token and another protocol', async () => {
+  it('reports a rejection, for a wrong token and another protocol', async () => {
     for (const options of [{ refuseWith: 401 }, { protocol: 99 }]) {
       const other = await startScriptedHub(options);
       const { stream, stop } = await startAgent(other.url);

@@ -30,7 +30,7 @@ const jobTemplate = (placement: Placement): object => template({ ...placement, r
 interface Workload {
   readonly apiVersion: string;
   readonly plural: string;
-  /** Where the pod spec is. */
+  /** Path of the pod spec. */
   readonly path: string;
   /** The kind's spec around a placement. */
   specOf(placement: PlacementSpec): object;
@@ -64,10 +64,10 @@ const LINE = `${REGION_LABEL}: eu-central-1`;
 const REQUIRED = 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution';
 const free = { matchExpressions: [{ key: 'disk', operator: 'In', values: ['ssd'] }] };
 
-/** What a pod template says, and the fix that is wanted, `<path>` standing for where the kind has its pod spec. */
+/** A placement and the expected fix; `<path>` stands for the kind's path of the pod spec. */
 const CASES: readonly (readonly [string, PlacementSpec, string])[] = [
-  ['nothing said', {}, `put under <path>: nodeSelector: {${LINE}} (or eu-west-1)`],
-  ['an other nodeSelector', { nodeSelector: { disk: 'ssd' } }, `put under <path>.nodeSelector: ${LINE} (or eu-west-1)`],
+  ['no constraint', {}, `put under <path>: nodeSelector: {${LINE}} (or eu-west-1)`],
+  ['another nodeSelector', { nodeSelector: { disk: 'ssd' } }, `put under <path>.nodeSelector: ${LINE} (or eu-west-1)`],
   [
     'a nodeSelector outside',
     { nodeSelector: { disk: 'ssd', [REGION_LABEL]: 'us-east-1' } },
@@ -97,7 +97,7 @@ type Json = Record<string, unknown>;
 
 const at = (object: Json, path: readonly string[]): Json => path.reduce((inner, key) => inner[key] as Json, object);
 
-/** Does as the fix says, like a person with an editor. */
+/** Applies the fix, like a person with an editor. */
 const paste = (object: Json, fix: string): void => {
   for (const [, path = ''] of fix.matchAll(/remove (\S+)/g)) {
     const keys = path.split('.');
