@@ -107,8 +107,9 @@ export const createEnrolmentListener = ({ identity, authority, clock, logger, li
       // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
       if (!allowsRenewal(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
-      const isInForce = peer.expires.getTime() > clock.now().getTime();
-      if (isInForce && !allowsCluster(`${peer.cluster}/${peer.generation}`))
+      // Expired ones apart: many may be kept, and copies of them must not use up what the agent needs either.
+      const isExpired = peer.expires.getTime() <= clock.now().getTime();
+      if (!allowsCluster(`${peer.cluster}/${peer.generation}/${isExpired ? 'expired' : 'in force'}`))
         throw new Refusal('too-many-requests', 'certificates of this cluster are renewed too often');
       const { csr } = await parseBody(RenewRequest, request);
       return json(await identity.renew(peer, csr, { from: addressOf(request), signal }));

@@ -204,6 +204,24 @@ describe('a certificate', () => {
     expect([copy.status, copy.body]).toEqual([403, expect.stringContaining('superseded')]);
   });
 
+  it('that expired is renewed no more often than its cluster may, however many of them an agent has kept', async () => {
+    // No time for the limits, which are 2 for a certificate and 12 for a cluster. Certificates are good for 10 s.
+    const clock = { ...systemClock, monotonicMs: () => 0 };
+    await start({ clock, identityLimits: { certificateMs: 310_000, renewalBurst: 2 } });
+    const { csr, key } = await makeRequest();
+    const renewWith = (agent: EnrolledAgent) => askHub(hub, `POST ${RENEW_PATH}`, agent, { csr });
+    let agent = await enrolAgent(hub, 'eu', ca);
+    const kept = [agent];
+    while (kept.length < 13) {
+      agent = { ...agent, cert: IssuedIdentity.parse(JSON.parse((await renewWith(agent)).body)).certificate, key };
+      kept.push(agent);
+    }
+    await waitFor(() => expect(Date.now()).toBeGreaterThan(new X509Certificate(agent.cert).validToDate.getTime()));
+    const statuses: number[] = [];
+    for (const each of kept) statuses.push((await renewWith(each)).status);
+    expect(statuses).toEqual([...Array.from({ length: 12 }, () => 200), 429]);
+  });
+
   it('that is not valid yet, because the clock of the hub was ahead, opens no stream and is renewed only if it is the last', async () => {
     await start();
     await hub.stop();
