@@ -1,5 +1,13 @@
 import { API_VERSION, type KubeObject, type SovereignPolicy, type SovereignPolicySpecInput } from '@fso/shared/api';
-import { type KindDescriptor, type KubeClient, NAMESPACE_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  type KindDescriptor,
+  type KubeClient,
+  NAMESPACE_KIND,
+  POD_KIND,
+  SOVEREIGN_POLICY_KIND,
+} from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
 import { type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
@@ -88,6 +96,40 @@ export class AgentHarness {
       if (policy?.status?.phase === phase && policy.status.observedGeneration === policy.metadata.generation) return policy;
       throw new Error(`${name}: ${policy?.status?.phase ?? 'no phase'}: ${policy?.status?.message ?? ''}`);
     });
+  }
+
+  /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
+  async tryDelete(client: KubeClient, { apiVersion, plural }: KindDescriptor, name: string): Promise<string> {
+    const path = `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}/${plural}/${name}`;
+    try {
+      await client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal);
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** Another policy keeps the agent from writing one kind of object. @param name of one that is there @returns what allows it again */
+  async refuseTheAgent(kind: KindDescriptor, name: string): Promise<() => Promise<void>> {
+    const block = { name: 'refuses-the-agent' };
+    const apiGroup = kind.apiVersion.includes('/') ? kind.apiVersion.split('/')[0] : '';
+    const rule = { apiGroups: [apiGroup], apiVersions: ['*'], operations: ['*'], resources: [kind.plural] };
+    const policy = {
+      metadata: block,
+      spec: {
+        matchConstraints: { resourceRules: [rule] },
+        matchConditions: [{ name: 'the-agent', expression: 'request.userInfo.username == "fso-admin"' }],
+        validations: [{ expression: 'false', message: 'not you' }],
+      },
+    };
+    await this.client.create(ADMISSION_POLICY_KIND, policy, {}, this.signal);
+    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
+    await this.client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, this.signal);
+    await eventually(async () => (await this.tryDelete(this.client, kind, name)).includes('not you'));
+    return async () => {
+      const kinds = [ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND];
+      await Promise.all(kinds.map((each) => this.client.delete(each, block, this.signal)));
+    };
   }
 
   /** What the API server says to a pod, by a dry run: '' when it is admitted. */

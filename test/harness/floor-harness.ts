@@ -3,17 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
 import type { FloorParametersSpec } from '@fso/shared/api';
-import {
-  ADMISSION_POLICY_BINDING_KIND,
-  ADMISSION_POLICY_KIND,
-  EVENT_KIND,
-  FLOOR_PARAMETERS_KIND,
-  type KindDescriptor,
-  type KubeClient,
-  NODE_KIND,
-  POD_KIND,
-  type Pod,
-} from '@fso/shared/kube';
+import { EVENT_KIND, FLOOR_PARAMETERS_KIND, type KindDescriptor, type KubeClient, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
@@ -110,40 +100,6 @@ export class FloorHarness extends AgentHarness {
   get agent(): RunningAgent {
     if (this.#agent === undefined) throw new Error('no agent runs');
     return this.#agent;
-  }
-
-  /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
-  async tryDelete(client: KubeClient, { apiVersion, plural }: KindDescriptor, name: string): Promise<string> {
-    const path = `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}/${plural}/${name}`;
-    try {
-      await client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  }
-
-  /** Another policy keeps the agent from writing one kind of object. @param name of one that is there @returns what allows it again */
-  async refuseTheAgent(kind: KindDescriptor, name: string): Promise<() => Promise<void>> {
-    const block = { name: 'refuses-the-agent' };
-    const [apiGroup = ''] = kind.apiVersion.split('/');
-    const rule = { apiGroups: [apiGroup], apiVersions: ['*'], operations: ['*'], resources: [kind.plural] };
-    const policy = {
-      metadata: block,
-      spec: {
-        matchConstraints: { resourceRules: [rule] },
-        matchConditions: [{ name: 'the-agent', expression: 'request.userInfo.username == "fso-admin"' }],
-        validations: [{ expression: 'false', message: 'not you' }],
-      },
-    };
-    await this.stranger.create(ADMISSION_POLICY_KIND, policy, {}, this.signal);
-    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
-    await this.stranger.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, this.signal);
-    await eventually(async () => (await this.tryDelete(this.client, kind, name)).includes('not you'));
-    return async () => {
-      const kinds = [ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND];
-      await Promise.all(kinds.map((each) => this.stranger.delete(each, block, this.signal)));
-    };
   }
 
   /** Ends the agent. */

@@ -16,6 +16,7 @@ import {
   type KindDescriptor,
   type KubeApiError,
   type KubeClient,
+  LEASE_KIND,
   NAMESPACE_KIND,
   POD_KIND,
   type Pod,
@@ -211,6 +212,11 @@ describe('leader election', () => {
     const first = start('a', client);
     await waitFor(() => expect(leading).toEqual(['a']));
     const second = start('b', client);
+    // A candidate looks at the lease more often than its leader renews it.
+    const renewedAt = async () => (await client.get(LEASE_KIND, { namespace: 'default', name: 'graceful' }, stop.signal))?.spec?.renewTime;
+    const before = await renewedAt();
+    await waitFor(async () => expect(leading.length > 1 || (await renewedAt()) !== before).toBe(true));
+    expect(leading).toEqual(['a']);
     first.stop.abort();
     await first.ended;
     const released = performance.now();

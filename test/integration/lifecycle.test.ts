@@ -28,6 +28,7 @@ import {
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
+import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -193,35 +194,16 @@ describe('lifecycle of a policy', () => {
   });
 
   it('stays Active with the error when lock 2 cannot be written', async () => {
-    const blocker = { metadata: { name: 'test-no-constraints' } };
-    const match = {
-      resourceRules: [{ apiGroups: ['constraints.gatekeeper.sh'], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources: ['*'] }],
-    };
-    const spec = {
-      failurePolicy: 'Fail',
-      matchConstraints: match,
-      validations: [{ expression: 'false', message: 'no constraints today' }],
-    };
-    await world.client.create(ADMISSION_POLICY_KIND, { ...blocker, spec }, {}, stop.signal);
-    const binding = { ...blocker, spec: { policyName: blocker.metadata.name, validationActions: ['Deny'] } };
-    await world.client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, stop.signal);
-    const attempt = { metadata: { name: 'probe-blocker' }, spec: { enforcementAction: 'dryrun' } };
-    await eventually(() =>
-      world.client.create(GEO_RESIDENCY_KIND, attempt, { dryRun: true }, stop.signal).then(
-        () => false,
-        (error: Error) => error.message.includes('no constraints today'),
-      ),
-    );
+    const allow = await world.refuseTheAgent(GEO_RESIDENCY_KIND, CANARY_NAME);
     await world.makeNamespace('unlucky');
     await world.applyPolicy('unlucky', { targetNamespace: 'unlucky', allowedRegions: ['us-east-1'] });
     const policy = await world.reaches('unlucky', 'Active');
     expect(policy.status?.constraintCreated).toBe(false);
     const condition = await world.conditionOf('unlucky', CONDITIONS.gatekeeperReady);
-    expect(condition).toMatchObject({ status: 'False', message: expect.stringContaining('no constraints today') });
+    expect(condition).toMatchObject({ status: 'False', message: expect.stringContaining('not you') });
     await eventually(() => eventReasons('unlucky').includes('EnforcementFailed'));
     expect(await world.tryPod('unlucky')).toContain('default/unlucky');
-    await world.client.delete(ADMISSION_POLICY_BINDING_KIND, { name: blocker.metadata.name }, stop.signal);
-    await world.client.delete(ADMISSION_POLICY_KIND, { name: blocker.metadata.name }, stop.signal);
+    await allow();
     await eventually(async () => (await world.policy('unlucky'))?.status?.constraintCreated);
     await world.removePolicies('unlucky');
   });
