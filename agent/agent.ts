@@ -26,7 +26,7 @@ export interface RunningAgent {
   readonly url: string;
   readonly observatory: Observatory;
   readonly isLeader: () => boolean;
-  /** Resolves when everything has ended; rejects with the error that ended the agent by itself. */
+  /** Resolves when all parts have ended; rejects with the error that ended the agent. */
   readonly done: Promise<void>;
   /** Ends the agent, releases the lease, and waits for both. */
   stop(): Promise<void>;
@@ -45,7 +45,7 @@ const INITIAL_SNAPSHOT: AgentSnapshot = {
   },
 };
 
-/** What /readyz asks; each answers undefined, or why not. */
+/** A check of /readyz. @returns the problem; undefined: ready */
 type ReadyCheck = () => string | undefined;
 
 const send = (response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
@@ -80,7 +80,7 @@ const healthListener =
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
- * Starts the agent; resolves once its listener is up. The agent retries whatever it cannot reach yet, and /readyz says so.
+ * Starts the agent; resolves once its listener answers. The agent retries servers that it cannot reach yet, and /readyz reports them.
  *
  * @throws KubeConfigError; the error of the listener, e.g. when its port is taken
  */
@@ -128,7 +128,7 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
   };
 };
 
-/** Works until the signal aborts; starts again whenever an upgrade of the API server changes what the cluster can have. */
+/** Runs until the signal aborts; starts again whenever an upgrade of the API server changes the capabilities of the cluster. */
 const runAgent = async (parts: AgentParts, signal: AbortSignal): Promise<void> => {
   try {
     while (!signal.aborted) {
@@ -172,7 +172,7 @@ const enforce = async (parts: AgentParts, settings: ClusterSettings, signal: Abo
   await runLeaderTerms(parts, { settings, view }, signal);
 };
 
-/** Retries until the cluster has what the agent rests on. @throws the signal's reason */
+/** Retries until the cluster has the objects that the agent relies on. @throws the signal's reason */
 const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: AbortSignal): Promise<ClusterSettings> => {
   const { client, clock, logger, random } = runtime;
   const backoff = createBackoff({ ...PREPARE_RETRY, random });

@@ -42,13 +42,13 @@ const bootstrap = async (status: number, body: object): Promise<string[]> => {
   return requests;
 };
 
-describe('what the agent stands on', () => {
-  it('is put in place where the API server has no aggregator, and so no APIServices', async () => {
+describe('the foundation of the agent', () => {
+  it('is installed if the API server has no aggregator, and so no APIServices', async () => {
     const requests = await bootstrap(404, { kind: 'Status', code: 404, reason: 'NotFound', message: 'not found' });
     expect(requests).toContain('PATCH /api/v1/namespaces/fso-system');
   });
 
-  it('is not believed where APIServices cannot be read', async () => {
+  it('is not trusted if APIServices cannot be read', async () => {
     const refused = bootstrap(403, { kind: 'Status', code: 403, reason: 'Forbidden', message: 'no rights' });
     await expect(refused).rejects.toThrow('no rights');
   });

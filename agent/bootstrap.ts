@@ -34,13 +34,13 @@ export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
   );
 
 /**
- * Puts in place what the agent stands on: its namespace, and the CRDs of kinds that the API server does not serve. Schemas of
- * kinds that it serves are the leader's, or an older leader and a newer replica would fight. Returns once the kinds are served.
+ * Installs the objects that the agent relies on: its namespace, and the CRDs of kinds that the API server does not serve. Only the
+ * leader writes the schemas of served kinds: else an older leader and a newer replica would fight. Returns once the kinds are served.
  *
  * @throws KubeApiError, e.g. with status 403 when the agent has no rights
  */
 export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal: AbortSignal): Promise<void> => {
-  await takeBackApis(client, signal);
+  await restoreApis(client, signal);
   await installMissing(client, signal);
   await client.apply(NAMESPACE_KIND, { metadata: { name: SYSTEM_NAMESPACE } }, OPTIONS, signal);
   const deadline = clock.monotonicMs() + SERVED_WITHIN_MS;
@@ -52,7 +52,7 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
   }
 };
 
-/** An API server without the aggregator knows no APIServices: no service can answer in its place there. */
+/** Lists the APIServices. An API server without the aggregator has none, and no service can replace it. */
 const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readonly ApiService[]> => {
   try {
     return await client.list(API_SERVICE_KIND, {}, signal);
@@ -62,8 +62,8 @@ const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readon
   }
 };
 
-/** A service that answers in the API server's place would be believed from the first list on. */
-const takeBackApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+/** Removes redirections: the agent would trust a service in place of the API server from the first list on. */
+const restoreApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const actions = planApiServices(await listApis(client, signal));
   for (const { key, kind, ref } of actions.filter((action) => action.type === 'delete')) {
     await client.delete(kind, ref, signal);
@@ -80,8 +80,8 @@ const installMissing = async (client: KubeClient, signal: AbortSignal): Promise<
 };
 
 /**
- * Writes this agent's user name into the existing guard. An agent with another user name than the one before could write nothing
- * else, not even the lease and its CRDs; admission policies are exempt from admission.
+ * Writes this agent's user name into the existing guard, which the guard cannot refuse: admission policies are exempt from
+ * admission. Without it an agent with a new user name could not even write the lease and its CRDs.
  *
  * @throws KubeApiError, KubeConnectionError
  */
@@ -91,7 +91,7 @@ export const adoptGuard = async (client: KubeClient, trust: Trust, signal: Abort
 };
 
 /**
- * The user name under which the API server knows this agent.
+ * Reads the user name of this agent at the API server.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
  */
@@ -100,7 +100,7 @@ export const whoAmI = async (client: KubeClient, signal: AbortSignal): Promise<s
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
   const { object } = await client.raw<SelfSubjectReview>({ method: 'POST', path, body }, signal);
   const username = object.status?.userInfo?.username;
-  if (username === undefined) throw new Error('the API server does not say who this agent is');
+  if (username === undefined) throw new Error('the API server does not return the user name of this agent');
   return username;
 };
 

@@ -5,7 +5,7 @@ import { byText } from '@fso/shared/encoding';
 /** Sorted, without duplicates. */
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort(byText);
 
-/** The very same items in the same order. A loop, because rounds over thousands of policies live on it. */
+/** Whether both lists have the same items in the same order. A loop, because rounds over thousands of policies depend on its speed. */
 export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
   if (a === b) return true;
   if (a.length !== b.length) return false;
@@ -14,8 +14,8 @@ export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean
 };
 
 /**
- * Remembers what a pure function made of an object. Objects of the cache and of a governance are never changed, only
- * replaced, so that a round costs what changed since the last one.
+ * Caches the result of a pure function of an object. Objects of the cache and of a governance are never changed, only replaced, so
+ * the cost of a round depends on the changes since the last one.
  */
 export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
   const known = new WeakMap<K, { readonly value: V }>();
@@ -39,7 +39,7 @@ export type Plain = Readonly<Record<string, unknown>>;
 
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Whether `actual` says everything that `wanted` says, whatever else it says. What stands in lists must be the same in full. */
+/** Whether `actual` has every field of `wanted`, and maybe others. Lists must be equal. */
 export const covers = (actual: unknown, wanted: unknown): boolean =>
   !isPlain(wanted) || isEmpty(wanted)
     ? isSame(actual, wanted)
@@ -51,8 +51,8 @@ export const isSame = (actual: unknown, wanted: unknown): boolean => isDeepStric
 type WithSpec = KubeObject & { readonly spec?: object };
 
 /**
- * Whether an object that belongs to this system reads as wanted: the labels at least, the spec in full. A field that only the
- * object in the cluster has may narrow or switch off what is enforced, whichever field it is and however deep it stands.
+ * Whether an object of this system equals the wanted one: it has the wanted labels, and exactly the wanted spec. Any additional
+ * field of the object in the cluster, at any depth, may narrow or switch off the enforcement.
  */
 export const readsAs = (actual: WithSpec, wanted: WithSpec): boolean =>
   covers(actual.metadata.labels, wanted.metadata.labels ?? {}) && isSame(actual.spec, wanted.spec);
@@ -65,7 +65,7 @@ export const hasMore = (actual: unknown, wanted: unknown): boolean =>
     Object.hasOwn(wanted, key) ? hasMore(value, wanted[key]) : withoutEmpty(value) !== undefined,
   );
 
-/** The JSON merge patch (RFC 7386) after which `actual` reads exactly as `wanted`; it carries all of `wanted`. */
+/** The JSON merge patch (RFC 7386) that makes `actual` equal to `wanted`; it carries all of `wanted`. */
 export const replacementOf = (actual: unknown, wanted: Plain): Plain => {
   const before = isPlain(actual) ? actual : {};
   const foreign = Object.keys(before).filter((key) => !Object.hasOwn(wanted, key));

@@ -7,15 +7,15 @@ import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
 /** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
 
-/** @param maxBytes bound on the memory that tampered data can take. @throws on what is not such JSON, or is larger */
+/** @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is larger */
 export const unpackJson = async (packed: string, maxBytes: number): Promise<unknown> => {
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: maxBytes });
   return JSON.parse(text.toString('utf8'));
 };
 
-/** Bounds the memory that a tampered ConfigMap can take once unpacked. */
+/** Limits the memory of a tampered ConfigMap once unpacked. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
-/** Least time between two writes: the value changes all the time. */
+/** Minimum time between two writes, because the value changes often. */
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
@@ -25,7 +25,7 @@ export interface ConfigMapStoreDeps {
   readonly logger: Logger;
 }
 
-/** What is stored, and how it reads as JSON. */
+/** The stored value, and its form as JSON. */
 export interface StoredValue<T> {
   /** Name of the ConfigMap. */
   readonly name: string;
@@ -33,25 +33,25 @@ export interface StoredValue<T> {
   readonly key: string;
   /** The value before anything is stored. */
   readonly empty: T;
-  /** @throws when the JSON is no such value */
+  /** @throws when the JSON is not such a value */
   parse(json: unknown): T;
   /** The packed result must fit into a ConfigMap, which holds at most 1 MiB. */
   toJson(value: T): unknown;
   isSame(a: T, b: T): boolean;
-  /** How long a change waits before it is written, in ms: what reverts meanwhile is never written. Default 0. */
+  /** Delay of a write, in ms: a change that is reverted meanwhile is never written. Default 0. */
   readonly settleMs?: number;
 }
 
 /**
- * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for another leader. Nothing waits for the
- * store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
+ * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for another leader. No other part
+ * waits for the store: a ConfigMap that cannot be read is read later, and is not overwritten until then.
  */
 export class ConfigMapStore<T> {
   readonly #stored: StoredValue<T>;
   readonly #deps: ConfigMapStoreDeps;
   #loaded: boolean = false;
   #restored: T;
-  /** The value to write; undefined: the restored value was not taken yet. */
+  /** The value to write; undefined: the owner has not taken the restored value yet. */
   #wanted: T | undefined;
   #written: T;
   readonly #wakeup = new Wakeup();
@@ -63,7 +63,7 @@ export class ConfigMapStore<T> {
     this.#written = stored.empty;
   }
 
-  /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with what to store. */
+  /** Returns the restored value once, and the empty one after that. The caller then calls {@link keep} with the value to store. */
   take(): T {
     const restored = this.#restored;
     this.#restored = this.#stored.empty;
@@ -86,7 +86,7 @@ export class ConfigMapStore<T> {
       const packed = map?.binaryData?.[key];
       this.#restored = packed === undefined ? empty : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
       this.#written = this.#restored;
-      // The owner first takes the restored value, and then says what to keep.
+      // The owner first takes the restored value, and then sets the value to keep.
       if (!isSame(this.#restored, empty)) this.#wanted = undefined;
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be read`);

@@ -39,7 +39,7 @@ describe('configuration of the agent', () => {
     expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', enrolToken: undefined, ca: 'PEM\n' });
   });
 
-  it('checks commits strictly as soon as it knows who may sign them', async () => {
+  it('checks commits strictly as soon as signers are configured', async () => {
     const signers = await fileWith('signers', `ana ssh-ed25519 ${ED25519}\n`);
     expect((await loadAgentConfig({ FSO_CLUSTER: 'eu' })).trust).toEqual({ mode: 'off' });
     expect((await loadAgentConfig({ FSO_CLUSTER: 'eu', FSO_SIGNERS_FILE: signers })).trust).toMatchObject({
@@ -50,7 +50,7 @@ describe('configuration of the agent', () => {
     expect((await loadAgentConfig(off)).trust).toEqual({ mode: 'off' });
   });
 
-  it('does not start with signers that it cannot use', async () => {
+  it('does not start with invalid signers', async () => {
     const trusting = (env: Record<string, string>) => problemsOf({ FSO_CLUSTER: 'eu', ...env });
     expect(await trusting({ FSO_VERIFY: 'warn' })).toEqual(['FSO_VERIFY: warn needs FSO_SIGNERS_FILE or FSO_SIGNERS_KEYRING']);
     const bad = await fileWith('bad-signers', `ana ssh-ed25519 ${ED25519}\nbob cert-authority ssh-ed25519 ${ED25519}\n`);
@@ -77,7 +77,7 @@ describe('configuration of the agent', () => {
     expect(problems).toHaveLength(names.length);
   });
 
-  it('wants one token for a hub, and one that a header can carry', async () => {
+  it('requires one token for a hub, with characters of a header', async () => {
     const empty = await fileWith('empty', ' \n');
     expect(await problemsOf(withHub({ FSO_HUB_TOKEN_FILE: empty }))).toEqual([`FSO_HUB_TOKEN_FILE: ${empty} is empty`]);
     const token = await fileWith('other', 'hunter2');
@@ -98,11 +98,11 @@ describe('configuration of the agent', () => {
     },
   );
 
-  it.each(['ws://localhost:8443', 'ws://127.0.0.1:8443', 'ws://[::1]:8443', 'wss://hub'])('takes %s', async (url) => {
+  it.each(['ws://localhost:8443', 'ws://127.0.0.1:8443', 'ws://[::1]:8443', 'wss://hub'])('accepts %s', async (url) => {
     expect((await loadAgentConfig(withHub({ FSO_HUB_URL: url, FSO_HUB_TOKEN: 'token' }))).hub?.url).toBe(url);
   });
 
-  it('takes user names with whatever may stand in one, and where Gatekeeper runs', async () => {
+  it('accepts user names with any valid character, and the namespace of Gatekeeper', async () => {
     const config = await loadAgentConfig({
       FSO_CLUSTER: 'eu',
       FSO_TRUSTED_BINDERS: String.raw`system:kube-scheduler, CORP\jane doe ,oidc#a=b+c"'`,

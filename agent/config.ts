@@ -38,7 +38,7 @@ const Names = z
     ),
   );
 
-/** An authorization header can carry nothing else, and the hub takes nothing else. */
+/** The characters of an authorization header that the hub accepts. */
 const Token = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters of ASCII without spaces');
 
 const EnrolToken = z
@@ -53,7 +53,7 @@ const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL
 /** The default scheduler's user name (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles). */
 const DEFAULT_BINDERS: readonly string[] = ['system:kube-scheduler'];
 
-/** Who tells a cluster where its nodes are: the cloud's own controllers. */
+/** The cloud's own controllers, which set the regions of nodes. */
 const DEFAULT_NODE_LABELERS: readonly string[] = [
   'system:cloud-controller-manager',
   'system:serviceaccount:kube-system:cloud-controller-manager',
@@ -62,7 +62,7 @@ const DEFAULT_NODE_LABELERS: readonly string[] = [
 
 const File = z.string().min(1).optional();
 
-/** The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are made from it. */
+/** The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are generated from it. */
 const AgentEnvironment = z
   .object({
     FSO_CLUSTER: ResourceName.meta({ description: 'Name of this cluster, as in its ManagedCluster.' }),
@@ -71,7 +71,7 @@ const AgentEnvironment = z
       fallback: 'the service account of the pod',
     }),
     FSO_HUB_URL: HubUrl.optional().meta({
-      description: "URL of the hub's agent listener: wss://, or ws:// on this machine. /agent/v1/stream is added where it has no path.",
+      description: "URL of the hub's agent listener: wss://, or ws:// on this machine. /agent/v1/stream is added if it has no path.",
       fallback: 'none, the agent works alone',
     }),
     FSO_ENROLL_TOKEN: EnrolToken.optional().meta({
@@ -110,13 +110,13 @@ const AgentEnvironment = z
     }),
     FSO_BIND_GATE: z.enum(['auto', 'list']).default('auto').meta({
       description:
-        'Source of the region of a node at bind: auto, by the version of the API server; list, from the list of nodes only, where an API server does not put regions on Bindings.',
+        'Source of the region of a node at bind: auto, by the version of the API server; list, only from the list of nodes, if the API server does not put regions on Bindings.',
     }),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
       description: 'trace, debug, info, warn, error or silent.',
     }),
     FSO_LEADER_ELECTION: Flag.default(true).meta({
-      description: 'Whether replicas elect a leader by Lease. false only where exactly one replica can run.',
+      description: 'Whether replicas elect a leader by Lease. false only if exactly one replica can run.',
     }),
     FSO_LEASE_DURATION_MS: Millis.default(15_000).meta({ description: 'Time, in ms, after which a leader that vanished is replaced.' }),
     FSO_RETRY_FIRST_MS: Millis.default(5_000).meta({ description: 'Wait, in ms, after the first failure of a write.' }),
@@ -131,8 +131,8 @@ const AgentEnvironment = z
     const issue = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [name], message });
     const hasToken = env.FSO_HUB_TOKEN !== undefined;
     if (env.FSO_HUB_URL?.startsWith('ws:') === true && !hasToken && env.FSO_HUB_TOKEN_FILE === undefined)
-      issue('FSO_HUB_URL', 'without FSO_HUB_TOKEN the agent proves itself by a certificate, which needs wss://');
-    if (hasToken && env.FSO_ENROLL_TOKEN !== undefined) issue('FSO_ENROLL_TOKEN', 'is of no use with FSO_HUB_TOKEN: set one of them');
+      issue('FSO_HUB_URL', 'without FSO_HUB_TOKEN the agent authenticates with a certificate, which needs wss://');
+    if (hasToken && env.FSO_ENROLL_TOKEN !== undefined) issue('FSO_ENROLL_TOKEN', 'is unused with FSO_HUB_TOKEN: set one of them');
     const cluster = parseToken(env.FSO_ENROLL_TOKEN ?? '')?.cluster;
     if (cluster !== undefined && cluster !== env.FSO_CLUSTER)
       issue('FSO_ENROLL_TOKEN', `is for the cluster ${cluster}, and FSO_CLUSTER is ${env.FSO_CLUSTER}`);
@@ -151,7 +151,7 @@ export interface AgentConfig {
   readonly cluster: string;
   readonly kubeconfig: string | undefined;
   readonly hub: HubConfig | undefined;
-  /** Who may sign commits. */
+  /** Signers whose commits the agent accepts. */
   readonly trust: TrustConfig;
   readonly listen: ListenAddress;
   readonly identity: string;
@@ -164,7 +164,7 @@ export interface AgentConfig {
   readonly trustedBinders: readonly string[];
   readonly trustedNodeLabelers: readonly string[];
   readonly gatekeeperNamespace: string;
-  /** `list`: this API server does not put the region of the node on a Binding, whatever its version. */
+  /** `list`: this API server does not copy the region of the node to a Binding, whatever its version. */
   readonly bindGate?: 'auto' | 'list';
 }
 

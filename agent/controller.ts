@@ -29,7 +29,7 @@ export interface ControllerDeps {
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  /** Where the outcome of a round goes, beside the cluster. */
+  /** Receivers of the outcome of a round, beside the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
   /** Called after the first round. */
@@ -37,22 +37,22 @@ export interface ControllerDeps {
 }
 
 const KEY = 'cluster';
-/** Pods and nodes change all the time, and only the report depends on them. */
+/** Delay after a change of pods or nodes, which is frequent and affects only the report. */
 const WORKLOAD_DELAY_MS = 250;
 /** Longest wait of setTimeout. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const DONE_DELAY_MS = 100;
 const CONCURRENCY = 16;
-/** How long to wait for the cache to show a write. */
+/** Longest wait for the cache to show a write. */
 const ECHO_MS = 1_000;
 const LONGEST_RETRY_MS = 300_000;
-/** In a storm of changes the time between rounds is this many times the last round: a fourth of the processor plans, the rest writes. */
+/** In a storm of changes the time between rounds is this many times the last round: a fourth of the time is for planning, the rest for writes. */
 const REST_SHARE = 3;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
- * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans; writes and proofs run on
- * their own, and ask for the next round when they end.
+ * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans; writes and proofs run separately,
+ * and ask for the next round when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;
@@ -143,8 +143,8 @@ export class Controller {
   }
 
   /**
-   * Asks for the next round: at once where rounds are short. Where they are long, the event loop must also read, write and
-   * renew the lease, so that a round waits the longer the longer the one before took.
+   * Asks for the next round: at once if rounds are short. If they are long, the event loop also needs time to read, write and renew
+   * the lease, so a round waits in proportion to the length of the previous one.
    */
   #wake(delayMs = 0): void {
     const rest = this.#restUntil - this.#deps.runtime.clock.monotonicMs();
@@ -206,12 +206,12 @@ export class Controller {
   #recordSuccess(write: Write, outcome: WriteOutcome): void {
     this.#throttles.noteWrite(write.key, this.#deps.runtime.clock.monotonicMs());
     this.#writeEvents.recordSuccess(write, outcome);
-    // The watch shows most writes and so brings the next round; a write that it does not show needs this one.
+    // The watch shows most writes and so causes the next round; a write that it does not show needs this call.
     this.#wake(DONE_DELAY_MS);
   }
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
-    // The CRDs are not what the last writes left: they are written again.
+    // The CRDs have changed since the last writes: they are written again.
     if (error instanceof NotKeptError) this.#definitions.clear();
     this.#writeEvents.recordFailure(write, failure, error);
     this.#wake();

@@ -17,14 +17,14 @@ export interface HubLinkDeps {
   readonly outputs: {
     readonly events: EventSink;
     readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
-    /** Gets the events of the stream, which the hub gets too. */
+    /** Receives the events of the stream, as the hub does. */
     readonly onEvent: (event: ClusterEvent) => void;
   };
 }
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY } } as const;
 
-/** @returns undefined: a static token proves the agent */
+/** @returns undefined: the agent uses a static token */
 const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed: () => void): Promise<IdentityKeeper | undefined> => {
   const { events, metrics } = outputs;
   const { url: hubUrl, enrolToken, ca, token } = config.hub;
@@ -44,7 +44,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
 /**
  * Keeps this cluster connected to its hub, and the agent's certificate valid, until the signal aborts.
  *
- * @throws the error of a part that broke down
+ * @throws the error of a part that failed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
   const { config, runtime, policies, observatory, outbox, outputs } = deps;

@@ -11,9 +11,9 @@ import type { ClusterSettings } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
-/** What the agent shows of itself. */
+/** The agent's own state. */
 export interface AgentStatus {
-  /** Why the agent cannot do its work; undefined: it can. */
+  /** The reason why the agent cannot work; undefined: it can. */
   problem: string | undefined;
   isLeader: boolean;
 }
@@ -27,13 +27,13 @@ export interface AgentParts {
   readonly status: AgentStatus;
 }
 
-/** The cluster as the agent found it. */
+/** The capabilities and caches of the cluster. */
 export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
 }
 
-/** Leads whenever this replica is elected, or always where there is no election, until the signal aborts. */
+/** Leads whenever this replica is elected, or always without an election, until the signal aborts. */
 export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, signal: AbortSignal): Promise<void> => {
   const { leaderElection, leaseDurationMs, identity } = parts.config;
   const lead = (term: AbortSignal): Promise<void> => new LeaderTerm(parts, cluster, term).run();

@@ -27,7 +27,7 @@ const run = async (): Promise<number> => {
   const logger = createLogger({ name: 'fso-agent', level: config.logLevel }).child({ cluster: config.cluster });
   const agent = await startAgent(config, { logger }, shutdownSignal());
   logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
-  // Else only an orderly end writes what the next start goes without: stripping types, and compiling.
+  // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
   flushCompileCache();
   await agent.done;
   logger.info('agent stopped');
@@ -39,7 +39,7 @@ run().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    // What people can mend is one sentence; the rest needs its stack.
+    // An error that people can fix is one sentence; all others need their stack.
     const known = error instanceof ConfigError || (error instanceof Error && error.name === 'KubeConfigError');
     const text = known ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`fso-agent: ${text}\n`);

@@ -2,7 +2,7 @@ import { Phase } from '@fso/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PolicySnapshot } from './observe/index.ts';
 
-/** What the agent measures of itself. */
+/** Metrics of the agent. */
 export interface AgentMetrics {
   readonly registry: Registry;
   readonly reconcileSeconds: Histogram;
@@ -23,7 +23,7 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
     registry,
     reconcileSeconds: new Histogram({
       name: 'fso_agent_reconcile_seconds',
-      help: 'Time to plan one round over the whole cluster; the writes run on their own.',
+      help: 'Time to plan one round over the whole cluster; the writes run separately.',
       buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
       registers,
     }),
@@ -35,13 +35,13 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
     }),
     tampering: new Counter({
       name: 'fso_agent_tampering_total',
-      help: 'Objects that someone else changed or deleted and that were put back.',
+      help: 'Objects that others changed or deleted and that the agent restored.',
       labelNames: ['kind'],
       registers,
     }),
     untrusted: new Counter({
       name: 'fso_agent_untrusted_revisions_total',
-      help: 'Commits that the hub offered and that are not trusted: refused, or taken all the same with FSO_VERIFY=warn.',
+      help: 'Untrusted commits of the hub: refused, or accepted with FSO_VERIFY=warn.',
       registers,
     }),
     writes: new Counter({
@@ -59,13 +59,13 @@ export const createAgentMetrics = (registry: Registry): AgentMetrics => {
     }),
     certificateExpiry: new Gauge({
       name: 'fso_agent_certificate_expiry_timestamp_seconds',
-      help: 'When the certificate expires that the agent proves itself with at the hub; 0: it has none.',
+      help: "Expiry of the agent's client certificate; 0: it has none.",
       registers,
     }),
   };
 };
 
-/** What the policies of one round come to. */
+/** Updates the metrics with the policies of one round. */
 export const measure = (policies: Iterable<PolicySnapshot>, metrics: Pick<AgentMetrics, 'policies' | 'violations' | 'proven'>): void => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   let violations = 0;

@@ -1,7 +1,7 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { Clock, Logger } from '@fso/shared/runtime';
 
-/** What every part of the agent works with. */
+/** Services that all parts of the agent share. */
 export interface AgentRuntime {
   readonly client: KubeClient;
   readonly clock: Clock;

@@ -20,7 +20,7 @@ export interface RunningHub {
   readonly agentUrl: string;
   readonly ledger: Ledger;
   readonly source: Source;
-  /** Decides which agent is which cluster; undefined where agents do not enrol. */
+  /** Decides on the cluster of each agent; undefined if agents do not enrol. */
   readonly identity: Identity | undefined;
   readonly registry: Registry;
   /** Number of offers made, for all agents. */
@@ -30,7 +30,7 @@ export interface RunningHub {
   readonly stopped: Promise<void>;
 }
 
-/** Milliseconds that parts and requests under way have to end; requests are cut a little earlier. */
+/** Milliseconds that parts and open requests have to end; requests are cut a little earlier. */
 const STOP_MS = 6_000;
 /** A part runs until aborted. */
 type RunPart = (signal: AbortSignal) => Promise<void>;
@@ -68,7 +68,7 @@ const createParts = async (context: HubContext, { checkpoints, source, identity 
   return { delivery, fleet, offersMade: offers.made, runs };
 };
 
-/** A part that fails ends the others: a hub that listens and does nothing is useless, while a hub that ends is started again. */
+/** Ends all parts when one fails: a hub that listens without working is useless, while a hub that ends is restarted. */
 const closeOnFailure = (
   parts: readonly Promise<void>[],
   { closeNow }: Shutdown,
@@ -99,13 +99,13 @@ const runParts = async (
   const parts = [...runs.map((run) => run(until)), untilAborted(until)];
   const { throwIfFailed } = closeOnFailure(parts, shutdown, logger);
   await untilAborted(until);
-  // A write that waits for the ledger is refused once that is closed: a database that hangs does not hang the hub.
+  // Closing the ledger refuses pending writes, so a database that hangs does not block the hub.
   const ended = Promise.allSettled([...parts, ...listeners.closed]);
   if (!(await settlesWithin(ended, STOP_MS))) logger.warn('parts of the hub did not end in time');
   try {
     throwIfFailed();
   } finally {
-    // A database that is away must not keep the hub from stopping: closing the ledger waits as long as is sensible.
+    // An unavailable database must not keep the hub from stopping: closing the ledger waits only for a limited time.
     ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     await ledger.close();
     logger.info('hub stopped');
@@ -113,10 +113,10 @@ const runParts = async (
 };
 
 /**
- * Starts a hub: opens what it keeps, wires steps ① to ⑨, opens both listeners and runs the parts. Resolves once both listeners answer. Where
- * any of this fails, nothing stays open.
+ * Starts a hub: opens its stores, wires steps ① to ⑨, opens both listeners and runs the parts. Resolves once both listeners answer. If any
+ * of this fails, nothing stays open.
  *
- * @throws ConfigError, LedgerError and Error that say what to put right
+ * @throws ConfigError, LedgerError and Error with a remedy
  */
 export const startHub = async (config: HubConfig, deps: HubDeps, signal: AbortSignal): Promise<RunningHub> => {
   const { logger, random, clock = systemClock } = deps;

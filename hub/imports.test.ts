@@ -28,7 +28,7 @@ const loadHub = async (): Promise<string[]> => {
 };
 
 describe('imports of the hub', () => {
-  it('leave out what it may never use', async () => {
+  it('leave out modules that it may never use', async () => {
     const loaded = await loadHub();
 
     expect(loaded).toContain('express');

@@ -8,14 +8,14 @@ export interface HubMetrics {
   revision(revision: string): void;
 }
 
-/** Fine where a step of a commit's way should lie, coarse beyond. */
+/** Fine in the expected range of a commit's step, coarse beyond. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 
 export const createHubMetrics = (registry: Registry): HubMetrics => {
   const registers = [registry];
   const fetchSeconds = new Histogram({
     name: 'fso_hub_fetch_seconds',
-    help: 'Time of a fetch that succeeded.',
+    help: 'Time of a successful fetch.',
     buckets: BUCKETS,
     registers,
   });
@@ -26,10 +26,10 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
     registers,
   });
   const revisionInfo = new Gauge({ name: 'fso_hub_revision_info', help: 'The revision in force.', labelNames: ['revision'], registers });
-  const connected = new Gauge({ name: 'fso_hub_agents_connected', help: 'Agents that are connected.', registers });
+  const connected = new Gauge({ name: 'fso_hub_agents_connected', help: 'Connected agents.', registers });
   const offers = new Counter({ name: 'fso_hub_offers_total', help: 'Offers sent.', registers });
   const nacks = new Counter({ name: 'fso_hub_nacks_total', help: 'Revisions that an agent refused.', registers });
-  const reports = new Counter({ name: 'fso_hub_reports_total', help: 'Reports taken in.', registers });
+  const reports = new Counter({ name: 'fso_hub_reports_total', help: 'Reports accepted.', registers });
   const sourceErrors = new Counter({ name: 'fso_hub_source_errors_total', help: 'Fetches that failed.', registers });
   return {
     delivery: {

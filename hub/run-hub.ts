@@ -10,12 +10,12 @@ const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<v
   startWatchdog();
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel });
   const hub = await startHub(config, { logger, version: manifest.version, random: Math.random, processMetrics: true }, signal);
-  // Otherwise only an orderly end writes what spares the next start the stripping of types and the compilation.
+  // Otherwise only an orderly end writes the cache that saves the next start from stripping types and compiling.
   flushCompileCache();
   await hub.stopped;
 };
 
-/** Whether people can put the cause right: the message says how, and a stack would not help. */
+/** Whether the message tells people how to fix the cause, so that a stack would not help. */
 const isForPeople = (error: unknown): error is Error =>
   error instanceof ConfigError || error instanceof LedgerError || (error instanceof Error && error.message.startsWith('cannot listen'));
 
@@ -31,7 +31,7 @@ export const runHub = async (env: Environment, signal: AbortSignal): Promise<0 |
     await runUntilStopped(env, signal);
     return 0;
   } catch (error) {
-    // Stopped before it had started.
+    // Stopped before the start was complete.
     if (signal.aborted && error === signal.reason) return 0;
     console.error(isForPeople(error) ? error.message : error);
     return 1;

@@ -27,7 +27,7 @@ export interface HubDeps {
   readonly identityLimits?: OpenIdentityOptions['limits'];
 }
 
-/** What every part of one hub is made with. */
+/** Settings and services that all parts of one hub share. */
 export interface HubContext {
   readonly config: HubConfig;
   readonly deps: HubDeps;
@@ -37,10 +37,10 @@ export interface HubContext {
   readonly metrics: HubMetrics;
 }
 
-/** Whether other hubs may be on the same database. */
+/** Whether other hubs may use the same database. */
 const isShared = ({ database }: HubConfig): boolean => 'url' in database;
 
-/** @returns undefined where agents have static tokens alone */
+/** @returns undefined if agents have only static tokens */
 const openListenerIdentity = async ({ config, deps, clock, ledger }: HubContext): Promise<AgentListenerIdentity | undefined> => {
   if (config.identity === undefined) return undefined;
   const { dataDir: folder, agentTls, agentListen: listen, agentTokens: tokens, maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
@@ -55,7 +55,7 @@ const openListenerIdentity = async ({ config, deps, clock, ledger }: HubContext)
 /** Permissions of the group and of all others. */
 const OTHERS = 0o077;
 
-/** @returns undefined: only its owner may use it, or there is no such file */
+/** @returns undefined: only its owner may use it, or it does not exist */
 const modeForOthers = async (path: string): Promise<number | undefined> => {
   try {
     const mode = (await stat(path)).mode & 0o777;
@@ -67,8 +67,8 @@ const modeForOthers = async (path: string): Promise<number | undefined> => {
 };
 
 /**
- * Warns of files of secrets, and of folders with such, that more than their owner may use. No error: volumes of Kubernetes are the group's
- * where `fsGroup` is set.
+ * Warns about secret files, and folders with such files, that users other than their owner may use. This is no error: with `fsGroup`,
+ * volumes of Kubernetes belong to the group.
  */
 const warnOfSharedKeys = async (paths: readonly string[], logger: Logger): Promise<void> => {
   if (process.platform === 'win32') return;
@@ -79,7 +79,7 @@ const warnOfSharedKeys = async (paths: readonly string[], logger: Logger): Promi
   }
 };
 
-/** What outlives the process, beside the ledger. */
+/** Stores that outlive the process, beside the ledger. */
 export interface Stores {
   readonly auditKey: AuditKey;
   readonly checkpoints: Checkpoints;
@@ -88,9 +88,9 @@ export interface Stores {
 }
 
 /**
- * Opens what the hub keeps on its disk, and checks it.
+ * Opens and checks the files of the hub.
  *
- * @throws ConfigError or LedgerError that says what to put right
+ * @throws ConfigError or LedgerError with a remedy
  */
 export const openStores = async (context: HubContext): Promise<Stores> => {
   const { config, deps, clock, ledger, metrics } = context;
@@ -112,7 +112,7 @@ export const openStores = async (context: HubContext): Promise<Stores> => {
 
 const DASHBOARD = join(import.meta.dirname, 'dashboard', 'dist');
 
-/** The address that agents of other machines dial. */
+/** The address for agents on other machines. */
 const agentUrlOf = (listening: Listening, identity: AgentListenerIdentity | undefined): string => {
   const host = identity?.hosts[0];
   if (host === undefined) return listening.url.replace(/^http/, 'ws');
@@ -145,7 +145,7 @@ export interface Listeners {
   readonly closed: readonly Promise<void>[];
 }
 
-/** What the listeners serve. */
+/** The parts that the listeners serve. */
 export interface ServedParts {
   readonly delivery: Delivery;
   readonly fleet: FleetReader;
