@@ -127,7 +127,7 @@ describe('configuration of the agent', () => {
       'FSO_ENROLL_TOKEN: is for the cluster eu-1, and FSO_CLUSTER is eu (expected: One-time token to enrol with, from "fso clusters token")',
     );
     expect(await problem({ FSO_ENROLL_TOKEN: 'secret' })).toMatch(/^FSO_ENROLL_TOKEN: must be a token(?!.*secret)/);
-    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_TOKEN: 'static' })).toMatch(/^FSO_ENROLL_TOKEN: is of no use/);
+    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_TOKEN: 'static' })).toMatch(/^FSO_ENROLL_TOKEN: is unused/);
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_URL: 'ws://127.0.0.1:8443' })).toMatch(/^FSO_HUB_URL: .*needs wss/);
   });
 
