@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { TLSSocket } from 'node:tls';
 import {
   CA_PATH,
+  digestOfToken,
   ENROL_PATH,
   type EnrolmentRefusal,
   EnrolRequest,
@@ -19,7 +20,7 @@ import { REFUSAL_STATUS, Refusal } from './refusal.ts';
 export interface RequestLimits {
   /** Refused requests of one address at once; 5 a second after that. */
   readonly requestBurst: number;
-  /** Renewals with one certificate at once; one in 10 s after that. */
+  /** Certificates for one token, or for one certificate, at once; one in 10 s after that. */
   readonly renewalBurst: number;
 }
 
@@ -91,7 +92,7 @@ const goneSignal = (response: ServerResponse): AbortSignal => {
  */
 export const createEnrolmentListener = ({ identity, authority, clock, logger, limits }: EnrolmentListenerDeps): RequestListener => {
   const failures = createFailureLimit(clock, { burst: limits.requestBurst, perSecond: 5, addresses: 10_000 });
-  const allowsRenewal = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
+  const allowsProof = createRateLimit(clock, { burst: limits.renewalBurst, perSecond: 0.1, addresses: 10_000 });
   // Each renewal gives a certificate more, with a limit of its own, and an entry of the audit log.
   const allowsCluster = createRateLimit(clock, { burst: 6 * limits.renewalBurst, perSecond: 1 / 60, addresses: 10_000 });
   const levelFor = createNoiseLimit(clock);
@@ -99,13 +100,15 @@ export const createEnrolmentListener = ({ identity, authority, clock, logger, li
     [`GET ${CA_PATH}`]: async () => ({ type: 'application/x-pem-file', body: authority.bundle }),
     [`POST ${ENROL_PATH}`]: async (request, signal) => {
       const { token, csr } = await parseBody(EnrolRequest, request);
+      // A token is good again for the key that used it, in case the answer was lost.
+      if (!allowsProof(digestOfToken(token))) throw new Refusal('too-many-requests', 'this token is used too often');
       return json(await identity.enrol(token, csr, { from: addressOf(request), signal }));
     },
     [`POST ${RENEW_PATH}`]: async (request, signal) => {
       const peer = readPeer(request.socket as TLSSocket, authority, clock.now());
       if (peer === undefined) throw new Refusal('not-authorized', 'show the certificate that is to be renewed');
       // By certificate: who has an old one, or a copy of it, must not use up what the agent needs.
-      if (!allowsRenewal(`${peer.cluster}/${peer.generation}/${peer.serial}`))
+      if (!allowsProof(`${peer.cluster}/${peer.generation}/${peer.serial}`))
         throw new Refusal('too-many-requests', 'this certificate is renewed too often');
       // Expired ones apart: many may be kept, and copies of them must not use up what the agent needs either.
       const isExpired = peer.expires.getTime() <= clock.now().getTime();

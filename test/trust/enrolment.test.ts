@@ -386,6 +386,16 @@ describe('the listener', () => {
     expect((await askHub(hub, `POST ${RENEW_PATH}`, agent, { csr })).status).toBe(200);
   });
 
+  it('limits how often one token is used again by the key that it is good for', async () => {
+    await start({ clock: { ...systemClock, monotonicMs: () => 0 }, identityLimits: { renewalBurst: 2 } });
+    const [token, other] = [await issueToken(hub, 'eu'), await issueToken(hub, 'us')];
+    const { csr } = await makeRequest();
+    const statuses: number[] = [];
+    for (const used of [token, token, token, other])
+      statuses.push((await askHub(hub, `POST ${ENROL_PATH}`, { ca }, { token: used, csr })).status);
+    expect(statuses).toEqual([200, 200, 429, 200]);
+  });
+
   it('does not count successful requests, however many come from one address', async () => {
     await start({ identityLimits: { requestBurst: 3 } });
     for (let i = 0; i < 8; i += 1) await enrolAgent(hub, 'eu', ca);
