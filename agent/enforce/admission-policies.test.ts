@@ -8,11 +8,11 @@ import { planGuard } from './guard/guard.ts';
 import { injectionKinds, planInjection } from './injection/injection.ts';
 import type { Action } from './types.ts';
 
-interface Observed {
+interface ObservedObjects {
   readonly policies: readonly AdmissionObject[];
   readonly bindings: readonly AdmissionObject[];
 }
-type Plan = (observed: Observed) => readonly Action[];
+type Plan = (observed: ObservedObjects) => readonly Action[];
 type Fields = Readonly<Record<string, unknown>>;
 
 const TRUST = {
@@ -63,8 +63,8 @@ const written = (objects: readonly AdmissionObject[], action: Action): readonly 
 };
 
 /** The cluster after the writes of a plan. */
-const outcomeOf = (observed: Observed, actions: readonly Action[]): Observed =>
-  actions.reduce<Observed>(({ policies, bindings }, action) => {
+const outcomeOf = (observed: ObservedObjects, actions: readonly Action[]): ObservedObjects =>
+  actions.reduce<ObservedObjects>(({ policies, bindings }, action) => {
     const isBinding = action.kind.kind.endsWith('Binding');
     return {
       policies: isBinding ? policies : written(policies, action),
@@ -143,7 +143,7 @@ describe.each(PLANS)('%s', (_, prefix, plan) => {
   const objects = whole.policies.length + whole.bindings.length;
   /** The change to each object, and whether an object of an older version is left over. */
   const history = fc.tuple(fc.array(change, { minLength: objects, maxLength: objects }), fc.boolean());
-  const clusterAfter = ([changes, old]: typeof history extends fc.Arbitrary<infer T> ? T : never): Observed => {
+  const clusterAfter = ([changes, old]: typeof history extends fc.Arbitrary<infer T> ? T : never): ObservedObjects => {
     const extra = [...foreign(prefix), ...(old ? [leftOver(prefix)] : [])];
     const draw = (all: readonly AdmissionObject[], from: number): readonly AdmissionObject[] => {
       const present = all.flatMap((object, index) => tampered(object, changes[from + index] ?? 'keep'));

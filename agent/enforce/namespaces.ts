@@ -23,7 +23,7 @@ const RELEASED = 'released';
 const EXPIRED = 'expired';
 
 /** The wanted annotations of a namespace, without the time of the change. */
-interface Desired {
+interface DesiredValues {
   readonly annotations: Values;
   readonly policies: readonly string[];
   readonly reason: 'Govern' | 'Release';
@@ -65,7 +65,7 @@ const planOne = (
 const settled = new WeakMap<NamespaceInput, NamespaceGovernance | typeof UNGOVERNED>();
 const UNGOVERNED = 'ungoverned';
 
-const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): Action[] => {
+const planNamespace = (namespace: NamespaceInput, desired: DesiredValues, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);
   // An annotation of an action that does not govern has no effect, and an apply cannot remove one that another writer owns.
   const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
@@ -94,7 +94,7 @@ const planNamespace = (namespace: NamespaceInput, desired: Desired, now: Date): 
   ];
 };
 
-const governedValues = ({ actions, policies, injection }: NamespaceGovernance, outcomes: Outcomes): Desired => {
+const governedValues = ({ actions, policies, injection }: NamespaceGovernance, outcomes: Outcomes): DesiredValues => {
   const strongest = FLOOR_ACTIONS.find((action) => actions[action] !== undefined);
   const leading = strongest === undefined ? { regions: customRegions(policies, outcomes), policies } : actions[strongest];
   const [namespace = '', name = ''] = (leading?.policies[0] ?? '').split('/');
@@ -134,7 +134,7 @@ const STEERING_VALUES: ReadonlyMap<string, string> = new Map(STEERING.map(({ lab
 /** Keys of the audit trail that stay when a namespace is released. */
 const TRAIL = [LABELS.allowedRegions, LABELS.policyName, LABELS.policyNamespace] as const;
 
-const releasedValues = (namespace: NamespaceInput, outcomes: Outcomes): Desired | undefined => {
+const releasedValues = (namespace: NamespaceInput, outcomes: Outcomes): DesiredValues | undefined => {
   const { labels, annotations } = namespace;
   if (labels[LABELS.enforcementAction] === undefined && !STEERING.some(({ label }) => isActive(labels, label))) return undefined;
   const policies = formerPolicies(annotations);

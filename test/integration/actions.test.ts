@@ -12,12 +12,12 @@ import { AgentHarness } from '../harness/agent-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 type Point = (typeof ENFORCEMENT_POINTS)[number];
-type Scoped = NonNullable<SovereignPolicySpecInput['scopedEnforcementActions']>[number];
+type ScopedAction = NonNullable<SovereignPolicySpecInput['scopedEnforcementActions']>[number];
 
 const WEBHOOK: Point = 'validation.gatekeeper.sh';
 const AUDIT: Point = 'audit.gatekeeper.sh';
 const API_SERVER: Point = 'vap.k8s.io';
-const scoped = (action: FloorAction, ...points: Point[]): Scoped => ({ action, enforcementPoints: points.map((name) => ({ name })) });
+const scoped = (action: FloorAction, ...points: Point[]): ScopedAction => ({ action, enforcementPoints: points.map((name) => ({ name })) });
 
 interface ActionCase {
   /** Name of the policy and of its namespace. */
@@ -37,7 +37,7 @@ interface ActionCase {
 const BOTH = { admission: 'Enforced', binding: 'Enforced', gatekeeper: 'Enforced' };
 const UNBOUND = { ...BOTH, binding: 'NotApplicable' };
 const GATEKEEPER_ONLY = { admission: 'NotApplicable', binding: 'NotApplicable', gatekeeper: 'Enforced' };
-const custom = (...scopedEnforcementActions: Scoped[]): Partial<SovereignPolicySpecInput> => ({
+const custom = (...scopedEnforcementActions: ScopedAction[]): Partial<SovereignPolicySpecInput> => ({
   enforcementAction: 'custom',
   scopedEnforcementActions,
 });

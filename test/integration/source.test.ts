@@ -14,14 +14,14 @@ afterEach(async () => {
   await bench.close();
 });
 
-interface Following {
+interface FollowedSource {
   readonly source: Source;
   /** The next revision that no earlier call has returned. */
   next(): Promise<SourceRevision>;
   stop(): Promise<void>;
 }
 
-const follow = async (change: Partial<SourceOptions> = {}, logger = pino({ level: 'silent' })): Promise<Following> => {
+const follow = async (change: Partial<SourceOptions> = {}, logger = pino({ level: 'silent' })): Promise<FollowedSource> => {
   const options: SourceOptions = {
     url: bench.git.url('policies.git'),
     ref: 'main',

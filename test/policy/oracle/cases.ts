@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { acceptedPlacement, allowedRegions, anyPlacement } from './placements.ts';
-import type { Governed, OracleCase } from './types.ts';
+import type { GovernedNamespace, OracleCase } from './types.ts';
 
 /** A namespace with the lists of the policies that target it. */
 export interface World {
@@ -30,7 +30,7 @@ export const POLICY_NAMESPACE = 'team';
 /** The name of the policy with one of a world's lists. */
 export const policyName = (world: World, list: string): string => `${world.namespace}-${list}`;
 
-export const governedOf = (world: World): Governed => {
+export const governedOf = (world: World): GovernedNamespace => {
   const [first = [], ...others] = Object.values(world.lists);
   return {
     namespace: world.namespace,

@@ -40,14 +40,14 @@ export interface Comparison {
   readonly implementation: Implementation;
 }
 
-interface Judged {
+interface JudgedCase {
   readonly index: number;
   readonly asked: OracleCase;
   readonly answer: string | undefined;
   readonly result: MatchResult;
 }
 
-const mismatchOf = ({ name }: Implementation, { index, asked, answer, result }: Judged, kind: MismatchKind): Mismatch => ({
+const mismatchOf = ({ name }: Implementation, { index, asked, answer, result }: JudgedCase, kind: MismatchKind): Mismatch => ({
   kind,
   index,
   asked,
@@ -57,7 +57,7 @@ const mismatchOf = ({ name }: Implementation, { index, asked, answer, result }: 
   ...(result.outside === undefined ? {} : { node: result.outside }),
 });
 
-const count = (counts: Counts, { answer, result }: Judged): void => {
+const count = (counts: Counts, { answer, result }: JudgedCase): void => {
   counts.pods += 1;
   counts.nodes += result.tried;
   if (answer !== undefined) counts.refused += 1;
@@ -66,7 +66,7 @@ const count = (counts: Counts, { answer, result }: Judged): void => {
 };
 
 /** @returns refusals that no exception explains */
-const takeExceptions = async (matcher: Matcher, refusals: readonly Judged[], counts: Counts): Promise<readonly Judged[]> => {
+const takeExceptions = async (matcher: Matcher, refusals: readonly JudgedCase[], counts: Counts): Promise<readonly JudgedCase[]> => {
   let open = refusals;
   for (const { name, relax } of EXCEPTIONS) {
     const relaxed = open.flatMap((judged) => {
@@ -82,7 +82,7 @@ const takeExceptions = async (matcher: Matcher, refusals: readonly Judged[], cou
   return open;
 };
 
-const judge = async ({ matcher, implementation }: Comparison, cases: readonly OracleCase[]): Promise<Judged[]> => {
+const judge = async ({ matcher, implementation }: Comparison, cases: readonly OracleCase[]): Promise<JudgedCase[]> => {
   const [answers, results] = await Promise.all([implementation.answers(cases), matcher.match(cases)]);
   return cases.map((asked, index) => {
     const result = results[index];
@@ -95,7 +95,7 @@ const judge = async ({ matcher, implementation }: Comparison, cases: readonly Or
 export const compare = async (comparison: Comparison, cases: readonly OracleCase[], counts: Counts): Promise<readonly Mismatch[]> => {
   const judged = await judge(comparison, cases);
   for (const each of judged) count(counts, each);
-  const mismatch = (kind: MismatchKind) => (each: Judged) => mismatchOf(comparison.implementation, each, kind);
+  const mismatch = (kind: MismatchKind) => (each: JudgedCase) => mismatchOf(comparison.implementation, each, kind);
   const strict = judged.filter(({ answer, result }) => answer !== undefined && result.outside === undefined);
   return [
     ...judged.filter(({ answer, result }) => answer === undefined && result.outside !== undefined).map(mismatch('unsound')),

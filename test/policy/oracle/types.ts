@@ -1,7 +1,7 @@
 import type { PlacementSpec } from '@fso/shared/residency';
 
 /** A governed namespace: which policies allow which regions in it. */
-export interface Governed {
+export interface GovernedNamespace {
   readonly namespace: string;
   /** `namespace/name` of each policy. */
   readonly policies: readonly string[];
@@ -11,7 +11,7 @@ export interface Governed {
 
 /** One question: may this pod be created in this namespace? */
 export interface OracleCase {
-  readonly governed: Governed;
+  readonly governed: GovernedNamespace;
   readonly pod: PlacementSpec;
 }
 
