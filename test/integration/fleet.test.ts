@@ -142,8 +142,8 @@ describe('lifetimes', () => {
   it('ends with the parent, even if that is killed during the start', async () => {
     const stateDir = join(scratch, 'parent');
     const options = JSON.stringify({ name: 'two', stateDir, regions: ['eu-west-1'], gatekeeper: false });
-    const index = join(clusters, 'local', 'index.ts');
-    const script = `const { startLocalCluster } = await import(${JSON.stringify(index)}); await startLocalCluster(${options}, new AbortController().signal);`;
+    const library = join(clusters, 'local', 'cluster.ts');
+    const script = `const { startLocalCluster } = await import(${JSON.stringify(library)}); await startLocalCluster(${options}, new AbortController().signal);`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
     await expect.poll(() => processesOf(stateDir, 'two').length).toBeGreaterThan(0);
     parent.kill('SIGKILL');
