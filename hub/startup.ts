@@ -7,7 +7,7 @@ import { createAccess } from './access/index.ts';
 import type { HubConfig } from './config/config.ts';
 import type { DeliveryLimits } from './delivery/index.ts';
 import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
-import { type AgentListenerIdentity, createEnrolmentStore, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
+import { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity } from './recorders/index.ts';
@@ -37,19 +37,14 @@ export interface HubContext {
   readonly metrics: HubMetrics;
 }
 
-/** Whether other hubs may use the same database. */
-const isShared = ({ database }: HubConfig): boolean => 'url' in database;
-
 /** @returns undefined if agents have only static tokens */
 const openListenerIdentity = async ({ config, deps, clock, ledger }: HubContext): Promise<AgentListenerIdentity | undefined> => {
   if (config.identity === undefined) return undefined;
   const { dataDir: folder, agentTls, agentListen: listen, agentTokens: tokens, maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
   const logger = deps.logger.child({ step: 'identity' });
   const options = { folder, ...config.identity, serverCertificate: agentTls, listen, tokens, limits: deps.identityLimits };
-  const store = createEnrolmentStore(ledger.records);
-  const sharedRecords = isShared(config) ? ledger.records : undefined;
   const state = { isWritable: () => ledger.health().ok, isCurrent: () => ledger.behindMs() <= maxBehindMs };
-  return openIdentity(options, { clock, logger, store, state, sharedRecords, onEvent: recordIdentity({ ledger, clock, logger }) });
+  return openIdentity(options, { clock, logger, records: ledger.records, state, onEvent: recordIdentity({ ledger, clock, logger }) });
 };
 
 /** Permissions of the group and of all others. */

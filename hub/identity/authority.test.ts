@@ -3,57 +3,57 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { KeyedStore } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { type AuthorityOptions, createAuthority, openAuthority } from './authority.ts';
+import { createAuthority, openAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { makeRequest } from './testing/identity.ts';
 import { createCa, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
-const UNUSED = { now: NOW, records: undefined, isInUse: async () => false };
-const IN_USE = { ...UNUSED, isInUse: async () => true };
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
 
 let folder: string;
+let records: KeyedStore;
 beforeEach(async () => {
+  ({ records } = createMemoryLedger({ clock: fixedClock }));
   folder = await mkdtemp(join(tmpdir(), 'fso-ca-'));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const keepAuthority = (folder: string, facts: Omit<AuthorityOptions, 'folder' | 'given'>) =>
-  openAuthority({ folder, given: undefined, ...facts });
+const keepAuthority = (now: Date = NOW) => openAuthority({ folder, given: undefined, now, records });
 
 describe('the CA of the agents', () => {
   it('is made once, and its key is for its owner alone', async () => {
-    const made = await keepAuthority(folder, UNUSED);
-    expect((await keepAuthority(folder, UNUSED)).fingerprint).toBe(made.fingerprint);
+    const made = await keepAuthority();
+    expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
     expect((await stat(join(folder, 'ca.key'))).mode & 0o777).toBe(0o600);
     expect(made.expires.getUTCFullYear()).toBe(2036);
   });
 
   it('is never replaced in silence', async () => {
-    await keepAuthority(folder, UNUSED);
+    await keepAuthority();
     await rm(join(folder, 'ca.key'));
-    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('ca.key missing');
+    await expect(keepAuthority()).rejects.toThrow('ca.key missing');
     await writeFile(join(folder, 'ca.key'), (await createCa('other', validity)).key);
-    await expect(keepAuthority(folder, UNUSED)).rejects.toThrow('the key does not belong to the first certificate');
+    await expect(keepAuthority()).rejects.toThrow('the key does not belong to the first certificate');
   });
 
   it('starts again where the start before was cut off, and keeps the key that it found', async () => {
     await writeFile(join(folder, 'ca.key'), 'half');
-    expect((await keepAuthority(folder, UNUSED)).fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect((await keepAuthority()).fingerprint).toMatch(/^[0-9a-f]{64}$/);
     const [aside = '', ...others] = (await readdir(folder)).filter((name) => name.startsWith('ca.key.'));
     expect([await readFile(join(folder, aside), 'utf8'), others]).toEqual(['half', []]);
   });
 
   it.each([[['ca.crt']], [['ca.key']], [['ca.crt', 'ca.key']]])(
-    'is not replaced where agents have enrolled and it is lost: %s',
+    'is not replaced where it is lost, whether agents have enrolled or pin it: %s',
     async (lost) => {
-      await keepAuthority(folder, UNUSED);
+      await keepAuthority();
       for (const name of lost) await rm(join(folder, name));
       const left = await readdir(folder);
-      await expect(keepAuthority(folder, IN_USE)).rejects.toThrow(`${lost.join(' and ')} missing. Put back`);
+      await expect(keepAuthority()).rejects.toThrow(`${lost.join(' and ')} missing. Put back`);
       expect(await readdir(folder)).toEqual(left);
     },
   );
@@ -61,18 +61,18 @@ describe('the CA of the agents', () => {
   it.each([[[]], [['ca.crt']], [['ca.crt', 'ca.key']]])(
     'is replaced once where that is asked for, and what is left of it is kept: lost %s',
     async (lost) => {
-      const { fingerprint } = await keepAuthority(folder, UNUSED);
+      const { fingerprint } = await keepAuthority();
       for (const name of lost) await rm(join(folder, name));
       await writeFile(join(folder, 'new-ca'), '');
-      const made = await keepAuthority(folder, IN_USE);
+      const made = await keepAuthority();
       expect(made.fingerprint).not.toBe(fingerprint);
-      expect((await keepAuthority(folder, IN_USE)).fingerprint).toBe(made.fingerprint);
+      expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
       expect((await readdir(folder)).length).toBe(2 + 2 - lost.length);
     },
   );
 
   it('issues certificates that say whose they are', async () => {
-    const authority = await keepAuthority(folder, { ...UNUSED, now: new Date() });
+    const authority = await keepAuthority(new Date());
     const { publicKey } = await readRequest((await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' })).csr);
     const pem = await authority.issueAgent({ cluster: 'eu', generation: 3, serial: newSerial(), publicKey, ...validity });
     const certificate = new X509Certificate(pem);
@@ -106,7 +106,7 @@ describe('the CA of the agents', () => {
   });
 
   it('must be a CA', async () => {
-    const authority = await keepAuthority(folder, UNUSED);
+    const authority = await keepAuthority();
     const server = await authority.issueServer(['localhost'], validity);
     expect(() => createAuthority(server)).toThrow('is no CA');
   });
@@ -116,10 +116,9 @@ const makeCa = (name: string) =>
   createCa(name, { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') });
 
 it('hubs on one database have one CA, or one that follows on it', async () => {
-  const { records } = createMemoryLedger({ clock: fixedClock });
   const [old, next] = [await makeCa('old'), await makeCa('next')];
   const agree = (certificates: readonly string[], key: string) =>
-    openAuthority({ folder, given: { cert: certificates.join('\n'), key }, ...IN_USE, records });
+    openAuthority({ folder, given: { cert: certificates.join('\n'), key }, now: NOW, records });
   await agree([old.cert], old.key);
   await agree([old.cert], old.key);
   await expect(agree([next.cert], next.key)).rejects.toThrow(/is another one than this database knows .*give all hubs on it the same one/);
@@ -133,19 +132,17 @@ it('hubs on one database have one CA, or one that follows on it', async () => {
 });
 
 it('a new CA that is asked for is that of the database from then on, also where the start before was cut off', async () => {
-  const { records } = createMemoryLedger({ clock: fixedClock });
-  const open = (facts: Partial<AuthorityOptions> = {}) => keepAuthority(folder, { ...IN_USE, records, ...facts });
-  const old = await open({ isInUse: async () => false });
+  const old = await keepAuthority();
   const before = { cert: await readFile(join(folder, 'ca.crt'), 'utf8'), key: await readFile(join(folder, 'ca.key'), 'utf8') };
   await writeFile(join(folder, 'new-ca'), '');
   const update = records.update.bind(records);
   records.update = () => Promise.reject(new Error('the database is away'));
-  await expect(open()).rejects.toThrow('away');
+  await expect(keepAuthority()).rejects.toThrow('away');
   records.update = update;
-  const made = await open();
+  const made = await keepAuthority();
   expect(made.fingerprint).not.toBe(old.fingerprint);
-  expect((await open()).fingerprint).toBe(made.fingerprint);
+  expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
   // A hub that still has the one before.
   for (const name of ['ca.crt', 'ca.key']) await writeFile(join(folder, name), name === 'ca.crt' ? before.cert : before.key);
-  await expect(open()).rejects.toThrow(/is another one than this database knows .*make an empty file .*new-ca and start the hub/);
+  await expect(keepAuthority()).rejects.toThrow(/is another one than this database knows .*make an empty file .*new-ca and start the hub/);
 });

@@ -90,10 +90,8 @@ export interface AuthorityOptions {
   /** A CA of the operator's; absent: the hub's own. */
   readonly given: KeyPair | undefined;
   readonly now: Date;
-  /** Records of a database that hubs share; absent: this hub is alone. */
-  readonly records: KeyedStore | undefined;
-  /** Whether any agent was invited or has enrolled. */
-  readonly isInUse: () => Promise<boolean>;
+  /** Records of the ledger, which remembers the CA: agents may pin it and never enrol. */
+  readonly records: KeyedStore;
 }
 
 interface FoundPair {
@@ -111,18 +109,23 @@ const isThere = async (path: string): Promise<boolean> => (await readIfThere(pat
 const newCaAdvice = (folder: string): string =>
   `To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`;
 
+/** Name of the record of the CA's fingerprint. */
+const RECORD = ['agent-ca', 'fingerprint'] as const;
+
 /**
- * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where no agent was ever invited, is of a start
- * that was cut off, as the key is written first.
+ * A certificate cannot be made again from its key: agents trust that one alone. A key alone, where the ledger knows no CA, is left from a
+ * start that was cut off, as the key is written first.
  *
  * @throws ConfigError that says what to do
  */
-const assertReplaceable = async (folder: string, { cert, key }: FoundPair, isInUse: AuthorityOptions['isInUse']): Promise<void> => {
-  if (cert === undefined && !(await isInUse())) return;
+const assertReplaceable = ({ folder, records }: AuthorityOptions, { cert, key }: FoundPair): void => {
+  const known = records.get(...RECORD);
+  if (cert === undefined && known === undefined) return;
   const missing = [cert === undefined ? CA_CERT : '', key === undefined ? CA_KEY : ''].filter((name) => name !== '');
   const back = cert === undefined ? `, ${CA_CERT} also from what an agent has as FSO_HUB_CA_FILE` : '';
+  const name = typeof known === 'string' ? ` (SHA-256 ${known})` : '';
   throw new ConfigError([
-    `FSO_DATA_DIR: the CA that agents trust is not whole in ${folder}: ${missing.join(' and ')} missing. Put back what is missing, from a backup or from another hub on the same database${back}. ${newCaAdvice(folder)}`,
+    `FSO_DATA_DIR: the CA that agents trust${name} is not whole in ${folder}: ${missing.join(' and ')} missing. Put back what is missing, from a backup or from another hub on the same database${back}. ${newCaAdvice(folder)}`,
   ]);
 };
 
@@ -137,10 +140,11 @@ const makeCa = async (folder: string, now: Date): Promise<Authority> => {
 };
 
 /** The hub's own CA, made at the first start. */
-const keepAuthority = async ({ folder, now, isInUse }: AuthorityOptions): Promise<Authority> => {
+const keepAuthority = async (options: AuthorityOptions): Promise<Authority> => {
+  const { folder, now } = options;
   const [cert, key] = [await readIfThere(join(folder, CA_CERT)), await readIfThere(join(folder, CA_KEY))];
   if (cert === undefined || key === undefined) {
-    await assertReplaceable(folder, { cert, key }, isInUse);
+    assertReplaceable(options, { cert, key });
     return makeCa(folder, now);
   }
   try {
@@ -156,12 +160,11 @@ const keepAuthority = async ({ folder, now, isInUse }: AuthorityOptions): Promis
  */
 const agreeOn = async (
   { bundle, fingerprint }: Authority,
-  records: KeyedStore,
-  { folder, given }: AuthorityOptions,
+  { folder, given, records }: AuthorityOptions,
   isAskedFor: boolean,
 ): Promise<void> => {
   const trusted = parseCas(bundle).map(fingerprintOf);
-  const agreed = await records.update('agent-ca', 'fingerprint', (before) =>
+  const agreed = await records.update(...RECORD, (before) =>
     isAskedFor || typeof before !== 'string' || trusted.includes(before) ? fingerprint : before,
   );
   if (agreed === fingerprint) return;
@@ -179,17 +182,17 @@ const agreeOn = async (
  * @throws ConfigError when what is there cannot be used: a CA is never replaced in silence, since no agent would trust the new one
  */
 export const openAuthority = async (options: AuthorityOptions): Promise<Authority> => {
-  const { folder, given, now, records } = options;
+  const { folder, given, now } = options;
   if (given !== undefined) {
     const authority = createAuthority(given);
-    if (records !== undefined) await agreeOn(authority, records, options, false);
+    await agreeOn(authority, options, false);
     return authority;
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const asked = join(folder, NEW_CA);
   const isAskedFor = await isThere(asked);
   const authority = isAskedFor ? await makeCa(folder, now) : await keepAuthority(options);
-  if (records !== undefined) await agreeOn(authority, records, options, isAskedFor);
+  await agreeOn(authority, options, isAskedFor);
   if (isAskedFor) {
     await rm(asked);
     await syncFolder(folder);

@@ -34,7 +34,7 @@ beforeEach(async () => {
   state = { writable: true, current: true };
   identity = createIdentity({
     state: { isWritable: () => state.writable, isCurrent: () => state.current },
-    authority: await openAuthority({ folder, given: undefined, now: clock.now(), records: undefined, isInUse: async () => false }),
+    authority: await openAuthority({ folder, given: undefined, now: clock.now(), records }),
     store: createEnrolmentStore(records),
     clock: { now: () => clock.now(), monotonicMs: () => clock.monotonicMs(), sleep: (ms, signal) => clock.sleep(ms, signal) },
     limits: DEFAULT_IDENTITY_LIMITS,

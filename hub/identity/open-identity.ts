@@ -5,7 +5,7 @@ import type { KeyedStore } from '../ledger/index.ts';
 import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { createEnrolmentListener, DEFAULT_REQUEST_LIMITS, type RequestLimits } from './enrolment-listener.ts';
-import type { EnrolmentStore } from './enrolment-store.ts';
+import { createEnrolmentStore } from './enrolment-store.ts';
 import {
   createIdentity,
   DEFAULT_IDENTITY_LIMITS,
@@ -35,11 +35,9 @@ export interface OpenIdentityDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
-  readonly store: EnrolmentStore;
+  readonly records: KeyedStore;
   /** Default: this hub is alone, and knows everything. */
   readonly state?: IdentityState | undefined;
-  /** Records of a database that hubs share. Default: this hub is alone. */
-  readonly sharedRecords?: KeyedStore | undefined;
 }
 
 /** What the agents' listener is made of where agents enrol. */
@@ -62,15 +60,14 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
 
 /** Opens the CA and everything that the agents' listener needs for it. @throws ConfigError when the files in the folder cannot be used */
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
-  const { clock, logger, onEvent, store } = deps;
+  const { clock, logger, onEvent, records } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
   const folder = join(options.folder, 'identity');
-  const isInUse = async (): Promise<boolean> => (await store.list()).length > 0;
-  const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records: deps.sharedRecords, isInUse });
+  const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records });
   warnOfExpiry(authority, deps);
   const identity = createIdentity({
     authority,
-    store,
+    store: createEnrolmentStore(records),
     clock,
     limits: { ...DEFAULT_IDENTITY_LIMITS, ...limits },
     onEvent,

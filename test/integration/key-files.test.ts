@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, it } from 'vitest';
@@ -25,6 +25,26 @@ it('a hub warns only about secret files that other users of its machine may use'
       [own[2], '0640'],
       [given, '0644'],
     ]);
+  } finally {
+    await bench.close();
+  }
+});
+
+it('a hub whose agents have tokens and pin its CA does not replace the CA that it lost in silence', async () => {
+  const bench = await openHubHarness();
+  const start = () => bench.startHub({ config: { identity: { ca: undefined, hostnames: [] } } });
+  const folder = join(bench.folder, 'hub', 'identity');
+  try {
+    await (await start()).stop();
+    const pinned = await readFile(join(folder, 'ca.crt'), 'utf8');
+    await rm(folder, { recursive: true });
+    await expect(start()).rejects.toThrow(
+      /ca.crt and ca.key missing\. Put back what is missing.* make an empty file .*new-ca and start the hub/,
+    );
+    await writeFile(join(folder, 'new-ca'), '');
+    await (await start()).stop();
+    await (await start()).stop();
+    expect(await readFile(join(folder, 'ca.crt'), 'utf8')).not.toBe(pinned);
   } finally {
     await bench.close();
   }

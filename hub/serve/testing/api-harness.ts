@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
-import { type AgentListenerIdentity, createEnrolmentStore, openIdentity } from '../../identity/index.ts';
+import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
@@ -62,7 +62,7 @@ export const startApiHarness = async (
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger });
   const { identity } = await openIdentity(
     { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
-    { clock, logger, store: createEnrolmentStore(ledger.records), onEvent: async () => undefined },
+    { clock, logger, records: ledger.records, onEvent: async () => undefined },
   );
   const objects = gitObjectsOf();
   const api = createApi(
