@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 
-const HUB = new URL('./run-hub.ts', import.meta.url).href;
+const HUB = new URL('./hub.ts', import.meta.url).href;
 
 /** Imports the hub in a process of its own. @returns packages and modules of Node.js that are loaded then */
 const PROGRAM = `
