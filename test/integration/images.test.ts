@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,12 +12,16 @@ const MB = 1_000_000;
 const LIMIT_MB = 150;
 
 let folder: string;
+/** Node.js where every user may run it: the repository may lie in a folder of root's alone. */
+let node: string;
 let builder: ImageBuilder;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-images-'));
   // The programs run under another user.
   await chmod(folder, 0o755);
+  node = join(folder, 'node');
+  await copyFile(process.execPath, node);
   builder = new ImageBuilder(folder);
 });
 
@@ -35,10 +39,10 @@ const start = (image: ImageFiles, args: readonly string[], env: Readonly<Record<
   expect(program).toBe('node');
   const [uid, gid] = image.user.split(':').map(Number);
   const user = process.getuid?.() === 0 ? { uid, gid } : {};
-  const PATH = `${dirname(process.execPath)}${delimiter}/nodejs/bin`;
+  const PATH = `${dirname(node)}${delimiter}/nodejs/bin`;
   const command = [...entrypoint.map((path) => join(image.folder, path)), ...args];
   return new Promise((done) => {
-    execFile(process.execPath, command, { cwd: '/', env: { ...image.env, PATH, ...env }, ...user }, (error, out, err) =>
+    execFile(node, command, { cwd: '/', env: { ...image.env, PATH, ...env }, ...user }, (error, out, err) =>
       done({ code: error === null ? 0 : Number(error.code), out, err }),
     );
   });
