@@ -1,12 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Logger } from '@fso/shared/runtime';
-import { type ListenAddress, type Listening, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
+import { type Clock, type ListenAddress, type Listening, type Logger, listen, nodeHttp, type Shutdown } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import { createAccess } from './access/index.ts';
 import type { HubConfig } from './config/config.ts';
-import type { DeliveryLimits } from './delivery/index.ts';
-import { type AgentServer, createAgentServer, type Delivery, keepCertificate } from './delivery/index.ts';
+import { type AgentServer, createAgentServer, type Delivery, type DeliveryLimits, keepCertificate } from './delivery/index.ts';
 import { type AgentListenerIdentity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { type AuditKey, type Checkpoints, checkAuditKey, createCheckpoints, type Ledger, loadAuditKey } from './ledger/index.ts';
 import type { HubMetrics } from './metrics.ts';

@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type SourceImport, sourceImports } from './harness/source-imports.ts';
 
 /**
  * A door is the index.ts of a room: what stands there is read by people who do not know the room. A room of which the others
@@ -60,34 +61,21 @@ describe('doors', () => {
   });
 });
 
-const NO_SOURCE = /\.test\.tsx?$|(^|\/)testing\/|(^|\/)node_modules\//;
-
 /** Imports past a door that are meant, as `from → to`. */
 const PAST_DOORS: readonly string[] = [
   // Browsers read documents with it, and the door of `encoding` loads modules of Node.js.
   'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
 ];
 
-interface Arrow {
-  readonly from: string;
-  readonly to: string;
-}
-
 /** @returns the room of a file: the folder of its package that it lies in, if in any */
 const roomOf = (path: string): string | undefined => (path.split('/').length > 2 ? path.split('/').slice(0, 2).join('/') : undefined);
 
 /** @returns imports of one room's files by another part of the package; the dashboard is a package of its own */
-const arrowsInto = (folder: string): readonly Arrow[] =>
-  globSync(`${folder}/**/*.ts`, { cwd: root })
-    .map((path) => path.replaceAll('\\', '/'))
-    .filter((from) => !NO_SOURCE.test(from) && !from.startsWith('hub/dashboard/'))
-    .flatMap((from) =>
-      [...read(from).matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)].map(([, fixed, late]) => ({
-        from,
-        to: posix.join(posix.dirname(from), fixed ?? late ?? ''),
-      })),
-    )
-    .filter(({ from, to }) => to.startsWith(`${folder}/`) && to.endsWith('.ts') && roomOf(to) !== undefined && roomOf(from) !== roomOf(to));
+const arrowsInto = (folder: string): readonly SourceImport[] =>
+  sourceImports(join(root, folder))
+    .map(({ from, to }) => ({ from: posix.join(folder, from), to: posix.join(folder, to) }))
+    .filter(({ from }) => !from.startsWith('hub/dashboard/'))
+    .filter(({ from, to }) => roomOf(to) !== undefined && roomOf(from) !== roomOf(to));
 
 /** @returns `from → to` of imports that do not go through the door of a room */
 const importsPastDoors = (folder: string): readonly string[] =>

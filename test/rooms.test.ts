@@ -1,9 +1,9 @@
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sourceFiles, sourceImports } from './harness/source-imports.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const NO_SOURCE = /\.test\.tsx?$|(^|\/)testing\/|(^|\/)node_modules\/|(^|\/)dist\//;
 
 /** A line of the table: `| \`hub\` | ledger, source, … |`. */
 const LINE = /^\| `([\w/-]+)` \| ([\w./-]+(?:, [\w./-]+)+) \|$/gm;
@@ -25,26 +25,10 @@ const readHouses = (): readonly House[] => {
 /** @param path relative to the house. @returns its room: the first folder, or the file itself where it lies in none */
 const roomOf = (path: string): string => path.split('/')[0] ?? path;
 
-interface Import {
-  /** Both relative to the house. */
-  readonly from: string;
-  readonly to: string;
-}
-
-const importsOf = (folder: string): readonly Import[] =>
-  globSync('**/*.{ts,tsx,js}', { cwd: join(ROOT, folder) })
-    .filter((from) => !NO_SOURCE.test(from))
-    .flatMap((from) =>
-      [...readFileSync(join(ROOT, folder, from), 'utf8').matchAll(/\bfrom '(\.[^']+)'|\bimport\('(\.[^']+)'\)/g)].map(
-        ([, fixed, late]) => ({ from, to: posix.join(posix.dirname(from), fixed ?? late ?? '') }),
-      ),
-    )
-    .filter(({ to }) => !to.startsWith('..') && /\.(ts|tsx|js)$/.test(to));
-
 /** @returns `from → to` of each import that the order forbids, or that leads out of or into a room that the table does not name */
 const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
   const place = new Map(rooms.map((room, index) => [room, index]));
-  return importsOf(folder)
+  return sourceImports(join(ROOT, folder))
     .filter(({ from, to }) => roomOf(from) !== roomOf(to))
     .filter(({ from, to }) => {
       const [higher, lower] = [place.get(roomOf(from)), place.get(roomOf(to))];
@@ -58,9 +42,9 @@ const MAX_FILES = 12;
 
 /** @returns folders with more files beside their door, with the number of files */
 const fullFolders = (): readonly string[] => {
-  const files = globSync('{shared,hub,agent,clusters}/**/*.{ts,tsx,js}', { cwd: ROOT })
-    .map((path) => path.replaceAll('\\', '/'))
-    .filter((path) => !NO_SOURCE.test(path) && posix.basename(path) !== 'index.ts');
+  const files = ['shared', 'hub', 'agent', 'clusters']
+    .flatMap((house) => sourceFiles(join(ROOT, house)).map((path) => posix.join(house, path)))
+    .filter((path) => posix.basename(path) !== 'index.ts');
   const byFolder = Map.groupBy(files, posix.dirname);
   return [...byFolder].filter(([, { length }]) => length > MAX_FILES).map(([folder, { length }]) => `${folder}: ${length}`);
 };

@@ -99,12 +99,12 @@ interface FoundPair {
   readonly key: string | undefined;
 }
 
+const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
+
 /** Renames a file that the hub no longer uses. */
 const putAside = async (path: string, now: Date): Promise<void> => {
-  if ((await readIfThere(path)) !== undefined) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
+  if (await isThere(path)) await rename(path, `${path}.${now.toISOString().replaceAll(':', '-')}`);
 };
-
-const isThere = async (path: string): Promise<boolean> => (await readIfThere(path)) !== undefined;
 
 const newCaAdvice = (folder: string): string =>
   `To begin with a new CA, and enrol every agent again, make an empty file ${join(folder, NEW_CA)} and start the hub`;

@@ -5,6 +5,7 @@ import {
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
+  objectPath,
   POD_KIND,
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
@@ -99,8 +100,8 @@ export class AgentHarness {
   }
 
   /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
-  async tryDelete(client: KubeClient, { apiVersion, plural }: KindDescriptor, name: string): Promise<string> {
-    const path = `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}/${plural}/${name}`;
+  async tryDelete(client: KubeClient, kind: KindDescriptor, name: string): Promise<string> {
+    const path = objectPath(kind, { name });
     try {
       await client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal);
       return '';

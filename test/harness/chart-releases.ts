@@ -1,18 +1,14 @@
-import { createHash, generateKeyPairSync } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { makeKey } from '../../shared/trust/testing/commits.ts';
 import type { Release, Values } from './helm.ts';
 
 /** The charts with the values that matter. */
 
 export const HUB_NAMESPACE = 'fso';
 
-/** An allowed signer, as ssh-keygen writes it. */
-export const signer = (): string => {
-  const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-  const field = (content: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, content.length]), content]);
-  const key = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(Buffer.from(x, 'base64url'))]);
-  return `alice@example.com ssh-ed25519 ${key.toString('base64')}\n`;
-};
+/** A line of allowed signers. */
+export const signer = (): string => `alice@example.com ${makeKey().line}\n`;
 
 export const TOKEN = `fso1.eu.${Buffer.alloc(32, 7).toString('base64url')}.${'ab'.repeat(32)}`;
 export const DIGEST = `sha256:${createHash('sha256').update('image').digest('hex')}`;

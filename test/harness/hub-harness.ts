@@ -86,6 +86,13 @@ export const openHubHarness = async (gitOptions: Partial<GitServerOptions> = {})
   };
 };
 
+/** Waits until the hub has taken over a commit. */
+export const accepted = (hub: RunningHub, revision: string) =>
+  eventually(() => {
+    const state = hub.source.state();
+    return state.revision?.revision === revision && state;
+  });
+
 /** Takes the next offer as an agent does, and waits until the hub has its ack. */
 export const takeOffer = async (stream: StreamClient, hub: RunningHub, cluster: string): Promise<Offer> => {
   const offer = await stream.next('offer');

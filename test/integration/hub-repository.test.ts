@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
+import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -11,7 +11,6 @@ const open = async (...args: Parameters<typeof openHubHarness>): Promise<HubHarn
 };
 afterEach(() => bench.close());
 
-const accepted = (hub: RunningHub, revision: string) => eventually(async () => hub.source.state().revision?.revision === revision);
 const rejected = (hub: RunningHub, revision: string) =>
   eventually(async () => {
     const state = hub.source.state().rejected;

@@ -3,8 +3,7 @@ import { rm } from 'node:fs/promises';
 import { compileCluster } from '@fso/shared/compile';
 import { digestOfReports } from '@fso/shared/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RunningHub } from '../../hub/hub.ts';
-import { type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
+import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
 import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
 import { connectStream } from '../harness/stream-client.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
@@ -15,8 +14,6 @@ const open = async (...args: Parameters<typeof openHubHarness>): Promise<HubHarn
   return bench;
 };
 afterEach(() => bench.close());
-
-const accepted = (hub: RunningHub, revision: string) => eventually(async () => hub.source.state().revision?.revision === revision);
 
 describe('from a push to an offer', () => {
   it('offers a new agent everything and then only changes, soon after a hint', async () => {

@@ -6,7 +6,7 @@ import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningHub } from '../../hub/hub.ts';
-import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
+import { accepted, type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { waitFor } from '../harness/waiting.ts';
 import { mapUnhashed, readBlock, writeBlock } from './openpgp-surgery.ts';
@@ -68,12 +68,6 @@ const resigned = async (change: (payload: Buffer) => string): Promise<string> =>
   const payload = `${await bench.repository.git('cat-file', 'commit', 'HEAD')}\n`;
   return pushRaw(withSignature(payload, change(Buffer.from(payload))));
 };
-
-const accepted = (hub: RunningHub, revision: string) =>
-  waitFor(() => {
-    expect(hub.source.state().revision?.revision).toBe(revision);
-    return hub.source.state();
-  });
 
 /** A hub with a good commit, and its verdict on the next one. */
 const follow = async (mode: 'strict' | 'warn' = 'strict') => {

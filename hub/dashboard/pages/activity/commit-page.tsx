@@ -1,6 +1,6 @@
-import { shortRevision } from '@fso/shared/text';
 import './activity.css';
 import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { shortRevision } from '@fso/shared/text';
 import { Label, LabelGroup, PageSection, Stack, StackItem, Title } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
