@@ -45,7 +45,7 @@ const bootstrap = async (status: number, body: object): Promise<string[]> => {
 describe('the foundation of the agent', () => {
   it('is installed if the API server has no aggregator, and so no APIServices', async () => {
     const requests = await bootstrap(404, { kind: 'Status', code: 404, reason: 'NotFound', message: 'not found' });
-    expect(requests).toContain('PATCH /api/v1/namespaces/fso-system');
+    expect(requests).toContain('PATCH /api/v1/namespaces/federated-sovereignty-system');
   });
 
   it('is not trusted if APIServices cannot be read', async () => {

@@ -16,7 +16,7 @@ type Plan = (observed: ObservedObjects) => readonly Action[];
 type Fields = Readonly<Record<string, unknown>>;
 
 const TRUST = {
-  agent: 'system:serviceaccount:fso-system:fso-agent',
+  agent: 'system:serviceaccount:federated-sovereignty-system:fso-agent',
   binders: ['system:kube-scheduler'],
   nodeLabelers: ['cloud'],
   gatekeeperNamespace: 'gatekeeper-system',

@@ -30,7 +30,7 @@ describe('planGovernance', () => {
       [
         policyOf('all', { targetNamespace: '*', allowedRegions: EU }),
         policyOf('system', { targetNamespace: 'kube-system', allowedRegions: EU, enforcementAction: 'warn' }),
-        policyOf('own', { targetNamespace: 'fso-system', allowedRegions: EU }),
+        policyOf('own', { targetNamespace: 'federated-sovereignty-system', allowedRegions: EU }),
       ],
       namespaces,
       NOW,
@@ -43,7 +43,14 @@ describe('planGovernance', () => {
       spec: {
         match: {
           namespaces: ['*'],
-          excludedNamespaces: ['fso-canary', 'fso-system', 'gatekeeper-system', 'kube-node-lease', 'kube-public', 'kube-system'],
+          excludedNamespaces: [
+            'federated-sovereignty-system',
+            'fso-canary',
+            'gatekeeper-system',
+            'kube-node-lease',
+            'kube-public',
+            'kube-system',
+          ],
         },
       },
     });

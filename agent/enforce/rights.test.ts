@@ -30,7 +30,7 @@ const namesIn = (objects: readonly { readonly metadata: { readonly name: string 
   sortedSet(objects.map(({ metadata }) => metadata.name));
 
 const GUARD = desiredGuard({
-  agent: 'system:serviceaccount:fso-system:fso-agent',
+  agent: 'system:serviceaccount:federated-sovereignty-system:fso-agent',
   binders: [],
   nodeLabelers: [],
   gatekeeperNamespace: 'gatekeeper-system',

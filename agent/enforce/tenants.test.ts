@@ -11,7 +11,7 @@ const hub = (name: string, targetNamespace: string): PolicyInput =>
   policyOf(
     name,
     { targetNamespace, allowedRegions: EU },
-    { managedBy: 'hub', namespace: 'fso-system', key: `fso-system/${name}`, revision: 'c'.repeat(40) },
+    { managedBy: 'hub', namespace: 'federated-sovereignty-system', key: `federated-sovereignty-system/${name}`, revision: 'c'.repeat(40) },
   );
 const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => {
   const governance = planGovernance(
@@ -36,9 +36,11 @@ describe("a namespace's own policies", () => {
     ];
     const { constraints } = planGovernance(policies, [], NOW);
     const [shared, ...others] = constraints.toSorted(
-      (a, b) => Number(b.policies.includes('fso-system/finance')) - Number(a.policies.includes('fso-system/finance')),
+      (a, b) =>
+        Number(b.policies.includes('federated-sovereignty-system/finance')) -
+        Number(a.policies.includes('federated-sovereignty-system/finance')),
     );
-    expect(shared?.policies).toEqual(['fso-system/finance', 'team/payments']);
+    expect(shared?.policies).toEqual(['federated-sovereignty-system/finance', 'team/payments']);
     expect(others.flatMap(({ policies: names }) => names).toSorted(byText)).toEqual(tenants.map((name) => `${name}/p`).toSorted(byText));
     // Few, however many namespaces have any: Gatekeeper matches every pod of the cluster against each.
     expect(others.length).toBeLessThanOrEqual(16);
@@ -81,7 +83,7 @@ describe("a namespace's own policies", () => {
     ];
     const { spec, overflow } = indexOf(policies, ['finance', ...tenants]);
     expect(overflow.namespaces).toBeGreaterThan(0);
-    expect(spec.namespaces['finance']).toMatchObject({ policies: 'fso-system/all,fso-system/finance' });
+    expect(spec.namespaces['finance']).toMatchObject({ policies: 'federated-sovereignty-system/all,federated-sovereignty-system/finance' });
     expect(spec.patterns).toHaveLength(1);
     expect(overflow.patterns).toBe(0);
   });
@@ -92,7 +94,7 @@ describe("a namespace's own policies", () => {
     );
     const { spec } = indexOf([...own, hub('finance', 'finance')], ['finance']);
     expect(spec.namespaces['finance']).toMatchObject({
-      policies: expect.stringMatching(/^(?=.{1,599}$)fso-system\/finance,finance\/a0/),
+      policies: expect.stringMatching(/^(?=.{1,599}$)federated-sovereignty-system\/finance,finance\/a0/),
       revisions: `${'c'.repeat(40)},-`,
     });
   });

@@ -60,7 +60,11 @@ describe('the accepted state', () => {
   });
 
   it.each([
-    ['a policy says something else', changed({ effectiveRegions: ['us-east-1'] }), 'not what was accepted: fso-system/finance'],
+    [
+      'a policy says something else',
+      changed({ effectiveRegions: ['us-east-1'] }),
+      'not what was accepted: federated-sovereignty-system/finance',
+    ],
     ['a policy has another digest', changed({ digest: '0'.repeat(64) }), 'not what was accepted'],
     ['the whole has another digest', { ...accepted(), digest: '0'.repeat(64) }, 'have the digest'],
     ['a policy is missing', { ...accepted(), policies: new Map() }, 'have the digest'],

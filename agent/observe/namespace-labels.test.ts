@@ -11,7 +11,9 @@ describe('labels as they stand', () => {
 
   it('names those of this system on the governed namespaces that are there', () => {
     const book = new NamespaceLabelCache();
-    const labels = book.of('fso-system/eu', governing('finance', 'gone'), (name) => (name === 'finance' ? finance : undefined));
+    const labels = book.of('federated-sovereignty-system/eu', governing('finance', 'gone'), (name) =>
+      name === 'finance' ? finance : undefined,
+    );
     expect(labels).toEqual([{ namespace: 'finance', labels: { [LABELS.policyName]: 'by-hand' } }]);
   });
 

@@ -98,7 +98,7 @@ describe('Reporter', () => {
     await settle();
     expect(reports().map(({ seq, full, policies, removed }) => [seq, full, policies.map(({ name }) => name), removed])).toEqual([
       [1, true, ['a', 'b'], []],
-      [2, false, ['a'], ['fso-system/b']],
+      [2, false, ['a'], ['federated-sovereignty-system/b']],
     ]);
     reporter.sendDigest();
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
@@ -191,7 +191,7 @@ describe('Reporter', () => {
 });
 
 describe('isRevisionProven', () => {
-  const accepted = { keys: new Set(['fso-system/a']), generationOf: (): number | undefined => 2 };
+  const accepted = { keys: new Set(['federated-sovereignty-system/a']), generationOf: (): number | undefined => 2 };
 
   it.each([
     ['the written generation is proven', snapshotOf([report('a')], true, 2), true],

@@ -112,7 +112,11 @@ describe('planLocks', () => {
       ['Enforced', 'Enforced', 'Degraded'],
     ],
     ['the index cannot be written', { failures: [failure('FloorParameters/fso-namespaces', 3)] }, ['Enforced', 'Enforced', 'Enforced']],
-    ['bookkeeping fails', { failures: [{ ...failure('Namespace/fso-system', 3), policies: [] }] }, ['Enforced', 'Enforced', 'Enforced']],
+    [
+      'bookkeeping fails',
+      { failures: [{ ...failure('Namespace/federated-sovereignty-system', 3), policies: [] }] },
+      ['Enforced', 'Enforced', 'Enforced'],
+    ],
     [
       'the floor cannot be written',
       { failures: [{ ...failure('ValidatingAdmissionPolicy/fso-floor-pods-deny', 3), policies: [] }] },

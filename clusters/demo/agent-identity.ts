@@ -5,7 +5,7 @@ import { objectPath, openApi, readManifest } from '../local/api.ts';
 import { readKubeconfig } from '../local/pki/kubeconfig.ts';
 
 const RBAC = join(import.meta.dirname, '..', '..', 'deploy', 'agent', 'rbac.yaml');
-const TOKEN_PATH = '/api/v1/namespaces/fso-system/serviceaccounts/fso-agent/token';
+const TOKEN_PATH = '/api/v1/namespaces/federated-sovereignty-system/serviceaccounts/fso-agent/token';
 const TOKEN_SECONDS = 24 * 60 * 60;
 
 /**

@@ -10,9 +10,9 @@ describe('fso get', () => {
     expect(await fso(server, 'get', 'policies')).toEqual({
       code: 0,
       err: '',
-      out: `NAMESPACE   NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
-fso-system  finance  finance  group:eu   deny    Active  2/2       1
-fso-system  hr       hr       eu-west-1  warn    Active  1/1       0
+      out: `NAMESPACE                     NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
+federated-sovereignty-system  finance  finance  group:eu   deny    Active  2/2       1
+federated-sovereignty-system  hr       hr       eu-west-1  warn    Active  1/1       0
 `,
     });
     const { out } = await fso(server, 'get', 'clusters', '-o', 'wide');
@@ -74,7 +74,7 @@ describe('the kinds', () => {
     await using server = await startFilledApi();
     const { code, out } = await fso(server, 'get', 'policy', 'finance');
     expect([code, out.trimEnd().split('\n')]).toEqual([0, [expect.stringMatching(/^NAME/), expect.stringMatching(/finance/)]]);
-    expect(await fso(server, 'get', 'sp', 'fso-system/finance')).toEqual({ code, out, err: '' });
+    expect(await fso(server, 'get', 'sp', 'federated-sovereignty-system/finance')).toEqual({ code, out, err: '' });
     expect((await fso(server, 'get', 'cluster', 'eu')).out.trimEnd().split('\n')).toHaveLength(2);
     expect(JSON.parse((await fso(server, 'get', 'cluster', 'eu', '-o', 'json')).out)).toMatchObject({ name: 'eu' });
     expect(await fso(server, 'get', 'policy', 'nope')).toMatchObject({ code: 1, err: 'fso: there is no policy nope\n' });

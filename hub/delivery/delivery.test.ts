@@ -244,8 +244,8 @@ it('takes a report with a bad policy and a bad event: one is shown as Failed, th
   report({ seq: 1, full: true, policies: [bad, policyReport('good'), 7], events: [event, { reason: 'Nothing' }] });
   await expect.poll(() => of('reported')).toBe(1);
   expect(await known()).toEqual([
-    ['fso-system/bad', 'Failed'],
-    ['fso-system/good', 'Active'],
+    ['federated-sovereignty-system/bad', 'Failed'],
+    ['federated-sovereignty-system/good', 'Active'],
   ]);
   expect(await bench.ledger.events({ limit: 10 })).toMatchObject([{ reason: 'Expired', cluster: 'eu' }]);
   // What the agent believes it sent can never be what the hub has: to ask again and again would change nothing.
@@ -261,11 +261,16 @@ it('takes a report with a bad policy and a bad event: one is shown as Failed, th
 it('keeps the policies that the next frames of a full report are to bring', async () => {
   const { report, of, known } = await reportingAgent();
   report({ seq: 1, full: true, policies: ['a', 'b', 'c'].map((name) => policyReport(name)) });
-  report({ seq: 2, full: true, policies: [policyReport('a', { phase: 'Pending' })], kept: ['fso-system/b', 'fso-system/new'] });
+  report({
+    seq: 2,
+    full: true,
+    policies: [policyReport('a', { phase: 'Pending' })],
+    kept: ['federated-sovereignty-system/b', 'federated-sovereignty-system/new'],
+  });
   await expect.poll(() => of('reported')).toBe(2);
   expect(await known()).toEqual([
-    ['fso-system/a', 'Pending'],
-    ['fso-system/b', 'Active'],
+    ['federated-sovereignty-system/a', 'Pending'],
+    ['federated-sovereignty-system/b', 'Active'],
   ]);
 });
 

@@ -17,7 +17,7 @@ const started = async (config: Parameters<typeof startApiHarness>[0] = {}) => {
 
 describe('routes', () => {
   const examples: Readonly<Record<string, string>> = {
-    '{namespace}/{name}': 'fso-system/finance',
+    '{namespace}/{name}': 'federated-sovereignty-system/finance',
     '/clusters/{name}': '/clusters/eu',
     '{revision}': REVISION,
     '{sequence}': '1',
@@ -67,7 +67,7 @@ describe('routes', () => {
     ['/clusters/us/policies', ['finance']],
     ['/clusters/us/policies?violating=true&phase=Active&q=fin', ['finance']],
     ['/clusters/eu/policies?violating=true', []],
-    ['/violations?cluster=us&policy=fso-system/finance&namespace=finance', ['api-1']],
+    ['/violations?cluster=us&policy=federated-sovereignty-system/finance&namespace=finance', ['api-1']],
     ['/violations?cluster=eu', []],
     ['/clusters?q=u', ['eu', 'us']],
   ])('filter: %s', async (path, names) => {
@@ -114,7 +114,7 @@ describe('routes', () => {
       },
     ]);
     for (const [by, key] of [
-      ['policy', 'fso-system/finance'],
+      ['policy', 'federated-sovereignty-system/finance'],
       ['cluster', 'us'],
       ['namespace', 'us/finance'],
       ['region', 'us-east-1'],

@@ -12,7 +12,7 @@ export const API_VERSION = 'compliance.federated.io/v1';
 export const KEY_PREFIX = 'compliance.gov/';
 
 /** Where the agent, its state and the hub-managed policies live in a workload cluster. */
-export const SYSTEM_NAMESPACE = 'fso-system';
+export const SYSTEM_NAMESPACE = 'federated-sovereignty-system';
 /**
  * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can refuse a pod there, so a
  * refusal proves that the API server evaluates the index.

@@ -25,7 +25,7 @@ describe('compileCluster', () => {
     expect(cluster).toBe('eu');
     expect(policies).toEqual([
       {
-        namespace: 'fso-system',
+        namespace: 'federated-sovereignty-system',
         name: 'p',
         labels: {},
         spec: { targetNamespace: 'p', allowedRegions: effectiveRegions, enforcementAction: 'deny', description: 'why' },

@@ -149,7 +149,7 @@ describe('decodeFiles', () => {
       'another namespace',
       policy(GOOD).replace('name: p', 'name: p\n  namespace: finance'),
       [
-        'policies/p.yaml:5:14: metadata.namespace must be fso-system, or left out: policies from Git live there (the governed namespace is spec.targetNamespace)',
+        'policies/p.yaml:5:14: metadata.namespace must be federated-sovereignty-system, or left out: policies from Git live there (the governed namespace is spec.targetNamespace)',
       ],
     ],
     [

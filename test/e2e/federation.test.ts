@@ -131,7 +131,7 @@ describe('the fso command against a live federation', () => {
 describe('a federation in trouble', () => {
   it('refuses changes to a hub-managed policy, puts a deleted guard back, and tells the hub', async () => {
     const kube = inCluster('eu');
-    const ref = { namespace: 'fso-system', name: 'finance-eu' };
+    const ref = { namespace: 'federated-sovereignty-system', name: 'finance-eu' };
     const change = () => kube.mergePatch(SOVEREIGN_POLICY_KIND, ref, { spec: { allowedRegions: ['us-east-1'] } }, signal);
     await expect(change()).rejects.toThrow('comes from Git, and only the agent writes it');
     await expect(kube.delete(SOVEREIGN_POLICY_KIND, ref, signal)).rejects.toThrow('comes from Git, and only the agent writes it');
@@ -150,6 +150,8 @@ describe('a federation in trouble', () => {
     await world.startAgents();
     expect(await fso('wait', '--revision', revision, '--timeout', '600s')).toMatchObject({ code: 0 });
     expect((await world.hub.policies()).map(({ name }) => name)).not.toContain('new');
-    expect(await inCluster('eu').get(SOVEREIGN_POLICY_KIND, { namespace: 'fso-system', name: 'new' }, signal)).toBeUndefined();
+    expect(
+      await inCluster('eu').get(SOVEREIGN_POLICY_KIND, { namespace: 'federated-sovereignty-system', name: 'new' }, signal),
+    ).toBeUndefined();
   });
 });

@@ -4,7 +4,7 @@ const TIME = '2026-01-01T00:00:00Z';
 
 /** A report with nothing special in it. */
 export const policyReport = (name: string, change: Partial<PolicyReport> = {}): PolicyReport => ({
-  namespace: 'fso-system',
+  namespace: 'federated-sovereignty-system',
   name,
   managedBy: 'hub',
   targetNamespace: name,

@@ -99,7 +99,7 @@ describe.each(MODES)('the index of lock 1, bind gate by $mode', (mode) => {
     await world.pause();
     await world.makeNamespace('brand-new');
     await eventually(async () => (await world.tryPod('brand-new', EU)).includes('is not set up yet'));
-    for (const namespace of ['kube-system', 'fso-system', 'free']) {
+    for (const namespace of ['kube-system', 'federated-sovereignty-system', 'free']) {
       await eventually(async () => (await world.tryPod(namespace)) === '');
     }
     await world.resume();

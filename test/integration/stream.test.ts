@@ -259,7 +259,7 @@ describe('drift of a hub-managed policy', () => {
     await putBack();
     const reasons = () => hub.got('report').flatMap(({ events }) => events.map(({ reason, policy }) => `${reason} ${policy}`));
     for (const name of ['finance', 'hr']) {
-      await waitFor(() => expect(reasons()).toContain(`TamperingRepaired fso-system/${name}`));
+      await waitFor(() => expect(reasons()).toContain(`TamperingRepaired federated-sovereignty-system/${name}`));
     }
   });
 
@@ -285,7 +285,7 @@ describe('drift of a hub-managed policy', () => {
     const alert = {
       severity: 'alert',
       reason: 'TamperingRepaired',
-      policy: 'fso-system/hr',
+      policy: 'federated-sovereignty-system/hr',
       message: expect.stringContaining('was deleted'),
     };
     const events = () => hub.got('report').flatMap((report) => report.events);

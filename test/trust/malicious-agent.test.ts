@@ -170,7 +170,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     client.hello();
     client.send({ ...report('mine'), seq: 1 });
     expect((await client.next('reported')).seq).toBe(1);
-    expect([...((await hub.ledger.cluster(attacker))?.policies.keys() ?? [])]).toEqual(['fso-system/mine']);
+    expect([...((await hub.ledger.cluster(attacker))?.policies.keys() ?? [])]).toEqual(['federated-sovereignty-system/mine']);
     client.close();
     await client.closed;
   });
@@ -213,24 +213,24 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     const client = await stream(attacker, mine());
     client.hello();
     await client.next('offer');
-    const foreign = others.map((name) => policyReport(`of-${name}`, { namespace: 'fso-system' }));
+    const foreign = others.map((name) => policyReport(`of-${name}`, { namespace: 'federated-sovereignty-system' }));
     client.send({ type: 'nack', revision: target, reasons: [{ message: 'forged' }] });
     client.send({ type: 'ack', revision: target, digest: 'forged' });
     client.send({ type: 'ack', revision: REVISION, digest: 'forged' });
-    client.send({ ...report('mine'), policies: foreign, removed: others.map((name) => `fso-system/of-${name}`) });
+    client.send({ ...report('mine'), policies: foreign, removed: others.map((name) => `federated-sovereignty-system/of-${name}`) });
     const event = {
       time: new Date().toISOString(),
       severity: 'alert' as const,
       reason: 'Forged',
       message: 'forged',
-      policy: `fso-system/of-${others[0]}`,
+      policy: `federated-sovereignty-system/of-${others[0]}`,
     };
     client.send({
       type: 'report',
       seq: 2,
       full: false,
       policies: [],
-      removed: others.map((name) => `fso-system/of-${name}`),
+      removed: others.map((name) => `federated-sovereignty-system/of-${name}`),
       events: [event],
     });
     client.send({ type: 'digest', digest: 'forged', seq: 2 });

@@ -47,7 +47,7 @@ describe('planFloorParameters', () => {
   it('lists every namespace under action deny as its annotations do, also those that policies name and that do not exist', () => {
     const [, index] = specs();
     expect(index?.namespaces).toEqual({
-      'fso-canary': { regions: '', policies: 'fso-system/fso-canary', revisions: '-' },
+      'fso-canary': { regions: '', policies: 'federated-sovereignty-system/fso-canary', revisions: '-' },
       finance: { regions: 'eu-west-1', policies: 'team/finance,team/narrow', revisions: '-,-' },
       'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
       planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
@@ -65,7 +65,7 @@ describe('planFloorParameters', () => {
     const again = policyOf('again', { targetNamespace: '*', allowedRegions: ['eu-west-1'] });
     const [pattern, ...more] = specs({ policies: [everything, again] })[1]?.patterns ?? [];
     expect(pattern).toMatchObject({ pattern: '*', policies: 'team/again,team/all' });
-    expect(pattern?.excluded).toEqual(expect.arrayContaining(['fso-system', 'gatekeeper-system', 'kube-system']));
+    expect(pattern?.excluded).toEqual(expect.arrayContaining(['federated-sovereignty-system', 'gatekeeper-system', 'kube-system']));
     expect(more).toEqual([]);
   });
 
@@ -219,7 +219,7 @@ describe('properties', () => {
 describe('policiesInParameters', () => {
   it('lists every policy that they name', () => {
     expect(new Set(policiesInParameters(applied()))).toEqual(
-      new Set(['fso-system/fso-canary', 'team/finance', 'team/narrow', 'team/planned']),
+      new Set(['federated-sovereignty-system/fso-canary', 'team/finance', 'team/narrow', 'team/planned']),
     );
   });
 });

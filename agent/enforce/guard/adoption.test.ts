@@ -4,7 +4,7 @@ import { planAdoption } from './adoption.ts';
 import { desiredGuard, planGuard } from './guard.ts';
 
 const trust = {
-  agent: 'system:serviceaccount:fso-system:fso-agent',
+  agent: 'system:serviceaccount:federated-sovereignty-system:fso-agent',
   binders: [],
   nodeLabelers: ['cloud'],
   gatekeeperNamespace: 'gatekeeper-system',

@@ -5,7 +5,7 @@ import { desiredGuard, planGuard } from './guard.ts';
 import { mayMoveNode } from './guard-cel.ts';
 
 const trust = {
-  agent: 'system:serviceaccount:fso-system:fso-agent',
+  agent: 'system:serviceaccount:federated-sovereignty-system:fso-agent',
   binders: [],
   nodeLabelers: ['cloud', 'group:node-team'],
   gatekeeperNamespace: 'gatekeeper-system',

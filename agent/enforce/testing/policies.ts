@@ -50,7 +50,14 @@ export const anyPolicies: fc.Arbitrary<PolicyInput[]> = fc
   .uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), spec, deleting, own), { selector: ([name]) => name, maxLength: 5 })
   .map((drawn) => drawn.map(([name, drawnSpec, gone, isOwn]) => (isOwn ? ownPolicyOf : policyOf)(name, drawnSpec, { deleting: gone })));
 
-export const NAMESPACES: readonly string[] = ['finance', 'finance-test', 'payments', 'web-prod', 'kube-system', 'fso-system'];
+export const NAMESPACES: readonly string[] = [
+  'finance',
+  'finance-test',
+  'payments',
+  'web-prod',
+  'kube-system',
+  'federated-sovereignty-system',
+];
 
 /** The namespaces after the actions, as server-side apply changes them for a manager that owns all keys of this system. */
 export const applyToNamespaces = (namespaces: readonly NamespaceInput[], actions: readonly Action[]): NamespaceInput[] =>

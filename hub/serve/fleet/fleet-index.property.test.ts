@@ -121,7 +121,7 @@ const conflict = { type: 'Conflict', status: 'True' as const, lastTransitionTime
 const policy: fc.Arbitrary<PolicyReport> = fc
   .record({
     name: fc.constantFrom('finance', 'hr', 'gone'),
-    namespace: fc.constantFrom('fso-system', 'local'),
+    namespace: fc.constantFrom('federated-sovereignty-system', 'local'),
     phase: fc.constantFrom('Active', 'Failed', 'Pending', 'Expired'),
     targetNamespace: fc.constantFrom('a', 'b'),
     namespaces: fc.uniqueArray(fc.constantFrom('a', 'b', 'c')),
@@ -201,11 +201,14 @@ describe('the fleet index', () => {
     };
     const before = index
       .update({ desired, clusters: [eu] })
-      .policy('fso-system/hr')
+      .policy('federated-sovereignty-system/hr')
       ?.summary();
-    const later = { ...eu, policies: new Map(eu.policies).set('fso-system/finance', policyReport('finance', { phase: 'Failed' })) };
+    const later = {
+      ...eu,
+      policies: new Map(eu.policies).set('federated-sovereignty-system/finance', policyReport('finance', { phase: 'Failed' })),
+    };
     const fleet = index.update({ desired, clusters: [later] });
-    expect(fleet.policy('fso-system/finance')?.summary().phase).toBe('Failed');
-    expect(fleet.policy('fso-system/hr')?.summary()).toBe(before);
+    expect(fleet.policy('federated-sovereignty-system/finance')?.summary().phase).toBe('Failed');
+    expect(fleet.policy('federated-sovereignty-system/hr')?.summary()).toBe(before);
   });
 });

@@ -88,7 +88,7 @@ describe('policy views', () => {
   it('shows what Git says, with groups expanded beside it', () => {
     const [finance] = policyViews({ desired, clusters: [eu, us] });
     expect(finance).toMatchObject({
-      namespace: 'fso-system',
+      namespace: 'federated-sovereignty-system',
       name: 'finance',
       managedBy: 'hub',
       allowedRegions: ['group:eu'],
@@ -104,9 +104,9 @@ describe('policy views', () => {
     const views = policyViews({ desired, clusters: [clusterRecord('eu', [local, leaving])] });
     expect(views.map((view) => [policyKey(view), view.managedBy, view.source?.path])).toEqual([
       ['default/mine', 'local', undefined],
-      ['fso-system/finance', 'hub', 'policies/finance.yaml'],
-      ['fso-system/hr', 'hub', 'policies/hr.yaml'],
-      ['fso-system/old', 'hub', undefined],
+      ['federated-sovereignty-system/finance', 'hub', 'policies/finance.yaml'],
+      ['federated-sovereignty-system/hr', 'hub', 'policies/hr.yaml'],
+      ['federated-sovereignty-system/old', 'hub', undefined],
     ]);
   });
 
@@ -165,7 +165,7 @@ describe('status and violations', () => {
   it('lists violations with their cluster, policy and action', () => {
     const named = fleetOf({ desired, clusters: [eu, violating] }).violations();
     expect(named.map(({ view }) => view)).toEqual([
-      { ...violation, cluster: 'us', policy: 'fso-system/finance', enforcementAction: 'deny' },
+      { ...violation, cluster: 'us', policy: 'federated-sovereignty-system/finance', enforcementAction: 'deny' },
     ]);
   });
 });

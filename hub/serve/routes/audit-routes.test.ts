@@ -13,7 +13,11 @@ const started = async () => {
   const add = (action: string, subject: string, detail = {}) =>
     server.ledger.audit.append({ actor: { kind: 'user', id: 'ada', roles: ['admin'] }, from: '10.0.0.1', action, subject, detail });
   await clock.advance(60_000);
-  await add('policies.change', REVISION, { added: ['fso-system/finance'], changed: [], removed: ['fso-system/old'] });
+  await add('policies.change', REVISION, {
+    added: ['federated-sovereignty-system/finance'],
+    changed: [],
+    removed: ['federated-sovereignty-system/old'],
+  });
   const read = (path: string) => fetch(`${server.url}/api/v1/audit${path}`);
   return { ...server, clock, add, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 };
@@ -21,8 +25,8 @@ const started = async () => {
 describe('the audit log', () => {
   it.each([
     ['cluster=eu', ['cluster.connect']],
-    ['policy=fso-system/old', ['policies.change']],
-    ['policy=fso-system/none', []],
+    ['policy=federated-sovereignty-system/old', ['policies.change']],
+    ['policy=federated-sovereignty-system/none', []],
     ['actor=ada', ['policies.change']],
     ['since=2026-01-03T10:30:30Z', ['policies.change']],
     ['until=2026-01-03T12:30:30%2B02:00&action=desired.set', ['desired.set']],
@@ -87,7 +91,7 @@ describe('the audit log', () => {
     expect(whole.headers.get('content-type')).toMatch(/^application\/jsonl/);
     const lines = (await whole.text()).trimEnd().split('\n');
     expect(lines.map((line) => (JSON.parse(line) as { sequence: number }).sequence)).toEqual([1, 2, 3, 4, 5]);
-    const csv = await server.read('/export?format=csv&policy=fso-system/finance');
+    const csv = await server.read('/export?format=csv&policy=federated-sovereignty-system/finance');
     expect(csv.headers.get('content-type')).toMatch(/^text\/csv/);
     expect((await csv.text()).split('\r\n').map((line) => line.split(',')[0])).toEqual(['sequence', '5', '']);
   });

@@ -45,16 +45,16 @@ describe('trend', () => {
 describe('a policy in Git', () => {
   it('is shown as it is written, with the commits that changed it', async () => {
     await using server = await started();
-    const source = PolicySourceView.parse(await server.read('/policies/fso-system/finance/source'));
+    const source = PolicySourceView.parse(await server.read('/policies/federated-sovereignty-system/finance/source'));
     expect(source).toMatchObject({
       path: 'policies/finance.yaml',
       line: 1,
       revision: REVISION,
       yaml: expect.stringContaining('{name: finance}'),
     });
-    const history = PolicyHistory.parse(await server.read('/policies/fso-system/finance/history'));
+    const history = PolicyHistory.parse(await server.read('/policies/federated-sovereignty-system/finance/history'));
     expect(history).toMatchObject({ complete: true, items: [{ change: 'added', commit: { revision: REVISION }, yaml: source.yaml }] });
-    for (const path of ['fso-system/none', 'other/finance'])
+    for (const path of ['federated-sovereignty-system/none', 'other/finance'])
       for (const what of ['source', 'history']) expect((await fetch(`${server.url}/api/v1/policies/${path}/${what}`)).status).toBe(404);
   });
 
@@ -62,7 +62,7 @@ describe('a policy in Git', () => {
     await using server = await started();
     await server.ledger.setDesired(desiredOf('c'.repeat(40)));
     for (const what of ['source', 'history']) {
-      const answer = await fetch(`${server.url}/api/v1/policies/fso-system/finance/${what}`);
+      const answer = await fetch(`${server.url}/api/v1/policies/federated-sovereignty-system/finance/${what}`);
       expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
     }
   });

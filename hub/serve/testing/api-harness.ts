@@ -122,7 +122,7 @@ export const fillLedger = async (ledger: Ledger): Promise<void> => {
       severity: 'info' as const,
       reason: 'PolicyActive',
       message: 'finance is enforced',
-      policy: 'fso-system/finance',
+      policy: 'federated-sovereignty-system/finance',
     };
     await ledger.applyReport(cluster, report({ cluster: clusterReport(), policies, events: [event] }));
   }

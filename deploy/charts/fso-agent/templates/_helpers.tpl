@@ -1,5 +1,5 @@
 {{/* The agent's namespace is part of what the cluster's guard is made of: it has this name and no other. */}}
-{{- define "fso-agent.namespace" -}}fso-system{{- end }}
+{{- define "fso-agent.namespace" -}}federated-sovereignty-system{{- end }}
 
 {{- define "fso-agent.selector" -}}
 app.kubernetes.io/name: fso-agent

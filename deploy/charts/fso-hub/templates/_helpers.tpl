@@ -1,5 +1,5 @@
 {{/* The namespace of agents, which holds nothing else: the guard of a cluster lets only the agent write there. */}}
-{{- define "fso-hub.agentNamespace" -}}fso-system{{- end }}
+{{- define "fso-hub.agentNamespace" -}}federated-sovereignty-system{{- end }}
 
 {{- define "fso-hub.selector" -}}
 app.kubernetes.io/name: fso-hub

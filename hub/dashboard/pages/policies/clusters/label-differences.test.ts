@@ -4,7 +4,7 @@ import { differencesOf, filterLabelRows, labelRows } from './label-differences.t
 
 const LABELS = {
   'compliance.gov/policy-name': 'finance-eu',
-  'compliance.gov/policy-namespace': 'fso-system',
+  'compliance.gov/policy-namespace': 'federated-sovereignty-system',
   'compliance.gov/allowed-regions': 'eu-central-1_eu-west-1',
   'compliance.gov/enforcement-action': 'deny',
   'compliance.gov/floor-deny': 'active',

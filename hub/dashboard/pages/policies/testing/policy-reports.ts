@@ -13,7 +13,7 @@ export const enforcement = (admission: LockState, gatekeeper: LockState = admiss
 });
 
 export const report = (change: Partial<PolicyReport> = {}): PolicyReport => ({
-  namespace: 'fso-system',
+  namespace: 'federated-sovereignty-system',
   name: 'finance-eu',
   managedBy: 'hub',
   targetNamespace: 'finance',
