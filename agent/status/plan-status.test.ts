@@ -95,6 +95,21 @@ describe('planStatus', () => {
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason });
   });
 
+  it('tells tools whether to wait: Reconciling while it is Pending, Stalled while it is Failed or Expired, neither once Active', () => {
+    const stateOf = (status: SovereignPolicyStatus) =>
+      ['Reconciling', 'Stalled']
+        .map((type) => conditionOf(status, type))
+        .map((found) => found && [found.status, found.reason, found.observedGeneration]);
+    const pending = plan({ locks: { ...LOCKS, admission: { state: 'Pending', message: 'not proven' } } });
+    expect(stateOf(pending)).toEqual([['True', 'Proving', 3], undefined]);
+    expect(conditionOf(pending, 'Reconciling')?.message).toBe('not proven');
+    const failed = plan({ previous: pending, outcome: { kind: 'invalid', message: 'group' } });
+    expect(stateOf(failed)).toEqual([undefined, ['True', 'Invalid', 3]]);
+    const expired = plan({ outcome: { kind: 'expired', regions: [], expiredAt: '2025-12-31T00:00:00Z' } });
+    expect(stateOf(expired)).toEqual([undefined, ['True', 'Expired', 3]]);
+    expect(stateOf(plan({ previous: failed }))).toEqual([undefined, undefined]);
+  });
+
   it('returns what was there when nothing changed, and keeps since and lastUpdated', () => {
     const previous = plan();
     const later = new Date('2026-01-02T00:00:00.000Z');

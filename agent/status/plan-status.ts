@@ -161,6 +161,16 @@ const auditCondition = ({ audit }: PolicyObservations): NewCondition | undefined
     message: audit.message,
   };
 
+/**
+ * Tells tools whether waiting helps. Both conditions are abnormal-true: absent unless they are true.
+ *
+ * @see https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+ */
+const progressCondition = ({ phase, reason, message }: Verdict): NewCondition | undefined =>
+  phase === 'Active'
+    ? undefined
+    : { type: phase === 'Pending' ? CONDITIONS.reconciling : CONDITIONS.stalled, status: 'True', reason, message };
+
 const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
   const { policy, outcome, locks, observed, previous, now } = input;
   const wanted = [
@@ -170,6 +180,7 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
       reason: verdict.reason,
       message: verdict.message,
     } as const,
+    progressCondition(verdict),
     lockCondition(CONDITIONS.floorReady, locks.admission),
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),

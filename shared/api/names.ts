@@ -107,6 +107,10 @@ export const FIELD_MANAGERS = {
 export const CONDITIONS = {
   /** The policy is in force, and every lock that the cluster has is proven. */
   ready: 'Ready',
+  /** Only while the policy is being written or proven, for tools that know kstatus. */
+  reconciling: 'Reconciling',
+  /** Only while the policy is not in force and will not be by waiting, for tools that know kstatus. */
+  stalled: 'Stalled',
   /** Lock 1: the floor of ValidatingAdmissionPolicies. */
   floorReady: 'FloorReady',
   /** Of a cluster: the guard, which lets only the agent change what the locks rely on. */

@@ -57,7 +57,12 @@ const statusSchema = (): StructuralSchema => {
   const conditions = schema.properties?.['conditions'];
   // One entry for each type, so that server-side apply merges them by type.
   if (conditions !== undefined) Object.assign(conditions, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
-  return { ...schema, description: 'What the agent of this cluster made of the policy.' };
+  return {
+    ...schema,
+    description: 'What the agent of this cluster made of the policy.',
+    // A policy that no agent has seen yet must not look finished to tools that compare the generations.
+    default: { observedGeneration: -1 },
+  };
 };
 
 /** The schemas of a SovereignPolicy's `spec` and `status`. */

@@ -5,7 +5,13 @@ import { formatDuration } from './time.ts';
 export type Verdict = 'bad' | 'unknown' | 'good';
 
 /** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
-const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([CONDITIONS.conflict, CONDITIONS.expiring, CONDITIONS.tampered]);
+const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([
+  CONDITIONS.reconciling,
+  CONDITIONS.stalled,
+  CONDITIONS.conflict,
+  CONDITIONS.expiring,
+  CONDITIONS.tampered,
+]);
 
 /** Judges a condition; `Unknown` is never good. */
 export const verdictOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): Verdict => {
