@@ -7,6 +7,8 @@ import { HANG_MS } from './test/harness/waiting.ts';
  */
 const LIMITS = { testTimeout: 5 * HANG_MS, hookTimeout: 40 * HANG_MS };
 const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 3 * HANG_MS };
+/** Files that start control planes: each waits for them half of its time, so two beside the browser keep two cores busy. */
+const FILES_AT_ONCE = 2;
 const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
 
 /**
@@ -34,47 +36,17 @@ export default defineConfig({
           isolate: false,
         },
       },
-      {
+      ...['integration', 'attacks', 'trust', 'e2e'].map((name) => ({
         test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
+          name,
+          include: [`test/${name}/**/*.test.ts`],
           ...LIMITS,
           expect: EXPECT,
-          fileParallelism: false,
-          pool: 'forks',
-        },
-      },
-      {
-        test: {
-          name: 'attacks',
-          include: ['test/attacks/**/*.test.ts'],
-          ...LIMITS,
-          expect: EXPECT,
-          fileParallelism: false,
-          pool: 'forks',
+          maxWorkers: FILES_AT_ONCE,
+          pool: 'forks' as const,
           maxConcurrency: 10,
         },
-      },
-      {
-        test: {
-          name: 'trust',
-          include: ['test/trust/**/*.test.ts'],
-          ...LIMITS,
-          expect: EXPECT,
-          fileParallelism: false,
-          pool: 'forks',
-        },
-      },
-      {
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          ...LIMITS,
-          expect: EXPECT,
-          fileParallelism: false,
-          pool: 'forks',
-        },
-      },
+      })),
       {
         test: {
           name: 'browser',
