@@ -134,7 +134,7 @@ describe('errors', () => {
     await new Promise((resolve) => probe.close(resolve));
     for (const command of [['status'], ['wait']]) {
       const { code, err } = await runFso([...command, '--server', `http://127.0.0.1:${port}`]);
-      expect([code, err]).toEqual([2, expect.stringContaining('Start one with "fso serve", or name another with --server')]);
+      expect([code, err]).toEqual([2, expect.stringContaining('Name another with --server or FSO_SERVER')]);
     }
   });
 

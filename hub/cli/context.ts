@@ -45,8 +45,7 @@ const checkToken = (token: string | undefined): string | undefined => {
 };
 
 const checkServer = (server: string): string => {
-  const url = URL.parse(server);
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return server;
+  if (URL.canParse(server) && /^https?:$/.test(new URL(server).protocol)) return server;
   throw new CliError(`--server must be an http or https URL, such as ${DEFAULT_SERVER}; it is ${server}`);
 };
 

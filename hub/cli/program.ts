@@ -1,10 +1,14 @@
+import { basename } from 'node:path';
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { DEFAULT_SERVER } from './context.ts';
 import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
+import { addAudit } from './usage/audit-commands.ts';
+import { COMPLETE, complete, formatCompletion } from './usage/complete.ts';
+import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
-import { ledgerCommands } from './usage/ledger-commands.ts';
+import { addHubCommands } from './usage/hub-commands.ts';
 import { examples, run, textOrJsonOption } from './usage/options.ts';
 
 /**
@@ -21,17 +25,6 @@ Exit codes:
   0  success
   1  negative result (invalid, not found, in conflict, timed out)
   2  usage, connection or access error, or an unreadable folder`;
-
-const addServe = (program: Command, settings: string): void => {
-  program
-    .command('serve')
-    .description('run the hub in the foreground; its settings are environment variables')
-    .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
-    .action(async () => {
-      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../hub.ts')]);
-      process.exitCode = await runHub(process.env, shutdownSignal());
-    });
-};
 
 const addValidate = (program: Command): void => {
   program
@@ -50,8 +43,7 @@ const addValidate = (program: Command): void => {
 
 const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)];
 
-/** @param settings of the hub, as the help of `serve` prints them; they cost loading the hub */
-export const createProgram = (settings = ''): Command => {
+const assemble = (commands: readonly ((program: Command) => void)[]): Command => {
   const program = new Command('fso')
     .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
     .version(manifest.version)
@@ -59,12 +51,42 @@ export const createProgram = (settings = ''): Command => {
     .option('--token <token>', 'API token; other users of this machine can see it, so prefer --token-file or FSO_TOKEN')
     .option('--token-file <file>', 'file with the API token')
     .option('--no-color', 'no colours')
+    .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
-  addServe(program, settings);
-  for (const add of [addValidate, ...fleetCommands, ...accessCommands, ...ledgerCommands]) add(program);
+  for (const add of commands) add(program);
   // Wrong usage ends with the exit code of an error.
   const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.error);
   for (const command of withSubcommands(program)) command.exitOverride(exit);
   return program;
+};
+
+const CLIENT_COMMANDS = [addValidate, ...fleetCommands, ...accessCommands, addAudit, addCompletion];
+
+/** The commands that need no hub on this machine: the npm package has these. */
+export const createClientProgram = (): Command => assemble(CLIENT_COMMANDS);
+
+/** All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading the hub */
+export const createProgram = (settings = ''): Command => assemble([(program) => addHubCommands(program, settings), ...CLIENT_COMMANDS]);
+
+/** kubectl runs `kubectl-fso` for `kubectl fso`, and `kubectl_complete-fso` to complete it. */
+const COMPLETER = 'kubectl_complete-fso';
+const PLUGIN = 'kubectl-fso';
+
+/** Runs the command line of this process. */
+export const runProgram = async (program: Command): Promise<void> => {
+  // The reader of a pipe has read enough (`fso get policies | head -1`): no error, and nobody is left to write for.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  const [, path = '', ...args] = process.argv;
+  const name = basename(path);
+  const words = name === COMPLETER ? args : args[0] === COMPLETE ? args.slice(1) : undefined;
+  if (words !== undefined) {
+    process.stdout.write(formatCompletion(complete(program, words)));
+    return;
+  }
+  if (name === PLUGIN) program.name('kubectl fso');
+  await program.parseAsync();
 };

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CliLoginView, ProblemDetails } from '@fso/shared/api';
@@ -32,32 +33,30 @@ interface Waiting {
 }
 
 /** Waits on a port of this machine for the browser to bring the code (RFC 8252, 7.3). What brings another state is not it. */
-const waitForCode = (state: string): Promise<Waiting> =>
-  new Promise((resolve, reject) => {
-    const code = Promise.withResolvers<string>();
-    const server = createServer((request, response) => {
+const waitForCode = async (state: string): Promise<Waiting> => {
+  const server = createServer();
+  const code = new Promise<string>((resolve, reject) => {
+    const fail = (): void =>
+      reject(new CliError(`nobody allowed it within ${WAIT_MS / 60_000} minutes; on a machine without a browser use --with-token`));
+    const timer = setTimeout(fail, WAIT_MS);
+    server.once('close', () => clearTimeout(timer));
+    server.on('request', (request, response) => {
       const { searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
       const given = searchParams.get('code');
       if (request.method !== 'GET' || given === null || searchParams.get('state') !== state)
         return answer(response, 404, 'This is not the answer that fso login waits for.');
       answer(response, 200, 'fso is logged in. You can close this page.');
-      code.resolve(given);
-    });
-    const timer = setTimeout(
-      () =>
-        code.reject(new CliError(`nobody allowed it within ${WAIT_MS / 60_000} minutes; on a machine without a browser use --with-token`)),
-      WAIT_MS,
-    );
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const close = (): void => {
-        clearTimeout(timer);
-        server.close();
-        server.closeAllConnections();
-      };
-      resolve({ port: (server.address() as AddressInfo).port, code: code.promise, close });
+      resolve(given);
     });
   });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { port: (server.address() as AddressInfo).port, code, close };
+};
 
 const problemOf = async (response: Response): Promise<string> => {
   const problem = ProblemDetails.safeParse(await response.json().catch(() => undefined));

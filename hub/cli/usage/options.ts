@@ -51,18 +51,20 @@ const listNames = (kinds: readonly Kind[]): string => kinds.map((kind) => `${kin
 
 /** The argument of a command that names a kind. */
 export const kindArgument = (description: string, kinds: readonly Kind[] = KINDS): Argument =>
-  new Argument('<kind>', `${description}: ${listNames(kinds)}`).argParser((text: string): Kind => {
-    const kind = findKind(text);
-    if (kind === undefined || !kinds.includes(kind)) throw new InvalidArgumentError(`Must be one of ${listNames(kinds)}.`);
-    return kind;
-  });
+  new Argument('<kind>', `${description} (also ${kinds.flatMap((kind) => NAMES[kind]).join(', ')})`)
+    .choices(kinds)
+    .argParser((text: string): Kind => {
+      const kind = findKind(text);
+      if (kind === undefined || !kinds.includes(kind)) throw new InvalidArgumentError(`Must be one of ${listNames(kinds)}.`);
+      return kind;
+    });
 
 /** Status of an error of the hub, by its shape: its class is in a module that only commands with a hub load. */
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined;
 
 const ADVICE: Readonly<Record<number, (server: string) => string>> = {
-  0: (server) => `no hub answers at ${server}. Start one with "fso serve", or name another with --server or FSO_SERVER.`,
+  0: (server) => `no hub answers at ${server}. Name another with --server or FSO_SERVER.`,
   401: (server) => `the hub at ${server} needs a valid token. Pass one with --token-file or FSO_TOKEN, or sign in with fso login.`,
 };
 

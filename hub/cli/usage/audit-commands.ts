@@ -1,10 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ExportFormat } from '../../ledger/index.ts';
-import { hubEnvironment } from '../client/environment.ts';
 import type { AuditListOptions, AuditVerifyOptions } from '../commands/audit.ts';
 import { examples, outputOption, parseLimit, run, textOrJsonOption } from './options.ts';
 
-/** The commands about the ledger and its audit log. Each loads its code when it runs. */
+/** The commands about the audit log. Each loads its code when it runs. */
 
 const parseSequence = (text: string): number => {
   if (/^\d{1,15}$/.test(text)) return Number(text);
@@ -18,7 +17,7 @@ const parseKey = (text: string): string => {
 
 const loadAudit = () => import('../commands/audit.ts');
 
-const addAudit = (program: Command): void => {
+export const addAudit = (program: Command): void => {
   const audit = program.command('audit').description('read and verify the audit log, which cannot be changed unseen');
   audit
     .command('list')
@@ -57,30 +56,3 @@ const addAudit = (program: Command): void => {
       run(command, async (context) => (await loadAudit()).exportAudit(context, options)),
     );
 };
-
-const LEDGER_ENVIRONMENT = `
-The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
-
-const loadBackup = () => import('../commands/backup.ts');
-
-const addBackup = (program: Command): void => {
-  program
-    .command('backup')
-    .description('write the ledger, with its audit log, into one file; with or without a running hub')
-    .argument('<file>', 'file to write')
-    .option('--force', 'replace an existing file')
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
-    .action((file: string, { force = false }: { force?: boolean }, command: Command) =>
-      run(command, async (context) => (await loadBackup()).backup(context, hubEnvironment(), { file, force })),
-    );
-  program
-    .command('restore')
-    .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
-    .argument('<file>', 'the backup')
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
-    .action((file: string, _options: object, command: Command) =>
-      run(command, async (context) => (await loadBackup()).restore(context, file, hubEnvironment())),
-    );
-};
-
-export const ledgerCommands: readonly ((program: Command) => void)[] = [addAudit, addBackup];

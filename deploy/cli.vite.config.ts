@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig } from 'vite';
+
+/** All code of the package, so that it depends on none; and the licences of what is in it. Commands stay files that load when they run. */
+export default defineConfig({
+  root: join(import.meta.dirname, 'cli'),
+  ssr: { noExternal: true },
+  build: {
+    ssr: '../../hub/cli/client-main.ts',
+    target: 'node20',
+    license: { fileName: 'third-party-licenses.md' },
+    // No import is there for its effects alone: what the client does not call, such as the database of the ledger, stays out.
+    rolldownOptions: { output: { entryFileNames: 'fso.js' }, treeshake: { moduleSideEffects: false } },
+  },
+  plugins: [
+    {
+      name: 'fso-license',
+      generateBundle() {
+        this.emitFile({ type: 'asset', fileName: 'LICENSE', source: readFileSync(join(import.meta.dirname, '../LICENSE')) });
+      },
+    },
+  ],
+});

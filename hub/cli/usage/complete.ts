@@ -1,0 +1,84 @@
+import type { Argument, Command, Option } from 'commander';
+
+/** First argument with which a shell asks for completions. */
+export const COMPLETE = '__complete';
+
+interface Candidate {
+  readonly value: string;
+  readonly description: string;
+}
+
+/** What may stand where the cursor is. */
+export interface Completion {
+  readonly candidates: readonly Candidate[];
+  /** Whether it may also be a path. */
+  readonly takesPath: boolean;
+}
+
+const NOTHING: Completion = { candidates: [], takesPath: false };
+
+/** Where the cursor is, after the words before it. */
+interface Position {
+  readonly command: Command;
+  /** The option whose value is next. */
+  readonly option?: Option | undefined;
+  /** Number of arguments that the command has already. */
+  readonly arguments: number;
+}
+
+const optionsOf = (command: Command): readonly Option[] => {
+  const help = command.createHelp();
+  return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
+};
+
+const step = (position: Position, word: string): Position => {
+  const { command } = position;
+  // bash makes a word of its own of the sign in `--output=json`.
+  if (position.option !== undefined) return word === '=' ? position : { ...position, option: undefined };
+  if (word.startsWith('-')) {
+    const option = optionsOf(command).find(({ short, long }) => short === word || long === word);
+    return { ...position, option: option?.required === true ? option : undefined };
+  }
+  const subcommand = command.commands.find((candidate) => candidate.name() === word);
+  if (subcommand !== undefined) return { command: subcommand, arguments: 0 };
+  return { ...position, arguments: position.arguments + 1 };
+};
+
+const PATHS = /<(?:file|dir)>/;
+
+const valuesOf = ({ argChoices = [] }: Option | Argument, placeholder: string): Completion => ({
+  candidates: argChoices.map((value) => ({ value, description: '' })),
+  takesPath: PATHS.test(placeholder),
+});
+
+const subcommandsOf = (command: Command): readonly Candidate[] =>
+  command
+    .createHelp()
+    .visibleCommands(command)
+    .map((child) => ({ value: child.name(), description: child.description() }));
+
+const candidatesAt = ({ command, option, arguments: count }: Position, current: string): Completion => {
+  if (option !== undefined) return valuesOf(option, option.flags);
+  if (current.startsWith('-')) {
+    const options = optionsOf(command).flatMap(({ long, description }) => (long === undefined ? [] : [{ value: long, description }]));
+    return { candidates: options, takesPath: false };
+  }
+  const argument = command.registeredArguments[count];
+  if (argument !== undefined) return valuesOf(argument, `<${argument.name()}>`);
+  return { ...NOTHING, candidates: subcommandsOf(command) };
+};
+
+/** @param words after the name of the program, to the cursor; the last is the one that is being typed, and may be empty */
+export const complete = (program: Command, words: readonly string[]): Completion => {
+  const current = words.at(-1) ?? '';
+  const position = words.slice(0, -1).reduce(step, { command: program, arguments: 0 });
+  const { candidates, takesPath } = candidatesAt(position, current);
+  return { candidates: candidates.filter(({ value }) => value.startsWith(current)), takesPath };
+};
+
+/**
+ * As programs made with Cobra answer, which kubectl expects of a plugin: a value and its description on each line, then a
+ * directive. https://github.com/spf13/cobra/blob/main/site/content/completions/_index.md
+ */
+export const formatCompletion = ({ candidates, takesPath }: Completion): string =>
+  [...candidates.map(({ value, description }) => `${value}\t${description}`), takesPath ? ':0' : ':4', ''].join('\n');

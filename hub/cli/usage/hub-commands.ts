@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { hubEnvironment } from '../client/environment.ts';
+import { examples, run } from './options.ts';
+
+/** The commands that run the hub, or work on its database without it. They read the settings of the hub. */
+
+const addServe = (program: Command, settings: string): void => {
+  program
+    .command('serve')
+    .description('run the hub in the foreground; its settings are environment variables')
+    .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
+    .action(async () => {
+      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../hub.ts')]);
+      process.exitCode = await runHub(process.env, shutdownSignal());
+    });
+};
+
+const LEDGER_ENVIRONMENT = `
+The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
+
+const loadBackup = () => import('../commands/backup.ts');
+
+const addBackup = (program: Command): void => {
+  program
+    .command('backup')
+    .description('write the ledger, with its audit log, into one file; with or without a running hub')
+    .argument('<file>', 'file to write')
+    .option('--force', 'replace an existing file')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
+    .action((file: string, { force = false }: { force?: boolean }, command: Command) =>
+      run(command, async (context) => (await loadBackup()).backup(context, hubEnvironment(), { file, force })),
+    );
+  program
+    .command('restore')
+    .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
+    .argument('<file>', 'the backup')
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
+    .action((file: string, _options: object, command: Command) =>
+      run(command, async (context) => (await loadBackup()).restore(context, file, hubEnvironment())),
+    );
+};
+
+/** @param settings of the hub, as the help of `serve` prints them */
+export const addHubCommands = (program: Command, settings: string): void => {
+  addServe(program, settings);
+  addBackup(program);
+};

@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
+
+const run = promisify(execFile);
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Folder of this process's own Node.js, and of the one that the machine has besides, which may be an older one. */
+const runtimes = async (): Promise<readonly string[]> => {
+  const others = (process.env['PATH'] ?? '').split(delimiter).filter((path) => !path.includes('node_modules'));
+  const { stdout } = await run('sh', ['-c', 'command -v node || true'], { env: { PATH: others.join(delimiter) } });
+  return [dirname(process.execPath), ...(stdout === '' ? [] : [dirname(stdout.trim())])];
+};
+
+let folder: string;
+let programs: string;
+
+/** The package, as one installs it where no registry can be reached. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-package-'));
+  await run('npm', ['run', 'pack:cli', '--', '--pack-destination', folder], { cwd: ROOT });
+  const [tarball = ''] = await readdir(folder);
+  await run('npm', ['install', '--global', '--offline', '--prefix', join(folder, 'installed'), join(folder, tarball)]);
+  programs = join(folder, 'installed', 'bin');
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const start = (runtime: string, command: readonly [string, ...string[]], env: Readonly<Record<string, string>> = {}): Promise<Outcome> => {
+  const [program, ...args] = command;
+  const PATH = [runtime, programs, '/usr/bin', '/bin'].join(delimiter);
+  return new Promise((done) => {
+    execFile(join(programs, program), args, { cwd: folder, env: { HOME: folder, PATH, ...env } }, (error, out, err) =>
+      done({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+};
+
+describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtime) => {
+  it('is the command fso', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'hub/package.json'), 'utf8')) as { version: string };
+    expect(await start(runtime, ['fso', '--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+    expect(await start(runtime, ['fso', '--help'])).toMatchObject({ code: 0, out: expect.stringContaining('Usage: fso '), err: '' });
+    expect(await start(runtime, ['fso', 'serve'])).toMatchObject({ code: 2, err: expect.stringContaining("unknown command 'serve'") });
+  });
+
+  it('checks policy folders and audit logs without a hub', async () => {
+    const checked = await start(runtime, ['fso', 'validate', join(ROOT, 'clusters/samples')]);
+    expect(checked).toMatchObject({ code: 0, out: expect.stringMatching(/^ok: \d+ policies/), err: '' });
+    const verified = await start(runtime, ['fso', 'audit', 'verify', join(ROOT, 'LICENSE')]);
+    expect(verified).toMatchObject({ code: 1, err: expect.stringContaining('is no entry of an audit log') });
+  });
+
+  it('asks a hub, as a plugin of kubectl too', async () => {
+    await using server = await startFilledApi();
+    const env = { FSO_SERVER: server.url };
+    const [first, second] = await Promise.all([
+      start(runtime, ['fso', 'get', 'policies'], env),
+      start(runtime, ['kubectl-fso', 'get', 'policies', '--no-color'], env),
+    ]);
+    expect(first).toMatchObject({ code: 0, out: expect.stringContaining('finance'), err: '' });
+    expect(second).toEqual(first);
+    expect((await start(runtime, ['fso', 'audit', 'verify'], env)).out).toContain('intact');
+    expect((await start(runtime, ['kubectl-fso', 'get', '--help'])).out).toContain('Usage: kubectl fso get ');
+  });
+
+  it('completes what one types', async () => {
+    expect((await start(runtime, ['kubectl_complete-fso', 'get', 'po'])).out).toBe('policies\t\n:4\n');
+    expect((await start(runtime, ['fso', 'completion', 'tcsh'])).code).toBe(2);
+  });
+});
+
+/** What the shell offers after these words, of which the last one may be incomplete. */
+const offers = async (words: readonly string[]): Promise<string> => {
+  const script = `eval "$(fso completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _fso; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const PATH = [dirname(process.execPath), programs, '/usr/bin', '/bin'].join(delimiter);
+  return (await run('bash', ['--norc', '-c', script, 'bash', ...words], { env: { HOME: folder, PATH } })).stdout;
+};
+
+it.each([
+  [['fso', 'cl'], 'clusters\n'],
+  [['fso', 'clusters', 'f'], 'forget\n'],
+  [['fso', 'get', 'policies', '-o', ''], 'table\nwide\njson\nyaml\n'],
+  [['fso', '--token-f'], '--token-file\n'],
+])('bash completes %j', async (words, expected) => {
+  expect(await offers(words)).toBe(expected);
+});
+
+it('brings its licence and those of what it contains, and has the version of the hub', async () => {
+  const installed = join(folder, 'installed/lib/node_modules/@fso/cli');
+  const manifests = await Promise.all(
+    [join(installed, 'package.json'), join(ROOT, 'hub/package.json')].map((path) => readFile(path, 'utf8')),
+  );
+  const [cli, hub] = manifests.map((text) => JSON.parse(text) as { version: string; license: string });
+  expect([cli?.version, cli?.license]).toEqual([hub?.version, 'Apache-2.0']);
+  expect(await readFile(join(installed, 'dist/LICENSE'), 'utf8')).toBe(await readFile(join(ROOT, 'LICENSE'), 'utf8'));
+  const licenses = await readFile(join(installed, 'dist/third-party-licenses.md'), 'utf8');
+  const packages = [...licenses.matchAll(/^## (\S+) - \S+ \((\S+)\)$/gm)].map(([, name, license]) => `${name} ${license}`);
+  // More would mean that the database or another part of the hub came in.
+  expect(packages).toEqual(['commander MIT', 'eventsource-parser MIT', 'yaml ISC', 'zod MIT']);
+});
