@@ -23,7 +23,7 @@ export interface CanaryState {
 }
 
 /** The options of {@link Prober}; the patience applies to namespaces that were never proven. */
-export type CanaryProberOptions = Omit<ProberOptions, 'bindGate'>;
+export type CanaryProberOptions = Pick<ProberOptions, 'concurrency' | 'patienceMs'>;
 
 const FIRST_RETRY_MS = 20;
 const SAMPLE_WAIT_MS = 2_000;

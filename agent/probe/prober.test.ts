@@ -56,6 +56,17 @@ describe('Prober', () => {
     expect(states()).toEqual(allOf('proven'));
   });
 
+  it('waits no longer than its limit between two probes, however long lock 1 was open', async () => {
+    harness = new ProbeHarness(2_000);
+    harness.openOne.set('a', ['deny']);
+    harness.expectLockOne(['a']);
+    await harness.clock.advance(300_000);
+    expect([harness.prober.state('a')?.state, harness.prober.outage]).toEqual(['failed', undefined]);
+    harness.openOne.clear();
+    await harness.clock.advance(3_000);
+    expect(harness.prober.state('a')?.state).toBe('proven');
+  });
+
   it('does not end an outage because one namespace is closed again', async () => {
     await proven();
     harness.openOne.set('*', ['deny']);

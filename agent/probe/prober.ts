@@ -26,6 +26,8 @@ export interface ProberOptions {
   readonly concurrency: number;
   /** Unproven for longer than this, in ms, counts as failed or unanswered. */
   readonly patienceMs: number;
+  /** Longest wait between two probes of an unproven namespace, in ms. */
+  readonly longestWaitMs: number;
 }
 
 export interface ProberDeps {
@@ -38,7 +40,6 @@ export interface ProberDeps {
 }
 
 const FIRST_RETRY_MS = 5;
-const LONGEST_WAIT_MS = 60_000;
 const SAMPLE_WAIT_MS = 2_000;
 /** A missing service account or a starting webhook takes less time: a rule that refuses for longer will stay. */
 const SETTLED_MS = 1_000;
@@ -75,7 +76,7 @@ export class Prober {
   readonly #proofs: Proofs;
 
   constructor(options: ProberOptions, deps: ProberDeps, signal: AbortSignal) {
-    const { bindGate, concurrency, patienceMs } = options;
+    const { bindGate, concurrency, patienceMs, longestWaitMs } = options;
     const { client, clock, budget, floor, onChange } = deps;
     this.#bindGate = bindGate;
     this.#deps = deps;
@@ -89,7 +90,7 @@ export class Prober {
         budget,
         firstWaitMs: FIRST_RETRY_MS,
         probe: (namespace, elapsedMs) => this.#retry(namespace, elapsedMs),
-        longestWaitMs: () => (this.#outage.isOn ? SAMPLE_WAIT_MS : LONGEST_WAIT_MS),
+        longestWaitMs: () => (this.#outage.isOn ? SAMPLE_WAIT_MS : longestWaitMs),
         cost: (namespace) => Math.max(1, this.#kindsOf(namespace).length),
         onError: (namespace, error) => this.#recordError(namespace, error),
       },

@@ -18,9 +18,10 @@ export interface ProbersOptions {
 }
 
 const CONCURRENCY = 16;
-/** The index has only one canary. */
-const INDEX_CONCURRENCY = 2;
+const LONGEST_WAIT_MS = 60_000;
 const LOCK_ONE_PATIENCE_MS = 10_000;
+/** The index has only one canary, which speaks for the whole cluster: asking often costs little. */
+const INDEX_LIMITS = { concurrency: 2, longestWaitMs: 2_000 };
 const LOCK_TWO_PATIENCE_MS = 3_000;
 
 /** The probers of one cluster, which share a budget of retries and a schedule. They probe until the signal aborts. */
@@ -35,9 +36,9 @@ export class Probers {
   constructor(options: ProbersOptions, signal: AbortSignal) {
     const { client, clock, bindGate, onChange, onVerdict } = options;
     const deps = { client, clock, budget: new RetryBudget(clock, signal), floor: { isFloorPolicy: isFloorName }, onChange, onVerdict };
-    const ofLockOne = (concurrency: number) => new Prober({ bindGate, concurrency, patienceMs: LOCK_ONE_PATIENCE_MS }, deps, signal);
-    this.lockOne = ofLockOne(CONCURRENCY);
-    this.index = ofLockOne(INDEX_CONCURRENCY);
+    const ofLockOne = { bindGate, concurrency: CONCURRENCY, patienceMs: LOCK_ONE_PATIENCE_MS, longestWaitMs: LONGEST_WAIT_MS };
+    this.lockOne = new Prober(ofLockOne, deps, signal);
+    this.index = new Prober({ ...ofLockOne, ...INDEX_LIMITS }, deps, signal);
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
     void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo }, signal);
   }

@@ -46,12 +46,13 @@ export class ProbeHarness {
   readonly canary: CanaryProber;
   readonly prober: Prober;
 
-  constructor() {
+  /** @param longestWaitMs between two probes of lock 1 in an unproven namespace */
+  constructor(longestWaitMs = 60_000) {
     const client = { raw: (request: { path: string; body: never }) => this.#answer(request) } as unknown as KubeClient;
     const budget = new RetryBudget(this.clock, this.stop.signal);
     const deps = { client, clock: this.clock, budget, floor, onChange: () => undefined, onVerdict: () => undefined };
     this.canary = new CanaryProber({ concurrency: 4, patienceMs: 3_000 }, deps, this.stop.signal);
-    this.prober = new Prober({ bindGate: true, concurrency: 4, patienceMs: 10_000 }, deps, this.stop.signal);
+    this.prober = new Prober({ bindGate: true, concurrency: 4, patienceMs: 10_000, longestWaitMs }, deps, this.stop.signal);
   }
 
   async #answer({ path, body }: { path: string; body: never }): Promise<unknown> {
