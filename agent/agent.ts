@@ -1,18 +1,19 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { createInformers, createKubeClient } from '@fso/shared/kube';
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { createInformers, createKubeClient, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { type Clock, createBackoff, type Logger, listen, messageOf, systemClock } from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { adoptGuard, bootstrapCluster, readDefinitions, whoAmI } from './bootstrap.ts';
 import { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { injectionKinds } from './enforce/index.ts';
-import { type AgentParts, type AgentStatus, runLeaderTerms } from './leader-term.ts';
+import { type AgentParts, type AgentStatus, runLeaderTerms, uninstallRequestIn } from './leader-term.ts';
 import { createAgentMetrics } from './metrics.ts';
 import type { AgentSnapshot, Observatory } from './observe/index.ts';
 import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
-import { capabilitiesOf, untilUpgraded } from './plan/index.ts';
+import { capabilitiesOf, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
 
 export interface AgentDeps {
   readonly logger: Logger;
@@ -128,39 +129,48 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
   };
 };
 
-/** Runs until the signal aborts; starts again whenever an upgrade of the API server changes the capabilities of the cluster. */
+/**
+ * Runs until the signal aborts; starts again whenever an upgrade of the API server changes the capabilities of the cluster, and
+ * once enforcement was removed, which then keeps it from preparing the cluster.
+ */
 const runAgent = async (parts: AgentParts, signal: AbortSignal): Promise<void> => {
   try {
     while (!signal.aborted) {
       const settings = await prepareCluster(parts, signal);
-      await runUntilUpgraded(parts, settings, signal);
+      await runUntilChanged(parts, settings, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 };
 
-const runUntilUpgraded = async (parts: AgentParts, settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
+const runUntilChanged = async (parts: AgentParts, settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
   const { config, runtime } = parts;
-  const upgraded = new AbortController();
-  const ending = AbortSignal.any([signal, upgraded.signal]);
+  const changed = new AbortController();
+  const ending = AbortSignal.any([signal, changed.signal]);
   const readCapabilities = (version: string) => capabilitiesOf(version, config.bindGate);
   const watching = untilUpgraded({ ...runtime, known: settings.capabilities, capabilitiesOf: readCapabilities }, ending).then(
-    () => upgraded.abort(),
+    () => changed.abort(),
     () => undefined,
   );
   try {
-    await enforce(parts, settings, ending);
+    await enforce(parts, { settings, onUninstalled: () => changed.abort() }, ending);
   } catch (error) {
     if (!ending.aborted) throw error;
   } finally {
-    upgraded.abort();
+    changed.abort();
     await watching;
   }
 };
 
+interface EnforceOptions {
+  readonly settings: ClusterSettings;
+  /** Called once a user removes enforcement and the leader has reported it, or there was none to. */
+  readonly onUninstalled: () => void;
+}
+
 /** Fills the caches, then leads whenever this replica is elected, until the signal aborts. */
-const enforce = async (parts: AgentParts, settings: ClusterSettings, signal: AbortSignal): Promise<void> => {
+const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOptions, signal: AbortSignal): Promise<void> => {
   const { client, logger, clock, random } = parts.runtime;
   const { capabilities, trust } = settings;
   const informers = createInformers(client, { logger, clock, random }, signal);
@@ -169,7 +179,18 @@ const enforce = async (parts: AgentParts, settings: ClusterSettings, signal: Abo
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');
   parts.status.problem = undefined;
+  const checkUninstall = (): void => {
+    if (uninstallRequestIn(view)?.report !== undefined) onUninstalled();
+  };
+  view.namespaces.onChange(checkUninstall);
+  checkUninstall();
   await runLeaderTerms(parts, { settings, view }, signal);
+};
+
+/** @throws Error where enforcement was removed: an agent that starts again must not put it back */
+const assertInstallable = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  const request = readUninstallRequest(await client.get(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal));
+  if (request?.report !== undefined) throw new Error(uninstalledText(request.user));
 };
 
 /** Retries until the cluster has the objects that the agent relies on. @throws the signal's reason */
@@ -179,6 +200,7 @@ const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: A
   for (;;) {
     try {
       const version = await client.version(signal);
+      await assertInstallable(client, signal);
       const capabilities = capabilitiesOf(version, config.bindGate);
       const { trustedBinders: binders, trustedNodeLabelers: nodeLabelers, gatekeeperNamespace } = config;
       const trust = { agent: capabilities.floor ? await whoAmI(client, signal) : '', binders, nodeLabelers, gatekeeperNamespace };

@@ -205,3 +205,6 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
 
 /** Every variable of `fso-agent`, for its `--help` and its documentation. */
 export const AGENT_SETTINGS = listSettings(AgentEnvironment);
+
+/** Path of the kubeconfig, for commands that act with the rights of their caller and need no other setting. */
+export const kubeconfigIn = ({ KUBECONFIG }: Environment): string | undefined => (KUBECONFIG === '' ? undefined : KUBECONFIG);

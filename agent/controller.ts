@@ -13,7 +13,7 @@ import {
 } from './apply/index.ts';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { isAlert, ServerDefaults, type WriteFailure } from './enforce/index.ts';
+import { findNewerDefinitions, isAlert, ServerDefaults, type WriteFailure } from './enforce/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
 import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
@@ -175,9 +175,17 @@ export class Controller {
     return this.#nextRound(plan, now);
   }
 
+  /** Looks at what an earlier agent left. */
+  #takeOver(): void {
+    const { view, settings, outputs } = this.#deps;
+    this.#tampering.restore(view.livePolicies());
+    const message = findNewerDefinitions({ desired: settings.definitions, observed: (name) => view.definition(name) });
+    if (message !== undefined) outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
+  }
+
   #planRound(now: Date): ClusterPlan {
     const { view, outputs, settings } = this.#deps;
-    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
+    if (this.#rounds === 0) this.#takeOver();
     this.#moves ??= new NodeMoves(view.parameters.list());
     reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
     const learnt = { defaults: this.#defaults, appliedDefinitions: this.#definitions };

@@ -1,5 +1,6 @@
-import { AGENT_LEASE, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { EventRecorder, type Informer, runAsLeader } from '@fso/shared/kube';
+import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
+import { EventRecorder, type Informer, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
+import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller.ts';
@@ -7,7 +8,7 @@ import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
-import type { ClusterSettings } from './plan/index.ts';
+import { type ClusterSettings, readUninstallRequest, type UninstallRequest } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
@@ -53,16 +54,30 @@ export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, s
   await runAsLeader(lease, lead, signal);
 };
 
-/** The term of a leader, which ends with its signal: enforces, and streams to the hub if there is one. */
+/** How long a leader that is told to remove enforcement waits for its hub to take the report in. */
+const REPORT_WITHIN_MS = 10_000;
+const POLL_MS = 100;
+
+/** The request to remove enforcement from this cluster, as the cache has it. */
+export const uninstallRequestIn = ({ namespaces }: ClusterView): UninstallRequest | undefined =>
+  readUninstallRequest(namespaces.get(SYSTEM_NAMESPACE));
+
+/**
+ * The term of a leader, which ends with its signal: enforces, and streams to the hub if there is one. Once a user asks for the
+ * removal of enforcement it only reports that.
+ */
 class LeaderTerm {
   readonly #parts: AgentParts;
   readonly #cluster: KnownCluster;
   readonly #signal: AbortSignal;
+  /** Aborts once a user asks for the removal of enforcement. */
+  readonly #uninstall = new AbortController();
   readonly #events: EventSink;
   readonly #violationTimes: ViolationTimeStore;
   readonly #eventStore: ReturnType<typeof createEventStore>;
   readonly #outbox: EventOutbox;
-  readonly #firstRound = Promise.withResolvers<void>();
+  /** Whether there was one: the term may end before it. */
+  readonly #firstRound = Promise.withResolvers<boolean>();
 
   constructor(parts: AgentParts, cluster: KnownCluster, signal: AbortSignal) {
     const { client, clock, logger } = parts.runtime;
@@ -74,7 +89,8 @@ class LeaderTerm {
     this.#violationTimes = createViolationTimeStore({ client, clock, logger });
     this.#eventStore = createEventStore({ client, clock, logger });
     this.#outbox = new EventOutbox({ clock, logger, store: this.#eventStore });
-    signal.addEventListener('abort', () => this.#firstRound.resolve(), { once: true });
+    for (const end of [signal, this.#uninstall.signal])
+      end.addEventListener('abort', () => this.#firstRound.resolve(false), { once: true });
   }
 
   async run(): Promise<void> {
@@ -103,17 +119,57 @@ class LeaderTerm {
     const { config, runtime, observatory, metrics, status } = this.#parts;
     const onFirstRound = (): void => {
       status.problem = undefined;
-      this.#firstRound.resolve();
+      this.#firstRound.resolve(true);
     };
     const outputs = { observatory, events: this.#events, metrics };
-    return new Controller({ runtime, config, ...this.#cluster, outputs, violationTimes: this.#violationTimes, onFirstRound }, this.#signal);
+    const enforcing = AbortSignal.any([this.#signal, this.#uninstall.signal]);
+    return new Controller({ runtime, config, ...this.#cluster, outputs, violationTimes: this.#violationTimes, onFirstRound }, enforcing);
   }
 
   async #runParts(controller: Controller): Promise<void> {
-    const enforcing = controller.run();
+    const { view } = this.#cluster;
+    const checkUninstall = (): void => {
+      if (uninstallRequestIn(view) !== undefined) this.#uninstall.abort();
+    };
+    this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
+    checkUninstall();
+    const enforcing = controller.run().then(() => this.#reportUninstall());
     this.#watchReadability();
-    const linked = this.#firstRound.promise.then(() => this.#linkToHub(controller));
+    // Before it there is no state of policies to report.
+    const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
     await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
+  }
+
+  /** Runs after the last round: nothing is written any more, so that what is removed stays removed. */
+  async #reportUninstall(): Promise<void> {
+    const request = uninstallRequestIn(this.#cluster.view);
+    if (this.#signal.aborted || request === undefined || request.report !== undefined) return;
+    const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;
+    this.#events.ofCluster({ severity: 'alert', reason: 'Uninstalled', message });
+    const report = await this.#deliver();
+    const { client, clock, logger } = this.#parts.runtime;
+    const patch = { metadata: { annotations: { [ANNOTATIONS.uninstallReport]: report } } };
+    while (!this.#signal.aborted) {
+      try {
+        await client.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, patch, this.#signal);
+        // The namespace, once it shows the report, ends the terms of all replicas.
+        await untilAborted(this.#signal);
+      } catch (error) {
+        if (!this.#signal.aborted) logger.warn({ err: error }, 'the report of the removal cannot be written');
+        await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #deliver(): Promise<UninstallReport> {
+    const { config, runtime } = this.#parts;
+    if (config.hub === undefined) return 'NoHub';
+    const deadline = runtime.clock.monotonicMs() + REPORT_WITHIN_MS;
+    while (!this.#outbox.isEmpty) {
+      if (this.#signal.aborted || runtime.clock.monotonicMs() > deadline) return 'NotReported';
+      await runtime.clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
+    }
+    return 'Reported';
   }
 
   #watchReadability(): void {

@@ -3,17 +3,23 @@ import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { ConfigError, createLogger, formatSettings, shutdownSignal } from '@fso/shared/runtime';
 import { AGENT_VERSION, startAgent } from './agent.ts';
-import { AGENT_SETTINGS, loadAgentConfig } from './config.ts';
+import { AGENT_SETTINGS, kubeconfigIn, loadAgentConfig } from './config.ts';
+import { runUninstall } from './uninstall/index.ts';
 
 const HELP = `fso-agent ${AGENT_VERSION}: enforces the SovereignPolicies of one cluster
 
 Usage: fso-agent [--help | --version]
+       fso-agent uninstall [--help]    removes all enforcement from a cluster
 
 Environment:
 ${formatSettings(AGENT_SETTINGS)}
 `;
 
 const run = async (): Promise<number> => {
+  const [, , command, ...rest] = process.argv;
+  if (command === 'uninstall') {
+    return runUninstall(rest, { kubeconfig: kubeconfigIn(process.env), version: AGENT_VERSION }, shutdownSignal());
+  }
   const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } });
   if (values.help === true) {
     process.stdout.write(HELP);

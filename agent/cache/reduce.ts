@@ -65,11 +65,19 @@ export const reduceNode = ({ metadata: { name, uid, resourceVersion, labels } }:
   };
 };
 
-/** Reduces a CRD to its version and its writers: the API server compares the spec and counts its changes. */
+/** Reduces a CRD to its versions and its writers: the API server compares the spec and counts its changes. */
 export const reduceDefinition = ({ metadata, spec }: CustomResourceDefinition): CustomResourceDefinition => {
-  const { name, uid, resourceVersion, generation, deletionTimestamp, managedFields } = metadata;
+  const { name, uid, resourceVersion, generation, deletionTimestamp, managedFields, annotations } = metadata;
   return {
-    metadata: definedOnly({ name, uid, resourceVersion, generation, deletionTimestamp, managedFields }) as KubeObject['metadata'],
+    metadata: definedOnly({
+      name,
+      uid,
+      resourceVersion,
+      generation,
+      deletionTimestamp,
+      managedFields,
+      annotations: readKeys(annotations),
+    }) as KubeObject['metadata'],
     spec: { group: spec.group, names: spec.names },
   };
 };
@@ -113,7 +121,7 @@ type Values = Readonly<Record<string, string>>;
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries([...NAMESPACE_KEYS, GATEKEEPER_IGNORE].flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
-/** Labels or annotations of a policy under this system's prefix. */
+/** Labels or annotations of a policy or CRD under this system's prefix. */
 const readKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX)));
 

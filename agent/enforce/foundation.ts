@@ -1,4 +1,4 @@
-import { API_GROUP, FIELD_MANAGERS, type ObjectMeta } from '@fso/shared/api';
+import { API_GROUP, FIELD_MANAGERS, type KubeObject, type ObjectMeta, SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
 import { API_SERVICE_KIND, type ApiService, CRD_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
 import type { Action } from './types.ts';
 
@@ -52,12 +52,15 @@ interface DefinitionsInput {
  *
  * The API server counts the changes of a spec (`metadata.generation`), so this code need not know its defaults. A CRD that is
  * being deleted accepts a write and still goes: it is created again once it is gone.
+ *
+ * A newer version's schema stays after a rollback: it takes all that this version writes, and this one's would drop its fields.
  */
 export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {
     const { name } = body.metadata;
     const live = observed(name);
-    if (live !== undefined && (live.metadata.deletionTimestamp !== undefined || isSameVersion(live.metadata, applied.get(name)))) return [];
+    if (live !== undefined && (isNewer(live, body) || live.metadata.deletionTimestamp !== undefined)) return [];
+    if (live !== undefined && isSameVersion(live.metadata, applied.get(name))) return [];
     return {
       type: 'apply',
       key: `${CRD_KIND.kind}/${name}`,
@@ -71,3 +74,18 @@ export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput
 
 const isSameVersion = (live: Version, written: Version | undefined): boolean =>
   written !== undefined && live.uid === written.uid && live.generation === written.generation;
+
+const schemaVersion = ({ metadata }: KubeObject): number => Number(metadata.annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
+
+const isNewer = (live: KubeObject, body: KubeObject): boolean => schemaVersion(live) > schemaVersion(body);
+
+/** The CRDs of this system whose schema is that of a newer version, with the sentence that reports them; undefined: there are none. */
+export const findNewerDefinitions = ({ desired, observed }: Omit<DefinitionsInput, 'applied'>): string | undefined => {
+  const newer = desired.flatMap((body) => {
+    const live = observed(body.metadata.name);
+    return live !== undefined && isNewer(live, body) ? [`${body.metadata.name} (${schemaVersion(live)}, not ${schemaVersion(body)})`] : [];
+  });
+  return newer.length === 0
+    ? undefined
+    : `the schemas of a newer version stay as they are, and this agent goes on with them: ${newer.join(', ')}`;
+};

@@ -1,4 +1,4 @@
-import { ANNOTATIONS, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE, UNINSTALL_REPORTS, type UninstallReport } from '@fso/shared/api';
 import { sha256 } from '@fso/shared/encoding';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action } from '../enforce/index.ts';
@@ -42,3 +42,20 @@ export const planInstallRecord = (namespace: KubeObject | undefined, wanted: Ins
     },
   ];
 };
+
+/** The removal of enforcement from this cluster, which a user with `fso-agent uninstall` wrote on the system namespace. */
+export interface UninstallRequest {
+  readonly user: string;
+  /** What became of the report to the hub; agents do nothing more once it is there. */
+  readonly report: UninstallReport | undefined;
+}
+
+/** @returns undefined: nobody asks for it */
+export const readUninstallRequest = (namespace: KubeObject | undefined): UninstallRequest | undefined => {
+  const { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: report } = namespace?.metadata.annotations ?? {};
+  return user === undefined ? undefined : { user, report: UNINSTALL_REPORTS.find((known) => known === report) };
+};
+
+/** What an agent says that must not install: how to have it enforce again. */
+export const uninstalledText = (user: string): string =>
+  `enforcement was removed from this cluster by ${user} with "fso-agent uninstall"; to install it again, run: kubectl annotate namespace ${SYSTEM_NAMESPACE} ${ANNOTATIONS.uninstallRequestedBy}-`;

@@ -52,6 +52,11 @@ export class EventOutbox {
     return this.#waiting.length;
   }
 
+  /** Whether the hub has all of them. */
+  get isEmpty(): boolean {
+    return this.size === 0 && this.#sent.size === 0;
+  }
+
   /** What its schema refuses of an event is left out: one that no hub takes in would be sent, and kept, for ever. */
   add(event: ClusterEvent): void {
     const { entry, problem } = judgeEvent(event);

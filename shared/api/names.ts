@@ -75,7 +75,18 @@ export const ANNOTATIONS = {
   installed: `${KEY_PREFIX}installed`,
   /** On {@link SYSTEM_NAMESPACE}: hash of those objects in the version that wrote the record. */
   installedText: `${KEY_PREFIX}installed-text`,
+  /** On {@link SYSTEM_NAMESPACE}: user who removes enforcement from this cluster; agents enforce nothing while it is there. */
+  uninstallRequestedBy: `${KEY_PREFIX}uninstall-requested-by`,
+  /** On {@link SYSTEM_NAMESPACE}: whether the hub got the report of that, see {@link UNINSTALL_REPORTS}. */
+  uninstallReport: `${KEY_PREFIX}uninstall-report`,
 } as const;
+
+/** Annotation of this system's CRDs: number of their schema; it grows with every change of one. */
+export const SCHEMA_VERSION_ANNOTATION: string = `${KEY_PREFIX}schema-version`;
+
+/** `Reported`: the hub has it. `NotReported`: it could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent ran. */
+export const UNINSTALL_REPORTS = ['Reported', 'NotReported', 'NoHub', 'NoAgent'] as const;
+export type UninstallReport = (typeof UNINSTALL_REPORTS)[number];
 
 /** Every label and annotation key that this system reads on a namespace, whatever prefix others have. */
 export const NAMESPACE_KEYS: readonly string[] = [
@@ -89,6 +100,8 @@ export const NAMESPACE_KEYS: readonly string[] = [
   INJECTION_LABEL,
   ANNOTATIONS.installed,
   ANNOTATIONS.installedText,
+  ANNOTATIONS.uninstallRequestedBy,
+  ANNOTATIONS.uninstallReport,
 ];
 
 /** One server-side-apply field manager per concern. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { sovereignPolicyCrd } from './crd.ts';
+import { SCHEMA_VERSION_ANNOTATION } from '../api/index.ts';
+import { sha256 } from '../encoding/index.ts';
+import { floorParametersCrd, sovereignPolicyCrd } from './crd.ts';
 import { PRODUCERS } from './producers.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -40,6 +42,15 @@ describe('sovereignPolicyCrd', () => {
     const shown = version.additionalPrinterColumns.filter(({ priority }) => priority === undefined).map(({ name }) => name);
     expect(shown).toEqual(['Namespace', 'Regions', 'Action', 'Phase', 'Violations', 'Revision', 'Age']);
   });
+});
+
+/** Hash of the schemas by their number. One that was released never changes. */
+const SCHEMAS: Readonly<Record<string, string>> = { '1': 'c786a848b79db5f4' };
+
+it('a schema that changes gets the next number', () => {
+  const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];
+  const [number] = new Set(crds.map(({ metadata }) => metadata.annotations[SCHEMA_VERSION_ANNOTATION]));
+  expect(SCHEMAS[String(number)]).toBe(sha256(JSON.stringify(crds.map(({ spec }) => spec))).slice(0, 16));
 });
 
 describe('PRODUCERS', () => {

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { API_GROUP, FloorParametersSpec, Region, SovereignPolicySpec, SovereignPolicyStatus } from '../api/index.ts';
+import {
+  API_GROUP,
+  FloorParametersSpec,
+  Region,
+  SCHEMA_VERSION_ANNOTATION,
+  SovereignPolicySpec,
+  SovereignPolicyStatus,
+} from '../api/index.ts';
 
 interface PrinterColumn {
   readonly name: string;
@@ -71,6 +78,12 @@ export const sovereignPolicySchemas = (): { readonly spec: StructuralSchema; rea
   status: statusSchema(),
 });
 
+/**
+ * Number of the schemas of all kinds. Raise it with each release that changes one (`crd.test.ts` asks for it): an agent of an older
+ * version leaves a newer schema as it is. A newer schema must take everything that an older version writes.
+ */
+const SCHEMA_VERSION = 1;
+
 interface CustomKind {
   readonly plural: string;
   readonly scope: 'Namespaced' | 'Cluster';
@@ -83,7 +96,7 @@ interface CustomKind {
 const definition = ({ plural, scope, names: { kind, ...names }, version, description, properties }: CustomKind): object => ({
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
-  metadata: { name: `${plural}.${API_GROUP}` },
+  metadata: { name: `${plural}.${API_GROUP}`, annotations: { [SCHEMA_VERSION_ANNOTATION]: String(SCHEMA_VERSION) } },
   spec: {
     group: API_GROUP,
     scope,

@@ -1,4 +1,12 @@
-import { API_GROUP, CANARY_NAMESPACE, type ClusterEvent, CONDITIONS, floorLabel, NAMESPACES_PARAMETERS } from '@fso/shared/api';
+import {
+  API_GROUP,
+  CANARY_NAMESPACE,
+  type ClusterEvent,
+  CONDITIONS,
+  floorLabel,
+  NAMESPACES_PARAMETERS,
+  SCHEMA_VERSION_ANNOTATION,
+} from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, CRD_KIND, type CustomResourceDefinition, NAMESPACE_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorHarness, MODES, US } from '../harness/floor-harness.ts';
@@ -121,5 +129,38 @@ describe('the foundation of lock 1', () => {
       return uid !== undefined && uid !== before;
     });
     await eventually(async () => (await world.tryPod(CANARY_NAMESPACE)).includes("'fso-floor-index-pods-deny'"));
+  });
+
+  it('leaves the schemas of a newer version as they are after a rollback, reports it, and enforces', async () => {
+    const write = (number: string, field: { op: 'add' | 'remove'; value?: object }) => {
+      const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${FLOOR_PARAMETERS}`;
+      const key = SCHEMA_VERSION_ANNOTATION.replace('/', '~1');
+      const body = [
+        { op: 'replace', path: `/metadata/annotations/${key}`, value: number },
+        { path: `${FIELDS}/later`, ...field },
+      ];
+      return world.stranger.raw({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, world.signal);
+    };
+    const ours = (await world.client.get(CRD_KIND, { name: FLOOR_PARAMETERS }, world.signal))?.metadata.annotations;
+    const number = Number(ours?.[SCHEMA_VERSION_ANNOTATION]);
+    expect(number).toBeGreaterThan(0);
+    await expect(write(String(number + 1), { op: 'add', value: { type: 'string' } })).rejects.toThrow('only the agent creates, changes');
+    const metadata = { annotations: { [SCHEMA_VERSION_ANNOTATION]: '9' } };
+    await expect(world.stranger.mergePatch(CRD_KIND, { name: FLOOR_PARAMETERS }, { metadata }, world.signal)).rejects.toThrow(
+      'only the agent creates, changes',
+    );
+    await world.pause();
+    await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-definitions' }, world.signal);
+    await eventually(() => write(String(number + 1), { op: 'add', value: { type: 'string' } }));
+    const older = await world.startAgent('older');
+    older.observatory.onEvent((event) => events.push(event));
+    const reported = await eventually(() => events.find(({ reason }) => reason === 'NewerSchema'));
+    expect(reported.message).toContain(`${FLOOR_PARAMETERS} (${number + 1}, not ${number})`);
+    await world.govern('rolled-back');
+    await world.makeNamespace('rolled-back');
+    await world.reaches('rolled-back', 'Active');
+    expect(await hasField('later')).toBe(true);
+    const { conditions } = older.observatory.snapshot().cluster;
+    expect(conditions.find(({ type }) => type === CONDITIONS.floorReady)).toMatchObject({ status: 'True' });
   });
 });

@@ -183,9 +183,7 @@ describe('guard', () => {
     });
 
     it(`refuses to delete ${SYSTEM_NAMESPACE}`, async () => {
-      expect(await answer(admin.delete(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal))).toContain(
-        'remove the fso-guard-* bindings first',
-      );
+      expect(await answer(admin.delete(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal))).toContain('run "fso-agent uninstall"');
     });
   });
 

@@ -1,4 +1,5 @@
 import {
+  ANNOTATIONS,
   API_GROUP,
   CANARY_NAMESPACE,
   FINALIZER,
@@ -7,6 +8,7 @@ import {
   LEGACY_REGION_LABEL,
   NAMESPACE_KEYS,
   REGION_LABEL,
+  SCHEMA_VERSION_ANNOTATION,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
@@ -56,15 +58,31 @@ export const namespaceVariables: readonly { readonly name: string; readonly expr
  */
 const MAX_WALKED = 500;
 
-const sameKeys = (field: 'labels' | 'annotations'): string => {
+/** Annotations that users write too who may remove enforcement, see {@link KEEPS_UNINSTALL_REQUEST}. */
+const UNINSTALL_KEYS: readonly string[] = [ANNOTATIONS.uninstallRequestedBy, ANNOTATIONS.uninstallReport];
+
+const sameKeys = (field: 'labels' | 'annotations', exempt: readonly string[]): string => {
   const [now, before] = [`variables.${field}`, `variables.${field}Before`];
-  const isSame = `${now}[?k] == ${before}[?k]`;
+  const isSame = `${exempt.length === 0 ? '' : `k in ${celList(exempt)} || `}${now}[?k] == ${before}[?k]`;
   return `(${now} == ${before} || (${celList(NAMESPACE_KEYS)}.all(k, ${isSame}) &&
     [${now}, ${before}].all(m, m.size() > ${MAX_WALKED} || m.all(k, !k.startsWith(${celString(KEY_PREFIX)}) || ${isSame}))))`;
 };
 
 /** The request adds, changes and removes no key of this system. */
-export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels')} && ${sameKeys('annotations')})`;
+export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels', [])} && ${sameKeys('annotations', UNINSTALL_KEYS)})`;
+
+const sameAnnotation = (key: string): string =>
+  `variables.annotations[?${celString(key)}] == variables.annotationsBefore[?${celString(key)}]`;
+const mayDelete = (resource: string): string =>
+  `authorizer.group("admissionregistration.k8s.io").resource(${celString(resource)}).check("delete").allowed()`;
+const IS_OWN_REQUEST = `variables.annotations[?${celString(ANNOTATIONS.uninstallRequestedBy)}].orValue(${USER}) == ${USER}`;
+/**
+ * Users who may delete admission policies could remove the guard itself: they may ask for it in their own name, and take their
+ * request back.
+ */
+export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEYS.map(sameAnnotation).join(' && ')}) ||
+  (object.metadata.name == ${celString(SYSTEM_NAMESPACE)} && (${sameAnnotation(ANNOTATIONS.uninstallRequestedBy)} || ${IS_OWN_REQUEST}) &&
+  ${['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map(mayDelete).join(' && ')})`;
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
 /** Users who may create a webhook configuration may install Gatekeeper. */
@@ -114,9 +132,10 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
+const schemaVersion = (object: string): string => `${object}.metadata.?annotations[?${celString(SCHEMA_VERSION_ANNOTATION)}]`;
 /** Gatekeeper itself creates, updates and deletes the CRD of the constraints. */
 export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
-  (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec)`;
+  (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec && ${schemaVersion('object')} == ${schemaVersion('oldObject')})`;
 
 const moved = (key: string): string => {
   const region = (object: string): string => `${object}.metadata.?labels[?${celString(key)}]`;

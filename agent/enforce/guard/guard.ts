@@ -35,6 +35,7 @@ import {
   KEEPS_OUR_KEYS,
   KEEPS_SYSTEM_NAMESPACE,
   KEEPS_TO_ITS_NAMESPACE,
+  KEEPS_UNINSTALL_REQUEST,
   keepsDefinition,
   keepsGatekeeperNamespace,
   MOVES_NODE,
@@ -59,7 +60,8 @@ interface Guard {
 }
 
 const GUARD_PREFIX = 'fso-guard-';
-const isGuardName = (name: string): boolean => name.startsWith(GUARD_PREFIX);
+/** Whether an admission policy or binding is one of the guard. */
+export const isGuardName = (name: string): boolean => name.startsWith(GUARD_PREFIX);
 
 const CHANGES = ['CREATE', 'UPDATE'] as const;
 const EVERYTHING = ['CREATE', 'UPDATE', 'DELETE'] as const;
@@ -69,6 +71,9 @@ const TEMPLATE_GROUP = 'templates.gatekeeper.sh';
 const CONSTRAINT_DEFINITION = `${CONSTRAINTS}.${CONSTRAINT_GROUP}`;
 const FLOOR_PARAMETERS = 'floorparameters';
 const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.${API_GROUP}`, CONSTRAINT_DEFINITION];
+
+/** The way out, at the end of refusals that stand in it. */
+const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/uninstall.md)';
 
 const IS_API = 'request.resource.resource == "apiservices"';
 
@@ -87,7 +92,11 @@ const namespaces = (trust: Trust): Guard => ({
     },
     {
       expression: KEEPS_SYSTEM_NAMESPACE,
-      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold the objects that enforce and prove the policies of this cluster; to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)`,
+      message: `namespaces ${SYSTEM_NAMESPACE} and ${CANARY_NAMESPACE} hold the objects that enforce and prove the policies of this cluster; ${UNINSTALL}`,
+    },
+    {
+      expression: KEEPS_UNINSTALL_REQUEST,
+      message: `only users who may delete ValidatingAdmissionPolicies ask for the removal of enforcement, on namespace ${SYSTEM_NAMESPACE} and in their own name; ${UNINSTALL}`,
     },
     {
       expression: keepsGatekeeperNamespace(trust),
@@ -175,8 +184,7 @@ const definitions = (trust: Trust): Guard => ({
     },
     {
       expression: `${IS_API} || (${keepsDefinition(CONSTRAINT_DEFINITION, trust)})`,
-      message:
-        'only the agent creates, changes and deletes this CustomResourceDefinition (and Gatekeeper that of the constraints); to uninstall, remove the fso-guard-* bindings first (docs/operate/upgrade-and-remove.md)',
+      message: `only the agent creates, changes and deletes this CustomResourceDefinition (and Gatekeeper that of the constraints); ${UNINSTALL}`,
     },
   ],
 });

@@ -4,7 +4,7 @@ import { type AdmissionObject, planAdmissionObjects } from '../admission-policie
 import type { Action } from '../types.ts';
 import { INJECTION, injectionVariables } from './injection-cel.ts';
 
-const INJECTION_NAME = 'fso-placement-injection';
+export const INJECTION_NAME = 'fso-placement-injection';
 
 /** The kinds of mutating admission policies, in the version that the API server serves. */
 export interface InjectionKinds {

@@ -1,0 +1,2 @@
+export { runUninstall } from './command.ts';
+export { type UninstallOptions, uninstall } from './uninstall.ts';

@@ -1,0 +1,165 @@
+import {
+  ANNOTATIONS,
+  API_VERSION,
+  CANARY_NAMESPACE,
+  CONDITIONS,
+  type Condition,
+  FIELD_MANAGERS,
+  FINALIZER,
+  type KubeObject,
+  LABELS,
+  type SovereignPolicy,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  ADMISSION_POLICY_KIND,
+  CONSTRAINT_TEMPLATE_KIND,
+  FLOOR_PARAMETERS_KIND,
+  GEO_RESIDENCY_KIND,
+  isConflict,
+  isNotFound,
+  type KindDescriptor,
+  type KubeClient,
+  NAMESPACE_KIND,
+  refOf,
+  SOVEREIGN_POLICY_KIND,
+  setCondition,
+} from '@fso/shared/kube';
+import { INJECTION_NAME, type InjectionKinds, isFloorName, isGuardName, TEMPLATE_NAME } from '../enforce/index.ts';
+
+/** One object that the removal deletes or changes. */
+export interface Removal {
+  /** `Kind name`, or `Kind namespace/name`. */
+  readonly object: string;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A step of the removal. It looks for what is left each time, so that one that was interrupted is taken up again. */
+export interface Step {
+  /** What it does, e.g. `delete the bindings of lock 1`. */
+  readonly title: string;
+  /** @returns what is left to do */
+  find(signal: AbortSignal): Promise<readonly Removal[]>;
+  /** The API server acts on the step a while after it: the next one waits for that. */
+  readonly settles?: true;
+}
+
+export interface StepsContext {
+  readonly client: KubeClient;
+  readonly kinds: InjectionKinds;
+  /** Who removes enforcement, for the status of the policies. */
+  readonly user: string;
+  readonly now: () => Date;
+}
+
+/** In this order nothing refuses what comes later, and the guard keeps others from what is still there. */
+export const stepsOf = (context: StepsContext): readonly Step[] => {
+  const { client, kinds } = context;
+  const deletes = (title: string, kind: KindDescriptor, isOurs: (object: KubeObject) => boolean): Step => ({
+    title,
+    find: async (signal) => (await listed(client, kind, signal)).filter(isOurs).map((object) => deletion(client, kind, object)),
+  });
+  const named =
+    (isOurs: (name: string) => boolean) =>
+    ({ metadata }: KubeObject): boolean =>
+      isOurs(metadata.name);
+  const isInjection = named((name) => name === INJECTION_NAME);
+  return [
+    {
+      title: 'release the SovereignPolicies',
+      find: async (signal) => (await listed(client, SOVEREIGN_POLICY_KIND, signal)).flatMap((policy) => release(policy, context)),
+    },
+    deletes('delete the binding of placement injection', kinds.binding, isInjection),
+    deletes('delete the policy of placement injection', kinds.policy, isInjection),
+    { ...deletes('delete the bindings of lock 1', ADMISSION_POLICY_BINDING_KIND, named(isFloorName)), settles: true },
+    deletes('delete the policies of lock 1', ADMISSION_POLICY_KIND, named(isFloorName)),
+    deletes('delete the constraints of lock 2', GEO_RESIDENCY_KIND, ({ metadata }) => metadata.labels?.[LABELS.component] !== undefined),
+    deletes(
+      'delete the template of lock 2',
+      CONSTRAINT_TEMPLATE_KIND,
+      named((name) => name === TEMPLATE_NAME),
+    ),
+    deletes('delete the parameters of lock 1', FLOOR_PARAMETERS_KIND, () => true),
+    deletes(
+      `delete the namespace ${CANARY_NAMESPACE}`,
+      NAMESPACE_KIND,
+      named((name) => name === CANARY_NAMESPACE),
+    ),
+    { ...deletes('delete the bindings of the guard', ADMISSION_POLICY_BINDING_KIND, named(isGuardName)), settles: true },
+    deletes('delete the policies of the guard', ADMISSION_POLICY_KIND, named(isGuardName)),
+    { title: 'clear the record of the installation', find: (signal) => findRecord(client, signal) },
+  ];
+};
+
+/** Objects of a kind that nothing deletes yet; none where the API server does not serve the kind. */
+const listed = async <T extends KubeObject>(client: KubeClient, kind: KindDescriptor<T>, signal: AbortSignal): Promise<readonly T[]> => {
+  try {
+    const objects = await client.list(kind, {}, signal);
+    return kind.kind === SOVEREIGN_POLICY_KIND.kind ? objects : objects.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+};
+
+const deletion = (client: KubeClient, kind: KindDescriptor, object: KubeObject): Removal => ({
+  object: `${kind.kind} ${object.metadata.name}`,
+  run: (signal) => client.delete(kind, refOf(object), signal),
+});
+
+/** The policy itself is the user's: it stays, says that nothing enforces it, and no finalizer holds it. */
+const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): readonly Removal[] => {
+  const { name, namespace = '', uid, finalizers = [], generation = 0 } = policy.metadata;
+  if (!finalizers.includes(FINALIZER)) return [];
+  const message = `nothing enforces this policy: ${user} removed enforcement from this cluster with "fso-agent uninstall"`;
+  const conditions = [
+    { type: CONDITIONS.ready, status: 'False', reason: 'Uninstalled', message } as const,
+    { type: CONDITIONS.stalled, status: 'True', reason: 'Uninstalled', message } as const,
+  ].reduce<Condition[]>((set, condition) => setCondition(set, condition, now()), []);
+  const status = { phase: 'Failed', message, observedGeneration: generation, lastUpdated: now().toISOString(), conditions } as const;
+  const body = {
+    apiVersion: API_VERSION,
+    kind: SOVEREIGN_POLICY_KIND.kind,
+    metadata: { namespace, name, uid },
+    status,
+  } as unknown as SovereignPolicy;
+  const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
+  const patch = (version: string | undefined) => ({
+    metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER), resourceVersion: version },
+  });
+  return [
+    {
+      object: `SovereignPolicy ${namespace}/${name}`,
+      run: (signal) =>
+        // One that was changed or deleted meanwhile is looked at again.
+        ignoreOutdated(async () => {
+          const { object } = await client.apply(SOVEREIGN_POLICY_KIND, body, options, signal);
+          await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, patch(object.metadata.resourceVersion), signal);
+        }),
+    },
+  ];
+};
+
+const ignoreOutdated = async (write: () => Promise<void>): Promise<void> => {
+  try {
+    await write();
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+};
+
+/** With the record an agent that is installed again would report what was removed as tampering. The request stays, and keeps agents from that. */
+const findRecord = async (client: KubeClient, signal: AbortSignal): Promise<readonly Removal[]> => {
+  const ref = { name: SYSTEM_NAMESPACE };
+  const annotations = (await client.get(NAMESPACE_KIND, ref, signal))?.metadata.annotations ?? {};
+  const { installed, installedText } = ANNOTATIONS;
+  if (!(installed in annotations) && !(installedText in annotations)) return [];
+  const patch = { metadata: { annotations: { [installed]: null, [installedText]: null } } };
+  return [
+    {
+      object: `Namespace ${SYSTEM_NAMESPACE}`,
+      run: (abort) => ignoreOutdated(async () => void (await client.mergePatch(NAMESPACE_KIND, ref, patch, abort))),
+    },
+  ];
+};

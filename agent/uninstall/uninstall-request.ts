@@ -1,0 +1,60 @@
+import { AGENT_LEASE, ANNOTATIONS, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
+import { type KubeClient, LEASE_KIND, type Lease, NAMESPACE_KIND } from '@fso/shared/kube';
+import type { Clock } from '@fso/shared/runtime';
+import { readUninstallRequest, type UninstallRequest } from '../plan/index.ts';
+
+interface RequestDeps {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly user: string;
+  /** How long to wait for a running agent, in ms. */
+  readonly waitMs: number;
+}
+
+const POLL_MS = 200;
+const NAMESPACE = { name: SYSTEM_NAMESPACE };
+
+/**
+ * Asks the agents of the cluster to enforce nothing more, and waits until the leading one has reported that to its hub.
+ *
+ * @throws Error when an agent runs and does not answer: it would put everything back
+ */
+export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): Promise<UninstallReport> => {
+  const { client, clock, user, waitMs } = deps;
+  const namespace = await client.get(NAMESPACE_KIND, NAMESPACE, signal);
+  if (namespace === undefined) return 'NoAgent';
+  const before = readUninstallRequest(namespace);
+  if (before?.report !== undefined) return before.report;
+  if (before === undefined)
+    await annotate(client, { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: null }, signal);
+  const lease = await readLease(client, signal);
+  const deadline = clock.monotonicMs() + waitMs;
+  while (clock.monotonicMs() < deadline) {
+    const report = (await readRequest(client, signal))?.report;
+    if (report !== undefined) return report;
+    await clock.sleep(POLL_MS, signal);
+  }
+  assertNoLeader(lease, await readLease(client, signal));
+  // An agent that starts from now on leaves the cluster as it is.
+  await annotate(client, { [ANNOTATIONS.uninstallReport]: 'NoAgent' }, signal);
+  return 'NoAgent';
+};
+
+const annotate = async (client: KubeClient, annotations: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<void> => {
+  await client.mergePatch(NAMESPACE_KIND, NAMESPACE, { metadata: { annotations } }, signal);
+};
+
+const readRequest = async (client: KubeClient, signal: AbortSignal): Promise<UninstallRequest | undefined> =>
+  readUninstallRequest(await client.get(NAMESPACE_KIND, NAMESPACE, signal));
+
+const readLease = (client: KubeClient, signal: AbortSignal): Promise<Lease | undefined> =>
+  client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE }, signal);
+
+/** A leader renews its lease several times while the request waits. */
+const assertNoLeader = (before: Lease | undefined, now: Lease | undefined): void => {
+  const holder = now?.spec?.holderIdentity ?? '';
+  if (holder === '' || now?.metadata.resourceVersion === before?.metadata.resourceVersion) return;
+  throw new Error(
+    `the agent ${holder} runs, and does not answer; stop it ("kubectl -n ${SYSTEM_NAMESPACE} scale deployment fso-agent --replicas=0"), and run this again`,
+  );
+};
