@@ -1,12 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, matchesGlob, relative, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 
 /**
  * Makes the files of an image from its Dockerfile without a container engine: the base is an empty folder, and RUN runs on this
  * machine. It knows the few instructions that the Dockerfile of this repository uses, and throws on any other.
+ *
+ * Stages share their files by hard links, so that RUN may add and remove files and must not write into one.
  */
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -72,13 +75,21 @@ const pairOf = (rest: string): readonly [string, string] => {
   return [name, value];
 };
 
+const linkTree = async (from: string, to: string): Promise<void> => {
+  await promisify(execFile)('cp', ['--archive', '--link', '--no-target-directory', from, to]);
+};
+
 export class ImageBuilder {
   readonly #folder: string;
-  readonly #built = new Map<string, Promise<State>>();
+  readonly #built: Map<string, Promise<State>>;
 
-  /** @param folder empty; every stage gets a folder there */
-  constructor(folder: string) {
+  /**
+   * @param folder empty; every stage gets a folder there
+   * @param given root folders of stages that are there already, by their names
+   */
+  constructor(folder: string, given: Readonly<Record<string, string>>) {
     this.#folder = folder;
+    this.#built = new Map(Object.entries(given).map(([name, root]) => [name, Promise.resolve({ ...EMPTY, folder: root })]));
   }
 
   async build(target: string): Promise<ImageFiles> {
@@ -100,7 +111,7 @@ export class ImageBuilder {
     const folder = join(this.#folder, name);
     await mkdir(folder, { recursive: true });
     const parent = stages.has(stage.from) ? await this.#stage(stages, stage.from) : undefined;
-    if (parent !== undefined) await cp(parent.folder, folder, { recursive: true, verbatimSymlinks: true });
+    if (parent !== undefined) await linkTree(parent.folder, folder);
     let state: State = { ...(parent ?? EMPTY), folder };
     for (const instruction of stage.instructions) state = { ...state, ...(await this.#runInstruction(stages, state, instruction)) };
     return state;
@@ -141,15 +152,16 @@ export class ImageBuilder {
     const sources = paths.split(' ');
     const target = sources.pop() ?? '';
     const origin = other === undefined ? ROOT : (await this.#stage(stages, other)).folder;
-    const isIgnored = other === undefined ? await readIgnored() : () => false;
+    const isIgnored = await readIgnored();
+    const filter = (path: string): boolean => !isIgnored(relative(origin, path));
     const destination = join(folder, resolve(workdir, target));
     for (const source of sources) {
       const from = join(origin, source);
       const isFolder = (await stat(from)).isDirectory();
       const to = isFolder || !target.endsWith('/') ? destination : join(destination, basename(source));
       await mkdir(dirname(to), { recursive: true });
-      const filter = (path: string): boolean => !isIgnored(relative(origin, path));
-      await cp(from, to, { recursive: true, verbatimSymlinks: true, filter });
+      if (other === undefined) await cp(from, to, { recursive: true, verbatimSymlinks: true, filter });
+      else await linkTree(from, to);
     }
   }
 }
@@ -160,7 +172,9 @@ const runShell = async (command: string, cwd: string): Promise<void> => {
   const settings = Object.entries(process.env).filter(([name]) =>
     /^(npm_config_|https?_proxy$|no_proxy$|node_extra_ca_certs$)/i.test(name),
   );
-  const env = { ...Object.fromEntries(settings), HOME, PATH: `${dirname(process.execPath)}${delimiter}${PATH}` };
+  // The lock file names every version: what npm has of a package need not be asked for again.
+  const offline = { npm_config_prefer_offline: 'true' };
+  const env = { ...offline, ...Object.fromEntries(settings), HOME, PATH: `${dirname(process.execPath)}${delimiter}${PATH}` };
   const child = spawn('sh', ['-c', command], { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
   const said = await text(child.stderr);
   if (child.exitCode === null) await once(child, 'exit');

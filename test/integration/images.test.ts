@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ImageBuilder, type ImageFiles, listFiles } from '../harness/image-files.ts';
 
@@ -22,7 +23,10 @@ beforeAll(async () => {
   await chmod(folder, 0o755);
   node = join(folder, 'node');
   await copyFile(process.execPath, node);
-  builder = new ImageBuilder(folder);
+  // As the build of this repository makes it; the stage needs four times the packages of both images.
+  const dashboard = join(folder, 'given', 'dashboard');
+  await cp(join(root, 'hub/dashboard/dist'), join(dashboard, 'app/hub/dashboard/dist'), { recursive: true });
+  builder = new ImageBuilder(folder, { dashboard });
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -87,6 +91,64 @@ describe.each(['agent', 'hub'])('the image of the %s', (target) => {
 
   it('has the settings that keep the programs small', async () => {
     expect(image.env).toMatchObject(JSON.parse(await read('node-settings.json')) as Record<string, string>);
+  });
+});
+
+/** Licences under which code may go into something under Apache-2.0, by their SPDX names. */
+const PERMISSIVE = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'PSF-2.0', 'Unlicense', 'Zlib'];
+
+interface Component {
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+  readonly licenses: readonly { readonly expression?: string; readonly license?: { readonly id: string } }[];
+}
+
+const licensesOf = ({ licenses }: Component): readonly string[] =>
+  licenses.flatMap(({ expression, license }) => license?.id ?? expression?.match(/[\w.-]+/g)?.filter((word) => word !== 'AND') ?? ['none']);
+
+const identify = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`;
+
+/** Every package that is a file of the image. */
+const packagesOf = (image: ImageFiles, files: readonly string[]): Promise<readonly string[]> =>
+  Promise.all(
+    files
+      .filter((file) => /node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(file))
+      .map(async (file) => {
+        const { name, version } = JSON.parse(await readFile(join(image.folder, file), 'utf8')) as { name: string; version: string };
+        return identify(name, version);
+      }),
+  );
+
+describe('the bill of materials', () => {
+  beforeAll(async () => {
+    await promisify(execFile)('npm', ['run', 'sbom', '--', folder], { cwd: root });
+  });
+
+  const readSbom = async (target: string): Promise<{ specVersion: string; metadata: { component: object }; components: Component[] }> =>
+    JSON.parse(await readFile(join(folder, `fso-${target}.cdx.json`), 'utf8'));
+
+  it.each(['agent', 'hub'])('of the %s has every package of its image, under a licence that Apache-2.0 may contain', async (target) => {
+    const image = await builder.build(target);
+    const { specVersion, metadata, components } = await readSbom(target);
+    expect([specVersion, metadata.component]).toEqual(['1.6', expect.objectContaining({ type: 'container', name: `fso-${target}` })]);
+    const listed = components.map(({ purl }) => purl);
+    const present = await packagesOf(image, await listFiles(image.folder));
+    expect(present.length).toBeGreaterThan(50);
+    expect(present.filter((purl) => !listed.includes(purl))).toEqual([]);
+    const foreign = components.filter((component) => !licensesOf(component).every((license) => PERMISSIVE.includes(license)));
+    expect(foreign.map((component) => [component.purl, ...licensesOf(component)])).toEqual([]);
+  });
+
+  it('has of the agent nothing else, and of the hub also what the dashboard is built from', async () => {
+    const [agent, hub] = await Promise.all(['agent', 'hub'].map(readSbom));
+    const image = await builder.build('agent');
+    const present = await packagesOf(image, await listFiles(image.folder));
+    const others = agent?.components.map(({ purl }) => purl).filter((purl) => !present.includes(purl) && !purl.includes('%40fso/'));
+    expect(others).toEqual([]);
+    const names = hub?.components.map(({ purl }) => purl.replace(/@[^@]*$/, ''));
+    expect(names).toEqual(expect.arrayContaining(['pkg:npm/express', 'pkg:npm/react', 'pkg:npm/echarts']));
+    expect(names).not.toContain('pkg:npm/%40kubernetes/client-node');
   });
 });
 
