@@ -19,17 +19,19 @@ const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  * browser: test/browser, the dashboard in a real Chromium.
+ * rights: test/rights, after all others: what the rights of the agent are, and what agents used of them in this run.
  */
 export default defineConfig({
   test: {
     // The default leaves a core to a developer who works meanwhile: of two, that is half.
     maxWorkers: '100%',
+    globalSetup: ['test/harness/audit-logs.ts'],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,browser}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,browser}/**'],
           ...UNIT_LIMITS,
           expect: EXPECT,
           // No test file changes what others see: sharing the modules saves a third of the time.
@@ -47,6 +49,15 @@ export default defineConfig({
           maxConcurrency: 10,
         },
       })),
+      {
+        test: {
+          name: 'rights',
+          include: ['test/rights/**/*.test.ts'],
+          ...LIMITS,
+          expect: EXPECT,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           name: 'browser',

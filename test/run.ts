@@ -116,7 +116,7 @@ const FIRST: readonly Group[] = [
 /** Beside each other: they spend much of their time on waiting for the programs that they started. */
 const THEN: readonly Group[] = [
   { names: ['browser'], run: vitest },
-  { names: ['integration', 'attacks', 'trust', 'e2e'], run: vitest },
+  { names: ['integration', 'attacks', 'trust', 'e2e', 'rights'], run: vitest },
 ];
 
 const names = [...FIRST, ...THEN].flatMap((group) => group.names);

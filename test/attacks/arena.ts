@@ -1,8 +1,9 @@
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
 import { createInformers, type KindDescriptor, type KubeClient, NODE_KIND, type Node, POD_KIND, type Pod } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Attacker } from './attacker.ts';
 import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
@@ -68,7 +69,7 @@ export class Arena {
 
   static async open(name: string, folder: string, signal: AbortSignal, apiServerArgs: readonly string[] = []): Promise<Arena> {
     const regions = [...ALLOWED, OUTSIDE];
-    const cluster = await startLocalCluster({ name, stateDir: folder, regions, gatekeeper: true, apiServerArgs }, signal);
+    const cluster = await startTestCluster({ name, stateDir: folder, regions, gatekeeper: true, apiServerArgs }, signal);
     const arena = new Arena(cluster, signal);
     try {
       await arena.#prepare();

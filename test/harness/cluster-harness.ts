@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import type { KubeObject } from '@fso/shared/api';
 import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
 import { AgentHarness } from './agent-harness.ts';
 import { openKubeClient } from './kube-client.ts';
+import { startTestCluster } from './local-cluster.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
@@ -35,7 +36,7 @@ export class ClusterHarness extends AgentHarness {
 
   static async start({ name, gatekeeper }: ClusterOptions, signal: AbortSignal): Promise<ClusterHarness> {
     const folder = await mkdtemp(join(tmpdir(), `fso-${name}-`));
-    const cluster = await startLocalCluster({ name, stateDir: folder, regions: ['eu-west-1'], gatekeeper }, signal);
+    const cluster = await startTestCluster({ name, stateDir: folder, regions: ['eu-west-1'], gatekeeper }, signal);
     return new ClusterHarness(cluster, folder, signal);
   }
 

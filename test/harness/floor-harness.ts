@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import type { FloorParametersSpec } from '@fso/shared/api';
 import { EVENT_KIND, FLOOR_PARAMETERS_KIND, type KindDescriptor, type KubeClient, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
 import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
@@ -9,6 +9,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
 import { AgentHarness } from './agent-harness.ts';
 import { openKubeClient } from './kube-client.ts';
+import { startTestCluster } from './local-cluster.ts';
 import { eventually } from './waiting.ts';
 
 export const EU = 'eu-west-1';
@@ -60,7 +61,7 @@ export class FloorHarness extends AgentHarness {
   static async start(name: string, { mode, apiServerArgs }: Mode): Promise<FloorHarness> {
     const folder = await mkdtemp(join(tmpdir(), `fso-${name}-${mode}-`));
     const options = { name: `${name}-${mode}`, stateDir: folder, regions: [EU, US], gatekeeper: false, apiServerArgs };
-    const cluster = await startLocalCluster(options, new AbortController().signal);
+    const cluster = await startTestCluster(options, new AbortController().signal);
     const admins = ['system:masters'];
     const [trusted, stranger] = [
       await cluster.createUserKubeconfig('trusted', admins),

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_EVENTS, ClusterView, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
@@ -11,6 +11,7 @@ import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
 import { type HubHarness, openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -56,7 +57,7 @@ describe('after an absence', () => {
       tokens: TOKENS,
       env: { FSO_GIT_POLL_MS: '200' },
     });
-    cluster = await startLocalCluster({ name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
+    cluster = await startTestCluster({ name: 'eu', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
     world = new AgentHarness(cluster.kubeconfig, stop.signal);
     return async () => {
       await agent.stop();

@@ -3,12 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { CONDITIONS, type ENFORCEMENT_POINTS, type FloorAction, type SovereignPolicySpecInput } from '@fso/shared/api';
 import { type ConstraintViolation, GEO_RESIDENCY_KIND, KubeApiError, POD_KIND, type Pod } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { entriesOf } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 type Point = (typeof ENFORCEMENT_POINTS)[number];
@@ -127,7 +128,7 @@ describe('what each action does at each point', () => {
     auditLog = join(folder, 'audit.log');
     const auditPolicy = join(folder, 'audit-policy.json');
     await writeFile(auditPolicy, JSON.stringify(AUDIT_POLICY));
-    cluster = await startLocalCluster(
+    cluster = await startTestCluster(
       {
         name: 'actions',
         stateDir: folder,

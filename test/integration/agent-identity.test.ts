@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_IDENTITY, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { ADMISSION_POLICY_BINDING_KIND, EVENT_KIND, SECRET_KIND, type Secret } from '@fso/shared/kube';
@@ -14,6 +14,7 @@ import { AgentHarness } from '../harness/agent-harness.ts';
 import { issueToken } from '../harness/enrolment-client.ts';
 import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -31,7 +32,7 @@ describe('the identity of an agent', () => {
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-identity-'));
-    cluster = await startLocalCluster({ name: 'identity', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
+    cluster = await startTestCluster({ name: 'identity', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
     world = new AgentHarness(cluster.kubeconfig, stop.signal);
     kubeconfig = join(folder, 'agent.kubeconfig');
     await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import type { ENFORCEMENT_POINTS, KubeObject } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -39,6 +39,7 @@ import {
 } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from './decision-cases.ts';
 import { CONSTRAINT_TAMPERING, FLOOR_TAMPERING } from './decision-tampering.ts';
@@ -163,7 +164,7 @@ const createGatedPods = async (): Promise<void> => {
 };
 
 beforeAll(async () => {
-  cluster = await startLocalCluster(
+  cluster = await startTestCluster(
     { name: 'decision', stateDir, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
     signal,
   );

@@ -7,11 +7,12 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { downFleet, fleetStatus } from '@fso/clusters/fleet';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { type KubeClient, NAMESPACE_KIND, NODE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLUSTER_DIR_VARIABLE, findMarked } from '../../clusters/processes.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 
 const REGION = 'topology.kubernetes.io/region';
 const clusters = join(import.meta.dirname, '..', '..', 'clusters');
@@ -28,7 +29,7 @@ describe('a cluster as a library', () => {
   let client: KubeClient;
 
   beforeAll(async () => {
-    cluster = await startLocalCluster({ name: 'one', stateDir, regions: ['eu-west-1', 'eu-central-1'], gatekeeper: true }, signal);
+    cluster = await startTestCluster({ name: 'one', stateDir, regions: ['eu-west-1', 'eu-central-1'], gatekeeper: true }, signal);
     client = openKubeClient({ kubeconfig: cluster.kubeconfig });
   });
 
@@ -143,7 +144,7 @@ describe('lifetimes', () => {
     const stateDir = join(scratch, 'parent');
     const options = JSON.stringify({ name: 'two', stateDir, regions: ['eu-west-1'], gatekeeper: false });
     const library = join(clusters, 'local', 'cluster.ts');
-    const script = `const { startLocalCluster } = await import(${JSON.stringify(library)}); await startLocalCluster(${options}, new AbortController().signal);`;
+    const script = `const { startTestCluster } = await import(${JSON.stringify(library)}); await startTestCluster(${options}, new AbortController().signal);`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
     await expect.poll(() => processesOf(stateDir, 'two').length).toBeGreaterThan(0);
     parent.kill('SIGKILL');

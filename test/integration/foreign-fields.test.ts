@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import type { KubeObject } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -14,6 +14,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { isSame } from '../../agent/compare.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { type Field, specFieldsOf } from '../harness/openapi-fields.ts';
 import { eventually, waitFor } from '../harness/waiting.ts';
 
@@ -28,7 +29,7 @@ let world: AgentHarness;
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-foreign-fields-'));
-  cluster = await startLocalCluster(
+  cluster = await startTestCluster(
     { name: 'foreign-fields', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
     signal,
   );

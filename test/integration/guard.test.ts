@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import {
   AGENT_LEASE,
   API_VERSION,
@@ -40,6 +40,7 @@ import { celString } from '../../agent/enforce/admission-policies.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
@@ -105,7 +106,7 @@ describe('guard', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-guard-'));
-    cluster = await startLocalCluster({ name: 'guard', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true }, signal);
+    cluster = await startTestCluster({ name: 'guard', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true }, signal);
     world = new AgentHarness(cluster.kubeconfig, signal);
     admin = world.client;
     gatekeeper = await as('system:serviceaccount:gatekeeper-system:gatekeeper-admin', ['system:serviceaccounts:gatekeeper-system']);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import {
   type ClusterEvent,
   CONDITIONS,
@@ -17,6 +17,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { injectionKinds } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { type LabelledNode, matchesNode } from '../harness/matches-node.ts';
 import { eventually } from '../harness/waiting.ts';
 import { affinity, byNodeName, CASES, on } from './decision-cases.ts';
@@ -84,7 +85,7 @@ describe('placement injection', () => {
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-injection-'));
-    cluster = await startLocalCluster({ name: 'injection', stateDir: folder, regions: REGIONS, gatekeeper: true }, stop.signal);
+    cluster = await startTestCluster({ name: 'injection', stateDir: folder, regions: REGIONS, gatekeeper: true }, stop.signal);
     world = new AgentHarness(cluster.kubeconfig, stop.signal);
     agent = await world.startAgent('first');
     agent.observatory.onEvent((event) => events.push(event));

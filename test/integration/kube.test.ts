@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import type { KubeObject } from '@fso/shared/api';
 import {
   CONFIG_MAP_KIND,
@@ -25,6 +25,7 @@ import {
 import { createLogger, untilAborted } from '@fso/shared/runtime';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { never, printMs, waitFor } from '../harness/waiting.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
@@ -52,7 +53,7 @@ let stop: AbortController;
 beforeAll(async () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'fso-kube-'));
   const options = { name: 'kube', stateDir, regions: ['eu-west-1'], gatekeeper: false };
-  cluster = await startLocalCluster(options, never);
+  cluster = await startTestCluster(options, never);
   return async () => {
     await cluster.stop();
     rmSync(stateDir, { recursive: true, force: true });

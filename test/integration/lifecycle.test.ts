@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import {
   type ClusterEvent,
   CONDITIONS,
@@ -30,6 +30,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1', 'eu-central-1'];
@@ -45,7 +46,7 @@ describe('lifecycle of a policy', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-lifecycle-'));
-    cluster = await startLocalCluster(
+    cluster = await startTestCluster(
       { name: 'lifecycle', stateDir: folder, regions: [...EU, 'us-east-1'], gatekeeper: false },
       stop.signal,
     );

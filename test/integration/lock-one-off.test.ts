@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const NAMESPACES = ['one', 'two', 'three', 'four', 'five'];
@@ -20,7 +21,7 @@ describe('an API server that was restarted without ValidatingAdmissionPolicy', (
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-lock-one-off-'));
-    cluster = await startLocalCluster({ name: 'off', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
+    cluster = await startTestCluster({ name: 'off', stateDir: folder, regions: ['eu-west-1'], gatekeeper: false }, stop.signal);
     world = new AgentHarness(cluster.kubeconfig, stop.signal);
     const agent = await world.startAgent('first');
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { type ClusterEvent, CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import {
   CONSTRAINT_TEMPLATE_KIND,
@@ -20,6 +20,7 @@ import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
@@ -41,7 +42,7 @@ const clients: KubeClient[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-lock-two-'));
-  cluster = await startLocalCluster(
+  cluster = await startTestCluster(
     { name: 'lock-two', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true, gatekeeperAuditSeconds: 2 },
     signal,
   );

@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { ANNOTATIONS, API_VERSION, type ClusterEvent, floorLabel, LABELS, type SovereignPolicy } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, CRD_KIND, GEO_RESIDENCY_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
@@ -37,7 +38,7 @@ describe('outages', () => {
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-outages-'));
-    cluster = await startLocalCluster(
+    cluster = await startTestCluster(
       { name: 'outages', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
       stop.signal,
     );

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_VIOLATIONS, type KubeObject, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
@@ -21,6 +21,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const MUTATING: KindDescriptor = {
@@ -41,7 +42,7 @@ describe('an agent with only its own rights', () => {
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-rights-'));
-    cluster = await startLocalCluster(
+    cluster = await startTestCluster(
       { name: 'rights', stateDir: folder, regions: ['eu-west-1', 'us-east-1'], gatekeeper: true },
       stop.signal,
     );

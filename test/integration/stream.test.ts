@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalCluster, startLocalCluster } from '@fso/clusters/local';
+import type { LocalCluster } from '@fso/clusters/local';
 import { ANNOTATIONS, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { Offer } from '@fso/shared/protocol';
@@ -14,6 +14,7 @@ import { EventOutbox } from '../../agent/report/event-outbox.ts';
 import { type Stream, startStream } from '../../agent/stream/stream.ts';
 import { makeObjectRepository, type ObjectRepository } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { reportOf } from '../harness/policy-reports.ts';
 import { type ScriptedHub, startScriptedHub } from '../harness/scripted-hub.ts';
@@ -95,7 +96,7 @@ const offerAndAck = async (revision: string, holds: string | null): Promise<Offe
 
 beforeAll(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'fso-stream-'));
-  cluster = await startLocalCluster({ name: 'stream', stateDir, regions: ['eu-west-1'], gatekeeper: false }, never);
+  cluster = await startTestCluster({ name: 'stream', stateDir, regions: ['eu-west-1'], gatekeeper: false }, never);
   client = openKubeClient({ kubeconfig: cluster.kubeconfig });
   const crd = parse(readFileSync(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
   await client.apply(CRD_KIND, crd, { fieldManager: 'test' }, never);

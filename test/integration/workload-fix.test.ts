@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startLocalCluster } from '@fso/clusters/local';
 import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import type { PlacementSpec } from '@fso/shared/residency';
@@ -11,6 +10,7 @@ import { runAction } from '../../agent/apply/apply-action.ts';
 import { planFloor, planGovernance, planNamespaces } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
+import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 import { affinity, on } from './decision-cases.ts';
 
@@ -115,7 +115,7 @@ describe('the fix in a warning of a workload', () => {
 
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-workload-fix-'));
-    const cluster = await startLocalCluster({ name: 'fix', stateDir: folder, regions: [], gatekeeper: false }, signal);
+    const cluster = await startTestCluster({ name: 'fix', stateDir: folder, regions: [], gatekeeper: false }, signal);
     client = openKubeClient({ kubeconfig: cluster.kubeconfig });
     await client.create(NAMESPACE_KIND, { metadata: { name: NAMESPACE } }, {}, signal);
     const namespaces = [{ name: NAMESPACE, terminating: false, labels: {}, annotations: {} }];

@@ -1,0 +1,76 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+
+/** Where the API servers of a test run write audit logs of their agents. */
+export const AUDIT_LOGS = { variable: 'FSO_TEST_AUDIT_LOGS', policy: 'policy.json' } as const;
+
+/** Agents of tests are the administrator of a local cluster, or the service account of deploy/agent. */
+const POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived', 'ResponseStarted'],
+  rules: [{ level: 'Metadata', users: ['fso-admin', `system:serviceaccount:${SYSTEM_NAMESPACE}:fso-agent`] }, { level: 'None' }],
+};
+
+const AGENT = 'fso-agent/';
+
+/** A request of an agent, in the words of RBAC. */
+export interface RightInUse {
+  readonly verb: string;
+  readonly apiGroup: string;
+  /** With its subresource: `pods/binding`. */
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Part of an audit event (https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/). */
+interface AuditEvent {
+  readonly verb: string;
+  readonly userAgent?: string;
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+const rightsOf = ({ verb, userAgent, objectRef, responseStatus }: AuditEvent): readonly RightInUse[] => {
+  if (userAgent?.startsWith(AGENT) !== true || objectRef?.resource === undefined) return [];
+  const { apiGroup = '', resource, subresource, namespace = '', name = '' } = objectRef;
+  const right = { verb, apiGroup, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
+  // Server-side apply that creates the object needs both.
+  return verb === 'patch' && responseStatus?.code === 201 ? [right, { ...right, verb: 'create' }] : [right];
+};
+
+/** What the agents of this run did so far, each once. @throws Error where the run keeps no audit logs */
+export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
+  const folder = process.env[AUDIT_LOGS.variable];
+  if (folder === undefined) throw new Error('this run keeps no audit logs');
+  const rights = new Map<string, RightInUse>();
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.log'))) {
+    for await (const line of createInterface({ input: createReadStream(join(folder, file)) })) {
+      // The last line of an API server that was killed may be cut off.
+      if (!line.endsWith('}')) continue;
+      for (const right of rightsOf(JSON.parse(line) as AuditEvent)) rights.set(JSON.stringify(right), right);
+    }
+  }
+  return [...rights.values()];
+};
+
+/** Set-up of a test run: every process of it inherits the variable. @returns the clean-up */
+const setup = async (): Promise<() => Promise<void>> => {
+  const folder = await mkdtemp(join(tmpdir(), 'fso-audit-logs-'));
+  await writeFile(join(folder, AUDIT_LOGS.policy), JSON.stringify(POLICY));
+  process.env[AUDIT_LOGS.variable] = folder;
+  return () => rm(folder, { recursive: true, force: true });
+};
+
+export default setup;
