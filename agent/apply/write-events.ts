@@ -1,4 +1,4 @@
-import type { KubeObject, SovereignPolicy } from '@fso/shared/api';
+import { policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
@@ -44,8 +44,6 @@ class EventSuppressor {
     return known?.more ?? 0;
   }
 }
-
-const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
 /** Reports the outcome of the controller's writes: events, metrics, log. */
 export class WriteEvents {
@@ -106,7 +104,7 @@ export class WriteEvents {
   /** Each new condition is a write: a loop over one shared object must not cause a thousand writes for each of its own. */
   #policiesDue(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
     const more = this.#conditions.admit(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
-    return more === undefined ? [] : policies.map(keyOf);
+    return more === undefined ? [] : policies.map(policyKeyOf);
   }
 
   /** Records a failed write; the third failure in a row is an alert. */

@@ -1,5 +1,7 @@
-import { FINALIZER, floorPoliciesAnnotation, LABELS, type SovereignPolicy } from '@fso/shared/api';
+import { CANARY_NAMESPACE, FINALIZER, floorPoliciesAnnotation, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
+import { canaryBody } from '../enforce/gatekeeper/canary.ts';
+import { CANARY_GOVERNANCE, CANARY_NAME } from '../enforce/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { buildFinalizerWrites, type WriteContext } from './writes.ts';
 
@@ -47,6 +49,14 @@ describe('the finalizer of a policy', () => {
     expect(reasonsFor(DELETED, { constraints: [CONSTRAINT] })).toEqual([]);
     expect(reasonsFor(DELETED, { parameters: [{ spec: { namespaces: { finance: { policies: POLICY } } } }] })).toEqual([]);
     expect(reasonsFor(DELETED, { parameters: [{ spec: { patterns: [{ policies: `a/b,${POLICY}` }] } }] })).toEqual([]);
+  });
+
+  it.each([CANARY_NAME, CANARY_NAMESPACE])('does not take the canaries for locks of a policy called %s', (name) => {
+    const index = { [CANARY_NAMESPACE]: { policies: CANARY_GOVERNANCE.actions.deny?.policies.join(',') } };
+    const canaries = { constraints: [canaryBody()], parameters: [{ spec: { namespaces: index } }] };
+    expect(reasonsFor({ ...DELETED, metadata: { ...DELETED.metadata, namespace: SYSTEM_NAMESPACE, name } }, canaries)).toEqual([
+      'Released',
+    ]);
   });
 
   it('does not wait for a lock that is gone or cannot be written', () => {

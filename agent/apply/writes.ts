@@ -6,6 +6,7 @@ import {
   floorPoliciesAnnotation,
   type KubeObject,
   LABELS,
+  policyKeyOf,
   type SovereignPolicy,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
@@ -15,6 +16,7 @@ import {
   isConflict,
   isNotFound,
   type KubeClient,
+  keyOfObject,
   SOVEREIGN_POLICY_KIND as POLICY_KIND,
 } from '@fso/shared/kube';
 import type { ClusterView } from '../cache/index.ts';
@@ -134,7 +136,7 @@ const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
 /** The write of a policy's status subresource, by server-side apply: this field manager owns all of it. */
 export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
-  const key = `${namespace}/${name}`;
+  const key = policyKeyOf(policy);
   const body = {
     apiVersion: API_VERSION,
     kind: POLICY_KIND.kind,
@@ -146,7 +148,7 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
     policies: [key],
     reason: 'Status',
     priority: STATUS,
-    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
       await ignoreOutdated(context.client.apply(POLICY_KIND, body, options, signal));
@@ -158,13 +160,13 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
 /** Sets the finalizers; the `resourceVersion` makes a concurrent change of the list a conflict. */
 const buildFinalizerWrite = (policy: SovereignPolicy, finalizers: readonly string[], context: WriteContext): Write => {
   const { name, namespace = '', resourceVersion } = policy.metadata;
-  const key = `${namespace}/${name}`;
+  const key = policyKeyOf(policy);
   return {
     key: `SovereignPolicyFinalizer/${key}`,
     policies: [key],
     reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
     priority: SECOND,
-    liveVersion: () => context.view.versionOf(POLICY_KIND, key),
+    liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const patch = { metadata: { finalizers, resourceVersion } };
       await ignoreOutdated(context.client.mergePatch(POLICY_KIND, { namespace, name }, patch, signal));
@@ -210,10 +212,10 @@ export const buildFinalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<strin
     return !enforced.has(key);
   };
   return context.view.livePolicies().flatMap((policy) => {
-    const { name, namespace = '', deletionTimestamp, finalizers = [] } = policy.metadata;
+    const { deletionTimestamp, finalizers = [] } = policy.metadata;
     const held = finalizers.includes(FINALIZER);
     if (deletionTimestamp === undefined) return held ? [] : buildFinalizerWrite(policy, [...finalizers, FINALIZER], context);
-    if (!held || !isReleased(`${namespace}/${name}`)) return [];
+    if (!held || !isReleased(policyKeyOf(policy))) return [];
     return buildFinalizerWrite(
       policy,
       finalizers.filter((finalizer) => finalizer !== FINALIZER),

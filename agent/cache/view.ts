@@ -1,4 +1,14 @@
-import { API_GROUP, type FloorParameters, isHubManaged, type KubeObject, LABELS, revisionOf, type SovereignPolicy } from '@fso/shared/api';
+import {
+  API_GROUP,
+  type FloorParameters,
+  isHubManaged,
+  type KubeObject,
+  LABELS,
+  parsePolicyKey,
+  policyKeyOf,
+  revisionOf,
+  type SovereignPolicy,
+} from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -12,6 +22,7 @@ import {
   type Informer,
   type InformerFactory,
   type KindDescriptor,
+  keyOf,
   NAMESPACE_KIND,
   NODE_KIND,
   type Node,
@@ -73,7 +84,7 @@ export class ClusterView {
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new Map<string, Map<ObjectKey, Pod>>();
   /** The last policies from before their kind became unreadable; undefined: it is readable. */
-  #held: ReadonlyMap<ObjectKey, SovereignPolicy> | undefined;
+  #held: ReadonlyMap<string, SovereignPolicy> | undefined;
   #isServed: boolean = true;
   /** Whether the API server itself serves the policies. */
   #isOwnApi: boolean = true;
@@ -127,7 +138,7 @@ export class ClusterView {
 
   #hold(): void {
     if (this.#isServed && this.#isOwnApi) this.#held = undefined;
-    else this.#held ??= new Map(this.policies.list().map((policy) => [keyOf(policy), policy]));
+    else this.#held ??= new Map(this.policies.list().map((policy) => [policyKeyOf(policy), policy]));
   }
 
   /**
@@ -204,8 +215,8 @@ export class ClusterView {
     return this.#held === undefined ? this.policies.list() : [...this.#held.values()];
   }
 
-  livePolicy(key: ObjectKey): SovereignPolicy | undefined {
-    return this.#held === undefined ? this.policies.get(key) : this.#held.get(key);
+  livePolicy(key: string): SovereignPolicy | undefined {
+    return this.#held === undefined ? this.policies.get(keyOf(parsePolicyKey(key))) : this.#held.get(key);
   }
 
   policyInputs(): PolicyInput[] {
@@ -234,12 +245,10 @@ const memoized = <K extends object, V>(cache: WeakMap<K, V>, key: K, make: (key:
   return value;
 };
 
-const keyOf = ({ metadata }: SovereignPolicy): ObjectKey => `${metadata.namespace ?? ''}/${metadata.name}`;
-
 export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   const { metadata, spec } = policy;
   return {
-    key: `${metadata.namespace ?? ''}/${metadata.name}`,
+    key: policyKeyOf(policy),
     namespace: metadata.namespace ?? '',
     name: metadata.name,
     managedBy: isHubManaged(policy) ? 'hub' : 'local',

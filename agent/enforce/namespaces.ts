@@ -9,6 +9,8 @@ import {
   INJECTION_LABEL,
   INJECTION_LABEL_VALUE,
   LABELS,
+  parsePolicyKey,
+  policyKey,
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
@@ -97,7 +99,7 @@ const planNamespace = (namespace: NamespaceInput, desired: DesiredValues, now: D
 const governedValues = ({ actions, policies, injection }: NamespaceGovernance, outcomes: Outcomes): DesiredValues => {
   const strongest = FLOOR_ACTIONS.find((action) => actions[action] !== undefined);
   const leading = strongest === undefined ? { regions: customRegions(policies, outcomes), policies } : actions[strongest];
-  const [namespace = '', name = ''] = (leading?.policies[0] ?? '').split('/');
+  const { namespace, name } = parsePolicyKey(leading?.policies[0] ?? '');
   const annotations: Record<string, string> = {
     [LABELS.allowedRegions]: joined(leading?.regions ?? []),
     [LABELS.policyName]: name,
@@ -153,7 +155,7 @@ const endState = (annotations: Values, policies: readonly string[], outcomes: Ou
 };
 
 const formerPolicies = (annotations: Values): readonly string[] => {
-  const named = `${annotations[LABELS.policyNamespace] ?? ''}/${annotations[LABELS.policyName] ?? ''}`;
+  const named = policyKey({ namespace: annotations[LABELS.policyNamespace] ?? '', name: annotations[LABELS.policyName] ?? '' });
   const listed = FLOOR_ACTIONS.flatMap((action) => (annotations[floorPoliciesAnnotation(action)] ?? '').split(','));
   return [...new Set([named, ...listed])].filter((key) => key !== '' && key !== '/').sort(byText);
 };

@@ -1,3 +1,4 @@
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { describe, expect, it } from 'vitest';
 import { planFloorParameters } from './floor/floor-parameters.ts';
@@ -8,11 +9,7 @@ import type { PolicyInput } from './types.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const hub = (name: string, targetNamespace: string): PolicyInput =>
-  policyOf(
-    name,
-    { targetNamespace, allowedRegions: EU },
-    { managedBy: 'hub', namespace: 'federated-sovereignty-system', key: `federated-sovereignty-system/${name}`, revision: 'c'.repeat(40) },
-  );
+  policyOf(name, { targetNamespace, allowedRegions: EU }, { managedBy: 'hub', namespace: SYSTEM_NAMESPACE, revision: 'c'.repeat(40) });
 const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => {
   const governance = planGovernance(
     policies,
@@ -36,11 +33,9 @@ describe("a namespace's own policies", () => {
     ];
     const { constraints } = planGovernance(policies, [], NOW);
     const [shared, ...others] = constraints.toSorted(
-      (a, b) =>
-        Number(b.policies.includes('federated-sovereignty-system/finance')) -
-        Number(a.policies.includes('federated-sovereignty-system/finance')),
+      (a, b) => Number(b.policies.includes('finance')) - Number(a.policies.includes('finance')),
     );
-    expect(shared?.policies).toEqual(['federated-sovereignty-system/finance', 'team/payments']);
+    expect(shared?.policies).toEqual(['finance', 'team/payments']);
     expect(others.flatMap(({ policies: names }) => names).toSorted(byText)).toEqual(tenants.map((name) => `${name}/p`).toSorted(byText));
     // Few, however many namespaces have any: Gatekeeper matches every pod of the cluster against each.
     expect(others.length).toBeLessThanOrEqual(16);
@@ -83,7 +78,7 @@ describe("a namespace's own policies", () => {
     ];
     const { spec, overflow } = indexOf(policies, ['finance', ...tenants]);
     expect(overflow.namespaces).toBeGreaterThan(0);
-    expect(spec.namespaces['finance']).toMatchObject({ policies: 'federated-sovereignty-system/all,federated-sovereignty-system/finance' });
+    expect(spec.namespaces['finance']).toMatchObject({ policies: 'all,finance' });
     expect(spec.patterns).toHaveLength(1);
     expect(overflow.patterns).toBe(0);
   });
@@ -94,7 +89,7 @@ describe("a namespace's own policies", () => {
     );
     const { spec } = indexOf([...own, hub('finance', 'finance')], ['finance']);
     expect(spec.namespaces['finance']).toMatchObject({
-      policies: expect.stringMatching(/^(?=.{1,599}$)federated-sovereignty-system\/finance,finance\/a0/),
+      policies: expect.stringMatching(/^(?=.{1,599}$)finance,finance\/a0/),
       revisions: `${'c'.repeat(40)},-`,
     });
   });

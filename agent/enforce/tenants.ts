@@ -1,3 +1,4 @@
+import { parsePolicyKey } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '../compare.ts';
 import { shortHash } from './labels.ts';
@@ -12,7 +13,7 @@ export const isTenants = ({ managedBy, namespace, spec }: PolicyInput): boolean 
   managedBy === 'local' && spec.targetNamespace === namespace;
 
 /** The same by the key of a policy and the namespace that it governs. */
-export const isTenantsKey = (key: string, governed: string): boolean => key.startsWith(`${governed}/`);
+export const isTenantsKey = (key: string, governed: string): boolean => parsePolicyKey(key).namespace === governed;
 
 /** Limit of a namespace's own policies. */
 export const MAX_OWN_POLICIES = 20;

@@ -3,7 +3,7 @@ import type { KindDescriptor, ObjectRef } from '@fso/shared/kube';
 
 /** A SovereignPolicy of this cluster, reduced to what enforcement needs. */
 export interface PolicyInput {
-  /** `namespace/name` */
+  /** See policyKey. */
   readonly key: string;
   readonly namespace: string;
   readonly name: string;

@@ -1,7 +1,6 @@
-import type { SovereignPolicy } from '@fso/shared/api';
-import type { Informer } from '@fso/shared/kube';
+import { parsePolicyKey, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
+import { type Informer, keyOf } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
-import { liveKey } from './plan-writes.ts';
 
 /** An own write that the informer may not have shown yet. */
 type OwnWrite = { readonly at: number } & (
@@ -31,7 +30,7 @@ export class LivePolicies {
   }
 
   get(key: string): SovereignPolicy | undefined {
-    const shown = this.#informer.get(key);
+    const shown = this.#informer.get(keyOf(parsePolicyKey(key)));
     const own = this.#own.get(key);
     if (own === undefined) return shown;
     if (own.type === 'deleted') return shown?.metadata.uid === own.uid ? undefined : shown;
@@ -39,7 +38,7 @@ export class LivePolicies {
   }
 
   all(): ReadonlyMap<string, SovereignPolicy> {
-    const keys = new Set([...this.#informer.list().map(liveKey), ...this.#own.keys()]);
+    const keys = new Set([...this.#informer.list().map(policyKeyOf), ...this.#own.keys()]);
     const all = new Map<string, SovereignPolicy>();
     for (const key of keys) {
       const live = this.get(key);

@@ -50,46 +50,39 @@ describe('planWrites', () => {
     const one = desire({ a: 'eu-west-1', b: 'eu-west-1', c: 'eu-west-1' }, '1');
     const two = desire({ a: 'eu-west-1', b: 'eu-central-1', d: 'eu-west-1' }, '2', one);
     const { actions } = planWrites(two, run(one, new Map()));
-    expect(actions.map(({ type, key }) => `${type} ${key}`)).toEqual([
-      'apply federated-sovereignty-system/b',
-      'apply federated-sovereignty-system/d',
-      'delete federated-sovereignty-system/c',
-    ]);
+    expect(actions.map(({ type, key }) => `${type} ${key}`)).toEqual(['apply b', 'apply d', 'delete c']);
   });
 
   it('leaves local policies and foreign labels alone, and sees a foreign field in the spec as drift', () => {
     const one = desire({ a: 'eu-west-1' }, '1');
     const live = new Map(run(one, new Map()));
-    const a = live.get('federated-sovereignty-system/a');
+    const a = live.get('a');
     if (a === undefined) throw new Error('not written');
     const local = { ...a, metadata: { name: 'x', namespace: SYSTEM_NAMESPACE, labels: {} } };
-    live.set('federated-sovereignty-system/x', local);
-    live.set('federated-sovereignty-system/a', { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } });
+    live.set('x', local);
+    live.set('a', { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } });
     expect(planWrites(one, live).actions).toEqual([]);
-    live.set('federated-sovereignty-system/a', { ...a, spec: { ...a.spec, excludedNamespaces: ['*'] } });
-    expect(planWrites(one, live).actions).toMatchObject([{ type: 'apply', key: 'federated-sovereignty-system/a' }]);
-    live.set('federated-sovereignty-system/x', { ...local, metadata: { ...local.metadata, labels: { [LABELS.managedBy]: 'hub' } } });
-    expect(planWrites(desire({}, '2', one), live).actions.map(({ type, key }) => `${type} ${key}`)).toEqual([
-      'delete federated-sovereignty-system/a',
-      'delete federated-sovereignty-system/x',
-    ]);
+    live.set('a', { ...a, spec: { ...a.spec, excludedNamespaces: ['*'] } });
+    expect(planWrites(one, live).actions).toMatchObject([{ type: 'apply', key: 'a' }]);
+    live.set('x', { ...local, metadata: { ...local.metadata, labels: { [LABELS.managedBy]: 'hub' } } });
+    expect(planWrites(desire({}, '2', one), live).actions.map(({ type, key }) => `${type} ${key}`)).toEqual(['delete a', 'delete x']);
   });
 
   it('takes away what keeps a wanted policy from going, and waits for one that goes', () => {
     const one = desire({ a: 'eu-west-1' }, '1');
     const live = new Map(run(one, new Map()));
-    const a = live.get('federated-sovereignty-system/a');
+    const a = live.get('a');
     if (a === undefined) throw new Error('not written');
     const going = { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
     const kept = { ...going, metadata: { ...going.metadata, finalizers: ['example.com/keep'] } };
-    live.set('federated-sovereignty-system/a', kept);
+    live.set('a', kept);
     expect(planWrites(one, live)).toEqual({
-      actions: [{ type: 'release', key: 'federated-sovereignty-system/a', live: kept }],
+      actions: [{ type: 'release', key: 'a', live: kept }],
       waiting: [],
     });
     expect(planWrites(desire({}, '2', one), live)).toEqual({ actions: [], waiting: [] });
-    live.set('federated-sovereignty-system/a', going);
-    expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['federated-sovereignty-system/a'] });
+    live.set('a', going);
+    expect(planWrites(one, live)).toEqual({ actions: [], waiting: ['a'] });
   });
 });
 
@@ -98,9 +91,9 @@ describe('desiredPolicies', () => {
     const one = desire({ a: 'eu-west-1', b: 'eu-west-1' }, '1');
     const next = { a: 'eu-west-1', b: 'eu-central-1', c: 'eu-west-1' };
     const expected = {
-      'federated-sovereignty-system/a': '1',
-      'federated-sovereignty-system/b': '2',
-      'federated-sovereignty-system/c': '2',
+      a: '1',
+      b: '2',
+      c: '2',
     };
     expect(sinceOf(desire(next, '2', one))).toEqual(expected);
     expect(sinceOf(desire(next, '2', new Map(), run(one, new Map())))).toEqual(expected);

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, policyKey, type SovereignPolicy } from '@fso/shared/api';
+import { ANNOTATIONS, API_VERSION, isHubManaged, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 
@@ -10,7 +10,7 @@ export interface DesiredPolicy {
   readonly since: string;
 }
 
-/** By `namespace/name`. */
+/** By key. */
 export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 
 export type WriteAction =
@@ -28,15 +28,13 @@ export interface WritePlan {
 /** Value of {@link LABELS.managedBy} on what came from Git. */
 const HUB = 'hub';
 
-export const liveKey = ({ metadata }: SovereignPolicy): string => policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
-
 /** The object to apply, from desired state alone. */
 export const bodyOf = ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
   apiVersion: API_VERSION,
   kind: 'SovereignPolicy',
   metadata: {
     name: policy.name,
-    namespace: policy.namespace,
+    namespace: SYSTEM_NAMESPACE,
     labels: { ...policy.labels, [LABELS.managedBy]: HUB },
     annotations: { [ANNOTATIONS.revision]: since, [ANNOTATIONS.sourcePath]: policy.sourcePath },
   },
@@ -107,13 +105,12 @@ interface DesiredInput {
  * what stands in the cluster.
  */
 export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>
-  new Map(input.compiled.map((policy) => [policyKey(policy), { policy, since: sinceOf(policy, input) }]));
+  new Map(input.compiled.map((policy) => [policy.name, { policy, since: sinceOf(policy, input) }]));
 
 const sinceOf = (policy: CompiledPolicy, { revision, before, live }: DesiredInput): string => {
-  const key = policyKey(policy);
-  const known = before.get(key);
+  const known = before.get(policy.name);
   if (known !== undefined) return known.policy.digest === policy.digest ? known.since : revision;
-  const standing = live.get(key);
+  const standing = live.get(policy.name);
   if (standing === undefined || !sameContent(standing, bodyOf({ policy, since: revision }))) return revision;
   const { annotations } = standing.metadata;
   return annotations?.[ANNOTATIONS.sourcePath] === policy.sourcePath ? (annotations[ANNOTATIONS.revision] ?? revision) : revision;

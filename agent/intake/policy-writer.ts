@@ -1,4 +1,4 @@
-import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import { type ClusterEvent, parsePolicyKey, policyKey, type SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type Backoff, createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
@@ -73,7 +73,8 @@ export class PolicyWriter<T extends WriteTarget = WriteTarget> {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = this.#deps.policies.onChange((key, current, previous) => {
+    const stop = this.#deps.policies.onChange((objectKey, current, previous) => {
+      const key = policyKey(parsePolicyKey(objectKey));
       this.live.shown(key, current, previous);
       if (this.#target !== undefined && isDrift(key, this.#target.desired, this.live.get(key))) this.#wakeup.wake();
     });

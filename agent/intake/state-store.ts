@@ -1,4 +1,4 @@
-import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, policyKey, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
@@ -36,9 +36,7 @@ const StoredPolicies = z.array(
     since: z.string(),
     policy: z.custom<CompiledPolicy>(
       (value) =>
-        z
-          .looseObject({ namespace: z.string(), name: z.string(), digest: z.string(), sourcePath: z.string(), spec: z.looseObject({}) })
-          .safeParse(value).success,
+        z.looseObject({ name: z.string(), digest: z.string(), sourcePath: z.string(), spec: z.looseObject({}) }).safeParse(value).success,
     ),
   }),
 );
@@ -76,8 +74,14 @@ const withPolicies = async (state: Omit<AcceptedState, 'policies'>, map: ConfigM
 const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
   const all = [...policies.values()].map(({ policy }) => policy);
   const changed = all.filter((policy) => digestOfPolicy(policy) !== policy.digest);
-  if (changed.length > 0) throw new Error(`stored policies are not what was accepted: ${changed.slice(0, 5).map(policyKey).join(', ')}`);
-  const digest = digestOfPolicies(all.sort((left, right) => byText(policyKey(left), policyKey(right))));
+  if (changed.length > 0)
+    throw new Error(
+      `stored policies are not what was accepted: ${changed
+        .slice(0, 5)
+        .map(({ name }) => name)
+        .join(', ')}`,
+    );
+  const digest = digestOfPolicies(all.sort((left, right) => byText(left.name, right.name)));
   if (digest !== stored) throw new Error(`stored policies have the digest ${digest}, accepted were those with ${stored}`);
   return digest;
 };
@@ -105,7 +109,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
 
 const unpack = async (packed: string): Promise<DesiredPolicies> => {
   const stored = StoredPolicies.parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
-  return new Map(stored.map((desired) => [policyKey(desired.policy), desired]));
+  return new Map(stored.map((desired) => [desired.policy.name, desired]));
 };
 
 /** The namespace comes with the agent's installation; without it nothing could be written. @throws what the API server answered */

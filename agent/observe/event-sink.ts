@@ -1,4 +1,4 @@
-import { API_VERSION, type ClusterEvent, revisionOf, type SovereignPolicy } from '@fso/shared/api';
+import { API_VERSION, type ClusterEvent, policyKeyOf, revisionOf, type SovereignPolicy } from '@fso/shared/api';
 import type { EventRecorder, InvolvedObject } from '@fso/shared/kube';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
@@ -31,8 +31,7 @@ export class EventSink {
 
   ofPolicy(policy: SovereignPolicy, event: PolicyEvent): void {
     const revision = revisionOf(policy);
-    const key = `${policy.metadata.namespace ?? ''}/${policy.metadata.name}`;
-    this.ofCluster({ ...event, policy: key, ...(revision === undefined ? {} : { revision }) });
+    this.ofCluster({ ...event, policy: policyKeyOf(policy), ...(revision === undefined ? {} : { revision }) });
     this.recordOnly(policy, event);
   }
 

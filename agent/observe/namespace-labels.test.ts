@@ -11,9 +11,7 @@ describe('labels as they stand', () => {
 
   it('names those of this system on the governed namespaces that are there', () => {
     const book = new NamespaceLabelCache();
-    const labels = book.of('federated-sovereignty-system/eu', governing('finance', 'gone'), (name) =>
-      name === 'finance' ? finance : undefined,
-    );
+    const labels = book.of('eu', governing('finance', 'gone'), (name) => (name === 'finance' ? finance : undefined));
     expect(labels).toEqual([{ namespace: 'finance', labels: { [LABELS.policyName]: 'by-hand' } }]);
   });
 

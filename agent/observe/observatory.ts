@@ -28,7 +28,7 @@ export type StreamFact =
 export type ClusterFacts = Omit<ClusterReport, StreamFact>;
 
 export interface AgentSnapshot {
-  /** By `namespace/name`. */
+  /** By key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
 }

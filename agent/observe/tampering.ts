@@ -1,4 +1,12 @@
-import { CONDITIONS, type Condition, FIELD_MANAGERS, type KubeObject, type ObjectMeta, type SovereignPolicy } from '@fso/shared/api';
+import {
+  CONDITIONS,
+  type Condition,
+  FIELD_MANAGERS,
+  type KubeObject,
+  type ObjectMeta,
+  policyKeyOf,
+  type SovereignPolicy,
+} from '@fso/shared/api';
 
 /** The last change by someone else to an object that enforces a policy. */
 export interface Tampering {
@@ -25,9 +33,9 @@ export class TamperLog {
 
   /** Restores the tampering that the conditions of the policies show. */
   restore(policies: readonly SovereignPolicy[]): void {
-    for (const { metadata, status } of policies) {
-      const shown = readTampering(status?.conditions);
-      if (shown !== undefined) this.add([`${metadata.namespace ?? ''}/${metadata.name}`], shown);
+    for (const policy of policies) {
+      const shown = readTampering(policy.status?.conditions);
+      if (shown !== undefined) this.add([policyKeyOf(policy)], shown);
     }
   }
 

@@ -3,13 +3,13 @@ import { type ClusterEvent, type PolicyReport, policyKey } from '@fso/shared/api
 import { type AgentFrame, decodeAgentFrame, digestOfReports, type Report } from '@fso/shared/protocol';
 import { type Clock, createLogger } from '@fso/shared/runtime';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import type { AgentSnapshot } from '../observe/index.ts';
 import { LiveObservatory } from '../observe/index.ts';
 import { EventOutbox } from './event-outbox.ts';
 import { advanceProven, isRevisionProven } from './proven.ts';
-import { diffReports, Reporter } from './reporter.ts';
+import { diffReports, ReportCheck, Reporter } from './reporter.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report = (name: string, violations = 0): PolicyReport => policyReport(name, { violations });
@@ -98,7 +98,7 @@ describe('Reporter', () => {
     await settle();
     expect(reports().map(({ seq, full, policies, removed }) => [seq, full, policies.map(({ name }) => name), removed])).toEqual([
       [1, true, ['a', 'b'], []],
-      [2, false, ['a'], ['federated-sovereignty-system/b']],
+      [2, false, ['a'], ['b']],
     ]);
     reporter.sendDigest();
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
@@ -190,8 +190,23 @@ describe('Reporter', () => {
   });
 });
 
+describe('ReportCheck', () => {
+  it('logs each invalid report once, also of a policy called cluster', () => {
+    const logger = createLogger({ name: 'test', level: 'silent' });
+    const error = vi.spyOn(logger, 'error');
+    const check = new ReportCheck(logger);
+    const { cluster, policies } = snapshotOf([policyReport('cluster', { effectiveRegions: ['x'.repeat(64)] })]);
+    const whole = { ...cluster, revision: null, provenRevision: null, verification: 'unverified' } as const;
+    for (const _ of [1, 2]) {
+      check.policies({ cluster, policies });
+      check.cluster(whole);
+    }
+    expect(error.mock.calls.map(([fields]) => fields)).toEqual([expect.objectContaining({ policy: 'cluster' })]);
+  });
+});
+
 describe('isRevisionProven', () => {
-  const accepted = { keys: new Set(['federated-sovereignty-system/a']), generationOf: (): number | undefined => 2 };
+  const accepted = { keys: new Set(['a']), generationOf: (): number | undefined => 2 };
 
   it.each([
     ['the written generation is proven', snapshotOf([report('a')], true, 2), true],

@@ -8,7 +8,7 @@ import type { EventOutbox } from './event-outbox.ts';
 
 export interface ReportDelta {
   readonly policies: readonly PolicyReport[];
-  /** Keys (`namespace/name`). */
+  /** Keys. */
   readonly removed: readonly string[];
 }
 
@@ -64,17 +64,14 @@ const judged = weakMemo((report: PolicyReport) => {
   return problem === undefined ? { entry: report } : { entry, problem };
 });
 
-/** In the place of a policy's key. */
-const CLUSTER = 'cluster';
-
 /**
  * Checks reports against their schema before they are sent: whatever is written into the cluster, the hub must still get
  * everything else.
  */
 export class ReportCheck {
   readonly #logger: Logger;
-  /** Keys of the reports that are invalid now; each is logged once. */
-  readonly #wrong = new Set<string>();
+  /** Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is logged once. */
+  readonly #wrong = new Set<string | undefined>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -93,15 +90,15 @@ export class ReportCheck {
 
   cluster(report: ClusterReport): ClusterReport {
     const { entry, problem } = judgeClusterReport(report);
-    this.#note(CLUSTER, problem);
+    this.#note(undefined, problem);
     return entry;
   }
 
-  #note(key: string, problem: string | undefined): void {
-    if (problem === undefined) this.#wrong.delete(key);
-    else if (!this.#wrong.has(key)) {
-      this.#wrong.add(key);
-      this.#logger.error({ policy: key, problem }, 'report is not valid, a part of it is left out');
+  #note(policy: string | undefined, problem: string | undefined): void {
+    if (problem === undefined) this.#wrong.delete(policy);
+    else if (!this.#wrong.has(policy)) {
+      this.#wrong.add(policy);
+      this.#logger.error({ policy, problem }, 'report is not valid, a part of it is left out');
     }
   }
 }

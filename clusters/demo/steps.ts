@@ -116,7 +116,7 @@ export async function warnedDeployment(world: World, signal: AbortSignal): Promi
     {},
     signal,
   );
-  const warning = warnings.find((text) => text.includes('policy federated-sovereignty-system/customer-data'));
+  const warning = warnings.find((text) => text.includes('policy customer-data'));
   if (warning === undefined) throw new Error(`no warning of the policy; warnings: ${warnings.join('; ') || 'none'}`);
   return `admitted with a warning:\n${warning}`;
 }

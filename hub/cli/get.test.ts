@@ -1,6 +1,7 @@
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { REVISION } from '../serve/testing/fleet.ts';
+import { policyReport, REVISION, report } from '../serve/testing/fleet.ts';
 import { createHubClient } from './client/api-client.ts';
 import { fso, startFilledApi } from './testing/run-fso.ts';
 
@@ -10,9 +11,9 @@ describe('fso get', () => {
     expect(await fso(server, 'get', 'policies')).toEqual({
       code: 0,
       err: '',
-      out: `NAMESPACE                     NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
-federated-sovereignty-system  finance  finance  group:eu   deny    Active  2/2       1
-federated-sovereignty-system  hr       hr       eu-west-1  warn    Active  1/1       0
+      out: `NAME     TARGET   REGIONS    ACTION  PHASE   CLUSTERS  VIOLATIONS
+finance  finance  group:eu   deny    Active  2/2       1
+hr       hr       eu-west-1  warn    Active  1/1       0
 `,
     });
     const { out } = await fso(server, 'get', 'clusters', '-o', 'wide');
@@ -74,10 +75,21 @@ describe('the kinds', () => {
     await using server = await startFilledApi();
     const { code, out } = await fso(server, 'get', 'policy', 'finance');
     expect([code, out.trimEnd().split('\n')]).toEqual([0, [expect.stringMatching(/^NAME/), expect.stringMatching(/finance/)]]);
-    expect(await fso(server, 'get', 'sp', 'federated-sovereignty-system/finance')).toEqual({ code, out, err: '' });
+    expect(await fso(server, 'get', 'sp', `${SYSTEM_NAMESPACE}/finance`)).toEqual({ code, out, err: '' });
     expect((await fso(server, 'get', 'cluster', 'eu')).out.trimEnd().split('\n')).toHaveLength(2);
     expect(JSON.parse((await fso(server, 'get', 'cluster', 'eu', '-o', 'json')).out)).toMatchObject({ name: 'eu' });
-    expect(await fso(server, 'get', 'policy', 'nope')).toMatchObject({ code: 1, err: 'fso: there is no policy nope\n' });
+    await server.ledger.applyReport(
+      'us',
+      report({ seq: 2, full: false, policies: [policyReport('finance', { namespace: 'team-a', managedBy: 'local' })] }),
+    );
+    expect(await fso(server, 'get', 'policy', 'finance')).toEqual({ code, out, err: '' });
+    expect((await fso(server, 'get', 'policy', 'team-a/finance')).out).toContain('\nteam-a/finance  ');
+    expect((await fso(server, 'describe', 'policy', 'team-a/finance')).out).toContain('Name:         team-a/finance\n');
+    expect(await fso(server, 'get', 'policy', 'team-a/finance/x')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('is not a name'),
+    });
+    expect(await fso(server, 'get', 'policy', 'nope')).toMatchObject({ code: 1, err: expect.stringContaining('There is no policy nope.') });
     expect(await fso(server, 'get', 'policy', 'hr', '--violating')).toMatchObject({ code: 2 });
     expect((await fso(server, 'describe', 'sp', 'finance')).out).toContain('Source:       policies/finance.yaml:1\n');
     expect((await fso(server, 'describe', 'clusters', 'eu')).out).toContain('labels:        env=prod\n');

@@ -10,7 +10,7 @@ export interface AuditFilter {
   readonly subject?: string;
   /** That an agent did, that was done to the cluster, or that is about it. */
   readonly cluster?: string;
-  /** namespace/name of a policy that is named in it. */
+  /** Key of a policy that a commit changed. */
   readonly policy?: string;
   /** RFC 3339, UTC with milliseconds. */
   readonly since?: string;

@@ -40,7 +40,7 @@ export interface ClusterRecord {
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
   readonly report: ClusterReport | null;
-  /** By `namespace/name`. */
+  /** By key. */
   readonly policies: ReadonlyMap<string, PolicyReport>;
   /** Sequence number of the last report taken in. */
   readonly reportedSeq: number;

@@ -1,4 +1,4 @@
-import { ClusterPage, PolicySummaryPage, type ProblemDetails } from '@fso/shared/api';
+import { ClusterPage, PolicySummaryPage, PolicyView, type ProblemDetails, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
@@ -17,7 +17,10 @@ const started = async (config: Parameters<typeof startApiHarness>[0] = {}) => {
 
 describe('routes', () => {
   const examples: Readonly<Record<string, string>> = {
-    '{namespace}/{name}': 'federated-sovereignty-system/finance',
+    '{namespace}/{name}': `${SYSTEM_NAMESPACE}/finance`,
+    '/policies/{name}': '/policies/finance',
+    '/policy-sources/{name}': '/policy-sources/finance',
+    '/policy-histories/{name}': '/policy-histories/finance',
     '/clusters/{name}': '/clusters/eu',
     '{revision}': REVISION,
     '{sequence}': '1',
@@ -67,13 +70,31 @@ describe('routes', () => {
     ['/clusters/us/policies', ['finance']],
     ['/clusters/us/policies?violating=true&phase=Active&q=fin', ['finance']],
     ['/clusters/eu/policies?violating=true', []],
-    ['/violations?cluster=us&policy=federated-sovereignty-system/finance&namespace=finance', ['api-1']],
+    ['/violations?cluster=us&policy=finance&namespace=finance', ['api-1']],
     ['/violations?cluster=eu', []],
     ['/clusters?q=u', ['eu', 'us']],
   ])('filter: %s', async (path, names) => {
     await using server = await started();
     const { items } = (await (await fetch(`${server.url}/api/v1${path}`)).json()) as { items: { name: string }[] };
     expect(items.map(({ name }) => name)).toEqual(names);
+  });
+
+  it('tell a policy of the hub from local ones, whatever they are called', async () => {
+    await using server = await started();
+    const local = [
+      ['team-a', 'finance'],
+      ['finance', 'history'],
+      [SYSTEM_NAMESPACE, 'by-hand'],
+    ] as const;
+    const policies = local.map(([namespace, name]) => policyReport(name, { namespace, managedBy: 'local' }));
+    await server.ledger.applyReport('us', report({ seq: 2, full: false, policies }));
+    const read = async (key: string) => PolicyView.parse(await (await fetch(`${server.url}/api/v1/policies/${key}`)).json());
+    expect(await read('finance')).toMatchObject({ managedBy: 'hub', name: 'finance' });
+    expect(await read('team-a/finance')).toMatchObject({ managedBy: 'local', namespace: 'team-a', name: 'finance' });
+    expect(await read('finance/history')).toMatchObject({ managedBy: 'local', namespace: 'finance', name: 'history' });
+    expect(await read('by-hand')).toMatchObject({ managedBy: 'local', namespace: SYSTEM_NAMESPACE });
+    const { items } = PolicySummaryPage.parse(await (await fetch(`${server.url}/api/v1/policy-summaries?q=FINANCE`)).json());
+    expect(items.map(policyKey)).toEqual(['finance', 'finance/history', 'team-a/finance']);
   });
 
   it('page through a list with a cursor', async () => {
@@ -114,7 +135,7 @@ describe('routes', () => {
       },
     ]);
     for (const [by, key] of [
-      ['policy', 'federated-sovereignty-system/finance'],
+      ['policy', 'finance'],
       ['cluster', 'us'],
       ['namespace', 'us/finance'],
       ['region', 'us-east-1'],
@@ -184,6 +205,7 @@ describe('problems', () => {
     ['/api/v1/violation-groups', 400, 'query parameter by: '],
     ['/api/v1/events?cursor=YQ', 400, 'query parameter cursor: '],
     ['/api/v1/clusters/nowhere', 404, 'There is no cluster nowhere.'],
+    ['/api/v1/policies/a', 404, 'There is no policy a.'],
     ['/api/v1/policies/a/b', 404, 'There is no policy a/b.'],
     ['/api/v1/policies/%E0%A4%A/b', 400, 'The URL'],
     ['/nothing', 404, 'Nothing is at /nothing.'],

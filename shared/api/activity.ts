@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
-import { RevisionVerification } from './reports.ts';
+import { PolicyKey, RevisionVerification } from './reports.ts';
 import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, StatusView } from './views.ts';
 
 /** The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's clock. */
@@ -83,7 +83,7 @@ export type Trend = z.infer<typeof Trend>;
 /** Policies that may have changed; a client reads those that it shows again. */
 export const PolicyChange = z.object({
   cluster: z.string().nullable().describe('Where the change was reported; null: the desired state in Git changed.'),
-  policies: z.array(z.string()).max(500).nullable().describe('namespace/name; null: too many to name, read the list again.'),
+  policies: z.array(PolicyKey).max(500).nullable().describe('Keys; null: too many to name, read the list again.'),
 });
 export type PolicyChange = z.infer<typeof PolicyChange>;
 

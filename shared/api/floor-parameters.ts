@@ -14,7 +14,7 @@ export const FLOOR_PARAMETER_BYTES = { nodes: 600_000, patterns: 150_000, index:
 /** An apply replaces the map as a whole: it removes entries of others and keeps `managedFields` small. */
 const ATOMIC = { 'x-kubernetes-map-type': 'atomic' } as const;
 
-const PolicyKeys = z.string().max(262_144).describe('Policies (namespace/name), sorted, comma separated.');
+const PolicyKeys = z.string().max(262_144).describe('Policies (name, or namespace/name), sorted, comma separated.');
 
 export const FloorParametersSpec = z
   .strictObject({

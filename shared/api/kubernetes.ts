@@ -1,4 +1,5 @@
 import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from './names.ts';
+import { policyKey } from './reports.ts';
 import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
 /** The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
@@ -30,6 +31,10 @@ export interface SovereignPolicy extends KubeObject {
   spec: SovereignPolicySpec;
   status?: SovereignPolicyStatus;
 }
+
+/** {@link policyKey} of a policy in a cluster. */
+export const policyKeyOf = ({ metadata }: SovereignPolicy): string =>
+  policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
 
 /** Whether a policy came from Git: the label counts only in the agent's own namespace, since others may write it elsewhere. */
 export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>

@@ -18,6 +18,8 @@ export const SYSTEM_NAMESPACE = 'federated-sovereignty-system';
  * refusal proves that the API server evaluates the index.
  */
 export const CANARY_NAMESPACE = 'fso-canary';
+/** In the place of a policy's key in what only proves a lock. No policy can be called so. */
+export const CANARY_POLICY = '(canary)';
 /** Lease of the agents' leader, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_LEASE = 'fso-agent';
 /** ConfigMap with the state that the agent last accepted, in {@link SYSTEM_NAMESPACE}. */
@@ -57,7 +59,7 @@ export const floorLabel = (action: FloorAction): string => `${KEY_PREFIX}floor-$
 export const FLOOR_LABEL_VALUE = 'active';
 /** Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` = none. */
 export const floorRegionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-regions`;
-/** Annotation with the policies (`namespace/name`, sorted, comma separated) behind {@link floorRegionsAnnotation}. */
+/** Annotation with the policies (keys, sorted, comma separated) behind {@link floorRegionsAnnotation}. */
 export const floorPoliciesAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-policies`;
 /** Annotation with the Git commit of each of {@link floorPoliciesAnnotation}, in their order; `-` for a local policy. */
 export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-revisions`;

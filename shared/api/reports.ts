@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
+import { SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, Enforcement, EnforcementAction, Phase } from './sovereign-policy.ts';
 
 /** Where a policy came from. */
@@ -86,17 +87,35 @@ export const ClusterReport = z.object({
 });
 export type ClusterReport = z.infer<typeof ClusterReport>;
 
+/** A {@link policyKey}: namespace and name at their longest, and the slash. */
+export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
+
+/** Namespace and name of a SovereignPolicy. */
+export interface PolicyRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * How a policy is called everywhere but in Kubernetes itself: `finance` in the agent's namespace, where all policies of the hub
+ * are, `team-a/finance` elsewhere. No name has a slash, so a key names one policy.
+ */
+export const policyKey = ({ namespace, name }: PolicyRef): string => (namespace === SYSTEM_NAMESPACE ? name : `${namespace}/${name}`);
+
+/** The reverse of {@link policyKey}. */
+export const parsePolicyKey = (key: string): PolicyRef => {
+  const slash = key.indexOf('/');
+  return slash < 0 ? { namespace: SYSTEM_NAMESPACE, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+};
+
 /** An event in a cluster that people may want to look up later. */
 export const ClusterEvent = z.object({
   time: Time,
   severity: z.enum(['info', 'warning', 'alert']),
   reason: z.string().max(128).describe('CamelCase, as in Kubernetes Events.'),
   message: z.string().max(4096),
-  policy: z.string().max(317).optional().describe('namespace/name'),
+  policy: PolicyKey.optional(),
   namespace: z.string().max(63).optional(),
   revision: Revision.optional(),
 });
 export type ClusterEvent = z.infer<typeof ClusterEvent>;
-
-/** `namespace/name`: how a policy is identified within a cluster. */
-export const policyKey = (policy: { namespace: string; name: string }): string => `${policy.namespace}/${policy.name}`;

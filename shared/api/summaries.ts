@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
+import { PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { PolicyInCluster, PolicyView, pageOf, ViolationView } from './views.ts';
 
@@ -47,9 +48,7 @@ export type ViolationGrouping = z.infer<typeof ViolationGrouping>;
 export const ViolationGroup = z.object({
   key: z
     .string()
-    .describe(
-      '`namespace/name` of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of a workload, region; `` = none.',
-    ),
+    .describe('Key of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of a workload, region; `` = none.'),
   violations: Count.describe('Of a policy or cluster, all that agents count; of the other groups, those that agents list.'),
   named: Count.describe('Those that agents list: the first 20 of each policy.'),
   policies: Count.describe('Policies that the listed ones violate.'),
@@ -87,7 +86,7 @@ export const IssueReport = z.object({
   policies: z
     .array(
       z.object({
-        policy: z.string(),
+        policy: PolicyKey,
         cluster: z.string().nullable(),
         problem: z.string(),
         since: z.iso.datetime({ offset: true }).nullable(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EnrolmentView } from './access.ts';
 import { ResourceName } from './common.ts';
-import { ClusterEvent, ClusterReport, ManagedBy, PolicyReport, RevisionVerification, Violation } from './reports.ts';
+import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase } from './sovereign-policy.ts';
 
 /** Responses of the hub's API: shared by the API, the `fso` command and the dashboard. */
@@ -89,7 +89,7 @@ export const PolicyView = z.object({
 });
 export type PolicyView = z.infer<typeof PolicyView>;
 
-export const ViolationView = Violation.extend({ cluster: ResourceName, policy: z.string(), enforcementAction: EnforcementAction });
+export const ViolationView = Violation.extend({ cluster: ResourceName, policy: PolicyKey, enforcementAction: EnforcementAction });
 export type ViolationView = z.infer<typeof ViolationView>;
 
 export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });

@@ -1,12 +1,18 @@
-import type { EnforcementAction, LabelSelector, SovereignPolicySpec } from '../api/index.ts';
-import { type ManagedClusterDocument, type Placement, policyKey, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
+import type {
+  EnforcementAction,
+  LabelSelector,
+  ManagedClusterDocument,
+  Placement,
+  SovereignPolicyDocument,
+  SovereignPolicySpec,
+} from '../api/index.ts';
 import type { PolicySet, Sourced } from '../decode/index.ts';
 import { expandRegions, type RegionGroups, regionGroupsOf } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 
 /** What one cluster gets of one policy: the spec as in Git without its placement, groups expanded. */
 export interface CompiledPolicy {
-  readonly namespace: string;
+  /** Also its key: every compiled policy goes into the agent's namespace, which is the agent's to choose. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: Omit<SovereignPolicySpec, 'placement'>;
@@ -18,7 +24,7 @@ export interface CompiledPolicy {
   readonly digest: string;
 }
 
-/** What one cluster gets, sorted by key. */
+/** What one cluster gets, sorted by name. */
 export interface CompiledCluster {
   readonly cluster: string;
   readonly policies: readonly CompiledPolicy[];
@@ -51,7 +57,7 @@ const placedPolicies = (set: PolicySet): readonly PlacedPolicy[] => {
   const groups = regionGroupsOf(set);
   return set.policies
     .map((sourced) => ({ policy: compilePolicy(sourced, groups), isFor: placementTest(sourced.document.spec.placement, groups) }))
-    .sort((left, right) => byText(policyKey(left.policy), policyKey(right.policy)));
+    .sort((left, right) => byText(left.policy.name, right.policy.name));
 };
 
 const placeOn = (cluster: ManagedClusterDocument, policies: readonly PlacedPolicy[]): CompiledCluster =>
@@ -66,9 +72,9 @@ const compiled = (cluster: string, policies: readonly CompiledPolicy[]): Compile
   digest: digestOfPolicies(policies),
 });
 
-/** {@link CompiledCluster.digest} of policies that are sorted by key. */
+/** {@link CompiledCluster.digest} of policies that are sorted by name. */
 export const digestOfPolicies = (policies: readonly CompiledPolicy[]): string =>
-  sha256(policies.map((policy) => `${policyKey(policy)} ${policy.digest}\n`).join(''));
+  sha256(policies.map((policy) => `${policy.name} ${policy.digest}\n`).join(''));
 
 /** {@link CompiledPolicy.digest}; one that is there already is not looked at. */
 export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<Pick<CompiledPolicy, 'digest'>>): string => {
@@ -80,7 +86,6 @@ const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, g
   const { placement: _hubSide, ...spec } = document.spec;
   const effectiveRegions = expandRegions(spec.allowedRegions, groups);
   const content: Omit<CompiledPolicy, 'digest'> = {
-    namespace: SYSTEM_NAMESPACE,
     name: document.metadata.name,
     labels: document.metadata.labels ?? {},
     // A cluster knows no groups: what lands in it is complete in itself.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ClusterEvent, ClusterReport, PolicyReport, ResourceName } from '../api/index.ts';
+import { ClusterEvent, ClusterReport, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 
 /** Version of the wire protocol. Agents and hubs of different versions refuse each other in the hello. */
@@ -53,15 +53,13 @@ export const Report = z.strictObject({
   /** true: `policies` replaces what the hub knows, but for what `kept` names. */
   full: z.boolean(),
   kept: z
-    .array(z.string().max(317))
+    .array(PolicyKey)
     .max(20_000)
     .optional()
-    .describe(
-      'Of a full report that does not fit into one frame: keys of policies that stay as the hub knows them, as the next frames have them.',
-    ),
+    .describe('Of a full report that does not fit into one frame: policies that stay as the hub knows them, as the next frames have them.'),
   cluster: ClusterReport.optional(),
   policies: z.array(PolicyReport).max(20_000),
-  removed: z.array(z.string().max(317)).max(20_000).describe('Keys (`namespace/name`) of policies that are gone.'),
+  removed: z.array(PolicyKey).max(20_000).describe('Policies that are gone.'),
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;

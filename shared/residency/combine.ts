@@ -2,7 +2,7 @@ import { FLOOR_ACTIONS, type FloorAction } from '../api/index.ts';
 
 /** A policy on a namespace, reduced to what the others on the same namespace need of it. */
 export interface CombinablePolicy {
-  /** `namespace/name`, unique among those that are combined. */
+  /** Unique among those that are combined. */
   readonly key: string;
   /** Actions that it takes part in: its own, or those that a `custom` policy scopes to the API server. */
   readonly actions: readonly FloorAction[];

@@ -61,7 +61,7 @@ export const fixText = (allowedRegions: readonly string[], violation = ''): stri
 };
 
 export interface ViolationMessage {
-  /** `namespace/name` of each policy behind the decision. */
+  /** Key of each policy behind the decision. */
   readonly policies: readonly string[];
   readonly regions: readonly string[];
   readonly namespace: string;
@@ -71,7 +71,7 @@ export interface ViolationMessage {
 
 /**
  * The whole sentence a person reads in a denial, a warning or a report. Every engine and every page uses this form:
- * `policy federated-sovereignty-system/finance-eu allows regions eu-central-1, eu-west-1 in namespace finance: <violation>; fix: <fix>`
+ * `policy finance-eu allows regions eu-central-1, eu-west-1 in namespace finance: <violation>; fix: <fix>`
  */
 export const violationMessage = ({ policies, regions, namespace, violation, fix }: ViolationMessage): string =>
   `policy ${listed(policies)} allows regions ${regions.length === 0 ? '(none)' : listed(regions)} in namespace ${namespace}: ${violation}; fix: ${fix}`;

@@ -92,7 +92,7 @@ const PATHS = [
   'policy-summaries?sort=-violations&q=policy-00&violating=true',
   'policy-summaries?cluster=cluster-0000&phase=Active&namespace=policy-0001',
   'policies?limit=500',
-  'policies/federated-sovereignty-system/policy-0000',
+  'policies/policy-0000',
   'violations',
   'violations?sort=-since&q=pod-1&limit=500',
   'violation-groups?by=policy',

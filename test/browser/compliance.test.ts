@@ -1,4 +1,4 @@
-import { ClusterPage, PolicySummaryPage, REGION_LABEL } from '@fso/shared/api';
+import { ClusterPage, PolicySummaryPage, policyKey, REGION_LABEL } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
@@ -100,8 +100,8 @@ describe('violations', () => {
 /** A namespace of a policy without violations in any cluster, so that a new violation is among the listed ones. */
 const namespaceWithPolicy = async (cluster: string): Promise<string> => {
   const { items } = PolicySummaryPage.parse(await get(`/api/v1/policy-summaries?cluster=${cluster}&violating=false&phase=Active&limit=20`));
-  for (const { namespace, name } of items) {
-    const policy = await world().client.policy(namespace, name);
+  for (const summary of items) {
+    const policy = await world().client.policy(policyKey(summary));
     const governed = policy.clusters.find((row) => row.cluster === cluster)?.report?.namespaces[0];
     if (governed !== undefined) return governed;
   }
@@ -170,7 +170,7 @@ describe('the pod affinity checker', () => {
     const [policy] = items;
     if (policy === undefined) throw new Error('no policy');
     const page = await dashboard.open('/compliance/checker');
-    await page.getByLabel('Policy').fill(`${policy.namespace}/${policy.name}`);
+    await page.getByLabel('Policy').fill(policyKey(policy));
     await expect(page).toHaveURL(/policy=/);
     await text(page).fill(`kind: Pod\nspec: {nodeSelector: {${REGION_LABEL}: ${policy.effectiveRegions[0]}}}\n`);
     await expect(page.getByText('Admitted: it can run in allowed regions only.')).toBeVisible();

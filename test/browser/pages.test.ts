@@ -16,7 +16,7 @@ beforeAll(async () => {
   const [cluster = ''] = agents.keys();
   const { revision } = await client.source();
   if (revision === null) throw new Error('the hub has no commit');
-  const entries = details({ policy: { namespace: 'federated-sovereignty-system', name: 'payments-eu' }, cluster, commit: revision });
+  const entries = details({ policy: 'payments-eu', cluster, commit: revision });
   for (const entry of entries) known.set(entry.name, entry);
 });
 

@@ -8,11 +8,11 @@ const world = useSimulatedWorld();
 const dashboard = useDashboard(() => world().hub.url);
 
 /** For every cluster of the fleet, also those that are disconnected or have never connected. */
-const EVERYWHERE = '/policies/federated-sovereignty-system/backups-api-1';
+const EVERYWHERE = '/policies/backups-api-1';
 /** A policy that a later commit changed. */
 const changedPath = (): string => Object.keys(world().files).find((path) => /^policies\/claims\/.*-eu-/.test(path)) ?? '';
 const nameOf = (path: string): string => path.replace(/^.*\/|\.yaml$/g, '');
-const pageOf = (path: string): string => `/policies/federated-sovereignty-system/${nameOf(path)}`;
+const pageOf = (path: string): string => `/policies/${nameOf(path)}`;
 
 const TABS = ['overview', 'clusters', 'source', 'labels', 'violations', 'history'] as const;
 
@@ -96,14 +96,14 @@ describe('one policy', () => {
 
   it('shows the current labels of namespaces', async () => {
     const page = await dashboard.open(`${EVERYWHERE}?tab=labels`);
-    await page.goto('/policies/federated-sovereignty-system/payments-eu?tab=labels');
+    await page.goto('/policies/payments-eu?tab=labels');
     const labels = table(page, 'Labels of namespaces');
     await expect(labels.getByText(/^enforcement-action=/).first()).toBeVisible();
     await expect(page.getByText('reports the first 20 namespaces')).toBeVisible();
   });
 
   it('lists its violations', async () => {
-    const page = await dashboard.open('/policies/federated-sovereignty-system/payments-eu?tab=violations');
+    const page = await dashboard.open('/policies/payments-eu?tab=violations');
     await expect(page.getByText(/listed violations/)).toBeVisible();
     await expect(table(page, 'Violations of the policy').getByText('Pod', { exact: true }).first()).toBeVisible();
   });
@@ -141,8 +141,8 @@ describe('one policy', () => {
   });
 
   it('reports that a policy does not exist', async () => {
-    const page = await dashboard.open('/policies/federated-sovereignty-system/no-such-policy', { allow: [/status of 404/] });
-    await expect(page.getByRole('heading', { name: 'There is no policy federated-sovereignty-system/no-such-policy' })).toBeVisible();
+    const page = await dashboard.open('/policies/no-such-policy', { allow: [/status of 404/] });
+    await expect(page.getByRole('heading', { name: 'There is no policy no-such-policy' })).toBeVisible();
     await page.getByRole('link', { name: 'All policies' }).click();
     await expect(page.getByRole('heading', { level: 1, name: 'Policies' })).toBeVisible();
   });

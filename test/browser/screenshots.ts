@@ -91,8 +91,7 @@ try {
     const signal = never;
     const enforced = async (): Promise<true | undefined> => (await real.hub.commit(revision, signal)).state === 'enforced' || undefined;
     await until('the commit is enforced', enforced, signal);
-    const policy = { namespace: 'federated-sovereignty-system', name: 'customer-data' };
-    const shown = { policy, cluster: 'us', commit: { revision, subject: SUBJECT } };
+    const shown = { policy: 'customer-data', cluster: 'us', commit: { revision, subject: SUBJECT } };
     await take(createDashboard(browser, real.hubUrl), details(shown), real.apiToken);
   } finally {
     await real.stop();

@@ -1,5 +1,6 @@
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import { DatabaseSync } from 'node:sqlite';
+import { policyKey } from '@fso/shared/api';
 import type { HubClient } from '../../hub/cli/client/api-client.ts';
 import { verifyAudit } from '../../hub/ledger/audit/verify.ts';
 import { counterOf, type SimulatedAgent } from './simulated-agent.ts';
@@ -16,8 +17,7 @@ export const fileDamage = (path: string): string[] => {
 export const policyLosses = async (hub: HubClient, agents: readonly SimulatedAgent[]): Promise<string[]> => {
   const known = new Map<string, number>();
   for (const policy of await hub.policies())
-    for (const { cluster, report } of policy.clusters)
-      if (report !== null) known.set(`${cluster} ${policy.namespace}/${policy.name}`, counterOf(report));
+    for (const { cluster, report } of policy.clusters) if (report !== null) known.set(`${cluster} ${policyKey(policy)}`, counterOf(report));
   return agents.flatMap(({ cluster, acknowledged }) =>
     [...acknowledged].flatMap(([key, counter]) => {
       const is = known.get(`${cluster} ${key}`) ?? -1;

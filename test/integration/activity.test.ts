@@ -71,9 +71,9 @@ describe('the activity of a commit', () => {
       ['us', [{ code: 'unsigned', reason: 'it is not signed' }]],
     ]);
 
-    const source = PolicySourceView.parse(await read(hub, '/policies/federated-sovereignty-system/finance/source'));
+    const source = PolicySourceView.parse(await read(hub, '/policy-sources/finance'));
     expect(source).toMatchObject({ revision: second, path: 'policies/finance.yaml', yaml: policyFile('finance', ['eu-west-2']) });
-    const history = PolicyHistory.parse(await read(hub, '/policies/federated-sovereignty-system/finance/history'));
+    const history = PolicyHistory.parse(await read(hub, '/policy-histories/finance'));
     expect([history.complete, history.items.map(({ commit: { subject }, change }) => [subject, change])]).toEqual([
       true,
       [

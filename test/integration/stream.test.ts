@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
-import { ANNOTATIONS, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, LABELS, policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CRD_KIND, createInformers, type Informer, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { Offer } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
@@ -51,10 +51,7 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
   policies.onChange(() => {
     const seen = policies.list().map((policy) => {
       const generation = policy.metadata.generation ?? 0;
-      return [
-        `${SYSTEM_NAMESPACE}/${policy.metadata.name}`,
-        { report: reportOf(policy), generation, observedGeneration: generation, proven: true },
-      ] as const;
+      return [policyKeyOf(policy), { report: reportOf(policy), generation, observedGeneration: generation, proven: true }] as const;
     });
     observatory.publish({ policies: new Map(seen), cluster: FACTS });
   });
@@ -260,7 +257,7 @@ describe('drift of a hub-managed policy', () => {
     await putBack();
     const reasons = () => hub.got('report').flatMap(({ events }) => events.map(({ reason, policy }) => `${reason} ${policy}`));
     for (const name of ['finance', 'hr']) {
-      await waitFor(() => expect(reasons()).toContain(`TamperingRepaired federated-sovereignty-system/${name}`));
+      await waitFor(() => expect(reasons()).toContain(`TamperingRepaired ${name}`));
     }
   });
 
@@ -286,7 +283,7 @@ describe('drift of a hub-managed policy', () => {
     const alert = {
       severity: 'alert',
       reason: 'TamperingRepaired',
-      policy: 'federated-sovereignty-system/hr',
+      policy: 'hr',
       message: expect.stringContaining('was deleted'),
     };
     const events = () => hub.got('report').flatMap((report) => report.events);

@@ -5,9 +5,9 @@ import {
   CONDITIONS,
   type Condition,
   type PolicyReport,
-  policyKey,
   REGION_LABEL,
   type SovereignPolicyStatus,
+  SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
@@ -223,13 +223,13 @@ export const createClusterLife = ({ cluster, trouble, random, now }: LifeOptions
     name: cluster.name,
     accept: (next, compiled) => {
       inputs = compiled.policies.map((policy): PolicyInput => {
-        const key = policyKey(policy);
+        const { name, spec } = policy;
+        const key = name;
         const known = inputs.find((input) => input.key === key);
         if (known !== undefined && digests.get(key) === policy.digest) return known;
         digests.set(key, policy.digest);
-        const { namespace, name, spec } = policy;
         const generation = (known?.generation ?? 0) + 1;
-        return { key, namespace, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
+        return { key, namespace: SYSTEM_NAMESPACE, name, managedBy: 'hub', revision: next, generation, spec, deleting: false };
       });
       if (revision === null) {
         for (const { key } of inputs) {

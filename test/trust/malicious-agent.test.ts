@@ -170,7 +170,7 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     client.hello();
     client.send({ ...report('mine'), seq: 1 });
     expect((await client.next('reported')).seq).toBe(1);
-    expect([...((await hub.ledger.cluster(attacker))?.policies.keys() ?? [])]).toEqual(['federated-sovereignty-system/mine']);
+    expect([...((await hub.ledger.cluster(attacker))?.policies.keys() ?? [])]).toEqual(['mine']);
     client.close();
     await client.closed;
   });
@@ -217,20 +217,20 @@ describe.each([...VICTIMS, 'stray'])('the agent of %s', (attacker) => {
     client.send({ type: 'nack', revision: target, reasons: [{ message: 'forged' }] });
     client.send({ type: 'ack', revision: target, digest: 'forged' });
     client.send({ type: 'ack', revision: REVISION, digest: 'forged' });
-    client.send({ ...report('mine'), policies: foreign, removed: others.map((name) => `federated-sovereignty-system/of-${name}`) });
+    client.send({ ...report('mine'), policies: foreign, removed: others.map((name) => `of-${name}`) });
     const event = {
       time: new Date().toISOString(),
       severity: 'alert' as const,
       reason: 'Forged',
       message: 'forged',
-      policy: `federated-sovereignty-system/of-${others[0]}`,
+      policy: `of-${others[0]}`,
     };
     client.send({
       type: 'report',
       seq: 2,
       full: false,
       policies: [],
-      removed: others.map((name) => `federated-sovereignty-system/of-${name}`),
+      removed: others.map((name) => `of-${name}`),
       events: [event],
     });
     client.send({ type: 'digest', digest: 'forged', seq: 2 });

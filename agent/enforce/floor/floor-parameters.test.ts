@@ -47,7 +47,7 @@ describe('planFloorParameters', () => {
   it('lists every namespace under action deny as its annotations do, also those that policies name and that do not exist', () => {
     const [, index] = specs();
     expect(index?.namespaces).toEqual({
-      'fso-canary': { regions: '', policies: 'federated-sovereignty-system/fso-canary', revisions: '-' },
+      'fso-canary': { regions: '', policies: '(canary)', revisions: '-' },
       finance: { regions: 'eu-west-1', policies: 'team/finance,team/narrow', revisions: '-,-' },
       'finance-two': { regions: 'eu-west-1', policies: 'team/narrow', revisions: '-' },
       planned: { regions: 'eu-central-1,eu-west-1', policies: 'team/planned', revisions: '-' },
@@ -218,8 +218,6 @@ describe('properties', () => {
 
 describe('policiesInParameters', () => {
   it('lists every policy that they name', () => {
-    expect(new Set(policiesInParameters(applied()))).toEqual(
-      new Set(['federated-sovereignty-system/fso-canary', 'team/finance', 'team/narrow', 'team/planned']),
-    );
+    expect(new Set(policiesInParameters(applied()))).toEqual(new Set(['(canary)', 'team/finance', 'team/narrow', 'team/planned']));
   });
 });

@@ -1,9 +1,9 @@
-import { CANARY_NAMESPACE, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CANARY_NAMESPACE, CANARY_POLICY, FIELD_MANAGERS, type KubeObject } from '@fso/shared/api';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action, ActionGovernance, NamespaceGovernance } from '../types.ts';
 
 /** Allows no region, under a policy that exists only in the index. */
-const DENY: ActionGovernance = { regions: [], policies: [`${SYSTEM_NAMESPACE}/${CANARY_NAMESPACE}`], revisions: ['-'] };
+const DENY: ActionGovernance = { regions: [], policies: [CANARY_POLICY], revisions: ['-'] };
 
 /** Entry of {@link CANARY_NAMESPACE} in the index; the namespace has no labels of this system. */
 export const CANARY_GOVERNANCE: NamespaceGovernance = {

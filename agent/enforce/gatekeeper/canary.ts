@@ -1,4 +1,4 @@
-import { LABELS } from '@fso/shared/api';
+import { CANARY_POLICY, LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import type { Constraint, ConstraintSpec } from './kinds.ts';
 
@@ -16,8 +16,7 @@ export const canaryBody = (): Constraint => BODY;
 const SPEC: ConstraintSpec = {
   enforcementAction: 'deny',
   match: { kinds: [{ apiGroups: [''], kinds: ['Pod'] }], labelSelector: { matchLabels: CANARY_LABEL } },
-  // Not the key of a SovereignPolicy: keys have a slash.
-  parameters: { regions: [], policies: [`${CANARY_NAME} *`] },
+  parameters: { regions: [], policies: [`${CANARY_POLICY} *`] },
 };
 
 const BODY: Constraint = {

@@ -32,7 +32,8 @@ const PARAMETERS = {
     policies: {
       type: 'array',
       // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each review that it matches.
-      description: 'The policies that this constraint enforces: namespace/name of a SovereignPolicy, a space, its targetNamespace.',
+      description:
+        'The policies that this constraint enforces: name, or namespace/name, of a SovereignPolicy, a space, its targetNamespace.',
       items: { type: 'string' },
     },
   },

@@ -1,4 +1,4 @@
-import { SovereignPolicySpec, type SovereignPolicySpecInput } from '@fso/shared/api';
+import { policyKey, SovereignPolicySpec, type SovereignPolicySpecInput } from '@fso/shared/api';
 import fc from 'fast-check';
 import type { Action, NamespaceInput, PolicyInput } from '../types.ts';
 
@@ -7,7 +7,7 @@ import type { Action, NamespaceInput, PolicyInput } from '../types.ts';
 export const NOW = new Date('2026-01-03T10:30:00Z');
 
 export const policyOf = (name: string, spec: SovereignPolicySpecInput, more: Partial<PolicyInput> = {}): PolicyInput => ({
-  key: `team/${name}`,
+  key: policyKey({ namespace: 'team', ...more, name }),
   namespace: 'team',
   name,
   managedBy: 'local',
@@ -43,7 +43,7 @@ const own = fc.boolean();
 
 /** A policy in the namespace that it governs. */
 export const ownPolicyOf = (name: string, written: SovereignPolicySpecInput, more: Partial<PolicyInput> = {}): PolicyInput =>
-  policyOf(name, written, { namespace: written.targetNamespace, key: `${written.targetNamespace}/${name}`, ...more });
+  policyOf(name, written, { namespace: written.targetNamespace, ...more });
 
 /** Policies with distinct names, in any order. */
 export const anyPolicies: fc.Arbitrary<PolicyInput[]> = fc

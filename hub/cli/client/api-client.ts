@@ -98,7 +98,8 @@ export interface HubClient {
   /** With every cluster's report: of a large fleet that is much; {@link policySummaries} has them counted. */
   policies(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicyView[]>;
   policySummaries(query?: PolicyFilter, signal?: AbortSignal): Promise<PolicySummary[]>;
-  policy(namespace: string, name: string, signal?: AbortSignal): Promise<PolicyView>;
+  /** @param key name, or namespace/name of a policy outside of the agent's namespace */
+  policy(key: string, signal?: AbortSignal): Promise<PolicyView>;
   clusters(query?: ClusterFilter, signal?: AbortSignal): Promise<ClusterView[]>;
   cluster(name: string, signal?: AbortSignal): Promise<ClusterView>;
   enrolments(signal?: AbortSignal): Promise<EnrolmentView[]>;
@@ -193,8 +194,7 @@ export const createHubClient = ({ server, token }: HubClientOptions): HubClient 
     source: (signal) => get(SourceView, '/source', {}, signal),
     policies: (query = {}, signal) => all((page) => get(PolicyPage, '/policies', page, signal), { ...query }),
     policySummaries: (query = {}, signal) => all((page) => get(PolicySummaryPage, '/policy-summaries', page, signal), { ...query }),
-    policy: (namespace, name, signal) =>
-      get(PolicyView, `/policies/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, {}, signal),
+    policy: (key, signal) => get(PolicyView, `/policies/${key.split('/').map(encodeURIComponent).join('/')}`, {}, signal),
     clusters: (query = {}, signal) => all((page) => get(ClusterPage, '/clusters', page, signal), { ...query }),
     cluster: (name, signal) => get(ClusterView, `/clusters/${encodeURIComponent(name)}`, {}, signal),
     enrolments: (signal) => all((page) => get(EnrolmentPage, '/enrolments', page, signal), {}),

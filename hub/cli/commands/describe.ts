@@ -1,4 +1,4 @@
-import type { ClusterView, EventView, PolicyInCluster, PolicyView } from '@fso/shared/api';
+import { type ClusterView, type EventView, type PolicyInCluster, type PolicyView, policyKey } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
@@ -51,7 +51,7 @@ const violationColumns: Column<ViolationRow>[] = [
 
 const writePolicy = (context: Context, policy: PolicyView, events: readonly EventView[]): void => {
   const facts: [string, string][] = [
-    ['Name', policy.name],
+    ['Name', policyKey(policy)],
     ['Namespace', policy.namespace],
     ['Managed by', policy.managedBy],
     ['Description', policy.description ?? '-'],
@@ -73,7 +73,7 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
 export const describePolicy = async (context: Context, given: string, { output }: { output: Format }): Promise<void> => {
   const policy = await findPolicy(context, given);
   if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
-  const events = await (await context.connect()).events({ policy: `${policy.namespace}/${policy.name}`, limit: RECENT_EVENTS });
+  const events = await (await context.connect()).events({ policy: policyKey(policy), limit: RECENT_EVENTS });
   writePolicy(context, policy, events);
 };
 

@@ -1,4 +1,4 @@
-import { type CommitActivity, type PolicyView, type ProblemView, ResourceName } from '@fso/shared/api';
+import { type CommitActivity, type PolicyView, type ProblemView, parsePolicyKey, policyKey, ResourceName } from '@fso/shared/api';
 import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -19,20 +19,12 @@ export const checkName = (name: string): void => {
   if (!ResourceName.safeParse(name).success) throw new CliError(`${JSON.stringify(name)} is not a name that a policy or cluster can have`);
 };
 
-/** Finds a policy by `name` or `namespace/name`; a name alone must be unique. */
+/** @param given `name`, or `namespace/name` of a policy outside of the agent's namespace */
 export const findPolicy = async (context: Context, given: string): Promise<PolicyView> => {
-  const [first = '', second, ...more] = given.split('/');
-  for (const part of [first, ...(second === undefined ? [] : [second])]) checkName(part);
-  if (more.length > 0) throw new CliError(`a policy is given as name or namespace/name, not as ${given}`);
-  const hub = await context.connect();
-  if (second !== undefined) return hub.policy(first, second);
-  const found = (await hub.policies({ q: first })).filter(({ name }) => name === first);
-  const [policy, other] = found;
-  if (policy === undefined) throw new CliError(`there is no policy ${first}`, EXIT.negative);
-  if (other !== undefined) {
-    throw new CliError(`several policies are called ${first}: ${found.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`);
-  }
-  return policy;
+  const policy = parsePolicyKey(given);
+  checkName(policy.namespace);
+  checkName(policy.name);
+  return (await context.connect()).policy(policyKey(policy));
 };
 
 /** Kinds of objects that can be listed. */
@@ -91,8 +83,8 @@ const getPolicies = async (context: Context, hub: HubClient, options: GetOptions
 const getPolicy = async (context: Context, hub: HubClient, given: string, output: Format): Promise<void> => {
   const policy = await findPolicy(context, given);
   if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
-  const summaries = await hub.policySummaries({ q: policy.name });
-  const rows = summaries.filter(({ namespace, name }) => namespace === policy.namespace && name === policy.name);
+  const key = policyKey(policy);
+  const rows = (await hub.policySummaries({ q: key })).filter((summary) => policyKey(summary) === key);
   return writeRows(context, output, rows, policyColumns());
 };
 

@@ -6,6 +6,7 @@ import {
   type CommitSummary,
   type EventView,
   type PolicySummary,
+  policyKey,
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
@@ -14,8 +15,7 @@ import type { Column } from './output.ts';
 import { age, list } from './text.ts';
 
 export const policyColumns = (): Column<PolicySummary>[] => [
-  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
-  { title: 'NAME', value: ({ name }) => name },
+  { title: 'NAME', value: policyKey },
   { title: 'TARGET', value: ({ targetNamespace }) => targetNamespace },
   { title: 'REGIONS', value: ({ allowedRegions }) => list(allowedRegions) },
   { title: 'ACTION', value: ({ enforcementAction }) => enforcementAction },

@@ -23,12 +23,12 @@ const addGet = (program: Command): void => {
     .command('get')
     .description('list policies, clusters, violations, events or commits, or show one policy, cluster or commit')
     .addArgument(kindArgument('what to list'))
-    .argument('[name]', 'one policy (also as namespace/name) or cluster; id of a commit, or its beginning')
+    .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning')
     .addOption(outputOption())
     .option('--cluster <name>', 'in this cluster (policies, violations, events)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
     .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations)')
-    .option('--policy <namespace/name>', 'of this policy (violations, events)')
+    .option('--policy <name>', 'of this policy (violations, events)')
     .option('--region <region>', 'that allow it (policies), are in it (clusters) or run in it (violations)')
     .addOption(
       new Option('--action <action>', 'with this enforcement action (policies, violations)').choices(['deny', 'warn', 'dryrun', 'custom']),
@@ -61,7 +61,7 @@ const addDescribe = (program: Command): void => {
     .command('describe')
     .description('show one policy, cluster or commit in full')
     .addArgument(kindArgument('its kind', ['policies', 'clusters', 'commits']))
-    .argument('<name>', 'name; a policy also as namespace/name, a commit by its id or the beginning of it')
+    .argument('<name>', 'name; a local policy as namespace/name, a commit by its id or the beginning of it')
     .addOption(outputOption())
     .addHelpText('after', examples('describe policy finance-eu', 'describe cluster us -o yaml'))
     .action((kind: Kind, name: string, options: Pick<GetOptions, 'output'>, command: Command) =>

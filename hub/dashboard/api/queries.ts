@@ -68,10 +68,10 @@ export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace
 
 /** Stands in links, too: api/queries.ts reads it back. */
 export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
-  [cluster, policy, namespace, kind, name].join('/');
+  [cluster, namespace, kind, name, policy].join('/');
 
-/** `namespace/name` of a policy, as a part of a path. */
-const policyPath = (policy: string): string => `/api/v1/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
+/** A policy's key as the end of a path. */
+const pathOf = (policy: string): string => policy.split('/').map(encodeURIComponent).join('/');
 
 export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
 export const regionsQuery = oneOf<RegionList>('/api/v1/regions', keys.regions);
@@ -79,8 +79,8 @@ export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.
 
 export const policiesQuery = (params: Params) =>
   listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
-/** @param policy namespace/name, as of all that follow */
-export const policyQuery = (policy: string) => oneOf<PolicyView>(policyPath(policy), keys.policies.one(policy));
+/** @param policy its key, as of all that follow */
+export const policyQuery = (policy: string) => oneOf<PolicyView>(`/api/v1/policies/${pathOf(policy)}`, keys.policies.one(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
   const params = { cluster, namespace };
@@ -90,9 +90,9 @@ export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => 
   });
 };
 export const policySourceQuery = (policy: string) =>
-  oneOf<PolicySourceView>(`${policyPath(policy)}/source`, keys.policyTexts.source(policy));
+  oneOf<PolicySourceView>(`/api/v1/policy-sources/${pathOf(policy)}`, keys.policyTexts.source(policy));
 export const policyHistoryQuery = (policy: string) =>
-  oneOf<PolicyHistory>(`${policyPath(policy)}/history`, keys.policyTexts.history(policy));
+  oneOf<PolicyHistory>(`/api/v1/policy-histories/${pathOf(policy)}`, keys.policyTexts.history(policy));
 
 export const violationsQuery = (params: Params) =>
   listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
@@ -125,12 +125,13 @@ export const auditQuery = (params: Params) =>
 export const auditVerificationQuery = oneOf<AuditVerificationView>('/api/v1/audit/verification', keys.audit.verification);
 
 /**
- * Parses a key of violationKey. None of its names has a slash, except the policy, which is namespace/name.
+ * Parses a key of violationKey. None of its names has a slash, except the key of a local policy, which stands last.
  *
  * @returns undefined where the text is no such key
  */
 export const parseViolationKey = (text: string): ViolationRef | undefined => {
-  const [cluster, home, policy, namespace, kind, name, more] = text.split('/');
-  if (!(cluster && home && policy && namespace && kind && name) || more !== undefined) return undefined;
-  return { cluster, policy: `${home}/${policy}`, namespace, kind, name };
+  const parts = text.split('/');
+  const [cluster, namespace, kind, name, ...policy] = parts;
+  if (!(cluster && namespace && kind && name) || parts.includes('') || policy.length === 0 || policy.length > 2) return undefined;
+  return { cluster, policy: policy.join('/'), namespace, kind, name };
 };

@@ -64,7 +64,8 @@ const policiesRoutes = [
   }),
   createRoute({
     getParentRoute: () => shellRoute,
-    path: '/policies/$namespace/$name',
+    // The rest of the path is the policy's key: `finance`, or `team-a/finance` of a local one.
+    path: '/policies/$',
     validateSearch: z.object({
       tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
       q: textParam,

@@ -22,7 +22,7 @@ export const regionParam = Region.optional().catch(undefined);
 /** A parameter that is one of a few words. */
 export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => z.enum(choices).optional().catch(undefined);
 export const flagParam = choiceParam(['true', 'false']);
-/** namespace/name, both at their longest and the slash. */
+/** A policy's key at its longest: namespace, slash and name. */
 export const policyParam = z.string().min(1).max(317).optional().catch(undefined);
 export const phaseParam = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
 export const actionParam = choiceParam(['deny', 'warn', 'dryrun', 'custom']);

@@ -6,21 +6,12 @@ import { statusQuery } from '../api/queries.ts';
 import { commitUrl } from '../lib/links.ts';
 import { CopyButton } from './buttons.tsx';
 
-interface PolicyLinkProps {
-  /** namespace/name */
-  readonly policy: string;
-  /** Shows the name alone, where the namespace is clear. */
-  readonly isShort?: boolean;
-}
-
-export const PolicyLink = ({ policy, isShort = false }: PolicyLinkProps) => {
-  const [namespace = '', name = ''] = policy.split('/');
-  return (
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }}>
-      {isShort ? name : policy}
-    </Link>
-  );
-};
+/** @param policy its key */
+export const PolicyLink = ({ policy }: { readonly policy: string }) => (
+  <Link to="/policies/$" params={{ _splat: policy }}>
+    {policy}
+  </Link>
+);
 
 /** A commit: its way through the fleet, its whole id to copy, and its page at the forge if that is known. */
 export const RevisionLink = ({ revision }: { readonly revision: string | null | undefined }) =>

@@ -1,4 +1,4 @@
-import { type EnrolmentTokenView, SYSTEM_NAMESPACE, type ViolationView } from '@fso/shared/api';
+import { type EnrolmentTokenView, parsePolicyKey, type ViolationView } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/residency';
 
 /** The command that registers a cluster and creates its enrolment token. */
@@ -27,8 +27,7 @@ interface Command {
 export const listInspectCommands = ({ kind, namespace, name, node, policy }: ViolationView): readonly Command[] => {
   const workload = quoteShellWord(`${kind.toLowerCase()}/${name}`);
   const inNamespace = `kubectl -n ${quoteShellWord(namespace)}`;
-  const policyName = policy.slice(policy.indexOf('/') + 1);
-  const policyHome = policy.includes('/') ? policy.slice(0, policy.indexOf('/')) : SYSTEM_NAMESPACE;
+  const { namespace: policyNamespace, name: policyName } = parsePolicyKey(policy);
   return [
     { what: 'The object', command: `${inNamespace} get ${workload} -o yaml` },
     {
@@ -40,7 +39,7 @@ export const listInspectCommands = ({ kind, namespace, name, node, policy }: Vio
       : [{ what: 'Its node and the region', command: `kubectl get ${quoteShellWord(`node/${node}`)} -L ${REGION_LABEL}` }]),
     {
       what: 'The policy in the cluster',
-      command: `kubectl -n ${quoteShellWord(policyHome)} get ${quoteShellWord(`sovereignpolicy/${policyName}`)} -o yaml`,
+      command: `kubectl -n ${quoteShellWord(policyNamespace)} get ${quoteShellWord(`sovereignpolicy/${policyName}`)} -o yaml`,
     },
   ];
 };

@@ -8,9 +8,7 @@ const isAbout = ({ actor, subject, detail }: AuditEntry, cluster: string): boole
 /** Fields of a detail that say which policies a commit changed. */
 const POLICY_LISTS = ['added', 'changed', 'removed'];
 
-const names = ({ subject, detail }: AuditEntry, policy: string): boolean =>
-  subject === policy ||
-  detail['policy'] === policy ||
+const names = ({ detail }: AuditEntry, policy: string): boolean =>
   POLICY_LISTS.some((field) => {
     const list = detail[field];
     return Array.isArray(list) && list.includes(policy);

@@ -238,12 +238,12 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
       expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: first + 6, head: { sequence: first + 6 } });
       expect((await ledger.audit.list({ limit: 2, before: first + 6 })).map(({ sequence }) => sequence)).toEqual([first + 5, first + 4]);
       expect((await ledger.audit.list({ limit: 5, actor: 'ada' })).map(({ action }) => action)).toEqual(['token.create']);
-      const detail = { added: ['federated-sovereignty-system/audited'], changed: [], removed: [] };
+      const detail = { added: ['audited'], changed: [], removed: [] };
       const actor = { kind: 'git' as const, id: 'Ada', roles: [] };
       await ledger.audit.append({ actor, from: null, action: 'policies.change', subject: revision, detail });
       const found = async (filter: AuditFilter) => (await ledger.audit.after(first, 100, filter)).map(({ action }) => action);
       expect(await found({ cluster: 'audited' })).toEqual(['cluster.connect', 'revision.refuse']);
-      expect(await found({ policy: 'federated-sovereignty-system/audited' })).toEqual(['policies.change']);
+      expect(await found({ policy: 'audited' })).toEqual(['policies.change']);
       expect(await found({ since: TIME, until: TIME, action: 'token.create' })).toEqual(['token.create']);
       expect(await found({ until: '2026-01-03T10:29:59.999Z' })).toEqual([]);
       expect(await found({ since: '2026-01-03T10:30:00.001Z' })).toEqual([]);

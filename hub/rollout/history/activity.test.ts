@@ -118,7 +118,7 @@ describe('activity of a commit', () => {
     await clock.advance(2000);
     expect(show(A)).toMatchObject({ state: 'enforced', clusters: { total: 3, accepted: 3, proven: 2 } });
     expect((await ledger.audit.list({ limit: 10, action: 'policies.change' })).map(({ subject, detail }) => [subject, detail])).toEqual([
-      [A, { added: ['federated-sovereignty-system/finance', 'federated-sovereignty-system/hr'], changed: [], removed: [] }],
+      [A, { added: ['finance', 'hr'], changed: [], removed: [] }],
     ]);
   });
 

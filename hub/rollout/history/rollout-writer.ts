@@ -1,4 +1,3 @@
-import { policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { Logger } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
 import { comparePolicies } from './policy-changes.ts';
@@ -28,13 +27,12 @@ export interface RolloutWriterDeps {
 
 const audit = async (log: Ledger['audit'], { commit, changes, counts }: RolloutRecord): Promise<void> => {
   if (counts.added + counts.changed + counts.removed === 0) return;
-  const keys = (names: readonly string[]): string[] => names.map((name) => policyKey({ namespace: SYSTEM_NAMESPACE, name }));
   await log.append({
     actor: { kind: 'git', id: commit.author.slice(0, 512), roles: [] },
     from: null,
     action: 'policies.change',
     subject: commit.revision,
-    detail: { added: keys(changes.added), changed: keys(changes.changed), removed: keys(changes.removed) },
+    detail: { added: changes.added, changed: changes.changed, removed: changes.removed },
   });
 };
 

@@ -44,7 +44,7 @@ describe('the issue report', () => {
       generatedAt: '2026-01-10T00:00:00.000Z',
       revision: REVISION,
       clusters: [],
-      policies: [{ policy: 'federated-sovereignty-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
+      policies: [{ policy: 'hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null }],
       violations: [],
       unnamedViolations: 0,
       omitted: { clusters: 0, policies: 0, violations: 0 },
@@ -84,8 +84,8 @@ describe('the issue report', () => {
       conditions: [condition('Conflict', 'True', 'no region is left')],
     });
     expect(reportOf(clusterRecord('eu', [failed, conflict, policyReport('hr')])).policies).toEqual([
-      { policy: 'federated-sovereignty-system/finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
-      expect.objectContaining({ policy: 'federated-sovereignty-system/hr' }),
+      { policy: 'finance', cluster: 'eu', problem: 'Failed: the floor was refused', since: TIME },
+      expect.objectContaining({ policy: 'hr' }),
       { policy: 'local/mine', cluster: null, problem: 'Expired: it no longer governs.', since: '2026-01-01T00:00:00Z' },
       { policy: 'local/mine', cluster: 'eu', problem: 'In conflict: no region is left', since: TIME },
     ]);
@@ -110,23 +110,23 @@ describe('the issue report', () => {
     const issues = reportOf(...clusters).policies;
     expect(issues).toEqual([
       {
-        policy: 'federated-sovereignty-system/finance',
+        policy: 'finance',
         cluster: 'eu',
         problem: 'Lock 1 at the bind gate is Degraded: the probe was let through',
         since,
       },
-      { policy: 'federated-sovereignty-system/finance', cluster: 'eu', problem: 'Lock 2 is Unavailable.', since },
-      { policy: 'federated-sovereignty-system/finance', cluster: 'us', problem: 'Pending: not proven yet', since: TIME },
-      { policy: 'federated-sovereignty-system/hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null },
+      { policy: 'finance', cluster: 'eu', problem: 'Lock 2 is Unavailable.', since },
+      { policy: 'finance', cluster: 'us', problem: 'Pending: not proven yet', since: TIME },
+      { policy: 'hr', cluster: null, problem: 'Expires at 2026-01-12T00:00:00Z.', since: null },
       {
-        policy: 'federated-sovereignty-system/hr',
+        policy: 'hr',
         cluster: 'eu',
         problem: 'Meant for this cluster, which has reported nothing of it yet.',
         since: null,
       },
     ]);
     const away = reportOf(...clusters.map((each) => ({ ...each, connected: false })));
-    expect(away.policies).toEqual([expect.objectContaining({ policy: 'federated-sovereignty-system/hr', cluster: null })]);
+    expect(away.policies).toEqual([expect.objectContaining({ policy: 'hr', cluster: null })]);
   });
 
   it('names a registered cluster that was never seen', () => {
@@ -144,9 +144,7 @@ describe('the issue report', () => {
 
   it('lists violations, and says how many it cannot', () => {
     const report = reportOf(clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
-    expect(report.violations).toEqual([
-      { ...violation, cluster: 'us', policy: 'federated-sovereignty-system/finance', enforcementAction: 'deny' },
-    ]);
+    expect(report.violations).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
     expect(report.unnamedViolations).toBe(6);
     expect(IssueReport.parse(report)).toEqual(report);
   });
@@ -161,8 +159,8 @@ describe('its forms', () => {
     expect(formatIssueCsv(report).split('\r\n')).toEqual([
       'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since',
       `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME}`,
-      'policy,,federated-sovereignty-system/hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
-      `violation,us,federated-sovereignty-system/finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME}`,
+      'policy,,hr,,,,,,,Expires at 2026-01-12T00:00:00Z.,',
+      `violation,us,finance,finance,Pod,'=cmd(),"n,1",us-east-1,deny,<b>outside</b>,${TIME}`,
       'violation,,,,,,,,,"6 more are counted, but not named by the agents.",',
       '',
     ]);

@@ -69,7 +69,7 @@ export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolea
 export const ClusterPolicyQuery = z.strictObject({
   phase: Phase.optional().describe('What the cluster contributes.'),
   violating: Flag.optional().describe('true: those with violations in this cluster; false: those without.'),
-  q: Search.describe('Part of the name or of the target namespace, upper and lower case alike.'),
+  q: Search.describe('Part of the key or of the target namespace, upper and lower case alike.'),
   sort: sortParameter(['name', 'target', 'phase', 'violations', 'updated']),
   ...paging,
 });
@@ -98,7 +98,7 @@ export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'pha
 export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, q }: ClusterPolicyQuery): boolean =>
   matches(phase, policy.phase) &&
   matches(violating, policy.violations > 0) &&
-  (includesText(policy.name, q) || includesText(policy.targetNamespace, q));
+  (includesText(policyKey(policy), q) || includesText(policy.targetNamespace, q));
 
 const groupsOf = (set: PolicySet | undefined, region: string): string[] =>
   (set?.regionGroups ?? [])

@@ -16,7 +16,7 @@ const membersOf = ({ desired, clusters }: FleetInput): ClusterRecord[] =>
 
 const rowsOf = (knowledge: FleetInput, key: string): PolicyInCluster[] =>
   membersOf(knowledge)
-    .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policyKey(policy) === key))
+    .filter(({ name, policies }) => policies.has(key) || knowledge.desired?.clusters.get(name)?.some((policy) => policy.name === key))
     .map(({ name, connected, policies }) => ({ cluster: name, fresh: connected, report: policies.get(key) ?? null }))
     .sort((a, b) => byText(a.cluster, b.cluster));
 
@@ -201,14 +201,14 @@ describe('the fleet index', () => {
     };
     const before = index
       .update({ desired, clusters: [eu] })
-      .policy('federated-sovereignty-system/hr')
+      .policy('hr')
       ?.summary();
     const later = {
       ...eu,
-      policies: new Map(eu.policies).set('federated-sovereignty-system/finance', policyReport('finance', { phase: 'Failed' })),
+      policies: new Map(eu.policies).set('finance', policyReport('finance', { phase: 'Failed' })),
     };
     const fleet = index.update({ desired, clusters: [later] });
-    expect(fleet.policy('federated-sovereignty-system/finance')?.summary().phase).toBe('Failed');
-    expect(fleet.policy('federated-sovereignty-system/hr')?.summary()).toBe(before);
+    expect(fleet.policy('finance')?.summary().phase).toBe('Failed');
+    expect(fleet.policy('hr')?.summary()).toBe(before);
   });
 });

@@ -104,9 +104,9 @@ describe('policy views', () => {
     const views = policyViews({ desired, clusters: [clusterRecord('eu', [local, leaving])] });
     expect(views.map((view) => [policyKey(view), view.managedBy, view.source?.path])).toEqual([
       ['default/mine', 'local', undefined],
-      ['federated-sovereignty-system/finance', 'hub', 'policies/finance.yaml'],
-      ['federated-sovereignty-system/hr', 'hub', 'policies/hr.yaml'],
-      ['federated-sovereignty-system/old', 'hub', undefined],
+      ['finance', 'hub', 'policies/finance.yaml'],
+      ['hr', 'hub', 'policies/hr.yaml'],
+      ['old', 'hub', undefined],
     ]);
   });
 
@@ -164,8 +164,6 @@ describe('status and violations', () => {
 
   it('lists violations with their cluster, policy and action', () => {
     const named = fleetOf({ desired, clusters: [eu, violating] }).violations();
-    expect(named.map(({ view }) => view)).toEqual([
-      { ...violation, cluster: 'us', policy: 'federated-sovereignty-system/finance', enforcementAction: 'deny' },
-    ]);
+    expect(named.map(({ view }) => view)).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
   });
 });

@@ -23,7 +23,7 @@ export interface FleetInput {
 /** The fleet as of the last update. */
 export interface Fleet {
   desired(): Desired | null;
-  /** By `namespace/name`, each with every cluster that is meant to have it or reports it. */
+  /** By key, each with every cluster that is meant to have it or reports it. */
   policies(): readonly PolicyEntry[];
   policy(key: string): PolicyEntry | undefined;
   /** By name, also retired ones. */

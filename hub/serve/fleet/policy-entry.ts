@@ -13,7 +13,7 @@ export const isLater = (a: string, b: string): boolean =>
 
 /** One policy over all clusters that are meant to have it or report it. */
 export interface PolicyEntry {
-  /** `namespace/name` */
+  /** See policyKey. */
   readonly key: string;
   readonly rows: ReadonlyMap<string, PolicyInCluster>;
   readonly tally: Readonly<PolicyTally>;

@@ -4,7 +4,7 @@ import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decod
 /** What a policy says, whatever became of it in the clusters. */
 export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters'>;
 
-/** Policies of a commit, by `namespace/name`. */
+/** Policies of a commit, by key. */
 export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
   const groups = regionGroupsOf(set);
   const heads = new Map<string, PolicyHead>();

@@ -17,7 +17,7 @@ export const PolicyQuery = z.strictObject({
   managedBy: ManagedBy.optional(),
   expiring: Flag.optional().describe('true: those that expire within 14 days; false: the others.'),
   violating: Flag.optional().describe('true: those with violations; false: those without.'),
-  q: Search.describe('Part of the name or of the target namespace, upper and lower case alike.'),
+  q: Search.describe('Part of the key or of the target namespace, upper and lower case alike.'),
   sort: sortParameter(['name', 'target', 'phase', 'violations', 'expiry', 'updated']),
   ...paging,
 });
@@ -54,7 +54,7 @@ const isKind = (entry: PolicyEntry, { action, managedBy, region }: PolicyQuery):
 /** @param now ms since 1970 */
 export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: number): boolean => {
   const { cluster, namespace, q, expiring, violating } = query;
-  const { targetNamespace = '', name = '', expiryDate } = entry.head() ?? {};
+  const { targetNamespace = '', expiryDate } = entry.head() ?? {};
   return (
     (cluster === undefined || entry.rows.has(cluster)) &&
     (namespace === undefined || targetNamespace === namespace || entry.tally.namespaces.has(namespace)) &&
@@ -62,6 +62,6 @@ export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: numbe
     matches(violating, entry.tally.violations > 0) &&
     isKind(entry, query) &&
     hasPhase(entry, query) &&
-    (includesText(name, q) || includesText(targetNamespace, q))
+    (includesText(entry.key, q) || includesText(targetNamespace, q))
   );
 };

@@ -1,4 +1,4 @@
-import { type PolicyInCluster, policyKey } from '@fso/shared/api';
+import type { PolicyInCluster } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
@@ -26,7 +26,7 @@ export interface PolicyTable {
    */
   place(record: ClusterRecord, meant: readonly CompiledPolicy[], before: Placed): Placement;
   remove(cluster: string, placed: Placed): void;
-  /** By `namespace/name`. */
+  /** By key. */
   list(): readonly PolicyEntry[];
   get(key: string): PolicyEntry | undefined;
 }
@@ -58,7 +58,7 @@ export const createPolicyTable = (): PolicyTable => {
   const entryOfMeant = (policy: CompiledPolicy): MutablePolicyEntry => {
     const known = meantEntries.get(policy);
     if (known) return known;
-    const entry = entryOf(policyKey(policy));
+    const entry = entryOf(policy.name);
     if (entry.isInGit()) meantEntries.set(policy, entry);
     return entry;
   };

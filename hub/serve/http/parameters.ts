@@ -19,7 +19,7 @@ export const paging = {
 export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
 
 export const Search = Text.min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
-export const PolicyName = Text.min(1).max(317).optional().describe('namespace/name');
+export const PolicyName = Text.min(1).max(317).optional().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
 export const PageQuery = z.strictObject(paging);
 
@@ -44,8 +44,8 @@ export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
 export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
-export const PolicyParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
-export const ClusterParams = z.strictObject({ name: z.string().max(253) });
+export const NameParams = z.strictObject({ name: z.string().max(253) });
+export const NamespacedNameParams = NameParams.extend({ namespace: z.string().max(253) });
 
 /** Whether a name contains a text, upper and lower case alike; undefined is in every name. */
 export const includesText = (name: string, q: string | undefined): boolean =>

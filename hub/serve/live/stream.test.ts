@@ -96,7 +96,7 @@ describe('stream', () => {
     await stream.until(isEvent('Before'));
     await server.ledger.applyReport('eu', report({ full: false, seq: 2, policies: [policyReport('hr', { phase: 'Failed' })] }));
     const read = await stream.until(({ event }) => event === 'policy');
-    expect(JSON.parse(read.at(-1)?.data ?? '')).toEqual({ cluster: 'eu', policies: ['federated-sovereignty-system/hr'] });
+    expect(JSON.parse(read.at(-1)?.data ?? '')).toEqual({ cluster: 'eu', policies: ['hr'] });
     stream.close();
   });
 

@@ -14,9 +14,9 @@ const started = async () => {
     server.ledger.audit.append({ actor: { kind: 'user', id: 'ada', roles: ['admin'] }, from: '10.0.0.1', action, subject, detail });
   await clock.advance(60_000);
   await add('policies.change', REVISION, {
-    added: ['federated-sovereignty-system/finance'],
+    added: ['finance'],
     changed: [],
-    removed: ['federated-sovereignty-system/old'],
+    removed: ['old'],
   });
   const read = (path: string) => fetch(`${server.url}/api/v1/audit${path}`);
   return { ...server, clock, add, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
@@ -25,8 +25,10 @@ const started = async () => {
 describe('the audit log', () => {
   it.each([
     ['cluster=eu', ['cluster.connect']],
-    ['policy=federated-sovereignty-system/old', ['policies.change']],
-    ['policy=federated-sovereignty-system/none', []],
+    ['policy=old', ['policies.change']],
+    ['policy=none', []],
+    // Names of policies are no different from those of clusters.
+    ['policy=eu', []],
     ['actor=ada', ['policies.change']],
     ['since=2026-01-03T10:30:30Z', ['policies.change']],
     ['until=2026-01-03T12:30:30%2B02:00&action=desired.set', ['desired.set']],
@@ -91,7 +93,7 @@ describe('the audit log', () => {
     expect(whole.headers.get('content-type')).toMatch(/^application\/jsonl/);
     const lines = (await whole.text()).trimEnd().split('\n');
     expect(lines.map((line) => (JSON.parse(line) as { sequence: number }).sequence)).toEqual([1, 2, 3, 4, 5]);
-    const csv = await server.read('/export?format=csv&policy=federated-sovereignty-system/finance');
+    const csv = await server.read('/export?format=csv&policy=finance');
     expect(csv.headers.get('content-type')).toMatch(/^text\/csv/);
     expect((await csv.text()).split('\r\n').map((line) => line.split(',')[0])).toEqual(['sequence', '5', '']);
   });

@@ -93,7 +93,7 @@ const filters = {
   actor: Filter.describe('Id of who did it.'),
   subject: Filter.describe('What it was done to.'),
   cluster: ResourceName.optional().describe('What its agent did, what was done to it, and what is about it.'),
-  policy: PolicyName.describe('namespace/name: the commits that changed it.'),
+  policy: PolicyName.describe('Key of a policy: the commits that changed it.'),
   ...period,
 };
 

@@ -11,7 +11,7 @@ import {
 } from '../fleet/cluster-lists.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { sortedPage } from '../http/paging.ts';
-import { ClusterParams } from '../http/parameters.ts';
+import { NameParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
@@ -41,7 +41,7 @@ export const clusterRoutes: readonly Route<FleetDeps>[] = [
       summary: 'One cluster',
       tag: 'clusters',
       access: 'viewer',
-      params: ClusterParams,
+      params: NameParams,
       problems: ['not-found'],
     },
     { schema: ClusterView, description: 'The cluster.' },
@@ -56,11 +56,11 @@ export const clusterRoutes: readonly Route<FleetDeps>[] = [
       description: 'Those that it is meant to have and those that it reports.',
       tag: 'clusters',
       access: 'viewer',
-      params: ClusterParams,
+      params: NameParams,
       query: ClusterPolicyQuery,
       problems: ['not-found'],
     },
-    { schema: ClusterPolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
+    { schema: ClusterPolicyPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
     async (deps, { params, query }) => {
       const fleet = await deps.fleet.read();
       if (fleet.cluster(params.name) === undefined) return notFound(`cluster ${params.name}`);

@@ -42,27 +42,29 @@ describe('trend', () => {
   });
 });
 
+const IN_GIT = ['policy-sources', 'policy-histories'];
+
 describe('a policy in Git', () => {
   it('is shown as it is written, with the commits that changed it', async () => {
     await using server = await started();
-    const source = PolicySourceView.parse(await server.read('/policies/federated-sovereignty-system/finance/source'));
+    const source = PolicySourceView.parse(await server.read('/policy-sources/finance'));
     expect(source).toMatchObject({
       path: 'policies/finance.yaml',
       line: 1,
       revision: REVISION,
       yaml: expect.stringContaining('{name: finance}'),
     });
-    const history = PolicyHistory.parse(await server.read('/policies/federated-sovereignty-system/finance/history'));
+    const history = PolicyHistory.parse(await server.read('/policy-histories/finance'));
     expect(history).toMatchObject({ complete: true, items: [{ change: 'added', commit: { revision: REVISION }, yaml: source.yaml }] });
-    for (const path of ['federated-sovereignty-system/none', 'other/finance'])
-      for (const what of ['source', 'history']) expect((await fetch(`${server.url}/api/v1/policies/${path}/${what}`)).status).toBe(404);
+    for (const name of ['none', 'other%2Ffinance'])
+      for (const list of IN_GIT) expect((await fetch(`${server.url}/api/v1/${list}/${name}`)).status).toBe(404);
   });
 
   it('is asked for again where the clone does not have the commit yet', async () => {
     await using server = await started();
     await server.ledger.setDesired(desiredOf('c'.repeat(40)));
-    for (const what of ['source', 'history']) {
-      const answer = await fetch(`${server.url}/api/v1/policies/federated-sovereignty-system/finance/${what}`);
+    for (const list of IN_GIT) {
+      const answer = await fetch(`${server.url}/api/v1/${list}/finance`);
       expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
     }
   });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { EnrolmentRecord, Identity } from '../../identity/index.ts';
 import type { Ledger } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
-import { ClusterParams, PageQuery } from '../http/parameters.ts';
+import { NameParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
@@ -119,7 +119,7 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
       description: 'It replaces an earlier token that was not used.',
       tag: 'clusters',
       access: 'admin',
-      params: ClusterParams,
+      params: NameParams,
       body: WantedToken,
       problems: ['not-found'],
     },
@@ -142,7 +142,7 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
       description: 'The cluster goes on enforcing what it has. With a new token it may enrol again.',
       tag: 'clusters',
       access: 'admin',
-      params: ClusterParams,
+      params: NameParams,
       problems: ['bad-request', 'not-found'],
     },
     { schema: EnrolmentView, description: 'The enrolment, revoked.' },
@@ -163,7 +163,7 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
       description: 'Its last report is removed and its certificates and tokens are revoked; its history stays.',
       tag: 'clusters',
       access: 'admin',
-      params: ClusterParams,
+      params: NameParams,
       problems: ['bad-request', 'not-found', 'conflict'],
     },
     { schema: ForgottenCluster, description: 'What was forgotten.' },

@@ -14,7 +14,7 @@ const started = async (count: number) => {
       severity: n === 0 ? 'alert' : 'info',
       reason: 'Odd',
       message: n === 0 ? '=cmd(), "quoted"' : `event ${n}`,
-      policy: 'federated-sovereignty-system/finance',
+      policy: 'finance',
     });
   const read = (query: string) => fetch(`${server.url}/api/v1/events/export?${query}`);
   return { ...server, read, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
@@ -89,7 +89,7 @@ describe('the export of events', () => {
     expect(answer.headers.get('content-type')).toMatch(/^text\/csv/);
     expect((await answer.text()).split('\r\n')).toEqual([
       'id,time,severity,cluster,reason,message,policy,namespace,revision',
-      `1,${TIME},alert,eu,Odd,"'=cmd(), ""quoted""",federated-sovereignty-system/finance,,`,
+      `1,${TIME},alert,eu,Odd,"'=cmd(), ""quoted""",finance,,`,
       '',
     ]);
     expect(await (await server.read('since=2026-01-04T00:00:00Z')).text()).toBe('');

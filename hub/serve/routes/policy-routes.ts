@@ -1,4 +1,4 @@
-import { PolicyHistory, PolicyPage, PolicySourceView, PolicySummaryPage, PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { PolicyHistory, PolicyPage, PolicySourceView, PolicySummaryPage, PolicyView, policyKey } from '@fso/shared/api';
 import { GitObjectError } from '@fso/shared/git';
 import { BusyError } from '@fso/shared/runtime';
 import type { Ledger } from '../../ledger/index.ts';
@@ -7,7 +7,7 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { matchesPolicy, PolicyQuery, policyOrders } from '../fleet/policy-list.ts';
 import { sortedPage } from '../http/paging.ts';
-import { PolicyParams } from '../http/parameters.ts';
+import { NameParams, NamespacedNameParams } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
@@ -30,18 +30,21 @@ const wholeOrders = { ...policyOrders, weightOf: ({ rows }: PolicyEntry): number
 const PHASES =
   'Policies of the revision in force and local ones. A cluster that is not connected contributes at best Pending to the phase of a policy: what it last reported is shown, but not counted as compliant.';
 
-const notInGit = (key: string): ApiError => new ApiError('not-found', `The policy ${key} is not in Git.`);
+const notInGit = (name: string): ApiError => new ApiError('not-found', `The policy ${name} is not in Git.`);
+
+const readPolicy = async ({ fleet }: FleetDeps, key: string): Promise<PolicyView> =>
+  (await fleet.read()).policy(key)?.view() ?? notFound(`policy ${key}`);
 
 /** @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there, such as a local one */
-const placeOf = async ({ ledger }: PolicyDeps, params: { namespace: string; name: string }): Promise<PolicyPlace> => {
+const placeOf = async ({ ledger }: PolicyDeps, name: string): Promise<PolicyPlace> => {
   const desired = await ledger.desired();
-  const found = desired?.set.policies.find(({ document }) => document.metadata.name === params.name);
-  if (desired === null || found === undefined || params.namespace !== SYSTEM_NAMESPACE) throw notInGit(policyKey(params));
-  return { revision: desired.revision, path: found.source.path, name: params.name };
+  const found = desired?.set.policies.find(({ document }) => document.metadata.name === name);
+  if (desired === null || found === undefined) throw notInGit(name);
+  return { revision: desired.revision, path: found.source.path, name };
 };
 
 /** The clone is a cache: while the hub rebuilds it, objects are missing. @throws ApiError `not-ready` then, `not-found` */
-const fromClone = async <T>(read: Promise<T | null>, key: string): Promise<T> => {
+const fromClone = async <T>(read: Promise<T | null>, name: string): Promise<T> => {
   try {
     const found = await read;
     if (found !== null) return found;
@@ -51,7 +54,7 @@ const fromClone = async <T>(read: Promise<T | null>, key: string): Promise<T> =>
     if (!(error instanceof GitObjectError)) throw error;
     throw new ApiError('not-ready', 'The hub rebuilds its clone of the repository. Try again soon.', { 'Retry-After': '5' });
   }
-  throw notInGit(key);
+  throw notInGit(name);
 };
 
 /** Policies: their state over the clusters, and their documents in Git. */
@@ -67,7 +70,7 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       access: 'viewer',
       query: PolicyQuery,
     },
-    { schema: PolicyPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
+    { schema: PolicyPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
     async (deps, { query }) => {
       const page = sortedPage(await findPolicies(deps, query), wholeOrders, query);
       return { ...page, items: page.items.map((policy) => policy.view()) };
@@ -84,7 +87,7 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
       access: 'viewer',
       query: PolicyQuery,
     },
-    { schema: PolicySummaryPage, description: 'A page; sorted by namespace/name unless `sort` says otherwise.' },
+    { schema: PolicySummaryPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
     async (deps, { query }) => {
       const page = sortedPage(await findPolicies(deps, query), policyOrders, query);
       return { ...page, items: page.items.map((policy) => policy.summary()) };
@@ -93,48 +96,61 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
   jsonRoute(
     {
       method: 'get',
-      path: '/api/v1/policies/{namespace}/{name}',
+      path: '/api/v1/policies/{name}',
       operationId: 'getPolicy',
       summary: 'One policy',
+      description: "One in the agent's namespace, as all of Git are.",
       tag: 'policies',
       access: 'viewer',
-      params: PolicyParams,
+      params: NameParams,
       problems: ['not-found'],
     },
     { schema: PolicyView, description: 'The policy.' },
-    async (deps, { params }) => {
-      const key = policyKey(params);
-      return (await deps.fleet.read()).policy(key)?.view() ?? notFound(`policy ${key}`);
-    },
+    (deps, { params }) => readPolicy(deps, params.name),
   ),
   jsonRoute(
     {
       method: 'get',
-      path: '/api/v1/policies/{namespace}/{name}/source',
+      path: '/api/v1/policies/{namespace}/{name}',
+      operationId: 'getNamespacedPolicy',
+      summary: 'One policy of another namespace',
+      description: 'A local one: it stands in clusters, and not in Git.',
+      tag: 'policies',
+      access: 'viewer',
+      params: NamespacedNameParams,
+      problems: ['not-found'],
+    },
+    { schema: PolicyView, description: 'The policy.' },
+    (deps, { params }) => readPolicy(deps, policyKey(params)),
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/policy-sources/{name}',
       operationId: 'getPolicySource',
       summary: 'The document of a policy as it stands in Git',
       tag: 'policies',
       access: 'viewer',
-      params: PolicyParams,
+      params: NameParams,
       problems: ['not-found', 'not-ready'],
     },
     { schema: PolicySourceView, description: 'The document, at the commit in force.' },
-    async (deps, { params }) => fromClone(deps.source.documents.source(await placeOf(deps, params)), policyKey(params)),
+    async (deps, { params }) => fromClone(deps.source.documents.source(await placeOf(deps, params.name)), params.name),
   ),
   jsonRoute(
     {
       method: 'get',
-      path: '/api/v1/policies/{namespace}/{name}/history',
+      path: '/api/v1/policy-histories/{name}',
       operationId: 'getPolicyHistory',
       summary: 'The commits that changed a policy',
       description:
         'Along first parents, from the commit in force: at most 50 changes in 2,000 commits, also where the document moved to another file. What a commit changed that cannot be read counts as changed by the next one. One that takes longer than 3 s is not complete, and goes on when it is asked for again.',
       tag: 'policies',
       access: 'viewer',
-      params: PolicyParams,
+      params: NameParams,
       problems: ['not-found', 'not-ready', 'too-many-requests'],
     },
     { schema: PolicyHistory, description: 'The commits, newest first.' },
-    async (deps, { params, signal }) => fromClone(deps.source.documents.history(await placeOf(deps, params), signal), policyKey(params)),
+    async (deps, { params, signal }) => fromClone(deps.source.documents.history(await placeOf(deps, params.name), signal), params.name),
   ),
 ];

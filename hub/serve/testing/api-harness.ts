@@ -122,7 +122,7 @@ export const fillLedger = async (ledger: Ledger): Promise<void> => {
       severity: 'info' as const,
       reason: 'PolicyActive',
       message: 'finance is enforced',
-      policy: 'federated-sovereignty-system/finance',
+      policy: 'finance',
     };
     await ledger.applyReport(cluster, report({ cluster: clusterReport(), policies, events: [event] }));
   }

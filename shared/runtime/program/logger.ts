@@ -8,7 +8,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export interface LogFields {
   readonly component?: string;
   readonly cluster?: string;
-  /** `namespace/name` of a SovereignPolicy. */
+  /** Key of a SovereignPolicy: its name, or namespace/name outside of the agent's namespace. */
   readonly policy?: string;
   readonly namespace?: string;
   readonly revision?: string;

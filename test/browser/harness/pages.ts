@@ -11,7 +11,8 @@ export interface PageEntry {
 
 /** The policy, cluster and commit of detail pages. */
 export interface PageSubjects {
-  readonly policy: { readonly namespace: string; readonly name: string };
+  /** Its key. */
+  readonly policy: string;
   readonly cluster: string;
   readonly commit: { readonly revision: string; readonly subject: string };
 }
@@ -31,7 +32,7 @@ export const LISTS: readonly PageEntry[] = [
 
 /** Pages of one policy, one cluster, one commit. */
 export const details = ({ policy, cluster, commit }: PageSubjects): readonly PageEntry[] => [
-  { name: 'policy', path: `/policies/${policy.namespace}/${policy.name}`, heading: policy.name, height: 1650 },
+  { name: 'policy', path: `/policies/${policy}`, heading: policy, height: 1650 },
   { name: 'cluster', path: `/clusters/${cluster}`, heading: cluster, height: 1100 },
   { name: 'commit', path: `/activity/${commit.revision}`, heading: commit.subject, height: 1100 },
 ];

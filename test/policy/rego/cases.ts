@@ -1,4 +1,4 @@
-import { LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import { CANARY_POLICY, LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
 import { BINDING_FIX, BINDING_VIOLATIONS, decideResidency, type PlacementSpec, violationMessage } from '@fso/shared/residency';
 import { CANARY_LABEL, canaryBody } from '../../../agent/enforce/gatekeeper/canary.ts';
 import { type ConstraintGroup, constraintBody } from '../../../agent/enforce/gatekeeper/constraint.ts';
@@ -226,7 +226,7 @@ const canaries: readonly ReviewCase[] = [
     name: 'a marked pod in any region',
     review: reviewOf(podOf(inRegion('eu-west-1'), { labels: CANARY_LABEL })),
     refused: violationMessage({
-      policies: ['geo-canary'],
+      policies: [CANARY_POLICY],
       regions: [],
       namespace: NAMESPACE,
       violation: 'spec.nodeSelector allows region "eu-west-1"',

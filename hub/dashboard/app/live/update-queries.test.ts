@@ -10,8 +10,8 @@ const texts = (event: StreamEvent): string[] => staleKeys(event).map((key) => ke
 
 describe('an event', () => {
   it('of a policy makes old what shows it', () => {
-    const some = texts({ event: 'policy', data: { cluster: 'eu', policies: ['federated-sovereignty-system/finance'] } });
-    expect(some).toContain('policies/one/federated-sovereignty-system/finance');
+    const some = texts({ event: 'policy', data: { cluster: 'eu', policies: ['finance'] } });
+    expect(some).toContain('policies/one/finance');
     expect(some).toContain('violations');
     expect(some).toContain('policies/cluster/eu');
     expect(some).not.toContain('policy-texts');

@@ -1,5 +1,5 @@
 import './activity.css';
-import { type CommitActivity, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { CommitActivity } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import { Label, LabelGroup, PageSection, Stack, StackItem, Title } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
@@ -31,7 +31,7 @@ const PolicyLabel = ({ name, isLinked }: { readonly name: string; readonly isLin
     {...(isLinked
       ? {
           render: ({ className, content }) => (
-            <Link to="/policies/$namespace/$name" params={{ namespace: SYSTEM_NAMESPACE, name }} className={className}>
+            <Link to="/policies/$" params={{ _splat: name }} className={className}>
               {content}
             </Link>
           ),

@@ -6,7 +6,7 @@ import { findRemedy } from './remedy.ts';
 
 const VIOLATION = {
   cluster: 'eu',
-  policy: 'federated-sovereignty-system/finance-eu',
+  policy: 'finance-eu',
   namespace: 'finance',
   kind: 'Pod',
   name: 'api-1',
@@ -56,13 +56,13 @@ describe('findRemedy', () => {
 
 it('a violation goes into a URL and back', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
-  expect(violationKey(VIOLATION)).toBe('eu/federated-sovereignty-system/finance-eu/finance/Pod/api-1');
+  expect(violationKey(VIOLATION)).toBe('eu/finance-eu/finance/Pod/api-1');
   expect(parseViolationKey(violationKey(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
   for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(parseViolationKey(text)).toBeUndefined();
 });
 
 it('a group opens the list of what it counts', () => {
-  expect(targetOfGroup('policy', 'federated-sovereignty-system/a')).toEqual({ policy: 'federated-sovereignty-system/a' });
+  expect(targetOfGroup('policy', 'a')).toEqual({ policy: 'a' });
   expect(targetOfGroup('namespace', 'eu/finance')).toEqual({ cluster: 'eu', namespace: 'finance' });
   expect(targetOfGroup('workload', 'eu/finance/Pod/api')).toEqual({ cluster: 'eu', namespace: 'finance', kind: 'Pod', name: 'api' });
   expect(targetOfGroup('region', '')).toEqual({ region: NO_REGION });

@@ -1,9 +1,10 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { useSearchChange } from '../../lib/filters.ts';
 
-const route = getRouteApi('/shell/policies/$namespace/$name');
+const route = getRouteApi('/shell/policies/$');
 
-export const usePolicyParams = () => route.useParams();
+/** Key of the policy that the page shows. */
+export const usePolicyKey = (): string => route.useParams()._splat ?? '';
 
 /** Search parameters of a tab. Changed filters and sort replace the entry in the browser's history, tabs add one. */
 export const usePolicySearch = () => {

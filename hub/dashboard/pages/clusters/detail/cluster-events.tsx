@@ -21,7 +21,7 @@ const FILTERS: readonly Filter[] = [
 
 const About = ({ event: { policy, revision } }: { readonly event: EventView }) => (
   <>
-    {policy === undefined ? null : <PolicyLink policy={policy} isShort />}
+    {policy === undefined ? null : <PolicyLink policy={policy} />}
     {revision === undefined ? null : (
       <div>
         <RevisionLink revision={revision} />

@@ -35,8 +35,8 @@ const COLUMNS: readonly Column<ClusterPolicy>[] = [
     width: 25,
     cell: (policy) => (
       <>
-        <PolicyLink policy={policyKey(policy)} isShort />
-        {policy.managedBy === 'local' ? <div className="fso-muted">local, in {policy.namespace}</div> : null}
+        <PolicyLink policy={policyKey(policy)} />
+        {policy.managedBy === 'local' ? <div className="fso-muted">local</div> : null}
       </>
     ),
   },

@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<ViolationView>[] = [
     width: 15,
     cell: ({ policy, enforcementAction }) => (
       <>
-        <PolicyLink policy={policy} isShort />
+        <PolicyLink policy={policy} />
         <div>
           <ActionLabel action={enforcementAction} />
         </div>

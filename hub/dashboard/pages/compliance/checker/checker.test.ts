@@ -5,7 +5,7 @@ import { combine, judge } from './judge.ts';
 import { PASTE_LIMITS } from './pasted-text.ts';
 import { readWorkloads } from './workloads.ts';
 
-const DENY = combine([{ key: 'federated-sovereignty-system/eu', action: 'deny', regions: ['eu-central-1', 'eu-west-1'] }]);
+const DENY = combine([{ key: 'eu', action: 'deny', regions: ['eu-central-1', 'eu-west-1'] }]);
 
 const only = (text: string) => {
   const { workloads, problems } = readWorkloads(text);

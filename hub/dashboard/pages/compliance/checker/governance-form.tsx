@@ -58,14 +58,12 @@ const Field = ({ label, placeholder, value, options, checked, onChange }: FieldP
 };
 
 const PolicyField = ({ choice, onChange }: GovernanceFormProps) => {
-  // The hub searches by a part of the name; what stands before the slash is the namespace.
-  const q = choice.policy?.split('/').at(-1) || undefined;
-  const { data } = useInfiniteQuery({ ...policiesQuery({ q, limit: 50 }), placeholderData: keepPreviousData });
+  const { data } = useInfiniteQuery({ ...policiesQuery({ q: choice.policy, limit: 50 }), placeholderData: keepPreviousData });
   const options = rowsOf(data).map(policyKey);
   return (
     <Field
       label="Policy"
-      placeholder="namespace/name: type a part of it"
+      placeholder="Type a part of its name"
       value={choice.policy}
       options={options}
       onChange={(policy) => onChange({ policy })}

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { report } from '../../policies/testing/policy-reports.ts';
 import { combine, gapsOf, governanceOf, judge, outcomeOf } from './judge.ts';
 
-const DENY = combine([{ key: 'federated-sovereignty-system/eu', action: 'deny', regions: ['eu-west-1'] }]);
+const DENY = combine([{ key: 'eu', action: 'deny', regions: ['eu-west-1'] }]);
 const inside = judge({ nodeSelector: { [REGION_LABEL]: 'eu-west-1' } }, DENY);
 const outside = judge({}, DENY);
 const POD = { kind: 'Pod' };
@@ -56,8 +56,8 @@ describe('governanceOf', () => {
 
   it('leaves out what has expired, and says so', () => {
     const governance = governanceOf(policies, at);
-    expect(governance).toMatchObject({ expired: ['federated-sovereignty-system/over'], unreported: [], fresh: true });
-    expect(governance.governing.map(({ key }) => key)).toEqual(['federated-sovereignty-system/good']);
+    expect(governance).toMatchObject({ expired: ['over'], unreported: [], fresh: true });
+    expect(governance.governing.map(({ key }) => key)).toEqual(['good']);
     expect(gapsOf(governance)).toBeUndefined();
   });
 

@@ -5,13 +5,13 @@ import type { Workload } from './workloads.ts';
 /** Policies that are judged as one: what they allow together. */
 export interface Ruling {
   readonly action: EnforcementAction;
-  /** namespace/name; empty for regions that were typed. */
+  /** Keys; empty for regions that were typed. */
   readonly policies: readonly string[];
   readonly regions: readonly string[];
 }
 
 interface GoverningPolicy {
-  /** namespace/name */
+  /** See policyKey. */
   readonly key: string;
   readonly action: EnforcementAction;
   readonly regions: readonly string[];

@@ -1,5 +1,6 @@
 import { type ClusterView, type PolicyView, policyKey } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { isNotFound } from '../../../api/client.ts';
 import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../../api/queries.ts';
 import { expiryOf } from '../../../lib/health.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
@@ -25,7 +26,7 @@ export type Rulings =
       readonly state: 'known';
       readonly rulings: readonly Ruling[];
       readonly governance?: NamespaceGovernance;
-      /** namespace/name of policies that would govern, had they not expired. */
+      /** Keys of policies that would govern, had they not expired. */
       readonly expired: readonly string[];
       /** Why more may govern, or less. */
       readonly gaps?: string | undefined;
@@ -34,7 +35,7 @@ export type Rulings =
 /** Regions as people type them, between commas or spaces. */
 const regionsOfText = (text: string): readonly string[] => [...new Set(text.split(/[\s,]+/).filter((region) => region !== ''))];
 
-const isPolicy = (text: string | undefined): text is string => /^[^/]+\/[^/]+$/.test(text ?? '');
+const isPolicy = (text: string | undefined): text is string => /^[^/]+(\/[^/]+)?$/.test(text ?? '');
 
 const typed = (text = ''): Rulings => {
   const regions = regionsOfText(text);
@@ -61,6 +62,13 @@ const ofPolicy = (policy: PolicyView, nowMs: number): Rulings => {
     : { state: 'known', rulings: [{ action, policies, regions }], expired: [] };
 };
 
+const chosen = (policy: string | undefined, asked: Asked<PolicyView>, nowMs: number): Rulings => {
+  if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy.' };
+  // Most often, its name is typed in part.
+  if (isNotFound(asked.error)) return { state: 'open', ask: `There is no policy ${policy}.` };
+  return answered(asked, (found) => ofPolicy(found, nowMs));
+};
+
 interface NamespaceFacts {
   readonly policies: readonly PolicyView[];
   /** undefined: there is no cluster of this name. */
@@ -84,10 +92,7 @@ export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }
   const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });
   const all = useNamespace(cluster, namespace, by === 'namespace' && cluster !== '' && namespace !== '');
   if (by === 'regions') return typed(regions);
-  if (by === 'policy') {
-    if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy as namespace/name.' };
-    return answered(one, (found) => ofPolicy(found, now));
-  }
+  if (by === 'policy') return chosen(policy, one, now);
   if (cluster === '' || namespace === '') return { state: 'open', ask: 'Choose a cluster and enter a namespace.' };
   return answered(all, ({ policies, cluster: found }) => {
     const isConnected = found?.connection === 'Connected' && found.report !== null;

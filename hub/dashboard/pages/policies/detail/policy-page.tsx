@@ -13,7 +13,7 @@ import { formatNumber } from '../../../lib/format.ts';
 import { ClustersTab } from '../clusters/clusters-tab.tsx';
 import { LabelsTab } from '../clusters/labels-tab.tsx';
 import { OverviewTab } from '../overview/overview-tab.tsx';
-import { usePolicyParams, usePolicySearch } from '../use-policy-search.ts';
+import { usePolicyKey, usePolicySearch } from '../use-policy-search.ts';
 import { HistoryTab } from './history-tab.tsx';
 import { PolicyDescription } from './policy-description.tsx';
 import { SourceTab } from './source-tab.tsx';
@@ -56,15 +56,14 @@ const NoPolicy = ({ policy }: { readonly policy: string }) => (
 );
 
 export const PolicyPage = () => {
-  const { namespace, name } = usePolicyParams();
-  const key = `${namespace}/${name}`;
+  const key = usePolicyKey();
   const policy = useQuery(policyQuery(key));
   const { data } = policy;
   const isGone = policy.isError && isNotFound(policy.error);
   return (
     <>
       <PageHeader
-        title={name}
+        title={key}
         crumbs={[{ to: '/policies', text: 'Policies' }]}
         description={data?.description}
         labels={

@@ -1,4 +1,4 @@
-import type { PolicySummary } from '@fso/shared/api';
+import { type PolicySummary, policyKey } from '@fso/shared/api';
 import { Label } from '@patternfly/react-core';
 import ConnectedIcon from '@patternfly/react-icons/dist/esm/icons/connected-icon';
 import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
@@ -11,18 +11,17 @@ import { formatNumber } from '../../../lib/format.ts';
 import { sameCounts } from '../lock-counts.ts';
 import { AllowedRegions, Expires, LockCount } from '../policy-values.tsx';
 
-const Name = ({ namespace, name, managedBy }: PolicySummary) => (
+const Name = (policy: PolicySummary) => (
   <>
-    <Link to="/policies/$namespace/$name" params={{ namespace, name }} className="fso-policy-name">
-      {name}
+    <Link to="/policies/$" params={{ _splat: policyKey(policy) }} className="fso-policy-name">
+      {policyKey(policy)}
     </Link>
-    {managedBy === 'local' ? (
+    {policy.managedBy === 'local' ? (
       <>
         {' '}
         <Label isCompact variant="outline">
           Local
-        </Label>{' '}
-        <span className="fso-muted">in {namespace}</span>
+        </Label>
       </>
     ) : null}
   </>
@@ -64,15 +63,15 @@ const State = ({ phase, enforcementAction }: PolicySummary) => (
   </div>
 );
 
-const Violations = ({ namespace, name, violations }: PolicySummary) =>
+const Violations = ({ violations, ...policy }: PolicySummary) =>
   violations === 0 ? (
     <span className="fso-muted">0</span>
   ) : (
     <Link
-      to="/policies/$namespace/$name"
-      params={{ namespace, name }}
+      to="/policies/$"
+      params={{ _splat: policyKey(policy) }}
       search={{ tab: 'violations' }}
-      aria-label={`${formatNumber(violations)} violations of ${name}`}
+      aria-label={`${formatNumber(violations)} violations of ${policyKey(policy)}`}
     >
       <ExclamationCircleIcon className="fso-danger" /> {formatNumber(violations)}
     </Link>

@@ -21,7 +21,7 @@ const PolicySentence = ({ policy }: PolicyProps) => (
     {originOf(policy) === 'git' ? (
       <Content component="p" className="fso-muted">
         Excluded namespaces and target clusters are in its{' '}
-        <Link from="/policies/$namespace/$name" search={{ tab: 'source' }}>
+        <Link from="/policies/$" search={{ tab: 'source' }}>
           source
         </Link>
         .
@@ -54,7 +54,7 @@ const InForce = ({ policy }: PolicyProps) => {
           component="p"
           title={`${formatNumber(known.last)} of ${formatNumber(total)} clusters are not connected; their last known state is shown`}
         >
-          <Link from="/policies/$namespace/$name" search={{ tab: 'clusters', known: 'last' }}>
+          <Link from="/policies/$" search={{ tab: 'clusters', known: 'last' }}>
             Show these clusters and the age of their reports
           </Link>
         </Alert>
@@ -66,7 +66,7 @@ const InForce = ({ policy }: PolicyProps) => {
           <ul aria-label="Clusters by phase">
             {PHASES.filter(([phase]) => phases[phase] > 0).map(([phase, does]) => (
               <li key={phase}>
-                <Link from="/policies/$namespace/$name" search={{ tab: 'clusters', phase }}>
+                <Link from="/policies/$" search={{ tab: 'clusters', phase }}>
                   {formatNumber(phases[phase])} {phase.toLowerCase()}
                 </Link>{' '}
                 <span className="fso-muted">{does}</span>
