@@ -57,7 +57,11 @@ describe('fso status and describe', () => {
 
   it('answer no for what is not there', async () => {
     await using server = await startFilledApi();
-    expect(await fso(server, 'describe', 'policy', 'nope')).toEqual({ code: 1, out: '', err: 'fso: there is no policy nope\n' });
+    expect(await fso(server, 'describe', 'policy', 'nope')).toEqual({
+      code: 1,
+      out: '',
+      err: 'fso: Not found: There is no policy nope.\n',
+    });
     expect(await fso(server, 'describe', 'cluster', 'nope')).toMatchObject({ code: 1, err: 'fso: Not found: There is no cluster nope.\n' });
   });
 });

@@ -25,7 +25,6 @@ describe('compileCluster', () => {
     expect(cluster).toBe('eu');
     expect(policies).toEqual([
       {
-        namespace: 'federated-sovereignty-system',
         name: 'p',
         labels: {},
         spec: { targetNamespace: 'p', allowedRegions: effectiveRegions, enforcementAction: 'deny', description: 'why' },

@@ -45,7 +45,7 @@ export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: No
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
 export const NameParams = z.strictObject({ name: z.string().max(253) });
-export const NamespacedNameParams = NameParams.extend({ namespace: z.string().max(253) });
+export const NamespacedNameParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
 
 /** Whether a name contains a text, upper and lower case alike; undefined is in every name. */
 export const includesText = (name: string, q: string | undefined): boolean =>

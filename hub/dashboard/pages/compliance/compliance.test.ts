@@ -56,9 +56,12 @@ describe('findRemedy', () => {
 
 it('a violation goes into a URL and back', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
-  expect(violationKey(VIOLATION)).toBe('eu/finance-eu/finance/Pod/api-1');
-  expect(parseViolationKey(violationKey(VIOLATION))).toEqual({ cluster, policy, namespace, kind, name });
-  for (const text of ['', 'a/b/c', 'a/b/c/d/e/f/g', '/b/c/d/e/f']) expect(parseViolationKey(text)).toBeUndefined();
+  expect(violationKey(VIOLATION)).toBe('eu/finance/Pod/api-1/finance-eu');
+  for (const key of [policy, `team-a/${policy}`]) {
+    const violation = { cluster, policy: key, namespace, kind, name };
+    expect(parseViolationKey(violationKey(violation))).toEqual(violation);
+  }
+  for (const text of ['', 'a/b/c/d', 'a/b/c/d/e/f/g', '/b/c/d/e', 'a/b/c/d/e/']) expect(parseViolationKey(text)).toBeUndefined();
 });
 
 it('a group opens the list of what it counts', () => {

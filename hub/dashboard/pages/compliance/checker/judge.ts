@@ -1,4 +1,4 @@
-import type { EnforcementAction, PolicyView } from '@fso/shared/api';
+import { type EnforcementAction, type PolicyView, policyKey } from '@fso/shared/api';
 import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDecision } from '@fso/shared/residency';
 import type { Workload } from './workloads.ts';
 
@@ -60,8 +60,8 @@ export const governanceOf = (
   policies: readonly PolicyView[],
   { cluster, namespace, isConnected }: { readonly cluster: string; readonly namespace: string; readonly isConnected: boolean },
 ): NamespaceGovernance => {
-  const rows = policies.flatMap(({ namespace: home, name, clusters }) =>
-    clusters.filter((row) => row.cluster === cluster).map((row) => ({ key: `${home}/${name}`, row })),
+  const rows = policies.flatMap((policy) =>
+    policy.clusters.filter((row) => row.cluster === cluster).map((row) => ({ key: policyKey(policy), row })),
   );
   return {
     governing: rows.flatMap(({ key, row: { report } }) =>
