@@ -44,10 +44,12 @@ const overviewRoutes = [
   }),
 ] as const;
 
+const policiesRoute = createRoute({ getParentRoute: () => shellRoute, path: '/policies' });
+
 const policiesRoutes = [
   createRoute({
-    getParentRoute: () => shellRoute,
-    path: '/policies',
+    getParentRoute: () => policiesRoute,
+    path: '/',
     validateSearch: z.object({
       q: textParam,
       phase: phaseParam,
@@ -63,9 +65,9 @@ const policiesRoutes = [
     component: lazyRouteComponent(() => import('../pages/policies/list/policies-page.tsx'), 'PoliciesPage'),
   }),
   createRoute({
-    getParentRoute: () => shellRoute,
+    getParentRoute: () => policiesRoute,
     // The rest of the path is the policy's key: `finance`, or `team-a/finance` of a local one.
-    path: '/policies/$',
+    path: '$',
     validateSearch: z.object({
       tab: choiceParam(['clusters', 'source', 'labels', 'violations', 'history']),
       q: textParam,
@@ -222,7 +224,14 @@ const activityRoutes = [
 
 const routeTree = rootRoute.addChildren([
   ...sessionRoutes,
-  shellRoute.addChildren([...overviewRoutes, ...policiesRoutes, ...clustersRoutes, ...complianceRoutes, ...auditRoutes, ...activityRoutes]),
+  shellRoute.addChildren([
+    ...overviewRoutes,
+    policiesRoute.addChildren(policiesRoutes),
+    ...clustersRoutes,
+    ...complianceRoutes,
+    ...auditRoutes,
+    ...activityRoutes,
+  ]),
 ]);
 
 export const createAppRouter = (context: { readonly queryClient: QueryClient; readonly linkToken: string | undefined }) =>

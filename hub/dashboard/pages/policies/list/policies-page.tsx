@@ -29,7 +29,7 @@ const usePolicyFilters = (): readonly Filter[] => {
   ];
 };
 
-const route = getRouteApi('/shell/policies');
+const route = getRouteApi('/shell/policies/');
 
 export const PoliciesPage = () => {
   const search = route.useSearch();
