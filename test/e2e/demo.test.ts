@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { processesOf } from '../harness/processes.ts';
+import { processesOf } from '../harness/left-processes.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 

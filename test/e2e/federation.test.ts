@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createNamespaces, createWorld, everyClusterProven, type World } from '@fso/clusters/demo';
 import { ADMISSION_POLICY_BINDING_KIND, POD_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { processesOf } from '../harness/processes.ts';
+import { processesOf } from '../harness/left-processes.ts';
 import { never, waitFor } from '../harness/waiting.ts';
 
 /** Hub and agents as processes, three clusters, Git over HTTP; people with the `fso` command. */

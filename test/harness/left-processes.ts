@@ -1,6 +1,21 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endProcesses, findByEnvironment, type ProcessRecord, RUN_VARIABLE } from '../../clusters/processes.ts';
-import { commandLine } from './processes.ts';
+
+const commandLine = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+};
+
+/** Command lines of the processes that name a folder in their arguments, without this process. */
+export const processesOf = (folder: string): string[] =>
+  readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && entry !== String(process.pid))
+    .map(commandLine)
+    .filter((text) => text.includes(folder));
 
 /** A program that hears of the end of its tests has some seconds to write what it has; ten times that. */
 const PATIENCE_MS = 60_000;

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mapUnhashed, readBlock, writeBlock } from './openpgp-surgery.ts';
-import { type CommitOptions, daysAgo, type GpgHome, gpgTime, openSigningBench, type Sign, type SigningBench } from './signing-bench.ts';
-import { ourVerdict } from './verdicts.ts';
+import {
+  type CommitOptions,
+  daysAgo,
+  type GpgHome,
+  gpgTime,
+  openSigningBench,
+  ourVerdict,
+  type Sign,
+  type SigningBench,
+} from './signing-bench.ts';
 
 const ISSUER_KEY_ID = 16;
 const EMBEDDED_SIGNATURE = 32;

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CommitOptions, daysAgo, NOW_SECONDS, openSigningBench, type SigningBench, type SshKey, sshTime } from './signing-bench.ts';
+import {
+  type CommitOptions,
+  daysAgo,
+  NOW_SECONDS,
+  openSigningBench,
+  ourVerdict,
+  type SigningBench,
+  type SshKey,
+  sshTime,
+} from './signing-bench.ts';
 import { ecdsaToken, ed25519Key, ed25519Token, signWith } from './ssh-forge.ts';
-import { ourVerdict } from './verdicts.ts';
 
 /** This project's verdict on a commit, compared with those of `git verify-commit` and `ssh-keygen -Y verify`. */
 describe('SSH signatures, as git and ssh-keygen judge them', () => {

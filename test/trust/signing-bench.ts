@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseSigners, SignatureError, type SignerFiles, SignersError, verifyCommit } from '@fso/shared/signatures';
 
 /** Signs bytes. @returns the armoured signature */
 export type Sign = (payload: Buffer) => string;
@@ -195,4 +196,16 @@ export const openSigningBench = (): SigningBench => {
     },
   };
   return bench;
+};
+
+/** `ok`, the code of a refusal, or `signers` if the signers' files themselves are refused. */
+export const ourVerdict = (raw: Buffer, files: SignerFiles, now = new Date()): string => {
+  try {
+    verifyCommit(raw, parseSigners(files), now);
+    return 'ok';
+  } catch (error) {
+    if (error instanceof SignersError) return 'signers';
+    if (error instanceof SignatureError) return error.code;
+    throw error;
+  }
 };

@@ -10,8 +10,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { describeAuditLog } from './testing/describe-audit-log.ts';
-import { describeSearch } from './testing/describe-search.ts';
-import type { TestDatabase } from './testing/test-database.ts';
+import { describeSearch, type TestDatabase } from './testing/describe-search.ts';
 
 const openTest = async (): Promise<TestDatabase> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-database-'));

@@ -1,9 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { ToolModule } from '../../../clusters/build/modules.ts';
 import { ensureTools, type Log } from '../../../clusters/build/tools.ts';
-import { ORACLE_TOOL } from './tool.ts';
 import type { Matcher, MatchResult, OracleCase } from './types.ts';
+
+/** The Go program of the oracle; its version is that of Kubernetes' matcher. */
+export const ORACLE_TOOL: ToolModule = {
+  name: 'oracle',
+  dir: join(import.meta.dirname, 'go'),
+  upstream: 'k8s.io/component-helpers',
+  package: '.',
+  programs: ['oracle'],
+  sources: ['main.go', 'match.go', 'model.go', 'rego.go'],
+  files: {},
+  linkerFlags: () => [],
+};
 
 const REGO = fileURLToPath(new URL('../../../agent/enforce/gatekeeper/template.rego', import.meta.url));
 

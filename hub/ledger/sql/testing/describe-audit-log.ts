@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixedClock } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
-import type { TestDatabase } from './test-database.ts';
+import type { TestDatabase } from './describe-search.ts';
 
 const entry = (subject: string) => ({
   actor: { kind: 'hub' as const, id: 'hub', roles: [] },

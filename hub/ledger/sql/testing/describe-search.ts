@@ -4,10 +4,16 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixedClock } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
+import type { Database } from '../database.ts';
 import { clearHistory } from '../history.ts';
 import { migrate } from '../migrate.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
-import type { TestDatabase } from './test-database.ts';
+
+/** A database that a test has for itself; `close` takes away all of it. */
+export interface TestDatabase {
+  readonly database: Database;
+  close(): Promise<void>;
+}
 
 const EVENTS = 52_000;
 const ENTRIES = 52_000;
