@@ -20,6 +20,7 @@ const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  * browser: test/browser, the dashboard in a real Chromium.
  * rights: test/rights, after all others: what the rights of the agent are, and what agents used of them in this run.
+ * release: test/release, signatures of what is published; builds cosign, and is not a part of npm test.
  */
 export default defineConfig({
   test: {
@@ -31,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,browser}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,browser,release}/**'],
           ...UNIT_LIMITS,
           expect: EXPECT,
           // No test file changes what others see: sharing the modules saves a third of the time.
@@ -69,6 +70,14 @@ export default defineConfig({
           // All files share one browser and the fleets that they look at.
           isolate: false,
           pool: 'forks',
+        },
+      },
+      {
+        test: {
+          name: 'release',
+          include: ['test/release/**/*.test.ts'],
+          ...LIMITS,
+          expect: EXPECT,
         },
       },
     ],

@@ -132,6 +132,28 @@ export const HELM_TOOL: ToolModule = {
   linkerFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
 };
 
+/** Signs what is published, and verifies it, for its test. */
+export const COSIGN_TOOL: ToolModule = {
+  name: 'cosign',
+  dir: join(clusters, 'local', 'tools', 'cosign'),
+  upstream: 'github.com/sigstore/cosign/v2',
+  package: 'github.com/sigstore/cosign/v2/cmd/cosign',
+  programs: ['cosign'],
+  files: {},
+  linkerFlags: none,
+};
+
+/** A registry of images and charts that forgets them when it ends. */
+export const REGISTRY_TOOL: ToolModule = {
+  name: 'registry',
+  dir: join(clusters, 'local', 'tools', 'cosign'),
+  upstream: 'github.com/google/go-containerregistry',
+  package: 'github.com/google/go-containerregistry/cmd/registry',
+  programs: ['registry'],
+  files: {},
+  linkerFlags: none,
+};
+
 /** The version of `path` that a go.mod requires. */
 export function requiredVersion(goMod: string, path: string): string {
   for (const line of goMod.split('\n')) {
