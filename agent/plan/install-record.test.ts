@@ -1,7 +1,14 @@
-import { FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, FIELD_MANAGERS, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hashBodies, type InstallRecord, planInstallRecord, readInstallRecord } from './install-record.ts';
+import {
+  hashBodies,
+  type InstallRecord,
+  planInstallRecord,
+  readInstallRecord,
+  readUninstallRequest,
+  uninstalledText,
+} from './install-record.ts';
 
 const namespace = (annotations?: Record<string, string>): KubeObject => ({
   metadata: { name: SYSTEM_NAMESPACE, ...(annotations === undefined ? {} : { annotations }) },
@@ -50,4 +57,21 @@ describe('what stood in the cluster', () => {
 it('gives equal bodies equal hashes, and different bodies different ones', () => {
   expect(hashBodies([{ a: 1 }])).toBe(hashBodies([{ a: 1 }]));
   expect(hashBodies([{ a: 1 }])).not.toBe(hashBodies([{ a: 2 }]));
+});
+
+describe('the request to remove enforcement', () => {
+  const { uninstallRequestedBy, uninstallReport } = ANNOTATIONS;
+
+  it('names its user, and what became of the report once an agent answered', () => {
+    expect(readUninstallRequest(undefined)).toBeUndefined();
+    expect(readUninstallRequest(namespace({ [uninstallReport]: 'Reported' }))).toBeUndefined();
+    expect(readUninstallRequest(namespace({ [uninstallRequestedBy]: 'ada' }))).toEqual({ user: 'ada', report: undefined });
+    const answered = namespace({ [uninstallRequestedBy]: 'ada', [uninstallReport]: 'NoHub' });
+    expect(readUninstallRequest(answered)).toEqual({ user: 'ada', report: 'NoHub' });
+    expect(readUninstallRequest(namespace({ [uninstallRequestedBy]: 'ada', [uninstallReport]: 'x' }))?.report).toBeUndefined();
+  });
+
+  it('is taken back by the command that agents name', () => {
+    expect(uninstalledText('ada')).toContain(`kubectl annotate namespace ${SYSTEM_NAMESPACE} ${uninstallRequestedBy}-`);
+  });
 });

@@ -56,6 +56,9 @@ describe('EventOutbox', () => {
     outbox.acknowledged(1);
     outbox.takeBack();
     expect(reasons(outbox.send(3))).toEqual(['B', 'C']);
+    expect(outbox.isEmpty).toBe(false);
+    outbox.acknowledged(3);
+    expect(outbox.isEmpty).toBe(true);
   });
 
   it('keeps warnings and alerts until they are acknowledged, for the next start', () => {

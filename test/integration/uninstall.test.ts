@@ -164,7 +164,7 @@ describe('fso-agent uninstall', () => {
       await world.stopAgent(await install());
     });
 
-    it('needs the caller’s own right to delete admission policies, which the agent has not', async () => {
+    it('needs the right of its caller to delete admission policies, which the agent has not', async () => {
       const rules = [{ apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'patch'] }];
       const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'annotators' };
       const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'tenant' }];
