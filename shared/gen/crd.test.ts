@@ -44,13 +44,17 @@ describe('sovereignPolicyCrd', () => {
   });
 });
 
-/** Hash of the schemas by their number. One that was released never changes. */
-const SCHEMAS: Readonly<Record<string, string>> = { '1': 'c786a848b79db5f4' };
+/** Hash of the schemas, without their texts, by their number. One that was released never changes; before that, correct its hash. */
+const SCHEMAS: Readonly<Record<string, string>> = { '1': 'bbf151e836b262d7' };
 
 it('a schema that changes gets the next number', () => {
   const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];
   const [number] = new Set(crds.map(({ metadata }) => metadata.annotations[SCHEMA_VERSION_ANNOTATION]));
-  expect(SCHEMAS[String(number)]).toBe(sha256(JSON.stringify(crds.map(({ spec }) => spec))).slice(0, 16));
+  const withoutTexts = JSON.stringify(
+    crds.map(({ spec }) => spec),
+    (key, value: unknown) => (key === 'description' && typeof value === 'string' ? undefined : value),
+  );
+  expect(SCHEMAS[String(number)]).toBe(sha256(withoutTexts).slice(0, 16));
 });
 
 describe('PRODUCERS', () => {
