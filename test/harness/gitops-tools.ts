@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import { KUBECTL_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
+import type { ClusterHarness } from './cluster-harness.ts';
 
 /** The repository, from which the commands of its documentation run. */
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -56,9 +57,11 @@ export class Shell {
   }
 
   /** @param signal ends what still runs */
-  static async open(kubeconfig: string, signal: AbortSignal): Promise<Shell> {
+  /** @param cluster whose administrator types; its folder is the home */
+  static async open(cluster: Pick<ClusterHarness, 'kubeconfig' | 'folder'>, signal: AbortSignal): Promise<Shell> {
     const kubectl = await programOf(KUBECTL_TOOL, signal);
-    return new Shell({ PATH: `${join(kubectl, '..')}:${process.env['PATH']}`, KUBECONFIG: kubeconfig }, signal);
+    const env = { PATH: `${join(kubectl, '..')}:${process.env['PATH']}`, HOME: cluster.folder, KUBECONFIG: cluster.kubeconfig };
+    return new Shell(env, signal);
   }
 
   /** @returns standard output @throws Error with what the commands said */

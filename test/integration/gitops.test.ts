@@ -94,7 +94,7 @@ describe('in a cluster', () => {
 
   beforeAll(async () => {
     cluster = await ClusterHarness.start({ name: 'gitops', gatekeeper: false }, never);
-    shell = await Shell.open(cluster.kubeconfig, stop.signal);
+    shell = await Shell.open(cluster, stop.signal);
     return () => {
       stop.abort();
       return cluster.close();
