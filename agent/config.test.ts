@@ -120,12 +120,13 @@ describe('configuration of the agent', () => {
   it('enrols with a token of its own cluster, over TLS, or has its identity already', async () => {
     const tokenOf = (cluster: string): string => `fso1.${cluster}.${Buffer.alloc(32, 1).toString('base64url')}.${'ab'.repeat(32)}`;
     expect((await loadAgentConfig(withHub())).hub).toEqual({ url: 'wss://hub', token: undefined, enrolToken: undefined, ca: undefined });
-    const file = await fileWith('enrol', `${tokenOf('eu')}\n`);
-    expect((await loadAgentConfig(withHub({ FSO_ENROLL_TOKEN_FILE: file }))).hub?.enrolToken).toBe(tokenOf('eu'));
+    const file = join(folder, 'comes-later');
+    expect((await loadAgentConfig(withHub({ FSO_ENROLL_TOKEN_FILE: file }))).hub).toMatchObject({ enrolTokenFile: file });
     const problem = async (change: Record<string, string>): Promise<string> => (await problemsOf(withHub(change))).join('\n');
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu-1') })).toBe(
       'FSO_ENROLL_TOKEN: is for the cluster eu-1, and FSO_CLUSTER is eu (expected: One-time token to enrol with, from "fso clusters token")',
     );
+    expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_ENROLL_TOKEN_FILE: file })).toMatch(/^FSO_ENROLL_TOKEN: only one/);
     expect(await problem({ FSO_ENROLL_TOKEN: 'secret' })).toMatch(/^FSO_ENROLL_TOKEN: must be a token(?!.*secret)/);
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_TOKEN: 'static' })).toMatch(/^FSO_ENROLL_TOKEN: is unused/);
     expect(await problem({ FSO_ENROLL_TOKEN: tokenOf('eu'), FSO_HUB_URL: 'ws://127.0.0.1:8443' })).toMatch(/^FSO_HUB_URL: .*needs wss/);

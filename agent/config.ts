@@ -77,7 +77,10 @@ const AgentEnvironment = z
     FSO_ENROLL_TOKEN: EnrolToken.optional().meta({
       description: 'One-time token to enrol with, from "fso clusters token". Needed until the agent has its identity.',
     }),
-    FSO_ENROLL_TOKEN_FILE: File.meta({ description: 'File with the one-time token, instead of FSO_ENROLL_TOKEN.' }),
+    FSO_ENROLL_TOKEN_FILE: File.meta({
+      description:
+        'File with the one-time token, instead of FSO_ENROLL_TOKEN. It may come later, change and go: the agent reads it again whenever it needs a certificate.',
+    }),
     FSO_HUB_TOKEN: Token.optional().meta({ description: 'Static token of this cluster, instead of enrolment.' }),
     FSO_HUB_TOKEN_FILE: File.meta({ description: 'File with the static token, instead of FSO_HUB_TOKEN.' }),
     FSO_HUB_CA_FILE: File.meta({
@@ -133,6 +136,8 @@ const AgentEnvironment = z
     if (env.FSO_HUB_URL?.startsWith('ws:') === true && !hasToken && env.FSO_HUB_TOKEN_FILE === undefined)
       issue('FSO_HUB_URL', 'without FSO_HUB_TOKEN the agent authenticates with a certificate, which needs wss://');
     if (hasToken && env.FSO_ENROLL_TOKEN !== undefined) issue('FSO_ENROLL_TOKEN', 'is unused with FSO_HUB_TOKEN: set one of them');
+    if (env.FSO_ENROLL_TOKEN !== undefined && env.FSO_ENROLL_TOKEN_FILE !== undefined)
+      issue('FSO_ENROLL_TOKEN', 'only one of FSO_ENROLL_TOKEN and FSO_ENROLL_TOKEN_FILE may be set');
     const cluster = parseToken(env.FSO_ENROLL_TOKEN ?? '')?.cluster;
     if (cluster !== undefined && cluster !== env.FSO_CLUSTER)
       issue('FSO_ENROLL_TOKEN', `is for the cluster ${cluster}, and FSO_CLUSTER is ${env.FSO_CLUSTER}`);
@@ -143,6 +148,8 @@ export interface HubConfig {
   /** Static token; absent: the agent enrols. */
   readonly token: string | undefined;
   readonly enrolToken: string | undefined;
+  /** File that may hold the token in its place, now or later. */
+  readonly enrolTokenFile?: string | undefined;
   /** PEM. */
   readonly ca: string | undefined;
 }
@@ -168,7 +175,7 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
 }
 
-const SECRETS = ['FSO_HUB_TOKEN', 'FSO_ENROLL_TOKEN'];
+const SECRETS = ['FSO_HUB_TOKEN'];
 
 /**
  * Reads the agent's configuration from the environment and the files that it names.
@@ -183,11 +190,11 @@ export const loadAgentConfig = async (env: Environment): Promise<AgentConfig> =>
   const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
   const trust = await readTrust(variables, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken } = variables;
+  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken, FSO_ENROLL_TOKEN_FILE: enrolTokenFile } = variables;
   return {
     cluster: variables.FSO_CLUSTER,
     kubeconfig: variables.KUBECONFIG,
-    hub: url === undefined ? undefined : { url, token, enrolToken, ca },
+    hub: url === undefined ? undefined : { url, token, enrolToken, enrolTokenFile, ca },
     trust,
     listen: variables.FSO_LISTEN,
     identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,

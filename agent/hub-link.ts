@@ -27,11 +27,11 @@ const SECRET = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: SYSTEM
 /** @returns undefined: the agent uses a static token */
 const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed: () => void): Promise<IdentityKeeper | undefined> => {
   const { events, metrics } = outputs;
-  const { url: hubUrl, enrolToken, ca, token } = config.hub;
+  const { token, url: hubUrl, ...settings } = config.hub;
   if (token !== undefined) return undefined;
   // Imported on demand: an agent with a static token needs no X.509 library.
   const { IdentityKeeper } = await import('./identity/keeper.ts');
-  return new IdentityKeeper({ cluster: config.cluster, hubUrl, enrolToken, ca }, runtime, {
+  return new IdentityKeeper({ cluster: config.cluster, hubUrl, ...settings }, runtime, {
     onEvent: (event) => {
       events.ofCluster(event);
       events.recordOn(SECRET, event);

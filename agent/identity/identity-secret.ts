@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { AGENT_IDENTITY, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type KubeClient, SECRET_KIND, type Secret } from '@fso/shared/kube';
+import { parseToken } from '@fso/shared/protocol';
 import type { AgentIdentity } from './certificate.ts';
 
 /** The content of the Secret. It leaves the cluster only over the agent's own connection. */
@@ -51,4 +53,23 @@ export const saveIdentity = async (client: KubeClient, stored: StoredIdentity, s
   const data = Object.fromEntries(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, encode(value)]])));
   const body: Secret = { apiVersion: 'v1', kind: 'Secret', metadata: { ...REF }, type: 'Opaque', data };
   await client.apply(SECRET_KIND, body, { fieldManager: FIELD_MANAGERS.identity, force: true }, signal);
+};
+
+/**
+ * Reads the enrolment token from where a Secret is mounted, or will be. Text that is no token is not quoted.
+ *
+ * @returns undefined: there is none now
+ * @throws Error when the file holds something else than a token of this cluster, or cannot be read
+ */
+export const readEnrolToken = async (file: string, cluster: string): Promise<string | undefined> => {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const token = text.trim();
+  if (token === '') return undefined;
+  const parsed = parseToken(token);
+  if (parsed === undefined) throw new Error(`${file} holds no token as "fso clusters token" prints it`);
+  if (parsed.cluster !== cluster) throw new Error(`the token in ${file} is for the cluster ${parsed.cluster}, and this is ${cluster}`);
+  return token;
 };

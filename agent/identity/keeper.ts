@@ -4,13 +4,15 @@ import { createBackoff, messageOf, untilAborted } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
 import { enrol, fetchCa, HubRefusal, renew } from './hub-requests.ts';
-import { loadIdentity, type StoredIdentity, saveIdentity } from './identity-secret.ts';
-import { type IdentityPlan, planIdentity, renewInMs } from './plan-identity.ts';
+import { loadIdentity, readEnrolToken, type StoredIdentity, saveIdentity } from './identity-secret.ts';
+import { type IdentityPlan, planIdentity, renewInMs, type Situation } from './plan-identity.ts';
 
 export interface IdentityKeeperConfig {
   readonly cluster: string;
   readonly hubUrl: string;
   readonly enrolToken: string | undefined;
+  /** File that may hold the token in its place, now or later. */
+  readonly enrolTokenFile?: string | undefined;
   /** PEM that verifies the hub instead of the CA that comes with the identity. */
   readonly ca: string | undefined;
 }
@@ -115,14 +117,28 @@ export class IdentityKeeper {
 
   async #obtain(signal: AbortSignal): Promise<void> {
     const { client, clock, logger } = this.#runtime;
-    const { cluster, enrolToken } = this.#config;
     const stored = await loadIdentity(client, signal);
-    const plan = planIdentity({ stored, cluster, token: enrolToken, now: clock.now() });
+    const situation = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
+    const plan = planIdentity(situation);
     logger.info({ plan: plan.kind }, 'identity of the agent');
-    await this.#follow(plan, stored, signal);
+    await this.#follow(plan, situation, signal);
   }
 
-  async #follow(plan: IdentityPlan, stored: StoredIdentity, signal: AbortSignal): Promise<void> {
+  /** A file that holds something else must not keep an agent from the identity that it has. */
+  async #readToken({ identity }: StoredIdentity): Promise<string | undefined> {
+    const { cluster, enrolToken, enrolTokenFile } = this.#config;
+    if (enrolTokenFile === undefined) return enrolToken;
+    try {
+      return await readEnrolToken(enrolTokenFile, cluster);
+    } catch (error) {
+      if (identity === undefined) throw error;
+      this.#runtime.logger.warn({ detail: messageOf(error) }, 'enrolment token not read, the present identity stays');
+      return undefined;
+    }
+  }
+
+  async #follow(plan: IdentityPlan, situation: Situation, signal: AbortSignal): Promise<void> {
+    const { stored } = situation;
     switch (plan.kind) {
       case 'use':
         if (stored.identity !== undefined) this.#hold(stored.identity, plan.validity);
@@ -133,17 +149,17 @@ export class IdentityKeeper {
       case 'nothing':
         throw new Error(plan.reason);
       case 'enrol':
-        return this.#enrolOr(plan.otherwise, stored, signal);
+        return this.#enrolOr(plan.otherwise, situation, signal);
     }
   }
 
-  async #enrolOr(otherwise: IdentityPlan, stored: StoredIdentity, signal: AbortSignal): Promise<void> {
+  async #enrolOr(otherwise: IdentityPlan, situation: Situation, signal: AbortSignal): Promise<void> {
     try {
-      await this.#enrol(this.#config.enrolToken ?? '', stored, signal);
+      await this.#enrol(situation.token ?? '', situation.stored, signal);
     } catch (error) {
       if (!(error instanceof HubRefusal) || otherwise.kind === 'nothing') throw error;
       this.#runtime.logger.warn({ code: error.code, detail: error.message }, 'enrolment token refused, the present identity stays');
-      await this.#follow(otherwise, stored, signal);
+      await this.#follow(otherwise, situation, signal);
     }
   }
 
@@ -163,9 +179,14 @@ export class IdentityKeeper {
     });
   }
 
+  /** Renews the certificate, or enrols again where there is a token that the present identity does not come from. */
   async #renewHeld(signal: AbortSignal): Promise<void> {
-    const { enrolledWith } = await loadIdentity(this.#runtime.client, signal);
-    if (this.#held !== undefined) await this.#renew(this.#held.identity, enrolledWith, signal);
+    const { client, clock } = this.#runtime;
+    const stored = { ...(await loadIdentity(client, signal)), identity: this.#held?.identity };
+    const situation = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
+    const renewal: IdentityPlan = { kind: 'renew' };
+    const plan = planIdentity(situation).kind === 'enrol' ? ({ kind: 'enrol', otherwise: renewal } as const) : renewal;
+    await this.#follow(plan, situation, signal);
   }
 
   async #renew(identity: AgentIdentity, enrolledWith: string | undefined, signal: AbortSignal): Promise<void> {

@@ -23,7 +23,7 @@ export interface Situation {
 const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<IdentityPlan, { kind: 'enrol' }> => {
   if (stored.identity === undefined) {
     const reason = token === undefined ? 'there is neither an identity nor a token' : 'there is no identity yet';
-    return { kind: 'nothing', reason: `${reason}: run "fso clusters token ${cluster}" and start the agent with FSO_ENROLL_TOKEN` };
+    return { kind: 'nothing', reason: `${reason}: run "fso clusters token ${cluster}" and give the agent the token it prints` };
   }
   try {
     const validity = checkIdentity(stored.identity, cluster);

@@ -1,4 +1,4 @@
-import type { EnrolmentTokenView } from '@fso/shared/api';
+import { type EnrolmentTokenView, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { makeRequest } from '../identity/testing/identity.ts';
@@ -27,7 +27,8 @@ describe('fso clusters', () => {
       metadata: { name: 'apac', labels: { env: 'prod' } },
       spec: { regions: ['ap-south-1', 'ap-east-1'] },
     });
-    expect(commands).toContain('FSO_CLUSTER=apac FSO_HUB_URL=wss://hub.example.com:8443 FSO_ENROLL_TOKEN=fso1.apac.');
+    expect(commands).toContain('--set-string cluster=apac --set-string hub.url=wss://hub.example.com:8443\n');
+    expect(commands).toContain('create secret generic fso-enrolment --from-literal=token=fso1.apac.');
     expect((await server.identity.enrol(tokenIn(out), (await makeRequest()).csr)).cluster).toBe('apac');
   });
 
@@ -40,6 +41,19 @@ describe('fso clusters', () => {
       err: expect.stringContaining('spec.regions.0'),
     });
     expect(await server.identity.get('apac')).toBeUndefined();
+  });
+
+  it('token: as a Secret for kubectl, of the name that the chart of the agent mounts', async () => {
+    await using server = await started();
+    const { out } = await fso(server, 'token', 'apac', '-o', 'secret');
+    const { stringData, ...secret } = parse(out) as { stringData: { token: string } };
+    expect(secret).toEqual({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'fso-enrolment', namespace: SYSTEM_NAMESPACE },
+      type: 'Opaque',
+    });
+    expect((await server.identity.enrol(stringData.token, (await makeRequest()).csr)).cluster).toBe('apac');
   });
 
   it('token: as JSON too, for as long as it is said', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
+import { ENROLMENT_SECRET, SYSTEM_NAMESPACE } from './names.ts';
 
 /** Who may do what at the hub's API: shared by the API, the `fso` command and the dashboard. */
 
@@ -114,6 +115,18 @@ export const EnrolmentTokenView = z.object({
   agentUrl: z.string().describe("Address of the hub for the agent's FSO_HUB_URL."),
 });
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
+
+/**
+ * The commands that let a cluster in, with a token that works once. Their order is free: the agent waits for its token. Where it is
+ * installed already, the last one is enough: with a new token it enrols again.
+ */
+export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl' | 'token'>): string =>
+  [
+    `helm install fso-agent deploy/charts/fso-agent --namespace ${SYSTEM_NAMESPACE} --create-namespace \\`,
+    `  --set-string cluster=${cluster} --set-string hub.url=${agentUrl}`,
+    `kubectl -n ${SYSTEM_NAMESPACE} create secret generic ${ENROLMENT_SECRET} --from-literal=token=${token} --dry-run=client -o yaml |`,
+    '  kubectl apply -f -',
+  ].join('\n');
 
 /** The cluster that was forgotten. */
 export const ForgottenCluster = z.object({ cluster: ResourceName });

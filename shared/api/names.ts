@@ -32,6 +32,11 @@ export const AGENT_EVENTS = 'fso-agent-events';
 /** Secret with the agent's key and certificate for the hub, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_IDENTITY = 'fso-agent-identity';
 
+/** Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes it, and may delete it. */
+export const ENROLMENT_SECRET = 'fso-enrolment';
+/** ConfigMap with the public keys and certificates that the agent believes, in {@link SYSTEM_NAMESPACE}. The one who installs the agent writes it. */
+export const AGENT_TRUST = 'fso-agent-trust';
+
 /** Well-known node labels that carry a region (https://kubernetes.io/docs/reference/labels-annotations-taints/). */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 /** Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a region. */

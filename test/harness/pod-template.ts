@@ -21,7 +21,7 @@ interface Item {
 
 interface Volume {
   readonly name: string;
-  readonly secret?: { readonly secretName: string };
+  readonly secret?: { readonly secretName: string; readonly items?: readonly Item[] };
   readonly configMap?: { readonly name: string };
   /** Sources that are no Secrets have no such part. */
   readonly projected?: { readonly sources: readonly { readonly secret?: { readonly name: string; readonly items: readonly Item[] } }[] };
@@ -45,10 +45,14 @@ export const podOf = (objects: readonly KubeObject[]): Pod => {
 
 export type Secrets = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** The files of a Secret that are wanted, by default all. */
+const pick = (data: Secrets[string], items: readonly Item[] | undefined): Secrets[string] =>
+  items === undefined ? data : Object.fromEntries(items.flatMap(({ key, path }) => (data[key] === undefined ? [] : [[path, data[key]]])));
+
 /** What stands in the files of a volume, by their names. */
 const contentOf = (volume: Volume, objects: readonly KubeObject[], secrets: Secrets): Readonly<Record<string, string>> => {
   const { secret, configMap, projected } = volume;
-  if (secret !== undefined) return secrets[secret.secretName] ?? {};
+  if (secret !== undefined) return pick(secrets[secret.secretName] ?? {}, secret.items);
   if (configMap !== undefined) {
     const found = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap.name);
     return (found as { data?: Record<string, string> } | undefined)?.data ?? {};

@@ -103,7 +103,7 @@ describe('the settings of the programs', () => {
     [
       'fso-agent',
       AGENT_SETTINGS,
-      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN_FILE', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
+      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
     ],
     [
       'fso-hub',
@@ -126,9 +126,10 @@ describe('the settings of the programs', () => {
 
   it('of the agent are read from its pod', async () => {
     const env = await mountedEnvironment(await helm.render(FULL_AGENT), { enrolment: { token: TOKEN } }, folder);
+    expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
     expect(await loadAgentConfig(env)).toMatchObject({
       cluster: 'eu',
-      hub: { url: 'wss://hub.example.com:8443', enrolToken: TOKEN, ca: 'a CA' },
+      hub: { url: 'wss://hub.example.com:8443', enrolTokenFile: env['FSO_ENROLL_TOKEN_FILE'], ca: 'a CA' },
       trust: { mode: 'warn' },
       listen: { port: 8081 },
       trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],

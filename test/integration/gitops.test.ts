@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { API_VERSION, type KubeObject, type SovereignPolicyStatus } from '@fso/shared/api';
-import { CONFIG_MAP_KIND } from '@fso/shared/kube';
+import { API_VERSION, ENROLMENT_SECRET, type KubeObject, type SovereignPolicyStatus, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CONFIG_MAP_KIND, EVENT_KIND, SECRET_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { RunningAgent } from '../../agent/agent.ts';
 import type { PolicyInput, PolicyOutcome } from '../../agent/enforce/index.ts';
 import type { LockFacts } from '../../agent/status/locks.ts';
 import { planStatus, type StatusInput } from '../../agent/status/plan-status.ts';
+import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { judgeStatuses, Shell, type ToolStatus } from '../harness/gitops-tools.ts';
+import { openHubHarness } from '../harness/hub-harness.ts';
+import { basicRepository } from '../harness/policy-files.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const NOW = new Date('2026-01-01T00:00:00.000Z');
@@ -109,11 +114,58 @@ describe('in a cluster', () => {
     const unseen = await cluster.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: REGIONS });
     expect(await judgeStatuses([unseen], never)).toMatchObject([{ kstatus: 'InProgress', health: 'Progressing' }]);
     const waiting = shell.run('kubectl wait --for=condition=Ready sp/finance --timeout=-1s');
-    await cluster.startAgent('second');
+    const second = await cluster.startAgent('second');
     expect(await waiting).toContain('sovereignpolicy.compliance.federated.io/finance condition met');
     const proven = await cluster.reaches('finance', 'Active');
     expect(await judgeStatuses([proven], never)).toMatchObject([{ kstatus: 'Current', health: 'Healthy' }]);
     expect(proven.status?.conditions?.map(({ type }) => type)).not.toContain('Reconciling');
+    await cluster.stopAgent(second);
+  });
+
+  it('an agent that Git installs waits for its token, needs it once, and enrols again with a new one, without a restart', async () => {
+    const bench = await openHubHarness();
+    await bench.repository.commit(basicRepository(), 'first');
+    const apiToken = 'api-token-0123456789';
+    const hub = await bench.startHub({ config: { identity: { ca: undefined, hostnames: [] }, apiToken } });
+    const fso = async (...args: string[]): Promise<string> => (await runFso(args, { FSO_SERVER: hub.url, FSO_TOKEN: apiToken })).out;
+    const mount = join(cluster.folder, 'token');
+    const start = (identity: string): Promise<RunningAgent> =>
+      cluster.startAgent(identity, {
+        cluster: 'eu',
+        hub: { url: hub.agentUrl, token: undefined, enrolToken: undefined, enrolTokenFile: mount, ca: undefined },
+      });
+    /** Puts the content of the Secret where the chart mounts it, as the kubelet does. */
+    const mountSecret = async (): Promise<void> => {
+      const secret = await cluster.client.get(SECRET_KIND, { namespace: SYSTEM_NAMESPACE, name: ENROLMENT_SECRET }, never);
+      await (secret === undefined ? rm(mount) : writeFile(mount, Buffer.from(secret.data?.['token'] ?? '', 'base64')));
+    };
+    const applyToken = async (): Promise<void> => {
+      await shell.run(`kubectl apply -f - <<'END'\n${await fso('clusters', 'token', 'eu', '-o', 'secret')}END`);
+      await mountSecret();
+    };
+    const isConnected = async (connected: boolean): Promise<unknown> =>
+      eventually(async () => ((await hub.ledger.cluster('eu'))?.connected ?? false) === connected);
+
+    const agent = await start('before');
+    await eventually(async () =>
+      (await cluster.client.list(EVENT_KIND, { namespace: SYSTEM_NAMESPACE }, never)).some(({ message }) =>
+        message.includes('neither an identity nor a token'),
+      ),
+    );
+    await applyToken();
+    await isConnected(true);
+    await shell.run(`kubectl -n ${SYSTEM_NAMESPACE} delete secret ${ENROLMENT_SECRET}`);
+    await mountSecret();
+    await cluster.stopAgent(agent);
+    await isConnected(false);
+    const restarted = await start('after');
+    await isConnected(true);
+    await fso('clusters', 'revoke', 'eu', '--yes');
+    await isConnected(false);
+    await applyToken();
+    await isConnected(true);
+    await cluster.stopAgent(restarted);
+    await bench.close();
   });
 
   it('docs/operate/gitops.md puts the health check into the settings of Argo CD, and leaves the others alone', async () => {

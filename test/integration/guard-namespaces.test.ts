@@ -1,5 +1,12 @@
-import { FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS } from '@fso/shared/api';
-import { ADMISSION_POLICY_BINDING_KIND, createKubeClient, type KindDescriptor, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { AGENT_TRUST, FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import {
+  ADMISSION_POLICY_BINDING_KIND,
+  CONFIG_MAP_KIND,
+  createKubeClient,
+  type KindDescriptor,
+  type KubeClient,
+  NAMESPACE_KIND,
+} from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorHarness, MODES } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -14,7 +21,7 @@ const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clust
 const ROLE_BINDING_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' };
 
 let world: FloorHarness;
-/** A user with all rights on namespaces, and no others. */
+/** A user with all rights on namespaces and ConfigMaps, and no others. */
 let selfService: KubeClient;
 
 /** This many keys of three characters, without values: the maximum of an object. */
@@ -53,7 +60,7 @@ beforeAll(async () => {
   world = await FloorHarness.start('guard-namespaces', MODE ?? expect.fail('no mode'));
   selfService = createKubeClient({ kubeconfig: await world.cluster.createUserKubeconfig('self-service') });
   const metadata = { name: 'self-service' };
-  const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces'], verbs: ['*'] }] };
+  const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces', 'configmaps'], verbs: ['*'] }] };
   await world.stranger.create(ROLE_KIND, role, {}, world.signal);
   const apiGroup = 'rbac.authorization.k8s.io';
   const [roleRef, subjects] = [{ apiGroup, kind: 'ClusterRole', name: metadata.name }, [{ apiGroup, kind: 'User', name: metadata.name }]];
@@ -80,6 +87,29 @@ describe("the guard on the name of Gatekeeper's namespace, without Gatekeeper", 
     expect(await create(world.stranger, GATEKEEPER)).toBe('');
     const labelled = { metadata: { labels: { team: 'x' } } };
     expect(await answer(selfService.mergePatch(NAMESPACE_KIND, { name: GATEKEEPER }, labelled, world.signal))).toBe('');
+  });
+});
+
+describe('the guard on whom the agent believes', () => {
+  const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_TRUST };
+  const trusting = (signer: string): KubeObject & { data: Record<string, string> } => ({
+    metadata: ref,
+    data: { 'allowed-signers': signer },
+  });
+
+  it('refuses users who may only write ConfigMaps, and lets those who decide over admission install, change and remove it', async () => {
+    const refusal = `only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST}`;
+    await eventually(async () =>
+      (await answer(selfService.create(CONFIG_MAP_KIND, trusting('theirs'), { dryRun: true }, world.signal))).includes(refusal),
+    );
+    const applied = world.stranger.apply(CONFIG_MAP_KIND, trusting('first'), { fieldManager: 'helm' }, world.signal);
+    expect(await answer(applied)).toBe('');
+    expect(await answer(selfService.mergePatch(CONFIG_MAP_KIND, ref, trusting('theirs'), world.signal))).toContain(refusal);
+    expect(await answer(selfService.delete(CONFIG_MAP_KIND, ref, world.signal))).toContain(refusal);
+    expect(await answer(world.stranger.mergePatch(CONFIG_MAP_KIND, ref, trusting('next'), world.signal))).toBe('');
+    expect(await answer(world.stranger.delete(CONFIG_MAP_KIND, ref, world.signal))).toBe('');
+    const other = { metadata: { ...ref, name: 'notes' } };
+    expect(await answer(selfService.create(CONFIG_MAP_KIND, other, { dryRun: true }, world.signal))).toBe('');
   });
 });
 

@@ -85,12 +85,12 @@ export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEY
   ${['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map(mayDelete).join(' && ')})`;
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
-/** Users who may create a webhook configuration may install Gatekeeper. */
-const MAY_INSTALL_GATEKEEPER =
+/** Users who may create a webhook configuration decide over admission: they may install Gatekeeper, and say whom the agent believes. */
+const DECIDES_OVER_ADMISSION =
   'authorizer.group("admissionregistration.k8s.io").resource("validatingwebhookconfigurations").check("create").allowed()';
 /** No policy governs Gatekeeper's namespace: without Gatekeeper, users who create namespaces could use its name to escape all policies. */
 export const keepsGatekeeperNamespace = ({ gatekeeperNamespace }: Trust): string =>
-  `request.operation != "CREATE" || object.metadata.name != ${celString(gatekeeperNamespace)} || ${MAY_INSTALL_GATEKEEPER}`;
+  `request.operation != "CREATE" || object.metadata.name != ${celString(gatekeeperNamespace)} || ${DECIDES_OVER_ADMISSION}`;
 
 /** Before the change or after it: the label may be neither added nor removed. */
 const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;
@@ -132,6 +132,8 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
+/** The chart writes what the agent believes, with the rights of the one who installs it; to change it is to choose who signs policies. */
+export const mayWriteTrust = (trust: string): string => `${isNamed([trust])} && ${DECIDES_OVER_ADMISSION}`;
 const schemaVersion = (object: string): string => `${object}.metadata.?annotations[?${celString(SCHEMA_VERSION_ANNOTATION)}]`;
 /** Gatekeeper itself creates, updates and deletes the CRD of the constraints. */
 export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :

@@ -3,6 +3,7 @@ import {
   AGENT_IDENTITY,
   AGENT_LEASE,
   AGENT_STATE,
+  AGENT_TRUST,
   AGENT_VIOLATIONS,
   API_GROUP,
   CANARY_NAMESPACE,
@@ -40,6 +41,7 @@ import {
   keepsGatekeeperNamespace,
   MOVES_NODE,
   mayMoveNode,
+  mayWriteTrust,
   namespaceVariables,
 } from './guard-cel.ts';
 
@@ -191,7 +193,10 @@ const definitions = (trust: Trust): Guard => ({
 
 const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
 
-/** A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity connects it to another hub. */
+/**
+ * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity connects it to
+ * another hub; foreign signers set policies.
+ */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,
   namespace: SYSTEM_NAMESPACE,
@@ -199,8 +204,13 @@ const STATE: Guard = {
     { apiGroups: [''], resources: ['configmaps', 'secrets'], operations: EVERYTHING },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
-  conditions: { ours: isNamed(STATE_NAMES) },
-  validations: [{ expression: 'false', message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}` }],
+  conditions: { ours: isNamed([...STATE_NAMES, AGENT_TRUST]) },
+  validations: [
+    {
+      expression: mayWriteTrust(AGENT_TRUST),
+      message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}, and only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST}, which says whom it believes`,
+    },
+  ],
 };
 
 const nodes = (trust: Trust): Guard => ({

@@ -1,4 +1,12 @@
-import { type ClusterView, type EnrolmentTokenView, type EnrolmentView, ManagedClusterDocument } from '@fso/shared/api';
+import {
+  type ClusterView,
+  ENROLMENT_SECRET,
+  type EnrolmentTokenView,
+  type EnrolmentView,
+  formatEnrolCommands,
+  ManagedClusterDocument,
+  SYSTEM_NAMESPACE,
+} from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
@@ -92,16 +100,26 @@ const registration = async (name: string, { region, label }: AddOptions): Promis
 const isRegistered = async (hub: HubClient, name: string): Promise<boolean> =>
   (await hub.clusters({ q: name })).some((cluster) => cluster.name === name && cluster.regions.length > 0);
 
-const writeInstructions = (context: Context, { cluster, token, expires, agentUrl }: EnrolmentTokenView): void => {
+const writeInstructions = (context: Context, made: EnrolmentTokenView): void => {
+  const { cluster, expires } = made;
   context.out(
     [
-      `# In the cluster ${cluster}, before ${expires}; the token is good once:`,
-      'kubectl apply -f deploy/agent/rbac.yaml',
-      `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`,
+      `# In the cluster ${cluster}, before ${expires}; the token is good once.`,
+      '# Where the agent is installed already, the last command is enough.',
+      formatEnrolCommands(made),
       '',
     ].join('\n'),
   );
 };
+
+/** The Secret that the agent's chart mounts, for `kubectl apply -f -`: the token stays out of the shell's history. */
+const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: ENROLMENT_SECRET, namespace: SYSTEM_NAMESPACE },
+  type: 'Opaque',
+  stringData: { token },
+});
 
 /** `fso clusters add`: the registration to commit where there is none, and the way in. */
 export const addCluster = async (context: Context, name: string, options: AddOptions): Promise<void> => {
@@ -112,10 +130,16 @@ export const addCluster = async (context: Context, name: string, options: AddOpt
   writeInstructions(context, token);
 };
 
+export interface TokenOptions {
+  readonly ttlMs: number;
+  readonly output: 'text' | 'json' | 'secret';
+}
+
 /** `fso clusters token` */
-export const createToken = async (context: Context, name: string, options: { ttlMs: number; output: 'text' | 'json' }): Promise<void> => {
+export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
   const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
   if (options.output === 'json') return writeData(context, 'json', token);
+  if (options.output === 'secret') return writeData(context, 'yaml', tokenSecret(token));
   writeInstructions(context, token);
 };
 

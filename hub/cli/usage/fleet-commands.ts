@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { AddOptions } from '../commands/clusters.ts';
+import type { AddOptions, TokenOptions } from '../commands/clusters.ts';
 import type { GetOptions, Kind } from '../commands/get.ts';
 import type { ReportOptions } from '../commands/status.ts';
 import type { WaitOptions } from '../commands/wait.ts';
 import type { Format } from '../render/output.ts';
-import { examples, kindArgument, outputOption, parseDuration, parseLimit, run, textOrJsonOption } from './options.ts';
+import { examples, kindArgument, outputOption, parseDuration, parseLimit, run } from './options.ts';
 
 /** The commands about policies and clusters. Each loads its code when it runs. */
 
@@ -156,9 +156,14 @@ const addEnrolment = (clusters: Command): void => {
     .description('create the token with which the agent of a cluster enrols, once; it replaces an unused one')
     .argument('<name>', 'name of the cluster', parseName)
     .addOption(ttlOption())
-    .addOption(textOrJsonOption())
-    .action((name: string, { ttl, output }: { ttl: number; output: 'text' | 'json' }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).createToken(context, name, { ttlMs: ttl, output })),
+    .addOption(
+      new Option('-o, --output <format>', 'output format; secret: a manifest for kubectl apply -f -')
+        .choices(['text', 'json', 'secret'])
+        .default('text'),
+    )
+    .addHelpText('after', examples('clusters token eu -o secret | kubectl apply -f -'))
+    .action((name: string, { ttl, ...options }: Omit<TokenOptions, 'ttlMs'> & { ttl: number }, command: Command) =>
+      run(command, async (context) => (await loadClusters()).createToken(context, name, { ...options, ttlMs: ttl })),
     );
 };
 

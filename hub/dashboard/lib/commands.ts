@@ -1,16 +1,9 @@
-import { type EnrolmentTokenView, parsePolicyKey, type ViolationView } from '@fso/shared/api';
+import { parsePolicyKey, type ViolationView } from '@fso/shared/api';
 import { REGION_LABEL } from '@fso/shared/residency';
 
 /** The command that registers a cluster and creates its enrolment token. */
 export const formatAddCommand = (name: string, regions: readonly string[]): string =>
   ['fso clusters add', name, ...regions.map((region) => `--region ${region}`)].join(' ');
-
-/** The commands to run in the cluster, with a token that works once. */
-export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl' | 'token'>): string =>
-  [
-    'kubectl apply -f deploy/agent/rbac.yaml',
-    `FSO_CLUSTER=${cluster} FSO_HUB_URL=${agentUrl} FSO_ENROLL_TOKEN=${token} npm run fso-agent`,
-  ].join('\n');
 
 /** Texts that a POSIX shell reads as one word without quotes. */
 const PLAIN = /^[\w@%+=:,./-]+$/;

@@ -1,4 +1,4 @@
-import type { ClusterView, EnrolmentTokenView } from '@fso/shared/api';
+import { type ClusterView, type EnrolmentTokenView, formatEnrolCommands } from '@fso/shared/api';
 import { Alert, Button, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -8,7 +8,6 @@ import { keys } from '../../../api/keys.ts';
 import { RoleButton } from '../../../components/buttons.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import { showToast } from '../../../components/toasts.tsx';
-import { formatEnrolCommands } from '../../../lib/commands.ts';
 import { isRetired } from '../../../lib/health.ts';
 import { Section } from './cluster-cards.tsx';
 import { ConfirmModal } from './confirm-modal.tsx';
@@ -19,7 +18,7 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
       It works once and expires <RelativeTime time={made.expires} />. Anyone who has it can enrol as this cluster: handle it like a
       password.
     </Alert>
-    <p className="fso-step">Run these commands in the cluster:</p>
+    <p className="fso-step">Run these commands in the cluster; the last one is enough where the agent is installed:</p>
     <ClipboardCopy
       isCode
       isExpanded
