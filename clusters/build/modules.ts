@@ -90,6 +90,18 @@ export const KUBECTL_TOOL: ToolModule = {
   linkerFlags: kubernetesVersionFlags,
 };
 
+/** For clusters with real nodes. */
+export const NODE_TOOL: ToolModule = {
+  name: 'node',
+  dir: join(clusters, 'local', 'tools', 'node'),
+  upstream: 'k8s.io/kubernetes',
+  package: '.',
+  programs: ['kubelet', 'kube-proxy'],
+  sources: ['main.go'],
+  files: {},
+  linkerFlags: kubernetesVersionFlags,
+};
+
 /** Runs Gatekeeper's own tests of a template. */
 export const GATOR_TOOL: ToolModule = {
   name: 'gator',

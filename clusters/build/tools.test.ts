@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { toolCacheRoot, toolFolder } from './cache.ts';
-import type { ToolModule } from './modules.ts';
+import { KUBECTL_TOOL, NODE_TOOL, type ToolModule, toolVersion } from './modules.ts';
 import { ensureTools } from './tools.ts';
 
 let dir: string;
@@ -118,4 +118,8 @@ it("reports Go's error when a build fails, and leaves nothing incomplete", async
 
 it('ignores a relative XDG_CACHE_HOME', () => {
   expect(toolCacheRoot({ XDG_CACHE_HOME: 'here', HOME: '/home/x' })).toBe('/home/x/.cache/fso/tools');
+});
+
+it('real nodes have the version of the control plane', () => {
+  expect(toolVersion(NODE_TOOL)).toBe(toolVersion(KUBECTL_TOOL));
 });
