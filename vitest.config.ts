@@ -18,6 +18,7 @@ const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
  * trust: test/trust, whom hub and agents believe: people with real identity providers, agents over real TLS, signatures
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
+ * deploy: test/deploy, images and charts on real nodes; needs root, and is not a part of npm test.
  * browser: test/browser, the dashboard in a real Chromium.
  * rights: test/rights, after all others: what the rights of the agent are, and what agents used of them in this run.
  * release: test/release, signatures of what is published; builds cosign, and is not a part of npm test.
@@ -32,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,browser,release}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,e2e,rights,deploy,browser,release}/**'],
           ...UNIT_LIMITS,
           expect: EXPECT,
           // No test file changes what others see: sharing the modules saves a third of the time.
@@ -57,6 +58,17 @@ export default defineConfig({
           ...LIMITS,
           expect: EXPECT,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'deploy',
+          include: ['test/deploy/**/*.test.ts'],
+          ...LIMITS,
+          testTimeout: LIMITS.hookTimeout,
+          expect: EXPECT,
+          fileParallelism: false,
+          pool: 'forks',
         },
       },
       {

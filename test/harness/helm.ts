@@ -66,6 +66,11 @@ export class Helm {
     await this.#run(['upgrade', '--install', chart, join(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig], values);
   }
 
+  /** Brings the release back to the revision before. Waits for nothing. */
+  async rollback({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
+    await this.#run(['rollback', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
+  }
+
   async uninstall({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
     await this.#run(['uninstall', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
   }

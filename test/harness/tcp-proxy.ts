@@ -13,7 +13,13 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export const startTcpProxy = async (target: { readonly host: string; readonly port: number }): Promise<TcpProxy> => {
+interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** @param address that it listens on */
+export const startTcpProxy = async (target: Endpoint, address = '127.0.0.1'): Promise<TcpProxy> => {
   const sockets = new Set<Socket>();
   let isCut = false;
   const join = (from: Socket, to: Socket): void => {
@@ -37,7 +43,7 @@ export const startTcpProxy = async (target: { readonly host: string; readonly po
     join(client, upstream);
     join(upstream, client);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return {
     port: (server.address() as AddressInfo).port,
     cut: () => {

@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '..', '..');
+
+export const REGISTRY = 'localhost';
+export const PAUSE_IMAGE = `${REGISTRY}/pause:1`;
+/** Of hub and agent: an upgrade goes from the first to the second. */
+export const VERSIONS = ['1.0.0', '1.0.1'] as const;
+
+/** What Node.js, and programs of Debian, are linked with. */
+const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1'];
+/** What the Dockerfile's instructions and npm run. */
+const SHELL = ['/bin/sh', '/bin/rm', '/usr/bin/env'];
+
+/** Copies files into a root folder, each under its own path, with the libraries. */
+const putPrograms = async (folder: string, programs: readonly string[]): Promise<void> => {
+  const { stdout } = await run('dpkg', ['-L', ...LIBRARIES]);
+  const libraries = stdout.split('\n').filter((file) => /\.so(\.|$)/.test(file) && statSync(file).isFile());
+  for (const file of [...libraries, ...programs]) cpSync(file, join(folder, file), { dereference: true, recursive: true });
+};
+
+/** The programs of this machine's npm, run by the Node.js of this repository. */
+const putNpm = async (folder: string): Promise<void> => {
+  const { stdout } = await run('sh', ['-c', 'command -v npm']);
+  cpSync(dirname(dirname(realpathSync(stdout.trim()))), join(folder, 'usr/local/lib/npm'), { recursive: true });
+  const script = '#!/bin/sh\nexec node /usr/local/lib/npm/bin/npm-cli.js "$@"\n';
+  writeFileSync(join(folder, 'usr/local/bin/npm'), script, { mode: 0o755 });
+};
+
+const putNode = (folder: string): void => {
+  cpSync(process.execPath, join(folder, 'usr/local/bin/node'));
+  mkdirSync(join(folder, 'tmp'));
+};
+
+const npmSetting = async (name: string): Promise<string> => (await run('npm', ['config', 'get', name])).stdout.trim();
+
+interface PlainImage {
+  readonly name: string;
+  readonly fill: (folder: string) => void | Promise<void>;
+  readonly config?: readonly string[];
+}
+
+/**
+ * Images without a registry. Those that others take from one are put together from this machine's programs; hub and agent are built from their
+ * Dockerfile, by buildah.
+ */
+export class Images {
+  readonly #folder: string;
+
+  /** @param folder keeps the layers: a second run builds what has changed */
+  constructor(folder: string) {
+    this.#folder = resolve(folder);
+    mkdirSync(this.#folder, { recursive: true });
+  }
+
+  async #buildah(...args: string[]): Promise<string> {
+    const storage = ['--root', join(this.#folder, 'storage'), '--runroot', join(this.#folder, 'run'), '--storage-driver', 'overlay'];
+    const { stdout } = await run('buildah', [...storage, ...args], { maxBuffer: 64 * 1024 ** 2 });
+    return stdout.trim();
+  }
+
+  /** Makes an image of one layer, unless it is there. */
+  async #make({ name, fill, config = [] }: PlainImage): Promise<void> {
+    if ((await this.#buildah('images', '--quiet', '--filter', `reference=${name}`)) !== '') return;
+    const root = join(this.#folder, 'root');
+    rmSync(root, { recursive: true, force: true });
+    await fill(root);
+    const container = await this.#buildah('from', 'scratch');
+    await this.#buildah('copy', '--quiet', container, root, '/');
+    await this.#buildah('config', '--env', 'PATH=/usr/local/bin:/usr/bin:/bin', ...config, container);
+    await this.#buildah('commit', '--quiet', '--rm', container, name);
+    rmSync(root, { recursive: true, force: true });
+  }
+
+  /** @returns path of the image's archive */
+  async #save(name: string): Promise<string> {
+    const archive = join(this.#folder, `${name.replaceAll(/[/:]/g, '_')}.tar`);
+    rmSync(archive, { force: true });
+    await this.#buildah('push', '--quiet', name, `docker-archive:${archive}:${name}`);
+    return archive;
+  }
+
+  /** The container that holds the namespaces of a pod, and any program that only waits. */
+  async pause(): Promise<string> {
+    const config = ['--entrypoint', '["/bin/sleep", "infinity"]'];
+    await this.#make({ name: PAUSE_IMAGE, fill: (root) => putPrograms(root, ['/bin/sleep']), config });
+    return this.#save(PAUSE_IMAGE);
+  }
+
+  /** @param program file of Gatekeeper's program */
+  async gatekeeper(program: string, name: string): Promise<string> {
+    await this.#make({ name, fill: (root) => cpSync(program, join(root, 'manager')) });
+    return this.#save(name);
+  }
+
+  /** What hub and agent run in: Node.js, without a shell. */
+  async #base(): Promise<string> {
+    const name = `${REGISTRY}/fso-base:${process.versions.node}`;
+    const fill = async (root: string): Promise<void> => {
+      await putPrograms(root, []);
+      putNode(root);
+    };
+    await this.#make({ name, fill });
+    return name;
+  }
+
+  /** What they are built in: npm, with this machine's registry and CA. */
+  async #builder(): Promise<string> {
+    const name = `${REGISTRY}/fso-builder:${process.versions.node}`;
+    const ca = process.env['NODE_EXTRA_CA_CERTS'];
+    const config = ['--env', `npm_config_registry=${await npmSetting('registry')}`];
+    if (ca !== undefined) config.push('--env', `NODE_EXTRA_CA_CERTS=${ca}`);
+    const fill = async (root: string): Promise<void> => {
+      await putPrograms(root, [...SHELL, ...(ca === undefined ? [] : [ca])]);
+      putNode(root);
+      await putNpm(root);
+    };
+    await this.#make({ name, fill, config });
+    return name;
+  }
+
+  /** Builds the image of `hub` or `agent`. @returns path of its archive */
+  async product(target: string, version: string): Promise<string> {
+    const name = `${REGISTRY}/fso-${target}:${version}`;
+    const args = { BASE_IMAGE: await this.#base(), BUILD_IMAGE: await this.#builder(), VERSION: version };
+    // A kept layer has the label of the version that it was made for.
+    const label = `org.opencontainers.image.version=${version}`;
+    // Credentials of the registry, which no layer keeps.
+    const settings = await npmSetting('userconfig');
+    await this.#buildah(
+      ...[
+        'bud',
+        '--layers',
+        '--isolation',
+        'chroot',
+        '--network',
+        'host',
+        '--pull=never',
+        '--target',
+        target,
+        '--tag',
+        name,
+        '--label',
+        label,
+      ],
+      ...Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
+      ...(existsSync(settings) ? ['--volume', `${settings}:/root/.npmrc:ro`] : []),
+      ...['--file', join(ROOT, 'deploy/images/Dockerfile'), ROOT],
+    );
+    return this.#save(name);
+  }
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ProbeStream } from '../attacks/probe-stream.ts';
+import type { Release } from '../harness/helm.ts';
+import { eventually } from '../harness/waiting.ts';
+import { Images, REGISTRY, VERSIONS } from './images.ts';
+import { assertMachine } from './machine.ts';
+import { RealCluster } from './real-cluster.ts';
+
+/** One cluster with two agents and Gatekeeper, and no hub. */
+
+const [FIRST, SECOND] = VERSIONS;
+const INSIDE = 'eu-west-1';
+const OUTSIDE = 'us-east-1';
+const GOVERNED = 'finance';
+/** About five seconds of probes. */
+const PROBES = 100;
+
+const agentOf = (version: string): Release => ({
+  chart: 'fso-agent',
+  namespace: SYSTEM_NAMESPACE,
+  values: { cluster: 'one', image: { registry: REGISTRY, tag: version, pullPolicy: 'Never' } },
+});
+
+let cluster: RealCluster;
+
+beforeAll(async () => {
+  await assertMachine();
+  const images = new Images(join('.fso', 'deploy', 'images'));
+  const archives = [await images.product('agent', FIRST), await images.product('agent', SECOND)];
+  cluster = await RealCluster.start({ name: 'one', number: 1, region: INSIDE, images });
+  for (const archive of archives) await cluster.node.importImage(archive);
+  await cluster.installGatekeeper(images);
+});
+
+afterAll(() => cluster?.close());
+
+it('two agents run under Pod Security "restricted"', async () => {
+  await cluster.makeRestrictedNamespace(SYSTEM_NAMESPACE);
+  await cluster.install(agentOf(FIRST));
+  expect((await cluster.pods(SYSTEM_NAMESPACE)).map(({ status }) => status?.phase)).toEqual(['Running', 'Running']);
+});
+
+it('a governed pod runs in an allowed region, and is refused elsewhere', async () => {
+  await cluster.makeNamespace(GOVERNED);
+  await eventually(() => cluster.applyPolicy(GOVERNED, { targetNamespace: GOVERNED, allowedRegions: [INSIDE] }));
+  await cluster.reaches(GOVERNED, 'Active');
+  expect(await cluster.createPod(GOVERNED, 'inside', INSIDE)).toBe('');
+  await cluster.runs(GOVERNED, 'inside');
+  expect(await cluster.createPod(GOVERNED, 'outside', OUTSIDE)).toContain(`allows regions ${INSIDE}`);
+});
+
+it('an upgrade and a rollback of the agents admit no pod that must be refused', async () => {
+  const probes = new ProbeStream(cluster.client, GOVERNED);
+  await probes.untilRefused(PROBES);
+  await cluster.install(agentOf(SECOND));
+  await probes.untilRefused(PROBES);
+  await cluster.rollback(agentOf(SECOND));
+  await probes.untilRefused(PROBES);
+  await probes.stop();
+  console.log(
+    `upgrade and rollback: ${probes.refused} probes refused, ${probes.unanswered} without an answer, ${probes.admitted.length} admitted`,
+  );
+  expect(probes.admitted).toEqual([]);
+  await cluster.reaches(GOVERNED, 'Active');
+});
+
+it('without the release, what it enforced stays in force', async () => {
+  await cluster.uninstall(agentOf(FIRST));
+  await eventually(async () => (await cluster.pods(SYSTEM_NAMESPACE)).length === 0);
+  expect(await cluster.createPod(GOVERNED, 'afterwards', OUTSIDE)).toContain(`allows regions ${INSIDE}`);
+});
