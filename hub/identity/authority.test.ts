@@ -1,7 +1,10 @@
-import { X509Certificate } from 'node:crypto';
+// The X.509 library finds its algorithms by decorators, which need this first.
+import 'reflect-metadata';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BasicConstraintsExtension, SubjectKeyIdentifierExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyedStore } from '../ledger/index.ts';
 import { fixedClock } from '../ledger/testing/ledger.ts';
@@ -9,7 +12,7 @@ import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { createAuthority, openAuthority } from './authority.ts';
 import { readRequest } from './csr.ts';
 import { makeRequest } from './testing/identity.ts';
-import { createCa, newSerial, readCertificate } from './x509.ts';
+import { createCa, issueServer, newSerial, readCertificate } from './x509.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
@@ -145,4 +148,22 @@ it('a new CA that is asked for is that of the database from then on, also where 
   // A hub that still has the one before.
   for (const name of ['ca.crt', 'ca.key']) await writeFile(join(folder, name), name === 'ca.crt' ? before.cert : before.key);
   await expect(keepAuthority()).rejects.toThrow(/is another one than this database knows .*make an empty file .*new-ca and start the hub/);
+});
+
+it('what a CA signs names the key as the CA itself does, by whatever method', async () => {
+  const { key } = await createCa('other', validity);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const made = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=other',
+    ...validity,
+    signingAlgorithm: algorithm,
+    keys: {
+      privateKey: createPrivateKey(key).toCryptoKey(algorithm, false, ['sign']),
+      publicKey: createPublicKey(key).toCryptoKey(algorithm, true, ['verify']),
+    },
+    extensions: [new BasicConstraintsExtension(true, 0, true), new SubjectKeyIdentifierExtension('ab'.repeat(20))],
+  });
+  const ca = { cert: made.toString('pem'), key };
+  const { cert } = await issueServer(ca, ['hub'], validity);
+  expect(new X509Certificate(cert).checkIssued(new X509Certificate(ca.cert))).toBe(true);
 });
