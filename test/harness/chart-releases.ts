@@ -56,11 +56,31 @@ export const FULL_HUB = hubWith({
     oidc: { issuer: 'https://login.example.com', clientId: 'fso', clientSecret: { name: 'login' }, roleMap: 'admin=fso-admins' },
     trustedProxies: ['10.0.0.0/8'],
   },
-  agents: { hostnames: ['hub.example.com'], service: { type: 'LoadBalancer', annotations: { internal: 'true' } } },
-  ingress: { enabled: true, className: 'nginx', host: 'fso.example.com', tlsSecret: 'fso-tls', annotations: { affinity: 'address' } },
+  agents: {
+    hostnames: ['hub.example.com'],
+    ingress: { enabled: true, className: 'haproxy', annotations: { 'haproxy.org/ssl-passthrough': 'true' } },
+    service: { type: 'LoadBalancer', annotations: { internal: 'true' } },
+  },
+  ingress: {
+    enabled: true,
+    className: 'haproxy',
+    host: 'fso.example.com',
+    tlsSecret: 'fso-tls',
+    issuerRef: { name: 'letsencrypt', kind: 'ClusterIssuer' },
+    annotations: { affinity: 'address' },
+  },
   storage: { className: 'local' },
   settings: { FSO_HISTORY_DAYS: '90' },
   networkPolicy: { apiFrom: [PEER], git: [PEER], database: [PEER], identityProvider: [PEER] },
+});
+
+const LISTENER = { name: 'public', namespace: 'gateways' };
+/** By the Gateway API rather than by ingresses. */
+export const GATEWAY_HUB = hubWith({
+  ...KEYS,
+  gateway: { enabled: true, host: 'fso.example.com', parentRefs: [{ ...LISTENER, sectionName: 'https' }] },
+  agents: { hostnames: ['hub.example.com'], gatewayRefs: [{ ...LISTENER, sectionName: 'agents' }] },
+  networkPolicy: { apiFrom: [PEER] },
 });
 
 export const RELEASES: readonly (readonly [string, Release])[] = [
@@ -69,6 +89,7 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
   ['the agent, without network policy', agentWith({ networkPolicy: { enabled: false } })],
   ['the hub, alone', hubWith(KEYS)],
   ['the hub, with everything', FULL_HUB],
+  ['the hub, by gateways', GATEWAY_HUB],
   [
     'the hub, without network policy',
     hubWith({ ...KEYS, networkPolicy: { enabled: false }, ingress: { enabled: true, host: 'fso.example.com' } }),

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
-import { parseAllDocuments } from 'yaml';
-import { HELM_TOOL } from '../../clusters/build/modules.ts';
+import type { CustomResourceDefinition } from '@fso/shared/kube';
+import { parse, parseAllDocuments } from 'yaml';
+import { HELM_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 
 const run = promisify(execFile);
@@ -20,6 +21,34 @@ export interface Release {
   readonly namespace: string;
   readonly values: Values;
 }
+
+/** Files of a module that the charts make objects of. */
+const crdsOf = (name: string, upstream: string, files: ToolModule['files']): ToolModule => ({
+  name,
+  dir: join(import.meta.dirname, 'crds'),
+  upstream,
+  programs: [],
+  files,
+  linkerFlags: () => [],
+});
+
+const GATEWAY_CRDS = 'config/crd/standard/gateway.networking.k8s.io';
+const CRD_MODULES: readonly ToolModule[] = [
+  crdsOf('gateway-api-crds', 'sigs.k8s.io/gateway-api', {
+    'httproutes.yaml': `${GATEWAY_CRDS}_httproutes.yaml`,
+    'tlsroutes.yaml': `${GATEWAY_CRDS}_tlsroutes.yaml`,
+  }),
+  crdsOf('cert-manager-crds', 'github.com/cert-manager/cert-manager', {
+    'certificates.yaml': 'deploy/crds/cert-manager.io_certificates.yaml',
+  }),
+];
+
+/** The CRDs of the Gateway API and of cert-manager, as they publish them, for the kinds that the charts may make. */
+export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> => {
+  const folders = await ensureTools({ env: process.env, log: () => undefined, modules: CRD_MODULES }, signal);
+  const files = CRD_MODULES.flatMap(({ name, files: wanted }) => Object.keys(wanted).map((file) => join(folders[name] ?? '', file)));
+  return Promise.all(files.map(async (file) => parse(await readFile(file, 'utf8')) as CustomResourceDefinition));
+};
 
 /** Helm without the settings of this machine's user. A release is called like its chart. */
 export class Helm {

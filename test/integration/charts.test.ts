@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
+import { CRD_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
-import { HUB_SETTINGS, loadHubConfig } from '../../hub/config/config.ts';
+import { loadAgentConfig } from '../../agent/config.ts';
+import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
 import { loadAuditKey } from '../../hub/ledger/audit/key.ts';
 import {
@@ -17,16 +17,16 @@ import {
   DIGEST,
   FULL_AGENT,
   FULL_HUB,
+  GATEWAY_HUB,
   HUB_NAMESPACE,
   hubWith,
   KEYS,
   PEER,
   RELEASES,
   signer,
-  TOKEN,
 } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
+import { CHARTS, Helm, readChartCrds, type Release, type Values } from '../harness/helm.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
@@ -83,67 +83,15 @@ describe('what the charts refuse', () => {
       /roleMap/,
     ],
     ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
+    ['a gateway that the network policy shuts out', hubWith({ ...GATEWAY_HUB.values, networkPolicy: {} }), /apiFrom/],
+    ['a gateway without a listener', hubWith({ ...GATEWAY_HUB.values, gateway: { enabled: true, host: 'fso' } }), /parentRefs/],
+    ['an issuer without a Secret', hubWith({ ...FULL_HUB.values, ingress: { enabled: true, host: 'fso', issuerRef: { name: 'ca' } } }), /tlsSecret/],
+    ['an ingress that would end the TLS of agents', hubWith({ ...KEYS, agents: { ingress: { enabled: true } } }), /pass TLS through/],
+    ['TLS that is passed through for no name', hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }), /hostnames/],
     ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
     ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
   ])('%s', async (_, release, reason) => {
     await expect(helm.render(release)).rejects.toThrow(reason);
-  });
-});
-
-describe('the settings of the programs', () => {
-  const named = (chart: string): ReadonlySet<string> => {
-    const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
-    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*/g) ?? []));
-  };
-  const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
-    settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
-
-  it.each([
-    // Beside those: what a pod has by itself, and what is for programs without enrolment.
-    [
-      'fso-agent',
-      AGENT_SETTINGS,
-      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
-    ],
-    [
-      'fso-hub',
-      HUB_SETTINGS,
-      [
-        'FSO_GIT_PASSWORD',
-        'FSO_GIT_AUTH_COMMAND',
-        'FSO_AGENT_TOKENS_FILE',
-        'FSO_AGENT_TLS',
-        'FSO_AGENT_TLS_CERT_FILE',
-        'FSO_AGENT_TLS_KEY_FILE',
-      ],
-    ],
-  ])('that %s names are those of its program, and it names all but the given', (chart, settings, others) => {
-    const names = named(chart);
-    expect([...names].filter((name) => !withFiles(settings).includes(name))).toEqual([]);
-    const left = settings.filter(({ name, isSecret }) => !names.has(name) && !(isSecret && names.has(`${name}_FILE`)));
-    expect(left.map(({ name }) => name).toSorted()).toEqual(others.toSorted());
-  });
-
-  it('of the agent are read from its pod', async () => {
-    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { enrolment: { token: TOKEN } }, folder);
-    expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
-    expect(await loadAgentConfig(env)).toMatchObject({
-      cluster: 'eu',
-      hub: { url: 'wss://hub.example.com:8443', enrolTokenFile: env['FSO_ENROLL_TOKEN_FILE'], ca: 'a CA' },
-      trust: { mode: 'warn' },
-      listen: { port: 8081 },
-      trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
-      trustedNodeLabelers: ['eks:cloud-controller-manager'],
-    });
-  });
-
-  it('of the agent are its own defaults on kubeadm', async () => {
-    const config = await loadAgentConfig(await mountedEnvironment(await helm.render(agentWith()), {}, folder));
-    expect({ ...config, listen: '', identity: '' }).toEqual({
-      ...(await loadAgentConfig({ FSO_CLUSTER: 'eu' })),
-      listen: '',
-      identity: '',
-    });
   });
 });
 
@@ -170,6 +118,30 @@ describe('the parts of the charts', () => {
     const { version } = JSON.parse(readFileSync(join(CHARTS, '..', '..', 'package.json'), 'utf8')) as { version: string };
     expect(await imagesOf(agentWith())).toEqual([`fso-agent:${version}`]);
     expect(await imagesOf(hubWith(KEYS))).toEqual([`fso-hub:${version}`]);
+  });
+
+  it('their list of images is complete', async () => {
+    for (const release of [agentWith(), hubWith(KEYS)]) {
+      const chart = parse(readFileSync(join(CHARTS, release.chart, 'Chart.yaml'), 'utf8')) as { annotations: Record<string, string> };
+      const listed = parse(chart.annotations['artifacthub.io/images'] ?? '') as { name: string; image: string }[];
+      const used = podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
+      expect(listed.map(({ image }) => image)).toEqual(used);
+    }
+  });
+
+  it('agents reach the hub by TLS that ends there, through a gateway or an ingress, and people a route of their own', async () => {
+    const byGateway = await helm.render(GATEWAY_HUB);
+    expect(ofKind(byGateway, 'HTTPRoute')).toMatchObject([{ spec: { hostnames: ['fso.example.com'] } }]);
+    expect(ofKind(byGateway, 'TLSRoute')).toMatchObject([
+      { spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] } },
+    ]);
+    const env = await mountedEnvironment(byGateway, {}, folder);
+    expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual(['https://fso.example.com', 'hub.example.com,fso-hub-agents.fso.svc']);
+    const byIngress = await helm.render(FULL_HUB);
+    expect(ofKind(byIngress, 'Ingress').find(({ metadata }) => metadata.name === 'fso-hub-agents')).toMatchObject({
+      spec: { rules: [{ host: 'hub.example.com' }] },
+    });
+    expect(ofKind(byIngress, 'Certificate')).toMatchObject([{ spec: { secretName: 'fso-tls', dnsNames: ['fso.example.com'] } }]);
   });
 
   it('network policies let out what is needed, and no more', async () => {
@@ -239,6 +211,7 @@ describe('in a cluster', () => {
       const labels = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/warn': 'restricted' };
       await cluster.client.apply(NAMESPACE_KIND, { metadata: { name, labels } }, { fieldManager: 'test' }, never);
     }
+    for (const crd of await readChartCrds(never)) await cluster.client.apply(CRD_KIND, crd, { fieldManager: 'test' }, never);
     return () => cluster.close();
   });
 
@@ -248,7 +221,7 @@ describe('in a cluster', () => {
     // What these name is among the objects, and not made by a dry run.
     const trial = { ...spec, serviceAccountName: 'default', priorityClassName: undefined };
     for (const object of [...objects, { ...pod, metadata: { name: 'trial', namespace: release.namespace }, spec: trial }]) {
-      const kind = await cluster.kindOf(object);
+      const kind = await eventually(() => cluster.kindOf(object));
       const { warnings } = await cluster.client.apply(kind, object, { fieldManager: 'test', dryRun: true }, never);
       expect([object.kind, object.metadata.name, warnings]).toEqual([object.kind, object.metadata.name, []]);
     }

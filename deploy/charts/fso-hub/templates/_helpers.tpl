@@ -26,7 +26,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "fso-hub.publicUrl" -}}
-{{- if .Values.access.publicUrl }}{{ .Values.access.publicUrl }}{{ else if .Values.ingress.enabled }}https://{{ .Values.ingress.host }}{{ end -}}
+{{- if .Values.access.publicUrl }}{{ .Values.access.publicUrl }}{{ else if .Values.ingress.enabled }}https://{{ .Values.ingress.host }}{{ else if .Values.gateway.enabled }}https://{{ .Values.gateway.host }}{{ end -}}
 {{- end }}
 
 {{/* Credentials that are given: variable, file, and where the value is. */}}

@@ -1,0 +1,94 @@
+import { globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
+import { HUB_SETTINGS } from '../../hub/config/config.ts';
+import { GATEKEEPER_MANIFEST } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
+import { agentWith, FULL_AGENT, TOKEN } from '../harness/chart-releases.ts';
+import { CHARTS, Helm } from '../harness/helm.ts';
+import { mountedEnvironment } from '../harness/pod-template.ts';
+import { never } from '../harness/waiting.ts';
+
+let folder: string;
+let helm: Helm;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-chart-settings-'));
+  helm = await Helm.open(folder, never);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+it('docs/operate/gatekeeper.md names values of the chart of Gatekeeper, as they are by default', async () => {
+  const gatekeeper = { ...GATEKEEPER_MANIFEST, name: 'gatekeeper-values', files: { 'values.yaml': 'charts/gatekeeper/values.yaml' } };
+  const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [gatekeeper] }, never);
+  const defaults: unknown = parse(readFileSync(join(tools['gatekeeper-values'] ?? '', 'values.yaml'), 'utf8'));
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/gatekeeper.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `([\w.]+)` \| (with )?`(.*?)` \|/gm)];
+  expect(rows).toHaveLength(7);
+  for (const [, path = '', isPart, value = ''] of rows) {
+    const actual = path.split('.').reduce<unknown>((values, key) => Reflect.get(Object(values), key), defaults);
+    expect([path, actual]).toEqual([path, isPart === undefined ? parse(value) : expect.arrayContaining([value])]);
+  }
+});
+
+describe('the settings of the programs', () => {
+  const named = (chart: string): ReadonlySet<string> => {
+    const files = globSync(`${chart}/{values.schema.json,templates/*}`, { cwd: CHARTS });
+    return new Set(files.flatMap((file) => readFileSync(join(CHARTS, file), 'utf8').match(/\bFSO_\w+|\bDATABASE_URL\w*/g) ?? []));
+  };
+  const withFiles = (settings: typeof HUB_SETTINGS): string[] =>
+    settings.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : name));
+
+  it.each([
+    // Beside those: what a pod has by itself, and what is for programs without enrolment.
+    [
+      'fso-agent',
+      AGENT_SETTINGS,
+      ['KUBECONFIG', 'FSO_IDENTITY', 'FSO_LEADER_ELECTION', 'FSO_ENROLL_TOKEN', 'FSO_HUB_TOKEN', 'FSO_HUB_TOKEN_FILE'],
+    ],
+    [
+      'fso-hub',
+      HUB_SETTINGS,
+      [
+        'FSO_GIT_PASSWORD',
+        'FSO_GIT_AUTH_COMMAND',
+        'FSO_AGENT_TOKENS_FILE',
+        'FSO_AGENT_TLS',
+        'FSO_AGENT_TLS_CERT_FILE',
+        'FSO_AGENT_TLS_KEY_FILE',
+      ],
+    ],
+  ])('that %s names are those of its program, and it names all but the given', (chart, settings, others) => {
+    const names = named(chart);
+    expect([...names].filter((name) => !withFiles(settings).includes(name))).toEqual([]);
+    const left = settings.filter(({ name, isSecret }) => !names.has(name) && !(isSecret && names.has(`${name}_FILE`)));
+    expect(left.map(({ name }) => name).toSorted()).toEqual(others.toSorted());
+  });
+
+  it('of the agent are read from its pod', async () => {
+    const env = await mountedEnvironment(await helm.render(FULL_AGENT), { enrolment: { token: TOKEN } }, folder);
+    expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
+    expect(await loadAgentConfig(env)).toMatchObject({
+      cluster: 'eu',
+      hub: { url: 'wss://hub.example.com:8443', enrolTokenFile: env['FSO_ENROLL_TOKEN_FILE'], ca: 'a CA' },
+      trust: { mode: 'warn' },
+      listen: { port: 8081 },
+      trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
+      trustedNodeLabelers: ['eks:cloud-controller-manager'],
+    });
+  });
+
+  it('of the agent are its own defaults on kubeadm', async () => {
+    const config = await loadAgentConfig(await mountedEnvironment(await helm.render(agentWith()), {}, folder));
+    expect({ ...config, listen: '', identity: '' }).toEqual({
+      ...(await loadAgentConfig({ FSO_CLUSTER: 'eu' })),
+      listen: '',
+      identity: '',
+    });
+  });
+});
