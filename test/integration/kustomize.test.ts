@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KubeObject } from '@fso/shared/api';
+import { POD_KIND } from '@fso/shared/kube';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments, stringify } from 'yaml';
+import { agentWith, hubWith } from '../harness/chart-releases.ts';
+import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { Shell } from '../harness/gitops-tools.ts';
+import { Helm, type Release, type Values } from '../harness/helm.ts';
+import { eventually, never } from '../harness/waiting.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const HUB_URL = 'wss://hub.example.com:8443';
+/** Labels that say how an object was installed. */
+const HELM_LABELS = ['app.kubernetes.io/managed-by', 'helm.sh/chart'];
+
+/** The folders below deploy/kustomize, and what each is in the charts. */
+const BASES: Readonly<Record<string, Release>> = {
+  agent: agentWith({ cluster: 'standalone' }),
+  'agent-with-hub': agentWith({ cluster: 'standalone', hub: { url: HUB_URL } }),
+  hub: hubWith({ keys: { existingSecret: 'fso-keys' }, access: { apiTokenSecret: { name: 'fso-api' } } }),
+};
+
+/** The images of the overlays in docs/operate/install-without-helm.md. */
+const imageOf = (repository: string): Values => ({ image: { registry: 'registry.example.com', repository, tag: '0.1.0' } });
+
+let cluster: ClusterHarness;
+let helm: Helm;
+let shell: Shell;
+
+beforeAll(async () => {
+  cluster = await ClusterHarness.start({ name: 'kustomize', gatekeeper: false }, never);
+  helm = await Helm.open(cluster.folder, never);
+  shell = await Shell.open(cluster, never);
+  return () => cluster.close();
+});
+
+const withoutHelm = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value, (key, part: unknown) => (HELM_LABELS.includes(key) ? undefined : part)));
+
+const namespaceOf = ({ namespace }: Release): object => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+});
+
+/** A release as objects that need no Helm, the namespace included. */
+const objectsOf = async (release: Release): Promise<readonly unknown[]> => [
+  namespaceOf(release),
+  ...((await helm.render(release)).map(withoutHelm) as object[]),
+];
+
+const byName = (objects: readonly unknown[]): ReadonlyMap<string, unknown> =>
+  new Map((objects as KubeObject[]).map((object) => [`${object.kind} ${object.metadata.name}`, object]));
+
+const podsOf = ({ chart, namespace }: Release): Promise<readonly KubeObject[]> =>
+  cluster.client.list(POD_KIND, { namespace, labelSelector: `app.kubernetes.io/name=${chart}` }, never);
+
+describe.each(Object.entries(BASES))('deploy/kustomize/%s', (name, release) => {
+  it('is what the chart renders: npx vitest run --project integration kustomize -u', async () => {
+    const texts = (await objectsOf(release)).map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }));
+    const text = `# Generated from deploy/charts/${release.chart} by test/integration/kustomize.test.ts. Do not edit.\n${texts.join('---\n')}`;
+    await expect(text).toMatchFileSnapshot(join(ROOT, 'deploy/kustomize', name, 'manifests.yaml'));
+  });
+
+  it('is applied by kubectl alone, and again, and gets its pods', async () => {
+    const apply = `kubectl apply -k deploy/kustomize/${name}`;
+    await shell.run(apply);
+    expect(await shell.run(apply)).not.toMatch(/created/);
+    const { replicas = 2 } = release.values as { replicas?: number };
+    await eventually(async () => (await podsOf(release)).length >= replicas);
+  });
+});
+
+describe('docs/operate/install-without-helm.md', () => {
+  const page = readFileSync(join(ROOT, 'docs/operate/install-without-helm.md'), 'utf8');
+  const overlays = [...page.matchAll(/^```yaml\n(# (\w+)\/kustomization\.yaml\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({ text, folder }));
+
+  it.each<[string, Values]>([
+    ['agent', { cluster: 'eu', hub: { url: HUB_URL }, ...imageOf('fso-agent') }],
+    ['hub', { git: { url: 'https://git.example.com/org/policies.git' }, ...imageOf('fso-hub') }],
+  ])('has an overlay for the %s that makes what the chart makes of the same values', async (folder, values) => {
+    const overlay = overlays.find((found) => found.folder === folder);
+    const place = join(cluster.folder, folder);
+    await mkdir(place);
+    await writeFile(join(place, 'kustomization.yaml'), overlay?.text ?? '');
+    await symlink(ROOT, join(place, 'federated-sovereignty-operator'));
+    const made = parseAllDocuments(await shell.run(`kubectl kustomize ${place}`)).map((document) => document.toJS() as unknown);
+    const base = BASES[folder === 'agent' ? 'agent-with-hub' : folder] as Release;
+    const wanted = await objectsOf({ ...base, values: { ...base.values, ...values } });
+    expect(byName(made)).toEqual(byName(wanted));
+  });
+});
