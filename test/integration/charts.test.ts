@@ -26,7 +26,7 @@ import {
   signer,
 } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { CHARTS, Helm, readChartCrds, type Release, type Values } from '../harness/helm.ts';
+import { CHARTS, Helm, type Release, readChartCrds, type Values } from '../harness/helm.ts';
 import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
@@ -85,9 +85,17 @@ describe('what the charts refuse', () => {
     ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
     ['a gateway that the network policy shuts out', hubWith({ ...GATEWAY_HUB.values, networkPolicy: {} }), /apiFrom/],
     ['a gateway without a listener', hubWith({ ...GATEWAY_HUB.values, gateway: { enabled: true, host: 'fso' } }), /parentRefs/],
-    ['an issuer without a Secret', hubWith({ ...FULL_HUB.values, ingress: { enabled: true, host: 'fso', issuerRef: { name: 'ca' } } }), /tlsSecret/],
+    [
+      'an issuer without a Secret',
+      hubWith({ ...FULL_HUB.values, ingress: { enabled: true, host: 'fso', issuerRef: { name: 'ca' } } }),
+      /tlsSecret/,
+    ],
     ['an ingress that would end the TLS of agents', hubWith({ ...KEYS, agents: { ingress: { enabled: true } } }), /pass TLS through/],
-    ['TLS that is passed through for no name', hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }), /hostnames/],
+    [
+      'TLS that is passed through for no name',
+      hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }),
+      /hostnames/,
+    ],
     ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
     ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
   ])('%s', async (_, release, reason) => {
@@ -136,7 +144,10 @@ describe('the parts of the charts', () => {
       { spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] } },
     ]);
     const env = await mountedEnvironment(byGateway, {}, folder);
-    expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual(['https://fso.example.com', 'hub.example.com,fso-hub-agents.fso.svc']);
+    expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual([
+      'https://fso.example.com',
+      'hub.example.com,fso-hub-agents.fso.svc',
+    ]);
     const byIngress = await helm.render(FULL_HUB);
     expect(ofKind(byIngress, 'Ingress').find(({ metadata }) => metadata.name === 'fso-hub-agents')).toMatchObject({
       spec: { rules: [{ host: 'hub.example.com' }] },

@@ -76,7 +76,10 @@ describe.each(Object.entries(BASES))('deploy/kustomize/%s', (name, release) => {
 
 describe('docs/operate/install-without-helm.md', () => {
   const page = readFileSync(join(ROOT, 'docs/operate/install-without-helm.md'), 'utf8');
-  const overlays = [...page.matchAll(/^```yaml\n(# (\w+)\/kustomization\.yaml\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({ text, folder }));
+  const overlays = [...page.matchAll(/^```yaml\n(# kustomization\.yaml of the (\w+)\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({
+    text,
+    folder,
+  }));
 
   it.each<[string, Values]>([
     ['agent', { cluster: 'eu', hub: { url: HUB_URL }, ...imageOf('fso-agent') }],
