@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeObject } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
 import { POD_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
@@ -52,8 +53,16 @@ const objectsOf = async (release: Release): Promise<readonly unknown[]> => [
   ...((await helm.render(release)).map(withoutHelm) as object[]),
 ];
 
+/** Kustomize puts the variables that it changes first; their order means nothing, as none refers to another. */
+const withSortedVariables = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (key, part: unknown) =>
+      key === 'env' ? (part as { name: string }[]).toSorted((x, y) => byText(x.name, y.name)) : part,
+    ),
+  );
+
 const byName = (objects: readonly unknown[]): ReadonlyMap<string, unknown> =>
-  new Map((objects as KubeObject[]).map((object) => [`${object.kind} ${object.metadata.name}`, object]));
+  new Map((objects as KubeObject[]).map((object) => [`${object.kind} ${object.metadata.name}`, withSortedVariables(object)]));
 
 const podsOf = ({ chart, namespace }: Release): Promise<readonly KubeObject[]> =>
   cluster.client.list(POD_KIND, { namespace, labelSelector: `app.kubernetes.io/name=${chart}` }, never);
