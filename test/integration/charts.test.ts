@@ -130,8 +130,10 @@ describe('the parts of the charts', () => {
 
   it('their list of images is complete', async () => {
     for (const release of [agentWith(), hubWith(KEYS)]) {
-      const chart = parse(readFileSync(join(CHARTS, release.chart, 'Chart.yaml'), 'utf8')) as { annotations: Record<string, string> };
-      const listed = parse(chart.annotations['artifacthub.io/images'] ?? '') as { name: string; image: string }[];
+      const chart = parse(readFileSync(join(CHARTS, release.chart, 'Chart.yaml'), 'utf8')) as {
+        annotations: { 'artifacthub.io/images': string };
+      };
+      const listed = parse(chart.annotations['artifacthub.io/images']) as { name: string; image: string }[];
       const used = podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
       expect(listed.map(({ image }) => image)).toEqual(used);
     }
