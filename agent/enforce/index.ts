@@ -12,7 +12,8 @@ export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } f
 export { desiredTemplate, TEMPLATE_NAME } from './gatekeeper/template.ts';
 export { planGovernance } from './governance.ts';
 export { planAdoption } from './guard/adoption.ts';
-export { desiredGuard, isGuardName, planGuard } from './guard/guard.ts';
+export { desiredGuard, planGuard } from './guard/guard.ts';
+export { isGuardName } from './guard/guards.ts';
 export { INJECTION_NAME, type InjectionKinds, injectionKinds, planInjection } from './injection/injection.ts';
 export { timeText } from './labels.ts';
 export { planNamespaces } from './namespaces.ts';
