@@ -154,7 +154,7 @@ it('agents of three clusters enrol, and prove the policy of the repository', asy
   }
   await everyClusterProven(await repository.git('rev-parse', 'HEAD'));
   expect((await hub.clusters()).map(({ connection, certificateExpires }) => [connection, certificateExpires !== null])).toEqual(
-    [...clusters].map(() => ['connected', true]),
+    [...clusters].map(() => ['Connected', true]),
   );
 });
 
