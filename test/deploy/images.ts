@@ -59,7 +59,8 @@ export class Images {
 
   async #buildah(...args: string[]): Promise<string> {
     const storage = ['--root', join(this.#folder, 'storage'), '--runroot', join(this.#folder, 'run'), '--storage-driver', 'overlay'];
-    const { stdout } = await run('buildah', [...storage, ...args], { maxBuffer: 64 * 1024 ** 2 });
+    // In a mount namespace of its own: otherwise the mounts of its storage stay when it has ended.
+    const { stdout } = await run('unshare', ['--mount', 'buildah', ...storage, ...args], { maxBuffer: 64 * 1024 ** 2 });
     return stdout.trim();
   }
 
