@@ -7,8 +7,6 @@ import { HANG_MS } from './test/harness/waiting.ts';
  */
 const LIMITS = { testTimeout: 5 * HANG_MS, hookTimeout: 40 * HANG_MS };
 const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 3 * HANG_MS };
-/** Files that start control planes: each waits for them half of its time, so two beside the browser keep two cores busy. */
-const FILES_AT_ONCE = 2;
 const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
 
 /**
@@ -20,7 +18,7 @@ const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
  * e2e: test/e2e, fleet, Git, hub and agents as processes.
  * deploy: test/deploy, images and charts on real nodes; needs root, and is not a part of npm test.
  * browser: test/browser, the dashboard in a real Chromium.
- * rights: test/rights, after all others: what the rights of the agent are, and what agents used of them in this run.
+ * rights: test/rights, after integration: what the rights of the agent are, and what agents used of them in this run.
  * release: test/release, signatures of what is published; builds cosign, and is not a part of npm test.
  */
 export default defineConfig({
@@ -46,7 +44,7 @@ export default defineConfig({
           include: [`test/${name}/**/*.test.ts`],
           ...LIMITS,
           expect: EXPECT,
-          maxWorkers: FILES_AT_ONCE,
+          fileParallelism: false,
           pool: 'forks' as const,
           maxConcurrency: 10,
         },
@@ -57,7 +55,6 @@ export default defineConfig({
           include: ['test/rights/**/*.test.ts'],
           ...LIMITS,
           expect: EXPECT,
-          sequence: { groupOrder: 1 },
         },
       },
       {

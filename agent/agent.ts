@@ -165,7 +165,7 @@ const runUntilChanged = async (parts: AgentParts, settings: ClusterSettings, sig
 
 interface EnforceOptions {
   readonly settings: ClusterSettings;
-  /** Called once a user removes enforcement and the leader has reported it, or there was none to. */
+  /** Called once a user removes enforcement and the leader has reported it, or there was none to; or takes the request back. */
   readonly onUninstalled: () => void;
 }
 
@@ -179,8 +179,12 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');
   parts.status.problem = undefined;
+  let wasRequested = false;
   const checkUninstall = (): void => {
-    if (uninstallRequestIn(view)?.report !== undefined) onUninstalled();
+    const request = uninstallRequestIn(view);
+    // A leader that saw the request enforces no more, also when its user takes it back.
+    if (request === undefined ? wasRequested : request.report !== undefined) onUninstalled();
+    wasRequested ||= request !== undefined;
   };
   view.namespaces.onChange(checkUninstall);
   checkUninstall();

@@ -147,6 +147,7 @@ class LeaderTerm {
     const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;
     this.#events.ofCluster({ severity: 'alert', reason: 'Uninstalled', message });
     const report = await this.#deliver();
+    if (uninstallRequestIn(this.#cluster.view) === undefined) return;
     const { client, clock, logger } = this.#parts.runtime;
     const patch = { metadata: { annotations: { [ANNOTATIONS.uninstallReport]: report } } };
     while (!this.#signal.aborted) {

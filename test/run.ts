@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, unit, then all suites on real programs beside each other
+ *   npm test                     static checks, unit, then integration, attacks, trust, e2e and browser, two at a time
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { mapConcurrently } from '@fso/shared/runtime';
 import { RUN_VARIABLE } from '../clusters/processes.ts';
+import keepAuditLogs from './harness/audit-logs.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -72,21 +73,21 @@ const failuresOf = (report: VitestReport): string[] =>
     return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`);
   });
 
-/** Runs vitest's projects of these names; their files share its workers. */
-async function vitest(...projects: readonly string[]): Promise<Count> {
+async function vitest(project: string): Promise<Count> {
   const folder = await mkdtemp(join(tmpdir(), 'fso-test-'));
   const outputFile = join(folder, 'report.json');
   try {
     const code = await run('vitest', [
       'run',
-      ...projects.flatMap((project) => ['--project', project]),
+      '--project',
+      project,
       '--reporter=verbose',
       '--reporter=json',
       `--outputFile.json=${outputFile}`,
     ]);
     const report = JSON.parse(await readFile(outputFile, 'utf8')) as VitestReport;
     const failures = failuresOf(report);
-    if (failures.length === 0 && code !== 0) failures.push(`${projects.join(', ')}: an error that no test owns, see above`);
+    if (failures.length === 0 && code !== 0) failures.push(`${project}: an error that no test owns, see above`);
     return {
       passed: report.numPassedTests,
       failed: failures.length,
@@ -95,31 +96,40 @@ async function vitest(...projects: readonly string[]): Promise<Count> {
       files: report.testResults.map(({ name, startTime, endTime }) => ({ name: relative(root, name), ms: endTime - startTime })),
     };
   } catch (error) {
-    return { passed: 0, failed: 1, skipped: 0, failures: [`${projects.join(', ')}: no report: ${(error as Error).message}`] };
+    return { passed: 0, failed: 1, skipped: 0, failures: [`${project}: no report: ${(error as Error).message}`] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Suites that run as one, each by its own name too. */
-interface Group {
-  readonly names: readonly string[];
-  readonly run: (...names: readonly string[]) => Promise<Count>;
-}
+type Suites = Readonly<Record<string, () => Promise<Count>>>;
 
 /** One after another: each keeps every core busy. */
-const FIRST: readonly Group[] = [
-  ...['types', 'lint', 'dead', 'gen'].map((name) => ({ names: [name], run: () => staticCheck(name === 'gen' ? 'gen:check' : name) })),
-  { names: ['unit'], run: vitest },
-];
+const FIRST: Suites = {
+  types: () => staticCheck('types'),
+  lint: () => staticCheck('lint'),
+  dead: () => staticCheck('dead'),
+  gen: () => staticCheck('gen:check'),
+  unit: () => vitest('unit'),
+};
 
-/** Beside each other: they spend much of their time on waiting for the programs that they started. */
-const THEN: readonly Group[] = [
-  { names: ['browser'], run: vitest },
-  { names: ['integration', 'attacks', 'trust', 'e2e', 'rights'], run: vitest },
-];
+/**
+ * Two at a time: each spends much of its time on waiting for the programs that it started. More at a time takes longer: what waits
+ * polls, and so takes time from what works.
+ */
+const THEN: Suites = {
+  integration: () => vitest('integration'),
+  attacks: () => vitest('attacks'),
+  trust: () => vitest('trust'),
+  e2e: () => vitest('e2e'),
+  browser: () => vitest('browser'),
+};
+const LANES = 2;
 
-const names = [...FIRST, ...THEN].flatMap((group) => group.names);
+/** Reads what the others recorded. */
+const LAST: Suites = { rights: () => vitest('rights') };
+
+const names = [FIRST, THEN, LAST].flatMap((suites) => Object.keys(suites));
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
@@ -131,22 +141,21 @@ const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
 const started = Date.now();
 
-/** @param lanes how many groups run beside each other */
-const runGroups = (groups: readonly Group[], lanes: number): Promise<Count[]> => {
-  const chosen = groups
-    .map(({ names, run }) => ({ names: names.filter((name) => wanted.length === 0 || wanted.includes(name)), run }))
-    .filter(({ names }) => names.length > 0);
-  return mapConcurrently(chosen, lanes, async ({ names, run }) => {
+/** @param lanes how many run beside each other */
+const runSuites = (suites: Suites, lanes: number): Promise<Count[]> => {
+  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  return mapConcurrently(chosen, lanes, async ([name, suite]) => {
     const at = Date.now();
-    const title = names.join(', ');
-    console.log(`\n── ${title}`);
-    const count = await run(...names);
-    console.log(`── ${title}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds(Date.now() - at)}`);
+    console.log(`\n── ${name}`);
+    const count = await suite();
+    console.log(`── ${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds(Date.now() - at)}`);
     return count;
   });
 };
 
-const counts = [...(await runGroups(FIRST, 1)), ...(await runGroups(THEN, THEN.length))];
+const removeAuditLogs = await keepAuditLogs();
+const counts = [...(await runSuites(FIRST, 1)), ...(await runSuites(THEN, LANES)), ...(await runSuites(LAST, 1))];
+await removeAuditLogs();
 const left = (await endLeftProcesses(RUN)).map((process) => `left running, ended now: ${process}`);
 const sumOf = (of: (count: Count) => number): number => counts.reduce((sum, count) => sum + of(count), 0);
 const [passed, failed, skipped] = [

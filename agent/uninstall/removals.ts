@@ -125,8 +125,11 @@ const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): 
     status,
   } as unknown as SovereignPolicy;
   const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
-  const patch = (version: string | undefined) => ({
-    metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER), resourceVersion: version },
+  const patch = ({ metadata }: SovereignPolicy) => ({
+    metadata: {
+      finalizers: metadata.finalizers?.filter((finalizer) => finalizer !== FINALIZER),
+      resourceVersion: metadata.resourceVersion,
+    },
   });
   return [
     {
@@ -135,7 +138,7 @@ const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): 
         // One that was changed or deleted meanwhile is looked at again.
         ignoreOutdated(async () => {
           const { object } = await client.apply(SOVEREIGN_POLICY_KIND, body, options, signal);
-          await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, patch(object.metadata.resourceVersion), signal);
+          await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, patch(object), signal);
         }),
     },
   ];

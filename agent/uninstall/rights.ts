@@ -24,7 +24,7 @@ const NEEDED: readonly Right[] = [
   ...rights(API_GROUP, ['floorparameters'], ['list', 'delete']),
   ...rights(API_GROUP, ['sovereignpolicies'], ['list', 'patch']),
   { verb: 'patch', group: API_GROUP, resource: 'sovereignpolicies', subresource: 'status' },
-  ...rights('', ['namespaces'], ['get', 'patch', 'delete']),
+  ...rights('', ['namespaces'], ['get', 'list', 'patch', 'delete']),
   { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: SYSTEM_NAMESPACE },
 ];
 

@@ -65,8 +65,13 @@ export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
   return [...rights.values()];
 };
 
-/** Set-up of a test run: every process of it inherits the variable. @returns the clean-up */
+/**
+ * Set-up of a test run: every process of it inherits the variable. A run that is part of another one uses its folder.
+ *
+ * @returns the clean-up
+ */
 const setup = async (): Promise<() => Promise<void>> => {
+  if (process.env[AUDIT_LOGS.variable] !== undefined) return () => Promise.resolve();
   const folder = await mkdtemp(join(tmpdir(), 'fso-audit-logs-'));
   await writeFile(join(folder, AUDIT_LOGS.policy), JSON.stringify(POLICY));
   process.env[AUDIT_LOGS.variable] = folder;

@@ -82,6 +82,11 @@ describe('what the charts refuse', () => {
       hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso' } } }),
       /roleMap/,
     ],
+    [
+      'a provider that cannot send people back',
+      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso', roleMap: 'admin=fso-admins' } } }),
+      /access\.publicUrl/,
+    ],
     ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
     ['a gateway that the network policy shuts out', hubWith({ ...GATEWAY_HUB.values, networkPolicy: {} }), /apiFrom/],
     ['a gateway without a listener', hubWith({ ...GATEWAY_HUB.values, gateway: { enabled: true, host: 'fso' } }), /parentRefs/],
