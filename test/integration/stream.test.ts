@@ -32,6 +32,8 @@ const FACTS: AgentSnapshot['cluster'] = {
 let stateDir: string;
 let cluster: LocalCluster;
 let client: KubeClient;
+/** What the stream writes with: the audit log counts it as an agent's. */
+let asAgent: KubeClient;
 let repository: ObjectRepository;
 let hub: ScriptedHub;
 let agent: Agent | undefined;
@@ -46,7 +48,7 @@ interface Agent {
 const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
   const ended = new AbortController();
   const { signal } = ended;
-  const policies = createInformers(client, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
+  const policies = createInformers(asAgent, { logger, absentRetryMs: 100 }, signal).informer(SOVEREIGN_POLICY_KIND);
   const observatory = new LiveObservatory({ policies: new Map(), cluster: FACTS });
   policies.onChange(() => {
     const seen = policies.list().map((policy) => {
@@ -59,7 +61,7 @@ const startAgent = async (hubUrl = hub.url): Promise<Agent> => {
   const outbox = new EventOutbox({ clock: systemClock, logger });
   observatory.onEvent((event) => outbox.add(event));
   const stream = await startStream(
-    { runtime: { client, clock: systemClock, random: () => 0, logger }, config, policies, observatory, outbox },
+    { runtime: { client: asAgent, clock: systemClock, random: () => 0, logger }, config, policies, observatory, outbox },
     signal,
   );
   agent = {
@@ -95,12 +97,13 @@ beforeAll(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'fso-stream-'));
   cluster = await startTestCluster({ name: 'stream', stateDir, regions: ['eu-west-1'], gatekeeper: false }, never);
   client = openKubeClient({ kubeconfig: cluster.kubeconfig });
+  asAgent = openKubeClient({ kubeconfig: cluster.kubeconfig, userAgent: 'fso-agent/test' });
   const crd = parse(readFileSync(new URL('../../crds/sovereignpolicies.yaml', import.meta.url), 'utf8'));
   await client.apply(CRD_KIND, crd, { fieldManager: 'test' }, never);
   await waitFor(live);
 });
 afterAll(async () => {
-  await client.close();
+  await Promise.all([client.close(), asAgent.close()]);
   await cluster.stop();
   rmSync(stateDir, { recursive: true, force: true });
 });
