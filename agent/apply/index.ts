@@ -2,4 +2,4 @@ export { NotKeptError, runAction } from './apply-action.ts';
 export { WriteThrottles } from './throttles.ts';
 export { WriteEvents } from './write-events.ts';
 export { type Write, type WriteOutcome, WritePool } from './write-pool.ts';
-export { buildFinalizerWrites, buildStatusWrite, buildWrites, type WriteContext } from './writes.ts';
+export { buildFinalizerWrites, buildStatusWrite, buildWrites, ignoreOutdated, type WriteContext } from './writes.ts';

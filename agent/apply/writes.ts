@@ -125,7 +125,7 @@ const pinNamespace = (action: Action, view: ClusterView): Action | undefined => 
 };
 
 /** Ignores that the policy was deleted or changed meanwhile: the next plan knows. */
-const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
+export const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
   try {
     await write;
   } catch (error) {

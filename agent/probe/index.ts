@@ -1,5 +1,5 @@
 export type { CanaryState, CanaryTarget } from './canary-prober.ts';
-export { NO_REGION } from './probe.ts';
+export { NO_REGION, refuserOf } from './probe.ts';
 export type { ProbeState } from './probe-states.ts';
 export type { ProbeTarget } from './prober.ts';
 export { Probers } from './probers.ts';

@@ -60,7 +60,8 @@ export interface FloorNames {
   isFloorPolicy(name: string): boolean;
 }
 
-const refuserOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
+/** The admission policy or webhook that a refusal of the API server names. */
+export const refuserOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
   const [, policy, webhook] = REFUSED_BY.exec(message) ?? [];
   return { policy, webhook };
 };

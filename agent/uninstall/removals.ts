@@ -17,7 +17,6 @@ import {
   CONSTRAINT_TEMPLATE_KIND,
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
-  isConflict,
   isNotFound,
   type KindDescriptor,
   type KubeClient,
@@ -26,6 +25,7 @@ import {
   SOVEREIGN_POLICY_KIND,
   setCondition,
 } from '@fso/shared/kube';
+import { ignoreOutdated } from '../apply/index.ts';
 import { INJECTION_NAME, type InjectionKinds, isFloorName, isGuardName, TEMPLATE_NAME } from '../enforce/index.ts';
 
 /** One object that the removal deletes or changes. */
@@ -125,31 +125,19 @@ const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): 
     status,
   } as unknown as SovereignPolicy;
   const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
-  const patch = ({ metadata }: SovereignPolicy) => ({
-    metadata: {
-      finalizers: metadata.finalizers?.filter((finalizer) => finalizer !== FINALIZER),
-      resourceVersion: metadata.resourceVersion,
-    },
-  });
+  const write = async (signal: AbortSignal): Promise<void> => {
+    const { metadata } = (await client.apply(SOVEREIGN_POLICY_KIND, body, options, signal)).object;
+    const left = metadata.finalizers?.filter((finalizer) => finalizer !== FINALIZER);
+    const patch = { metadata: { finalizers: left, resourceVersion: metadata.resourceVersion } };
+    await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, patch, signal);
+  };
   return [
     {
       object: `SovereignPolicy ${namespace}/${name}`,
-      run: (signal) =>
-        // One that was changed or deleted meanwhile is looked at again.
-        ignoreOutdated(async () => {
-          const { object } = await client.apply(SOVEREIGN_POLICY_KIND, body, options, signal);
-          await client.mergePatch(SOVEREIGN_POLICY_KIND, { namespace, name }, patch(object), signal);
-        }),
+      // One that was changed or deleted meanwhile is looked at again.
+      run: (signal) => ignoreOutdated(write(signal)),
     },
   ];
-};
-
-const ignoreOutdated = async (write: () => Promise<void>): Promise<void> => {
-  try {
-    await write();
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  }
 };
 
 /** With the record an agent that is installed again would report what was removed as tampering. The request stays, and keeps agents from that. */
@@ -162,7 +150,7 @@ const findRecord = async (client: KubeClient, signal: AbortSignal): Promise<read
   return [
     {
       object: `Namespace ${SYSTEM_NAMESPACE}`,
-      run: (abort) => ignoreOutdated(async () => void (await client.mergePatch(NAMESPACE_KIND, ref, patch, abort))),
+      run: (abort) => ignoreOutdated(client.mergePatch(NAMESPACE_KIND, ref, patch, abort)),
     },
   ];
 };

@@ -1,9 +1,10 @@
 import { API_GROUP, CANARY_NAMESPACE, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
-import { ADMISSION_POLICY_KIND, KubeApiError, type KubeClient, NAMESPACE_KIND, objectPath } from '@fso/shared/kube';
+import { KubeApiError, type KubeClient, NAMESPACE_KIND, objectPath } from '@fso/shared/kube';
 import { type Clock, mapConcurrently } from '@fso/shared/runtime';
 import { adoptGuard, whoAmI } from '../bootstrap.ts';
 import { injectionKinds, isGuardName } from '../enforce/index.ts';
 import { capabilitiesOf } from '../plan/index.ts';
+import { refuserOf } from '../probe/index.ts';
 import { type Removal, type Step, stepsOf } from './removals.ts';
 import { findMissingRights } from './rights.ts';
 import { requestUninstall } from './uninstall-request.ts';
@@ -121,9 +122,7 @@ const attempt = async ({ object, run }: Removal, signal: AbortSignal): Promise<s
 };
 
 const isRefusedByGuard = (error: unknown): error is KubeApiError =>
-  error instanceof KubeApiError && error.message.includes(`${ADMISSION_POLICY_KIND.kind} '`) && isGuardName(policyIn(error.message));
-
-const policyIn = (message: string): string => /ValidatingAdmissionPolicy '([^']+)'/.exec(message)?.[1] ?? '';
+  error instanceof KubeApiError && isGuardName(refuserOf(error.message).policy ?? '');
 
 /** What is there again was put back by an agent that runs with other rights, or that is older than this command. */
 const assertRemoved = async (steps: readonly Step[], signal: AbortSignal): Promise<void> => {

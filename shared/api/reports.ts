@@ -108,6 +108,9 @@ export const parsePolicyKey = (key: string): PolicyRef => {
   return slash < 0 ? { namespace: SYSTEM_NAMESPACE, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 };
 
+/** A {@link policyKey} as the end of a URL's path. */
+export const policyPath = (key: string): string => key.split('/').map(encodeURIComponent).join('/');
+
 /** An event in a cluster that people may want to look up later. */
 export const ClusterEvent = z.object({
   time: Time,

@@ -17,7 +17,7 @@ import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
 import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 import { podFigures, report } from './figures.ts';
-import { Images, REGISTRY, VERSIONS } from './images.ts';
+import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
@@ -33,8 +33,6 @@ const API_TOKEN = randomBytes(32).toString('hex');
 const PROBES = 100;
 const POLICIES = 1000;
 const PATIENCE_MS = 3_600_000;
-
-const imageOf = (version: string): Values => ({ image: { registry: REGISTRY, tag: version, pullPolicy: 'Never' } });
 
 let repository: GitRepository;
 let postgres: TestPostgres;

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { Values } from '../harness/helm.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -10,6 +11,8 @@ export const REGISTRY = 'localhost';
 export const PAUSE_IMAGE = `${REGISTRY}/pause:1`;
 /** Of hub and agent: an upgrade goes from the first to the second. */
 export const VERSIONS = ['1.0.0', '1.0.1'] as const;
+/** Values of a chart that take this image, which no node can pull. */
+export const imageOf = (version: string): Values => ({ image: { registry: REGISTRY, tag: version, pullPolicy: 'Never' } });
 
 /** What Node.js, and programs of Debian, are linked with. */
 const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1'];

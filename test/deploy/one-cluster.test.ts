@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ProbeStream } from '../attacks/probe-stream.ts';
 import type { Release } from '../harness/helm.ts';
 import { eventually } from '../harness/waiting.ts';
-import { Images, REGISTRY, VERSIONS } from './images.ts';
+import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
@@ -20,7 +20,7 @@ const PROBES = 100;
 const agentOf = (version: string): Release => ({
   chart: 'fso-agent',
   namespace: SYSTEM_NAMESPACE,
-  values: { cluster: 'one', image: { registry: REGISTRY, tag: version, pullPolicy: 'Never' } },
+  values: { cluster: 'one', ...imageOf(version) },
 });
 
 let cluster: RealCluster;

@@ -21,6 +21,7 @@ import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/loc
 import { clusterPaths } from '../../clusters/local/state.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
+import { refusalOf } from '../harness/kube-client.ts';
 import { eventually, never } from '../harness/waiting.ts';
 import { type Images, PAUSE_IMAGE, REGISTRY } from './images.ts';
 import { RealNode } from './node.ts';
@@ -233,10 +234,7 @@ export class RealCluster extends AgentHarness {
       metadata: { name, namespace },
       spec: { containers, nodeSelector: { [REGION_LABEL]: region }, terminationGracePeriodSeconds: 0 },
     };
-    return this.client.create(POD_KIND, pod, {}, this.signal).then(
-      () => '',
-      (error: Error) => error.message,
-    );
+    return refusalOf(this.client.create(POD_KIND, pod, {}, this.signal));
   }
 
   /** Waits until the container of a pod runs. */

@@ -12,7 +12,7 @@ import {
 import { createLogger } from '@fso/shared/runtime';
 import { type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-import { openKubeClient } from './kube-client.ts';
+import { openKubeClient, refusalOf } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
 /** One cluster as a test sees it: its administrator, and agents. */
@@ -102,12 +102,7 @@ export class AgentHarness {
   /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */
   async tryDelete(client: KubeClient, kind: KindDescriptor, name: string): Promise<string> {
     const path = objectPath(kind, { name });
-    try {
-      await client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return refusalOf(client.raw({ method: 'DELETE', path, query: { dryRun: 'All' } }, this.signal));
   }
 
   /** Another policy keeps the agent from writing one kind of object. @param name of one that is there @returns what allows it again */
@@ -142,12 +137,7 @@ export class AgentHarness {
         ...(region === undefined ? {} : { nodeSelector: { 'topology.kubernetes.io/region': region } }),
       },
     };
-    try {
-      await this.client.create(POD_KIND, pod, { dryRun: true }, this.signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return refusalOf(this.client.create(POD_KIND, pod, { dryRun: true }, this.signal));
   }
 
   async conditionOf(name: string, type: string): Promise<{ status: string; reason: string; message: string } | undefined> {

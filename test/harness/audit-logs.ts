@@ -29,7 +29,7 @@ export interface RightInUse {
 }
 
 /** Part of an audit event (https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/). */
-interface AuditEvent {
+export interface AuditEvent {
   readonly verb: string;
   readonly userAgent?: string;
   readonly objectRef?: {
@@ -40,6 +40,14 @@ interface AuditEvent {
     readonly name?: string;
   };
   readonly responseStatus?: { readonly code?: number };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** The events in the audit log of an API server that still writes it, or was killed: a last line that is cut off is left out. */
+export async function* readAuditEvents(file: string): AsyncGenerator<AuditEvent> {
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    if (line.endsWith('}')) yield JSON.parse(line) as AuditEvent;
+  }
 }
 
 const rightsOf = ({ verb, userAgent, objectRef, responseStatus }: AuditEvent): readonly RightInUse[] => {
@@ -56,10 +64,8 @@ export const readRightsInUse = async (): Promise<readonly RightInUse[]> => {
   if (folder === undefined) throw new Error('this run keeps no audit logs');
   const rights = new Map<string, RightInUse>();
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.log'))) {
-    for await (const line of createInterface({ input: createReadStream(join(folder, file)) })) {
-      // The last line of an API server that was killed may be cut off.
-      if (!line.endsWith('}')) continue;
-      for (const right of rightsOf(JSON.parse(line) as AuditEvent)) rights.set(JSON.stringify(right), right);
+    for await (const event of readAuditEvents(join(folder, file))) {
+      for (const right of rightsOf(event)) rights.set(JSON.stringify(right), right);
     }
   }
   return [...rights.values()];

@@ -8,7 +8,7 @@ import { BINDING_FIX, violationMessage } from '@fso/shared/residency';
 import type { RunningAgent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
 import { AgentHarness } from './agent-harness.ts';
-import { openKubeClient } from './kube-client.ts';
+import { openKubeClient, refusalOf } from './kube-client.ts';
 import { startTestCluster } from './local-cluster.ts';
 import { eventually } from './waiting.ts';
 
@@ -136,12 +136,7 @@ export class FloorHarness extends AgentHarness {
     const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : 'pods/waiting/binding'}`;
     const metadata = { name: 'waiting', namespace, labels };
     const body = { apiVersion: 'v1', kind: 'Binding', metadata, target: { apiVersion: 'v1', kind, name: node } };
-    try {
-      await as.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, this.signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return refusalOf(as.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, this.signal));
   }
 
   /** Waits for the event of a pod that the scheduler could not bind because of an admission policy. */

@@ -2,6 +2,7 @@ import { API_VERSION, type KubeObject, REGION_LABEL, type SovereignPolicy, type 
 import { GEO_RESIDENCY_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { refusalOf } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const LIMIT_RANGES: KindDescriptor = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true };
@@ -16,14 +17,6 @@ describe('abuse of ordinary rights', () => {
   let world: ClusterHarness;
   let tenant: KubeClient;
 
-  const answer = async (request: Promise<unknown>): Promise<string> => {
-    try {
-      await request;
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
   const labelsOf = async (name: string): Promise<Record<string, string>> => (await world.namespace(name))?.metadata.labels ?? {};
 
   beforeAll(async () => {
@@ -35,7 +28,7 @@ describe('abuse of ordinary rights', () => {
     // The guard is installed a moment after the first policies can be written.
     const theirs = policy('team', 'theirs', { targetNamespace: 'victim', allowedRegions: ['nowhere'] });
     const isGuarded = async () =>
-      (await answer(tenant.create(SOVEREIGN_POLICY_KIND, theirs, { dryRun: true }, signal))).includes('fso-guard-policies');
+      (await refusalOf(tenant.create(SOVEREIGN_POLICY_KIND, theirs, { dryRun: true }, signal))).includes('fso-guard-policies');
     await eventually(isGuarded);
   });
 
@@ -46,24 +39,24 @@ describe('abuse of ordinary rights', () => {
 
   it('lets users with rights on policies of one namespace govern only that namespace', async () => {
     const create = (name: string, targetNamespace: string): Promise<string> =>
-      answer(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, { targetNamespace, allowedRegions: ['nowhere'] }), {}, signal));
+      refusalOf(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, { targetNamespace, allowedRegions: ['nowhere'] }), {}, signal));
     for (const target of ['victim', 'kube-system', 'team*', '*'])
       expect(await create('theirs', target), target).toContain('fso-guard-policies');
     expect(await create('own', 'team')).toBe('');
     const own = { namespace: 'team', name: 'own' };
     const patch = (name: string, spec: object): Promise<string> =>
-      answer(tenant.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, { spec }, signal));
+      refusalOf(tenant.mergePatch(SOVEREIGN_POLICY_KIND, { namespace: 'team', name }, { spec }, signal));
     expect(await patch('own', { targetNamespace: 'victim' })).toContain('fso-guard-policies');
     expect(await patch('own', { allowedRegions: ['eu-west-1'] })).toBe('');
     // A user with rights in all namespaces may; the tenant may neither change nor remove it.
     const broad = policy('team', 'broad', { targetNamespace: 'victim', allowedRegions: ['eu-west-1'] });
-    expect(await answer(world.client.create(SOVEREIGN_POLICY_KIND, broad, {}, signal))).toBe('');
+    expect(await refusalOf(world.client.create(SOVEREIGN_POLICY_KIND, broad, {}, signal))).toBe('');
     expect(await patch('broad', { targetNamespace: 'team' })).toContain('fso-guard-policies');
-    expect(await answer(tenant.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toContain(
+    expect(await refusalOf(tenant.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toContain(
       'fso-guard-policies',
     );
-    expect(await answer(tenant.delete(SOVEREIGN_POLICY_KIND, own, signal))).toBe('');
-    expect(await answer(world.client.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toBe('');
+    expect(await refusalOf(tenant.delete(SOVEREIGN_POLICY_KIND, own, signal))).toBe('');
+    expect(await refusalOf(world.client.delete(SOVEREIGN_POLICY_KIND, { namespace: 'team', name: 'broad' }, signal))).toBe('');
   });
 
   it('proves policies whose names and regions are too long for one message, and still explains the fix', async () => {
@@ -83,7 +76,7 @@ describe('abuse of ordinary rights', () => {
     await world.applyPolicy('victim', spec('victim'));
     const names = Array.from({ length: 22 }, (_, index) => `own-${index}`);
     for (const name of names)
-      expect(await answer(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, spec('team')), {}, signal))).toBe('');
+      expect(await refusalOf(tenant.create(SOVEREIGN_POLICY_KIND, policy('team', name, spec('team')), {}, signal))).toBe('');
     const phases = async () => {
       const all = await tenant.list(SOVEREIGN_POLICY_KIND, { namespace: 'team' }, signal);
       return Object.groupBy(all, ({ status }) => status?.phase ?? 'none');
@@ -142,7 +135,7 @@ describe('abuse of ordinary rights', () => {
       } as unknown as KubeObject;
     };
     const ask = (pod: KubeObject): Promise<string> =>
-      answer(world.client.raw({ method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod }, signal));
+      refusalOf(world.client.raw({ method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod }, signal));
     // Refused by the canary of lock 2, so Gatekeeper answered in time.
     expect(await ask(podOf({ others: 998 }))).toContain('[geo-canary]');
     expect(await ask(podOf({ others: 20_000 }))).toContain('too large to be judged');

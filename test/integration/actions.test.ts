@@ -1,14 +1,13 @@
-import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { LocalCluster } from '@fso/clusters/local';
 import { CONDITIONS, type ENFORCEMENT_POINTS, type FloorAction, type SovereignPolicySpecInput } from '@fso/shared/api';
 import { type ConstraintViolation, GEO_RESIDENCY_KIND, KubeApiError, POD_KIND, type Pod } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { entriesOf } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
+import { type AuditEvent, readAuditEvents } from '../harness/audit-logs.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -106,11 +105,6 @@ const AUDIT_POLICY = {
   ],
 };
 
-interface AuditEvent {
-  readonly objectRef?: { readonly namespace?: string; readonly name?: string };
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
 const lockOf = (text: string): string => (text.includes('fso-floor-pods-') ? 'floor' : /\[geo-[a-z]+-/.test(text) ? 'gatekeeper' : text);
 
 /** Gatekeeper writes `scoped` if the constraint has scoped actions, and the actions of its audit beside it. */
@@ -169,9 +163,7 @@ describe('what each action does at each point', () => {
 
   const eventsOf = async (namespace: string, name: string): Promise<AuditEvent[]> => {
     const found: AuditEvent[] = [];
-    for await (const line of createInterface({ input: createReadStream(auditLog) })) {
-      if (!line.includes(`"${name}"`)) continue;
-      const event = JSON.parse(line) as AuditEvent;
+    for await (const event of readAuditEvents(auditLog)) {
       if (event.objectRef?.namespace === namespace && event.objectRef.name === name) found.push(event);
     }
     return found;

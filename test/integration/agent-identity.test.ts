@@ -13,7 +13,7 @@ import type { RunningHub } from '../../hub/hub.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { issueToken } from '../harness/enrolment-client.ts';
 import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
@@ -74,10 +74,7 @@ describe('the identity of an agent', () => {
   };
   /** The refusal of a cluster administrator who changes the Secret. */
   const refusal = (): Promise<string> =>
-    world.client.mergePatch(SECRET_KIND, REF, { metadata: { labels: { touched: 'yes' } } }, stop.signal).then(
-      () => '',
-      (error: Error) => error.message,
-    );
+    refusalOf(world.client.mergePatch(SECRET_KIND, REF, { metadata: { labels: { touched: 'yes' } } }, stop.signal));
   const secret = (): Promise<Secret | undefined> => world.client.get(SECRET_KIND, REF, stop.signal);
   const partOf = async (key: string): Promise<string> => Buffer.from((await secret())?.data?.[key] ?? '', 'base64').toString('utf8');
   const serial = async (): Promise<string> => new X509Certificate(await partOf('tls.crt')).serialNumber;

@@ -9,6 +9,7 @@ import {
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorHarness, MODES } from '../harness/floor-harness.ts';
+import { refusalOf } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const [MODE] = MODES;
@@ -31,19 +32,10 @@ const fill = (count: number): Record<string, string> => {
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [key(index), '']));
 };
 
-/** The refusal of the API server; '' = the request succeeded. */
-const answer = async (request: Promise<unknown>): Promise<string> => {
-  try {
-    await request;
-    return '';
-  } catch (error) {
-    return (error as Error).message;
-  }
-};
 /** The response to a change of the metadata by an administrator, who waits as long as the API server processes a request. */
 const change = (name: string, metadata: object): Promise<string> => {
   const request = { method: 'PATCH', path: `/api/v1/namespaces/${name}`, contentType: 'application/merge-patch+json' } as const;
-  return answer(world.stranger.raw({ ...request, body: { metadata }, timeoutMs: 60_000 }, world.signal));
+  return refusalOf(world.stranger.raw({ ...request, body: { metadata }, timeoutMs: 60_000 }, world.signal));
 };
 /** A namespace without managedFields, which take the API server half a minute for 75,000 keys, and half of the room. */
 const makeUnnoted = async (name: string): Promise<void> => {
@@ -73,20 +65,20 @@ beforeAll(async () => {
 
 describe("the guard on the name of Gatekeeper's namespace, without Gatekeeper", () => {
   const create = (client: KubeClient, name: string): Promise<string> =>
-    answer(client.create(NAMESPACE_KIND, { metadata: { name } }, {}, world.signal));
+    refusalOf(client.create(NAMESPACE_KIND, { metadata: { name } }, {}, world.signal));
 
   it('refuses it to users who may only create namespaces', async () => {
     await eventually(async () => (await create(selfService, 'theirs')) === '');
     const refusal = 'only those who may create ValidatingWebhookConfigurations may create it';
     expect(await create(selfService, GATEKEEPER)).toContain(refusal);
     const applied = selfService.apply(NAMESPACE_KIND, { metadata: { name: GATEKEEPER } }, { fieldManager: 'theirs' }, world.signal);
-    expect(await answer(applied)).toContain(refusal);
+    expect(await refusalOf(applied)).toContain(refusal);
   });
 
   it('allows it to users who may install Gatekeeper', async () => {
     expect(await create(world.stranger, GATEKEEPER)).toBe('');
     const labelled = { metadata: { labels: { team: 'x' } } };
-    expect(await answer(selfService.mergePatch(NAMESPACE_KIND, { name: GATEKEEPER }, labelled, world.signal))).toBe('');
+    expect(await refusalOf(selfService.mergePatch(NAMESPACE_KIND, { name: GATEKEEPER }, labelled, world.signal))).toBe('');
   });
 });
 
@@ -100,16 +92,16 @@ describe('the guard on whom the agent believes', () => {
   it('refuses users who may only write ConfigMaps, and lets those who decide over admission install, change and remove it', async () => {
     const refusal = `only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST}`;
     await eventually(async () =>
-      (await answer(selfService.create(CONFIG_MAP_KIND, trusting('theirs'), { dryRun: true }, world.signal))).includes(refusal),
+      (await refusalOf(selfService.create(CONFIG_MAP_KIND, trusting('theirs'), { dryRun: true }, world.signal))).includes(refusal),
     );
     const applied = world.stranger.apply(CONFIG_MAP_KIND, trusting('first'), { fieldManager: 'helm' }, world.signal);
-    expect(await answer(applied)).toBe('');
-    expect(await answer(selfService.mergePatch(CONFIG_MAP_KIND, ref, trusting('theirs'), world.signal))).toContain(refusal);
-    expect(await answer(selfService.delete(CONFIG_MAP_KIND, ref, world.signal))).toContain(refusal);
-    expect(await answer(world.stranger.mergePatch(CONFIG_MAP_KIND, ref, trusting('next'), world.signal))).toBe('');
-    expect(await answer(world.stranger.delete(CONFIG_MAP_KIND, ref, world.signal))).toBe('');
+    expect(await refusalOf(applied)).toBe('');
+    expect(await refusalOf(selfService.mergePatch(CONFIG_MAP_KIND, ref, trusting('theirs'), world.signal))).toContain(refusal);
+    expect(await refusalOf(selfService.delete(CONFIG_MAP_KIND, ref, world.signal))).toContain(refusal);
+    expect(await refusalOf(world.stranger.mergePatch(CONFIG_MAP_KIND, ref, trusting('next'), world.signal))).toBe('');
+    expect(await refusalOf(world.stranger.delete(CONFIG_MAP_KIND, ref, world.signal))).toBe('');
     const other = { metadata: { ...ref, name: 'notes' } };
-    expect(await answer(selfService.create(CONFIG_MAP_KIND, other, { dryRun: true }, world.signal))).toBe('');
+    expect(await refusalOf(selfService.create(CONFIG_MAP_KIND, other, { dryRun: true }, world.signal))).toBe('');
   });
 });
 
@@ -132,7 +124,7 @@ describe('the guard on a namespace full of keys', () => {
     await world.resume();
     await eventually(() => world.client.get(ADMISSION_POLICY_BINDING_KIND, { name: GUARD }, world.signal));
     const probe = { metadata: { name: 'probe', labels: { [LABELS.policyName]: 'x' } } };
-    const ask = (): Promise<string> => answer(world.stranger.create(NAMESPACE_KIND, probe, { dryRun: true }, world.signal));
+    const ask = (): Promise<string> => refusalOf(world.stranger.create(NAMESPACE_KIND, probe, { dryRun: true }, world.signal));
     await eventually(async () => (await ask()).includes(KEYS));
     expect(await change('crowded', { labels: { team: 'x' } })).toBe('');
     expect(await change('crowded', { labels: { [floorLabel('deny')]: FLOOR_LABEL_VALUE } })).toContain(KEYS);

@@ -39,7 +39,7 @@ import type { RunningAgent } from '../../agent/agent.ts';
 import { celString } from '../../agent/enforce/admission-policies.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -71,15 +71,6 @@ describe('guard', () => {
   let agent: RunningAgent;
   const events: ClusterEvent[] = [];
 
-  /** The text of a refusal by the API server; '' = the request succeeded. */
-  const answer = async (request: Promise<unknown>): Promise<string> => {
-    try {
-      await request;
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
   const as = async (user: string, groups: readonly string[] = []): Promise<KubeClient> => {
     const client = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig(user, [...groups, 'system:masters']) });
     clients.push(client);
@@ -88,7 +79,7 @@ describe('guard', () => {
   const send = (client: KubeClient, method: 'PUT' | 'PATCH', path: string, body: unknown): Promise<unknown> =>
     client.raw({ method, path, body, ...(method === 'PATCH' ? { contentType: 'application/merge-patch+json' } : {}) }, signal);
   const patch = (kind: KindDescriptor, ref: { namespace?: string; name: string }, body: unknown): Promise<string> =>
-    answer(admin.mergePatch(kind, ref, body, signal));
+    refusalOf(admin.mergePatch(kind, ref, body, signal));
   const labelled = (labels: Record<string, string | null>) => ({ metadata: { labels } });
   const policyOf = (namespace: string, name: string, labels: Record<string, string> = {}): SovereignPolicy =>
     ({
@@ -117,7 +108,7 @@ describe('guard', () => {
     await world.reaches('finance-eu', 'Active');
     await eventually(() => agent.observatory.snapshot().cluster.gatekeeper.state === 'Ready');
     const probe = { metadata: { name: 'guard-probe', labels: { [LABELS.policyName]: 'x' } } };
-    await eventually(async () => (await answer(admin.create(NAMESPACE_KIND, probe, { dryRun: true }, signal))).includes('fso-guard'));
+    await eventually(async () => (await refusalOf(admin.create(NAMESPACE_KIND, probe, { dryRun: true }, signal))).includes('fso-guard'));
   });
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close()));
@@ -144,13 +135,13 @@ describe('guard', () => {
       const live = await admin.get(NAMESPACE_KIND, { name: 'finance' }, signal);
       const without = { ...live, metadata: { ...live?.metadata, labels: { 'kubernetes.io/metadata.name': 'finance' } } };
       for (const path of ['', '/status', '/finalize']) {
-        expect(await answer(send(admin, 'PUT', `/api/v1/namespaces/finance${path}`, without)), path).toContain(KEYS);
+        expect(await refusalOf(send(admin, 'PUT', `/api/v1/namespaces/finance${path}`, without)), path).toContain(KEYS);
       }
-      expect(await answer(send(admin, 'PATCH', '/api/v1/namespaces/finance/status', labelled({ [floorLabel('deny')]: null })))).toContain(
-        KEYS,
-      );
+      expect(
+        await refusalOf(send(admin, 'PATCH', '/api/v1/namespaces/finance/status', labelled({ [floorLabel('deny')]: null }))),
+      ).toContain(KEYS);
       for (const metadata of [{ labels: { [LABELS.policyName]: 'x' } }, { annotations: { [LABELS.policyName]: 'x' } }]) {
-        expect(await answer(admin.create(NAMESPACE_KIND, { metadata: { name: 'forged', ...metadata } }, {}, signal))).toContain(KEYS);
+        expect(await refusalOf(admin.create(NAMESPACE_KIND, { metadata: { name: 'forged', ...metadata } }, {}, signal))).toContain(KEYS);
       }
       expect((await world.namespace('finance'))?.metadata.labels?.[floorLabel('deny')]).toBe('active');
     });
@@ -184,7 +175,7 @@ describe('guard', () => {
     });
 
     it(`refuses to delete ${SYSTEM_NAMESPACE}`, async () => {
-      expect(await answer(admin.delete(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal))).toContain('run "fso-agent uninstall"');
+      expect(await refusalOf(admin.delete(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal))).toContain('run "fso-agent uninstall"');
     });
   });
 
@@ -194,7 +185,7 @@ describe('guard', () => {
 
     it('refuses to add or remove the label of the hub, and every change of an object with it', async () => {
       const fromHub = policyOf(SYSTEM_NAMESPACE, 'forged', { [LABELS.managedBy]: 'hub' });
-      expect(await answer(admin.create(SOVEREIGN_POLICY_KIND, fromHub, {}, signal))).toContain(HUB);
+      expect(await refusalOf(admin.create(SOVEREIGN_POLICY_KIND, fromHub, {}, signal))).toContain(HUB);
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, labelled({ [LABELS.managedBy]: 'hub' }))).toContain(HUB);
       const agentClient = openKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(agentClient);
@@ -208,7 +199,7 @@ describe('guard', () => {
       ]) {
         expect(await patch(SOVEREIGN_POLICY_KIND, hubRef, body)).toContain(HUB);
       }
-      expect(await answer(admin.delete(SOVEREIGN_POLICY_KIND, hubRef, signal))).toContain(HUB);
+      expect(await refusalOf(admin.delete(SOVEREIGN_POLICY_KIND, hubRef, signal))).toContain(HUB);
       await agentClient.delete(SOVEREIGN_POLICY_KIND, hubRef, signal);
       await eventually(async () => (await admin.get(SOVEREIGN_POLICY_KIND, hubRef, signal)) === undefined);
     });
@@ -216,7 +207,7 @@ describe('guard', () => {
     it('refuses a forged status, and the removal of the finalizer', async () => {
       const status = { status: { phase: 'Active', violations: 0 } };
       const path = `/apis/${API_VERSION}/namespaces/default/sovereignpolicies/finance-eu/status`;
-      expect(await answer(send(admin, 'PATCH', path, status))).toContain('only the agent writes the status of a SovereignPolicy');
+      expect(await refusalOf(send(admin, 'PATCH', path, status))).toContain('only the agent writes the status of a SovereignPolicy');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: null } })).toContain('finalizer compliance.gov/release');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER, 'example.com/mine'] } })).toBe('');
       expect(await patch(SOVEREIGN_POLICY_KIND, ref, { metadata: { finalizers: [FINALIZER] } })).toBe('');
@@ -239,15 +230,15 @@ describe('guard', () => {
     it('refuses writes of constraints and the template to all but the agent', async () => {
       const { name } = (await constraint()).metadata;
       expect(await patch(GEO_RESIDENCY_KIND, { name }, { spec: { enforcementAction: 'dryrun' } })).toContain(LOCK);
-      expect(await answer(admin.delete(GEO_RESIDENCY_KIND, { name }, signal))).toContain(LOCK);
+      expect(await refusalOf(admin.delete(GEO_RESIDENCY_KIND, { name }, signal))).toContain(LOCK);
       expect(
-        await answer(admin.raw({ method: 'DELETE', path: `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency` }, signal)),
+        await refusalOf(admin.raw({ method: 'DELETE', path: `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency` }, signal)),
       ).toContain(LOCK);
-      expect(await answer(admin.create(GEO_RESIDENCY_KIND, { metadata: { name: 'mine' }, spec: {} }, {}, signal))).toContain(LOCK);
+      expect(await refusalOf(admin.create(GEO_RESIDENCY_KIND, { metadata: { name: 'mine' }, spec: {} }, {}, signal))).toContain(LOCK);
       expect(await patch(CONSTRAINT_TEMPLATE_KIND, template, { spec: { targets: [] } })).toContain(LOCK);
-      expect(await answer(admin.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
-      expect(await answer(gatekeeper.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
-      expect(await answer(gatekeeper.mergePatch(CONSTRAINT_TEMPLATE_KIND, template, labelled({ note: 'x' }), signal))).toBe('');
+      expect(await refusalOf(admin.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
+      expect(await refusalOf(gatekeeper.delete(CONSTRAINT_TEMPLATE_KIND, template, signal))).toContain(LOCK);
+      expect(await refusalOf(gatekeeper.mergePatch(CONSTRAINT_TEMPLATE_KIND, template, labelled({ note: 'x' }), signal))).toBe('');
     });
 
     it('allows writes of other templates', async () => {
@@ -266,14 +257,14 @@ describe('guard', () => {
         `/apis/${GEO_RESIDENCY_KIND.apiVersion}/k8sgeoresidency/${name}/status`,
         `/apis/${CONSTRAINT_TEMPLATE_KIND.apiVersion}/constrainttemplates/k8sgeoresidency/status`,
       ];
-      for (const path of paths) expect(await answer(send(admin, 'PATCH', path, forged))).toContain(EVIDENCE);
+      for (const path of paths) expect(await refusalOf(send(admin, 'PATCH', path, forged))).toContain(EVIDENCE);
       const [said] = await admin.list(POD_STATUS_KIND, {}, signal);
       const ref = { namespace: 'gatekeeper-system', name: said?.metadata.name ?? '' };
       expect(await patch(POD_STATUS_KIND, ref, { status: { enforced: true } })).toContain(EVIDENCE);
-      expect(await answer(admin.delete(POD_STATUS_KIND, ref, signal))).toContain(EVIDENCE);
-      expect(await answer(gatekeeper.mergePatch(POD_STATUS_KIND, ref, labelled({ note: 'x' }), signal))).toBe('');
+      expect(await refusalOf(admin.delete(POD_STATUS_KIND, ref, signal))).toContain(EVIDENCE);
+      expect(await refusalOf(gatekeeper.mergePatch(POD_STATUS_KIND, ref, labelled({ note: 'x' }), signal))).toBe('');
       const cleaner = await as('system:serviceaccount:kube-system:generic-garbage-collector');
-      expect(await answer(cleaner.delete(POD_STATUS_KIND, ref, signal))).toBe('');
+      expect(await refusalOf(cleaner.delete(POD_STATUS_KIND, ref, signal))).toBe('');
       const labels = { 'internal.gatekeeper.sh/constraint-kind': 'K8sOther' };
       const other = { name: 'foreign', namespace: ref.namespace };
       await admin.create(POD_STATUS_KIND, { metadata: { ...other, labels } }, {}, signal);
@@ -284,7 +275,7 @@ describe('guard', () => {
       ]) {
         expect(await patch(POD_STATUS_KIND, other, labelled(ours))).toContain(EVIDENCE);
       }
-      expect(await answer(admin.delete(POD_STATUS_KIND, other, signal))).toBe('');
+      expect(await refusalOf(admin.delete(POD_STATUS_KIND, other, signal))).toBe('');
       await cluster.restartGatekeeper();
       await eventually(() => admin.get(POD_STATUS_KIND, ref, signal));
     });
@@ -302,14 +293,14 @@ describe('guard', () => {
       ]) {
         expect(await patch(API_SERVICE_KIND, { name }, { spec: away }), name).toContain(KEPT);
         expect(await patch(API_SERVICE_KIND, { name }, unmanaged)).toContain(KEPT);
-        expect(await answer(admin.delete(API_SERVICE_KIND, { name }, signal))).toContain(KEPT);
+        expect(await refusalOf(admin.delete(API_SERVICE_KIND, { name }, signal))).toContain(KEPT);
         expect(await patch(API_SERVICE_KIND, { name }, labelled({ team: 'x' }))).toBe('');
       }
       const other = (name: string) => ({
         metadata: { name: `v9.${name}` },
         spec: { ...away, group: name, version: 'v9', groupPriorityMinimum: 1, versionPriority: 1 },
       });
-      const create = (name: string) => answer(admin.create(API_SERVICE_KIND, other(name) as KubeObject, { dryRun: true }, signal));
+      const create = (name: string) => refusalOf(admin.create(API_SERVICE_KIND, other(name) as KubeObject, { dryRun: true }, signal));
       expect(await create('compliance.federated.io')).toContain(KEPT);
       expect(await create('foreign.example')).toBe('');
     });
@@ -317,15 +308,15 @@ describe('guard', () => {
     it('refuses to change or delete the CRDs that this system relies on', async () => {
       const OURS = 'only the agent creates, changes and deletes';
       for (const name of ['sovereignpolicies.compliance.federated.io', 'k8sgeoresidency.constraints.gatekeeper.sh']) {
-        expect(await answer(admin.delete(CRD_KIND, { name }, signal)), name).toContain(OURS);
+        expect(await refusalOf(admin.delete(CRD_KIND, { name }, signal)), name).toContain(OURS);
         expect(await patch(CRD_KIND, { name }, { spec: { names: { shortNames: ['zz'] } } })).toContain(OURS);
         const crd = (await admin.get(CRD_KIND, { name }, signal)) ?? expect.fail();
         const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}/status`;
-        expect(await answer(send(admin, 'PUT', path, { ...crd, status: { ...crd.status, conditions: [] } }))).toContain(OURS);
+        expect(await refusalOf(send(admin, 'PUT', path, { ...crd, status: { ...crd.status, conditions: [] } }))).toContain(OURS);
         expect(await patch(CRD_KIND, { name }, labelled({ team: 'x' }))).toBe('');
       }
       expect(
-        await answer(
+        await refusalOf(
           gatekeeper.mergePatch(
             CRD_KIND,
             { name: 'k8sgeoresidency.constraints.gatekeeper.sh' },
@@ -356,9 +347,9 @@ describe('guard', () => {
     for (const { metadata, ...content } of parameters) {
       const ref = { name: metadata.name };
       expect(await patch(FLOOR_PARAMETERS_KIND, ref, labelled({ team: 'x' }))).toContain('only the agent writes');
-      expect(await answer(admin.delete(FLOOR_PARAMETERS_KIND, ref, signal))).toContain('only the agent writes');
+      expect(await refusalOf(admin.delete(FLOOR_PARAMETERS_KIND, ref, signal))).toContain('only the agent writes');
       const forged = { ...content, metadata: { name: `${metadata.name}-forged` } };
-      expect(await answer(admin.create(FLOOR_PARAMETERS_KIND, forged, {}, signal))).toContain('only the agent writes');
+      expect(await refusalOf(admin.create(FLOOR_PARAMETERS_KIND, forged, {}, signal))).toContain('only the agent writes');
     }
   });
 
@@ -366,9 +357,9 @@ describe('guard', () => {
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE };
     expect(await patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('only the agent writes');
     const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
-    expect(await answer(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('only the agent writes');
+    expect(await refusalOf(admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('only the agent writes');
     const identity = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-identity' } };
-    expect(await answer(admin.create(SECRET_KIND, identity, {}, signal))).toContain('only the agent writes');
+    expect(await refusalOf(admin.create(SECRET_KIND, identity, {}, signal))).toContain('only the agent writes');
     for (const namespace of [SYSTEM_NAMESPACE, 'default']) {
       const other = { metadata: { namespace, name: namespace === 'default' ? 'fso-agent-state' : 'notes' } };
       await admin.create(CONFIG_MAP_KIND, other, {}, signal);
@@ -399,7 +390,7 @@ describe('guard', () => {
     const binding = { metadata: literals.metadata, spec: { policyName: 'literals', validationActions: ['Deny'] } };
     await admin.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, signal);
     const send = (data: Record<string, string>): Promise<string> =>
-      answer(
+      refusalOf(
         admin.create(
           CONFIG_MAP_KIND,
           { metadata: { namespace: 'default', name: 'literals' }, data } as KubeObject,
@@ -429,9 +420,9 @@ describe('guard', () => {
         labelled({ [LEGACY_REGION_LABEL]: 'eu-west-1' }),
       ]) {
         expect(await patch(NODE_KIND, { name }, body)).toContain(MOVED);
-        expect(await answer(send(admin, 'PATCH', `/api/v1/nodes/${name}/status`, body))).toContain(MOVED);
+        expect(await refusalOf(send(admin, 'PATCH', `/api/v1/nodes/${name}/status`, body))).toContain(MOVED);
       }
-      expect(await answer(admin.create(NODE_KIND, node('new', 'eu-west-1'), {}, signal))).toContain(MOVED);
+      expect(await refusalOf(admin.create(NODE_KIND, node('new', 'eu-west-1'), {}, signal))).toContain(MOVED);
       for (const trusted of [await as('cloud'), await as('member', ['node-team'])]) {
         for (const region of ['us-west-2', 'us-east-1'])
           await trusted.mergePatch(NODE_KIND, { name }, labelled({ [REGION_LABEL]: region }), signal);
@@ -442,12 +433,12 @@ describe('guard', () => {
       const kubelet = openKubeClient({ kubeconfig: await cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
       clients.push(kubelet);
       await kubelet.create(NODE_KIND, node('fresh', 'eu-west-1'), {}, signal);
-      expect(await answer(kubelet.mergePatch(NODE_KIND, { name: 'fresh' }, labelled({ [REGION_LABEL]: 'us-east-1' }), signal))).toContain(
-        MOVED,
-      );
-      expect(await answer(send(kubelet, 'PATCH', '/api/v1/nodes/fresh/status', { status: { capacity: { cpu: '2' } } }))).toBe('');
+      expect(
+        await refusalOf(kubelet.mergePatch(NODE_KIND, { name: 'fresh' }, labelled({ [REGION_LABEL]: 'us-east-1' }), signal)),
+      ).toContain(MOVED);
+      expect(await refusalOf(send(kubelet, 'PATCH', '/api/v1/nodes/fresh/status', { status: { capacity: { cpu: '2' } } }))).toBe('');
       const impostor = await as('system:node:other');
-      expect(await answer(impostor.create(NODE_KIND, node('fresh-two', 'eu-west-1'), {}, signal))).toContain(MOVED);
+      expect(await refusalOf(impostor.create(NODE_KIND, node('fresh-two', 'eu-west-1'), {}, signal))).toContain(MOVED);
       await admin.delete(NODE_KIND, { name: 'fresh' }, signal);
     });
 
@@ -563,7 +554,7 @@ describe('guard', () => {
       const before = openKubeClient({ kubeconfig: join(folder, 'agent.kubeconfig') });
       clients.push(before);
       const strip = before.mergePatch(NAMESPACE_KIND, { name: 'finance' }, labelled({ [floorLabel('deny')]: null }), signal);
-      expect(await answer(strip)).toContain('only the agent writes');
+      expect(await refusalOf(strip)).toContain('only the agent writes');
     });
   });
 });

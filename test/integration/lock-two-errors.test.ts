@@ -3,6 +3,7 @@ import { CONSTRAINT_TEMPLATE_KIND, CRD_KIND, GEO_RESIDENCY_KIND } from '@fso/sha
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
+import { refusalOf } from '../harness/kube-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
 /** Gatekeeper's CRD, reduced to the fields that the API server needs. */
@@ -127,12 +128,7 @@ describe('a pod that exceeds the cost limit of the API server', () => {
     const spec = { containers: [{ name: 'main', image: 'app:1' }], affinity: { nodeAffinity: required } };
     const body = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'monster', namespace }, spec };
     const path = `/api/v1/namespaces/${namespace}/pods`;
-    try {
-      await world.client.raw({ method: 'POST', path, body, query: { dryRun: 'All' }, timeoutMs: 60_000 }, signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return refusalOf(world.client.raw({ method: 'POST', path, body, query: { dryRun: 'All' }, timeoutMs: 60_000 }, signal));
   };
 
   it.each(['terms', 'requirements', 'fields', 'regions'] as const)(

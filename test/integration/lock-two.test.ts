@@ -19,7 +19,7 @@ import { planGovernance } from '../../agent/enforce/governance.ts';
 import { CANARY_NAME } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
@@ -95,12 +95,7 @@ describe('lock 2 alone', () => {
   const bind = async (client: KubeClient, target: object, { legacy = false, metadata = {} } = {}): Promise<string> => {
     const path = `/api/v1/namespaces/${NAMESPACE}/${legacy ? 'bindings' : 'pods/waiting/binding'}`;
     const body = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'waiting', namespace: NAMESPACE, ...metadata }, target };
-    try {
-      await client.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, signal);
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
+    return refusalOf(client.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, signal));
   };
   const node = (name: string) => ({ apiVersion: 'v1', kind: 'Node', name });
   const REFUSED = 'admission webhook "validation.gatekeeper.sh" denied the request: [geo-deny-';

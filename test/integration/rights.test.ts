@@ -20,7 +20,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -58,19 +58,9 @@ describe('an agent with only its own rights', () => {
     };
   });
 
-  /** The refusal; '' = allowed. */
-  const answer = async (call: Promise<unknown>): Promise<string> => {
-    try {
-      await call;
-      return '';
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-
   const apply = (kind: KindDescriptor, name: string, namespace?: string): Promise<string> => {
     const body: KubeObject = { metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
-    return answer(asAgent.apply(kind, body, { fieldManager: 'test', force: true }, stop.signal));
+    return refusalOf(asAgent.apply(kind, body, { fieldManager: 'test', force: true }, stop.signal));
   };
 
   it('installs everything in an empty cluster, and proves both locks', async () => {
@@ -95,16 +85,16 @@ describe('an agent with only its own rights', () => {
   ])('it writes no object but %s and its other own objects', async (ours, kind) => {
     expect(await apply(kind, 'foreign')).toContain('forbidden');
     // A plain create has no name in its path.
-    expect(await answer(asAgent.create(kind, { metadata: { name: ours } }, { dryRun: true }, stop.signal))).toContain('forbidden');
-    if (kind !== NAMESPACE_KIND) expect(await answer(asAgent.delete(kind, { name: 'foreign' }, stop.signal))).toContain('forbidden');
+    expect(await refusalOf(asAgent.create(kind, { metadata: { name: ours } }, { dryRun: true }, stop.signal))).toContain('forbidden');
+    if (kind !== NAMESPACE_KIND) expect(await refusalOf(asAgent.delete(kind, { name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
   it('it reads and writes only its own lease and state', async () => {
     expect(await apply(CONFIG_MAP_KIND, 'foreign', SYSTEM_NAMESPACE)).toContain('forbidden');
-    expect(await answer(asAgent.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: 'kube-root-ca.crt' }, stop.signal))).toContain(
+    expect(await refusalOf(asAgent.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: 'kube-root-ca.crt' }, stop.signal))).toContain(
       'forbidden',
     );
-    expect(await answer(asAgent.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: 'foreign' }, stop.signal))).toContain('forbidden');
+    expect(await refusalOf(asAgent.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
   it('the next agent knows the start of a violation', async () => {

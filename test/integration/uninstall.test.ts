@@ -28,7 +28,7 @@ import { ensureTools } from '../../clusters/build/tools.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
-import { openKubeClient } from '../harness/kube-client.ts';
+import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { createRandom } from '../harness/random.ts';
 import { eventually, never } from '../harness/waiting.ts';
@@ -69,12 +69,6 @@ describe('fso-agent uninstall', () => {
     clients.push(client);
     return client;
   };
-  /** The refusal; '' = the request succeeded. */
-  const answer = (request: Promise<unknown>): Promise<string> =>
-    request.then(
-      () => '',
-      (error: Error) => error.message,
-    );
 
   beforeAll(async () => {
     world = await ClusterHarness.start({ name: 'uninstall', gatekeeper: true }, signal);
@@ -175,12 +169,12 @@ describe('fso-agent uninstall', () => {
       const agentClient = openKubeClient({ kubeconfig: agentKubeconfig });
       clients.push(agentClient);
       for (const client of [tenant, agentClient]) {
-        const refusal = await answer(run({ client }));
+        const refusal = await refusalOf(run({ client }));
         expect(refusal).toContain('may not remove enforcement from this cluster');
         expect(refusal).toContain('delete validatingadmissionpolicies.admissionregistration.k8s.io');
       }
       const request = (client: KubeClient, annotations: object, name = SYSTEM_NAMESPACE) =>
-        answer(client.mergePatch(NAMESPACE_KIND, { name }, { metadata: { annotations } }, signal));
+        refusalOf(client.mergePatch(NAMESPACE_KIND, { name }, { metadata: { annotations } }, signal));
       const ONLY = 'only users who may delete ValidatingAdmissionPolicies';
       const key = ANNOTATIONS.uninstallRequestedBy;
       await eventually(async () => (await request(tenant, { [key]: 'tenant' })).includes(ONLY));
@@ -215,7 +209,7 @@ describe('fso-agent uninstall', () => {
             interrupt.abort(new Error('interrupted'));
           }
         };
-        const outcome = await answer(run({ abort: interrupt.signal, onLine }));
+        const outcome = await refusalOf(run({ abort: interrupt.signal, onLine }));
         if (!interrupt.signal.aborted || titles.at(-1)?.startsWith('Nothing enforces') === true) break;
         expect(outcome).toBe('interrupted');
         expect(step).toBeLessThan(20);
@@ -352,7 +346,7 @@ describe('fso-agent uninstall', () => {
           await systemClock.sleep(50, signal);
         }
       })();
-      expect(await answer(run({ options: { waitMs: 1_000 } }))).toContain('the agent old runs, and does not answer; stop it');
+      expect(await refusalOf(run({ options: { waitMs: 1_000 } }))).toContain('the agent old runs, and does not answer; stop it');
       silence.abort();
       await renewing;
       expect(await isRefused()).toBe(true);
@@ -378,7 +372,7 @@ describe('fso-agent uninstall', () => {
       ];
       const shuffled = targets.map((target) => ({ ...target, place: random() })).sort((one, other) => one.place - other.place);
       // As long as the guard is there, it refuses many of them.
-      for (const { kind, ref } of shuffled) await answer(admin.delete(kind, ref, signal));
+      for (const { kind, ref } of shuffled) await refusalOf(admin.delete(kind, ref, signal));
       await run();
       await expectRemoved();
       await clear();

@@ -13,6 +13,7 @@ import {
   type PolicySummary,
   type PolicyView,
   policyKey,
+  policyPath,
   type RegionList,
   type StatusView,
   type Trend,
@@ -70,9 +71,6 @@ export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace
 export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
   [cluster, namespace, kind, name, policy].join('/');
 
-/** A policy's key as the end of a path. */
-const pathOf = (policy: string): string => policy.split('/').map(encodeURIComponent).join('/');
-
 export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
 export const regionsQuery = oneOf<RegionList>('/api/v1/regions', keys.regions);
 export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.trend.hours(hours), { hours });
@@ -80,7 +78,7 @@ export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.
 export const policiesQuery = (params: Params) =>
   listOf<PolicySummary>('/api/v1/policy-summaries', { queryKey: keys.policies.list(params), params, keyOf: policyKey });
 /** @param policy its key, as of all that follow */
-export const policyQuery = (policy: string) => oneOf<PolicyView>(`/api/v1/policies/${pathOf(policy)}`, keys.policies.one(policy));
+export const policyQuery = (policy: string) => oneOf<PolicyView>(`/api/v1/policies/${policyPath(policy)}`, keys.policies.one(policy));
 /** Policies that may govern a namespace of a cluster, with all that clusters report of them: all pages. */
 export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => {
   const params = { cluster, namespace };
@@ -90,9 +88,9 @@ export const policiesOfNamespaceQuery = (cluster: string, namespace: string) => 
   });
 };
 export const policySourceQuery = (policy: string) =>
-  oneOf<PolicySourceView>(`/api/v1/policy-sources/${pathOf(policy)}`, keys.policyTexts.source(policy));
+  oneOf<PolicySourceView>(`/api/v1/policy-sources/${policyPath(policy)}`, keys.policyTexts.source(policy));
 export const policyHistoryQuery = (policy: string) =>
-  oneOf<PolicyHistory>(`/api/v1/policy-histories/${pathOf(policy)}`, keys.policyTexts.history(policy));
+  oneOf<PolicyHistory>(`/api/v1/policy-histories/${policyPath(policy)}`, keys.policyTexts.history(policy));
 
 export const violationsQuery = (params: Params) =>
   listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
