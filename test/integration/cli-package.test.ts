@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KUBECTL_TOOL } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
 import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
+import { never } from '../harness/waiting.ts';
 
 const run = promisify(execFile);
 
@@ -19,6 +22,7 @@ const runtimes = async (): Promise<readonly string[]> => {
 
 let folder: string;
 let programs: string;
+let kubectl: string;
 
 /** The package, as one installs it where no registry can be reached. */
 beforeAll(async () => {
@@ -27,15 +31,18 @@ beforeAll(async () => {
   const [tarball = ''] = await readdir(folder);
   await run('npm', ['install', '--global', '--offline', '--prefix', join(folder, 'installed'), join(folder, tarball)]);
   programs = join(folder, 'installed', 'bin');
+  const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL] }, never);
+  kubectl = join(tools[KUBECTL_TOOL.name] ?? '', 'kubectl');
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const start = (runtime: string, command: readonly [string, ...string[]], env: Readonly<Record<string, string>> = {}): Promise<Outcome> => {
   const [program, ...args] = command;
+  const file = program === 'kubectl' ? kubectl : join(programs, program);
   const PATH = [runtime, programs, '/usr/bin', '/bin'].join(delimiter);
   return new Promise((done) => {
-    execFile(join(programs, program), args, { cwd: folder, env: { HOME: folder, PATH, ...env } }, (error, out, err) =>
+    execFile(file, args, { cwd: folder, env: { HOME: folder, PATH, ...env } }, (error, out, err) =>
       done({ code: error === null ? 0 : Number(error.code), out, err }),
     );
   });
@@ -61,16 +68,22 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     const env = { FSO_SERVER: server.url };
     const [first, second] = await Promise.all([
       start(runtime, ['fso', 'get', 'policies'], env),
-      start(runtime, ['kubectl-fso', 'get', 'policies', '--no-color'], env),
+      start(runtime, ['kubectl', 'fso', 'get', 'policies', '--no-color'], env),
     ]);
     expect(first).toMatchObject({ code: 0, out: expect.stringContaining('finance'), err: '' });
     expect(second).toEqual(first);
     expect((await start(runtime, ['fso', 'audit', 'verify'], env)).out).toContain('intact');
-    expect((await start(runtime, ['kubectl-fso', 'get', '--help'])).out).toContain('Usage: kubectl fso get ');
+    expect(await start(runtime, ['kubectl', 'fso', '--help'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Usage: kubectl fso '),
+    });
+    expect((await start(runtime, ['kubectl', 'fso', 'get', '--help'])).out).toContain('Usage: kubectl fso get ');
+    expect((await start(runtime, ['kubectl', 'plugin', 'list', '--name-only'])).out).toContain('kubectl-fso\n');
   });
 
   it('completes what one types', async () => {
     expect((await start(runtime, ['kubectl_complete-fso', 'get', 'po'])).out).toBe('policies\t\n:4\n');
+    expect((await start(runtime, ['kubectl', '__complete', 'fso', 'get', 'po'])).out).toBe('policies\n:4\n');
     expect((await start(runtime, ['fso', 'completion', 'tcsh'])).code).toBe(2);
   });
 });
