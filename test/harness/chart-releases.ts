@@ -57,7 +57,7 @@ export const FULL_HUB = hubWith({
     trustedProxies: ['10.0.0.0/8'],
   },
   agents: {
-    hostnames: ['hub.example.com'],
+    hostnames: ['hub.example.com', '192.0.2.10'],
     ingress: { enabled: true, className: 'haproxy', annotations: { 'haproxy.org/ssl-passthrough': 'true' } },
     service: { type: 'LoadBalancer', annotations: { internal: 'true' } },
   },
@@ -79,9 +79,11 @@ const LISTENER = { name: 'public', namespace: 'gateways' };
 export const GATEWAY_HUB = hubWith({
   ...KEYS,
   gateway: { enabled: true, host: 'fso.example.com', parentRefs: [{ ...LISTENER, sectionName: 'https' }] },
-  agents: { hostnames: ['hub.example.com'], gatewayRefs: [{ ...LISTENER, sectionName: 'agents' }] },
+  agents: { hostnames: ['hub.example.com', '192.0.2.10', '2001:db8::1'], gatewayRefs: [{ ...LISTENER, sectionName: 'agents' }] },
   networkPolicy: { apiFrom: [PEER] },
 });
+const olderGatewayHub = (tlsRouteVersion: string): Release =>
+  hubWith({ ...GATEWAY_HUB.values, agents: { ...(GATEWAY_HUB.values['agents'] as Values), tlsRouteVersion } });
 
 export const RELEASES: readonly (readonly [string, Release])[] = [
   ['the agent, alone', agentWith()],
@@ -90,6 +92,8 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
   ['the hub, alone', hubWith(KEYS)],
   ['the hub, with everything', FULL_HUB],
   ['the hub, by gateways', GATEWAY_HUB],
+  ['the hub, by gateways of Gateway API 1.4', olderGatewayHub('v1alpha3')],
+  ['the hub, by gateways before that', olderGatewayHub('v1alpha2')],
   [
     'the hub, without network policy',
     hubWith({ ...KEYS, networkPolicy: { enabled: false }, ingress: { enabled: true, host: 'fso.example.com' } }),

@@ -43,11 +43,20 @@ const CRD_MODULES: readonly ToolModule[] = [
   }),
 ];
 
-/** The CRDs of the Gateway API and of cert-manager, as they publish them, for the kinds that the charts may make. */
+/** Their alpha versions are served too, as releases before the present one did. */
+const withAllVersions = ({ spec, ...crd }: CustomResourceDefinition): CustomResourceDefinition => ({
+  ...crd,
+  spec: {
+    ...spec,
+    versions: (spec.versions ?? []).map((version) => ({ ...version, served: true, deprecated: false, deprecationWarning: undefined })),
+  },
+});
+
+/** The CRDs of the Gateway API and of cert-manager for the kinds that the charts may make. */
 export const readChartCrds = async (signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> => {
   const folders = await ensureTools({ env: process.env, log: () => undefined, modules: CRD_MODULES }, signal);
   const files = CRD_MODULES.flatMap(({ name, files: wanted }) => Object.keys(wanted).map((file) => join(folders[name] ?? '', file)));
-  return Promise.all(files.map(async (file) => parse(await readFile(file, 'utf8')) as CustomResourceDefinition));
+  return Promise.all(files.map(async (file) => withAllVersions(parse(await readFile(file, 'utf8')) as CustomResourceDefinition)));
 };
 
 /** Helm without the settings of this machine's user. A release is called like its chart. */

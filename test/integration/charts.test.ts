@@ -101,6 +101,12 @@ describe('what the charts refuse', () => {
       hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }),
       /hostnames/,
     ],
+    [
+      'TLS that is passed through for an address alone',
+      hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10'], gatewayRefs: [{ name: 'public' }] } }),
+      /hostnames/,
+    ],
+    ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],
     ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
     ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
   ])('%s', async (_, release, reason) => {
@@ -144,16 +150,19 @@ describe('the parts of the charts', () => {
     }
   });
 
-  it('agents reach the hub by TLS that ends there, through a gateway or an ingress, and people a route of their own', async () => {
+  it('agents reach the hub by TLS that ends there, through a gateway or an ingress by its names, and people a route of their own', async () => {
     const byGateway = await helm.render(GATEWAY_HUB);
     expect(ofKind(byGateway, 'HTTPRoute')).toMatchObject([{ spec: { hostnames: ['fso.example.com'] } }]);
     expect(ofKind(byGateway, 'TLSRoute')).toMatchObject([
-      { spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] } },
+      {
+        apiVersion: 'gateway.networking.k8s.io/v1',
+        spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] },
+      },
     ]);
     const env = await mountedEnvironment(byGateway, {}, folder);
     expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual([
       'https://fso.example.com',
-      'hub.example.com,fso-hub-agents.fso.svc',
+      'hub.example.com,192.0.2.10,2001:db8::1,fso-hub-agents.fso.svc',
     ]);
     const byIngress = await helm.render(FULL_HUB);
     expect(ofKind(byIngress, 'Ingress').find(({ metadata }) => metadata.name === 'fso-hub-agents')).toMatchObject({

@@ -29,6 +29,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if .Values.access.publicUrl }}{{ .Values.access.publicUrl }}{{ else if .Values.ingress.enabled }}https://{{ .Values.ingress.host }}{{ else if .Values.gateway.enabled }}https://{{ .Values.gateway.host }}{{ end -}}
 {{- end }}
 
+{{/* Names under which agents reach the hub, for what passes TLS through by name: without addresses. */}}
+{{- define "fso-hub.agentNames" -}}
+{{- range .Values.agents.hostnames }}
+{{- if not (or (contains ":" .) (regexMatch "^[0-9.]+$" .)) }}
+- {{ . | quote }}
+{{- end }}{{ end }}
+{{- end }}
+
 {{/* Credentials that are given: variable, file, and where the value is. */}}
 {{- define "fso-hub.credentials" -}}
 {{- $all := list
