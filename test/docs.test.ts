@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { byText } from '@fso/shared/encoding';
 import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { AGENT_SETTINGS } from '../agent/config.ts';
+import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/build/modules.ts';
 import { HUB_SETTINGS } from '../hub/config/config.ts';
 
 /** The documentation names files, settings, metrics and rights; a name that the code does not have is worse than none. */
@@ -70,6 +71,21 @@ describe('files', () => {
         .map((link) => `${page}: ${link}`),
     );
     expect(broken).toEqual([]);
+  });
+
+  it('of Go modules that only tests and releases use stand in a decision, with what they pin', () => {
+    const fleet = [...LOCAL_TOOLS, KIND_TOOL].map(({ dir }) => dir);
+    const folders = globSync('{clusters,test}/**/go.mod', { cwd: root })
+      .map((path) => join(path, '..').replaceAll('\\', '/'))
+      .filter((path) => !fleet.includes(join(root, path)));
+    const rows = [...read('docs/adr/0036-go-modules-of-the-tests.md').matchAll(/^\| (?:`(.+?)`)? ?\| (\S.+?) \| \S+ \|/gm)];
+    let folder = '';
+    const decided = rows.flatMap(([, path = folder, names = '']) => {
+      folder = path;
+      return names.split(', ').map((name) => ({ folder: path, name }));
+    });
+    expect(unique(decided.map((row) => row.folder))).toEqual(unique(folders));
+    expect(decided.filter((row) => !read(`${row.folder}/go.mod`).includes(`${row.name} v`))).toEqual([]);
   });
 
   it('that texts of the code name exist', () => {
