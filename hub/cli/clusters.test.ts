@@ -19,7 +19,7 @@ describe('fso clusters', () => {
     await using server = await started();
     const { code, out, err } = await fso(server, 'add', 'apac', '--region', 'ap-south-1', '--region', 'ap-east-1', '--label', 'env=prod');
     expect([code, err]).toEqual([0, '']);
-    const [document = '', commands = ''] = out.split('\n\n');
+    const [document = '', token = '', commands = ''] = out.split('\n\n');
     expect(document).toMatch(/^# Commit this as clusters\/apac.yaml:\n/);
     expect(parse(document)).toEqual({
       apiVersion: 'compliance.federated.io/v1',
@@ -27,14 +27,17 @@ describe('fso clusters', () => {
       metadata: { name: 'apac', labels: { env: 'prod' } },
       spec: { regions: ['ap-south-1', 'ap-east-1'] },
     });
-    expect(commands).toContain('--set-string cluster=apac --set-string hub.url=wss://hub.example.com:8443\n');
-    expect(commands).toContain('create secret generic fso-enrolment --from-literal=token=fso1.apac.');
+    expect(token).toMatch(/^# Token of apac, good once, until .+:\nfso1\.apac\.\S+$/);
+    expect(commands).toContain('--set-string cluster=apac --set-string hub.url=wss://hub.example.com:8443 ');
+    expect(commands).toContain('--set-string global.imageRegistry=REGISTRY --set-string platform=PLATFORM --set-file signers.ssh=');
+    // The shell keeps commands in its history.
+    expect(commands).not.toContain('fso1.');
     expect((await server.identity.enrol(tokenIn(out), (await makeRequest()).csr)).cluster).toBe('apac');
   });
 
   it('add: prints no registration where there is one, and asks for the regions where there is none', async () => {
     await using server = await started();
-    expect((await fso(server, 'add', 'eu')).out).toMatch(/^# In the cluster eu, before /);
+    expect((await fso(server, 'add', 'eu')).out).toMatch(/^# Token of eu, good once, until /);
     expect(await fso(server, 'add', 'apac')).toMatchObject({ code: 2, err: expect.stringContaining('with --region') });
     expect(await fso(server, 'add', 'apac', '--region', 'no region!')).toMatchObject({
       code: 2,

@@ -117,16 +117,24 @@ export const EnrolmentTokenView = z.object({
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
 
 /**
- * The commands that let a cluster in, with a token that works once. Their order is free: the agent waits for its token. Where it is
- * installed already, the last one is enough: with a new token it enrols again.
+ * The commands that let a cluster in. Their order is free: the agent waits for its token. The last command reads it from its standard
+ * input, so that it stays out of the history of the shell.
  */
-export const formatEnrolCommands = ({ cluster, agentUrl, token }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl' | 'token'>): string =>
+export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl'>): string =>
   [
     `helm install fso-agent deploy/charts/fso-agent --namespace ${SYSTEM_NAMESPACE} --create-namespace \\`,
-    `  --set-string cluster=${cluster} --set-string hub.url=${agentUrl}`,
-    `kubectl -n ${SYSTEM_NAMESPACE} create secret generic ${ENROLMENT_SECRET} --from-literal=token=${token} --dry-run=client -o yaml |`,
+    `  --set-string cluster=${cluster} --set-string hub.url=${agentUrl} \\`,
+    '  --set-string global.imageRegistry=REGISTRY --set-string platform=PLATFORM --set-file signers.ssh=ALLOWED_SIGNERS',
+    `kubectl -n ${SYSTEM_NAMESPACE} create secret generic ${ENROLMENT_SECRET} --from-file=token=/dev/stdin --dry-run=client -o yaml |`,
     '  kubectl apply -f -',
   ].join('\n');
+
+/** What a reader of {@link formatEnrolCommands} needs to know, by line. */
+export const ENROL_NOTES = [
+  'REGISTRY has the images; PLATFORM is kubeadm, eks, gke or aks.',
+  'ALLOWED_SIGNERS is the file of the keys that may sign commits: take it from their owners, not from the hub; leave it out if nothing is signed.',
+  'The last command reads the token: paste it, then press Enter and Ctrl-D. It is enough where the agent is installed already.',
+] as const;
 
 /** The cluster that was forgotten. */
 export const ForgottenCluster = z.object({ cluster: ResourceName });

@@ -1,5 +1,6 @@
 import {
   type ClusterView,
+  ENROL_NOTES,
   ENROLMENT_SECRET,
   type EnrolmentTokenView,
   type EnrolmentView,
@@ -101,15 +102,9 @@ const isRegistered = async (hub: HubClient, name: string): Promise<boolean> =>
   (await hub.clusters({ q: name })).some((cluster) => cluster.name === name && cluster.regions.length > 0);
 
 const writeInstructions = (context: Context, made: EnrolmentTokenView): void => {
-  const { cluster, expires } = made;
-  context.out(
-    [
-      `# In the cluster ${cluster}, before ${expires}; the token is good once.`,
-      '# Where the agent is installed already, the last command is enough.',
-      formatEnrolCommands(made),
-      '',
-    ].join('\n'),
-  );
+  const { cluster, token, expires } = made;
+  const notes = [`In the cluster ${cluster}:`, ...ENROL_NOTES].map((note) => `# ${note}`);
+  context.out([`# Token of ${cluster}, good once, until ${expires}:`, token, '', ...notes, formatEnrolCommands(made), ''].join('\n'));
 };
 
 /** The Secret that the agent's chart mounts, for `kubectl apply -f -`: the token stays out of the shell's history. */

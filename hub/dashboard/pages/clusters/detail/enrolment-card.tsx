@@ -1,4 +1,4 @@
-import { type ClusterView, type EnrolmentTokenView, formatEnrolCommands } from '@fso/shared/api';
+import { type ClusterView, ENROL_NOTES, type EnrolmentTokenView, formatEnrolCommands } from '@fso/shared/api';
 import { Alert, Button, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -18,7 +18,10 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
       It works once and expires <RelativeTime time={made.expires} />. Anyone who has it can enrol as this cluster: handle it like a
       password.
     </Alert>
-    <p className="fso-step">Run these commands in the cluster; the last one is enough where the agent is installed:</p>
+    <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Token">
+      {made.token}
+    </ClipboardCopy>
+    <p className="fso-step">Run these commands in the cluster:</p>
     <ClipboardCopy
       isCode
       isExpanded
@@ -30,6 +33,13 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
     >
       {formatEnrolCommands(made)}
     </ClipboardCopy>
+    <Content component="ul">
+      {ENROL_NOTES.map((note) => (
+        <Content component="li" key={note}>
+          {note}
+        </Content>
+      ))}
+    </Content>
   </>
 );
 
