@@ -147,6 +147,22 @@ it('commands of npm exist', () => {
   expect(matches(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);
 });
 
+it('commands of the pages on installation are run by a test, which takes them from the page, or say why not', () => {
+  const names = ['install', 'install-without-helm', 'gitops', 'upgrade', 'uninstall', 'troubleshooting', 'gatekeeper'];
+  const blocks = names.flatMap((name) => {
+    const page = `docs/operate/${name}.md`;
+    const found = [...read(page).matchAll(/(?:^<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
+    return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
+  });
+  const isMarked = ({ page, mark }: { readonly page: string; readonly mark: string }): boolean => {
+    const [, file, name] = /^run by (\S+\.test\.ts) as (\S+)$/.exec(mark) ?? [];
+    if (file === undefined) return /^not run: \S+/.test(mark);
+    return existsSync(join(root, file)) && read(file).includes(`documentedCommands('${page}', '${name}')`);
+  };
+  expect(blocks.length).toBeGreaterThan(10);
+  expect(blocks.filter((block) => !isMarked(block))).toEqual([]);
+});
+
 it('log messages are those of the code', () => {
   const messages = matches(text, /(?<=[\s,(])_([^_\n]+)_(?=[\s,.;)])/g).filter((message) => message !== 'italics');
   expect(messages.length).toBeGreaterThan(20);

@@ -1,48 +1,41 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { CRD_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
-import { loadAgentConfig } from '../../agent/config.ts';
+import { ENROLMENT_SECRET, formatEnrolCommands, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND } from '@fso/shared/kube';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { HELM_TOOL } from '../../clusters/build/modules.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
 import { loadAuditKey } from '../../hub/ledger/audit/key.ts';
-import {
-  agentWith,
-  DIGEST,
-  FULL_AGENT,
-  FULL_HUB,
-  GATEWAY_HUB,
-  HUB_NAMESPACE,
-  hubWith,
-  KEYS,
-  PEER,
-  RELEASES,
-  signer,
-} from '../harness/chart-releases.ts';
+import { startApiHarness } from '../../hub/serve/testing/api-harness.ts';
+import { agentWith, HUB_NAMESPACE, hubWith, RELEASES, signer, TOKEN } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { CHARTS, Helm, type Release, readChartCrds, type Values } from '../harness/helm.ts';
-import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { CHARTS, Helm, type Release, readChartCrds } from '../harness/helm.ts';
+import { mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
 
-let folder: string;
+const ROOT = join(CHARTS, '..', '..');
+
+let cluster: ClusterHarness;
 let helm: Helm;
+let shell: Shell;
 
+/** The namespaces are made as docs/operate/install.md says. */
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fso-charts-'));
-  helm = await Helm.open(folder, never);
+  cluster = await ClusterHarness.start({ name: 'charts', gatekeeper: false }, never);
+  helm = await Helm.open(cluster.folder, never);
+  shell = await Shell.open(cluster, never, { tools: [HELM_TOOL], cwd: cluster.folder });
+  for (const crd of await readChartCrds(never)) await cluster.client.apply(CRD_KIND, crd, { fieldManager: 'test' }, never);
+  await using hub = await startApiHarness({ apiToken: 'a-token-of-this-test' });
+  await shell.run(`${documentedCommands('docs/operate/install.md', 'hub-namespace')}
+    export FSO_SERVER=${hub.url} FSO_TOKEN=a-token-of-this-test
+    ${documentedCommands('docs/operate/install.md', 'agent-namespace')}`);
+  return () => cluster.close();
 });
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const ofKind = (objects: readonly KubeObject[], kind: string): readonly KubeObject[] => objects.filter((object) => object.kind === kind);
 
 describe.each(RELEASES)('%s', (_, release) => {
   it('has nothing that Helm warns of', () => helm.lint(release));
@@ -66,180 +59,11 @@ describe.each(RELEASES)('%s', (_, release) => {
   });
 });
 
-describe('what the charts refuse', () => {
-  it.each<[string, Release, RegExp]>([
-    ['an agent in another namespace', agentWith({}, 'kube-system'), new RegExp(`namespace ${SYSTEM_NAMESPACE} alone`)],
-    ['an agent without the name of its cluster', agentWith({ cluster: '' }), /\/cluster/],
-    ['an agent that dials in the clear', agentWith({ hub: { url: 'ws://hub' } }), /\/hub\/url/],
-    ['a setting that the agent does not have', agentWith({ settings: { FSO_LOGLEVEL: 'debug' } }), /FSO_LOGLEVEL/],
-    ['a value that the chart does not have', agentWith({ replica: 3 }), /replica/],
-    ['a digest that is none', agentWith({ image: { digest: 'latest' } }), /digest/],
-    ["a hub in the agent's namespace", hubWith(KEYS, SYSTEM_NAMESPACE), /namespace of agents alone/],
-    ['several hubs without PostgreSQL', hubWith({ ...KEYS, replicas: 2 }), /share one PostgreSQL/],
-    ['a hub that nobody can sign in to', hubWith({ ...KEYS, access: {} }), /nobody could sign in/],
-    [
-      'a provider without roles',
-      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso' } } }),
-      /roleMap/,
-    ],
-    [
-      'a provider that cannot send people back',
-      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso', roleMap: 'admin=fso-admins' } } }),
-      /access\.publicUrl/,
-    ],
-    ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
-    ['a gateway that the network policy shuts out', hubWith({ ...GATEWAY_HUB.values, networkPolicy: {} }), /apiFrom/],
-    ['a gateway without a listener', hubWith({ ...GATEWAY_HUB.values, gateway: { enabled: true, host: 'fso' } }), /parentRefs/],
-    [
-      'an issuer without a Secret',
-      hubWith({ ...FULL_HUB.values, ingress: { enabled: true, host: 'fso', issuerRef: { name: 'ca' } } }),
-      /tlsSecret/,
-    ],
-    ['an ingress that would end the TLS of agents', hubWith({ ...KEYS, agents: { ingress: { enabled: true } } }), /pass TLS through/],
-    [
-      'TLS that is passed through for no name',
-      hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }),
-      /hostnames/,
-    ],
-    [
-      'TLS that is passed through for an address alone',
-      hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10'], gatewayRefs: [{ name: 'public' }] } }),
-      /hostnames/,
-    ],
-    ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],
-    ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
-    ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
-  ])('%s', async (_, release, reason) => {
-    await expect(helm.render(release)).rejects.toThrow(reason);
-  });
-});
-
-describe('the parts of the charts', () => {
-  it("the rights of the agent are those of deploy/agent/rbac.yaml, in the agent's namespace", async () => {
-    const wanted = parseAllDocuments(readFileSync(join(CHARTS, '..', 'agent', 'rbac.yaml'), 'utf8')).map(
-      (document) => document.toJS() as KubeObject,
-    );
-    const rendered = await helm.render(agentWith());
-    const found = wanted.flatMap(({ kind, metadata }) =>
-      ofKind(rendered, kind ?? '').filter((object) => object.metadata.name === metadata.name),
-    );
-    const bare = found.map((object) => ({ ...object, metadata: { ...object.metadata, labels: undefined } }));
-    expect(bare).toEqual(wanted.filter(({ kind }) => kind !== 'Namespace').map((object) => expect.objectContaining(object)));
-    expect(rendered.filter((object) => object.kind === 'Namespace')).toEqual([]);
-    expect(new Set(rendered.map(({ metadata }) => metadata.namespace ?? SYSTEM_NAMESPACE))).toEqual(new Set([SYSTEM_NAMESPACE]));
-  });
-
-  it('images are named by registry and digest', async () => {
-    const imagesOf = async (release: Release): Promise<string[]> =>
-      podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
-    expect(await imagesOf(FULL_AGENT)).toEqual([`registry.example.com/mirror/fso-agent@${DIGEST}`]);
-    expect(await imagesOf(FULL_HUB)).toEqual([`registry.example.com/mirror/fso-hub@${DIGEST}`]);
-    const { version } = JSON.parse(readFileSync(join(CHARTS, '..', '..', 'package.json'), 'utf8')) as { version: string };
-    expect(await imagesOf(agentWith())).toEqual([`fso-agent:${version}`]);
-    expect(await imagesOf(hubWith(KEYS))).toEqual([`fso-hub:${version}`]);
-  });
-
-  it('their list of images is complete', async () => {
-    for (const release of [agentWith(), hubWith(KEYS)]) {
-      const chart = parse(readFileSync(join(CHARTS, release.chart, 'Chart.yaml'), 'utf8')) as {
-        annotations: { 'artifacthub.io/images': string };
-      };
-      const listed = parse(chart.annotations['artifacthub.io/images']) as { name: string; image: string }[];
-      const used = podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
-      expect(listed.map(({ image }) => image)).toEqual(used);
-    }
-  });
-
-  it('agents reach the hub by TLS that ends there, through a gateway or an ingress by its names, and people a route of their own', async () => {
-    const byGateway = await helm.render(GATEWAY_HUB);
-    expect(ofKind(byGateway, 'HTTPRoute')).toMatchObject([{ spec: { hostnames: ['fso.example.com'] } }]);
-    expect(ofKind(byGateway, 'TLSRoute')).toMatchObject([
-      {
-        apiVersion: 'gateway.networking.k8s.io/v1',
-        spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] },
-      },
-    ]);
-    const env = await mountedEnvironment(byGateway, {}, folder);
-    expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual([
-      'https://fso.example.com',
-      'hub.example.com,192.0.2.10,2001:db8::1,fso-hub-agents.fso.svc',
-    ]);
-    const byIngress = await helm.render(FULL_HUB);
-    expect(ofKind(byIngress, 'Ingress').find(({ metadata }) => metadata.name === 'fso-hub-agents')).toMatchObject({
-      spec: { rules: [{ host: 'hub.example.com' }] },
-    });
-    expect(ofKind(byIngress, 'Certificate')).toMatchObject([{ spec: { secretName: 'fso-tls', dnsNames: ['fso.example.com'] } }]);
-  });
-
-  it('network policies let out what is needed, and no more', async () => {
-    const portsOf = async (release: Release): Promise<unknown> => egressOf(await helm.render(release));
-    expect(await portsOf(agentWith())).toEqual([
-      [[53, 53], undefined],
-      [[443, 6443], undefined],
-    ]);
-    expect(await portsOf(FULL_AGENT)).toEqual([
-      [[53, 53], undefined],
-      [[443, 6443], [{ ipBlock: { cidr: '10.0.0.0/8' } }]],
-      [[8443], [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
-    ]);
-    expect(await portsOf(FULL_HUB)).toEqual([
-      [[53, 53], undefined],
-      [[8443], [PEER]],
-      [[5432], [PEER]],
-      [[443], [PEER]],
-    ]);
-  });
-
-  it('other public keys roll the pods out', async () => {
-    const checksum = async (ssh: string): Promise<unknown> =>
-      podOf(await helm.render(agentWith({ signers: { ssh } }))).metadata.annotations?.['checksum/trust'];
-    const one = signer();
-    expect(await checksum(one)).toBe(await checksum(one));
-    expect(await checksum(one)).not.toBe(await checksum(signer()));
-  });
-});
-
-describe('docs/operate/install.md', () => {
-  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/install.md'), 'utf8');
-  const blocks = (language: string): string[] =>
-    [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, block = '']) => block);
-
-  it('has values that the charts take', async () => {
-    const [hub, agent, ...others] = blocks('yaml').map((block) => parse(block) as Values);
-    expect(others).toEqual([]);
-    await helm.lint({ chart: 'fso-hub', namespace: HUB_NAMESPACE, values: { ...hub, ...KEYS } });
-    await helm.lint({ chart: 'fso-agent', namespace: SYSTEM_NAMESPACE, values: agent ?? {} });
-  });
-
-  it('makes keys that the hub can use', async () => {
-    const lines = blocks('sh').flatMap((block) => block.split('\n').filter((line) => line.startsWith('openssl ')));
-    expect(lines).toHaveLength(3);
-    await promisify(execFile)('sh', ['-ec', lines.join('\n')], { cwd: folder });
-    const [cert, key] = ['ca.crt', 'ca.key'].map((file) => readFileSync(join(folder, file), 'utf8'));
-    expect(createAuthority({ cert: cert ?? '', key: key ?? '' }).bundle).toBe(cert);
-    expect((await loadAuditKey(join(folder, 'audit-key.pem'))).id).toHaveLength(43);
-  });
-
-  it.each(['kubeadm', 'eks', 'gke', 'aks'])('names whom the chart trusts on %s', async (platform) => {
-    const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));
-    const { trustedBinders, trustedNodeLabelers } = await loadAgentConfig(
-      await mountedEnvironment(await helm.render(agentWith({ platform })), {}, folder),
-    );
-    for (const name of [trustedBinders.at(-1), ...trustedNodeLabelers]) expect(row).toContain(name?.replace(/.*:kube-system:/, ''));
-  });
-});
-
 describe('in a cluster', () => {
-  let cluster: ClusterHarness;
-
   beforeAll(async () => {
-    cluster = await ClusterHarness.start({ name: 'charts', gatekeeper: false }, never);
-    for (const name of [SYSTEM_NAMESPACE, HUB_NAMESPACE]) {
-      const labels = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/warn': 'restricted' };
+    const labels = { 'pod-security.kubernetes.io/warn': 'restricted' };
+    for (const name of [SYSTEM_NAMESPACE, HUB_NAMESPACE])
       await cluster.client.apply(NAMESPACE_KIND, { metadata: { name, labels } }, { fieldManager: 'test' }, never);
-    }
-    for (const crd of await readChartCrds(never)) await cluster.client.apply(CRD_KIND, crd, { fieldManager: 'test' }, never);
-    return () => cluster.close();
   });
 
   it.each(RELEASES)('%s is admitted under Pod Security restricted, its pods too', async (_, release) => {
@@ -258,34 +82,79 @@ describe('in a cluster', () => {
     const options = { namespace: release.namespace, labelSelector: `app.kubernetes.io/name=${release.chart}` };
     return (await cluster.client.list(POD_KIND, options, never)).length;
   };
-  const keys = async (): Promise<Record<string, string>> => {
-    const secret = await cluster.client.get(SECRETS, { namespace: HUB_NAMESPACE, name: 'fso-hub-keys' }, never);
+  const secretOf = async (namespace: string, name: string): Promise<Record<string, string>> => {
+    const secret = await cluster.client.get(SECRETS, { namespace, name }, never);
     const { data = {} } = secret as { data?: Record<string, string> };
-    return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]));
+    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+  };
+  const expectUsableKeys = async ({ 'ca.crt': cert = '', 'ca.key': key = '', ...others }: Record<string, string>): Promise<void> => {
+    const { bundle, expires } = createAuthority({ cert, key });
+    expect([bundle, expires.getTime() > Date.now()]).toEqual([cert, true]);
+    const file = join(cluster.folder, 'audit-key');
+    await writeFile(file, others['audit-key.pem'] ?? '');
+    expect((await loadAuditKey(file)).id).toHaveLength(43);
   };
 
-  it('a release of the agent gets its two pods', async () => {
-    await helm.install(agentWith(), cluster.kubeconfig);
+  it('both are installed, upgraded and rolled back by the commands of docs/operate/install.md and upgrade.md', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/install.md'), 'utf8');
+    const files = [...page.matchAll(/^```yaml\n# (\w+\.yaml)\n(.*?)^```/gms)].map(([, name = '', values = '']) => ({ name, values }));
+    expect(files.map(({ name }) => name)).toEqual(['hub.yaml', 'agent.yaml']);
+    await symlink(join(ROOT, 'deploy'), join(cluster.folder, 'deploy'));
+    for (const { name, values } of files) await writeFile(join(cluster.folder, name), values);
+    await shell.run(documentedCommands('docs/operate/install.md', 'hub'));
+    await shell.run(documentedCommands('docs/operate/install.md', 'agent'));
+    await eventually(async () => (await podsOf(hubWith())) === 2 && (await podsOf(agentWith())) === 2);
+    const agentFile = join(cluster.folder, 'agent.yaml');
+    await writeFile(agentFile, `${await readFile(agentFile, 'utf8')}replicas: 3\n`);
+    await shell.run(documentedCommands('docs/operate/upgrade.md', 'upgrade'));
+    await eventually(async () => (await podsOf(agentWith())) === 3);
+    await shell.run(documentedCommands('docs/operate/upgrade.md', 'rollback'));
     await eventually(async () => (await podsOf(agentWith())) === 2);
+  });
+
+  it('the agent is installed by the commands that the hub prints for its cluster', async () => {
+    await helm.uninstall(agentWith(), cluster.kubeconfig);
+    await writeFile(join(cluster.folder, 'signers'), signer());
+    const commands = formatEnrolCommands({ cluster: 'apac', agentUrl: 'wss://hub.example.com:8443' })
+      .replace('REGISTRY', 'registry.example.com')
+      .replace('PLATFORM', 'gke')
+      .replace('ALLOWED_SIGNERS', 'signers');
+    await shell.run(`{ ${commands}\n} <<'END'\n${TOKEN}\nEND`);
+    const { token = '' } = await secretOf(SYSTEM_NAMESPACE, ENROLMENT_SECRET);
+    expect(token.trim()).toBe(TOKEN);
+    const deployment = await cluster.client.get(DEPLOYMENT_KIND, { namespace: SYSTEM_NAMESPACE, name: 'fso-agent' }, never);
+    expect(podOf([deployment ?? expect.fail('no Deployment')]).spec.containers).toMatchObject([
+      {
+        image: expect.stringMatching(/^registry\.example\.com\/fso-agent:/),
+        env: expect.arrayContaining([
+          { name: 'FSO_CLUSTER', value: 'apac' },
+          { name: 'FSO_HUB_URL', value: 'wss://hub.example.com:8443' },
+          { name: 'FSO_SIGNERS_FILE', value: expect.any(String) },
+        ]),
+      },
+    ]);
+  });
+
+  it('keys that docs/operate/install.md makes are good for the hub', async () => {
+    await shell.run(documentedCommands('docs/operate/install.md', 'keys'));
+    await expectUsableKeys(await secretOf(HUB_NAMESPACE, 'fso-keys'));
   });
 
   it('a release of the hub has keys that the hub can use, and keeps them over upgrade, uninstall and the next install', async () => {
     await helm.install(hubWith(), cluster.kubeconfig);
     await eventually(async () => (await podsOf(hubWith())) === 1);
+    const keys = () => secretOf(HUB_NAMESPACE, 'fso-hub-keys');
     const made = await keys();
-    const { 'ca.crt': cert = '', 'ca.key': key = '' } = made;
+    await expectUsableKeys(made);
     const env = await mountedEnvironment(
       await helm.render(hubWith({ keys: { existingSecret: 'fso-hub-keys' } })),
       { 'fso-hub-keys': made, api: { token: 'a-token-of-this-test' } },
-      folder,
+      cluster.folder,
     );
     expect(await loadHubConfig(env)).toMatchObject({
-      identity: { ca: { cert, key }, hostnames: ['fso-hub-agents.fso.svc'] },
+      identity: { ca: { cert: made['ca.crt'], key: made['ca.key'] }, hostnames: ['fso-hub-agents.fso.svc'] },
       listen: { port: 8080 },
     });
-    expect(createAuthority({ cert, key }).expires.getTime()).toBeGreaterThan(Date.now());
-    const { FSO_AUDIT_KEY_FILE: auditKey = '' } = env;
-    expect((await loadAuditKey(auditKey)).id).toHaveLength(43);
     await helm.install(hubWith({ podAnnotations: { changed: 'true' } }), cluster.kubeconfig);
     expect(await keys()).toEqual(made);
     await helm.uninstall(hubWith(), cluster.kubeconfig);

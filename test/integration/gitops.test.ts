@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { API_VERSION, ENROLMENT_SECRET, type KubeObject, type SovereignPolicyStatus, SYSTEM_NAMESPACE } from '@fso/shared/api';
@@ -10,9 +9,10 @@ import type { LockFacts } from '../../agent/status/locks.ts';
 import { planStatus, type StatusInput } from '../../agent/status/plan-status.ts';
 import { runFso } from '../../hub/cli/testing/run-fso.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { judgeStatuses, Shell, type ToolStatus } from '../harness/gitops-tools.ts';
+import { judgeStatuses, type ToolStatus } from '../harness/gitops-tools.ts';
 import { openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository } from '../harness/policy-files.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const NOW = new Date('2026-01-01T00:00:00.000Z');
@@ -113,7 +113,7 @@ describe('in a cluster', () => {
     await cluster.makeNamespace('finance');
     const unseen = await cluster.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: REGIONS });
     expect(await judgeStatuses([unseen], never)).toMatchObject([{ kstatus: 'InProgress', health: 'Progressing' }]);
-    const waiting = shell.run('kubectl wait --for=condition=Ready sp/finance --timeout=-1s');
+    const waiting = shell.run(documentedCommands('docs/operate/gitops.md', 'wait').replace(/--timeout=\w+/, '--timeout=-1s'));
     const second = await cluster.startAgent('second');
     expect(await waiting).toContain('sovereignpolicy.compliance.federated.io/finance condition met');
     const proven = await cluster.reaches('finance', 'Active');
@@ -127,7 +127,6 @@ describe('in a cluster', () => {
     await bench.repository.commit(basicRepository(), 'first');
     const apiToken = 'api-token-0123456789';
     const hub = await bench.startHub({ config: { identity: { ca: undefined, hostnames: [] }, apiToken } });
-    const fso = async (...args: string[]): Promise<string> => (await runFso(args, { FSO_SERVER: hub.url, FSO_TOKEN: apiToken })).out;
     const mount = join(cluster.folder, 'token');
     const start = (identity: string): Promise<RunningAgent> =>
       cluster.startAgent(identity, {
@@ -140,7 +139,8 @@ describe('in a cluster', () => {
       await (secret === undefined ? rm(mount) : writeFile(mount, Buffer.from(secret.data?.['token'] ?? '', 'base64')));
     };
     const applyToken = async (): Promise<void> => {
-      await shell.run(`kubectl apply -f - <<'END'\n${await fso('clusters', 'token', 'eu', '-o', 'secret')}END`);
+      const commands = documentedCommands('docs/operate/gitops.md', 'token');
+      await shell.run(`export FSO_SERVER=${hub.url} FSO_TOKEN=${apiToken}\n${commands}`);
       await mountSecret();
     };
     const isConnected = async (connected: boolean): Promise<unknown> =>
@@ -160,7 +160,7 @@ describe('in a cluster', () => {
     await isConnected(false);
     const restarted = await start('after');
     await isConnected(true);
-    await fso('clusters', 'revoke', 'eu', '--yes');
+    await runFso(['clusters', 'revoke', 'eu', '--yes'], { FSO_SERVER: hub.url, FSO_TOKEN: apiToken });
     await isConnected(false);
     await applyToken();
     await isConnected(true);
@@ -169,13 +169,11 @@ describe('in a cluster', () => {
   });
 
   it('docs/operate/gitops.md puts the health check into the settings of Argo CD, and leaves the others alone', async () => {
-    const page = readFileSync(join(import.meta.dirname, '../../docs/operate/gitops.md'), 'utf8');
-    const [, command = ''] = /^```sh\n(kubectl create configmap argocd-cm .*?)^```/ms.exec(page) ?? [];
     await cluster.makeNamespace('argocd');
     const place = { name: 'argocd-cm', namespace: 'argocd' };
     const settings = { metadata: place, data: { url: 'https://argocd.example.com' } };
     await cluster.client.apply(CONFIG_MAP_KIND, settings, { fieldManager: 'argocd' }, never);
-    for (const _ of ['first', 'again']) await shell.run(command);
+    for (const _ of ['first', 'again']) await shell.run(documentedCommands('docs/operate/gitops.md', 'health'));
     expect(await cluster.client.get(CONFIG_MAP_KIND, place, never)).toMatchObject({
       data: {
         url: 'https://argocd.example.com',

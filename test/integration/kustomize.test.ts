@@ -8,8 +8,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
 import { agentWith, hubWith } from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { Shell } from '../harness/gitops-tools.ts';
 import { Helm, type Release, type Values } from '../harness/helm.ts';
+import { Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ANNOTATIONS, CANARY_NAMESPACE, FINALIZER, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
@@ -23,18 +22,17 @@ import { systemClock } from '@fso/shared/runtime';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { type UninstallOptions, uninstall } from '../../agent/uninstall/index.ts';
-import { KUBECTL_TOOL } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { HELM_TOOL } from '../../clusters/build/modules.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { createRandom } from '../harness/random.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
-const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'operate', 'uninstall.md');
 const CRDS = ['sovereignpolicies.compliance.federated.io', 'floorparameters.compliance.federated.io'];
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const CLUSTER_ROLES: KindDescriptor = { apiVersion: RBAC, kind: 'ClusterRole', plural: 'clusterroles', namespaced: false };
@@ -61,6 +59,7 @@ describe('fso-agent uninstall', () => {
   const { signal } = stop;
   let world: ClusterHarness;
   let admin: KubeClient;
+  let shell: Shell;
   let agentKubeconfig: string;
   const clients: KubeClient[] = [];
 
@@ -73,6 +72,8 @@ describe('fso-agent uninstall', () => {
   beforeAll(async () => {
     world = await ClusterHarness.start({ name: 'uninstall', gatekeeper: true }, signal);
     admin = await as(ADMIN, ['system:masters']);
+    const kubeconfig = await world.cluster.createUserKubeconfig(ADMIN, ['system:masters']);
+    shell = await Shell.open({ kubeconfig, folder: world.folder }, signal, { tools: [HELM_TOOL] });
     agentKubeconfig = join(world.folder, 'agent.kubeconfig');
     return async () => {
       await Promise.all(clients.map((client) => client.close()));
@@ -248,8 +249,11 @@ describe('fso-agent uninstall', () => {
     expect(await command()).toEqual({ code: 2, text: expect.stringContaining('confirm with --yes') });
     expect(await command('--wait', 'x')).toEqual({ code: 2, text: expect.stringContaining('--wait takes a number of seconds') });
     expect(await command('--help')).toEqual({ code: 0, text: expect.stringContaining('Exit status') });
-    const { code, text } = await command('--yes', '--wait', '0');
-    expect(code, text).toBe(0);
+    const commands = documentedCommands('docs/operate/uninstall.md', 'uninstall').replaceAll(
+      'KUBECONFIG=… npm run -s fso-agent --',
+      'fso-agent',
+    );
+    const text = await shell.run(`${commands.trim()} --yes --wait 0`);
     expect(text).toContain('  no agent runs in this cluster: no hub was told');
     expect(text).toContain(`kubectl delete namespace ${SYSTEM_NAMESPACE}`);
     await expectRemoved();
@@ -260,22 +264,16 @@ describe('fso-agent uninstall', () => {
       [LABELS.policyName]: 'own',
     });
     expect(await world.tryPod(GOVERNED, 'us-east-1')).toBe('');
+    // What the agent had by other means becomes the release's.
+    await shell.run(`helm install fso-agent deploy/charts/fso-agent -n ${SYSTEM_NAMESPACE} --set cluster=one --take-ownership`);
+    await shell.run(documentedCommands('docs/operate/uninstall.md', 'delete'));
+    expect(await world.namespace(SYSTEM_NAMESPACE)).toBeUndefined();
     await clear();
   });
 
   it('is done by the commands of the page alone where no program of this system can run', async () => {
     await world.stopAgent(await install());
-    const page = await readFile(PAGE, 'utf8');
-    const [, script = ''] = /^## Without it$.*?^```sh$(.*?)^```$/ms.exec(page) ?? [];
-    expect(script).toContain('kubectl delete validatingadmissionpolicybindings');
-    const { kubectl = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL] }, signal);
-    const env = {
-      PATH: `${kubectl}:${process.env['PATH']}`,
-      // It keeps a cache there.
-      HOME: world.folder,
-      KUBECONFIG: await world.cluster.createUserKubeconfig(ADMIN, ['system:masters']),
-    };
-    await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env });
+    await shell.run(documentedCommands('docs/operate/uninstall.md', 'without-agent'));
     await expectRemoved();
     await clear();
   });

@@ -1,0 +1,67 @@
+import { type ExecFileOptions, execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { KUBECTL_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
+import { ensureTools } from '../../clusters/build/tools.ts';
+import type { ClusterHarness } from './cluster-harness.ts';
+
+/** The repository, from which the commands of its documentation run. */
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/**
+ * A block of commands of a page, which `<!-- run by FILE as NAME -->` stands before. `test/docs.test.ts` finds blocks that have no such line,
+ * and lines whose file does not call this.
+ *
+ * @param page its path in the repository
+ * @throws Error where the page has no block of that name
+ */
+export const documentedCommands = (page: string, name: string): string => {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const [, commands] = new RegExp(`^<!-- run by \\S+ as ${name} -->\n\`\`\`sh\n(.*?)^\`\`\``, 'ms').exec(text) ?? [];
+  if (commands === undefined) throw new Error(`${page} has no commands "${name}"`);
+  return commands;
+};
+
+/** The programs of this repository, as they are called where they are installed. */
+const PROGRAMS = Object.entries({ fso: 'hub/cli/main.ts', 'fso-agent': 'agent/main.ts' })
+  .map(([name, path]) => `${name}() { '${process.execPath}' '${join(ROOT, path)}' "$@"; }`)
+  .join('\n');
+
+export interface ShellOptions {
+  /** Beside kubectl. */
+  readonly tools?: readonly ToolModule[];
+  /** Default: the root of the repository. */
+  readonly cwd?: string;
+}
+
+/** Runs commands as people type them, in a shell that has kubectl, `fso` and `fso-agent`. */
+export class Shell {
+  readonly #options: ExecFileOptions;
+
+  private constructor(options: ExecFileOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param cluster whose administrator types; its folder is the home
+   * @param signal ends what still runs
+   */
+  static async open(
+    { kubeconfig, folder }: Pick<ClusterHarness, 'kubeconfig' | 'folder'>,
+    signal: AbortSignal,
+    { tools = [], cwd = ROOT }: ShellOptions = {},
+  ): Promise<Shell> {
+    const folders = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL, ...tools] }, signal);
+    const PATH = [...Object.values(folders), process.env['PATH']].join(delimiter);
+    const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
+    return new Shell({ env, cwd, signal, maxBuffer: 16 * 1024 ** 2 });
+  }
+
+  /** @returns standard output @throws Error with what the commands said */
+  async run(commands: string): Promise<string> {
+    const script = `${PROGRAMS}\n${commands}`;
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { ...this.#options, encoding: 'utf8' });
+    return stdout;
+  }
+}

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { loadAgentConfig } from '../../agent/config.ts';
+import { agentWith, DIGEST, FULL_AGENT, FULL_HUB, GATEWAY_HUB, hubWith, KEYS, PEER, signer } from '../harness/chart-releases.ts';
+import { CHARTS, Helm, type Release } from '../harness/helm.ts';
+import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { never } from '../harness/waiting.ts';
+
+/** What the charts make of their values, without a cluster. */
+
+let folder: string;
+let helm: Helm;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fso-chart-templates-'));
+  helm = await Helm.open(folder, never);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const ofKind = (objects: readonly KubeObject[], kind: string): readonly KubeObject[] => objects.filter((object) => object.kind === kind);
+
+describe('what the charts refuse', () => {
+  it.each<[string, Release, RegExp]>([
+    ['an agent in another namespace', agentWith({}, 'kube-system'), new RegExp(`namespace ${SYSTEM_NAMESPACE} alone`)],
+    ['an agent without the name of its cluster', agentWith({ cluster: '' }), /\/cluster/],
+    ['an agent that dials in the clear', agentWith({ hub: { url: 'ws://hub' } }), /\/hub\/url/],
+    ['a setting that the agent does not have', agentWith({ settings: { FSO_LOGLEVEL: 'debug' } }), /FSO_LOGLEVEL/],
+    ['a value that the chart does not have', agentWith({ replica: 3 }), /replica/],
+    ['a digest that is none', agentWith({ image: { digest: 'latest' } }), /digest/],
+    ["a hub in the agent's namespace", hubWith(KEYS, SYSTEM_NAMESPACE), /namespace of agents alone/],
+    ['several hubs without PostgreSQL', hubWith({ ...KEYS, replicas: 2 }), /share one PostgreSQL/],
+    ['a hub that nobody can sign in to', hubWith({ ...KEYS, access: {} }), /nobody could sign in/],
+    [
+      'a provider without roles',
+      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso' } } }),
+      /roleMap/,
+    ],
+    [
+      'a provider that cannot send people back',
+      hubWith({ ...KEYS, access: { oidc: { issuer: 'https://login.example.com', clientId: 'fso', roleMap: 'admin=fso-admins' } } }),
+      /access\.publicUrl/,
+    ],
+    ['an ingress that the network policy shuts out', hubWith({ ...KEYS, ingress: { enabled: true, host: 'fso' } }), /apiFrom/],
+    ['a gateway that the network policy shuts out', hubWith({ ...GATEWAY_HUB.values, networkPolicy: {} }), /apiFrom/],
+    ['a gateway without a listener', hubWith({ ...GATEWAY_HUB.values, gateway: { enabled: true, host: 'fso' } }), /parentRefs/],
+    [
+      'an issuer without a Secret',
+      hubWith({ ...FULL_HUB.values, ingress: { enabled: true, host: 'fso', issuerRef: { name: 'ca' } } }),
+      /tlsSecret/,
+    ],
+    ['an ingress that would end the TLS of agents', hubWith({ ...KEYS, agents: { ingress: { enabled: true } } }), /pass TLS through/],
+    [
+      'TLS that is passed through for no name',
+      hubWith({ ...GATEWAY_HUB.values, agents: { gatewayRefs: [{ name: 'public' }] } }),
+      /hostnames/,
+    ],
+    [
+      'TLS that is passed through for an address alone',
+      hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10'], gatewayRefs: [{ name: 'public' }] } }),
+      /hostnames/,
+    ],
+    ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],
+    ['keys that each rendering would make again', hubWith(), /keys\.existingSecret/],
+    ['credentials among the values', hubWith({ ...KEYS, git: { url: 'https://bot:pw@git.example.com/p.git' } }), /\/git\/url/],
+  ])('%s', async (_, release, reason) => {
+    await expect(helm.render(release)).rejects.toThrow(reason);
+  });
+});
+
+describe('the parts of the charts', () => {
+  it("the rights of the agent are those of deploy/agent/rbac.yaml, in the agent's namespace", async () => {
+    const wanted = parseAllDocuments(readFileSync(join(CHARTS, '..', 'agent', 'rbac.yaml'), 'utf8')).map(
+      (document) => document.toJS() as KubeObject,
+    );
+    const rendered = await helm.render(agentWith());
+    const found = wanted.flatMap(({ kind, metadata }) =>
+      ofKind(rendered, kind ?? '').filter((object) => object.metadata.name === metadata.name),
+    );
+    const bare = found.map((object) => ({ ...object, metadata: { ...object.metadata, labels: undefined } }));
+    expect(bare).toEqual(wanted.filter(({ kind }) => kind !== 'Namespace').map((object) => expect.objectContaining(object)));
+    expect(rendered.filter((object) => object.kind === 'Namespace')).toEqual([]);
+    expect(new Set(rendered.map(({ metadata }) => metadata.namespace ?? SYSTEM_NAMESPACE))).toEqual(new Set([SYSTEM_NAMESPACE]));
+  });
+
+  it('images are named by registry and digest', async () => {
+    const imagesOf = async (release: Release): Promise<string[]> =>
+      podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
+    expect(await imagesOf(FULL_AGENT)).toEqual([`registry.example.com/mirror/fso-agent@${DIGEST}`]);
+    expect(await imagesOf(FULL_HUB)).toEqual([`registry.example.com/mirror/fso-hub@${DIGEST}`]);
+    const { version } = JSON.parse(readFileSync(join(CHARTS, '..', '..', 'package.json'), 'utf8')) as { version: string };
+    expect(await imagesOf(agentWith())).toEqual([`fso-agent:${version}`]);
+    expect(await imagesOf(hubWith(KEYS))).toEqual([`fso-hub:${version}`]);
+  });
+
+  it('their list of images is complete', async () => {
+    for (const release of [agentWith(), hubWith(KEYS)]) {
+      const chart = parse(readFileSync(join(CHARTS, release.chart, 'Chart.yaml'), 'utf8')) as {
+        annotations: { 'artifacthub.io/images': string };
+      };
+      const listed = parse(chart.annotations['artifacthub.io/images']) as { name: string; image: string }[];
+      const used = podOf(await helm.render(release)).spec.containers.map(({ image }: Container) => image);
+      expect(listed.map(({ image }) => image)).toEqual(used);
+    }
+  });
+
+  it('agents reach the hub by TLS that ends there, through a gateway or an ingress by its names, and people a route of their own', async () => {
+    const byGateway = await helm.render(GATEWAY_HUB);
+    expect(ofKind(byGateway, 'HTTPRoute')).toMatchObject([{ spec: { hostnames: ['fso.example.com'] } }]);
+    expect(ofKind(byGateway, 'TLSRoute')).toMatchObject([
+      {
+        apiVersion: 'gateway.networking.k8s.io/v1',
+        spec: { hostnames: ['hub.example.com'], rules: [{ backendRefs: [{ name: 'fso-hub-agents', port: 8443 }] }] },
+      },
+    ]);
+    const env = await mountedEnvironment(byGateway, {}, folder);
+    expect([env['FSO_PUBLIC_URL'], env['FSO_AGENT_HOSTNAMES']]).toEqual([
+      'https://fso.example.com',
+      'hub.example.com,192.0.2.10,2001:db8::1,fso-hub-agents.fso.svc',
+    ]);
+    const byIngress = await helm.render(FULL_HUB);
+    expect(ofKind(byIngress, 'Ingress').find(({ metadata }) => metadata.name === 'fso-hub-agents')).toMatchObject({
+      spec: { rules: [{ host: 'hub.example.com' }] },
+    });
+    expect(ofKind(byIngress, 'Certificate')).toMatchObject([{ spec: { secretName: 'fso-tls', dnsNames: ['fso.example.com'] } }]);
+  });
+
+  it('network policies let out what is needed, and no more', async () => {
+    const portsOf = async (release: Release): Promise<unknown> => egressOf(await helm.render(release));
+    expect(await portsOf(agentWith())).toEqual([
+      [[53, 53], undefined],
+      [[443, 6443], undefined],
+    ]);
+    expect(await portsOf(FULL_AGENT)).toEqual([
+      [[53, 53], undefined],
+      [[443, 6443], [{ ipBlock: { cidr: '10.0.0.0/8' } }]],
+      [[8443], [{ ipBlock: { cidr: '192.0.2.0/24' } }]],
+    ]);
+    expect(await portsOf(FULL_HUB)).toEqual([
+      [[53, 53], undefined],
+      [[8443], [PEER]],
+      [[5432], [PEER]],
+      [[443], [PEER]],
+    ]);
+  });
+
+  it('other public keys roll the pods out', async () => {
+    const checksum = async (ssh: string): Promise<unknown> =>
+      podOf(await helm.render(agentWith({ signers: { ssh } }))).metadata.annotations?.['checksum/trust'];
+    const one = signer();
+    expect(await checksum(one)).toBe(await checksum(one));
+    expect(await checksum(one)).not.toBe(await checksum(signer()));
+  });
+});
+
+describe('docs/operate/install.md', () => {
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/install.md'), 'utf8');
+
+  it.each(['kubeadm', 'eks', 'gke', 'aks'])('names whom the chart trusts on %s', async (platform) => {
+    const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));
+    const { trustedBinders, trustedNodeLabelers } = await loadAgentConfig(
+      await mountedEnvironment(await helm.render(agentWith({ platform })), {}, folder),
+    );
+    for (const name of [trustedBinders.at(-1), ...trustedNodeLabelers]) expect(row).toContain(name?.replace(/.*:kube-system:/, ''));
+  });
+});
