@@ -18,6 +18,7 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
       It works once and expires <RelativeTime time={made.expires} />. Anyone who has it can enrol as this cluster: handle it like a
       password.
     </Alert>
+    <p className="fso-step">The token:</p>
     <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Token">
       {made.token}
     </ClipboardCopy>
@@ -33,7 +34,7 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
     >
       {formatEnrolCommands(made)}
     </ClipboardCopy>
-    <Content component="ul">
+    <Content component="ul" className="fso-step">
       {ENROL_NOTES.map((note) => (
         <Content component="li" key={note}>
           {note}
