@@ -64,7 +64,7 @@ export class Controller {
   readonly #writeEvents: WriteEvents;
   readonly #tampering = new TamperLog();
   readonly #defaults = new ServerDefaults();
-  /** CRDs as the last write left them. */
+  /** CRDs as the last write left them, or as they were accepted. */
   readonly #definitions = new Map<string, KubeObject['metadata']>();
   readonly #targets = new ProbeTargets();
   readonly #throttles = new WriteThrottles();
@@ -179,8 +179,11 @@ export class Controller {
   #takeOver(): void {
     const { view, settings, outputs } = this.#deps;
     this.#tampering.restore(view.livePolicies());
-    const message = findNewerDefinitions({ desired: settings.definitions, observed: (name) => view.definition(name) });
-    if (message !== undefined) outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
+    const newer = findNewerDefinitions({ desired: settings.definitions, observed: (name) => view.definition(name) });
+    if (newer === undefined) return;
+    // Nothing else is a newer version's work: its agent writes schemas only as the leader, and then this one leads no more.
+    for (const { metadata } of newer.definitions) this.#definitions.set(metadata.name, metadata);
+    outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message: newer.message });
   }
 
   #planRound(now: Date): ClusterPlan {
@@ -188,7 +191,7 @@ export class Controller {
     if (this.#rounds === 0) this.#takeOver();
     this.#moves ??= new NodeMoves(view.parameters.list());
     reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
-    const learnt = { defaults: this.#defaults, appliedDefinitions: this.#definitions };
+    const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions };
     const plan = planCluster(view, { ...settings, ...learnt }, now, this.#plan);
     this.#plan = plan;
     return plan;

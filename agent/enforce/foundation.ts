@@ -1,4 +1,4 @@
-import { API_GROUP, FIELD_MANAGERS, type KubeObject, type ObjectMeta, SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
+import { API_GROUP, FIELD_MANAGERS, type ObjectMeta, SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
 import { API_SERVICE_KIND, type ApiService, CRD_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
 import type { Action } from './types.ts';
 
@@ -35,32 +35,30 @@ export const planApiServices = (observed: readonly ApiService[]): Action[] =>
     policies: [],
   }));
 
-type Version = Pick<ObjectMeta, 'uid' | 'generation'>;
+type Version = Pick<ObjectMeta, 'uid' | 'generation' | 'annotations'>;
 
-/** Version of each CRD in the response to its last write, by name. */
-export type AppliedDefinitions = ReadonlyMap<string, Version>;
+/** Metadata of each CRD as the last write left it, or as the agent accepted it when it took over, by name. */
+export type SettledDefinitions = ReadonlyMap<string, Version>;
 
 interface DefinitionsInput {
   readonly desired: readonly CustomResourceDefinition[];
   observed(name: string): CustomResourceDefinition | undefined;
-  readonly applied: AppliedDefinitions;
+  readonly settled: SettledDefinitions;
 }
 
 /**
- * Plans to write the CRDs of this system whose spec changed since the last write. The API server silently drops fields that a
- * schema no longer has from every object of the kind, also when it reads them.
+ * Plans to write the CRDs of this system that changed since they were settled. The API server silently drops fields that a schema
+ * no longer has from every object of the kind, also when it reads them.
  *
  * The API server counts the changes of a spec (`metadata.generation`), so this code need not know its defaults. A CRD that is
  * being deleted accepts a write and still goes: it is created again once it is gone.
- *
- * A newer version's schema stays after a rollback: it takes all that this version writes, and this one's would drop its fields.
  */
-export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput): Action[] =>
+export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {
     const { name } = body.metadata;
     const live = observed(name);
-    if (live !== undefined && (isNewer(live, body) || live.metadata.deletionTimestamp !== undefined)) return [];
-    if (live !== undefined && isSameVersion(live.metadata, applied.get(name))) return [];
+    if (live?.metadata.deletionTimestamp !== undefined) return [];
+    if (live !== undefined && isSameVersion(live.metadata, settled.get(name))) return [];
     return {
       type: 'apply',
       key: `${CRD_KIND.kind}/${name}`,
@@ -72,20 +70,35 @@ export const planDefinitions = ({ desired, observed, applied }: DefinitionsInput
     };
   });
 
-const isSameVersion = (live: Version, written: Version | undefined): boolean =>
-  written !== undefined && live.uid === written.uid && live.generation === written.generation;
+const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
+  settled !== undefined &&
+  live.uid === settled.uid &&
+  live.generation === settled.generation &&
+  schemaVersion(live) === schemaVersion(settled);
 
-const schemaVersion = ({ metadata }: KubeObject): number => Number(metadata.annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
+const schemaVersion = ({ annotations }: Pick<Version, 'annotations'>): number => Number(annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
 
-const isNewer = (live: KubeObject, body: KubeObject): boolean => schemaVersion(live) > schemaVersion(body);
+/** CRDs that a newer version of this system left, and the sentence that reports them. */
+interface NewerDefinitions {
+  readonly definitions: readonly CustomResourceDefinition[];
+  readonly message: string;
+}
 
-/** The CRDs of this system whose schema is that of a newer version, with the sentence that reports them; undefined: there are none. */
-export const findNewerDefinitions = ({ desired, observed }: Omit<DefinitionsInput, 'applied'>): string | undefined => {
+/**
+ * Finds the CRDs of this system with schemas of a newer version, which an agent that takes over after a rollback accepts: they take
+ * all that this version writes, and its own schemas would drop their fields. Undefined: there are none.
+ */
+export const findNewerDefinitions = ({ desired, observed }: Omit<DefinitionsInput, 'settled'>): NewerDefinitions | undefined => {
   const newer = desired.flatMap((body) => {
     const live = observed(body.metadata.name);
-    return live !== undefined && isNewer(live, body) ? [`${body.metadata.name} (${schemaVersion(live)}, not ${schemaVersion(body)})`] : [];
+    return live !== undefined && schemaVersion(live.metadata) > schemaVersion(body.metadata) ? [{ live, body }] : [];
   });
-  return newer.length === 0
-    ? undefined
-    : `the schemas of a newer version stay as they are, and this agent goes on with them: ${newer.join(', ')}`;
+  if (newer.length === 0) return undefined;
+  const names = newer.map(
+    ({ live, body }) => `${body.metadata.name} (${schemaVersion(live.metadata)}, not ${schemaVersion(body.metadata)})`,
+  );
+  return {
+    definitions: newer.map(({ live }) => live),
+    message: `the schemas of a newer version stay as they are, and this agent goes on with them: ${names.join(', ')}`,
+  };
 };

@@ -4,7 +4,6 @@ import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
-  type AppliedDefinitions,
   type BindGateMode,
   desiredFloor,
   desiredGuard,
@@ -18,6 +17,7 @@ import {
   planFloor,
   planFloorParameters,
   planGuard,
+  type SettledDefinitions,
   type Trust,
 } from '../enforce/index.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -34,7 +34,7 @@ export interface ClusterSettings {
 /** What it has learnt since, too. */
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
-  readonly appliedDefinitions: AppliedDefinitions;
+  readonly settledDefinitions: SettledDefinitions;
 }
 
 const PARAMETERS = [NODES_PARAMETERS, NAMESPACES_PARAMETERS];
@@ -81,10 +81,10 @@ const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindG
 /** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
   const isReadable = view.definitions.every(({ served, synced }) => served && synced);
-  const { definitions: desired, appliedDefinitions: applied, capabilities } = settings;
+  const { definitions: desired, settledDefinitions: settled, capabilities } = settings;
   return [
     ...planApiServices(view.apiServices.list()),
-    ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), applied }) : []),
+    ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), settled }) : []),
     ...(capabilities.floor ? planCanaryNamespace(view.namespaces.get(CANARY_NAMESPACE)) : []),
   ];
 };

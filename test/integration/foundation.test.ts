@@ -13,7 +13,8 @@ import { FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const FLOOR_PARAMETERS = 'floorparameters.compliance.federated.io';
-/** Path in the schema of FloorParameters. */
+const POLICIES = 'sovereignpolicies.compliance.federated.io';
+/** Path in the schema of a CRD. */
 const FIELDS = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
 
 const [MODE] = MODES;
@@ -38,9 +39,24 @@ const dropFields = async (...fields: readonly string[]): Promise<void> => {
   });
 };
 
-const hasField = async (field: string): Promise<boolean> => {
-  const crd = await world.client.get(CRD_KIND, { name: FLOOR_PARAMETERS }, world.signal);
+const hasField = async (field: string, name = FLOOR_PARAMETERS): Promise<boolean> => {
+  const crd = await world.client.get(CRD_KIND, { name }, world.signal);
   return JSON.stringify((crd as CustomResourceDefinition | undefined)?.spec).includes(`"${field}":{`);
+};
+
+const schemaVersion = async (name: string): Promise<number> => {
+  const crd = await world.client.get(CRD_KIND, { name }, world.signal);
+  return Number(crd?.metadata.annotations?.[SCHEMA_VERSION_ANNOTATION]);
+};
+
+const ADDED = { op: 'add', path: `${FIELDS}/later`, value: { type: 'string' } };
+
+/** Changes the schema as a newer version does, which writes a higher number with it. */
+const raiseSchema = (name: string, number: number, change: object): Promise<unknown> => {
+  const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${name}`;
+  const key = SCHEMA_VERSION_ANNOTATION.replace('/', '~1');
+  const body = [{ op: 'replace', path: `/metadata/annotations/${key}`, value: String(number) }, change];
+  return world.stranger.raw({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, world.signal);
 };
 
 beforeAll(async () => {
@@ -94,6 +110,19 @@ describe('the foundation of lock 1', () => {
     await eventually(() => floorCondition()?.status === 'True');
   });
 
+  it('restores a schema that names a newer version while the agent runs, and reports it', async () => {
+    const number = await schemaVersion(POLICIES);
+    await eventually(async () => {
+      await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-definitions' }, world.signal);
+      await raiseSchema(POLICIES, number + 1, { op: 'remove', path: `${FIELDS}/description` });
+      return true;
+    });
+    await eventually(() => isTold(`CustomResourceDefinition/${POLICIES} was changed`));
+    await eventually(async () => (await hasField('description', POLICIES)) && (await schemaVersion(POLICIES)) === number);
+    expect(events.map(({ reason }) => reason)).not.toContain('NewerSchema');
+    await eventually(() => floorCondition()?.status === 'True');
+  });
+
   it('restores a redirected API group, and releases nothing meanwhile', async () => {
     const api = { name: `v1.${API_GROUP}` };
     const spec = { service: { name: 'x', namespace: 'default', port: 443 }, insecureSkipTLSVerify: true };
@@ -132,26 +161,16 @@ describe('the foundation of lock 1', () => {
   });
 
   it('leaves the schemas of a newer version as they are after a rollback, reports it, and enforces', async () => {
-    const write = (number: string, field: { op: 'add' | 'remove'; value?: object }) => {
-      const path = `/apis/${CRD_KIND.apiVersion}/${CRD_KIND.plural}/${FLOOR_PARAMETERS}`;
-      const key = SCHEMA_VERSION_ANNOTATION.replace('/', '~1');
-      const body = [
-        { op: 'replace', path: `/metadata/annotations/${key}`, value: number },
-        { path: `${FIELDS}/later`, ...field },
-      ];
-      return world.stranger.raw({ method: 'PATCH', path, body, contentType: 'application/json-patch+json' }, world.signal);
-    };
-    const ours = (await world.client.get(CRD_KIND, { name: FLOOR_PARAMETERS }, world.signal))?.metadata.annotations;
-    const number = Number(ours?.[SCHEMA_VERSION_ANNOTATION]);
+    const number = await schemaVersion(FLOOR_PARAMETERS);
     expect(number).toBeGreaterThan(0);
-    await expect(write(String(number + 1), { op: 'add', value: { type: 'string' } })).rejects.toThrow('only the agent creates, changes');
+    await expect(raiseSchema(FLOOR_PARAMETERS, number + 1, ADDED)).rejects.toThrow('only the agent creates, changes');
     const metadata = { annotations: { [SCHEMA_VERSION_ANNOTATION]: '9' } };
     await expect(world.stranger.mergePatch(CRD_KIND, { name: FLOOR_PARAMETERS }, { metadata }, world.signal)).rejects.toThrow(
       'only the agent creates, changes',
     );
     await world.pause();
     await world.stranger.delete(ADMISSION_POLICY_BINDING_KIND, { name: 'fso-guard-definitions' }, world.signal);
-    await eventually(() => write(String(number + 1), { op: 'add', value: { type: 'string' } }));
+    await eventually(() => raiseSchema(FLOOR_PARAMETERS, number + 1, ADDED));
     const older = await world.startAgent('older');
     older.observatory.onEvent((event) => events.push(event));
     const reported = await eventually(() => events.find(({ reason }) => reason === 'NewerSchema'));
