@@ -23,6 +23,12 @@ export class HubRefusal extends Error {
   }
 }
 
+/** The hub has another CA than the token or the identity is of: the token is of another hub, or something stands in between. */
+export class UntrustedHubError extends Error {
+  override readonly name = 'UntrustedHubError';
+  readonly code = 'hub-untrusted';
+}
+
 type Trust = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
 interface Asked {
@@ -97,14 +103,14 @@ const issuedIn = (text: string): IssuedIdentity => {
  * The CA with this fingerprint, from a hub that need not be trusted for it: what it sends is compared.
  *
  * @param ca what verifies the connection where it is set; else nothing does, and nothing secret goes over it
- * @throws Error when the hub has another CA
+ * @throws UntrustedHubError when the hub has another CA
  */
 export const fetchCa = async (hubUrl: string, fingerprint: string, ca: string | undefined, signal: AbortSignal): Promise<string> => {
   const trust = ca === undefined ? { rejectUnauthorized: false } : { ca };
   const text = await ask({ url: requestUrl(hubUrl, CA_PATH), method: 'GET', trust }, signal);
   const found = certificatesIn(text).find((certificate) => fingerprintOf(certificate) === fingerprint);
   if (found === undefined)
-    throw new Error('the hub has not the CA that the token names: the token is of another hub, or something stands in between');
+    throw new UntrustedHubError('the hub has not the CA that the token names: the token is of another hub, or something stands in between');
   return found.toString();
 };
 

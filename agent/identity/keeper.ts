@@ -3,7 +3,7 @@ import { digestOfToken, type IssuedIdentity, parseToken } from '@fso/shared/prot
 import { createBackoff, messageOf, untilAborted } from '@fso/shared/runtime';
 import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
-import { enrol, fetchCa, HubRefusal, renew } from './hub-requests.ts';
+import { enrol, fetchCa, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
 import { loadIdentity, readEnrolToken, type StoredIdentity, saveIdentity } from './identity-secret.ts';
 import { type IdentityPlan, planIdentity, renewInMs, type Situation } from './plan-identity.ts';
 
@@ -27,6 +27,10 @@ export interface IdentityKeeperHandlers {
 const RETRY = { baseMs: 2_000, maxMs: 300_000, minMs: 1_000 } as const;
 /** Least time between two renewals that a refusal of the hub causes. */
 const REFUSED_SPACING_MS = 60_000;
+
+/** Whether the hub, or the agent by what the token says of the hub, refuses: a repetition changes nothing. */
+const isRefusal = (error: unknown): error is HubRefusal | UntrustedHubError =>
+  error instanceof HubRefusal || error instanceof UntrustedHubError;
 
 interface HeldIdentity {
   readonly identity: AgentIdentity;
@@ -157,7 +161,7 @@ export class IdentityKeeper {
     try {
       await this.#enrol(situation.token ?? '', situation.stored, signal);
     } catch (error) {
-      if (!(error instanceof HubRefusal) || otherwise.kind === 'nothing') throw error;
+      if (!isRefusal(error) || otherwise.kind === 'nothing') throw error;
       this.#runtime.logger.warn({ code: error.code, detail: error.message }, 'enrolment token refused, the present identity stays');
       await this.#follow(otherwise, situation, signal);
     }
@@ -235,6 +239,6 @@ export class IdentityKeeper {
   /** While the present certificate is valid, a hub that cannot be reached is no reason for an alert. */
   #isGrave(error: unknown): boolean {
     const { clock } = this.#runtime;
-    return this.#held === undefined || error instanceof HubRefusal || this.#held.validity.until.getTime() <= clock.now().getTime();
+    return this.#held === undefined || isRefusal(error) || this.#held.validity.until.getTime() <= clock.now().getTime();
   }
 }

@@ -9,7 +9,7 @@ export type IdentityPlan =
   | { readonly kind: 'use'; readonly validity: ValidityPeriod }
   /** The stored identity has expired, or is not valid yet, as after a clock that ran ahead was corrected; the hub may still renew it. */
   | { readonly kind: 'renew' }
-  /** Enrol with the token. `otherwise`: the plan if the hub refuses it. */
+  /** Enrol with the token. `otherwise`: the plan if the hub refuses it, or is another than the token's. */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 

@@ -152,6 +152,19 @@ describe('the identity of an agent', () => {
     await world.stopAgent(again);
   });
 
+  it('stays in use beside a token that names the CA of another hub', async () => {
+    const first = await startAgent('first', await issueToken(hub, 'eu'));
+    await connected();
+    const before = await serial();
+    await world.stopAgent(first);
+    await eventually(async () => (await hub.ledger.cluster('eu'))?.connected === false);
+    const foreign = (await issueToken(hub, 'eu')).replace(/[0-9a-f]{64}$/, 'ab'.repeat(32));
+    const again = await startAgent('again', foreign);
+    await connected();
+    expect(await serial()).toBe(before);
+    await world.stopAgent(again);
+  });
+
   it('is not issued for a used token, and the agent reports it and still enforces', async () => {
     const token = await issueToken(hub, 'eu');
     const agent = await startAgent('first', token);

@@ -1,4 +1,4 @@
-import { AGENT_TRUST, FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_TRUST, ENROLMENT_SECRET, FLOOR_LABEL_VALUE, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   CONFIG_MAP_KIND,
@@ -6,6 +6,7 @@ import {
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
+  SECRET_KIND,
 } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FloorHarness, MODES } from '../harness/floor-harness.ts';
@@ -22,7 +23,7 @@ const ROLE_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRole', plural: 'clust
 const ROLE_BINDING_KIND: KindDescriptor = { ...RBAC, kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' };
 
 let world: FloorHarness;
-/** A user with all rights on namespaces and ConfigMaps, and no others. */
+/** A user with all rights on namespaces, ConfigMaps and Secrets, and no others. */
 let selfService: KubeClient;
 
 /** This many keys of three characters, without values: the maximum of an object. */
@@ -52,7 +53,7 @@ beforeAll(async () => {
   world = await FloorHarness.start('guard-namespaces', MODE ?? expect.fail('no mode'));
   selfService = createKubeClient({ kubeconfig: await world.cluster.createUserKubeconfig('self-service') });
   const metadata = { name: 'self-service' };
-  const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces', 'configmaps'], verbs: ['*'] }] };
+  const role = { metadata, rules: [{ apiGroups: [''], resources: ['namespaces', 'configmaps', 'secrets'], verbs: ['*'] }] };
   await world.stranger.create(ROLE_KIND, role, {}, world.signal);
   const apiGroup = 'rbac.authorization.k8s.io';
   const [roleRef, subjects] = [{ apiGroup, kind: 'ClusterRole', name: metadata.name }, [{ apiGroup, kind: 'User', name: metadata.name }]];
@@ -83,25 +84,27 @@ describe("the guard on the name of Gatekeeper's namespace, without Gatekeeper", 
 });
 
 describe('the guard on whom the agent believes', () => {
-  const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_TRUST };
-  const trusting = (signer: string): KubeObject & { data: Record<string, string> } => ({
-    metadata: ref,
-    data: { 'allowed-signers': signer },
-  });
-
-  it('refuses users who may only write ConfigMaps, and lets those who decide over admission install, change and remove it', async () => {
-    const refusal = `only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST}`;
-    await eventually(async () =>
-      (await refusalOf(selfService.create(CONFIG_MAP_KIND, trusting('theirs'), { dryRun: true }, world.signal))).includes(refusal),
-    );
-    const applied = world.stranger.apply(CONFIG_MAP_KIND, trusting('first'), { fieldManager: 'helm' }, world.signal);
+  it.each([
+    { kind: CONFIG_MAP_KIND, name: AGENT_TRUST },
+    { kind: SECRET_KIND, name: ENROLMENT_SECRET },
+  ])('lets only those who decide over admission install, change and remove $kind.kind $name', async ({ kind, name }) => {
+    const ref = { namespace: SYSTEM_NAMESPACE, name };
+    const content = (text: string): KubeObject & { data: Record<string, string> } => ({
+      metadata: ref,
+      data: { key: Buffer.from(text).toString('base64') },
+    });
+    const { signal, stranger } = world;
+    const create = () => refusalOf(selfService.create(kind as KindDescriptor, content('theirs'), { dryRun: true }, signal));
+    const refusal = `only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST} and ${ENROLMENT_SECRET}`;
+    await eventually(async () => (await create()).includes(refusal));
+    const applied = stranger.apply(kind as KindDescriptor, content('first'), { fieldManager: 'helm' }, signal);
     expect(await refusalOf(applied)).toBe('');
-    expect(await refusalOf(selfService.mergePatch(CONFIG_MAP_KIND, ref, trusting('theirs'), world.signal))).toContain(refusal);
-    expect(await refusalOf(selfService.delete(CONFIG_MAP_KIND, ref, world.signal))).toContain(refusal);
-    expect(await refusalOf(world.stranger.mergePatch(CONFIG_MAP_KIND, ref, trusting('next'), world.signal))).toBe('');
-    expect(await refusalOf(world.stranger.delete(CONFIG_MAP_KIND, ref, world.signal))).toBe('');
+    expect(await refusalOf(selfService.mergePatch(kind, ref, content('theirs'), signal))).toContain(refusal);
+    expect(await refusalOf(selfService.delete(kind, ref, signal))).toContain(refusal);
+    expect(await refusalOf(stranger.mergePatch(kind, ref, content('next'), signal))).toBe('');
+    expect(await refusalOf(stranger.delete(kind, ref, signal))).toBe('');
     const other = { metadata: { ...ref, name: 'notes' } };
-    expect(await refusalOf(selfService.create(CONFIG_MAP_KIND, other, { dryRun: true }, world.signal))).toBe('');
+    expect(await refusalOf(selfService.create(kind as KindDescriptor, other, { dryRun: true }, signal))).toBe('');
   });
 });
 

@@ -132,8 +132,8 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
-/** The chart writes what the agent believes, with the rights of the one who installs it; to change it is to choose who signs policies. */
-export const mayWriteTrust = (trust: string): string => `${isNamed([trust])} && ${DECIDES_OVER_ADMISSION}`;
+/** The installer of the agent writes them, with rights of their own; to change them is to choose who signs policies, or the hub. */
+export const mayWriteSettings = (names: readonly string[]): string => `${isNamed(names)} && ${DECIDES_OVER_ADMISSION}`;
 const schemaVersion = (object: string): string => `${object}.metadata.?annotations[?${celString(SCHEMA_VERSION_ANNOTATION)}]`;
 /** Gatekeeper itself creates, updates and deletes the CRD of the constraints. */
 export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :

@@ -7,6 +7,7 @@ import {
   AGENT_VIOLATIONS,
   API_GROUP,
   CANARY_NAMESPACE,
+  ENROLMENT_SECRET,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
@@ -32,7 +33,7 @@ import {
   keepsGatekeeperNamespace,
   MOVES_NODE,
   mayMoveNode,
-  mayWriteTrust,
+  mayWriteSettings,
   namespaceVariables,
 } from './guard-cel.ts';
 
@@ -184,10 +185,12 @@ const definitions = (trust: Trust): Guard => ({
 });
 
 const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
+/** The settings of an installation: the signers that the agent believes, and the token by which it enrols. */
+const SETTING_NAMES: readonly string[] = [AGENT_TRUST, ENROLMENT_SECRET];
 
 /**
- * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity connects it to
- * another hub; foreign signers set policies.
+ * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a foreign identity or token connects
+ * it to another hub; foreign signers set policies.
  */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,
@@ -196,11 +199,11 @@ const STATE: Guard = {
     { apiGroups: [''], resources: ['configmaps', 'secrets'], operations: EVERYTHING },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], operations: EVERYTHING },
   ],
-  conditions: { ours: isNamed([...STATE_NAMES, AGENT_TRUST]) },
+  conditions: { ours: isNamed([...STATE_NAMES, ...SETTING_NAMES]) },
   validations: [
     {
-      expression: mayWriteTrust(AGENT_TRUST),
-      message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}, and only those who may create ValidatingWebhookConfigurations write ${AGENT_TRUST}, which says whom it believes`,
+      expression: mayWriteSettings(SETTING_NAMES),
+      message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}, and only those who may create ValidatingWebhookConfigurations write ${SETTING_NAMES.join(' and ')}, which say whom it believes`,
     },
   ],
 };
