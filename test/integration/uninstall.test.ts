@@ -21,6 +21,7 @@ import {
 import { systemClock } from '@fso/shared/runtime';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
+import { whoAmI } from '../../agent/bootstrap.ts';
 import { type UninstallOptions, uninstall } from '../../agent/uninstall/index.ts';
 import { HELM_TOOL } from '../../clusters/build/modules.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
@@ -180,10 +181,12 @@ describe('fso-agent uninstall', () => {
       const key = ANNOTATIONS.uninstallRequestedBy;
       await eventually(async () => (await request(tenant, { [key]: 'tenant' })).includes(ONLY));
       expect(await request(tenant, { [ANNOTATIONS.uninstallReport]: 'NoAgent' })).toContain(ONLY);
+      expect(await request(agentClient, { [key]: await whoAmI(agentClient, signal) })).toContain(ONLY);
       expect(await request(admin, { [key]: 'another' })).toContain(ONLY);
       expect(await request(admin, { [key]: ADMIN }, GOVERNED)).toContain(ONLY);
       expect(await request(admin, { [key]: ADMIN })).toBe('');
       expect(await request(tenant, { [key]: null })).toContain(ONLY);
+      expect(await request(agentClient, { [key]: null })).toContain(ONLY);
       expect(await request(admin, { [key]: null })).toBe('');
       expect(await isRefused()).toBe(true);
     });

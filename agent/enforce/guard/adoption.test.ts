@@ -27,6 +27,13 @@ describe('planAdoption', () => {
     expect(planAdoption([], trust)).toEqual([]);
   });
 
+  it('leaves the text of an older version, which exempts the agent from all of a guard, to the leader', () => {
+    const matchConditions = [{ name: 'not-the-agent', expression: `request.userInfo.username != "${trust.agent}"` }];
+    const older = policies.filter(knowsAgent).map((policy) => ({ ...policy, spec: { ...policy.spec, matchConditions } }));
+    expect(planAdoption(older, trust)).toEqual([]);
+    expect(planAdoption(older, { ...trust, agent: 'other' })).toHaveLength(older.length);
+  });
+
   it('changes only the name of the agent', () => {
     const others = desiredGuard({ ...trust, agent: 'other', nodeLabelers: ['other'] }).policies;
     const actions = planAdoption(others, trust);
@@ -43,14 +50,11 @@ describe('planAdoption', () => {
   it('adds the agent to a guard without it, and keeps foreign conditions', () => {
     const [first] = policies.filter(knowsAgent);
     const foreign = { name: 'mine', expression: 'true' };
+    const [exemption] = (first?.spec?.['matchConditions'] ?? []) as readonly object[];
+    const expression = expect.stringContaining(`request.userInfo.username != "${trust.agent}"`) as string;
+    expect(exemption).toMatchObject({ name: 'not-the-agent', expression });
     const lost = { ...first, spec: { ...first?.spec, matchConditions: [foreign] } } as ValidatingAdmissionPolicy;
-    expect(planAdoption([lost], trust)).toMatchObject([
-      {
-        patch: {
-          spec: { matchConditions: [{ name: 'not-the-agent', expression: `request.userInfo.username != "${trust.agent}"` }, foreign] },
-        },
-      },
-    ]);
+    expect(planAdoption([lost], trust)).toMatchObject([{ patch: { spec: { matchConditions: [exemption, foreign] } } }]);
   });
 
   it('leaves other policies alone', () => {

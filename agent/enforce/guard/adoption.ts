@@ -2,6 +2,7 @@ import { ADMISSION_POLICY_KIND, type ValidatingAdmissionPolicy } from '@fso/shar
 import type { MatchCondition } from '../admission-policies.ts';
 import type { Action, Trust } from '../types.ts';
 import { desiredGuard, NOT_THE_AGENT } from './guard.ts';
+import { isNotAgent } from './guard-cel.ts';
 
 /**
  * Plans to write only this agent's user name into the existing guard: the rest belongs to the leader, which may be another
@@ -11,10 +12,14 @@ export const planAdoption = (present: readonly ValidatingAdmissionPolicy[], trus
   const wanted = new Map(desiredGuard(trust).policies.map((policy) => [policy.metadata.name, agentCondition(policy)]));
   return present.flatMap((policy) => {
     const condition = wanted.get(policy.metadata.name);
-    if (condition === undefined || agentCondition(policy)?.expression === condition.expression) return [];
+    if (condition === undefined || isExempt(policy, trust, condition)) return [];
     return adoption(policy, condition);
   });
 };
+
+/** Older versions exempt their agent from all of it. */
+const isExempt = (policy: ValidatingAdmissionPolicy, trust: Trust, wanted: MatchCondition): boolean =>
+  [wanted.expression, isNotAgent(trust)].includes(agentCondition(policy)?.expression ?? '');
 
 const adoption = (policy: ValidatingAdmissionPolicy, condition: MatchCondition): Action => {
   const { name } = policy.metadata;

@@ -43,6 +43,12 @@ export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
+/** Whether a request that creates or updates an object changes one of its labels or annotations. */
+const changes = (field: 'labels' | 'annotations', key: string): string => {
+  const value = (object: string): string => `${object}.metadata.?${field}[?${celString(key)}]`;
+  return `(request.operation == "CREATE" ? ${value('object')}.hasValue() : ${value('object')} != ${value('oldObject')})`;
+};
+
 /** Label and annotation maps that the guard on namespaces compares. */
 export const namespaceVariables: readonly { readonly name: string; readonly expression: string }[] = (
   ['labels', 'annotations'] as const
@@ -83,6 +89,9 @@ const IS_OWN_REQUEST = `variables.annotations[?${celString(ANNOTATIONS.uninstall
 export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEYS.map(sameAnnotation).join(' && ')}) ||
   (object.metadata.name == ${celString(SYSTEM_NAMESPACE)} && (${sameAnnotation(ANNOTATIONS.uninstallRequestedBy)} || ${IS_OWN_REQUEST}) &&
   ${['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map(mayDelete).join(' && ')})`;
+/** The agent, too, needs the right to ask for the removal: its credential alone must not end all agents. */
+export const REQUESTS_UNINSTALL: string = `!(${IS_DELETE}) && object.metadata.name == ${celString(SYSTEM_NAMESPACE)} &&
+  ${changes('annotations', ANNOTATIONS.uninstallRequestedBy)}`;
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
 /** Users who may create a webhook configuration decide over admission: they may install Gatekeeper, and say whom the agent believes. */
@@ -139,12 +148,8 @@ const schemaVersion = (object: string): string => `${object}.metadata.?annotatio
 export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
   (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec && ${schemaVersion('object')} == ${schemaVersion('oldObject')})`;
 
-const moved = (key: string): string => {
-  const region = (object: string): string => `${object}.metadata.?labels[?${celString(key)}]`;
-  return `(request.operation == "CREATE" ? ${region('object')}.hasValue() : ${region('object')} != ${region('oldObject')})`;
-};
 /** False for nearly every update of a node: kubelets write their status every few seconds. */
-export const MOVES_NODE: string = [REGION_LABEL, LEGACY_REGION_LABEL].map(moved).join(' || ');
+export const MOVES_NODE: string = [REGION_LABEL, LEGACY_REGION_LABEL].map((key) => changes('labels', key)).join(' || ');
 const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
 const GROUP = 'group:';
 

@@ -13,11 +13,15 @@ import { GUARD_PREFIX, type Guard, guards, isGuardName } from './guards.ts';
 /** Name of the condition that exempts the agent from a guard. */
 export const NOT_THE_AGENT = 'not-the-agent';
 
+const exemptsAgent = ({ judgesAgent }: Guard, trust: Trust): string =>
+  judgesAgent === undefined ? isNotAgent(trust) : `${isNotAgent(trust)} || (${judgesAgent})`;
+
 const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
   // Nodes have a list of trusted users of their own, without the agent.
-  Object.entries({ ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: isNotAgent(trust) }), ...guard.conditions }).map(
-    ([name, expression]) => ({ name, expression }),
-  );
+  Object.entries({
+    ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: exemptsAgent(guard, trust) }),
+    ...guard.conditions,
+  }).map(([name, expression]) => ({ name, expression }));
 
 /** Writes every field that could open the guard, if only with its default, so that a change to it shows. */
 const policyOf = (guard: Guard, trust: Trust): ValidatingAdmissionPolicy => ({

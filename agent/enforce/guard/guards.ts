@@ -35,6 +35,7 @@ import {
   mayMoveNode,
   mayWriteSettings,
   namespaceVariables,
+  REQUESTS_UNINSTALL,
 } from './guard-cel.ts';
 
 interface Rule {
@@ -47,6 +48,8 @@ interface Rule {
 export interface Guard {
   readonly name: string;
   readonly rules: readonly Rule[];
+  /** Which requests of the agent it judges too; absent: none. */
+  readonly judgesAgent?: string;
   /** Match conditions beside "not the agent", by name, in the order of their evaluation. */
   readonly conditions?: Readonly<Record<string, string>>;
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
@@ -78,6 +81,7 @@ const namespaces = (trust: Trust): Guard => ({
     { apiGroups: [''], resources: ['namespaces', 'namespaces/status', 'namespaces/finalize'], operations: CHANGES },
     { apiGroups: [''], resources: ['namespaces'], operations: ['DELETE'] },
   ],
+  judgesAgent: REQUESTS_UNINSTALL,
   variables: namespaceVariables,
   validations: [
     {
