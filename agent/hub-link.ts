@@ -67,7 +67,7 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
   );
   if (keeper === undefined) return stream.done;
   stream.onStateChange(({ state }) => {
-    if (state === 'rejected') keeper.renewAfterRefusal();
+    if (state === 'rejected' || state === 'untrusted') keeper.renewAfterRefusal();
   });
   await Promise.all([stream.done, keeper.run(signal)]);
 };

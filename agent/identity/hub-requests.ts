@@ -10,7 +10,7 @@ import {
   MAX_ENROLMENT_BYTES,
   RENEW_PATH,
 } from '@fso/shared/protocol';
-import { explainTls } from '../stream/index.ts';
+import { explainTls, isOtherCa } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
 /** The hub refuses the request; a repetition changes nothing. */
@@ -66,7 +66,10 @@ const send = ({ url, method, body, trust }: Asked, signal: AbortSignal): Promise
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     // Each request has its own connection: the trust of one must not extend to another.
     const sent = request(url, { method, headers, agent: false, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
-    sent.on('error', (error) => reject(new Error(explainTls(error, url.hostname), { cause: error })));
+    sent.on('error', (error) => {
+      const reason = explainTls(error, url.hostname);
+      reject(isOtherCa(error) ? new UntrustedHubError(reason) : new Error(reason, { cause: error }));
+    });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });
 

@@ -25,7 +25,7 @@ export interface IdentityKeeperHandlers {
 }
 
 const RETRY = { baseMs: 2_000, maxMs: 300_000, minMs: 1_000 } as const;
-/** Least time between two renewals that a refusal of the hub causes. */
+/** Least time between two renewals that a refused connection causes. */
 const REFUSED_SPACING_MS = 60_000;
 
 /** Whether the hub, or the agent by what the token says of the hub, refuses: a repetition changes nothing. */
@@ -75,7 +75,7 @@ export class IdentityKeeper {
     return this.#held?.expires;
   }
 
-  /** Renews soon: the hub refused the present certificate, and the answer says why. */
+  /** Renews soon: hub and agent do not accept each other's certificates. The answer says why, or a new token helps. */
   renewAfterRefusal(): void {
     const now = this.#runtime.clock.monotonicMs();
     if (this.#held === undefined || now - this.#refusedAt < REFUSED_SPACING_MS) return;
@@ -112,7 +112,7 @@ export class IdentityKeeper {
     if (this.#held !== undefined) await this.#pause(renewInMs(this.#held.validity, clock.now(), random()), signal);
   }
 
-  /** Ends early when the hub refuses the certificate: the hub can be reached then, and can say why. */
+  /** Ends early when a connection was refused: the hub can be reached then. */
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
     await this.#runtime.clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);

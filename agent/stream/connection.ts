@@ -18,12 +18,14 @@ export type StreamState =
   | { readonly state: 'connected'; readonly hubVersion: string }
   /** The hub does not want this agent; nothing helps but a change of configuration or version. */
   | { readonly state: 'rejected'; readonly reason: string; readonly retryInMs: number }
+  /** The hub shows a certificate of another CA. */
+  | { readonly state: 'untrusted'; readonly reason: string; readonly retryInMs: number }
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
 
 /** How a connection came to its end. */
 export interface ConnectionEnd {
   /** `renewed`: the agent has another certificate, and goes on with it at once. */
-  readonly kind: 'rejected' | 'lost' | 'resend' | 'renewed';
+  readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
   /** Milliseconds: a hub that stops asks its agents to come back at random moments within this time. */
   readonly returnMs?: number | undefined;
@@ -31,21 +33,31 @@ export interface ConnectionEnd {
 
 const CLOCK = "look at the clocks of this machine and of the hub's";
 
+/** What Node.js calls a chain of certificates that ends at no CA of the agent's (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+const OTHER_CA: readonly string[] = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+];
+
 const EXPLANATIONS: Readonly<Record<string, (host: string) => string>> = {
   CERT_NOT_YET_VALID: () => `the certificate of the hub is not good yet: ${CLOCK}`,
   CERT_HAS_EXPIRED: () => `the certificate of the hub has expired: ${CLOCK}`,
   ERR_TLS_CERT_ALTNAME_INVALID: (host) =>
     `the certificate of the hub is not for ${host}: set FSO_AGENT_HOSTNAMES at the hub to all names that agents call it by`,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: (host) => `${host} shows a certificate of another CA than that of the hub`,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: (host) => `${host} shows a certificate of another CA than that of the hub`,
-  SELF_SIGNED_CERT_IN_CHAIN: (host) => `${host} shows a certificate of another CA than that of the hub`,
-  DEPTH_ZERO_SELF_SIGNED_CERT: (host) => `${host} shows a certificate of another CA than that of the hub`,
-  CERT_SIGNATURE_FAILURE: (host) => `${host} shows a certificate of another CA than that of the hub`,
+  ...Object.fromEntries(OTHER_CA.map((code) => [code, (host: string) => `${host} shows a certificate of another CA than that of the hub`])),
 };
+
+const codeOf = (error: Error): string => String((error as NodeJS.ErrnoException).code ?? '');
+
+/** Whether a connection was not made because the server shows a certificate of another CA. */
+export const isOtherCa = (error: Error): boolean => OTHER_CA.includes(codeOf(error));
 
 /** Why a connection was not made, in words where it is about certificates. */
 export const explainTls = (error: Error, host: string): string => {
-  const code = String((error as NodeJS.ErrnoException).code ?? '');
+  const code = codeOf(error);
   const explanation = EXPLANATIONS[code]?.(host);
   const text = error.message || error.name;
   return explanation === undefined ? text : `${explanation} (${code})`;
@@ -174,7 +186,9 @@ export class Connection {
       void this.#refused(response);
     });
     const { hostname } = new URL(socket.url);
-    socket.on('error', (error) => this.#ended.resolve({ kind: 'lost', reason: explainTls(error, hostname) }));
+    socket.on('error', (error) =>
+      this.#ended.resolve({ kind: isOtherCa(error) ? 'untrusted' : 'lost', reason: explainTls(error, hostname) }),
+    );
     socket.on('close', (code, reason) => {
       const rejected = REJECTIONS.includes(code);
       const why = reason.toString('utf8').slice(0, 200);

@@ -24,6 +24,9 @@ const MAX_RETURN_MS = 30_000;
 /** A connection that held this long counts as good, and the next one starts without history. */
 const GOOD_AFTER_MS = 10_000;
 
+const stateAfter = ({ kind }: ConnectionEnd): 'rejected' | 'untrusted' | 'disconnected' =>
+  kind === 'rejected' || kind === 'untrusted' ? kind : 'disconnected';
+
 /** Keeps a connection to the hub: dials, and dials again. */
 export class Dialler {
   readonly handlers: DiallerHandlers;
@@ -63,7 +66,7 @@ export class Dialler {
       if (signal.aborted) return;
       if (clock.monotonicMs() - startedAt >= GOOD_AFTER_MS) this.#backoff.reset();
       const retryInMs = this.#retryInMs(end);
-      this.#enter({ state: end.kind === 'rejected' ? 'rejected' : 'disconnected', reason: end.reason, retryInMs });
+      this.#enter({ state: stateAfter(end), reason: end.reason, retryInMs });
       await clock.sleep(retryInMs, signal);
     }
   }
@@ -92,7 +95,7 @@ export class Dialler {
     const { logger } = this.#options;
     this.#state = state;
     if (state.state === 'rejected') logger.error(state, 'hub refuses this agent');
-    else if (state.state === 'disconnected') logger.warn(state, 'stream to the hub is down');
+    else if (state.state === 'disconnected' || state.state === 'untrusted') logger.warn(state, 'stream to the hub is down');
     else logger.info(state, 'stream to the hub');
     for (const listener of this.#listeners) listener(state);
   }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
@@ -53,13 +53,16 @@ describe('the identity of an agent', () => {
     await deleteSecret();
   });
 
-  const startHub = (identityLimits: object = {}): Promise<RunningHub> =>
-    bench.startHub({ config: { identity: { ca: undefined, hostnames: [] } }, deps: { identityLimits } });
-  const startAgent = async (identity: string, enrolToken?: string): Promise<RunningAgent> => {
+  const startHub = (identityLimits: object = {}, port = 0): Promise<RunningHub> =>
+    bench.startHub({
+      config: { identity: { ca: undefined, hostnames: [] }, agentListen: { host: '127.0.0.1', port } },
+      deps: { identityLimits },
+    });
+  const startAgent = async (identity: string, enrolToken?: string, enrolTokenFile?: string): Promise<RunningAgent> => {
     const agent = await world.startAgent(identity, {
       cluster: 'eu',
       kubeconfig,
-      hub: { url: hub.agentUrl, token: undefined, enrolToken, ca: undefined },
+      hub: { url: hub.agentUrl, token: undefined, enrolToken, enrolTokenFile, ca: undefined },
     });
     agents.push(agent);
     return agent;
@@ -150,6 +153,22 @@ describe('the identity of an agent', () => {
     await connected();
     expect((await hub.identity?.get('eu'))?.generation).toBe(3);
     await world.stopAgent(again);
+  });
+
+  it('is replaced without a restart where the hub has a new CA and the agent gets a token of it', async () => {
+    const file = join(bench.folder, 'token');
+    await writeFile(file, await issueToken(hub, 'eu'));
+    const agent = await startAgent('first', undefined, file);
+    await connected();
+    const [before, port] = [await partOf('ca.crt'), Number(new URL(hub.agentUrl).port)];
+    await hub.stop();
+    await writeFile(join(bench.folder, 'hub', 'identity', 'new-ca'), '');
+    hub = await startHub({}, port);
+    await eventually(async () => (await complaints()).some((message) => message.includes('shows a certificate of another CA')));
+    await writeFile(file, await issueToken(hub, 'eu'));
+    await connected();
+    expect(await partOf('ca.crt')).not.toBe(before);
+    await world.stopAgent(agent);
   });
 
   it('stays in use beside a token that names the CA of another hub', async () => {
