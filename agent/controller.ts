@@ -136,6 +136,15 @@ export class Controller {
     }
   }
 
+  /** Publishes the state of the cluster where no round has done so yet, without a write or a proof. */
+  observe(): void {
+    if (this.#rounds > 0) return;
+    const now = this.#deps.runtime.clock.now();
+    const plan = this.#planRound(now);
+    this.#publisher.publish(plan, indexedNamespaces(plan, this.#pool.failures()), now);
+    this.#recordRound();
+  }
+
   /** Records that the intake restored a policy; the hub knows it already. */
   recordPolicyRepair(policy: string, message: string): void {
     this.#writeEvents.recordPolicyRepair(policy, message);
@@ -152,7 +161,7 @@ export class Controller {
   }
 
   #reconcile(): ReconcileResult {
-    const { runtime, outputs, onFirstRound } = this.#deps;
+    const { runtime, outputs } = this.#deps;
     const started = runtime.clock.monotonicMs();
     const now = runtime.clock.now();
     const plan = this.#planRound(now);
@@ -170,9 +179,13 @@ export class Controller {
     const ended = runtime.clock.monotonicMs();
     outputs.metrics.reconcileSeconds.observe((ended - started) / 1000);
     this.#restUntil = ended + (ended - started) * REST_SHARE;
-    this.#rounds += 1;
-    if (this.#rounds === 1) onFirstRound();
+    this.#recordRound();
     return this.#nextRound(plan, now);
+  }
+
+  #recordRound(): void {
+    this.#rounds += 1;
+    if (this.#rounds === 1) this.#deps.onFirstRound();
   }
 
   /** Looks at what an earlier agent left. */

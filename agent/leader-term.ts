@@ -89,8 +89,7 @@ class LeaderTerm {
     this.#violationTimes = createViolationTimeStore({ client, clock, logger });
     this.#eventStore = createEventStore({ client, clock, logger });
     this.#outbox = new EventOutbox({ clock, logger, store: this.#eventStore });
-    for (const end of [signal, this.#uninstall.signal])
-      end.addEventListener('abort', () => this.#firstRound.resolve(false), { once: true });
+    signal.addEventListener('abort', () => this.#firstRound.resolve(false), { once: true });
   }
 
   async run(): Promise<void> {
@@ -133,7 +132,7 @@ class LeaderTerm {
     };
     this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
     checkUninstall();
-    const enforcing = controller.run().then(() => this.#reportUninstall());
+    const enforcing = controller.run().then(() => this.#reportUninstall(controller));
     this.#watchReadability();
     // Before it there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
@@ -141,9 +140,11 @@ class LeaderTerm {
   }
 
   /** Runs after the last round: nothing is written any more, so that what is removed stays removed. */
-  async #reportUninstall(): Promise<void> {
+  async #reportUninstall(controller: Controller): Promise<void> {
     const request = uninstallRequestIn(this.#cluster.view);
     if (this.#signal.aborted || request === undefined || request.report !== undefined) return;
+    // A request that was there before the term leaves it without a round, and the hub without the state of this cluster.
+    controller.observe();
     const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;
     this.#events.ofCluster({ severity: 'alert', reason: 'Uninstalled', message });
     const report = await this.#deliver();

@@ -10,14 +10,16 @@ Usage: fso-agent uninstall [--yes] [--dry-run] [--wait SECONDS]
 
   --yes           does not ask; needed without a terminal
   --dry-run       lists what it would do, and does nothing
-  --wait SECONDS  how long to wait for a running agent to report to its hub and to end (default: 20); 0: no agent runs
+  --wait SECONDS  how long to wait for a running agent to report to its hub and to end (default: 60, in which another
+                  replica can take over from one that vanished); 0: no agent runs
 
 It can be interrupted, and run again. Policies, their CRDs, the agent's namespace and labels of namespaces stay.
 
 Exit status: 0 removed, or nothing was left; 1 not removed, or not all of it; 2 usage, connection or access error
 `;
 
-const DEFAULT_WAIT_S = '20';
+/** Longer than the agents' lease by default (FSO_LEASE_DURATION_MS), with the time that a new leader takes to reach its hub. */
+const DEFAULT_WAIT_S = '60';
 
 interface CommandContext {
   readonly kubeconfig: string | undefined;

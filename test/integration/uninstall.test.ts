@@ -328,6 +328,29 @@ describe('fso-agent uninstall', () => {
       await bench.close();
     });
 
+    it('has a leader report to its hub whose term begins only after the request', async () => {
+      const bench = await openHubHarness();
+      await bench.repository.commit(basicRepository(), 'first');
+      const hub = await bench.startHub();
+      await world.stopAgent(await install());
+      const metadata = { annotations: { [ANNOTATIONS.uninstallRequestedBy]: ADMIN } };
+      await admin.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, { metadata }, signal);
+      const late = await world.startAgent('late', {
+        cluster: 'eu',
+        kubeconfig: agentKubeconfig,
+        hub: { url: hub.agentUrl, token: TOKENS.get('eu') ?? '', enrolToken: undefined, ca: undefined },
+      });
+      expect(await run({ options: { waitMs: 60_000 } })).toContain('  the agent has ended, and its hub has the report');
+      const events = await hub.ledger.events({ cluster: 'eu', limit: 100 });
+      expect(events.map(({ reason }) => reason)).toContain('Uninstalled');
+      const { report } = (await hub.ledger.cluster('eu')) ?? {};
+      expect(report?.kubernetesVersion).not.toBe('unknown');
+      await expectRemoved();
+      await world.stopAgent(late);
+      await clear();
+      await bench.close();
+    });
+
     it('stops where an agent runs that does not answer', async () => {
       const agent = await install();
       const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases', namespaced: true };
