@@ -86,13 +86,22 @@ describe('planStatus', () => {
   });
 
   it.each([
-    [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' } as const, 'Failed', 'NamespaceMissing'],
+    [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' } as const, 'Pending', 'NamespaceMissing'],
     [{ kind: 'invalid', message: 'group' } as const, 'Failed', 'Invalid'],
     [{ kind: 'expired', regions: ['eu-west-1'], expiredAt: '2025-12-31T00:00:00Z' } as const, 'Expired', 'Expired'],
   ])('tells %o', (outcome, phase, reason) => {
     const status = plan({ outcome });
     expect(status.phase).toBe(phase);
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason });
+  });
+
+  it('waits for a namespace that does not exist, which has nothing to enforce and holds back no commit', () => {
+    const NOTHING: LockFacts = { state: 'NotApplicable' };
+    const locks = { admission: NOTHING, gatekeeper: NOTHING, binding: NOTHING, constraintCreated: false };
+    const status = plan({ outcome: { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace' }, locks });
+    expect(isProven(status)).toBe(true);
+    expect(conditionOf(status, 'Reconciling')).toMatchObject({ status: 'True', reason: 'NamespaceMissing', message: 'no namespace' });
+    expect(conditionOf(status, 'Stalled')).toBeUndefined();
   });
 
   it('tells tools whether to wait: Reconciling while it is Pending, Stalled while it is Failed or Expired, neither once Active', () => {

@@ -87,7 +87,7 @@ const verdictOf = (input: StatusInput): Verdict => {
     case 'invalid':
       return { phase: 'Failed', reason: 'Invalid', message: outcome.message };
     case 'namespaceMissing':
-      return { phase: 'Failed', reason: 'NamespaceMissing', message: outcome.message };
+      return { phase: 'Pending', reason: 'NamespaceMissing', message: outcome.message };
     case 'expired':
       return { phase: 'Expired', reason: 'Expired', message: `expired at ${outcome.expiredAt}` };
     case 'governing':

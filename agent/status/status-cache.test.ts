@@ -55,11 +55,11 @@ class Bench {
   readonly book = new StatusCache();
   readonly #policies = new Map<string, ReturnType<typeof policyOf>>();
 
-  plan(name: string, ms: number, { uid = 'first', proven = [] as readonly string[] } = {}): StatusResult {
+  plan(name: string, ms: number, { uid = 'first', proven = [] as readonly string[], outcome = governing(name) } = {}): StatusResult {
     const policy = this.#policies.get(name) ?? policyOf(name, { targetNamespace: name, allowedRegions: ['eu-west-1'] });
     this.#policies.set(name, policy);
     const live = { metadata: { namespace: 'team', name, uid, generation: 1 }, spec: policy.spec } as SovereignPolicy;
-    return this.book.plan({ policy, outcome: governing(name), live, observed: { violations: 0 } }, locks(proven), at(ms));
+    return this.book.plan({ policy, outcome, live, observed: { violations: 0 } }, locks(proven), at(ms));
   }
 }
 
@@ -78,6 +78,14 @@ describe('StatusCache', () => {
     expect(bench.plan('p0', 10_000)).toMatchObject({ write: true });
     bench.book.retain(new Set(['team/p0']));
     expect(bench.plan('p0', 300)).toMatchObject({ write: true });
+  });
+
+  it('writes at once that a namespace does not exist, and waits with Pending once it does', () => {
+    const bench = new Bench();
+    const outcome: PolicyOutcome = { kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'namespace a does not exist' };
+    expect(bench.plan('a', 0, { outcome })).toMatchObject({ status: { phase: 'Pending' }, write: true, heldMs: 0 });
+    expect(bench.plan('b', 0)).toMatchObject({ heldMs: 250 });
+    expect(bench.plan('a', 60_000)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 270 });
   });
 
   it('gives a policy that was created again under its name no history', () => {

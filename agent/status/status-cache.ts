@@ -61,16 +61,17 @@ export class StatusCache {
     const basis = { uid: live.metadata.uid, policy, outcome, locks: planned, observed, daysLeft: daysLeft(policy, now) };
     const unchanged = memo !== undefined && sameBasis(memo.basis, basis);
     const status = unchanged ? memo.status : planStatus({ policy, outcome, previous, locks: planned, observed, now });
-    const since = memo !== undefined && memo.status.phase === status.phase ? memo.since : now;
+    const since = memo !== undefined && isSameState(memo, outcome, status) ? memo.since : now;
     if (!unchanged) this.#memos.set(policy.key, { basis, status, since });
     const differs = !this.#isShown(live.status, status);
-    const heldMs = differs ? this.#holdMs(policy.key, status, now.getTime() - since.getTime()) : 0;
-    if (status.phase !== 'Pending') this.#pending.delete(policy.key);
+    const proving = isProving(outcome, status);
+    const heldMs = differs ? this.#holdMs(policy.key, proving, now.getTime() - since.getTime()) : 0;
+    if (!proving) this.#pending.delete(policy.key);
     return { status, previous, locks: planned, write: differs && heldMs === 0, heldMs };
   }
 
-  #holdMs(key: string, { phase }: SovereignPolicyStatus, pendingMs: number): number {
-    if (phase !== 'Pending') return 0;
+  #holdMs(key: string, proving: boolean, pendingMs: number): number {
+    if (!proving) return 0;
     this.#pending.add(key);
     return Math.max(0, Math.min(LONGEST_HOLD_MS, HOLD_MS + HOLD_EACH_MS * (this.#pending.size - 1)) - pendingMs);
   }
@@ -88,6 +89,13 @@ export class StatusCache {
     return true;
   }
 }
+
+/** A policy whose namespace does not exist has nothing to prove. */
+const isProving = ({ kind }: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean => kind === 'governing' && phase === 'Pending';
+
+/** A namespace that appears leaves a policy Pending, for another reason. */
+const isSameState = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
+  memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
 const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
   expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);

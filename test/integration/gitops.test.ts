@@ -53,6 +53,7 @@ const statusOf = (changes: Partial<StatusInput>): SovereignPolicyStatus =>
 
 const lockOne = (admission: LockFacts): SovereignPolicyStatus => statusOf({ locks: { ...LOCKS, admission } });
 const TAMPERING = { violations: 0, tampering: { time: NOW.toISOString(), message: 'Namespace/finance was changed' } };
+const AWAITING: PolicyOutcome = { kind: 'namespaceMissing', regions: REGIONS, message: 'namespace finance does not exist' };
 const EXPIRED: PolicyOutcome = { kind: 'expired', regions: REGIONS, expiredAt: NOW.toISOString() };
 
 const judged = (kstatus: string, health: string, message: RegExp): ToolStatus => ({
@@ -69,6 +70,11 @@ describe('kstatus, and Argo CD with deploy/argo-cd/health.lua', () => {
       'wait while it is Pending',
       policyWith(lockOne({ state: 'Pending', message: 'unproven' })),
       judged('InProgress', 'Progressing', /^unproven$/),
+    ],
+    [
+      'wait for a namespace that does not exist',
+      policyWith(statusOf({ outcome: AWAITING })),
+      judged('InProgress', 'Progressing', /does not exist$/),
     ],
     ['are content with Active', policyWith(statusOf({})), judged('Current', 'Healthy', /^deny: pods of finance may run in eu-west-1/)],
     [

@@ -123,7 +123,7 @@ describe('lifecycle of a policy', () => {
 
   it('reports a missing namespace, and becomes Active once it appears', async () => {
     await world.applyPolicy('later', { targetNamespace: 'later', allowedRegions: ['eu-west-1'] });
-    const policy = await world.reaches('later', 'Failed');
+    const policy = await world.reaches('later', 'Pending');
     expect(policy.status?.message).toContain('namespace later does not exist');
     await world.makeNamespace('later');
     await world.reaches('later', 'Active');
