@@ -144,7 +144,7 @@ describe('lifetimes', () => {
     const stateDir = join(scratch, 'parent');
     const options = JSON.stringify({ name: 'two', stateDir, regions: ['eu-west-1'], gatekeeper: false });
     const library = join(clusters, 'local', 'cluster.ts');
-    const script = `const { startTestCluster } = await import(${JSON.stringify(library)}); await startTestCluster(${options}, new AbortController().signal);`;
+    const script = `const { startLocalCluster } = await import(${JSON.stringify(library)}); await startLocalCluster(${options}, new AbortController().signal);`;
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
     await expect.poll(() => processesOf(stateDir, 'two').length).toBeGreaterThan(0);
     parent.kill('SIGKILL');
