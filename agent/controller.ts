@@ -1,4 +1,3 @@
-import type { KubeObject } from '@fso/shared/api';
 import { type ReconcileResult, runController, WorkQueue } from '@fso/shared/kube';
 import {
   buildFinalizerWrites,
@@ -13,7 +12,7 @@ import {
 } from './apply/index.ts';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { findNewerDefinitions, isAlert, ServerDefaults, type WriteFailure } from './enforce/index.ts';
+import { isAlert, ServerDefaults, SettledDefinitions, type WriteFailure } from './enforce/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from './observe/index.ts';
 import { NodeMoves, reportMoves, TamperLog } from './observe/index.ts';
@@ -64,8 +63,7 @@ export class Controller {
   readonly #writeEvents: WriteEvents;
   readonly #tampering = new TamperLog();
   readonly #defaults = new ServerDefaults();
-  /** CRDs as the last write left them, or as they were accepted. */
-  readonly #definitions = new Map<string, KubeObject['metadata']>();
+  readonly #definitions = new SettledDefinitions();
   readonly #targets = new ProbeTargets();
   readonly #throttles = new WriteThrottles();
   readonly #monitor: LockMonitor;
@@ -87,7 +85,7 @@ export class Controller {
       client,
       view,
       defaults: this.#defaults,
-      onDefinition: ({ metadata }) => this.#definitions.set(metadata.name, metadata),
+      onDefinition: (definition) => this.#definitions.recordWrite(definition),
       onTookOver: (repair) => this.#writeEvents.recordRepair(repair),
     };
     this.#writeEvents = new WriteEvents({ ...outputs, view, logger, clock, tampering: this.#tampering });
@@ -188,20 +186,18 @@ export class Controller {
     if (this.#rounds === 1) this.#deps.onFirstRound();
   }
 
-  /** Looks at what an earlier agent left. */
-  #takeOver(): void {
+  /** Looks at the CRDs that an earlier agent left, as soon as they can be read. */
+  #takeOverDefinitions(): void {
     const { view, settings, outputs } = this.#deps;
-    this.#tampering.restore(view.livePolicies());
-    const newer = findNewerDefinitions({ desired: settings.definitions, observed: (name) => view.definition(name) });
-    if (newer === undefined) return;
-    // Nothing else is a newer version's work: its agent writes schemas only as the leader, and then this one leads no more.
-    for (const { metadata } of newer.definitions) this.#definitions.set(metadata.name, metadata);
-    outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message: newer.message });
+    if (!view.areDefinitionsReadable) return;
+    const message = this.#definitions.takeOver({ desired: settings.definitions, observed: (name) => view.definition(name) });
+    if (message !== undefined) outputs.events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
   }
 
   #planRound(now: Date): ClusterPlan {
     const { view, outputs, settings } = this.#deps;
-    if (this.#rounds === 0) this.#takeOver();
+    if (this.#rounds === 0) this.#tampering.restore(view.livePolicies());
+    this.#takeOverDefinitions();
     this.#moves ??= new NodeMoves(view.parameters.list());
     reportMoves(this.#moves.find(view.nodes.list()), outputs.events);
     const learnt = { defaults: this.#defaults, settledDefinitions: this.#definitions };
@@ -235,8 +231,8 @@ export class Controller {
   }
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
-    // The CRDs have changed since the last writes: they are written again.
-    if (error instanceof NotKeptError) this.#definitions.clear();
+    // Its CRD has changed since the last write.
+    if (error instanceof NotKeptError) this.#definitions.forgetWrite(error.kind);
     this.#writeEvents.recordFailure(write, failure, error);
     this.#wake();
   }

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@fso/shared/api';
-import { isConflict, isNotFound, type KubeClient } from '@fso/shared/kube';
+import { isConflict, isNotFound, type KindDescriptor, type KubeClient } from '@fso/shared/kube';
 import { covers, type Plain } from '../compare.ts';
 import type { Action } from '../enforce/index.ts';
 
@@ -43,16 +43,18 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
 
 /** A write succeeded without all of its fields: the schema of the kind is not the one that this system installs. */
 export class NotKeptError extends Error {
-  constructor(key: string, fields: readonly string[]) {
+  readonly kind: KindDescriptor;
+  constructor({ key, kind }: Action, fields: readonly string[]) {
     super(`the API server accepts writes to ${key} but drops ${fields.join(', ')}: the schema of the kind was changed`);
     this.name = 'NotKeptError';
+    this.kind = kind;
   }
 }
 
-const assertKept = ({ key, body }: Extract<Action, { type: 'apply' }>, answer: WithSpec): void => {
-  const { spec = {} }: WithSpec = body;
+const assertKept = (action: Extract<Action, { type: 'apply' }>, answer: WithSpec): void => {
+  const { spec = {} }: WithSpec = action.body;
   const lost = Object.entries(spec).flatMap(([field, value]) => (covers(answer.spec?.[field], value) ? [] : `spec.${field}`));
-  if (lost.length > 0) throw new NotKeptError(key, lost);
+  if (lost.length > 0) throw new NotKeptError(action, lost);
 };
 
 /** An object that was deleted meanwhile needs no patch; the apply that follows creates it. */

@@ -198,6 +198,10 @@ export class ClusterView {
     return this.definitions.map((informer) => informer.get(name)).find((definition) => definition !== undefined);
   }
 
+  get areDefinitionsReadable(): boolean {
+    return this.definitions.every(({ served, synced }) => served && synced);
+  }
+
   /** `resourceVersion` of an object in the cache, by kind. */
   versionOf(kind: KindDescriptor, key: ObjectKey): string | undefined {
     return this.objectOf(kind, key)?.metadata.resourceVersion;

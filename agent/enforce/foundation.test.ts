@@ -1,7 +1,7 @@
 import { SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
-import type { CustomResourceDefinition } from '@fso/shared/kube';
+import { type CustomResourceDefinition, FLOOR_PARAMETERS_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import { findNewerDefinitions, planDefinitions, type SettledDefinitions } from './foundation.ts';
+import { planDefinitions, SettledDefinitions } from './foundation.ts';
 
 const NAME = 'floorparameters.compliance.federated.io';
 const OURS = 2;
@@ -19,14 +19,18 @@ const definition = ({ uid = 'first', generation = 1, schemas = OURS }: Live = {}
   }) as unknown as CustomResourceDefinition;
 
 const desired = [definition()];
-const settledAs = (live: Live): SettledDefinitions => new Map([[NAME, definition(live).metadata]]);
+const settledAs = (live: Live): SettledDefinitions => {
+  const settled = new SettledDefinitions();
+  settled.recordWrite(definition(live));
+  return settled;
+};
 const reasonsFor = (live: Live | undefined, settled: SettledDefinitions): readonly string[] =>
   planDefinitions({ desired, observed: () => live && definition(live), settled }).map(({ reason }) => reason);
 
 describe('planDefinitions', () => {
   it('installs a CRD that is not there, and writes one that was not settled yet', () => {
-    expect(reasonsFor(undefined, new Map())).toEqual(['Install']);
-    expect(reasonsFor({}, new Map())).toEqual(['Drift']);
+    expect(reasonsFor(undefined, new SettledDefinitions())).toEqual(['Install']);
+    expect(reasonsFor({}, new SettledDefinitions())).toEqual(['Drift']);
     expect(reasonsFor({}, settledAs({}))).toEqual([]);
   });
 
@@ -39,23 +43,47 @@ describe('planDefinitions', () => {
   ])('takes %s for drift once the CRD was settled', (_, live) => {
     expect(reasonsFor(live, settledAs({}))).toEqual(['Drift']);
   });
-
-  it('keeps the schema of a newer version that it took over, and takes its later changes for drift', () => {
-    const newer = { generation: 5, schemas: OURS + 1 };
-    expect(reasonsFor(newer, settledAs(newer))).toEqual([]);
-    expect(reasonsFor({ ...newer, generation: 6 }, settledAs(newer))).toEqual(['Drift']);
-    expect(reasonsFor({ ...newer, schemas: OURS + 2 }, settledAs(newer))).toEqual(['Drift']);
-  });
 });
 
-describe('findNewerDefinitions', () => {
-  it('finds the CRDs with a higher number than that of this version', () => {
-    const newerThan = (live: Live | undefined) => findNewerDefinitions({ desired, observed: () => live && definition(live) });
-    expect(newerThan(undefined)).toBeUndefined();
-    expect(newerThan({ schemas: OURS })).toBeUndefined();
-    expect(newerThan({ schemas: OURS + 1 })).toEqual({
-      definitions: [definition({ schemas: OURS + 1 })],
-      message: expect.stringContaining(`${NAME} (3, not 2)`),
-    });
+describe('SettledDefinitions', () => {
+  const newer = { generation: 5, schemas: OURS + 1 };
+  const takeOver = (settled: SettledDefinitions, live: Live | undefined) =>
+    settled.takeOver({ desired, observed: () => live && definition(live) });
+  const tookOver = (live: Live): SettledDefinitions => {
+    const settled = new SettledDefinitions();
+    takeOver(settled, live);
+    return settled;
+  };
+
+  it('reports the CRDs with a higher number than that of this version', () => {
+    expect(takeOver(new SettledDefinitions(), undefined)).toBeUndefined();
+    expect(takeOver(new SettledDefinitions(), { schemas: OURS })).toBeUndefined();
+    expect(takeOver(new SettledDefinitions(), newer)).toContain(`${NAME} (3, not 2)`);
+  });
+
+  it('keeps the schema of a newer version that it took over, and takes its later changes for drift', () => {
+    expect(reasonsFor(newer, tookOver(newer))).toEqual([]);
+    expect(reasonsFor({ ...newer, generation: 6 }, tookOver(newer))).toEqual(['Drift']);
+    expect(reasonsFor({ ...newer, schemas: OURS + 2 }, tookOver(newer))).toEqual(['Drift']);
+  });
+
+  it('takes over once', () => {
+    const settled = tookOver({});
+    expect(takeOver(settled, newer)).toBeUndefined();
+    expect(reasonsFor(newer, settled)).toEqual(['Drift']);
+  });
+
+  it('has a CRD written again whose kind lost fields of a write, and no other', () => {
+    const settled = settledAs({});
+    settled.forgetWrite(SOVEREIGN_POLICY_KIND);
+    expect(reasonsFor({}, settled)).toEqual([]);
+    settled.forgetWrite(FLOOR_PARAMETERS_KIND);
+    expect(reasonsFor({}, settled)).toEqual(['Drift']);
+  });
+
+  it('keeps what it accepted where its kind lost fields of a write', () => {
+    const settled = tookOver(newer);
+    settled.forgetWrite(FLOOR_PARAMETERS_KIND);
+    expect(reasonsFor(newer, settled)).toEqual([]);
   });
 });

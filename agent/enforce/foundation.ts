@@ -1,5 +1,5 @@
-import { API_GROUP, FIELD_MANAGERS, type ObjectMeta, SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
-import { API_SERVICE_KIND, type ApiService, CRD_KIND, type CustomResourceDefinition } from '@fso/shared/kube';
+import { API_GROUP, FIELD_MANAGERS, type KubeObject, type ObjectMeta, SCHEMA_VERSION_ANNOTATION } from '@fso/shared/api';
+import { API_SERVICE_KIND, type ApiService, CRD_KIND, type CustomResourceDefinition, type KindDescriptor } from '@fso/shared/kube';
 import type { Action } from './types.ts';
 
 export const POLICY_API: string = `v1.${API_GROUP}`;
@@ -37,13 +37,10 @@ export const planApiServices = (observed: readonly ApiService[]): Action[] =>
 
 type Version = Pick<ObjectMeta, 'uid' | 'generation' | 'annotations'>;
 
-/** Metadata of each CRD as the last write left it, or as the agent accepted it when it took over, by name. */
-export type SettledDefinitions = ReadonlyMap<string, Version>;
-
 interface DefinitionsInput {
   readonly desired: readonly CustomResourceDefinition[];
   observed(name: string): CustomResourceDefinition | undefined;
-  readonly settled: SettledDefinitions;
+  readonly settled: Pick<SettledDefinitions, 'get'>;
 }
 
 /**
@@ -78,27 +75,43 @@ const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
 
 const schemaVersion = ({ annotations }: Pick<Version, 'annotations'>): number => Number(annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
 
-/** CRDs that a newer version of this system left, and the sentence that reports them. */
-interface NewerDefinitions {
-  readonly definitions: readonly CustomResourceDefinition[];
-  readonly message: string;
-}
+/** The CRDs of this system as the last writes left them, and those of a newer version that the agent accepted when it took over. */
+export class SettledDefinitions {
+  readonly #written = new Map<string, Version>();
+  /** Undefined until the agent took over. */
+  #accepted: ReadonlyMap<string, Version> | undefined;
 
-/**
- * Finds the CRDs of this system with schemas of a newer version, which an agent that takes over after a rollback accepts: they take
- * all that this version writes, and its own schemas would drop their fields. Undefined: there are none.
- */
-export const findNewerDefinitions = ({ desired, observed }: Omit<DefinitionsInput, 'settled'>): NewerDefinitions | undefined => {
-  const newer = desired.flatMap((body) => {
-    const live = observed(body.metadata.name);
-    return live !== undefined && schemaVersion(live.metadata) > schemaVersion(body.metadata) ? [{ live, body }] : [];
-  });
-  if (newer.length === 0) return undefined;
-  const names = newer.map(
-    ({ live, body }) => `${body.metadata.name} (${schemaVersion(live.metadata)}, not ${schemaVersion(body.metadata)})`,
-  );
-  return {
-    definitions: newer.map(({ live }) => live),
-    message: `the schemas of a newer version stay as they are, and this agent goes on with them: ${names.join(', ')}`,
-  };
-};
+  /** Metadata of a CRD as it was settled. */
+  get(name: string): Version | undefined {
+    return this.#written.get(name) ?? this.#accepted?.get(name);
+  }
+
+  recordWrite({ metadata }: KubeObject): void {
+    this.#written.set(metadata.name, metadata);
+  }
+
+  /** Has the CRD of a kind written again, unless its schema was accepted. */
+  forgetWrite({ plural }: Pick<KindDescriptor, 'plural'>): void {
+    this.#written.delete(`${plural}.${API_GROUP}`);
+  }
+
+  /**
+   * Accepts, at the first call, the CRDs with schemas of a newer version, as after a rollback: they take all that this version writes,
+   * and its own schemas would drop their fields. Only a leader writes schemas, so a later change is not a newer version's.
+   *
+   * @returns the sentence that reports them; undefined: there are none
+   */
+  takeOver({ desired, observed }: Omit<DefinitionsInput, 'settled'>): string | undefined {
+    if (this.#accepted !== undefined) return undefined;
+    const newer = desired.flatMap((body) => {
+      const live = observed(body.metadata.name);
+      return live !== undefined && schemaVersion(live.metadata) > schemaVersion(body.metadata) ? [{ live, body }] : [];
+    });
+    this.#accepted = new Map(newer.map(({ live }) => [live.metadata.name, live.metadata]));
+    if (newer.length === 0) return undefined;
+    const names = newer.map(
+      ({ live, body }) => `${body.metadata.name} (${schemaVersion(live.metadata)}, not ${schemaVersion(body.metadata)})`,
+    );
+    return `the schemas of a newer version stay as they are, and this agent goes on with them: ${names.join(', ')}`;
+  }
+}

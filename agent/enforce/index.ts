@@ -3,7 +3,7 @@ export type { BindGateMode } from './floor/binding-cel.ts';
 export { desiredFloor, inOrder, isFloorName, planFloor } from './floor/floor.ts';
 export { type FloorParametersPlan, type Overflow, planFloorParameters, policiesInParameters } from './floor/floor-parameters.ts';
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
-export { findNewerDefinitions, isRedirected, POLICY_API, planApiServices, planDefinitions, type SettledDefinitions } from './foundation.ts';
+export { isRedirected, POLICY_API, planApiServices, planDefinitions, SettledDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
 export { entriesOf, hasBindGate, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';

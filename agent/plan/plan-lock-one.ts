@@ -80,11 +80,10 @@ const parametersOf = (view: ClusterView, governance: Governance, bindGate: BindG
 
 /** What lock 1 stands on. Where the CRDs cannot be read, they are as the start of the agent left them. */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
-  const isReadable = view.definitions.every(({ served, synced }) => served && synced);
   const { definitions: desired, settledDefinitions: settled, capabilities } = settings;
   return [
     ...planApiServices(view.apiServices.list()),
-    ...(isReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), settled }) : []),
+    ...(view.areDefinitionsReadable ? planDefinitions({ desired, observed: (name) => view.definition(name), settled }) : []),
     ...(capabilities.floor ? planCanaryNamespace(view.namespaces.get(CANARY_NAMESPACE)) : []),
   ];
 };
