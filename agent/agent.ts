@@ -182,13 +182,13 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   let wasRequested = false;
   const checkUninstall = (): void => {
     const request = uninstallRequestIn(view);
-    // A leader that saw the request enforces no more, also when its user takes it back.
-    if (request === undefined ? wasRequested : request.report !== undefined) onUninstalled();
+    // A leader that saw the request enforces no more, also when its user takes it back; it reports before it ends.
+    if (request === undefined ? wasRequested : request.report !== undefined && !parts.status.isLeader) onUninstalled();
     wasRequested ||= request !== undefined;
   };
   view.namespaces.onChange(checkUninstall);
   checkUninstall();
-  await runLeaderTerms(parts, { settings, view }, signal);
+  await runLeaderTerms(parts, { settings, view, onUninstalled }, signal);
 };
 
 /** @throws Error where enforcement was removed: an agent that starts again must not put it back */

@@ -139,7 +139,10 @@ export class Controller {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     const plan = this.#planRound(now);
-    this.#publisher.publish(plan, indexedNamespaces(plan, this.#pool.failures()), now);
+    const indexed = indexedNamespaces(plan, this.#pool.failures());
+    // What is not proven is pending. The signal has aborted, so no probe goes out.
+    this.#expectProofs(plan, indexed);
+    this.#publisher.publish(plan, indexed, now);
     this.#recordRound();
   }
 

@@ -14,6 +14,8 @@ export interface HubLinkDeps {
   readonly policies: ClusterView['policies'];
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
+  /** Ends the intake, before the reports. */
+  readonly intakeSignal: AbortSignal;
   readonly outputs: {
     readonly events: EventSink;
     readonly metrics: Pick<AgentMetrics, 'certificateExpiry'>;
@@ -47,7 +49,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
  * @throws the error of a part that failed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
-  const { config, runtime, policies, observatory, outbox, outputs } = deps;
+  const { config, runtime, policies, observatory, outbox, intakeSignal, outputs } = deps;
   const { url: hubUrl, token, ca } = config.hub;
   const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
@@ -62,7 +64,7 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     certificate: { current: (abort: AbortSignal) => keeper.current(abort), expires: () => keeper.expires() },
   };
   const stream = await startStream(
-    { runtime, config: streamConfig, ...certificate, policies, observatory, outbox, onEvent: outputs.onEvent },
+    { runtime, config: streamConfig, ...certificate, policies, observatory, outbox, intakeSignal, onEvent: outputs.onEvent },
     signal,
   );
   if (keeper === undefined) return stream.done;

@@ -1,6 +1,5 @@
 import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, type KubeObject, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
 import { EventRecorder, type Informer, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
-import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './controller.ts';
@@ -8,7 +7,7 @@ import { linkToHub } from './hub-link.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
-import { type ClusterSettings, readUninstallRequest, type UninstallRequest } from './plan/index.ts';
+import { type ClusterSettings, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
@@ -32,6 +31,8 @@ export interface AgentParts {
 export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
+  /** Called once a leader has reported that a user removes enforcement, and the request shows it. */
+  readonly onUninstalled: () => void;
 }
 
 /** Leads whenever this replica is elected, or always without an election, until the signal aborts. */
@@ -72,6 +73,8 @@ class LeaderTerm {
   readonly #signal: AbortSignal;
   /** Aborts once a user asks for the removal of enforcement. */
   readonly #uninstall = new AbortController();
+  /** Ends what writes locks and policies, before the rest of the term. */
+  readonly #enforcing: AbortSignal;
   readonly #events: EventSink;
   readonly #violationTimes: ViolationTimeStore;
   readonly #eventStore: ReturnType<typeof createEventStore>;
@@ -84,6 +87,7 @@ class LeaderTerm {
     this.#parts = parts;
     this.#cluster = cluster;
     this.#signal = signal;
+    this.#enforcing = AbortSignal.any([signal, this.#uninstall.signal]);
     const recorder = new EventRecorder({ client, component: 'fso-agent', instance: parts.config.identity, logger, clock });
     this.#events = new EventSink(recorder, parts.observatory, { clock, logger, signal });
     this.#violationTimes = createViolationTimeStore({ client, clock, logger });
@@ -121,8 +125,9 @@ class LeaderTerm {
       this.#firstRound.resolve(true);
     };
     const outputs = { observatory, events: this.#events, metrics };
-    const enforcing = AbortSignal.any([this.#signal, this.#uninstall.signal]);
-    return new Controller({ runtime, config, ...this.#cluster, outputs, violationTimes: this.#violationTimes, onFirstRound }, enforcing);
+    const { settings, view } = this.#cluster;
+    const deps = { runtime, config, settings, view, outputs, violationTimes: this.#violationTimes, onFirstRound };
+    return new Controller(deps, this.#enforcing);
   }
 
   async #runParts(controller: Controller): Promise<void> {
@@ -139,27 +144,36 @@ class LeaderTerm {
     await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
   }
 
-  /** Runs after the last round: nothing is written any more, so that what is removed stays removed. */
+  /**
+   * Runs after the last round: nothing is written any more, so that what is removed stays removed. An answer that another user wrote
+   * with the request must not keep the event from the hub.
+   */
   async #reportUninstall(controller: Controller): Promise<void> {
     const request = uninstallRequestIn(this.#cluster.view);
-    if (this.#signal.aborted || request === undefined || request.report !== undefined) return;
+    if (this.#signal.aborted || request === undefined) return;
     // A request that was there before the term leaves it without a round, and the hub without the state of this cluster.
     controller.observe();
+    this.#parts.status.problem = uninstalledText(request.user);
     const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;
     this.#events.ofCluster({ severity: 'alert', reason: 'Uninstalled', message });
-    const report = await this.#deliver();
-    if (uninstallRequestIn(this.#cluster.view) === undefined) return;
+    await this.#answer(await this.#deliver());
+  }
+
+  /** Writes the report until the request shows one. */
+  async #answer(report: UninstallReport): Promise<void> {
+    const { view, onUninstalled } = this.#cluster;
     const { client, clock, logger } = this.#parts.runtime;
     const patch = { metadata: { annotations: { [ANNOTATIONS.uninstallReport]: report } } };
     while (!this.#signal.aborted) {
+      const request = uninstallRequestIn(view);
+      if (request === undefined) return;
+      if (request.report !== undefined) return onUninstalled();
       try {
         await client.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, patch, this.#signal);
-        // The namespace, once it shows the report, ends the terms of all replicas.
-        await untilAborted(this.#signal);
       } catch (error) {
         if (!this.#signal.aborted) logger.warn({ err: error }, 'the report of the removal cannot be written');
-        await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
       }
+      await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
     }
   }
 
@@ -206,6 +220,7 @@ class LeaderTerm {
     };
     const { policies } = this.#cluster.view;
     const outputs = { events: this.#events, metrics, onEvent };
-    await linkToHub({ runtime, config: { cluster, hub, trust }, policies, observatory, outbox: this.#outbox, outputs }, this.#signal);
+    const deps = { runtime, config: { cluster, hub, trust }, policies, observatory, outbox: this.#outbox, outputs };
+    await linkToHub({ ...deps, intakeSignal: this.#enforcing }, this.#signal);
   }
 }

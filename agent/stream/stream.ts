@@ -27,6 +27,8 @@ export interface StreamDeps {
   readonly observatory: Observatory;
   /** Already collects the events of the observatory, so that none is missed before the stream starts. */
   readonly outbox: EventOutbox;
+  /** Ends the intake, after which the stream only reports; absent: it ends with the stream. */
+  readonly intakeSignal?: AbortSignal;
   /** The certificate that proves the agent instead of a token, and its expiry. */
   readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
   /** Gets the events of intake and witness, which the hub gets too. */
@@ -106,14 +108,10 @@ class HubStream {
   }
 
   start(signal: AbortSignal): Stream {
-    const parts = [
-      this.#intake.run(signal),
-      this.#witness.run(signal),
-      this.#reporter.run(signal),
-      this.#dialler.run(signal),
-      this.#compareDigests(signal),
-    ];
-    const done = Promise.all(parts.map((part) => this.#supervise(part, signal))).then(() => undefined);
+    const { intakeSignal = signal } = this.#deps;
+    const parts = [this.#witness.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
+    const intake = this.#supervise(this.#intake.run(intakeSignal), intakeSignal);
+    const done = Promise.all([intake, ...parts.map((part) => this.#supervise(part, signal))]).then(() => undefined);
     // The caller awaits `done` later than it may reject.
     done.catch(() => undefined);
     return {

@@ -44,6 +44,7 @@ const CLUSTER_ROLE_BINDINGS: KindDescriptor = {
   namespaced: false,
 };
 const GOVERNED = 'finance';
+const OWN = { namespace: GOVERNED, name: 'own' };
 /** Each takes about ten seconds; FSO_TEST_ORDERS=20 tries more than a run of all tests has time for. */
 const ORDERS = Number(process.env['FSO_TEST_ORDERS'] ?? 4);
 /** Users of this cluster whose names stand in what they do. */
@@ -89,14 +90,14 @@ describe('fso-agent uninstall', () => {
     await eventually(async () => (await fetch(`${agent.url}/readyz`)).ok);
     await eventually(() => world.makeNamespace(GOVERNED).then(() => true));
     const spec = { targetNamespace: GOVERNED, allowedRegions: ['eu-west-1'] };
-    const policy = { metadata: { namespace: GOVERNED, name: 'own' }, spec } as unknown as KubeObject;
+    const policy = { metadata: OWN, spec } as unknown as KubeObject;
     await eventually(() => admin.apply(SOVEREIGN_POLICY_KIND as KindDescriptor, policy, { fieldManager: 'test', force: true }, signal));
     await eventually(async () => (await ownPolicy())?.status?.phase === 'Active');
     await eventually(async () => (await admin.list(GEO_RESIDENCY_KIND, {}, signal)).length > 1);
     await eventually(() => isRefused());
     return agent;
   };
-  const ownPolicy = () => admin.get(SOVEREIGN_POLICY_KIND, { namespace: GOVERNED, name: 'own' }, signal);
+  const ownPolicy = () => admin.get(SOVEREIGN_POLICY_KIND, OWN, signal);
   const isRefused = async (): Promise<boolean> =>
     (await world.tryDelete(admin, NAMESPACE_KIND, SYSTEM_NAMESPACE)).includes('run "fso-agent uninstall"');
 
@@ -237,7 +238,7 @@ describe('fso-agent uninstall', () => {
   it('leaves labels and policies, and lets everything be deleted: from the command line', async () => {
     await world.stopAgent(await install());
     await world.applyPolicy('elsewhere', { targetNamespace: GOVERNED, allowedRegions: ['eu-west-1'] });
-    await admin.delete(SOVEREIGN_POLICY_KIND, { namespace: GOVERNED, name: 'own' }, signal);
+    await admin.delete(SOVEREIGN_POLICY_KIND, OWN, signal);
     expect((await ownPolicy())?.metadata.deletionTimestamp).toBeDefined();
     const kubeconfig = await world.cluster.createUserKubeconfig(ADMIN, ['system:masters']);
     const command = async (...args: string[]) => {
@@ -322,6 +323,15 @@ describe('fso-agent uninstall', () => {
       const taken = { metadata: { annotations: { [ANNOTATIONS.uninstallRequestedBy]: null } } };
       await admin.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, taken, signal);
       await eventually(async () => (await ownPolicy())?.status?.phase === 'Active');
+
+      // A leader also reports a request that comes with an answer which is not its own.
+      await eventually(async () => (await hub.ledger.cluster('eu'))?.connected);
+      const answered = { annotations: { [ANNOTATIONS.uninstallRequestedBy]: ADMIN, [ANNOTATIONS.uninstallReport]: 'Reported' } };
+      await admin.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, { metadata: answered }, signal);
+      await eventually(async () => {
+        const all = await hub.ledger.events({ cluster: 'eu', limit: 100 });
+        return all.filter(({ reason }) => reason === 'Uninstalled').length === 2;
+      });
       await Promise.all([leader, late].map((agent) => world.stopAgent(agent)));
       await run();
       await clear();
@@ -333,6 +343,8 @@ describe('fso-agent uninstall', () => {
       await bench.repository.commit(basicRepository(), 'first');
       const hub = await bench.startHub();
       await world.stopAgent(await install());
+      // An earlier proof holds no longer for what changed since.
+      await admin.mergePatch(SOVEREIGN_POLICY_KIND, OWN, { spec: { description: 'changed' } }, signal);
       const metadata = { annotations: { [ANNOTATIONS.uninstallRequestedBy]: ADMIN } };
       await admin.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, { metadata }, signal);
       const late = await world.startAgent('late', {
@@ -343,8 +355,11 @@ describe('fso-agent uninstall', () => {
       expect(await run({ options: { waitMs: 60_000 } })).toContain('  the agent has ended, and its hub has the report');
       const events = await hub.ledger.events({ cluster: 'eu', limit: 100 });
       expect(events.map(({ reason }) => reason)).toContain('Uninstalled');
-      const { report } = (await hub.ledger.cluster('eu')) ?? {};
+      const { report, policies } = (await hub.ledger.cluster('eu')) ?? {};
       expect(report?.kubernetesVersion).not.toBe('unknown');
+      expect(policies?.get(`${GOVERNED}/own`)?.enforcement.gatekeeper.state).toBe('Pending');
+      // The hub's own policies are not written any more.
+      expect((await admin.list(SOVEREIGN_POLICY_KIND, {}, signal)).map(({ metadata: { name } }) => name)).toEqual(['own']);
       await expectRemoved();
       await world.stopAgent(late);
       await clear();
