@@ -68,8 +68,10 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     signal,
   );
   if (keeper === undefined) return stream.done;
-  stream.onStateChange(({ state }) => {
-    if (state === 'rejected' || state === 'untrusted') keeper.renewAfterRefusal();
+  stream.onStateChange((state) => {
+    if (state.state === 'rejected') keeper.renewAfterRefusal();
+    if (state.state === 'untrusted') keeper.recordUntrusted(state.reason);
+    if (state.state === 'connected') keeper.recordConnected();
   });
   await Promise.all([stream.done, keeper.run(signal)]);
 };

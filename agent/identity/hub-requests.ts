@@ -23,7 +23,7 @@ export class HubRefusal extends Error {
   }
 }
 
-/** The hub has another CA than the token or the identity is of: the token is of another hub, or something stands in between. */
+/** The hub does not have the CA that the token or the identity names: the token is of another hub, or something stands in between. */
 export class UntrustedHubError extends Error {
   override readonly name = 'UntrustedHubError';
   readonly code = 'hub-untrusted';
@@ -113,7 +113,9 @@ export const fetchCa = async (hubUrl: string, fingerprint: string, ca: string | 
   const text = await ask({ url: requestUrl(hubUrl, CA_PATH), method: 'GET', trust }, signal);
   const found = certificatesIn(text).find((certificate) => fingerprintOf(certificate) === fingerprint);
   if (found === undefined)
-    throw new UntrustedHubError('the hub has not the CA that the token names: the token is of another hub, or something stands in between');
+    throw new UntrustedHubError(
+      'the hub does not have the CA that the token names: the token is of another hub, or something stands in between',
+    );
   return found.toString();
 };
 

@@ -24,9 +24,11 @@ export interface IdentityKeeperHandlers {
   readonly onExpiry: (expires: Date) => void;
 }
 
-const RETRY = { baseMs: 2_000, maxMs: 300_000, minMs: 1_000 } as const;
+const RETRY = { baseMs: 2_000, maxMs: 60_000, minMs: 1_000 } as const;
 /** Least time between two renewals that a refused connection causes. */
 const REFUSED_SPACING_MS = 60_000;
+/** How long the hub must have shown another CA before that is an alert: a wrong route, or a proxy, may pass. */
+const UNTRUSTED_MS = 60_000;
 
 /** Whether the hub, or the agent by what the token says of the hub, refuses: a repetition changes nothing. */
 const isRefusal = (error: unknown): error is HubRefusal | UntrustedHubError =>
@@ -51,6 +53,8 @@ export class IdentityKeeper {
   #wake = new AbortController();
   /** When a refusal last ended a wait, monotonic ms. */
   #refusedAt = Number.NEGATIVE_INFINITY;
+  /** When the hub first showed another CA after the last connection to it, monotonic ms. */
+  #untrustedSince: number | undefined;
   /** The last alert; the same is not raised twice in a row. */
   #alerted: string | undefined;
 
@@ -75,21 +79,35 @@ export class IdentityKeeper {
     return this.#held?.expires;
   }
 
-  /** Renews soon: hub and agent do not accept each other's certificates. The answer says why, or a new token helps. */
+  /** Renews soon: the hub refused the present certificate, and the answer says why. */
   renewAfterRefusal(): void {
     const now = this.#runtime.clock.monotonicMs();
     if (this.#held === undefined || now - this.#refusedAt < REFUSED_SPACING_MS) return;
     this.#refusedAt = now;
-    this.#wake.abort();
+    this.#wake.abort('refused');
+  }
+
+  /** Looks for a token of another CA, which the hub shows. A renewal would meet it, too. */
+  recordUntrusted(reason: string): void {
+    const now = this.#runtime.clock.monotonicMs();
+    this.#untrustedSince ??= now;
+    if (now - this.#untrustedSince >= UNTRUSTED_MS) this.#alert(`This agent does not trust what answers as its hub: ${reason}`);
+    this.#wake.abort('untrusted');
+  }
+
+  /** The hub showed its own CA, and took the certificate. */
+  recordConnected(): void {
+    if (this.#untrustedSince === undefined) return;
+    this.#untrustedSince = undefined;
+    this.#alerted = undefined;
   }
 
   /** Works until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     await this.#retry(() => this.#obtain(signal), signal);
     for (;;) {
-      await this.#waitUntilDue(signal);
-      await this.#retry(() => this.#renewHeld(signal), signal);
-      this.#handlers.onRenewed();
+      const isDue = await this.#waitUntilDue(signal);
+      await this.#retry(() => this.#replaceHeld(isDue, signal), signal);
     }
   }
 
@@ -107,12 +125,14 @@ export class IdentityKeeper {
     }
   }
 
-  async #waitUntilDue(signal: AbortSignal): Promise<void> {
+  /** @returns false: a renewal is not due yet, but a new token may be there */
+  async #waitUntilDue(signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#runtime;
     if (this.#held !== undefined) await this.#pause(renewInMs(this.#held.validity, clock.now(), random()), signal);
+    return this.#wake.signal.reason !== 'untrusted';
   }
 
-  /** Ends early when a connection was refused: the hub can be reached then. */
+  /** Ends early when a connection was refused, on either side: something answers then. */
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
     await this.#runtime.clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
@@ -183,14 +203,16 @@ export class IdentityKeeper {
     });
   }
 
-  /** Renews the certificate, or enrols again where there is a token that the present identity does not come from. */
-  async #renewHeld(signal: AbortSignal): Promise<void> {
+  /** Enrols again where there is a token that the present identity does not come from; else renews the certificate if that is due. */
+  async #replaceHeld(isDue: boolean, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#runtime;
     const stored = { ...(await loadIdentity(client, signal)), identity: this.#held?.identity };
     const situation = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
     const renewal: IdentityPlan = { kind: 'renew' };
-    const plan = planIdentity(situation).kind === 'enrol' ? ({ kind: 'enrol', otherwise: renewal } as const) : renewal;
-    await this.#follow(plan, situation, signal);
+    const hasToken = planIdentity(situation).kind === 'enrol';
+    if (!hasToken && !isDue) return;
+    await this.#follow(hasToken ? { kind: 'enrol', otherwise: renewal } : renewal, situation, signal);
+    this.#handlers.onRenewed();
   }
 
   async #renew(identity: AgentIdentity, enrolledWith: string | undefined, signal: AbortSignal): Promise<void> {
@@ -227,18 +249,21 @@ export class IdentityKeeper {
   #reportFailure(error: unknown, retryInMs: number): void {
     const reason = messageOf(error);
     this.#runtime.logger.warn({ detail: reason, retryInMs }, 'no new certificate');
-    if (reason === this.#alerted || !this.#isGrave(error)) return;
-    this.#alerted = reason;
-    this.#handlers.onEvent({
-      severity: 'alert',
-      reason: 'NotEnrolled',
-      message: `This agent cannot prove itself to the hub: ${reason}`.slice(0, 4_096),
-    });
+    if (this.#isGrave(error)) this.#alert(`This agent cannot prove itself to the hub: ${reason}`);
   }
 
-  /** While the present certificate is valid, a hub that cannot be reached is no reason for an alert. */
+  #alert(message: string): void {
+    if (message === this.#alerted) return;
+    this.#alerted = message;
+    this.#handlers.onEvent({ severity: 'alert', reason: 'NotEnrolled', message: message.slice(0, 4_096) });
+  }
+
+  /**
+   * While the present certificate is valid, a hub that cannot be reached is no reason for an alert. One of another CA is none either:
+   * connections to it meet that CA too, see {@link recordUntrusted}.
+   */
   #isGrave(error: unknown): boolean {
-    const { clock } = this.#runtime;
-    return this.#held === undefined || isRefusal(error) || this.#held.validity.until.getTime() <= clock.now().getTime();
+    if (this.#held === undefined || error instanceof HubRefusal) return true;
+    return !(error instanceof UntrustedHubError) && this.#held.validity.until.getTime() <= this.#runtime.clock.now().getTime();
   }
 }

@@ -68,7 +68,9 @@ describe('an agent with a token', () => {
     const fingerprint = new X509Certificate(ca).fingerprint256.replaceAll(':', '').toLowerCase();
     const pinned = await fetchCa(hub.agentUrl, fingerprint, undefined, signal);
     expect(new X509Certificate(pinned).fingerprint256).toBe(new X509Certificate(ca).fingerprint256);
-    await expect(fetchCa(hub.agentUrl, 'ab'.repeat(32), undefined, signal)).rejects.toThrow('the hub has not the CA that the token names');
+    await expect(fetchCa(hub.agentUrl, 'ab'.repeat(32), undefined, signal)).rejects.toThrow(
+      'the hub does not have the CA that the token names',
+    );
     const key = newKey();
     const csr = await requestCertificate(key);
     const issued = await enrol(hub.agentUrl, { token, csr }, pinned, signal);
