@@ -207,7 +207,7 @@ const STATE: Guard = {
   validations: [
     {
       expression: mayWriteSettings(SETTING_NAMES),
-      message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}, and only those who may create ValidatingWebhookConfigurations write ${SETTING_NAMES.join(' and ')}, which say whom it believes`,
+      message: `only the agent writes ${STATE_NAMES.join(', ')} in ${SYSTEM_NAMESPACE}, and only those who may create ValidatingWebhookConfigurations write ${SETTING_NAMES.join(' and ')}, its signers and its hub`,
     },
   ],
 };

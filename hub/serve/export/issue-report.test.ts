@@ -129,6 +129,23 @@ describe('the issue report', () => {
     expect(away.policies).toEqual([expect.objectContaining({ policy: 'hr', cluster: null })]);
   });
 
+  it('dates a pending policy without a lock that waits from when it was last ready', () => {
+    const state = { state: 'NotApplicable', since: TIME } as const;
+    const since = '2026-01-05T00:00:00.000Z';
+    const missing = policyReport('finance', {
+      phase: 'Pending',
+      message: 'namespace finance does not exist',
+      enforcement: { admission: state, binding: state, gatekeeper: state },
+      conditions: [{ ...condition('Ready', 'False', 'namespace finance does not exist'), lastTransitionTime: since }],
+    });
+    expect(reportOf(clusterRecord('eu', [missing])).policies).toContainEqual({
+      policy: 'finance',
+      cluster: 'eu',
+      problem: 'Pending: namespace finance does not exist',
+      since,
+    });
+  });
+
   it('names a registered cluster that was never seen', () => {
     const { clusters } = reportOf(clusterRecord('us', [], { connected: false, lastSeen: null, report: null, acked: null }));
     expect(clusters).toEqual([{ cluster: 'us', problem: 'Never connected.', since: null }]);

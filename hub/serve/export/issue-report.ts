@@ -59,10 +59,12 @@ const clusterIssues = (cluster: ClusterEntry): ClusterIssue[] =>
     ...finding,
   }));
 
-const failureOf = ({ phase, message, conditions, lastUpdated }: PolicyReport): Finding[] => {
-  if (phase !== 'Failed') return [];
-  const ready = conditions.find(({ type }) => type === CONDITIONS.ready);
-  return [{ problem: message === '' ? 'Failed.' : `Failed: ${message}`, since: ready?.lastTransitionTime ?? lastUpdated }];
+const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string =>
+  conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated;
+
+const failureOf = (report: PolicyReport): Finding[] => {
+  const { phase, message } = report;
+  return phase === 'Failed' ? [{ problem: message === '' ? 'Failed.' : `Failed: ${message}`, since: unreadySince(report) }] : [];
 };
 
 const conflictOf = (report: PolicyReport): Finding[] =>
@@ -83,11 +85,12 @@ const locksOf = ({ enforcement }: PolicyReport): Finding[] =>
     return NOT_HELD.includes(state) ? [{ problem: `${name} is ${state}${message === undefined ? '.' : `: ${message}`}`, since }] : [];
   });
 
-/** Since the first lock began to wait for its proof. */
-const pendingOf = ({ phase, message, enforcement, lastUpdated }: PolicyReport): Finding[] => {
+/** Since the first lock began to wait for its proof; where none does, as without the namespace, since the policy is not ready. */
+const pendingOf = (report: PolicyReport): Finding[] => {
+  const { phase, message, enforcement } = report;
   if (phase !== 'Pending') return [];
   const waiting = LOCK_NAMES.flatMap(([lock]) => (enforcement[lock].state === 'Pending' ? [enforcement[lock].since] : []));
-  const [since = lastUpdated] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
+  const [since = unreadySince(report)] = waiting.sort((a, b) => Date.parse(a) - Date.parse(b));
   return [{ problem: message === '' ? 'Pending.' : `Pending: ${message}`, since }];
 };
 
