@@ -7,7 +7,7 @@ import { HANG_MS } from './test/harness/waiting.ts';
  */
 const LIMITS = { testTimeout: 5 * HANG_MS, hookTimeout: 40 * HANG_MS };
 const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 3 * HANG_MS };
-const EXPECT = { poll: { timeout: HANG_MS, interval: 20 } };
+const EXPECT = { poll: { timeout: HANG_MS, interval: 100 } };
 
 /**
  * unit: beside the code it tests, no cluster, seconds.

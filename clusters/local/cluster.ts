@@ -17,7 +17,7 @@ export interface LocalClusterOptions {
   /** Each gets two nodes. */
   readonly regions: readonly string[];
   readonly gatekeeper: boolean;
-  /** Seconds between Gatekeeper's audits. Default 10. */
+  /** Seconds between Gatekeeper's audits. Default 60, as Gatekeeper's own. */
   readonly gatekeeperAuditSeconds?: number;
   /** More flags of the API server, e.g. for an audit log. */
   readonly apiServerArgs?: readonly string[];
@@ -73,7 +73,7 @@ async function openState(options: LocalClusterOptions, paths: ClusterPaths): Pro
     provider: 'local',
     regions: [...options.regions],
     gatekeeper: options.gatekeeper,
-    gatekeeperAuditSeconds: options.gatekeeperAuditSeconds ?? 10,
+    gatekeeperAuditSeconds: options.gatekeeperAuditSeconds ?? 60,
     ...(options.apiServerArgs === undefined ? {} : { apiServerArgs: [...options.apiServerArgs] }),
     ports: claim.ports,
     processes: {},
