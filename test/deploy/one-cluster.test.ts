@@ -3,8 +3,12 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ProbeStream } from '../attacks/probe-stream.ts';
 import type { Release } from '../harness/helm.ts';
+import { refusalOf } from '../harness/kube-client.ts';
+import { createRandom, shuffled } from '../harness/random.ts';
+import { Removal } from '../harness/removal.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually } from '../harness/waiting.ts';
-import { Images, imageOf, VERSIONS } from './images.ts';
+import { Images, imageOf, REGISTRY, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
@@ -16,6 +20,7 @@ const OUTSIDE = 'us-east-1';
 const GOVERNED = 'finance';
 /** About five seconds of probes. */
 const PROBES = 100;
+const ORDERS = Number(process.env['FSO_TEST_ORDERS'] ?? 20);
 
 const agentOf = (version: string): Release => ({
   chart: 'fso-agent',
@@ -24,6 +29,7 @@ const agentOf = (version: string): Release => ({
 });
 
 let cluster: RealCluster;
+let shell: Shell;
 
 beforeAll(async () => {
   await assertMachine();
@@ -32,6 +38,7 @@ beforeAll(async () => {
   cluster = await RealCluster.start({ name: 'one', number: 1, region: INSIDE, images });
   for (const archive of archives) await cluster.node.importImage(archive);
   await cluster.installGatekeeper(images);
+  shell = await Shell.open(cluster, cluster.signal);
 });
 
 afterAll(() => cluster?.close());
@@ -70,4 +77,35 @@ it('without the release, what it enforced stays in force', async () => {
   await cluster.uninstall(agentOf(FIRST));
   await eventually(async () => (await cluster.pods(SYSTEM_NAMESPACE)).length === 0);
   expect(await cluster.createPod(GOVERNED, 'afterwards', OUTSIDE)).toContain(`allows regions ${INSIDE}`);
+});
+
+/** The page's commands, with the image that the node has. */
+const removeByPod = (): Promise<string> => {
+  const commands = documentedCommands('docs/operate/uninstall.md', 'by-pod');
+  return shell.run(commands.replace(/--image=\S+/, `--image=${REGISTRY}/fso-agent:${FIRST} --image-pull-policy=Never`));
+};
+
+it('whatever of its objects is deleted in whatever order, the command in the image removes the rest, and no namespace is held', async () => {
+  const removal = new Removal(cluster.client);
+  const random = createRandom(20);
+  for (let order = 1; order <= ORDERS; order += 1) {
+    await cluster.makeRestrictedNamespace(SYSTEM_NAMESPACE);
+    await cluster.install(agentOf(FIRST));
+    await eventually(() => cluster.makeNamespace(GOVERNED).then(() => true));
+    await eventually(() => cluster.applyPolicy(GOVERNED, { targetNamespace: GOVERNED, allowedRegions: [INSIDE] }));
+    await cluster.reaches(GOVERNED, 'Active');
+    const targets = await removal.targets(GOVERNED);
+    const ofAgent = targets.map(
+      ({ kind, ref }) =>
+        () =>
+          refusalOf(cluster.client.delete(kind, ref, cluster.signal)),
+    );
+    // As long as the guard is there, it refuses many of them.
+    for (const remove of shuffled([...ofAgent, ...(await cluster.deletionsOf(agentOf(FIRST)))], random)) await remove();
+    expect(await removeByPod()).toContain('Nothing enforces');
+    expect(await removal.enforcing()).toEqual([]);
+    expect(await removal.held()).toEqual([]);
+    await removal.clear(GOVERNED);
+    console.log(`order ${order} of ${ORDERS}: removed`);
+  }
 });

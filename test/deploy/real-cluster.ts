@@ -17,7 +17,7 @@ import {
 } from '@fso/shared/kube';
 import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
-import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
+import { type ApiObject, openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
 import { clusterPaths } from '../../clusters/local/state.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
@@ -76,7 +76,8 @@ export class RealCluster extends AgentHarness {
   readonly name: string;
   readonly node: RealNode;
   readonly #cluster: LocalCluster;
-  readonly #folder: string;
+  /** Removed at the end. */
+  readonly folder: string;
   readonly #helm: Helm;
 
   private constructor(cluster: LocalCluster, node: RealNode, folder: string, helm: Helm) {
@@ -84,7 +85,7 @@ export class RealCluster extends AgentHarness {
     this.name = cluster.name;
     this.node = node;
     this.#cluster = cluster;
-    this.#folder = folder;
+    this.folder = folder;
     this.#helm = helm;
   }
 
@@ -164,7 +165,7 @@ export class RealCluster extends AgentHarness {
   /** Volumes on the node for the claims to come, which a cluster with a storage class makes itself. */
   async makeVolumes(count: number): Promise<void> {
     for (let made = 0; made < count; made += 1) {
-      const path = await mkdtemp(join(this.#folder, 'volume-'));
+      const path = await mkdtemp(join(this.folder, 'volume-'));
       const here = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [this.node.name] }] };
       const spec = {
         capacity: { storage: '5Gi' },
@@ -209,6 +210,16 @@ export class RealCluster extends AgentHarness {
     return this.#helm.uninstall(release, this.kubeconfig);
   }
 
+  /** Deletes, one by one, what a chart made. @returns functions that each delete one object, or leave what does not go */
+  async deletionsOf(release: Release): Promise<readonly (() => Promise<void>)[]> {
+    const objects = await this.#helm.render(release);
+    return objects.map((object) => async () => {
+      const api = openApi(this.kubeconfig);
+      await refusalOf(api.send('DELETE', pathOf(object as ApiObject)));
+      api.close();
+    });
+  }
+
   async rolledOut(namespace: string, name: string): Promise<void> {
     await eventually(async () => {
       const ref = { namespace, name };
@@ -248,6 +259,6 @@ export class RealCluster extends AgentHarness {
     await super.close();
     await this.#cluster.stop();
     await this.node.clean();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,20 +1,12 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ANNOTATIONS, CANARY_NAMESPACE, FINALIZER, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ANNOTATIONS, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import {
-  ADMISSION_POLICY_BINDING_KIND,
-  ADMISSION_POLICY_KIND,
-  CONSTRAINT_TEMPLATE_KIND,
-  CRD_KIND,
-  FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
-  isNotFound,
   type KindDescriptor,
   type KubeClient,
   NAMESPACE_KIND,
-  type ObjectRef,
-  refOf,
   SERVICE_ACCOUNT_KIND,
   SOVEREIGN_POLICY_KIND,
 } from '@fso/shared/kube';
@@ -29,12 +21,12 @@ import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
-import { createRandom } from '../harness/random.ts';
+import { createRandom, shuffled } from '../harness/random.ts';
+import { Removal, type Target } from '../harness/removal.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
-const CRDS = ['sovereignpolicies.compliance.federated.io', 'floorparameters.compliance.federated.io'];
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const CLUSTER_ROLES: KindDescriptor = { apiVersion: RBAC, kind: 'ClusterRole', plural: 'clusterroles', namespaced: false };
 const CLUSTER_ROLE_BINDINGS: KindDescriptor = {
@@ -50,17 +42,13 @@ const ORDERS = Number(process.env['FSO_TEST_ORDERS'] ?? 4);
 /** Users of this cluster whose names stand in what they do. */
 const ADMIN = 'administrator';
 
-interface Target {
-  readonly kind: KindDescriptor;
-  readonly ref: ObjectRef;
-}
-
 /** The removal of enforcement from a cluster where an agent has, or had, the rights of deploy/agent/rbac.yaml. */
 describe('fso-agent uninstall', () => {
   const stop = new AbortController();
   const { signal } = stop;
   let world: ClusterHarness;
   let admin: KubeClient;
+  let removal: Removal;
   let shell: Shell;
   let agentKubeconfig: string;
   const clients: KubeClient[] = [];
@@ -74,6 +62,7 @@ describe('fso-agent uninstall', () => {
   beforeAll(async () => {
     world = await ClusterHarness.start({ name: 'uninstall', gatekeeper: true }, signal);
     admin = await as(ADMIN, ['system:masters']);
+    removal = new Removal(admin);
     const kubeconfig = await world.cluster.createUserKubeconfig(ADMIN, ['system:masters']);
     shell = await Shell.open({ kubeconfig, folder: world.folder }, signal, { tools: [HELM_TOOL] });
     agentKubeconfig = join(world.folder, 'agent.kubeconfig');
@@ -119,41 +108,9 @@ describe('fso-agent uninstall', () => {
     return lines;
   };
 
-  /** Objects of a kind; none where it is not served. */
-  const listed = async (kind: KindDescriptor): Promise<readonly KubeObject[]> => {
-    try {
-      return await admin.list(kind, {}, signal);
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
-  };
-  const ENFORCING = [
-    ADMISSION_POLICY_KIND,
-    ADMISSION_POLICY_BINDING_KIND,
-    FLOOR_PARAMETERS_KIND,
-    GEO_RESIDENCY_KIND,
-    CONSTRAINT_TEMPLATE_KIND,
-  ];
-  const enforcing = async (): Promise<readonly string[]> =>
-    (await Promise.all(ENFORCING.map(listed)))
-      .flat()
-      .flatMap(({ metadata }) => (metadata.deletionTimestamp === undefined ? [metadata.name] : []));
-  const held = async (): Promise<readonly KubeObject[]> =>
-    (await listed(SOVEREIGN_POLICY_KIND)).filter(({ metadata }) => metadata.finalizers?.includes(FINALIZER));
   const expectRemoved = async (): Promise<void> => {
-    expect(await enforcing()).toEqual([]);
-    expect(await held()).toEqual([]);
-  };
-
-  /** Deletes what the removal leaves to the user, and waits until it is gone: nothing may hold it. */
-  const clear = async (): Promise<void> => {
-    const objects: readonly (readonly [KindDescriptor, string])[] = [
-      ...[SYSTEM_NAMESPACE, CANARY_NAMESPACE, GOVERNED].map((name) => [NAMESPACE_KIND, name] as const),
-      ...CRDS.map((name) => [CRD_KIND, name] as const),
-    ];
-    await Promise.all(objects.map(([kind, name]) => admin.delete(kind, { name }, signal)));
-    for (const [kind, name] of objects) await eventually(async () => (await admin.get(kind, { name }, signal)) === undefined);
+    expect(await removal.enforcing()).toEqual([]);
+    expect(await removal.held()).toEqual([]);
   };
 
   describe('where no agent runs', () => {
@@ -193,11 +150,11 @@ describe('fso-agent uninstall', () => {
     });
 
     it('lists what it would do, and does nothing of it', async () => {
-      const before = await enforcing();
+      const before = await removal.enforcing();
       const lines = await run({ options: { dryRun: true } });
       expect(lines).toContain('  ValidatingAdmissionPolicyBinding fso-guard-namespaces');
       expect(lines).toContain(`  SovereignPolicy ${GOVERNED}/own`);
-      expect(await enforcing()).toEqual(before);
+      expect(await removal.enforcing()).toEqual(before);
       expect((await world.namespace(SYSTEM_NAMESPACE))?.metadata.annotations).not.toHaveProperty([ANNOTATIONS.uninstallRequestedBy]);
     });
 
@@ -231,7 +188,7 @@ describe('fso-agent uninstall', () => {
         ],
       });
       expect(await run()).toEqual(expect.not.arrayContaining([expect.stringMatching(/: \d+$/)]));
-      await clear();
+      await removal.clear(GOVERNED);
     });
   });
 
@@ -272,14 +229,14 @@ describe('fso-agent uninstall', () => {
     await shell.run(`helm install fso-agent deploy/charts/fso-agent -n ${SYSTEM_NAMESPACE} --set cluster=one --take-ownership`);
     await shell.run(documentedCommands('docs/operate/uninstall.md', 'delete'));
     expect(await world.namespace(SYSTEM_NAMESPACE)).toBeUndefined();
-    await clear();
+    await removal.clear(GOVERNED);
   });
 
   it('is done by the commands of the page alone where no program of this system can run', async () => {
     await world.stopAgent(await install());
     await shell.run(documentedCommands('docs/operate/uninstall.md', 'without-agent'));
     await expectRemoved();
-    await clear();
+    await removal.clear(GOVERNED);
   });
 
   describe('while agents run', () => {
@@ -334,7 +291,7 @@ describe('fso-agent uninstall', () => {
       });
       await Promise.all([leader, late].map((agent) => world.stopAgent(agent)));
       await run();
-      await clear();
+      await removal.clear(GOVERNED);
       await bench.close();
     });
 
@@ -362,7 +319,7 @@ describe('fso-agent uninstall', () => {
       expect((await admin.list(SOVEREIGN_POLICY_KIND, {}, signal)).map(({ metadata: { name } }) => name)).toEqual(['own']);
       await expectRemoved();
       await world.stopAgent(late);
-      await clear();
+      await removal.clear(GOVERNED);
       await bench.close();
     });
 
@@ -390,7 +347,7 @@ describe('fso-agent uninstall', () => {
       await renewing;
       expect(await isRefused()).toBe(true);
       await run();
-      await clear();
+      await removal.clear(GOVERNED);
     });
   });
 
@@ -398,23 +355,17 @@ describe('fso-agent uninstall', () => {
     const random = createRandom(20);
     for (let order = 0; order < ORDERS; order += 1) {
       await world.stopAgent(await install());
-      const kinds: readonly KindDescriptor[] = [...ENFORCING, SOVEREIGN_POLICY_KIND];
-      const found = await Promise.all(kinds.map(async (kind) => (await listed(kind)).map((object) => ({ kind, ref: refOf(object) }))));
-      const names = (kind: KindDescriptor, ...all: readonly string[]): readonly Target[] => all.map((name) => ({ kind, ref: { name } }));
       const targets: readonly Target[] = [
-        ...found.flat(),
-        ...names(CLUSTER_ROLES, 'fso-agent'),
-        ...names(CLUSTER_ROLE_BINDINGS, 'fso-agent'),
+        ...(await removal.targets(GOVERNED)),
+        { kind: CLUSTER_ROLES, ref: { name: 'fso-agent' } },
+        { kind: CLUSTER_ROLE_BINDINGS, ref: { name: 'fso-agent' } },
         { kind: SERVICE_ACCOUNT_KIND, ref: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent' } },
-        ...names(NAMESPACE_KIND, SYSTEM_NAMESPACE, CANARY_NAMESPACE, GOVERNED),
-        ...names(CRD_KIND, ...CRDS, 'k8sgeoresidency.constraints.gatekeeper.sh'),
       ];
-      const shuffled = targets.map((target) => ({ ...target, place: random() })).sort((one, other) => one.place - other.place);
       // As long as the guard is there, it refuses many of them.
-      for (const { kind, ref } of shuffled) await refusalOf(admin.delete(kind, ref, signal));
+      for (const { kind, ref } of shuffled(targets, random)) await refusalOf(admin.delete(kind, ref, signal));
       await run();
       await expectRemoved();
-      await clear();
+      await removal.clear(GOVERNED);
     }
   });
 });
