@@ -5,8 +5,8 @@ import { HANG_MS } from './test/harness/waiting.ts';
  * Guards against hanging, in ms: about ten times what the slowest takes on an idle machine. No test asserts a time. Hooks build the
  * programs of a control plane where they are not there yet.
  */
-const LIMITS = { testTimeout: 5 * HANG_MS, hookTimeout: 40 * HANG_MS };
-const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 3 * HANG_MS };
+const LIMITS = { testTimeout: 3 * HANG_MS, hookTimeout: 24 * HANG_MS };
+const UNIT_LIMITS = { testTimeout: HANG_MS + 60_000, hookTimeout: 2 * HANG_MS };
 const EXPECT = { poll: { timeout: HANG_MS, interval: 100 } };
 
 /**

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { runMark } from '../processes.ts';
 import { runGit } from './git-repository.ts';
 
 export interface GitServerOptions {
@@ -78,6 +79,7 @@ const runBackend = (request: IncomingMessage, response: ServerResponse, root: st
       HTTP_CONTENT_ENCODING: header(request, 'content-encoding'),
       // receive-pack is on for every caller that the server lets in.
       REMOTE_USER: 'demo',
+      ...runMark(),
     },
     stdio: ['pipe', 'pipe', 'ignore'],
   });
