@@ -7,7 +7,7 @@ import { commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
 import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
-const POLL_MS = 30;
+const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
 const GIVE_UP_MS = 900_000;
 

@@ -3,7 +3,9 @@ import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from '@playwright/test';
 import { installPackages, isRoot } from '../../harness/debian.ts';
 
-const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
+/** Chromium without windows, with which a page costs half; also the name of Debian's package. */
+const HEADLESS = 'chromium-headless-shell';
+const PROGRAMS = [HEADLESS, 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
 /** Paths of Chromium on other systems. */
 const PLACES = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
@@ -12,18 +14,17 @@ const PLACES = [
   'C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe',
 ];
 
-const search = (): string | undefined => {
+const inPath = (...programs: readonly string[]): string[] => {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const named = PROGRAMS.flatMap((program) => folders.map((folder) => join(folder, program)));
-  return [...named, ...PLACES].find((path) => existsSync(path));
+  return programs.flatMap((program) => folders.map((folder) => join(folder, program))).filter((path) => existsSync(path));
 };
 
-/** The browser of FSO_TEST_CHROMIUM, else one of this machine, else Debian's package, which is installed if possible. */
+/** The browser of FSO_TEST_CHROMIUM, else Chromium without windows, which is installed if possible, else one of this machine. */
 const findChromium = async (): Promise<string> => {
   const given = process.env['FSO_TEST_CHROMIUM'];
   if (given) return given;
-  if (search() === undefined) await installPackages('chromium');
-  const found = search();
+  if (inPath(HEADLESS).length === 0) await installPackages(HEADLESS);
+  const [found] = [...inPath(...PROGRAMS), ...PLACES.filter((path) => existsSync(path))];
   if (found !== undefined) return found;
   throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');
 };
