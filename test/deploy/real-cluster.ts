@@ -12,16 +12,18 @@ import {
   objectPath,
   POD_KIND,
   type Pod,
+  refOf,
   SECRET_KIND,
   type Secret,
 } from '@fso/shared/kube';
 import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
-import { type ApiObject, openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
+import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
 import { clusterPaths } from '../../clusters/local/state.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
 import { refusalOf } from '../harness/kube-client.ts';
+import type { Target } from '../harness/uninstall-view.ts';
 import { eventually, never } from '../harness/waiting.ts';
 import { type Images, PAUSE_IMAGE, REGISTRY } from './images.ts';
 import { RealNode } from './node.ts';
@@ -210,14 +212,10 @@ export class RealCluster extends AgentHarness {
     return this.#helm.uninstall(release, this.kubeconfig);
   }
 
-  /** Deletes, one by one, what a chart made. @returns functions that each delete one object, or leave what does not go */
-  async deletionsOf(release: Release): Promise<readonly (() => Promise<void>)[]> {
+  /** The objects that a chart makes. */
+  async targetsOf(release: Release): Promise<readonly Target[]> {
     const objects = await this.#helm.render(release);
-    return objects.map((object) => async () => {
-      const api = openApi(this.kubeconfig);
-      await refusalOf(api.send('DELETE', pathOf(object as ApiObject)));
-      api.close();
-    });
+    return Promise.all(objects.map(async (object) => ({ kind: await this.kindOf(object), ref: refOf(object) })));
   }
 
   async rolledOut(namespace: string, name: string): Promise<void> {

@@ -15,6 +15,10 @@ import type { AgentConfig } from '../../agent/config.ts';
 import { openKubeClient, refusalOf } from './kube-client.ts';
 import { eventually } from './waiting.ts';
 
+interface ResourceList {
+  readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
+}
+
 /** One cluster as a test sees it: its administrator, and agents. */
 export class AgentHarness {
   readonly kubeconfig: string;
@@ -97,6 +101,15 @@ export class AgentHarness {
       if (policy?.status?.phase === phase && policy.status.observedGeneration === policy.metadata.generation) return policy;
       throw new Error(`${name}: ${policy?.status?.phase ?? 'no phase'}: ${policy?.status?.message ?? ''}`);
     });
+  }
+
+  /** What the API server says of an object's kind. @throws Error where it has no such kind */
+  async kindOf({ apiVersion = 'v1', kind = '' }: KubeObject): Promise<KindDescriptor> {
+    const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
+    const { object } = await this.client.raw<ResourceList>({ method: 'GET', path }, this.signal);
+    const resource = object.resources.find(({ name, ...found }) => found.kind === kind && !name.includes('/'));
+    if (resource === undefined) throw new Error(`the API server has no ${kind} of ${apiVersion}`);
+    return { apiVersion, kind, plural: resource.name, namespaced: resource.namespaced };
   }
 
   /** What the API server says to the deletion of an object, by a dry run: '' when it may go. */

@@ -12,10 +12,6 @@ const RBAC = 'rbac.authorization.k8s.io';
 const ROLES: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'Role', plural: 'roles', namespaced: true };
 const ROLE_BINDINGS: KindDescriptor = { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
 
-interface ResourceList {
-  readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
-}
-
 interface ClusterOptions {
   readonly name: string;
   readonly gatekeeper: boolean;
@@ -52,15 +48,6 @@ export class ClusterHarness extends AgentHarness {
     await this.client.apply(ROLES, { metadata, rules } as KubeObject, { fieldManager: 'test' }, this.signal);
     await this.client.apply(ROLE_BINDINGS, { metadata, roleRef, subjects } as KubeObject, { fieldManager: 'test' }, this.signal);
     return tenant;
-  }
-
-  /** What the API server says of an object's kind. @throws Error where it has no such kind */
-  async kindOf({ apiVersion = 'v1', kind = '' }: KubeObject): Promise<KindDescriptor> {
-    const path = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
-    const { object } = await this.client.raw<ResourceList>({ method: 'GET', path }, this.signal);
-    const resource = object.resources.find(({ name, ...found }) => found.kind === kind && !name.includes('/'));
-    if (resource === undefined) throw new Error(`the API server has no ${kind} of ${apiVersion}`);
-    return { apiVersion, kind, plural: resource.name, namespaced: resource.namespaced };
   }
 
   override async close(): Promise<void> {

@@ -22,8 +22,8 @@ import { openHubHarness, TOKENS } from '../harness/hub-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { basicRepository } from '../harness/policy-files.ts';
 import { createRandom, shuffled } from '../harness/random.ts';
-import { Removal, type Target } from '../harness/removal.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
+import { type Target, UninstallView } from '../harness/uninstall-view.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
@@ -48,7 +48,7 @@ describe('fso-agent uninstall', () => {
   const { signal } = stop;
   let world: ClusterHarness;
   let admin: KubeClient;
-  let removal: Removal;
+  let view: UninstallView;
   let shell: Shell;
   let agentKubeconfig: string;
   const clients: KubeClient[] = [];
@@ -62,7 +62,7 @@ describe('fso-agent uninstall', () => {
   beforeAll(async () => {
     world = await ClusterHarness.start({ name: 'uninstall', gatekeeper: true }, signal);
     admin = await as(ADMIN, ['system:masters']);
-    removal = new Removal(admin);
+    view = new UninstallView(admin);
     const kubeconfig = await world.cluster.createUserKubeconfig(ADMIN, ['system:masters']);
     shell = await Shell.open({ kubeconfig, folder: world.folder }, signal, { tools: [HELM_TOOL] });
     agentKubeconfig = join(world.folder, 'agent.kubeconfig');
@@ -109,8 +109,8 @@ describe('fso-agent uninstall', () => {
   };
 
   const expectRemoved = async (): Promise<void> => {
-    expect(await removal.enforcing()).toEqual([]);
-    expect(await removal.held()).toEqual([]);
+    expect(await view.enforcing()).toEqual([]);
+    expect(await view.held()).toEqual([]);
   };
 
   describe('where no agent runs', () => {
@@ -150,11 +150,11 @@ describe('fso-agent uninstall', () => {
     });
 
     it('lists what it would do, and does nothing of it', async () => {
-      const before = await removal.enforcing();
+      const before = await view.enforcing();
       const lines = await run({ options: { dryRun: true } });
       expect(lines).toContain('  ValidatingAdmissionPolicyBinding fso-guard-namespaces');
       expect(lines).toContain(`  SovereignPolicy ${GOVERNED}/own`);
-      expect(await removal.enforcing()).toEqual(before);
+      expect(await view.enforcing()).toEqual(before);
       expect((await world.namespace(SYSTEM_NAMESPACE))?.metadata.annotations).not.toHaveProperty([ANNOTATIONS.uninstallRequestedBy]);
     });
 
@@ -188,7 +188,7 @@ describe('fso-agent uninstall', () => {
         ],
       });
       expect(await run()).toEqual(expect.not.arrayContaining([expect.stringMatching(/: \d+$/)]));
-      await removal.clear(GOVERNED);
+      await view.clear(GOVERNED);
     });
   });
 
@@ -229,14 +229,14 @@ describe('fso-agent uninstall', () => {
     await shell.run(`helm install fso-agent deploy/charts/fso-agent -n ${SYSTEM_NAMESPACE} --set cluster=one --take-ownership`);
     await shell.run(documentedCommands('docs/operate/uninstall.md', 'delete'));
     expect(await world.namespace(SYSTEM_NAMESPACE)).toBeUndefined();
-    await removal.clear(GOVERNED);
+    await view.clear(GOVERNED);
   });
 
   it('is done by the commands of the page alone where no program of this system can run', async () => {
     await world.stopAgent(await install());
     await shell.run(documentedCommands('docs/operate/uninstall.md', 'without-agent'));
     await expectRemoved();
-    await removal.clear(GOVERNED);
+    await view.clear(GOVERNED);
   });
 
   describe('while agents run', () => {
@@ -291,7 +291,7 @@ describe('fso-agent uninstall', () => {
       });
       await Promise.all([leader, late].map((agent) => world.stopAgent(agent)));
       await run();
-      await removal.clear(GOVERNED);
+      await view.clear(GOVERNED);
       await bench.close();
     });
 
@@ -319,7 +319,7 @@ describe('fso-agent uninstall', () => {
       expect((await admin.list(SOVEREIGN_POLICY_KIND, {}, signal)).map(({ metadata: { name } }) => name)).toEqual(['own']);
       await expectRemoved();
       await world.stopAgent(late);
-      await removal.clear(GOVERNED);
+      await view.clear(GOVERNED);
       await bench.close();
     });
 
@@ -347,7 +347,7 @@ describe('fso-agent uninstall', () => {
       await renewing;
       expect(await isRefused()).toBe(true);
       await run();
-      await removal.clear(GOVERNED);
+      await view.clear(GOVERNED);
     });
   });
 
@@ -356,7 +356,7 @@ describe('fso-agent uninstall', () => {
     for (let order = 0; order < ORDERS; order += 1) {
       await world.stopAgent(await install());
       const targets: readonly Target[] = [
-        ...(await removal.targets(GOVERNED)),
+        ...(await view.targets(GOVERNED)),
         { kind: CLUSTER_ROLES, ref: { name: 'fso-agent' } },
         { kind: CLUSTER_ROLE_BINDINGS, ref: { name: 'fso-agent' } },
         { kind: SERVICE_ACCOUNT_KIND, ref: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent' } },
@@ -365,7 +365,7 @@ describe('fso-agent uninstall', () => {
       for (const { kind, ref } of shuffled(targets, random)) await refusalOf(admin.delete(kind, ref, signal));
       await run();
       await expectRemoved();
-      await removal.clear(GOVERNED);
+      await view.clear(GOVERNED);
     }
   });
 });
