@@ -123,7 +123,7 @@ export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
 export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl'>): string =>
   [
     `helm install fso-agent deploy/charts/fso-agent --namespace ${SYSTEM_NAMESPACE} --create-namespace \\`,
-    `  --set-string cluster=${cluster} --set-string hub.url=${agentUrl} \\`,
+    `  --set-string cluster=${cluster} --set-string 'hub.url=${agentUrl}' \\`,
     '  --set-string global.imageRegistry=REGISTRY --set-string platform=PLATFORM --set-file signers.ssh=ALLOWED_SIGNERS',
     `kubectl -n ${SYSTEM_NAMESPACE} create secret generic ${ENROLMENT_SECRET} --from-file=token=/dev/stdin --dry-run=client -o yaml |`,
     '  kubectl apply -f -',
@@ -131,6 +131,7 @@ export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenVi
 
 /** What a reader of {@link formatEnrolCommands} needs to know, by line. */
 export const ENROL_NOTES = [
+  'Run the commands in a checkout of this repository; with a published chart, name it instead of deploy/charts/fso-agent, and leave REGISTRY out.',
   'REGISTRY has the images; PLATFORM is kubeadm, eks, gke or aks.',
   'ALLOWED_SIGNERS is the file of the keys that may sign commits: take it from their owners, not from the hub; leave it out if nothing is signed.',
   'The last command reads the token: paste it, then press Enter and Ctrl-D. It is enough where the agent is installed already.',

@@ -61,8 +61,8 @@ describe('what the charts refuse', () => {
       /hostnames/,
     ],
     [
-      'TLS that is passed through for an address alone',
-      hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10'], gatewayRefs: [{ name: 'public' }] } }),
+      'TLS that is passed through, but not for what agents dial',
+      hubWith({ ...GATEWAY_HUB.values, agents: { hostnames: ['192.0.2.10', 'hub.example.com'], gatewayRefs: [{ name: 'public' }] } }),
       /hostnames/,
     ],
     ['a version that TLSRoute never had', hubWith({ ...KEYS, agents: { tlsRouteVersion: 'v1beta1' } }), /tlsRouteVersion/],

@@ -115,11 +115,13 @@ describe('in a cluster', () => {
   it('the agent is installed by the commands that the hub prints for its cluster', async () => {
     await helm.uninstall(agentWith(), cluster.kubeconfig);
     await writeFile(join(cluster.folder, 'signers'), signer());
-    const commands = formatEnrolCommands({ cluster: 'apac', agentUrl: 'wss://hub.example.com:8443' })
+    const agentUrl = 'wss://[2001:db8::1]:8443';
+    const commands = formatEnrolCommands({ cluster: 'apac', agentUrl })
       .replace('REGISTRY', 'registry.example.com')
       .replace('PLATFORM', 'gke')
       .replace('ALLOWED_SIGNERS', 'signers');
-    await shell.run(`{ ${commands}\n} <<'END'\n${TOKEN}\nEND`);
+    // In zsh, too, a pattern that matches no file is an error.
+    await shell.run(`shopt -s failglob\n{ ${commands}\n} <<'END'\n${TOKEN}\nEND`);
     const { token = '' } = await secretOf(SYSTEM_NAMESPACE, ENROLMENT_SECRET);
     expect(token.trim()).toBe(TOKEN);
     const deployment = await cluster.client.get(DEPLOYMENT_KIND, { namespace: SYSTEM_NAMESPACE, name: 'fso-agent' }, never);
@@ -128,7 +130,7 @@ describe('in a cluster', () => {
         image: expect.stringMatching(/^registry\.example\.com\/fso-agent:/),
         env: expect.arrayContaining([
           { name: 'FSO_CLUSTER', value: 'apac' },
-          { name: 'FSO_HUB_URL', value: 'wss://hub.example.com:8443' },
+          { name: 'FSO_HUB_URL', value: agentUrl },
           { name: 'FSO_SIGNERS_FILE', value: expect.any(String) },
         ]),
       },
