@@ -84,7 +84,9 @@ const clock = {
 };
 const informers = () => createInformers(client, { logger, clock, random: () => 0 }, stop.signal);
 
-const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 180_000, interval: 20 });
+/** Guards against hanging alone, as long as in test/harness/waiting.ts. */
+const HANG_MS = 300_000;
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: HANG_MS, interval: 20 });
 
 describe('reflector', () => {
   it('continues from the last version after a watch ends, also from that of a bookmark', async () => {

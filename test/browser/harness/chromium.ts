@@ -3,9 +3,8 @@ import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from '@playwright/test';
 import { installPackages, isRoot } from '../../harness/debian.ts';
 
-/** Chromium without windows, with which a page costs half; also the name of Debian's package. */
-const HEADLESS = 'chromium-headless-shell';
-const PROGRAMS = [HEADLESS, 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
+/** Chromium without windows, with which a page costs half, is the first. */
+const PROGRAMS = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
 /** Paths of Chromium on other systems. */
 const PLACES = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
@@ -23,7 +22,7 @@ const inPath = (...programs: readonly string[]): string[] => {
 const findChromium = async (): Promise<string> => {
   const given = process.env['FSO_TEST_CHROMIUM'];
   if (given) return given;
-  if (inPath(HEADLESS).length === 0) await installPackages(HEADLESS);
+  if (inPath('chromium-headless-shell').length === 0) await installPackages('chromium-headless-shell');
   const [found] = [...inPath(...PROGRAMS), ...PLACES.filter((path) => existsSync(path))];
   if (found !== undefined) return found;
   throw new Error('These tests need Chromium: install it or Google Chrome, or set FSO_TEST_CHROMIUM to the path of one.');

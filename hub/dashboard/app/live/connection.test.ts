@@ -54,8 +54,8 @@ const connect = (answers: readonly (Stream | Error)[]) => {
   return { seen, end, done: connection.run(end.signal) };
 };
 
-/** Guards against hanging alone. */
-const HANG_MS = 180_000;
+/** Guards against hanging alone, as long as in test/harness/waiting.ts. */
+const HANG_MS = 300_000;
 const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { interval: 1, timeout: HANG_MS });
 
 afterEach(() => vi.useRealTimers());
