@@ -147,10 +147,8 @@ it('commands of npm exist', () => {
   expect(matches(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);
 });
 
-it('commands of the pages on installation are run by a test, which takes them from the page, or say why not', () => {
-  const names = ['install', 'install-without-helm', 'gitops', 'upgrade', 'uninstall', 'troubleshooting', 'gatekeeper'];
-  const blocks = names.flatMap((name) => {
-    const page = `docs/operate/${name}.md`;
+it('commands of the pages for operators are run by a test, which takes them from the page, or say why not', () => {
+  const blocks = markdown('docs/operate').flatMap((page) => {
     const found = [...read(page).matchAll(/(?:^<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
     return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
   });

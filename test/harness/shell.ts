@@ -4,7 +4,6 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { KUBECTL_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
-import type { ClusterHarness } from './cluster-harness.ts';
 
 /** The repository, from which the commands of its documentation run. */
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -28,6 +27,13 @@ const PROGRAMS = Object.entries({ fso: 'hub/cli/main.ts', 'fso-agent': 'agent/ma
   .map(([name, path]) => `${name}() { '${process.execPath}' '${join(ROOT, path)}' "$@"; }`)
   .join('\n');
 
+export interface Typist {
+  /** Default: none; the commands ask no cluster. */
+  readonly kubeconfig?: string;
+  /** The home. */
+  readonly folder: string;
+}
+
 export interface ShellOptions {
   /** Beside kubectl. */
   readonly tools?: readonly ToolModule[];
@@ -44,17 +50,13 @@ export class Shell {
   }
 
   /**
-   * @param cluster whose administrator types; its folder is the home
+   * @param typist mostly a cluster: its administrator types
    * @param signal ends what still runs
    */
-  static async open(
-    { kubeconfig, folder }: Pick<ClusterHarness, 'kubeconfig' | 'folder'>,
-    signal: AbortSignal,
-    { tools = [], cwd = ROOT }: ShellOptions = {},
-  ): Promise<Shell> {
+  static async open({ kubeconfig, folder }: Typist, signal: AbortSignal, { tools = [], cwd = ROOT }: ShellOptions = {}): Promise<Shell> {
     const folders = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL, ...tools] }, signal);
     const PATH = [...Object.values(folders), process.env['PATH']].join(delimiter);
-    const env = { PATH, HOME: folder, KUBECONFIG: kubeconfig };
+    const env = { PATH, HOME: folder, ...(kubeconfig !== undefined && { KUBECONFIG: kubeconfig }) };
     return new Shell({ env, cwd, signal, maxBuffer: 16 * 1024 ** 2 });
   }
 

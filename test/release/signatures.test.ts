@@ -2,29 +2,24 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COSIGN_TOOL, HELM_TOOL, REGISTRY_TOOL } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
+import { documentedCommands, Shell } from '../harness/shell.ts';
+import { never } from '../harness/waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const PAGE = join(ROOT, 'docs/operate/verify-a-release.md');
 
 let folder: string;
 let registry: string;
-let env: NodeJS.ProcessEnv;
+let shell: Shell;
 
-/** Runs lines as the page has them, with its registry, digests and charts where they are here. @throws with what the program says */
-const runLines = async (lines: string): Promise<string> => (await promisify(execFile)('sh', ['-ec', lines], { cwd: folder, env })).stdout;
-
-/** Blocks of commands under a heading. */
-const blocksOf = (page: string, heading: string): readonly string[] => {
-  const [, section = ''] = page.split(`\n## ${heading}\n`);
-  const [text = ''] = section.split('\n## ');
-  return [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, lines = '']) => lines.replaceAll('registry.example.com', registry));
-};
+/** Runs commands of the page, with the registry that is here. @throws with what the programs say */
+const runLines = (lines: string): Promise<string> =>
+  shell.run(`export COSIGN_PASSWORD=\n${lines.replaceAll('registry.example.com', registry)}`);
 
 const startRegistry = async (program: string): Promise<{ address: string; end: () => Promise<unknown> }> => {
   const child = spawn(program, ['-port', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -43,15 +38,10 @@ const startRegistry = async (program: string): Promise<{ address: string; end: (
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-release-'));
-  const modules = [HELM_TOOL, COSIGN_TOOL, REGISTRY_TOOL];
-  const { registry: registryFolder = '', ...others } = await ensureTools(
-    { env: process.env, log: console.log, modules },
-    new AbortController().signal,
-  );
+  const { registry: registryFolder = '' } = await ensureTools({ env: process.env, log: console.log, modules: [REGISTRY_TOOL] }, never);
   const started = await startRegistry(join(registryFolder, 'registry'));
   registry = started.address;
-  const PATH = [...Object.values(others), process.env['PATH']].join(delimiter);
-  env = { PATH, HOME: folder, COSIGN_PASSWORD: '' };
+  shell = await Shell.open({ folder }, never, { tools: [HELM_TOOL, COSIGN_TOOL], cwd: folder });
   await promisify(execFile)('npm', ['run', 'sbom', '--', folder], { cwd: ROOT });
   return started.end;
 });
@@ -66,14 +56,13 @@ const digestOf = async (repository: string): Promise<string> => {
 };
 
 describe('what is published with a key of one’s own', () => {
-  let verification: string;
+  const verification = documentedCommands('docs/operate/verify-a-release.md', 'verify');
 
   beforeAll(async () => {
-    const [makeKey = '', sign = '', verify = ''] = blocksOf(await readFile(PAGE, 'utf8'), 'With a key of your own');
-    verification = verify;
-    await runLines(makeKey);
+    await runLines(documentedCommands('docs/operate/verify-a-release.md', 'key'));
     // To cosign a chart and an image are alike; the chart stands for the image, too.
     await runLines(`helm package ${ROOT}/deploy/charts/fso-hub; helm push fso-hub-0.1.0.tgz oci://${registry} --plain-http`);
+    const sign = documentedCommands('docs/operate/verify-a-release.md', 'sign');
     const lines = sign.split('\n').filter((line) => !line.startsWith('npm '));
     for (const line of lines) {
       const repository = /\/((?:charts\/)?fso-hub)@sha256:…/.exec(line)?.[1];
