@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, unit, then integration, attacks, trust, e2e and browser, two at a time
+ *   npm test                     static checks, then unit, integration, attacks, trust, browser and e2e, three at a time
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -73,7 +73,7 @@ const failuresOf = (report: VitestReport): string[] =>
     return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`);
   });
 
-async function vitest(project: string): Promise<Count> {
+async function vitest(project: string, ...more: string[]): Promise<Count> {
   const folder = await mkdtemp(join(tmpdir(), 'fso-test-'));
   const outputFile = join(folder, 'report.json');
   try {
@@ -84,6 +84,7 @@ async function vitest(project: string): Promise<Count> {
       '--reporter=verbose',
       '--reporter=json',
       `--outputFile.json=${outputFile}`,
+      ...more,
     ]);
     const report = JSON.parse(await readFile(outputFile, 'utf8')) as VitestReport;
     const failures = failuresOf(report);
@@ -110,26 +111,26 @@ const FIRST: Suites = {
   lint: () => staticCheck('lint'),
   dead: () => staticCheck('dead'),
   gen: () => staticCheck('gen:check'),
-  unit: () => vitest('unit'),
 };
 
-/**
- * Two at a time: each spends much of its time on waiting for the programs that it started. More at a time takes longer: what waits
- * polls, and so takes time from what works.
- */
+/** Three at a time: each waits much for the programs that it started. Two halves of the longest, so that nothing runs alone in the end. */
 const THEN: Suites = {
-  integration: () => vitest('integration'),
+  unit: () => vitest('unit'),
+  'integration 1/2': () => vitest('integration', '--shard=1/2'),
+  'integration 2/2': () => vitest('integration', '--shard=2/2'),
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
-  e2e: () => vitest('e2e'),
   browser: () => vitest('browser'),
+  e2e: () => vitest('e2e'),
 };
-const LANES = 2;
+const LANES = 3;
 
 /** Reads what the others recorded. */
 const LAST: Suites = { rights: () => vitest('rights') };
 
-const names = [FIRST, THEN, LAST].flatMap((suites) => Object.keys(suites));
+/** @param label of a suite, or of a part of it */
+const nameOf = (label: string): string => label.split(' ', 1)[0] ?? label;
+const names = [...new Set([FIRST, THEN, LAST].flatMap((suites) => Object.keys(suites).map(nameOf)))];
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
@@ -143,7 +144,7 @@ const started = Date.now();
 
 /** @param lanes how many run beside each other */
 const runSuites = (suites: Suites, lanes: number): Promise<Count[]> => {
-  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(name));
+  const chosen = Object.entries(suites).filter(([name]) => wanted.length === 0 || wanted.includes(nameOf(name)));
   return mapConcurrently(chosen, lanes, async ([name, suite]) => {
     const at = Date.now();
     console.log(`\n── ${name}`);

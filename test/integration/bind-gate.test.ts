@@ -108,6 +108,8 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     await world.client.create(NODE_KIND, joined, {}, world.signal);
     await world.createPod('finance', 'newcomer', labels);
     expect(await eventually(() => world.nodeOf('finance', 'newcomer'))).toBe('joined');
+    // What the agent never saw inside has not moved for it.
+    await eventually(async () => (await world.parameters(NODES_PARAMETERS)).nodes?.['joined'] === EU);
     const events: ClusterEvent[] = [];
     const forget = world.agent.observatory.onEvent((event) => events.push(event));
     await world.label(NODE_KIND, 'joined', { [REGION_LABEL]: US });

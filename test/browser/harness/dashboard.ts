@@ -107,8 +107,11 @@ const TRANSITIONS_ENDED = `(async () => {
   await Promise.allSettled(transitions.map(({ finished }) => finished));
 })()`;
 
-/** Without its way of judging frames, of which the dashboard has none: that opens one more page for each judgement. */
-const axeOf = (page: Page): AxeBuilder => new AxeBuilder({ page }).setLegacyMode(true);
+/**
+ * Without its way of judging frames, of which the dashboard has none: that opens one more page for each judgement. Of what is right it
+ * gives no description, which would take as long as the judgement.
+ */
+const axeOf = (page: Page): AxeBuilder => new AxeBuilder({ page }).setLegacyMode(true).options({ resultTypes: ['violations'] });
 
 const seriousFindings = async (appearance: string, axe: AxeBuilder): Promise<string[]> => {
   const { violations } = await axe.analyze();
