@@ -19,6 +19,7 @@ import {
 import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/build/modules.ts';
 import { ensureTools } from '../../clusters/build/tools.ts';
 import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
+import { kubeletClientArgs } from '../../clusters/local/pki/pki.ts';
 import { clusterPaths } from '../../clusters/local/state.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
@@ -104,6 +105,7 @@ export class RealCluster extends AgentHarness {
       '--endpoint-reconciler-type=lease',
       // No kube-proxy here: webhooks are called at the addresses of their pods.
       '--enable-aggregator-routing=true',
+      ...kubeletClientArgs(clusterPaths(folder, name)),
     ];
     const cluster = await startLocalCluster({ name, stateDir: folder, regions: [], gatekeeper: false, apiServerArgs, tools }, never);
     // It would play the kubelet of the real node, too.

@@ -16,6 +16,9 @@ const SEAL = 'complete';
 export const GATEKEEPER_USER = 'system:serviceaccount:gatekeeper-system:gatekeeper-admin';
 export const KWOK_USER = 'system:kwok-controller';
 
+/** Pair with which the API server asks a kubelet, where the cluster has one. */
+const KUBELET_CLIENT = 'apiserver-kubelet-client';
+
 const certificateFile = (pki: string, name: string): string => join(pki, `${name}.crt`);
 const keyFile = (pki: string, name: string): string => join(pki, `${name}.key`);
 
@@ -28,6 +31,13 @@ export const readPair = (pki: string, name: string): KeyPair => ({
   certificate: readFileSync(certificateFile(pki, name), 'utf8'),
   key: readFileSync(keyFile(pki, name), 'utf8'),
 });
+
+/** Flags of the API server for clusters with kubelets, which it calls at their addresses: for logs and terminals of pods. */
+export const kubeletClientArgs = ({ pki }: ClusterPaths): readonly string[] => [
+  `--kubelet-client-certificate=${certificateFile(pki, KUBELET_CLIENT)}`,
+  `--kubelet-client-key=${keyFile(pki, KUBELET_CLIENT)}`,
+  '--kubelet-preferred-address-types=InternalIP',
+];
 
 export const serverUrl = (state: ClusterState): string => `https://127.0.0.1:${state.ports.apiServer}`;
 
@@ -83,6 +93,8 @@ export async function ensurePki(paths: ClusterPaths, state: ClusterState): Promi
   );
   writePair(pki, 'etcd', await issueCertificate(storeAuthority, { commonName: 'etcd', serverNames: LOCALHOST }));
   writePair(pki, 'etcd-client', await issueCertificate(storeAuthority, { commonName: 'kube-apiserver' }));
+  const kubeletClient = { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] };
+  writePair(pki, KUBELET_CLIENT, await issueCertificate(authority, kubeletClient));
   for (const [program, request] of Object.entries(PROGRAM_USERS)) {
     await writeUserKubeconfig(programKubeconfig(paths, program), paths, state, request);
   }
