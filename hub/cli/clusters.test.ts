@@ -28,7 +28,7 @@ describe('fso clusters', () => {
       spec: { regions: ['ap-south-1', 'ap-east-1'] },
     });
     expect(token).toMatch(/^# Token of apac, good once, until .+:\nfso1\.apac\.\S+$/);
-    expect(commands).toContain('--set-string cluster=apac --set-string hub.url=wss://hub.example.com:8443 ');
+    expect(commands).toContain(`--set-string cluster=apac --set-string 'hub.url=wss://hub.example.com:8443' `);
     expect(commands).toContain('--set-string global.imageRegistry=REGISTRY --set-string platform=PLATFORM --set-file signers.ssh=');
     // The shell keeps commands in its history.
     expect(commands).not.toContain('fso1.');
