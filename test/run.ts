@@ -113,11 +113,19 @@ const FIRST: Suites = {
   gen: () => staticCheck('gen:check'),
 };
 
-/** Three at a time: each waits much for the programs that it started. Two halves of the longest, so that nothing runs alone in the end. */
+/** @returns one suite in parts, which run beside each other */
+const inParts = (project: string, count: number): Suites =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, index) => `${index + 1}/${count}`).map((part) => [
+      `${project} ${part}`,
+      () => vitest(project, `--shard=${part}`),
+    ]),
+  );
+
+/** Three at a time: each waits much for the programs that it started. The longest is in parts, so that nothing runs alone in the end. */
 const THEN: Suites = {
   unit: () => vitest('unit'),
-  'integration 1/2': () => vitest('integration', '--shard=1/2'),
-  'integration 2/2': () => vitest('integration', '--shard=2/2'),
+  ...inParts('integration', 4),
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
   browser: () => vitest('browser'),
