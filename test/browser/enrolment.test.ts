@@ -22,7 +22,7 @@ it('gives an administrator a token, with the commands to run, and does not keep 
   await page.getByRole('button', { name: 'Create an enrolment token' }).click();
   const dialog = page.getByRole('dialog', { name: 'Enrolment token for eu' });
   await dialog.getByRole('button', { name: 'Create the token' }).click();
-  await expect(dialog.getByText(/--set-string cluster=eu --set-string hub\.url=wss:\/\/hub\.example\.com:8443 /)).toBeVisible();
+  await expect(dialog.getByText(/--set-string cluster=eu --set-string 'hub\.url=wss:\/\/hub\.example\.com:8443' /)).toBeVisible();
   await expect(dialog.getByRole('textbox', { name: 'Token' })).toHaveValue(/^fso1\.eu\./);
   await expectAccessible(page);
   await dialog.getByRole('button', { name: 'Close' }).last().click();
