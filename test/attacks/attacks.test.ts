@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isConstraintEnforced } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
-import { removeFloor } from '../harness/locks.ts';
+import { GATEKEEPER_WEBHOOKS, removeFloor } from '../harness/locks.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
 import { Campaign } from './campaign.ts';
@@ -133,8 +133,7 @@ describe('lock 1 alone: Gatekeeper was killed', () => {
 /** While Gatekeeper is down, its webhook on namespaces refuses every change of one: here it does not shield lock 1. */
 describe('lock 1 alone: there is no Gatekeeper', () => {
   beforeAll(async () => {
-    const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
-    await arena.admin.raw({ method: 'DELETE', path }, signal);
+    await arena.admin.raw({ method: 'DELETE', path: GATEKEEPER_WEBHOOKS }, signal);
     await everywhereRefusedBy(LOCK_ONE, 'bare');
   });
   attackAll('bare', NAMESPACE_ATTACKS);

@@ -8,6 +8,10 @@ import {
 } from '@fso/shared/kube';
 import { eventually } from './waiting.ts';
 
+/** Path of the configuration by which the API server calls Gatekeeper. */
+export const GATEKEEPER_WEBHOOKS =
+  '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
+
 const named = async (client: KubeClient, kind: KindDescriptor, prefix: string, signal: AbortSignal): Promise<string[]> =>
   (await client.list(kind, {}, signal)).map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
 

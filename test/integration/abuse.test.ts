@@ -3,7 +3,8 @@ import { GEO_RESIDENCY_KIND, type KindDescriptor, type KubeClient, NAMESPACE_KIN
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { refusalOf } from '../harness/kube-client.ts';
-import { eventually, HANG_MS, printMs } from '../harness/waiting.ts';
+import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
+import { eventually, printMs } from '../harness/waiting.ts';
 
 const LIMIT_RANGES: KindDescriptor = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true };
 
@@ -135,18 +136,14 @@ describe('abuse of ordinary rights', () => {
       } as unknown as KubeObject;
     };
     // How long Gatekeeper takes is the machine's matter: as long a time as an API server grants a webhook.
-    const webhooks = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration`;
     const patience = [{ op: 'replace', path: '/webhooks/0/timeoutSeconds', value: 30 }];
-    await world.client.raw({ method: 'PATCH', path: webhooks, contentType: 'application/json-patch+json', body: patience }, signal);
+    await world.client.raw(
+      { method: 'PATCH', path: GATEKEEPER_WEBHOOKS, contentType: 'application/json-patch+json', body: patience },
+      signal,
+    );
     const ask = async (pod: KubeObject): Promise<string> => {
       const started = performance.now();
-      const request = {
-        method: 'POST',
-        path: '/api/v1/namespaces/team/pods',
-        query: { dryRun: 'All' },
-        body: pod,
-        timeoutMs: HANG_MS,
-      } as const;
+      const request = { method: 'POST', path: '/api/v1/namespaces/team/pods', query: { dryRun: 'All' }, body: pod } as const;
       const refusal = await refusalOf(world.client.raw(request, signal));
       printMs('a large pod was judged', performance.now() - started);
       return refusal;

@@ -31,7 +31,6 @@ describe('pods of more than a megabyte each', () => {
               method: 'POST',
               path: '/api/v1/namespaces/finance/pods',
               body: { ...fatPod(index + offset), apiVersion: 'v1', kind: POD_KIND.kind },
-              timeoutMs: 120_000,
             },
             never,
           ),

@@ -21,11 +21,11 @@ import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
+import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const SCHEDULER = 'system:kube-scheduler';
-const WEBHOOKS = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
 const GATEKEEPER_CONFIG: KindDescriptor = {
   apiVersion: 'config.gatekeeper.sh/v1alpha1',
   kind: 'Config',
@@ -149,7 +149,7 @@ describe('the proof of lock 2', () => {
     });
   const configuration = async () => {
     const { object } = await world.client.raw<{ metadata: object; webhooks: { name: string }[] }>(
-      { method: 'GET', path: WEBHOOKS },
+      { method: 'GET', path: GATEKEEPER_WEBHOOKS },
       signal,
     );
     return object;
@@ -202,7 +202,10 @@ describe('the proof of lock 2', () => {
     // Gatekeeper refuses the label, but its webhook is not guarded.
     const { webhooks } = await configuration();
     const patch = (list: unknown) =>
-      world.client.raw({ method: 'PATCH', path: WEBHOOKS, body: { webhooks: list }, contentType: 'application/merge-patch+json' }, signal);
+      world.client.raw(
+        { method: 'PATCH', path: GATEKEEPER_WEBHOOKS, body: { webhooks: list }, contentType: 'application/merge-patch+json' },
+        signal,
+      );
     await patch(webhooks.filter(({ name }) => name !== 'check-ignore-label.gatekeeper.sh'));
     const label = (value: string | null) =>
       world.client.mergePatch(
@@ -235,10 +238,13 @@ describe('the proof of lock 2', () => {
 
   it('fails when the webhook is no longer called', async () => {
     const { metadata: _, ...whole } = await configuration();
-    await world.client.raw({ method: 'DELETE', path: WEBHOOKS }, signal);
+    await world.client.raw({ method: 'DELETE', path: GATEKEEPER_WEBHOOKS }, signal);
     for (const name of NAMESPACES) await reaches(name, 'Degraded');
     const again = { ...whole, metadata: { name: 'gatekeeper-validating-webhook-configuration' } };
-    await world.client.raw({ method: 'POST', path: WEBHOOKS.slice(0, WEBHOOKS.lastIndexOf('/')), body: again }, signal);
+    await world.client.raw(
+      { method: 'POST', path: GATEKEEPER_WEBHOOKS.slice(0, GATEKEEPER_WEBHOOKS.lastIndexOf('/')), body: again },
+      signal,
+    );
     for (const name of NAMESPACES) await reaches(name, 'Enforced');
   });
 

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
+import { GATEKEEPER_WEBHOOKS } from '../harness/locks.ts';
 import { eventually } from '../harness/waiting.ts';
 
 const EU = ['eu-west-1'];
@@ -141,8 +142,7 @@ describe('outages', () => {
 
   it('reports the removal of Gatekeeper, and still releases a deleted policy', async () => {
     await cluster.stopGatekeeper();
-    const webhooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/gatekeeper-validating-webhook-configuration';
-    await world.client.raw({ method: 'DELETE', path: webhooks }, stop.signal);
+    await world.client.raw({ method: 'DELETE', path: GATEKEEPER_WEBHOOKS }, stop.signal);
     await world.client.delete(CRD_KIND, { name: 'constrainttemplates.templates.gatekeeper.sh' }, stop.signal);
     await eventually(async () => (await gatekeeperOf('again')) === 'Unavailable');
     expect((await world.policy('again'))?.status).toMatchObject({ phase: 'Active', constraintCreated: false });
